@@ -12,9 +12,12 @@ import pytest
 import pytest_asyncio
 
 from proof.counting import Counting, call
+from remit.adapters.workspace.folder import Folder
 from remit.app import pacing
+from remit.app.bundles import Bundles
 from remit.app.cli import telling
 from remit.app.client import Client
+from remit.app.running import prepare
 from tests.e2e.api_world import POLICIES, World, declared, world
 from tests.e2e.speaking import api as ask_api
 from tests.e2e.test_apply_beside import many
@@ -247,3 +250,29 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     time.sleep(2.5)
     found = service.told("bundle", "prune", "--data", str(service.data), "--older", "1s")["items"]
     assert not {gone, runs} & {one["bundle"] for one in found}, "no record names the one that runs yet"
+
+
+def test_what_a_killed_apply_kept_goes_at_the_next_start_and_nothing_that_ran_does(pruned: Counting) -> None:
+    service = pruned.service
+    first = service.told("bundle", "ls")[0]["bundle"]
+    service.write({"aside.cedar": MORE})
+    second = service.told("apply")["bundle"]
+    root = service.data / "bundles"
+    service.write({"aside.cedar": MORE.replace("9999", "7777")})
+    service.kill()
+    # As far as an apply comes before its record; and what was being written when it was killed.
+    kept = Bundles(root)
+    bundle = prepare(Folder(service.workspace).load(), kept).bundle
+    there = set(root.glob("*.kept"))
+    kept.keep(bundle)
+    left = set(root.glob("*.kept")) - there
+    assert left
+    halves = [root / f".bundle-{'a' * 64}.kept.4242", root / ".policies-abc.4242", root / "source-0123456789abcdef"]
+    for half in halves:
+        half.write_bytes(b"half")
+    (service.workspace / "aside.cedar").write_text(MORE, encoding="utf-8")
+    service.start()
+    assert not [path for path in (*left, *halves) if path.exists()]
+    assert there <= set(root.glob("*.kept"))
+    assert service.told("bundle", "ls")[0]["bundle"] == second
+    assert service.told("bundle", "diff", first, second)["changes"]

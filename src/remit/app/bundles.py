@@ -195,12 +195,30 @@ class Bundles:
         """
         bundles = {self.root / file_of("bundle", digest): digest for digest in self.digests()}
         idle = [path for path, digest in bundles.items() if digest not in named and _older(path, since_s)]
-        staying = [self._read(path.name) for path in bundles.keys() - set(idle)]
+        return [*idle, *(path for path in self._pins_without(idle) if _older(path, since_s))]
+
+    def left(self, named: Collection[str], after_s: float) -> Sequence[Path]:
+        """The files of bundles that are not `named` and were kept after then, and of definitions of these alone."""
+        bundles = {self.root / file_of("bundle", digest): digest for digest in self.digests()}
+        left = [path for path, digest in bundles.items() if digest not in named and not _older(path, after_s)]
+        return [*left, *(path for path in self._pins_without(left) if not _older(path, after_s))]
+
+    def sweep(self) -> None:
+        """Remove what other processes began to write here and were killed over, and what other versions read."""
+        with contextlib.suppress(OSError):
+            for path in (*self.root.glob(".*.kept.*"), *self.root.glob(".source-*"), *self.root.glob(".policies-*")):
+                path.unlink(missing_ok=True)
+            for path in self.root.glob("source-*"):
+                if path.name != f"source-{_shape()}":
+                    path.unlink(missing_ok=True)
+
+    def _pins_without(self, bundles: Sequence[Path]) -> Sequence[Path]:
+        """The files of definitions that no bundle has but `bundles`; none where another cannot be read."""
+        staying = [self._read(path.name) for path in set(self.root.glob("bundle-*.kept")) - set(bundles)]
         if not all(one is not None and one["form"] == FORM for one in staying):
-            return idle
+            return ()
         used = {name for one in staying for name in pins_of(one)}
-        pins = [path for path in sorted(self.root.glob("pin-*.kept")) if path.name not in used]
-        return [*idle, *(path for path in pins if _older(path, since_s))]
+        return [path for path in sorted(self.root.glob("pin-*.kept")) if path.name not in used]
 
     def note(self, ref: str) -> None:
         """Note down which record says that a bundle came into force; where that fails, nothing is noted any more."""

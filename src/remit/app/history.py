@@ -4,6 +4,8 @@ Every start and every swap is an `admin` record (`bundle`). Where they stand is 
 that is lost is made again from the ledger, which alone is believed.
 """
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +25,7 @@ READ_MAX: Final = 10_000
 _PAGE: Final = 1_000
 _SHORTEST: Final = 6
 _LIST: Final = "remit bundle ls"
+_LOG: Final = logging.getLogger(__name__)
 
 
 def counts_of(running: Running) -> dict[str, Json]:
@@ -83,6 +86,29 @@ class History:
         refs = self._bundles.noted()
         entry = await self._entry(refs[-1]) if refs else None
         return None if entry is None else _body(entry)
+
+    async def clean(self, running: str) -> None:
+        """Remove what is kept of bundles that no record names, since an apply was killed before.
+
+        Nothing goes where a record that was noted down cannot be read. `running` is about to be recorded.
+        """
+        await asyncio.to_thread(self._bundles.sweep)
+        refs = self._bundles.noted() or ()
+        last = await self._entry(refs[-1]) if refs else None
+        if last is None or not self._bundles.left({running}, since_s := last.record.at / 1e3):
+            return
+        named = {running}
+        for ref in refs:
+            entry = await self._entry(ref)
+            body = None if entry is None else _body(entry)
+            if body is None:
+                return
+            named.add(body.subject)
+        left = await asyncio.to_thread(self._bundles.left, named, since_s)
+        for path in left:
+            path.unlink(missing_ok=True)
+        if left:
+            _LOG.info("what an apply that was killed kept is removed", extra={"files": len(left)})
 
     async def digest(self, named: str) -> str:
         """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""

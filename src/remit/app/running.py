@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remit.api.services import Invalid
+from remit.api.services import Invalid, Missing
 from remit.app.bundles import Bundles
+from remit.control import lock as locking
 from remit.control.assemble import Assembled, assemble
+from remit.control.lock import Lock
 from remit.control.problems import Problem
 from remit.control.resources import AgentSpec, Resource, Source
 from remit.facts.agent import Mode
+from remit.facts.catalog import Definition
 from remit.policy.checking import NOTHING, Told, untold
 from remit.policy.compile import Bundle, compile_bundle
 
@@ -66,6 +69,21 @@ def enforced(source: Source, name: str) -> tuple[Resource, ...]:
         else one
         for one in source.resources
     )
+
+
+def accepted(base: Lock, server: str, tool: str | None, live: Sequence[Definition], pin: str) -> Lock:
+    """`base`, with what is `live` of `server`, or of its `tool` alone, if it is what `pin` says.
+
+    Raises `Missing`, `LockRefused`.
+    """
+    if tool is None:
+        return locking.accept_server(base, server, live, pin)
+    found = next((definition for definition in live if definition.name == tool), None)
+    if found is not None:
+        return locking.accept(base, server, tool, found, pin)
+    if (server, tool) in base.tools:
+        return locking.forget(base, server, tool)
+    raise Missing(f"{server} has no tool called {tool[:128]!r}")
 
 
 def _invalid(errors: Sequence[Problem]) -> Invalid:

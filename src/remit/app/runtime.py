@@ -21,7 +21,7 @@ from remit.app.history import History, admitted_as, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
-from remit.app.running import Running, enforced, told_of
+from remit.app.running import Running, accepted, enforced, told_of
 from remit.app.signing import unsigned
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
@@ -95,6 +95,7 @@ class Runtime:
         self._running = await self._warned(self._running)
         await self._veiling.prepare(self.bundle.catalog, self.record)
         self._fleet.take(self.bundle.catalog.servers)
+        await self.history.clean(self.bundle.digest)
         self.admitted = admitted_as(await self.history.last(), self._running)
         data: dict[str, Json] = {"at": "start"}
         if not self.admitted:
@@ -170,7 +171,7 @@ class Runtime:
             live = await self.live(server, anew=True)
             source = self._running.source
             try:
-                lock = _accepted(source.lock, server, tool, live, pin)
+                lock = accepted(source.lock, server, tool, live, pin)
                 new = await self._prepare(replace(source, lock=lock))
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
@@ -337,14 +338,3 @@ async def _edited(edit: Callable[[], object]) -> None:
         await asyncio.to_thread(edit)
     except WorkspaceRefused as error:
         raise Conflict(error.problem.what, error.problem.next) from error
-
-
-def _accepted(base: locking.Lock, server: str, tool: str | None, live: Sequence[Definition], pin: str) -> locking.Lock:
-    if tool is None:
-        return locking.accept_server(base, server, live, pin)
-    found = next((definition for definition in live if definition.name == tool), None)
-    if found is not None:
-        return locking.accept(base, server, tool, found, pin)
-    if (server, tool) in base.tools:
-        return locking.forget(base, server, tool)
-    raise Missing(f"{server} has no tool called {tool[:128]!r}")
