@@ -181,6 +181,15 @@ def test_deep_conditions_become_functions_of_their_own() -> None:
     assert made.by_code(REQUEST) is not None
 
 
+def test_is_in_something_deep_knows_what_is_looked_at() -> None:
+    within = 'G::"g"'
+    for depth in range(30):
+        text = f"permit (principal, action, resource) when {{ context.e is U in {within} }};"
+        made = Policies(text, json.dumps(ENTITIES))
+        assert made.by_code(REQUEST) == made.by_cedar(REQUEST), depth
+        within = f'(if context.b then {within} else G::"x")'
+
+
 STRANGE: list[Json] = [
     {"Value": None},
     {"Var": "who"},

@@ -187,7 +187,11 @@ def _is(writer: Writer, part: Json) -> Code:
     if "in" not in parts:
         return writer.made(f"({writer.expect(left, tuple)}[0] == {kind})", bool, left)
     name, first = writer.once(Code(writer.expect(left, tuple), tuple))
-    held = _inside(writer, Code(name, tuple), writer.expression(parts["in"]))
+    right = writer.expression(parts["in"])
+    if name != first:
+        # In one expression with what gives it: a function of its own would not know that name.
+        return writer.made(f"({first}[0] == {kind} and inside(entities, {name}, {right.text}))", bool, left, right)
+    held = _inside(writer, Code(name, tuple), right)
     return writer.made(f"({first}[0] == {kind} and {held.text})", bool, left, held)
 
 
