@@ -66,7 +66,7 @@ def root(leaf, index, size, path):  # RFC 9162, section 2.1.3.2
     return leaf if last == 0 else b""
 
 
-def main(proof, vkey, receipt=""):
+def main(proof, vkey, receipt=None):
     name, ident, encoded = (vkey if "+" in vkey else open(vkey).read()).strip().split("+", 2)
     key, text = base64.b64decode(encoded)[1:], open(proof, encoding="utf-8", newline="").read()
     need(sha256(name.encode() + b"\n\1" + key)[:4].hex() == ident, "the key is not that of its id")
@@ -82,7 +82,7 @@ def main(proof, vkey, receipt=""):
     found = 0 <= number < count and root(sha256(b"\0" + record), number, count, [base64.b64decode(one) for one in path])
     need(found == base64.b64decode(root_hash), "the record is not under the signed root")
     chain, seq, _, kind, at, *_, commitment = json.loads(record)
-    need(receipt in ("", f"{chain}.{seq}:{sha256(record).hex()}"), "it is another record than that of the receipt")
+    need(receipt in (None, f"{chain}.{seq}:{sha256(record).hex()}"), "it is another record than that of the receipt")
     when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at // 1000))}.{at % 1000:03}Z"
     print(f"holds: {chain}.{seq}, {kind}, at {when}, is record {number + 1} of {count} of {origin}")
     if "body" in shown:

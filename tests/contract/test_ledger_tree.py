@@ -74,6 +74,22 @@ async def test_every_record_is_proved_with_and_without_its_body(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
+async def test_nothing_is_proved_by_a_tile_that_was_changed(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    await log.open()
+    await log.fill(140)
+    near, far = Ref(log.ledger.chain, 5), Ref(log.ledger.chain, 282)
+    await log.checkpoints.prove(near, reveal=False)
+    with closing(sqlite3.connect(log.file)) as conn, conn:
+        [tile] = conn.execute("SELECT hashes FROM tile WHERE id = 0").fetchone()
+        conn.execute("UPDATE tile SET hashes = ? WHERE id = 0", (bytes(32) + tile[32:],))
+    with pytest.raises(Unprovable, match=f"does not lead from {near} to the signed root"):
+        await log.checkpoints.prove(near, reveal=False)
+    (await log.checkpoints.prove(far, reveal=False)).check(log.notary.keys, verified)
+    await log.close()
+
+
+@pytest.mark.asyncio
 async def test_the_tree_goes_on_after_a_restart_and_is_made_again_where_it_is_lost(tmp_path: Path) -> None:
     log, kept = await asyncio.to_thread(log_of, tmp_path, 400)
     sizes = len(rows_of(log.file))

@@ -97,6 +97,7 @@ def test_a_stranger_checks_a_proof_and_sees_every_change(counting: Counting, tmp
     assert stranger(file, str(other))[1].startswith("WRONG: that key did not sign")
     assert stranger(file, key.replace("+", "+0", 1))[1].startswith("WRONG: the key is not that of its id")
     assert stranger(bare, key, f"{intent['id']}:{'0' * 64}")[1].startswith("WRONG: it is another record")
+    assert stranger(bare, key, "")[1].startswith("WRONG: it is another record"), "a variable that is not set"
     for wrong in ((tmp_path / "none", key), (file, tmp_path / "none"), (file,), (file, key, receipt, "more"), ()):
         code, said = stranger(*wrong)
         assert (code, "python3 verify_proof.py PROOF VKEY" in said, "WRONG" in said) == (2, True, False), said
@@ -183,6 +184,17 @@ def test_what_cannot_be_proved_or_read_is_named(counting: Counting, tmp_path: Pa
     assert "was not read" in remit(counting, "verify", "--against", str(tmp_path / "gone.note"), code=5)
     assert "not a verifier key" in remit(counting, "verify", "--key", "nonsense", code=3)
     assert "does not go on" in remit(counting, "checkpoint", "--since", str(_future(counting, tmp_path)), code=1)
+
+
+def test_a_checkpoint_of_other_records_is_gone_on_from_by_none(counting: Counting, tmp_path: Path) -> None:
+    note = Note.parse(remit(counting, "checkpoint").partition("verifier key")[0])
+    checkpoint = Checkpoint.parse(note.text)
+    file, root = tmp_path / "other.note", bytes(32)
+    file.write_text(str(Note(str(Checkpoint("remit.dev/log/other", 2, root)), note.signatures)), "utf-8")
+    said = remit(counting, "checkpoint", "--since", str(file), code=1)
+    assert "does not go on from other.note" in said
+    assert "the first 2 records are not those it was signed of, by remit.dev/log/other" in said, said
+    assert checkpoint.size > 2
 
 
 def _future(counting: Counting, folder: Path) -> Path:

@@ -19,7 +19,7 @@ from remit.trace.against import Kept
 from remit.trace.chain import record_hash
 from remit.trace.note import NOTE_CHARS_MAX, Checkpoint, Key, Note, NoteWrong, encoded
 from remit.trace.proof import FIRST_LINE, PROOF_CHARS_MAX, Proof
-from remit.trace.tree import ProofWrong
+from remit.trace.tree import ProofWrong, range_hash
 from remit.work.checkpoints import continued, proved
 
 
@@ -80,11 +80,14 @@ class Offline:
 
     def since(self, kept: Kept) -> dict[str, Any]:
         """That the ledger goes on from `kept`."""
-        note = self.checkpoint()
+        note, said = self.checkpoint(), kept.checkpoint
         try:
-            found = continued(self._tiles, Checkpoint.parse(note.text).size, note, kept.checkpoint.size)
+            found = continued(self._tiles, Checkpoint.parse(note.text).size, note, said.size)
+            if range_hash(0, said.size, self._tiles.read) != said.root:
+                raise Unprovable(f"the first {said.size} records are not those it was signed of, by {said.origin}")
         except (Unprovable, ProofWrong) as error:
-            raise Failure(f"it does not go on from {kept.name}", why=str(error), next="remit ledger verify") from error
+            next = f"remit ledger verify --against {kept.name}"
+            raise Failure(f"it does not go on from {kept.name}", why=str(error), next=next) from error
         return {"size": found.old, "path": [encoded(one) for one in found.path]}
 
     def said(self, note: Note) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from remit.ports.transparency import Continuation, Notary, Signed, TreeStore, Un
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
-from remit.trace.tree import Tree, consistency, inclusion
+from remit.trace.tree import Tree, consistency, inclusion, leaf_hash, root_by
 
 PERIOD_S: Final = 0.4
 _BY: Final = "the service"
@@ -114,6 +114,11 @@ def proved(tree: TreeStore, size: int, note: Note, ref: Ref, *, reveal: bool) ->
     if reveal and leaf.body is None:
         raise Unprovable(f"the body of {ref} was erased: only the record can be proved")
     path = inclusion(leaf.index, size, tree.read)
+    if root_by(leaf_hash(leaf.record), leaf.index, size, path) != Checkpoint.parse(note.text).root:
+        # A proof that proves nothing is worse than none: it is a stranger who would find out.
+        raise Unprovable(
+            f"the tree in the file does not lead from {ref} to the signed root: one of the two was changed"
+        )
     shown = (leaf.salt, leaf.body) if reveal else (None, None)
     return Proof(leaf.index, tuple(path), note, leaf.record, *shown)
 
