@@ -14,6 +14,7 @@ from remit.adapters.notary import verified
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.quick import verify_links
+from remit.adapters.sqlite.reads import open_readonly
 from remit.app.cli import run
 from remit.app.failure import Exit
 from remit.app.reliving import relived
@@ -97,6 +98,24 @@ async def test_what_was_erased_is_gone_from_every_byte_and_all_of_the_rest_holds
     await log.kept()
     await log.close()
     assert verify_file(log.file, against=[before, after]).clean
+
+
+@pytest.mark.asyncio
+async def test_what_a_crash_left_in_the_log_goes_at_the_next_start(tmp_path: Path) -> None:
+    folder, crashed = tmp_path / "first", tmp_path / "crashed"
+    folder.mkdir()
+    log, intents = await filled(folder)
+    with closing(open_readonly(log.file)) as reading:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM body").fetchone()
+        assert not (await erasures_of(log).erase(intents, "x", "user:dpo")).cleared
+        shutil.copytree(folder, crashed, ignore=shutil.ignore_patterns("lock", "*-shm"))
+    await log.close()
+    again = Log(crashed)
+    assert left(again) == ["ledger.sqlite3-wal"]
+    await again.open()
+    assert (await erasures_of(again).finish(), left(again)) == (0, [])
+    await again.close()
 
 
 @pytest.mark.asyncio

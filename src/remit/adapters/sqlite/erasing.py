@@ -66,6 +66,9 @@ class SqliteBodies:
             ]
             if left:
                 _erase(conn, left)
+            elif named and _is_recent(conn):
+                # They are gone from the database; a crash may have left them in the log, which the start went on with.
+                _cut_log(conn)
             return len(left)
 
     def _open(self) -> sqlite3.Connection:
@@ -74,6 +77,12 @@ class SqliteBodies:
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("PRAGMA wal_autocheckpoint = 0")
         return conn
+
+
+def _is_recent(conn: sqlite3.Connection) -> bool:
+    """Whether this epoch, or the one before, erased something."""
+    [last, erased] = conn.execute("SELECT (SELECT max(no) FROM chain), (SELECT max(record) FROM erased)").fetchone()
+    return bool(last - (erased >> SEQ_BITS) <= 1)
 
 
 def _erase(conn: sqlite3.Connection, idents: Iterable[int]) -> bool:
