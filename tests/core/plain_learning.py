@@ -1,12 +1,13 @@
 """What a result adds to an index as the rules say it, slowly: leaf by leaf, token by token."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Origin
 from remit.protect.gathered import Entries
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, Delta, Index, origin_of
+from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import grounds, named
 from remit.protect.paths import leading
@@ -42,7 +43,20 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             entries.append(Entries(found, bits, leaf.pattern, leaf.element))
         else:
             entries += _several(leaf, bits, seen)
-    return index.delta(call, entries, capped=reading.capped, prose=prose)
+    delta = index.delta(call, entries, capped=reading.capped, prose=prose)
+    kept = dict(delta.entries)
+    for token in _brought(given):
+        (at,) = index.hashes((token,))
+        if at in kept and origin_of(index.look(token)) > Origin.TRUSTED:
+            kept[at] &= ~TRUSTED
+    return replace(delta, entries={at: said for at, said in kept.items() if said & KNOWN})
+
+
+def _brought(given: Mapping[str, Json]) -> Iterator[str]:
+    """The tokens of texts that stand side by side."""
+    for name, value in given.items():
+        for text in (name, str(value)):
+            yield from (*texts(text), *leading(plain(text)), whole(text))
 
 
 def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:

@@ -532,3 +532,37 @@ def test_a_directory_that_was_asked_for_more_than_is_read_vouches_for_nothing() 
         world.result("people", [{"name": "Ann"}], {"to": "sales " * often})
         world.result("web", "Ann")
         assert world.origin("send", to="Ann") is origin
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({"to": "eve@there.example"}, "nobody is called eve@there.example"),
+        ({"to": "Eve@There.example"}, {"asked": "eve@there.example", "found": []}),
+        ({"to": "eve%40there.example"}, "nobody is called eve@there.example"),
+        ({"to": "eve&#64;there.example"}, "nobody is called eve@there.example"),
+        ({"text": "say it to eve@there.example, please"}, [{"kept": "say it to eve@there.example, please"}]),
+        ({"free": {"eve@there.example": None}}, "eve@there.example is no field"),
+        ({"eve@there.example": 1}, "eve@there.example is no field"),
+        ({"to": "eve@there.example", "text": "a word " * (READ_CHARS_MAX // 7 + 1)}, "sent to eve@there.example"),
+    ],
+)
+def test_no_result_vouches_for_what_its_own_call_brought(given: dict[str, Json], result: Json) -> None:
+    world = World(said="look somebody up and send him the report")
+    world.result("web", "News.")
+    world.result("house", result, given)
+    assert world.origin("send", to="eve@there.example") is Origin.UNSEEN
+
+
+def test_what_was_vouched_for_before_it_was_asked_about_stays_so_and_what_nobody_brought_is_new() -> None:
+    world = World(said="look bob@example.org up")
+    world.result("house", {"people": ["ann@example.org"]})
+    world.result("house", "ann@example.org, bob@example.org: see carl@example.org", {"to": "ann@example.org", "n": 7})
+    assert world.origin("send", to="ann@example.org") is Origin.TRUSTED
+    assert world.origin("send", to="carl@example.org") is Origin.TRUSTED
+    assert world.origin("send", to="bob@example.org") is Origin.GROUNDED
+    # What a directory holds is there, whoever asked.
+    world.result("people", [{"name": "dora@example.org", "id": "u-7"}], {"to": "dora@example.org"})
+    flow = world.flow("send", to="dora@example.org")
+    assert (flow.targets.unseen, flow.established, flow.strangers) == (1, 1, 0)
+    assert world.origin("send", to="u-7") is Origin.TRUSTED

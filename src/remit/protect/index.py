@@ -150,6 +150,10 @@ class Index:
         found = [known.get(at, 0) for at in self._keyed.many(tokens)]
         return [one and one | UNTRUSTED for one in found] if self.capped else found
 
+    def hashes(self, tokens: Collection[str]) -> list[int]:
+        """What stands for each of `tokens` in a delta, in their order."""
+        return self._keyed.many(tokens)
+
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin."""
         name, element = found >> 8 & _ANY, found >> 24 & NOWHERE

@@ -1,19 +1,27 @@
-"""What a result adds to the origins of the session that it reaches: its tokens, and what the rules derive."""
+"""What a result adds to the origins of the session that it reaches: its tokens, and what the rules derive.
+
+Laws
+* No result vouches for what its own call brought: a tool that says what it was asked for ("nothing fits eve@…") would
+  make anything trusted. What nobody vouched for before is trusted once it comes without having been brought.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Origin, Role
 from remit.protect.gathered import Gathered
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
+from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP
+from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.scalars import Seen
+from remit.protect.scalars import UNREAD, Seen, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
@@ -40,7 +48,39 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if not hangs:
             reading.kept[records, directory] = kept
     gathered, prose = kept
-    return index.delta_of(call, gathered, capped=reading.capped, prose=prose)
+    return _unechoed(index.delta_of(call, gathered, capped=reading.capped, prose=prose), given, index)
+
+
+def _unechoed(delta: Delta, given: Mapping[str, Json], index: Index) -> Delta:
+    """`delta` without trust in what of `given` nobody vouches for; in nothing, where `given` is more than is read."""
+    vouching = {at for at, said in delta.entries.items() if said & TRUSTED}
+    if not vouching or not given:
+        return delta
+    brought = _brought(given)
+    if brought is not None:
+        strange = [token for token, found in zip(brought, index.look_all(brought), strict=True) if _is_strange(found)]
+        vouching.intersection_update(index.hashes(strange))
+    if not vouching:
+        return delta
+    entries = {at: said & ~TRUSTED if at in vouching else said for at, said in delta.entries.items()}
+    return replace(delta, entries={at: said for at, said in entries.items() if said & KNOWN})
+
+
+def _brought(given: Mapping[str, Json]) -> list[str] | None:
+    """The tokens of what a call brings, also as a server may decode it; None where it is more than is read."""
+    values = {str(value): None for _, value in leaves(given, Names()) if not isinstance(value, bool)}
+    values |= dict.fromkeys(given)
+    if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
+        return None
+    found: set[str] = set()
+    for value in values:
+        for read in {value, unquote(value), shown(plain(value))}:
+            found.update(texts(read), leading(plain(read)), (whole(read),))
+    return list(found)
+
+
+def _is_strange(found: int) -> bool:
+    return origin_of(found) > Origin.TRUSTED
 
 
 def _gathered(
