@@ -83,12 +83,12 @@ class Outcomes:
             shown = await self._done(operation, attempt, len(sealed), cover)
             shown, sealed = _sealed(shown, of_tool=of_tool)
         judged = await self._judged_in_turn(operation, attempt, shown, len(sealed))
-        told = _told(attempt, judged)
+        told = _told(attempt, shown, judged)
         data = sealed if told is shown.value else seal(told) or b"{}"
         if (most := _shown_max(operation, attempt)) is not None and len(data) > most:
             shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(operation, attempt, shown)
-            data = seal(_told(attempt, judged)) or b"{}"
+            data = seal(_told(attempt, shown, judged)) or b"{}"
         return shown, judged, data
 
     async def stop(
@@ -150,7 +150,7 @@ class Outcomes:
         if aside and call is not None:
             call = replace(call, origins=call.origins.beside())
         return partial(
-            judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
+            judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.said, stored, call=call
         )
 
     def _end(
@@ -196,8 +196,10 @@ def _sealed(shown: Shown, *, of_tool: bool) -> tuple[Shown, bytes]:
     return shown, seal(shown.value) or b"{}"
 
 
-def _told(attempt: Attempt, judged: Judgement) -> Json:
+def _told(attempt: Attempt, shown: Shown, judged: Judgement) -> Json:
     """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran."""
+    if shown.failed is not None:
+        return shown.value
     if not isinstance(judged.release, Mapping):
         return judged.release
     if attempt.edited is not None:

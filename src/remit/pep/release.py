@@ -60,6 +60,11 @@ class Shown:
     failed: tuple[int, str] | None = None
     needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
+    @property
+    def said(self) -> Json:
+        """All of it that is judged: an error is its server's word, as a result is."""
+        return self.value if self.failed is None else {"error": self.failed[1], "needs": self.needs, **self.value}
+
 
 class Odd(Exception):
     """An answer that is not what the protocol says; the text is ours."""
