@@ -45,12 +45,16 @@ class Keyring:
             return (self.make(now_ms),)
         return self._without_retired(found, now_ms)
 
+    def file(self, key: SigningKey) -> Path:
+        """Where `key` lies, or has to."""
+        return self._folder / f"{key.created_ms}-{key.kid}.pem"
+
     def make(self, now_ms: int) -> SigningKey:
         """A new key, its file durable."""
+        private_folder(self._folder)
         pair = OKPKey.generate_key("Ed25519")
         made = SigningKey(pair.thumbprint()[:_KID_CHARS], now_ms, pair)
-        path = self._path(made)
-        write_private(path, pair.as_pem(private=True))
+        write_private(self.file(made), pair.as_pem(private=True))
         return made
 
     def _without_retired(self, keys: Sequence[SigningKey], now_ms: int) -> Sequence[SigningKey]:
@@ -59,11 +63,8 @@ class Keyring:
             if successor.created_ms + self._keep_ms > now_ms:
                 kept.append(key)
             else:
-                self._path(key).unlink()
+                self.file(key).unlink()
         return tuple(kept)
-
-    def _path(self, key: SigningKey) -> Path:
-        return self._folder / f"{key.created_ms}-{key.kid}.pem"
 
 
 def forget_keys(folder: Path) -> None:

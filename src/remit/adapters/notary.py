@@ -32,7 +32,12 @@ class FolderNotary:
         self._keyring = Keyring(folder, keep_ms=_KEPT_MS)
         if not make and not any(folder.glob("*.pem")):
             raise KeyringUnusable(f"there is no key in {folder}: without one no checkpoint can be signed")
-        self._pairs = tuple(_pair(key) for key in self._keyring.load(clock.now_ms()))
+        self._load()
+
+    @property
+    def file(self) -> Path:
+        """Where the newest key lies, or has to."""
+        return self._keyring.file(self._newest)
 
     @property
     def keys(self) -> Sequence[Key]:
@@ -54,11 +59,15 @@ class FolderNotary:
 
     def rotate(self) -> Key:
         """See `ports.transparency.Notary`."""
-        keys = self._keyring.load(self._clock.now_ms())
-        now_ms = max(self._clock.now_ms(), keys[0].created_ms + 1)
+        now_ms = max(self._clock.now_ms(), self._newest.created_ms + 1)
         self._keyring.make(now_ms)
-        self._pairs = tuple(_pair(key) for key in self._keyring.load(now_ms))
+        self._load(now_ms)
         return self.keys[0]
+
+    def _load(self, now_ms: int | None = None) -> None:
+        keys = self._keyring.load(self._clock.now_ms() if now_ms is None else now_ms)
+        self._newest = keys[0]
+        self._pairs = tuple(_pair(key) for key in keys)
 
     def _file(self, key: Key) -> Path:
         return self._folder / f"{key.id.hex()}.vkey"

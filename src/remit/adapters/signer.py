@@ -38,6 +38,11 @@ class Ed25519Signer:
         self._newest = keys[0]
         self._keys: dict[str, SigningKey] = {key.kid: key for key in keys}
 
+    @property
+    def file(self) -> Path:
+        """Where the key lies that signs, or has to."""
+        return self._keyring.file(self._newest)
+
     def sign(self, claims: Mapping[str, Json]) -> str:
         """See `ports.signer.Signer.sign`."""
         match claims:

@@ -69,7 +69,7 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         every(INCIDENTS_S, service.incidents.turn, failed),
         every(NOTIFYING_S, service.outbox.notifying.turn, failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, failed),
-        every(MARKING_S, Marking(settings.ledger, service.ledger.fail).turn, failed),
+        every(MARKING_S, Marking(settings.ledger, service.ledger.fail, service.signs).turn, failed),
         every(LIVENESS_S, Liveness(service.fleet, SystemClock()).turn, failed),
         every(_REFUSALS_S, _telling_refusals(service.tally), failed),
     ]

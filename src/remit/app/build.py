@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -15,14 +16,12 @@ from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.references import References
 from remit.adapters.credentials.registering import Place
 from remit.adapters.halts import HaltFolder
-from remit.adapters.keyring import KeyringUnusable, forget_keys
-from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
+from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FolderNotary
 from remit.adapters.notifiers.webhook import Webhooks
 from remit.adapters.passkeys import WebAuthn
 from remit.adapters.resolving import HostResolver
-from remit.adapters.signer import Ed25519Signer
-from remit.adapters.sqlite import SqliteLedger, mark, open_ledger
+from remit.adapters.sqlite import SqliteLedger
 from remit.adapters.sqlite.batches import Batches
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.incidents import SqliteIncidents
@@ -38,7 +37,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
-from remit.app.addresses import issuer_of, reached_as
+from remit.app.addresses import reached_as
 from remit.app.bundles import Bundles
 from remit.app.closing import Closes, close_all
 from remit.app.drifting import Drifts
@@ -47,6 +46,7 @@ from remit.app.fleet import Fleet
 from remit.app.front import Front
 from remit.app.http import Bounds
 from remit.app.logs import Logs
+from remit.app.opening import opened
 from remit.app.output import say
 from remit.app.pacing import Telling
 from remit.app.rates import counting
@@ -65,7 +65,6 @@ from remit.pep.lease import Lease
 from remit.pep.mcp.app import Edge, McpApp
 from remit.pep.tally import Tally
 from remit.pep.throttle import Throttle
-from remit.ports.ledger import Draft, LedgerUnwritable
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
@@ -95,7 +94,10 @@ class Posting:
 
 @dataclass(slots=True)
 class Service:
-    """A service that is able to govern. `admin` is set at the first start only: show it once."""
+    """A service that is able to govern. `admin` is set at the first start only: show it once.
+
+    `signs`: the files of the keys that sign now.
+    """
 
     front: Front
     bounds: Bounds
@@ -112,6 +114,7 @@ class Service:
     discoverer: Discoverer
     incidents: Handling
     closing: asyncio.Event
+    signs: Callable[[], tuple[Path, ...]]
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
     admin: str | None
@@ -183,13 +186,8 @@ def _introduced(driver: Driver, resource: str) -> str:
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
-    ledger = await _opened(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
-    try:
-        signer, notary = _signing(settings, resource, ledger.origin)
-    except Failure:
-        await ledger.close()
-        raise
+    ledger, signer, notary = await opened(settings, resource)
     session = open_http_session()
     keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
@@ -220,12 +218,15 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, throttle)
 
+    def signs() -> tuple[Path, ...]:
+        return signer.file, notary.file
+
     def services() -> Services:
         from remit.app.checks import DoctorInputs
         from remit.app.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
-        seen = DoctorInputs(*beside, driver.halts)
+        seen = DoctorInputs(*beside, driver.halts, signs)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY, keeping)
         return Services(
@@ -249,41 +250,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
     held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
-    return Service(front, bounds, tally, driver, lease, runtime, *held, closing, services, api, admin)
-
-
-async def _opened(settings: Settings) -> SqliteLedger:
-    """The ledger, unless it, or its end, is lost and nobody has accepted that, which is on record then.
-
-    Raises `LedgerRefused`, `LedgerUnwritable`.
-    """
-    keys = settings.data / KEYS
-    try:
-        mark.check(settings.ledger, keys)
-    except mark.LedgerLost as lost:
-        if not settings.accept_loss:
-            raise
-        forget_keys(keys)
-        mark.forget(settings.ledger)
-        ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
-        body = AdminBody(Event.LEDGER_LOSS_ACCEPTED, "remit up --accept-loss", ledger.chain, {"why": lost.why})
-        try:
-            await ledger.append(Draft(RecordKind.ADMIN, _CLOCK.now_ms(), "", "", body)).durable
-        except LedgerUnwritable:
-            await ledger.close()
-            raise
-        return ledger
-    return open_ledger(settings.ledger, _CLOCK, _ENTROPY)
-
-
-def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Signer, FolderNotary]:
-    """Who signs tokens, and who checkpoints of the log `origin`. Raises `Failure`."""
-    issuer = issuer_of(settings.data, resource)
-    try:
-        signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
-        return signer, FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, origin)
-    except KeyringUnusable as error:
-        raise Failure("the signing keys cannot be used", why=str(error)) from error
+    return Service(front, bounds, tally, driver, lease, runtime, *held, closing, signs, services, api, admin)
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:

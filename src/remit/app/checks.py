@@ -43,12 +43,13 @@ _LOOK_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class DoctorInputs:
-    """What else is known: how each source fares, how far signing is, why no log is written, what is stopped."""
+    """What else is known: how sources fare, how far signing is, why no log is written, what is stopped, what signs."""
 
     watched: Callable[[], Mapping[str, SourceState]]
     signed: Callable[[], Signed]
     unwritten: Callable[[], str | None]
     halting: Halting
+    signs: Callable[[], Sequence[Path]]
 
 
 async def checks(
@@ -63,6 +64,7 @@ async def checks(
     found = [
         records(ledger.unwritable()),
         *_data(settings),
+        keys(seen.signs()),
         logs(settings.logs, seen.unwritten()),
         *halts(runtime.bundle.catalog, seen.halting.unread, seen.halting.stops),
         await _workspace(runtime),
@@ -169,6 +171,16 @@ def records(unwritable: str | None) -> Check:
     if following == "remit doctor":
         following = "free the cause (space on the disk, permissions of the folder), then start the service again"
     return Check("ledger", False, f"takes no records: {why}", following)  # noqa: FBT003
+
+
+def keys(files: Sequence[Path]) -> Check:
+    """Whether what signs tokens and checkpoints is there for the next start too: these are its `files`."""
+    gone = [str(file) for file in files if not file.is_file()]
+    if not gone:
+        return Check("keys", True, "those that sign are in the data folder")  # noqa: FBT003
+    text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone: the next start is refused"
+    following = "put back from your copy of the data folder what is gone, before the service ends"
+    return Check("keys", False, text, following)  # noqa: FBT003
 
 
 def logs(folder: Path, unwritten: str | None) -> Check:

@@ -1,7 +1,7 @@
 """Writes down how far the ledger has come, and sees that its file is still the one that is written to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +11,17 @@ PERIOD_S: Final = 1.0
 
 
 class Marking:
-    """Of the ledger at `path`, which is open; `fail` has it take no record any more."""
+    """Of the ledger at `path`, which is open; `fail` has it take no record any more.
 
-    def __init__(self, path: Path, fail: Callable[[str], None]) -> None:
+    `signing`: the files that sign now.
+    """
+
+    def __init__(
+        self, path: Path, fail: Callable[[str], None], signing: Callable[[], Sequence[Path]] = lambda: ()
+    ) -> None:
         self._path = path
         self._fail = fail
+        self._signing = signing
         self._file = _file(path)
         self._mark: Mark | None = None
 
@@ -25,7 +31,8 @@ class Marking:
             # What is written to a file without a name is gone with the process, and with it every stop.
             self._fail(f"{self._path} was removed or replaced")
         else:
-            self._mark = await asyncio.to_thread(mark, self._path, self._mark)
+            keys = tuple(str(file.relative_to(self._path.parent)) for file in self._signing())
+            self._mark = await asyncio.to_thread(mark, self._path, self._mark, keys)
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -280,6 +280,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.RESOURCE_DELETED
             | Event.LEDGER_RESTORED
             | Event.LEDGER_LOSS_ACCEPTED
+            | Event.KEY_LOSS_ACCEPTED
             | Event.SERVER_LOGIN
             | Event.SERVER_LOGOUT
             | Event.AGENT_REGISTERED

@@ -223,6 +223,7 @@ class Event(StrEnum):
     RESOURCE_DELETED = "resource.deleted"
     LEDGER_RESTORED = "ledger.restored"
     LEDGER_LOSS_ACCEPTED = "ledger.loss-accepted"
+    KEY_LOSS_ACCEPTED = "key.loss-accepted"
     SERVER_LOGIN = "server.login"
     SERVER_LOGOUT = "server.logout"
     AGENT_REGISTERED = "agent.registered"

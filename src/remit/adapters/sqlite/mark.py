@@ -20,11 +20,15 @@ _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
 class Mark(NamedTuple):
-    """The last record that was durable when it was looked at, by chain and place there, and its hash in hex."""
+    """The last record that was durable when it was looked at, by chain and place there, and its hash in hex.
+
+    `keys`: the files that signed then, by their names in the data folder.
+    """
 
     chain: str
     seq: int
     hash: str
+    keys: tuple[str, ...] = ()
 
 
 class LedgerLost(LedgerRefused):
@@ -39,8 +43,8 @@ class LedgerLost(LedgerRefused):
         )
 
 
-def mark(ledger: Path, known: Mark | None = None) -> Mark | None:
-    """Write down how far `ledger` has come, unless that is `known`; None where it has no record.
+def mark(ledger: Path, known: Mark | None = None, keys: tuple[str, ...] = ()) -> Mark | None:
+    """Write down how far `ledger` has come, and what signs there, unless that is `known`; None where it has no record.
 
     Raises `sqlite3.Error`, `OSError`.
     """
@@ -49,7 +53,7 @@ def mark(ledger: Path, known: Mark | None = None) -> Mark | None:
         stored = None if row is None else stored_at(conn, chain_end(conn, row[0]))
     if row is None or stored is None:
         return known
-    found = Mark(row[1], stored.id & _SEQ_MASK, stored.hash.hex())
+    found = Mark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys)
     if found != known:
         write_private(ledger.with_name(FILE), json.dumps(found._asdict()).encode("ascii"))
     return found
@@ -67,6 +71,12 @@ def check(ledger: Path, keys: Path) -> None:
     elif marked is not None and not _holds(ledger, marked):
         why = f"its end is lost: it had come to {marked.chain}.{marked.seq}, which is not in it, or is another record"
         raise LedgerLost(ledger, why)
+
+
+def keys(ledger: Path) -> tuple[str, ...]:
+    """The files that signed when `ledger` was last marked, by their names in the data folder. Raises `LedgerLost`."""
+    marked = _marked(ledger)
+    return () if marked is None else marked.keys
 
 
 def is_behind(ledger: Path) -> bool:
@@ -87,7 +97,7 @@ def _marked(ledger: Path) -> Mark | None:
     path = ledger.with_name(FILE)
     try:
         said = json.loads(path.read_bytes())
-        return Mark(str(said["chain"]), int(said["seq"]), str(said["hash"]))
+        return Mark(str(said["chain"]), int(said["seq"]), str(said["hash"]), tuple(map(str, said.get("keys", ()))))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -47,7 +47,7 @@ def up(  # noqa: PLR0913 - each is an option
     ] = False,
     accept_loss: Annotated[
         bool,
-        typer.Option("--accept-loss", help="Go on where the ledger, or its end, is lost: every token is void then."),
+        typer.Option("--accept-loss", help="Go on where the ledger, its end, or keys are lost: tokens are void then."),
     ] = False,
     while_stdin: Annotated[
         bool, typer.Option("--while-stdin", help="End when standard input does, so with whoever started it.")
