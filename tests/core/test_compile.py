@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from remit.facts.agent import Agent, Harness, Mode, User
-from remit.facts.catalog import Argument, Catalog, Http, PolicySource, Route, Server, Stdio
+from remit.facts.catalog import Argument, Catalog, Http, PolicySource, Route, Server, Stdio, Tool
 from remit.facts.credential import FromEnv, Secret
 from remit.policy import cedar, checking, lint
 from remit.policy.compile import Bundle, compile_bundle
@@ -82,6 +82,8 @@ def test_each_policy_is_a_step_that_is_told() -> None:
 
 
 BASE = catalog(GOOD)
+NEW = tool("shop", "new")
+BARE = Tool("shop", NEW.definition, NEW.pin)
 CHANGES: list[Catalog] = [
     replace(BASE, policies=(PolicySource("policies/p0.cedar", GOOD + " "),)),
     replace(BASE, policies=(PolicySource("policies/p1.cedar", GOOD),)),
@@ -128,6 +130,7 @@ CHANGES: list[Catalog] = [
             ("shop", "look"): replace(tool("shop", "look"), arguments={"free": Argument(secret=True)}),
         },
     ),
+    *(replace(BASE, tools={**BASE.tools, ("shop", "new"): one}) for one in (BARE, replace(BARE, catalogued=True))),
     replace(BASE, tools={key: item for key, item in BASE.tools.items() if key != ("shop", "look")}),
 ]
 

@@ -242,6 +242,13 @@ def _told(catalog: Catalog) -> Mapping[str, Json]:
 
 
 def _said(tool: Tool) -> Json:
+    said = _members(tool)
+    # An entry that says the worst of all it can still says that the tool reaches no store.
+    bare = tool.catalogued and said == _members(Tool(tool.server, tool.definition, tool.pin))
+    return [*said, "catalogued"] if bare else said
+
+
+def _members(tool: Tool) -> list[Json]:
     said: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]
     said.append(
         {
