@@ -218,6 +218,34 @@ def test_a_restored_ledger_says_so_in_a_new_epoch_and_gives_no_decision_id_twice
     assert not (data / "restoring").exists()
 
 
+KILLED: Final = """
+import os, sys
+from pathlib import Path
+from remit.app import restoring
+
+link = os.link
+def cut(*of):
+    link(*of)
+    os._exit(9)
+os.link = cut
+restoring.restore(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_restore_that_was_killed_can_be_done_again(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    record(data, opened("old"))
+    back_up(data / "ledger.sqlite3", backup)
+    record(data, opened("later"))
+    done = subprocess.run([sys.executable, "-c", KILLED, backup, data / "ledger.sqlite3"], check=False)
+    assert done.returncode == 9
+    assert len(verify_file(data / "ledger.sqlite3").heads) == 2, "what was there is there still"
+    again = restore(backup, data / "ledger.sqlite3")
+    assert again.aside is not None
+    assert again.chain.endswith("-3")
+    assert (verify_file(data / "ledger.sqlite3").clean, len(verify_file(again.aside).heads)) == (True, 2)
+
+
 def test_what_was_stopped_since_the_backup_stays_stopped(tmp_path: Path) -> None:
     data, _ = restored(
         tmp_path,

@@ -104,7 +104,9 @@ def exchange(path: Path, restored: Path, aside: Path) -> None:
     """
     if path.exists():
         _come_to_rest(path)
-        os.link(path, aside)
+        if not (aside.exists() and aside.samefile(path)):
+            # A restore that was killed here has given it that name already.
+            os.link(path, aside)
         for end in ("-wal", "-shm"):
             # Left of a file that cannot be read: it must not be taken for the restored one's.
             log = path.with_name(path.name + end)
