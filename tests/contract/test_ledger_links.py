@@ -45,6 +45,27 @@ def test_a_whole_ledger_holds_and_says_its_heads(world: tuple[Log, Kept]) -> Non
     assert links.keys == list(log.notary.keys)
 
 
+STRAYS = {
+    "INSERT INTO segment SELECT first + 1000, count, records FROM segment WHERE first = 1 << 40 | 1": (
+        "chain-links: a row of records without bodies lies at r0102-1.1001"
+    ),
+    "INSERT INTO body SELECT first + (1 << 50), bodies FROM body WHERE first = 1 << 40 | 1": (
+        "chain-links: a row of bodies of no record lies at ?.1"
+    ),
+    "INSERT INTO meta VALUES ('more', 'x')": "state: meta more: no version writes that",
+    "UPDATE signed SET size = size + 1": "tree: a checkpoint of 83 records lies where one of 84 would",
+    "INSERT INTO signed VALUES (1, 'nothing')": "tree: 2 checkpoints lie where the last one alone is kept",
+}
+
+
+@pytest.mark.parametrize("statement", STRAYS)
+def test_a_row_that_belongs_to_no_record_is_found(world: tuple[Log, Kept], tmp_path: Path, statement: str) -> None:
+    log, kept = world
+    path = changed(log, tmp_path / "stray.sqlite3", statement)
+    for findings in (verify_links(path, against=[kept]).findings, verify_file(path, against=[kept]).findings):
+        assert [str(finding) for finding in findings] == [f"file: {STRAYS[statement]}"]
+
+
 def test_progress_is_told_by_the_ten_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, _ = log_of(tmp_path, 10)
     monkeypatch.setattr(quick_module, "_TOLD_EACH", 7)

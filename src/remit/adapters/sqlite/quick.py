@@ -13,6 +13,7 @@ from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.pages import unsound
 from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stored, linked, unpack
+from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, open_current, page_after
@@ -85,7 +86,8 @@ def verify_links(
                 last = page[-1][0]
             for ref in sorted(map(Ref.parse, found.gone)):
                 found.note(Finding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
-            for finding in comparison.findings(origin_of(conn), found.keys, trusted, verified):
+            findings = comparison.findings(origin_of(conn), found.keys, trusted, verified)
+            for finding in (*findings, *strays(conn)):
                 found.note(finding)
     except SegmentTorn as error:
         found.note(Finding(None, "chain-links", str(error)))

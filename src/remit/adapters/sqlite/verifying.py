@@ -21,6 +21,7 @@ from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
 from remit.adapters.sqlite.segment import Segment, SegmentTorn, Stored, unpack
+from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
 from remit.facts.record import Record, Ref
@@ -115,6 +116,8 @@ class _Reading:
             if not page:
                 self._compare(made)
                 self._compare_tree()
+                for finding in strays(conn):
+                    self.verifier.note(finding)
                 conn.execute("COMMIT")
                 return
             # The writer's log can start over while this page is looked at.
