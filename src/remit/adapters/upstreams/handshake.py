@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, Exchange
@@ -10,7 +11,7 @@ from remit.adapters.upstreams.failures import garbage
 from remit.adapters.upstreams.frames import Outcome, Refusal, cancelled, notification, request
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.replies import unsent
-from remit.adapters.upstreams.requests import OLD_VERSIONS, Request, initialize_request, meta
+from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, Request, initialize_request, meta
 from remit.adapters.upstreams.standing import Standing
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
@@ -28,7 +29,7 @@ Spawn = Callable[[Coroutine[Any, Any, object]], None]
 
 
 class Handshake:
-    """An `mcp-session-id` and the version agreed on; opened at first use, and at the next one after a 404.
+    """An `mcp-session-id` and the version agreed on; opened at first use, and anew once the server forgot it.
 
     A server may ask in mid-call by the standing stream too, so that one is open while it may ask; `attended` are the
     sessions of the server where it is open for that alone.
@@ -75,7 +76,7 @@ class Handshake:
     async def ask(self, asked: Request, ear: Ear) -> Outcome:
         """See `Wire.ask`.
 
-        A server that answers 404 says it knows the session no more, not that it did nothing: only
+        A server that knows the session no more says so, not that it did nothing: only
         a listing is asked again, in a new session. Anything else is never sent twice.
         """
         refusal = await self.open()
@@ -137,7 +138,7 @@ class Handshake:
     async def _asked(self, asked: Request, ear: Ear) -> Outcome:
         headers = self._headers or {}
         outcome = await self._once(asked, ear, headers)
-        if isinstance(outcome, Refusal) and outcome.status == 404 and SESSION_HEADER in headers:
+        if isinstance(outcome, Refusal) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
             if self._headers is headers:
                 self._forget()
             if asked.method != _REPEATABLE:
@@ -147,6 +148,13 @@ class Handshake:
                 return refusal
             return await self._once(asked, ear, self._headers or {})
         return outcome
+
+    async def _is_unknown(self, refused: Refusal, headers: dict[str, str]) -> bool:
+        """Whether the server knows the session no more: it says so with 404, or, as many do, with 400 to a ping too."""
+        if refused.status != HTTPStatus.BAD_REQUEST:
+            return refused.status == HTTPStatus.NOT_FOUND
+        outcome = await self._once(PING, Ear(aside=True), headers)
+        return isinstance(outcome, Refusal) and outcome.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
 
     def _forget(self) -> None:
         self._headers = None
@@ -158,7 +166,7 @@ class Handshake:
 
     def _session_lost(self, failure: Failure) -> Failure:
         text = (
-            f"server {self._exchange.server!r} no longer knows its session (HTTP 404); whether the call took effect "
+            f"server {self._exchange.server!r} no longer knows its session; whether the call took effect "
             "is in doubt, so it is not sent again: check at the server, the next call opens a new session"
         )
         return replace(failure, cause="session_lost", text=text, sent=True)
