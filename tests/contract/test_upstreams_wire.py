@@ -168,7 +168,15 @@ def test_values_are_counted_before_a_message_is_read() -> None:
     assert not frames.is_overfull(named)
 
 
-@pytest.mark.parametrize("error", [None, "no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
+def test_null_is_no_error_beside_a_result_and_no_failure_of_a_tool() -> None:
+    outcome = frames.read("s", b"", {"id": 1, "error": None, "result": {"content": [], "isError": None}})
+    assert isinstance(outcome, frames.Answer)
+    assert reply_of("s", "tools/call", outcome) == Result({"content": [], "isError": None}, is_error=False)
+    assert isinstance(frames.read("s", b"", {"id": 1, "error": None}), frames.Refusal)
+    assert isinstance(frames.read("s", b"", {"id": 1, "error": None, "result": None}), frames.Refusal)
+
+
+@pytest.mark.parametrize("error", ["no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
 def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     outcome = frames.read("s", b"", {"id": 1, "error": error, "result": {"content": []}})
     assert isinstance(outcome, frames.Refusal)

@@ -14,10 +14,10 @@ from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
 from remit.pep.mcp.dispatcher import said
 from remit.pep.mcp.refusals import result_of
-from remit.pep.message_filter import show_contents
+from remit.pep.message_filter import show_contents, show_list
 from remit.pep.release import PARTS_MAX, clean, seal, withheld
 from remit.policy.verdict import Code, Gate, Reason
-from remit.ports.upstream import Era, Failure, Result
+from remit.ports.upstream import Era, Failure, Offer, Result
 from remit.trace.bodies import Status
 
 CALL = CallTool("shop", "pay", {}, b"{}")
@@ -80,6 +80,34 @@ def test_each_kind_of_block_keeps_its_own_members() -> None:
         ],
         "structuredContent": {"a": 1},
     }
+
+
+def test_null_is_as_if_absent() -> None:
+    """Many servers write what they leave out so, and clients take it."""
+    blocks: list[Any] = [
+        {"type": "text", "text": "hi", "annotations": None},
+        {"type": "text", "text": "hi", "annotations": {"audience": None, "priority": 1}},
+        {"type": "resource_link", "uri": "a:b", "name": "n", "title": None, "mimeType": None, "size": None},
+        {"type": "resource", "resource": {"uri": "a:b", "text": "t", "mimeType": None}},
+    ]
+    assert clean(Result({"content": blocks}, is_error=False)).value == {
+        "content": [
+            {"type": "text", "text": "hi"},
+            {"type": "text", "text": "hi", "annotations": {"priority": 1}},
+            {"type": "resource_link", "uri": "a:b", "name": "n"},
+            {"type": "resource", "resource": {"uri": "a:b", "text": "t"}},
+        ]
+    }
+    content: Any = {"uri": "a:b", "text": "t", "mimeType": None}
+    assert show_contents(Result({"contents": [content]}, is_error=False)).value == {
+        "contents": [{"uri": "a:b", "text": "t"}]
+    }
+    prompt: Any = {"name": "p", "description": None, "arguments": None}
+    shown = show_list(Offer.PROMPTS, Result({"prompts": [prompt]}, is_error=False))
+    assert shown.value == {"prompts": [{"name": "p"}]}
+    resource: Any = {"uri": "a:b", "name": "n", "title": None, "annotations": None}
+    shown = show_list(Offer.RESOURCES, Result({"resources": [resource]}, is_error=False))
+    assert shown.value == {"resources": [{"uri": "a:b", "name": "n"}]}
 
 
 @pytest.mark.parametrize(

@@ -183,12 +183,12 @@ def _item(offer: Offer, one: Json) -> Json:
     if not isinstance(one, Mapping) or not all(isinstance(one.get(name), str) for name in _NEEDED[offer]):
         raise Odd(f"one of its {offer.value} lacks {' or '.join(_NEEDED[offer])}")
     shown: dict[str, Json] = dict(texts(one, _ITEMS[offer]))
-    if "annotations" in one:
+    if one.get("annotations") is not None:
         shown["annotations"] = annotations(one["annotations"])
     size = one.get("size")
     if offer is Offer.RESOURCES and isinstance(size, int) and not isinstance(size, bool):
         shown["size"] = size
-    if offer is Offer.PROMPTS and "arguments" in one:
+    if offer is Offer.PROMPTS and one.get("arguments") is not None:
         shown["arguments"] = [_argument(argument) for argument in _list(one, "arguments")]
     return shown
 

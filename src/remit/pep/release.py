@@ -173,7 +173,7 @@ def block(given: Json) -> _Block:
     if names is None:
         raise Odd("a content block is of a kind that is not known")
     kept: _Block = {"type": kind, **texts(given, names)}
-    if "annotations" in given:
+    if given.get("annotations") is not None:
         kept["annotations"] = annotations(given["annotations"])
     if kind == "resource_link" and isinstance(given.get("size"), int):
         kept["size"] = given["size"]
@@ -186,8 +186,8 @@ def block(given: Json) -> _Block:
 
 
 def texts(block: Mapping[str, Json], names: frozenset[str]) -> _Block:
-    """The members of `block` that are `names`, texts all of them. Raises `Odd`."""
-    found = {name: value for name, value in block.items() if name in names}
+    """The members of `block` that are `names`, texts all of them; null is as if absent. Raises `Odd`."""
+    found: _Block = {name: value for name, value in block.items() if name in names and value is not None}
     if not all(isinstance(value, str) for value in found.values()):
         raise Odd("a member is no text")
     return found
@@ -197,7 +197,7 @@ def annotations(value: Json) -> Json:
     """What may be shown of the annotations of a block. Raises `Odd`."""
     if not isinstance(value, Mapping):
         raise Odd("the annotations of a content block are no object")
-    kept = {name: item for name, item in value.items() if name in _ANNOTATIONS}
+    kept = {name: item for name, item in value.items() if name in _ANNOTATIONS and item is not None}
     if not all(_is_plain(item) for item in kept.values()):
         raise Odd("an annotation of a content block is neither text, number nor list of texts")
     return kept

@@ -126,8 +126,8 @@ def members(value: Json) -> Message:
 
 
 def read(server: str, raw: bytes, message: Message, status: int = 0, session: str | None = None) -> Outcome:
-    """The outcome a response stands for, its id already compared."""
-    if "error" not in message and type(result := message.get("result")) is dict:
+    """The outcome a response stands for, its id already compared; many servers say `"error": null` beside a result."""
+    if message.get("error") is None and type(result := message.get("result")) is dict:
         return Answer(raw, cast("Message", result), session)
     error = message.get("error")
     if not isinstance(error, Mapping):

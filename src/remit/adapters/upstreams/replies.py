@@ -91,10 +91,10 @@ def _complete(server: str, method: str, result: Message) -> Reply:
         if not isinstance(found, list) or any(type(item) is not dict for item in found):
             return garbage(server, f"a {method} result whose `{name}` is no list of objects")
     if method == "tools/call":
-        told = result.get("isError", False)
-        if not isinstance(told, bool):
+        told = result.get("isError")
+        if not isinstance(told, bool | None):
             return garbage(server, "a tool result whose `isError` is no boolean")
-        is_error = told
+        is_error = told is True
     elif method == "completion/complete" and not isinstance(result.get("completion"), Mapping):
         return garbage(server, "a completion that is no object")
     dropped = _ENVELOPE if method == "tasks/get" else _PROTOCOL
