@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.pep.answer import Awaiting, Refused, Released
+from remit.facts.catalog import Definition, Effect, Sink, Tool
+from remit.pep.answer import Awaiting, Refused, Released, listed
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
 from remit.pep.mcp.dispatcher import said
 from remit.pep.mcp.refusals import result_of
 from remit.pep.message_filter import show_contents, show_list
-from remit.pep.release import PARTS_MAX, clean, seal, withheld
+from remit.pep.release import PARTS_MAX, clean, in_words_of, seal, withheld
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.upstream import Era, Failure, Offer, Result
 from remit.trace.bodies import Status
@@ -108,6 +109,32 @@ def test_null_is_as_if_absent() -> None:
     resource: Any = {"uri": "a:b", "name": "n", "title": None, "annotations": None}
     shown = show_list(Offer.RESOURCES, Result({"resources": [resource]}, is_error=False))
     assert shown.value == {"resources": [{"uri": "a:b", "name": "n"}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"content": [], "structuredContent": {"a": 1}}, {"content": [], "structuredContent": {"a": 1}}),
+        ({"content": []}, {"content": []}),
+        ({"content": [], "structuredContent": [1]}, {"content": [{"type": "text", "text": "[1]"}]}),
+        ({"content": ["there"], "structuredContent": None}, {"content": ["there"]}),
+        ({"content": [], "structuredContent": ["\ud800"]}, {"content": []}),
+    ],
+)
+def test_structured_content_of_2025_is_an_object(value: dict[str, Any], told: dict[str, Any]) -> None:
+    reply = Result(value, is_error=False)
+    assert in_words_of(Era.INITIALIZE, reply) == Result(told, is_error=False)
+    assert in_words_of(Era.STATELESS, reply) is reply
+    failure = Failure("timeout", "late", sent=True)
+    assert in_words_of(Era.INITIALIZE, failure) is failure
+
+
+@pytest.mark.parametrize("kind", ["array", ["object", "null"], None])
+def test_an_output_schema_of_2025_is_of_objects(kind: Any) -> None:
+    odd, usual = (Definition("t", "", {}, {"type": one}, {}) for one in (kind, "object"))
+    for one, era, there in ((odd, Era.INITIALIZE, False), (odd, Era.STATELESS, True), (usual, Era.INITIALIZE, True)):
+        tool = Tool("shop", one, one.pin(), Effect.READ, Sink.NONE, frozenset[str](), catalogued=True)
+        assert ("outputSchema" in listed(tool, era, exposed=False)) == there
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ async def test_tools_are_listed_and_called(both: Pairs, era: str, upstream: str)
         assert "Error executing tool fail" in text(failed)
 
 
+@pytest.mark.asyncio
+async def test_a_structured_answer_that_is_no_object_is_a_text_to_the_handshake_era(both: Pairs) -> None:
+    async with both.client(NEW, NEW) as client:
+        assert (await client.call_tool("numbers", {})).structured_content == [1, 2]
+    async with both.client(OLD, NEW) as client:
+        told = await client.call_tool("numbers", {})
+        assert (text(told), told.structured_content) == ("[1,2]", None)
+
+
 @in_all_pairs
 async def test_resources_are_listed_and_read(both: Pairs, era: str, upstream: str) -> None:
     async with both.client(era, upstream) as client:

@@ -25,6 +25,7 @@ from mcp.server.mcpserver import (
 )
 from mcp.server.mcpserver.resources import TextResource
 from mcp_types import (
+    CallToolResult,
     Completion,
     CompletionArgument,
     CompletionContext,
@@ -85,6 +86,12 @@ def fail() -> str:
 def where(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})], near: str = "") -> str:
     """Say where; the region travels as a header too, which the SDK compares in the stateless era."""
     return f"{region} {near}".strip()
+
+
+@server.tool()
+def numbers() -> CallToolResult:
+    """A structured answer that is no object, and no text beside it, as only the stateless era has it."""
+    return CallToolResult(content=[], structured_content=[1, 2])
 
 
 @server.tool()

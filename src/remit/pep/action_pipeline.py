@@ -35,7 +35,7 @@ from remit.pep.operation import Operation, called
 from remit.pep.outcomes import Outcomes, internal, unwritable
 from remit.pep.pins import UNASKED, Live
 from remit.pep.policy_engine import PolicyEngine
-from remit.pep.release import was_sent
+from remit.pep.release import in_words_of, was_sent
 from remit.pep.rounds import Under, those
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
@@ -226,7 +226,8 @@ class ActionPipeline:
         except asyncio.CancelledError:
             self.abandon(under)
             raise
-        answer = await self._outcomes.release(under.operation, under.attempt, reply, elapsed_ms)
+        told = in_words_of(under.client.era, reply)
+        answer = await self._outcomes.release(under.operation, under.attempt, told, elapsed_ms)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
         await under.notices.flush()
         why = self.halted(under.operation.action)

@@ -134,9 +134,15 @@ class Client:
     hold: Hold = unbounded
 
 
-def listed(tool: Tool, *, exposed: bool) -> Mapping[str, Json]:
-    """`tool` as `tools/list` shows it: pinned members only, under its exposed or its own name."""
+def listed(tool: Tool, era: Era, *, exposed: bool) -> Mapping[str, Json]:
+    """`tool` as `tools/list` shows it: pinned members only, under its exposed or its own name.
+
+    Clients of 2025 take no list with an `outputSchema` of anything but objects.
+    """
     members = dict(tool.definition.to_json())
+    output = tool.definition.output_schema
+    if era is Era.INITIALIZE and output is not None and output.get("type") != "object":
+        del members["outputSchema"]
     if exposed:
         members["name"] = tool.exposed
     return members

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
-from remit.ports.upstream import Asked, Begun, Failure, Reply, Result
+from remit.ports.upstream import Asked, Begun, Era, Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -93,6 +93,21 @@ def clean(reply: Reply) -> Shown:
             return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
         case Asked() | Begun():
             raise AssertionError("neither a question nor a task is an answer")
+
+
+def in_words_of(era: Era, reply: Reply) -> Reply:
+    """`reply` as clients of `era` take it: in 2025 structured content is an object, and any other value a text."""
+    if era is not Era.INITIALIZE or not isinstance(reply, Result):
+        return reply
+    structured = reply.value.get("structuredContent", reply.value)
+    if isinstance(structured, Mapping):
+        return reply
+    value = {name: item for name, item in reply.value.items() if name != "structuredContent"}
+    data = seal(structured)
+    if not value.get("content") and data is not None:
+        # As servers should have it there already (2026-07-28, tools).
+        value["content"] = [{"type": "text", "text": data.decode("utf-8")}]
+    return Result(value, reply.is_error)
 
 
 def status_of(failure: Failure) -> Status:

@@ -85,7 +85,9 @@ class Dispatcher:
                 shown = await driver.tools_for(authority, post.server)
                 if isinstance(shown, Refused):
                     return said(ask, shown, client.era)
-                return orjson.dumps({"tools": [listed(tool, exposed=post.server is None) for tool in shown]})
+                return orjson.dumps(
+                    {"tools": [listed(tool, client.era, exposed=post.server is None) for tool in shown]}
+                )
             case ListOffers(server, offer):
                 if server is None:
                     return await self._all(post, client, offer)
