@@ -218,3 +218,33 @@ async def test_arguments_mirrored_in_headers_agree_with_the_body(w: Wire) -> Non
     status, said = await w.ask("tools/call", {"name": "echo", "arguments": {}}, head={"mcp-param-text": "hi"})
     assert (status, said["error"]["code"]) == (400, -32020)
     assert sum(line.startswith("called") for line in w.bench.trace) == 2
+
+
+@wired
+async def test_a_tool_that_is_not_shown_tells_nothing_of_its_schema(w: Wire) -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"text": {"type": "string", "x-mcp-header": "Text"}, "kind": {"enum": ["draft", "final"]}},
+        "required": ["text"],
+    }
+    definition = Definition("echo", "echo something", schema, None, {})
+    tools = dict(w.bench.bundle.catalog.tools)
+    tools["shop", "echo"] = Tool("shop", definition, definition.pin(), catalogued=True)
+    permit = '@id("all") permit (principal in Remit::Group::"staff", action, resource);'
+    forbid = '@id("none") forbid (principal, action == Remit::Action::"shop___echo", resource);'
+    calls: list[tuple[dict[str, Any], str]] = [({}, "required"), ({"text": "a", "kind": "x"}, "final")]
+    for policies, shown in ((permit, True), (permit + forbid, False)):
+        source = (PolicySource("all.cedar", policies),)
+        w.bench.bundle = compiled(replace(w.bench.bundle.catalog, tools=tools, policies=source))
+        w.bench.upstream.live = tuple(tool.definition for tool in tools.values())
+        _, listed = await w.ask("tools/list")
+        assert ("echo" in [tool["name"] for tool in listed["result"]["tools"]]) is shown
+        for given, told in calls:
+            call = {"name": "echo", "arguments": given}
+            _, said = await w.ask("tools/call", call, head={"mcp-param-text": given["text"]} if given else {})
+            words = said["result"]["content"][0]["text"]
+            assert "arg/invalid" in words
+            assert (told in words) is shown, words
+        status, said = await w.ask("tools/call", {"name": "echo", "arguments": {"text": "a"}})
+        assert (status, "error" in said) == ((400, True) if shown else (200, False))
+    assert not any(line.startswith("called") for line in w.bench.trace)

@@ -151,7 +151,7 @@ class ActionPipeline:
                 case Permit():
                     return attempt if live is not UNASKED else replace(attempt, barred=unreachable)
                 case Deny():
-                    return await self._refuse(attempt, unreachable)
+                    return await self._refuse(action, attempt, unreachable)
                 case Escalate() as verdict:
                     refused = await self._settled(attempt)
                     if refused is not None:
@@ -281,14 +281,22 @@ class ActionPipeline:
             kept = body.arguments if isinstance(body, ActionBody) else b""
         return edited_of(action, kept)
 
-    async def _refuse(self, attempt: Attempt, unreachable: Reason | None) -> Refused:
+    async def _refuse(self, action: Action, attempt: Attempt, unreachable: Reason | None) -> Refused:
         refused = await self._settled(attempt)
         if refused is not None:
             return refused
         reasons = attempt.decision.reasons
         if unreachable is not None and any(r.code is Code.TOOL_UNVERIFIED for r in reasons):
             reasons = (*reasons, unreachable)
+        if any(r.code is Code.ARG_INVALID for r in reasons) and self._hides(action):
+            # What is wrong with them would tell the schema, word by word; people see it on the record.
+            reasons = (Reason(Code.ARG_INVALID, "the arguments are not those of this tool"),)
         return Refused(reasons, attempt.ref)
+
+    def _hides(self, action: Action) -> bool:
+        is_call = action.kind is ActionKind.CALL_TOOL
+        agents = action.authority.agents
+        return is_call and self._names.hides(self._engine.bundle, agents, action.server, action.name)
 
     async def _settled(self, attempt: Attempt) -> Refused | None:
         """None once the record of `attempt` is durable; a refusal when it never will be."""

@@ -72,6 +72,10 @@ class CatalogView:
             return True
         return (server, tool) not in bundle.catalog.tools and self.reaches(bundle, agents, server)
 
+    def hides(self, bundle: Bundle, agents: tuple[str, ...], server: str, tool: str) -> bool:
+        """Whether `tool` is one that a chain of `agents` is not shown: it learns nothing of its schema either."""
+        return (server, tool) in bundle.catalog.tools and not self.asks(bundle, agents, server, tool)
+
     def _of(self, bundle: Bundle) -> None:
         if bundle is self._bundle:
             return

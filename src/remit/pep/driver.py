@@ -131,6 +131,10 @@ class Driver:
         shown = self._names.visible(self._engine.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
+    def hides(self, authority: Authority, server: str, tool: str) -> bool:
+        """Whether `authority` is not shown that there is such a tool."""
+        return self._names.hides(self._engine.bundle, authority.agents, server, tool)
+
     async def tools_for(self, authority: Authority, server: str | None) -> Sequence[Tool] | Refused:
         """As `list_tools`; or why `authority` may no longer act, and sees nothing."""
         why = await self.authorization.stop_reason(authority)

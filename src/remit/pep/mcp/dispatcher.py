@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 import orjson
 
+from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.capability import NEEDS_TASKS
 from remit.facts.mirrored import Mirrors, disagreement
@@ -52,9 +53,12 @@ class Dispatcher:
         self.asks = Asks(driver.resolve, self._namespace)
         self.watches = UpstreamWatches(driver, throttle)
 
-    def mirrors_agree(self, ask: Ask, params: Mapping[str, str | None]) -> str | None:
-        """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool."""
-        if not isinstance(ask, CallTool):
+    def mirrors_agree(self, authority: Authority, ask: Ask, params: Mapping[str, str | None]) -> str | None:
+        """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool.
+
+        Of a tool that `authority` is not shown nothing is said: the call is denied anyway.
+        """
+        if not isinstance(ask, CallTool) or self.driver.hides(authority, ask.server, ask.tool):
             return None
         tool = self.driver.tool(ask.server, ask.tool)
         mirrored = () if tool is None else self._mirrors.of(tool)

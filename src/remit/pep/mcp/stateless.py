@@ -92,7 +92,7 @@ class Stateless:
                 if isinstance(ask, Malformed):
                     await _refuse(post, RpcError(ask.code, ask.text), request.ident)
                     return
-                wrong = self._dispatcher.mirrors_agree(ask, post.head.params)
+                wrong = self._dispatcher.mirrors_agree(post.authority, ask, post.head.params)
                 if wrong is not None:
                     await _refuse(post, RpcError(rpc.HEADER_MISMATCH, wrong), request.ident)
                     return
