@@ -23,27 +23,41 @@ _INSTEAD: Final = b"[hidden by Remit: its credential]"
 _SECRET_BYTES_MIN: Final = 8
 """A shorter one would be found in words that are none."""
 _HIDDEN_MAX: Final = 16
+_PLAIN: Final = {"\\": "\\\\", '"': '\\"'}
+_ESCAPES: Final = tuple(
+    str.maketrans(_PLAIN | others)
+    for others in (
+        {},
+        {"/": "\\/"},
+        {one: f"\\u{ord(one):04X}" for one in "\"&'+<>`"},
+        {one: f"\\u{ord(one):04x}" for one in "&'<=>"},
+    )
+)
+"""How JSON is written: plainly, by PHP, by .NET, and by Java's Gson."""
 
 
 class Hiding:
     """What one server was shown of late, to be found in what it says."""
 
     def __init__(self) -> None:
-        self._secrets: dict[bytes, None] = {}
+        self._secrets: dict[bytes, tuple[bytes, ...]] = {}
 
     def learn(self, shown: Mapping[str, str]) -> None:
         """Take note of headers that it is shown."""
         for value in shown.values():
-            secret = value.rpartition(" ")[2].encode()
+            text = value.rpartition(" ")[2]
+            secret = text.encode()
             if len(secret) >= _SECRET_BYTES_MIN and secret not in self._secrets:
-                self._secrets[secret] = None
+                written = (text.translate(one).encode() for one in _ESCAPES)
+                self._secrets[secret] = tuple(dict.fromkeys((secret, *written)))
                 if len(self._secrets) > _HIDDEN_MAX:
                     del self._secrets[next(iter(self._secrets))]
 
     def hide(self, said: bytes) -> bytes:
         """`said` without what it was shown, as it would stand in JSON too."""
-        for secret in self._secrets:
-            said = said.replace(secret, _INSTEAD)
+        for forms in self._secrets.values():
+            for form in forms:
+                said = said.replace(form, _INSTEAD)
         return said
 
 
