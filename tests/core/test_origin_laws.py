@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from remit.facts.action import ActionKind, Within
 from remit.facts.agent import Agent
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.finding import Find
 from remit.facts.origin import Counts, Flow, Origin, Role
@@ -199,7 +199,8 @@ def test_other_actions_and_responses_have_origins_too() -> None:
         taken = replace(snapshot(running, asked), origins=index)
         assert flow_of(taken, asked, reached_other(running, asked)).targets == expected
     asked = action("shop/send", {"to": "Ann"}, chain=("cal", "ada"))
-    within = Within("r1-1.1", None, 1, b'{"a":{"content":{"who":"Mallory"}}}', b"{}", bare=False)
+    answers, questions = b'{"a":{"content":{"who":"Mallory"}}}', b'{"a":{"params":{"properties":{"who":{}}}}}'
+    within = Within("r1-1.1", None, 1, answers, questions, bare=False)
     for bare, count in ((False, 2), (True, 1)):
         more = replace(asked, within=replace(within, bare=bare))
         taken = replace(snapshot(running, more), origins=index)
@@ -264,3 +265,26 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
     judged = judge_result(running, reached, "shop", (), Status.OK, shown)
     assert judged.found
     assert "untrusted" in judged.labels
+
+
+@pytest.mark.parametrize(
+    ("answer", "unseen"),
+    [
+        ({"content": {"who": True}}, 0),
+        ({"content": {"mallory@evil.example": True}}, 1),
+        ({"role": "assistant", "content": {"type": "tool_use", "input": {"city": True, "mallory": True}}}, 3),
+        ({"roots": [{"uri": True, "name": True}]}, 0),
+    ],
+)
+def test_names_in_answers_that_nobody_asked_for_are_values(answer: Json, unseen: int) -> None:
+    world = World()
+    asked = action("shop/send", {"to": "boss"})
+    questions = {
+        "a": {"method": "elicitation/create", "params": {"requestedSchema": {"properties": {"who": {}}}}},
+        "b": {"params": {"tools": [{"inputSchema": {"properties": {"city": {}}}}]}},
+        "c": {"params": {"requestedSchema": {"properties": "none"}}},
+    }
+    within = Within("r1-1.1", None, 1, canonical({"a": answer}), canonical(questions), bare=False)
+    taken = replace(snapshot(world.bundle, asked), origins=world.index)
+    found = flow_of(taken, replace(asked, within=within), world.reached("send", asked.input))
+    assert found.targets.unseen == 1 + unseen

@@ -26,6 +26,14 @@ _ROLES: Final[Mapping[ActionKind, Mapping[str, Role]]] = MappingProxyType(
     }
 )
 """What the input of actions that are no tool calls is for; all else is a target."""
+_ANSWERED: Final = frozenset(
+    {
+        *("action", "content", "role", "model", "stopReason", "roots", "uri", "name"),
+        *("type", "text", "data", "mimeType", "annotations", "audience", "priority", "lastModified", "resource", "blob"),
+        *("id", "input", "toolUseId", "structuredContent", "isError"),
+    }
+)
+"""The members of what a client answers, as the protocol names them."""
 _NO_ROLES: Final[Mapping[str, Role]] = MappingProxyType({})
 
 
@@ -34,10 +42,10 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
     given: Mapping[str, Json] = action.input
     roles = _ROLES.get(action.kind, _NO_ROLES)
     # The members of a prompt's arguments are what the agent calls them, those of a message the protocol's.
-    free = frozenset(roles) - {"arguments"}
+    free: dict[str, frozenset[str] | None] = {name: None for name in roles if name != "arguments"}
     if action.within is not None and not action.within.bare:
         given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
-        free |= {RESPONSES}
+        free[RESPONSES] = _ANSWERED | _named(json.loads(action.within.questions))
     seen = Seen(snapshot.origins, grounds(snapshot.bundle, action))
     names = Names(reached.arguments, reached.members, free)
     found = flow(reached.tool, names, roles, given, seen)
@@ -45,6 +53,21 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
         return found
     declared = snapshot.bundle.tools[action.server, action.name].arguments
     return _unsaid(found, hidden_of(reached.tool, declared, action.input))
+
+
+def _named(questions: Mapping[str, Json]) -> frozenset[str]:
+    """The names that who asked `questions` gave: the keys, and what their schemas name."""
+    found = set(questions)
+    stack: list[Json] = list(questions.values())
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Mapping):
+            properties = one.get("properties")
+            found.update(properties if isinstance(properties, Mapping) else ())
+            stack.extend(one.values())
+        elif isinstance(one, list):
+            stack.extend(one)
+    return frozenset(found)
 
 
 def _unsaid(found: Flow, hidden: frozenset[str]) -> Flow:

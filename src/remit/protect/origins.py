@@ -13,6 +13,7 @@ Laws
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
@@ -67,19 +68,22 @@ def configured(text: str) -> frozenset[str]:
 class Names(NamedTuple):
     """The names of members that people accepted: every other is a value that the agent chose.
 
-    `roots` are the arguments of the accepted schema, None where there is none; `members` what it names below them;
-    in the arguments `free` names are the protocol's.
+    `roots` are the arguments of the accepted schema, None where there is none; `members` what it names below them.
+    In the arguments `free` names are those of the protocol and of what was asked; all of them are where it is None.
     """
 
     roots: Collection[str] | None = None
     members: Collection[str] = ()
-    free: Collection[str] = ()
+    free: Mapping[str, Collection[str] | None] = MappingProxyType({})
 
     def lack(self, path: tuple[str | int, ...]) -> bool:
         """Whether nobody accepted the name that `path` ends in."""
-        name = path[-1]
-        if isinstance(name, int) or path[0] in self.free:
+        name, top = path[-1], str(path[0])
+        if isinstance(name, int):
             return False
+        if top in self.free:
+            known = self.free[top]
+            return known is not None and len(path) > 1 and name not in known
         return name not in self.members if len(path) > 1 else self.roots is not None and name not in self.roots
 
 
@@ -203,7 +207,7 @@ def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str 
         if isinstance(value, _SCALARS):
             yield (name,), value
         elif value is not None:
-            yield from _inner((name,), value, None if name in names.free else names.members)
+            yield from _inner((name,), value, names.free.get(name, names.members))
 
 
 def _inner(
