@@ -7,6 +7,7 @@ import pytest
 
 from remit.api.lineage import lineage
 from remit.facts.canonical import Json, canonical
+from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from tests.core.recording import action
 
@@ -42,3 +43,23 @@ async def test_a_name_that_nobody_accepted_has_a_line_beside_what_stands_at_it()
         ("$.evil", "evil", True), ("$.evil", "v", True), ("$.none", "none", True), ("$.some", "some", True),
         ("$.some[0]", "x", True), ("$.none", None, False),
     ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_arguments_with_the_names_of_a_round_are_no_round() -> None:
+    given: dict[str, Json] = {"arguments": {"to": "bob"}, "questions": {}, "responses": {}, "round": 1}
+    assert await shown(given, "$.arguments.to", "$.round") == [
+        ("$.arguments.to", "bob", True), ("$.round", 1, True), ("$.questions", {}, False), ("$.responses", {}, False),
+    ]  # fmt: skip
+    recorded = b'{"arguments":{"to":"bob"},"responses":{"who":{"action":"accept"}},"round":1,"questions":{}}'
+    body = replace(action("escalate"), arguments=recorded, context={"origins": []})
+    found = [(one.path, one.value) for one in await lineage(body, NO_LEDGER)]
+    assert found[:2] == [("$.to", "bob"), (f"$['{RESPONSES}'].who.action", "accept")]
+
+
+@pytest.mark.asyncio
+async def test_an_account_number_is_carried_also_as_a_number() -> None:
+    given: dict[str, Json] = {"a": 12345678, "b": 1234567, "c": True, "d": "x", "e": "12345678", "f": 12345678.0}
+    origins: list[Json] = [{"arg": f"$.{name}", "role": "content", "origin": "unseen"} for name in given]
+    body = replace(action("escalate"), arguments=canonical(given), context={"origins": origins})
+    assert [one.path for one in await lineage(body, NO_LEDGER) if one.carries] == ["$.a", "$.e", "$.f"]

@@ -566,3 +566,10 @@ def test_what_was_vouched_for_before_it_was_asked_about_stays_so_and_what_nobody
     flow = world.flow("send", to="dora@example.org")
     assert (flow.targets.unseen, flow.established, flow.strangers) == (1, 1, 0)
     assert world.origin("send", to="u-7") is Origin.TRUSTED
+
+
+@pytest.mark.parametrize("account", [12345678, 12345678.0, "12345678"], ids=repr)
+def test_an_account_number_in_content_is_carried_also_as_a_number(account: Json) -> None:
+    world = World(said="send Bob the details")
+    found = world.flow("send", to="Bob", text={"account": account, "sum": 1234567})
+    assert (found.carried.unseen, found.targets.unseen, found.strangers) == (1, 1, 1)

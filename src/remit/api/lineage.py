@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from remit.api.answers_recorded import SeenAnswer, ValueAnswer
 from remit.api.views import plain, tool_name
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.facts.lineage import Lineage, Step
 from remit.facts.origin import Origin, Role
 from remit.facts.record import Ref
@@ -17,7 +17,7 @@ from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from remit.protect.origins import Names, leaves
 from remit.protect.pieces import CARRIED
-from remit.protect.tokens import parts
+from remit.protect.tokens import counted, parts
 from remit.trace.bodies import ActionBody
 
 STEPS_MAX: Final = 8
@@ -42,7 +42,8 @@ async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
     `null`, an empty list and an empty object are values as well: that there is nothing may be what is asked for.
     """
     given, traced = _given(body.arguments), _traced(body)
-    judged = _judged_at(given, traced)
+    within = is_round(given, body.arguments)
+    judged = _judged_at(given, traced, within=within)
     known: dict[str, ActionBody | None] = {}
     found: list[Lineage] = []
     for said in traced:
@@ -59,18 +60,37 @@ async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
                 part=_text(said, "part") or "",
                 established=said.get("established") is True,
                 steps=await _steps(said, ledger, known),
-                carries=isinstance(value, str) and any(kind in CARRIED for _, kind in parts(value)),
+                carries=_carries(value),
             )
         )
-    found += [one for one in untraced(given) if one.path not in judged or not isinstance(one.value, _SCALARS)]
+    found += [
+        one for one in untraced(given, within=within) if one.path not in judged or not isinstance(one.value, _SCALARS)
+    ]
     return found
 
 
-def untraced(given: Mapping[str, Json]) -> Iterator[Lineage]:
-    """Every value of `given`, wherever it came from."""
+def untraced(given: Mapping[str, Json], *, within: bool) -> Iterator[Lineage]:
+    """Every value of `given`, wherever it came from; `within` a round."""
     for name, top in given.items():
         for path, value in _ends((name,), top):
-            yield Lineage(_place(given, path), value)
+            yield Lineage(_place(path, within=within), value)
+
+
+def is_round(given: Mapping[str, Json], arguments: bytes) -> bool:
+    """Whether `given`, recorded as `arguments`, is what is recorded of a round: nobody's arguments look so."""
+    return frozenset(given) == _ROUND and canonical(given) != arguments
+
+
+def _carries(value: Json) -> bool:
+    match value:
+        case bool():
+            return False
+        case str():
+            return any(kind in CARRIED for _, kind in parts(value))
+        case int() | float():
+            return counted(value)[1] in CARRIED
+        case _:
+            return False
 
 
 async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[Step, ...]:
@@ -123,11 +143,11 @@ def _given(arguments: bytes) -> Mapping[str, Json]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _judged_at(given: Mapping[str, Json], traced: Sequence[_Said]) -> dict[str, Iterator[Json]]:
+def _judged_at(given: Mapping[str, Json], traced: Sequence[_Said], *, within: bool) -> dict[str, Iterator[Json]]:
     """What of `given` was judged at each path of `traced`, in order: the name of a member, its value, or both."""
     there: dict[str, list[Json]] = {}
     for path, leaf in leaves(given, _NAMES):
-        there.setdefault(_place(given, path), []).append(leaf)
+        there.setdefault(_place(path, within=within), []).append(leaf)
     times = Counter(str(said.get("arg", "")) for said in traced)
     # A name comes before what stands at it, and was judged where nobody had accepted it.
     return {path: iter(there.get(path, [])[-count:]) for path, count in times.items()}
@@ -145,8 +165,8 @@ def _ends(path: tuple[str | int, ...], value: Json) -> Iterator[tuple[tuple[str 
         yield path, value
 
 
-def _place(given: Mapping[str, Json], path: tuple[str | int, ...]) -> str:
-    return spelt(_judged(path) if frozenset(given) == _ROUND else path)
+def _place(path: tuple[str | int, ...], *, within: bool) -> str:
+    return spelt(_judged(path) if within else path)
 
 
 def _judged(path: tuple[str | int, ...]) -> tuple[str | int, ...]:

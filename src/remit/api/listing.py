@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.authenticator import Admin, Person
-from remit.api.lineage import untraced
+from remit.api.lineage import is_round, untraced
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_arguments, tool_name
 from remit.api.voided import voided
@@ -52,7 +52,7 @@ def what(body: ActionBody, tool: Tool | None) -> str:
     except Refused:
         given = None
     if tool is not None and tool.brief and isinstance(given, Mapping):
-        spans = filled(tool.brief, list(untraced(given)), VALUE_CHARS_MAX)
+        spans = filled(tool.brief, list(untraced(given, within=is_round(given, body.arguments))), VALUE_CHARS_MAX)
         said = "".join(
             span.text if not span.mark or _PLAIN.fullmatch(span.text) else f"“{span.text}”" for span in spans
         )

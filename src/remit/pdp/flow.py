@@ -29,8 +29,8 @@ _ROLES: Final[Mapping[ActionKind, Mapping[str, Role]]] = MappingProxyType(
 _ANSWERED: Final = frozenset(
     {
         *("action", "content", "role", "model", "stopReason", "roots", "uri", "name"),
-        *("type", "text", "data", "mimeType", "annotations", "audience", "priority", "lastModified", "resource", "blob"),
-        *("id", "input", "toolUseId", "structuredContent", "isError"),
+        *("type", "text", "data", "mimeType", "annotations", "audience", "priority", "lastModified"),
+        *("resource", "blob", "id", "input", "toolUseId", "structuredContent", "isError"),
     }
 )
 """The members of what a client answers, as the protocol names them."""

@@ -37,6 +37,8 @@ Token: TypeAlias = tuple[str, Kind]
 STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
 SHORT_MAX: Final = 64
 """What is read again and again is not longer."""
+ACCOUNT_DIGITS_MIN: Final = 8
+"""A number with fewer is none of an account."""
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
@@ -104,7 +106,7 @@ def _unbroken(lower: str) -> Token:
     """What digits of ASCII, or letters and digits, are."""
     size = len(lower)
     if lower.isdecimal() and size <= 40:
-        return lower, Kind.ACCOUNT if size >= 8 else Kind.NUMBER
+        return lower, Kind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
     return lower, Kind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else Kind.ID
 
 
@@ -133,7 +135,7 @@ def _classified(said: str) -> list[Token]:
         return [(said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)]
     if lower[0].isdigit() or lower[0] == "-":
         if _DECIMAL.fullmatch(lower):
-            kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
+            kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
             return [(number(lower), kind)]
         if (day := _date(lower)) is not None:
             return [(day, Kind.DATE)]

@@ -21,7 +21,7 @@ from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token, tokens
 from remit.protect.spelling import CASED, capitals, cased, own
-from remit.protect.tokens import parts, pieces, plain, respelt, scalar, whole
+from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
 _ORIGINS: Final = tuple(Origin)
 _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
@@ -160,7 +160,7 @@ def _longest_read(sizes: Iterable[int]) -> int:
 def read_scalar(value: str | float, role: Role | None) -> Scalar:
     """What is read of `value`, an argument of `role`."""
     if not isinstance(value, str):
-        return _SCHEMA if isinstance(value, bool) else Scalar(((scalar(value), Kind.NUMBER),))
+        return _SCHEMA if isinstance(value, bool) else Scalar((counted(value),))
     return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _other(value, role)
 
 

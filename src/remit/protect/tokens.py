@@ -17,7 +17,7 @@ from typing import Final
 from remit.facts.text import composed
 from remit.protect.onward import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reached
-from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Kind, Token, number, tokens
 from remit.protect.spelling import learnt, learnt_of_path
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
@@ -71,6 +71,12 @@ def whole(text: str) -> str:
 def scalar(value: float) -> str:
     """The token of a number."""
     return number(repr(value)) if isinstance(value, float) else str(value)
+
+
+def counted(value: float) -> Token:
+    """A number as a telling part: one of so many digits as an account has may be that, written as a number."""
+    said = scalar(value)
+    return said, Kind.ACCOUNT if said.isdecimal() and len(said) >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
 
 
 def texts(text: str) -> frozenset[str] | set[str]:
