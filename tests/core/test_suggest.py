@@ -64,6 +64,12 @@ def test_names_are_read_as_words(name: str, words: list[str]) -> None:
         (tool("list_files", annotations={"readOnlyHint": False}), "write", "claims readOnlyHint: false"),
         (tool("get_posts"), "read", "'get'"),
         (tool("check_order_status"), "read", "'check'"),
+        (tool("check_out_book"), "write", "'check out'"),
+        (tool("list_add_item"), "write", "'add'"),
+        (tool("find_send"), "irreversible", "'send'"),
+        (tool("query", sql=TEXT), "irreversible", "argument sql says what it does"),
+        (tool("view", bashCommand=TEXT), "irreversible", "argument bashCommand says what it does"),
+        (tool("query", sql=TEXT, annotations={"readOnlyHint": True}), "read", "'query'"),
     ],
 )
 def test_effect_goes_by_the_strongest_verb_before_any_claim(definition: Definition, effect: str, because: str) -> None:
@@ -80,6 +86,7 @@ def test_effect_goes_by_the_strongest_verb_before_any_claim(definition: Definiti
         (tool("fetch_rates"), "external", "'fetch'"),
         (tool("lookup", host=TEXT), "external", "argument host"),
         (tool("check_dns", name=TEXT), "external", "'dns'"),
+        (tool("tavily_search", "Results from all over the internet.", query=TEXT), "external", "'internet'"),
         (tool("get_entries", annotations={"openWorldHint": True}), "external", "claims openWorldHint"),
         (tool("update_entry", annotations={"openWorldHint": False}), "internal", "claims openWorldHint"),
         (tool("send_entry", annotations={"openWorldHint": False}), "external", "'send'"),

@@ -17,13 +17,12 @@ from remit.control import suggest_words as words
 from remit.control.flow import leads_somewhere
 from remit.control.resources import Kind
 from remit.control.suggest_impact import measures
+from remit.control.suggest_schema import enumerated, kinds, properties
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
 from remit.facts.results import steps
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_REFERENCES_MAX: Final = 8
-_NOTHING: Final[Mapping[str, Json]] = {}
 _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
 
 
@@ -83,6 +82,9 @@ def spoken(name: str) -> tuple[str, ...]:
 
 def _effect(entry: _Entry) -> Effect:
     effect, why = _effect_of(entry.name, entry.definition.annotations)
+    told = next((name for name in properties(entry.definition) if words.TOLD_WHAT.intersection(spoken(name))), None)
+    if effect is Effect.READ and told is not None and entry.definition.annotations.get("readOnlyHint") is not True:
+        effect, why = Effect.IRREVERSIBLE, f"its argument {told} says what it does"
     entry.says("effect", effect.value, why)
     return effect
 
@@ -102,6 +104,8 @@ def _effect_of(name: tuple[str, ...], hints: Mapping[str, Json]) -> tuple[Effect
         verbs |= words.DEEDS.intersection(name)
     if verb == "open" and name[1:] and words.OPENED.isdisjoint(name):
         return Effect.WRITE, "its name says 'open', and no thing that is opened to be read"
+    if verb == "check" and words.CHECKED.intersection(name[1:2]):
+        return Effect.WRITE, f"its name says 'check {name[1]}'"
     if ends := sorted(verbs & words.ENDS):
         return Effect.IRREVERSIBLE, f"its name says {ends[0]!r}"
     if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
@@ -120,7 +124,7 @@ def _effect_of(name: tuple[str, ...], hints: Mapping[str, Json]) -> tuple[Effect
 
 
 def _sink(entry: _Entry, effect: Effect) -> None:
-    named = {argument: set(spoken(argument)) for argument in _properties(entry.definition)}
+    named = {argument: set(spoken(argument)) for argument in properties(entry.definition)}
     hints = entry.definition.annotations
     outward = words.ADDRESSED if effect is Effect.READ else words.ADDRESSED | words.OUTSIDE
     reaches = next((argument for argument, said in named.items() if said & outward), None)
@@ -132,6 +136,8 @@ def _sink(entry: _Entry, effect: Effect) -> None:
         why = f"its name says {outside[0]!r}"
     elif hints.get("openWorldHint") is True:
         why = "the server claims openWorldHint: true"
+    elif effect is Effect.READ and (abroad := sorted(words.ABROAD.intersection(spoken(entry.definition.description)))):
+        why = f"its description says {abroad[0]!r}"
     elif effect is Effect.READ:
         sink, why = Sink.INTERNAL, "it reads, and nothing says that it reaches outside"
     elif hints.get("openWorldHint") is False:
@@ -161,7 +167,7 @@ def _source(entry: _Entry, effect: Effect) -> None:
 def _arguments(entry: _Entry, effect: Effect) -> None:
     reads = effect is Effect.READ and entry.spec["sink"] == Sink.INTERNAL.value
     roles: dict[str, Json] = {}
-    for argument, schema in _properties(entry.definition).items():
+    for argument, schema in properties(entry.definition).items():
         found = ("key", "it says what is asked for") if reads else _role(spoken(argument), schema)
         if found is not None:
             role, why = found
@@ -176,10 +182,10 @@ def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] 
     said = set(name)
     if found := sorted(said & words.CREDENTIALS):
         return "credential", f"it is a {found[0]}"
-    kinds = _kinds(schema)
-    if kinds <= {"boolean"}:
+    types = kinds(schema)
+    if types <= {"boolean"}:
         return "content", "a switch says whether, not where"
-    if _enumerated(schema):
+    if enumerated(schema):
         return "content", "it is one of a few values"
     last = name[-1] if name else ""
     if {last, _singular(last)} & words.TARGETS:
@@ -188,7 +194,7 @@ def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] 
         return "target", f"{found[0]} {last} says whom or what it reaches"
     if found := sorted(said & words.CONTENTS):
         return "content", f"{found[0]} is what it carries"
-    if kinds <= {"number"} or schema.get("format") in _TIMES:
+    if types <= {"number"} or schema.get("format") in _TIMES:
         return "content", "it says how much or when, not where"
     if found := sorted(word for word in said if {word, _singular(word)} & words.TARGETS):
         return "target", f"{found[0]} says whom or what it reaches"
@@ -218,8 +224,8 @@ def _asks(entry: _Entry, server: tuple[str, ...]) -> None:
 
 
 def _impact(entry: _Entry) -> None:
-    properties = _properties(entry.definition).items()
-    found = measures({name: (spoken(name), _kinds(schema)) for name, schema in properties})
+    given = properties(entry.definition).items()
+    found = measures({name: (spoken(name), kinds(schema)) for name, schema in given})
     if found:
         entry.spec["impact"] = {measure: said for measure, (said, _) in found.items()}
         entry.because |= {f"impact.{measure}": why for measure, (_, why) in found.items()}
@@ -257,7 +263,7 @@ def _naming(entry: _Entry, entries: Iterable[_Entry]) -> tuple[str, str] | None:
     kept = {_singular(word) for word in entry.name} & words.KEPT
     for other in entries:
         if other.name[:1] and other.name[0] in words.MAKES and kept & {_singular(word) for word in other.name}:
-            for argument in _properties(other.definition):
+            for argument in properties(other.definition):
                 if spoken(argument)[-1:] in {("filename",), ("name",), ("title",)}:
                     return argument, other.definition.name
     return None
@@ -271,7 +277,7 @@ def _taker(entry: _Entry, entries: Iterable[_Entry]) -> str:
             continue
         if not nouns & {_singular(word) for word in other.name[1:]}:
             continue
-        if any(spoken(argument)[-1:] in {("id",), ("ids",)} for argument in _properties(other.definition)):
+        if any(spoken(argument)[-1:] in {("id",), ("ids",)} for argument in properties(other.definition)):
             return other.definition.name
     return ""
 
@@ -300,49 +306,8 @@ def _store(server: str, entry: _Entry, entries: Iterable[_Entry]) -> None:
 
 
 def _key(entry: _Entry, noun: str) -> str | None:
-    for argument in _properties(entry.definition):
+    for argument in properties(entry.definition):
         said = spoken(argument)
         if said[-1:] in {("id",), ("path",), ("name",), ("filename",)} or said == (noun,):
             return argument
     return None
-
-
-def _properties(definition: Definition) -> Mapping[str, Mapping[str, Json]]:
-    """The arguments by name with their schemas, what a local reference points at in its place."""
-    found = definition.input_schema.get("properties")
-    members = found if isinstance(found, Mapping) else _NOTHING
-    return {name: _local(schema, definition.input_schema) for name, schema in members.items()}
-
-
-def _local(schema: Json, root: Mapping[str, Json]) -> Mapping[str, Json]:
-    for _ in range(_REFERENCES_MAX):
-        if not isinstance(schema, Mapping):
-            break
-        several = schema.get("allOf")
-        alone = several[0] if isinstance(several, list | tuple) and len(several) == 1 else schema
-        points = alone.get("$ref") if isinstance(alone, Mapping) else None
-        if not isinstance(points, str) or not points.startswith("#/"):
-            break
-        target: Json = root
-        for step in points[2:].split("/"):
-            target = target.get(step) if isinstance(target, Mapping) else None
-        schema = target
-    return schema if isinstance(schema, Mapping) else {}
-
-
-def _kinds(schema: Mapping[str, Json]) -> set[str]:
-    """The JSON types that a value may have, null left out; `any` where the schema does not say."""
-    found: set[str] = set()
-    kind = schema.get("type")
-    for one in kind if isinstance(kind, list | tuple) else (kind,):
-        if isinstance(one, str):
-            found.add(one)
-    for name in ("anyOf", "oneOf"):
-        several = schema.get(name)
-        for one in several if isinstance(several, list | tuple) else ():
-            found |= _kinds(one) if isinstance(one, Mapping) else {"any"}
-    return found - {"null"} or {"any"}
-
-
-def _enumerated(schema: Mapping[str, Json]) -> bool:
-    return isinstance(schema.get("enum"), list | tuple) or "const" in schema

@@ -26,10 +26,15 @@ DESTROYS: Final = frozenset({
 })  # fmt: skip
 
 DEEDS: Final = frozenset({
-    "append", "create", "edit", "exec", "execute", "insert", "modify", "rename", "replace", "reset", "submit", "update",
+    "add", "append", "apply", "assign", "cancel", "create", "edit", "exec", "execute", "insert", "mkdir", "modify",
+    "publish", "put", "rename", "replace", "reschedule", "reset", "revoke", "save", "send", "submit", "update",
     "upload", "write",
 })  # fmt: skip
 """Verbs that are hardly ever a thing: they count wherever they stand, as in `search_replace`."""
+CHECKED: Final = frozenset({"in", "out"})
+"""What follows a check that changes something."""
+TOLD_WHAT: Final = frozenset({"cmd", "code", "command", "script", "shell", "sql", "statement"})
+"""Arguments that say what is done, whatever the tool is called."""
 OPENED: Final = frozenset({
     "browser", "directory", "doc", "document", "file", "files", "folder", "image", "link", "memory", "node", "nodes",
     "note", "page", "tab", "url", "webpage", "website",
@@ -53,6 +58,8 @@ PEOPLE: Final = frozenset({
 })  # fmt: skip
 """Arguments that name somebody to whom what is kept would go as well."""
 WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
+ABROAD: Final = frozenset({"internet", "online", "web", "webpage", "webpages", "website", "websites"})
+"""By any of these a description says that others are asked."""
 VISITS: Final = WEB | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
 """What even a tool that only reads asks others for: the question itself tells them something."""
 OUTWARD: Final = OUTSIDE | VISITS | ADDRESSED | frozenset({
