@@ -279,7 +279,7 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
 def test_names_in_answers_that_nobody_asked_for_are_values(answer: Json, unseen: int) -> None:
     world = World()
     asked = action("shop/send", {"to": "boss"})
-    questions = {
+    questions: Json = {
         "a": {"method": "elicitation/create", "params": {"requestedSchema": {"properties": {"who": {}}}}},
         "b": {"params": {"tools": [{"inputSchema": {"properties": {"city": {}}}}]}},
         "c": {"params": {"requestedSchema": {"properties": "none"}}},

@@ -568,6 +568,23 @@ def test_what_was_vouched_for_before_it_was_asked_about_stays_so_and_what_nobody
     assert world.origin("send", to="u-7") is Origin.TRUSTED
 
 
+def test_a_record_that_a_server_sends_as_text_and_structured_is_one() -> None:
+    rows: list[Json] = [{"what": "blue shoes", "id": "o-1"}, {"what": "hat", "id": "o-2"}]
+    for again, expected in (
+        (rows, Origin.DERIVED),
+        ([{"what": "blue shoes", "id": "o-3"}], Origin.TRUSTED),
+        ([{"what": "blue shoes", "id": "o-1", "note": "x"}], Origin.DERIVED),
+    ):
+        world = World(said="send the blue shoes back")
+        asked = action("shop/orders", {})
+        shown: Json = {"content": [{"type": "text", "text": json.dumps(rows)}], "structuredContent": again}
+        call = Call("c1", asked, world.index)
+        judged = judge_result(world.bundle, world.reached("orders", {}), "shop", (), Status.OK, shown, call=call)
+        assert judged.origins is not None
+        world.index.apply(judged.origins)
+        assert world.origin("send", to="o-1") is expected
+
+
 @pytest.mark.parametrize("account", [12345678, 12345678.0, "12345678"], ids=repr)
 def test_an_account_number_in_content_is_carried_also_as_a_number(account: Json) -> None:
     world = World(said="send Bob the details")

@@ -161,7 +161,10 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
 
 
 def named(reading: Reading, seen: Seen) -> frozenset[int]:
-    """The one record whose identity the user named: with all of its words, or else alone with some of them."""
+    """The one record whose identity the user named: with all of its words, or else alone with some of them.
+
+    One that stands there twice, with the same values, is one.
+    """
     fully: set[int] = set()
     partly: set[int] = set()
     for leaf in reading.told:
@@ -173,7 +176,17 @@ def named(reading: Reading, seen: Seen) -> frozenset[int]:
             partly.add(leaf.record)
             if len(told) == len(words):
                 fully.add(leaf.record)
-    return frozenset(fully or partly) if len(fully or partly) == 1 else frozenset()
+    found = fully or partly
+    return frozenset(found) if len(found) == 1 or _is_one(reading, found) else frozenset()
+
+
+def _is_one(reading: Reading, records: set[int]) -> bool:
+    """Whether `records` say the same: a server that structures a result sends all of it as text, too."""
+    said: dict[int, list[str]] = {record: [] for record in records}
+    for leaf in reading.told:
+        if leaf.record in said:
+            said[leaf.record].append(leaf.text)
+    return len({tuple(sorted(values)) for values in said.values()}) == 1
 
 
 def grounds(tool: Tool, given: Mapping[str, Json], seen: Seen) -> bool:
