@@ -11,10 +11,12 @@ import pytest
 from remit.api.services import Conflict, Invalid
 from remit.app import background as beside
 from remit.app.background import background
+from remit.app.recurring import AGAIN_S, Recurring
 from remit.app.watching import WorkspaceWatcher, stamp
 from remit.pep.tally import Tally
 from remit.ports.ledger import LedgerUnwritable
 from tests.eventually import eventually
+from tests.upstreams.rig import ManualClock
 
 pytestmark = pytest.mark.asyncio
 
@@ -106,6 +108,43 @@ async def test_a_loop_that_ends_on_an_error_all_the_same_is_told_and_takes_its_s
     assert turns.taken == taken, "its siblings run on"
 
 
+async def test_what_fails_again_and_again_is_said_once_and_then_counted_until_it_goes_well(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    clock.stop()
+    loop = Recurring("incidents", clock)
+
+    def fails(times: int, error: Exception) -> None:
+        for _ in range(times):
+            loop.failed(error)
+            clock.pass_s(1.0)
+
+    def told() -> list[tuple[str, Any]]:
+        found = [(line.getMessage(), line.__dict__.get("count")) for line in caplog.records]
+        caplog.clear()
+        return [(event.removeprefix("a task in the background "), count) for event, count in found]
+
+    fails(60, OSError("the disk is full"))
+    assert told() == [("failed", None)]
+    assert capsys.readouterr().err == "in the background: OSError: the disk is full\n"
+    fails(1, ValueError("something else"))
+    assert told() == [("failed", None)], "another error is said at once"
+    fails(130, OSError("the disk is full"))
+    assert told() == [("still fails", 60), ("still fails", 60), ("still fails", 60)]
+    loop.went()
+    assert told() == [], "one turn that goes well is not the end of it"
+    clock.pass_s(AGAIN_S)
+    for _ in range(2):
+        loop.went()
+    assert told() == [("goes on again", None)]
+    fails(2, OSError("the disk is full"))
+    assert told() == [("failed", None)]
+    clock.pass_s(AGAIN_S)
+    fails(1, OSError("the disk is full"))
+    assert told() == [("failed", None)], "what nobody said to go well may have been quiet for a minute"
+
+
 @pytest.mark.parametrize(
     ("error", "says"),
     [
@@ -131,7 +170,7 @@ async def test_watching_tells_of_what_failed_and_takes_the_next_change(
     for number in range(2):
         (tmp_path / "below" / "a.cedar").write_text("x" * number)
         for _ in range(2):
-            await beside.guarded(watching.turn, beside.failed)
+            await beside.guarded(watching.turn, beside.tell)
     told = capsys.readouterr().err
     assert says in told
     assert told.index("the running bundle stays") < told.index("running bundle sha256:new")

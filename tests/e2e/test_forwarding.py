@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from remit.app import forwarding
-from remit.app.background import failed
 from remit.app.failure import Failure
 from remit.app.forwarding import Forwarding, passing_on
+from remit.app.recurring import tell
 from remit.app.settings import forward_to
 from remit.ports.telemetry import Sent
 from tests.eventually import eventually
@@ -50,7 +50,7 @@ async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.Mon
 
     runner, url = await backend(handler)
     taker = Taker()
-    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}, failed))
+    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}, tell))
     try:
         forward = await eventually(lambda: taker.forward)
         assert forward is not None

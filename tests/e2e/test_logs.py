@@ -3,13 +3,13 @@
 import contextlib
 import json
 import logging
+import shutil
 import socket
 import socketserver
 import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -22,6 +22,7 @@ from proof.service import free_port
 from remit.app import logs as subject
 from remit.app.logs import FIELDS, Logs
 from tests.e2e.raw import call_bytes, exchange, request
+from tests.eventually import awaited
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CANARY = "canary-4711-secret"
@@ -82,12 +83,14 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def traced(counting: Counting, trace: str) -> dict[str, Any]:
     """The line of the request of `trace`, once it is written."""
-    for _ in range(200):
-        found = [line for line in lines(counting.service.data / "logs") if line.get("trace") == trace]
-        if found:
-            return found[0]
-        time.sleep(0.02)
-    raise AssertionError("no such line")
+
+    def written() -> list[dict[str, Any]]:
+        try:
+            return [line for line in lines(counting.service.data / "logs") if line.get("trace") == trace]
+        except FileNotFoundError:
+            return []
+
+    return awaited(written)[0]
 
 
 def test_a_trace_goes_from_the_request_to_its_line_and_its_answer(counting: Counting) -> None:
@@ -252,6 +255,48 @@ def test_a_service_whose_logs_cannot_be_opened_runs_its_loops_and_doctor_says_so
         assert "which is not there; warnings are on the service's stderr alone" in told.stdout
         assert f"next: mend {service.data / 'logs'}" in told.stdout
         assert "1 to mend" in told.stderr, "a loop of it does not run"
+
+
+def test_a_file_that_others_move_or_remove_is_written_to_no_more(counting: Counting) -> None:
+    service = counting.service
+    folder, token = service.data / "logs", service.agent("clerk")
+
+    def answered(trace: str) -> str:
+        given = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "connection": "close"}
+        exchange(service.port, call_bytes(service.port, token, "moved", given))
+        return traced(counting, trace)["trace"]
+
+    answered("1" * 32)
+    (folder / "remit.jsonl").rename(folder / "by-logrotate")
+    moved = (folder / "by-logrotate").read_text("utf-8")
+    assert answered("2" * 32)
+    assert stat.S_IMODE((folder / "remit.jsonl").stat().st_mode) == 0o600
+    assert (folder / "by-logrotate").read_text("utf-8").startswith(moved)
+    assert "2" * 32 not in (folder / "by-logrotate").read_text("utf-8")
+    shutil.rmtree(folder)
+    assert answered("3" * 32)
+    assert "ok    logs: written in" in service.remit("doctor").stdout
+
+
+def test_a_file_whose_place_is_gone_and_cannot_be_made_is_told_and_begun_once_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "logs"
+    logs = Logs(folder, logging.INFO)
+    logs.start()
+    log = logging.getLogger("remit.test")
+    log.info("first")
+    awaited(lambda: "first" in (folder / "remit.jsonl").read_text("utf-8"))
+    folder.rename(tmp_path / "elsewhere")
+    folder.touch()
+    log.info("lost")
+    awaited(lambda: logs.unwritten)
+    folder.unlink()
+    log.info("found")
+    awaited(lambda: (folder / "remit.jsonl").exists() and "found" in (folder / "remit.jsonl").read_text("utf-8"))
+    logs.close()
+    assert (logs.dropped, logs.unwritten) == (1, None)
+    assert capsys.readouterr().err.count("the logs cannot be written") == 1
 
 
 def test_a_level_that_there_is_not_is_refused(counting: Counting) -> None:

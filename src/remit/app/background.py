@@ -7,7 +7,7 @@ error all the same, its siblings end with it and the error is told.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -19,12 +19,10 @@ from remit.app.liveness import Liveness
 from remit.app.logs import Logs
 from remit.app.marking import PERIOD_S as MARKING_S
 from remit.app.marking import Marking
-from remit.app.output import say
+from remit.app.recurring import Recurring, tell
 from remit.app.settings import Settings
 from remit.app.watching import PERIOD_S as WATCHING_S
 from remit.app.watching import Stamp, WorkspaceWatcher
-from remit.facts.text import escaped
-from remit.pep.fault import fault
 from remit.pep.lease import RENEW_S
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
@@ -50,7 +48,7 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
         service.proofs.erasures.finish,
         service.discoverer.start,
     ):
-        await guarded(step, failed)
+        await guarded(step, tell)
     settle_collector()
     try:
         async with asyncio.TaskGroup() as group:
@@ -58,25 +56,29 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
                 group.create_task(loop)
     except* Exception as errors:  # noqa: BLE001 - the law above
         for each in errors.exceptions:
-            failed(each)
+            tell(each)
 
 
 def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Coroutine[Any, Any, None]]:
-    loops: list[Coroutine[Any, Any, None]] = [
-        every(DISCOVERY_S, service.discoverer.turn, failed),
-        every(_EXPIRY_S, service.driver.authorization.expire_due, failed),
-        every(RENEW_S, service.lease.turn, failed),
-        every(INCIDENTS_S, service.incidents.turn, failed),
-        every(NOTIFYING_S, service.outbox.notifying.turn, failed),
-        every(CHECKPOINT_S, service.proofs.checkpoints.advance, failed),
-        every(MARKING_S, Marking(settings.ledger, service.ledger.fail, service.signs).turn, failed),
-        every(LIVENESS_S, Liveness(service.fleet, SystemClock()).turn, failed),
-        every(_REFUSALS_S, _telling_refusals(service.tally), failed),
-    ]
+    clock = SystemClock()
+    turns: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
+        "discovery": (DISCOVERY_S, service.discoverer.turn),
+        "expiry": (_EXPIRY_S, service.driver.authorization.expire_due),
+        "halts": (RENEW_S, service.lease.turn),
+        "incidents": (INCIDENTS_S, service.incidents.turn),
+        "notices": (NOTIFYING_S, service.outbox.notifying.turn),
+        "checkpoints": (CHECKPOINT_S, service.proofs.checkpoints.advance),
+        "mark": (MARKING_S, Marking(settings.ledger, service.ledger.fail, service.signs).turn),
+        "servers": (LIVENESS_S, Liveness(service.fleet, clock).turn),
+        "refusals": (_REFUSALS_S, _telling_refusals(service.tally)),
+    }
     if seen is not None:
-        loops.append(every(WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, seen).turn, failed))
+        turns["watch"] = (WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, seen).turn)
+    loops: list[Coroutine[Any, Any, None]] = [
+        every(period_s, partial(Recurring(name, clock).turn, turn), tell) for name, (period_s, turn) in turns.items()
+    ]
     if settings.forward is not None:
-        loops.append(passing_on(service.discoverer, *settings.forward, failed))
+        loops.append(passing_on(service.discoverer, *settings.forward, Recurring("forwarding", clock).failed))
     return loops
 
 
@@ -91,9 +93,3 @@ def _telling_refusals(tally: Tally) -> Callable[[], Coroutine[Any, Any, None]]:
         told = tally.refused.copy()
 
     return turn
-
-
-def failed(error: Exception) -> None:
-    """Tell people of an error that no request waits for."""
-    _LOG.error("a task in the background failed", extra=fault(error))
-    say(f"in the background: {type(error).__name__}: {escaped(str(error))}")

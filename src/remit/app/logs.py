@@ -8,6 +8,7 @@ Laws
 * Logging never waits and never fails a request: lines queue, one thread writes them, what does
   not fit is dropped and counted. That thread is started once the service answers.
 * Where the file cannot be opened or takes no more, stderr goes on and says so once, and `unwritten` for as long.
+* A file that was moved or removed is written to no more: the next lines begin one of its name.
 """
 
 import logging
@@ -205,6 +206,7 @@ class _Outlet:
         self._flush = flush
         self._fails = fails
         self.lost = 0
+        self._wrote = False
         self.why: str | None = None
         """Why nothing could be written, the last time; None where it could."""
 
@@ -215,6 +217,7 @@ class _Outlet:
         try:
             text = self._render(None, record.levelname.lower(), event_of(record))
             self._write(text.decode("utf-8") if isinstance(text, bytes) else text)
+            self._wrote = True
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody can be told in a line
             self._lose(error)
 
@@ -225,26 +228,50 @@ class _Outlet:
         except Exception as error:  # noqa: BLE001
             self._lose(error)
         else:
-            self.why = None
+            self.why = None if self._wrote else self.why
 
     def _lose(self, error: Exception) -> None:
         self.lost += 1
+        self._wrote = False
         before, self.why = self.why, str(error) or type(error).__name__
         if before is None and self._fails is not None:
             self._fails(self.why)
 
 
 class _File(RotatingFileHandler):
-    """A file readable by its owner alone, also after it was rotated."""
+    """A file readable by its owner alone, also after it was rotated, by itself or by others."""
 
     _out: TextIOWrapper
     _chars: int
+    _looked = False
 
     def line(self, text: str) -> None:
         """Write one line, into the next file where this one is full."""
+        if not self._looked:
+            self._follow()
+            self._looked = True
         if self._chars + len(text) >= FILE_BYTES_MAX:
             self.doRollover()
         self._chars += self._out.write(text + "\n")
+
+    def flush(self) -> None:
+        """Pass on what was written; where it lies is looked at before the next line."""
+        self._looked = False
+        super().flush()
+
+    def _follow(self) -> None:
+        """Begin a new file where what is open has its name no more. Raises `OSError`."""
+        path, ours = Path(self.baseFilename), os.fstat(self._out.fileno())
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+                return
+        before, self.stream = self._out, self._open()
+        with suppress(OSError):  # what a full disk did not take was told of
+            before.close()
 
     def _open(self) -> TextIOWrapper:
         self._out = open(self.baseFilename, "a", encoding="utf-8", opener=_private)  # noqa: SIM115

@@ -43,7 +43,8 @@ class SqliteIncidents:
                 self._conn.execute("REPLACE INTO mark VALUES ('ledger', ?)", (mark,))
             self._conn.execute("COMMIT")
         except BaseException:
-            self._conn.execute("ROLLBACK")
+            if self._conn.in_transaction:  # on a full disk SQLite has ended it
+                self._conn.execute("ROLLBACK")
             raise
 
     def find(self, ident: str) -> Incident | None:

@@ -131,10 +131,11 @@ class SqliteOutbox:
             self._open.execute("BEGIN IMMEDIATE")
             try:
                 found = work(self._open)
+                self._open.execute("COMMIT")
             except BaseException:
-                self._open.execute("ROLLBACK")
+                if self._open.in_transaction:  # on a full disk SQLite has ended it
+                    self._open.execute("ROLLBACK")
                 raise
-            self._open.execute("COMMIT")
             return found
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, within)

@@ -108,7 +108,8 @@ class SqliteSightings:
             conn.executemany("REPLACE INTO mark VALUES (?, ?)", marks.items())
             conn.execute("COMMIT")
         except BaseException:
-            conn.execute("ROLLBACK")
+            if conn.in_transaction:  # on a full disk SQLite has ended it
+                conn.execute("ROLLBACK")
             raise
 
     def close(self) -> None:
