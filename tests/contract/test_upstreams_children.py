@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.ports.upstream import Along, Failure, Result
+from remit.ports.upstream import Along, Failure, Result, UpstreamUnreachable
 from tests.contract.test_upstreams_stdio import MODERN, OLD, ended, is_running, starts, works
 from tests.upstreams.rig import rig
 
@@ -48,3 +48,15 @@ async def test_the_session_with_most_children_makes_room_first(tmp_path: Path, m
             reply = await one.upstream.call("greedy", OLD, "echo", b"{}", Along(capabilities={name: {}}))
             assert isinstance(reply, Result)
         assert is_running(first["start"])
+
+
+@pytest.mark.asyncio
+async def test_a_child_may_take_as_long_to_start_as_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits less meanwhile is told so; the child goes on starting."""
+    monkeypatch.setattr("remit.adapters.upstreams.stdio.START_S", 0.1)
+    async with rig("stdio-both", 0, tmp_path, notes={"start_s": 1.0}) as one:
+        monkeypatch.setattr("remit.adapters.upstreams.listing.LIST_S", 0.1)
+        with pytest.raises(UpstreamUnreachable, match="did not answer within"):
+            await one.upstream.definitions("a", MODERN)
+        await works(one, "a")
+        assert len(await starts(one)) == 1

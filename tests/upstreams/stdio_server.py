@@ -98,6 +98,7 @@ def main() -> None:
     print("starting up", file=sys.stderr, flush=True)
     if NOTES.get("exit_at_start"):
         sys.exit("cannot go on: no configuration")
+    time.sleep(NOTES.get("start_s", 0))
     listed = catalogue.tools(NOTES.get("tools", []))
     for line in sys.stdin:
         log({"line": line.rstrip("\n")})

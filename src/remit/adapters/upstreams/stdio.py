@@ -28,6 +28,8 @@ from remit.ports.system import Clock
 from remit.ports.upstream import ALONE, Along, Era, Failure, Health, Reply
 
 START_S: Final = 30.0
+"""How long a child may take to its first answer, or `call_s` where that is longer: many install themselves first."""
+START_S_MAX: Final = 300.0
 IDLE_S: Final = 1800.0
 CHILDREN_MAX: Final = 64
 _SHARED: Final = ""
@@ -56,6 +58,7 @@ class StdioUpstream(Talking):
         self._credentials = credentials
         self._home = state_dir / server.name
         self._idle_s = idle_s
+        self._start_s = min(max(START_S, server.call_s), START_S_MAX)
         self._seats: dict[_Key, Seat] = {}
         self._speaks: dict[Era, bool] = {}
         self._asides: set[asyncio.Task[None]] = set()
@@ -221,10 +224,10 @@ class StdioUpstream(Talking):
         for candidate in eras:
             child = await self._spawn_child(seat)
             try:
-                async with asyncio.timeout(START_S):
+                async with asyncio.timeout(self._start_s):
                     refused = await child.greet(candidate, along)
             except TimeoutError:
-                refused = Refusal(timed_out(self._server.name, START_S, sent=True))
+                refused = Refusal(timed_out(self._server.name, self._start_s, sent=True))
             except asyncio.CancelledError:
                 self._spawn(self._ended(child))
                 raise
