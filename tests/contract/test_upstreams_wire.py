@@ -156,6 +156,23 @@ def test_a_server_names_what_a_client_lacks_under_the_code_for_that_alone(code: 
     assert (shown.failed is not None) == (code == -32021)
 
 
+def test_an_address_that_the_user_has_to_open_is_told_with_the_error() -> None:
+    asked: Json = [{"mode": "url", "elicitationId": "e", "url": "https://a.example/1", "message": "Log in"}, 7, {}]
+    error: dict[str, Json] = {"code": -32042, "message": "Login required", "data": {"elicitations": asked}}
+    outcome = frames.read("s", b"", {"id": 1, "error": error})
+    assert isinstance(outcome, frames.Refusal)
+    assert outcome.failure.upstream_text == "Login required\nLog in: https://a.example/1"
+    assert "a.example" in str(clean(outcome.failure).value)
+    odds: tuple[Json, ...] = (None, {"elicitations": "x"}, [])
+    for data in odds:
+        outcome = frames.read("s", b"", {"id": 1, "error": {**error, "data": data}})
+        assert isinstance(outcome, frames.Refusal)
+        assert outcome.failure.upstream_text == "Login required"
+    other = frames.read("s", b"", {"id": 1, "error": {**error, "code": -32000}})
+    assert isinstance(other, frames.Refusal)
+    assert other.failure.upstream_text == "Login required"
+
+
 def test_values_are_counted_before_a_message_is_read() -> None:
     few, many = frames.NODES_MAX - 2, frames.NODES_MAX + 1
     for item in (b"0", b"[]", b"{}", b'{"a":[]}', b'"a"', b'"a\\"b"'):

@@ -177,6 +177,17 @@ async def test_a_tool_asks_the_user(both: Pairs, era: str, upstream: str, action
         assert asked == ["Which colour?"]
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("era", [OLD, NEW])
+async def test_a_tool_asks_the_user_to_open_an_address(both: Pairs, era: str) -> None:
+    async def answer(_: Any, params: Any) -> ElicitResult:
+        assert (params.mode, params.url) == ("url", "https://login.example/")
+        return ElicitResult(action="accept")
+
+    async with both.client(era, OLD, elicitation_callback=answer) as client:
+        assert text(await client.call_tool("visit", {})) == "accept"
+
+
 @in_all_pairs
 async def test_answers_that_are_missing_are_asked_for_again(both: Pairs, era: str, upstream: str) -> None:
     """In the stateless era, which answers by a request made anew; before it each question has its own response."""

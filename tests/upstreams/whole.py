@@ -133,6 +133,12 @@ async def look(answer: Annotated[ListRootsResult, Resolve(ask_roots)]) -> str:
 
 
 @server.tool()
+async def visit(ctx: Context) -> str:
+    """Ask the user to open an address, in the handshake era."""
+    return (await ctx.elicit_url("Log in there", "https://login.example/", "an-elicitation")).action
+
+
+@server.tool()
 async def look_aside(ctx: Context) -> str:
     """Ask for the client's roots on the standing stream, where the SDK asks in the handshake era."""
     found = await ctx.session.list_roots()  # pyright: ignore[reportDeprecated]

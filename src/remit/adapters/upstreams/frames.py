@@ -5,7 +5,7 @@ Whatever an upstream answers becomes an `Answer` or a `Refusal`.
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
@@ -22,6 +22,9 @@ NODES_MAX: Final = 500_000
 """Values in one message: to read very many, most of them empty, takes many seconds, in which nobody is answered."""
 METHOD_NOT_FOUND: Final = -32601
 MISSING_CAPABILITY: Final = -32021
+URL_ELICITATION_REQUIRED: Final = -32042
+"""Of 2025-11-25 alone: the user has to open an address before the call can be made."""
+ADDRESSES_MAX: Final = 8
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ENCODED: Final = re.compile(r"=\?base64\?.*\?=")
 
@@ -135,6 +138,8 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
     code = error.get("code")
     number = code if type(code) is int else None
     text = error.get("message")
+    if number == URL_ELICITATION_REQUIRED and isinstance(text, str):
+        text = "\n".join((text, *_addresses(error)))
     failure = Failure(
         cause="error",
         text=f"server {server!r} answered with JSON-RPC error {number if number is not None else 'without a code'}",
@@ -144,6 +149,15 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
         needs=_needs(error) if number == MISSING_CAPABILITY else {},
     )
     return Refusal(failure, status, number)
+
+
+def _addresses(error: Message) -> Iterator[str]:
+    """What the user has to open and why, in the server's words: the model may tell him, where his client does not."""
+    asked = members(error.get("data")).get("elicitations")
+    for one in asked[:ADDRESSES_MAX] if isinstance(asked, list) else ():
+        url, why = members(one).get("url"), members(one).get("message")
+        if isinstance(url, str):
+            yield f"{why}: {url}" if isinstance(why, str) else url
 
 
 def _needs(error: Message) -> Mapping[str, Json]:

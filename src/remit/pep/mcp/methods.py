@@ -131,7 +131,9 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "notifications/subscriptions/acknowledged": _server(
             Denied("that of the upstream ends at the adapter; Remit acknowledges for itself"), _NEW
         ),
-        "notifications/elicitation/complete": _server(Denied("no elicitation by address is served"), _OLD),
+        "notifications/elicitation/complete": _server(
+            Denied("an elicitation by address is answered in its call, or not at all"), _OLD
+        ),
         "notifications/tasks/status": _both(_OLD_TASKS, _OLD_TASKS, _OLD),
         "notifications/tasks": _server(_NO_TASKS, _NEW),
     }
