@@ -80,21 +80,29 @@ async def test_a_stream_for_calls_alone_is_let_go_of_and_opened_again(monkeypatc
 
 
 @pytest.mark.asyncio
-async def test_so_many_sessions_of_a_server_have_one_for_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_so_many_sessions_of_a_server_have_one_and_who_only_lingers_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(handshake, "ATTENDED_MAX", 1)
+    busy, over = asyncio.Event(), asyncio.Event()
 
     async def standing(_server: Scripted, _last: str | None, _say: Say) -> None:
         await asyncio.sleep(1000)
 
     async def call(_: Scripted, message: Any, say: Say) -> None:
+        if message["params"]["name"] == "long":
+            busy.set()
+            await over.wait()
         await say(text(message, "done"))
 
     server = Scripted(call, standing)
     async with upstream_of(server) as upstream:
-        for sid in ("a", "b", "a"):
+        for sid, times in (("a", 1), ("b", 2), ("b", 2), ("a", 3)):
             assert said(await upstream.call(sid, OLD, "t", b"{}", ROOTS)) == "done"
-        assert server.gets == [None]
-        await upstream.end_session("a")
-        await eventually(lambda: not upstream._attended)  # pyright: ignore[reportPrivateUsage]
+            assert len(server.gets) == times
+        long = asyncio.create_task(upstream.call("a", OLD, "long", b"{}", ROOTS))
+        await busy.wait()
         assert said(await upstream.call("b", OLD, "t", b"{}", ROOTS)) == "done"
-        await eventually(lambda: len(server.gets) == 2)
+        assert len(server.gets) == 3, "there is no room"
+        over.set()
+        assert said(await long) == "done"

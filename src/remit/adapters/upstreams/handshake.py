@@ -122,16 +122,25 @@ class Handshake:
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
-        if self in self._attended or len(self._attended) < ATTENDED_MAX:
-            self._attended.add(self)
-            await self.stand()
+        if self not in self._attended and len(self._attended) >= ATTENDED_MAX:
+            # One that only lingers makes room.
+            for other in self._attended:
+                if other._lingering is not None:  # noqa: SLF001
+                    other._rest()  # noqa: SLF001
+                    break
+            else:
+                return
+        self._attended.add(self)
+        await self.stand()
 
     def _linger(self) -> None:
         if self in self._attended and not self._attending and self._lingering is None:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._rest)
 
     def _rest(self) -> None:
-        self._lingering = None
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         self._attended.discard(self)
         self.sit()
 
