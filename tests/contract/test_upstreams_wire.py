@@ -11,15 +11,17 @@ from mcp.shared.inbound import NAME_BEARING_METHODS, InboundModernRoute, classif
 from remit.adapters.upstreams import frames, requests
 from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.lines import Lines
-from remit.adapters.upstreams.listing import read_tools
+from remit.adapters.upstreams.listing import Listing, read_tools
 from remit.adapters.upstreams.plain import headers_of
 from remit.adapters.upstreams.replies import reply_of
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.release import clean
 from remit.ports.upstream import ALONE, Era, Failure, Result
 from remit.trace.bodies import Status
+from tests.upstreams.rig import ManualClock
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -154,6 +156,20 @@ def test_a_server_names_what_a_client_lacks_under_the_code_for_that_alone(code: 
     assert outcome.failure.needs == (lacks if code == -32021 else {})
     shown = clean(outcome.failure)
     assert (shown.failed is not None) == (code == -32021)
+
+
+@pytest.mark.asyncio
+async def test_an_empty_cursor_is_the_end_of_the_tools() -> None:
+    asked: list[str | None] = []
+
+    async def page(cursor: str | None) -> tuple[int, frames.Outcome]:
+        asked.append(cursor)
+        result: dict[str, Json] = {"tools": [{"name": "t", "inputSchema": {}}], "nextCursor": "" if cursor else "2"}
+        return 1, frames.Answer(b"", result)
+
+    listing = Listing(Server("s", Http("http://127.0.0.1/")), DEFAULT, ManualClock(), page)
+    assert (await listing.tools()).dropped == {"t": "listed 2 times"}
+    assert asked == [None, "2"]
 
 
 def test_an_address_that_the_user_has_to_open_is_told_with_the_error() -> None:

@@ -11,29 +11,38 @@ from tests.core.deciding import action
 
 
 class Pages:
-    """A server whose list never ends, of one item of `chars` characters a page."""
+    """A server whose list never ends, of one item of `chars` characters a page; unless it is `last`."""
 
-    def __init__(self, chars: int) -> None:
+    def __init__(self, chars: int, last: Json = None) -> None:
         self.asked = 0
         self._text = "x" * chars
+        self._last = last
 
     async def ask(self, _sid: str, _era: Era, _method: str, _params: Mapping[str, Json], _along: Along) -> Reply:
         self.asked += 1
         page: Mapping[str, Json] = {
             "prompts": [{"name": "a", "description": self._text}],
-            "nextCursor": str(self.asked),
+            "nextCursor": str(self.asked) if self._last is None else self._last,
         }
         return Result(page, is_error=False)
 
 
+async def listed(server: Pages) -> Reply:
+    operation = list_offers(action().authority, "shop", Offer.PROMPTS)
+    return await operation.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
+
+
+def test_an_empty_cursor_is_the_end() -> None:
+    for last in ("", 7, False):
+        server = Pages(1, last)
+        found = asyncio.run(listed(server))
+        assert isinstance(found, Result)
+        assert server.asked == 1
+
+
 def test_the_pages_of_a_list_together_are_no_longer_than_a_message_may_be() -> None:
     server = Pages(LIST_BYTES_MAX // 4)
-    operation = list_offers(action().authority, "shop", Offer.PROMPTS)
-
-    async def listed() -> Reply:
-        return await operation.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
-
-    found = asyncio.run(listed())
+    found = asyncio.run(listed(server))
     assert isinstance(found, Failure)
     assert found.text == "prompts/list lists more than 16,777,216 bytes"
     assert (found.sent, server.asked) == (True, 4)

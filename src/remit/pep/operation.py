@@ -204,7 +204,8 @@ async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: E
                 page = value.get(offer.value)
                 items += page if isinstance(page, list) else []
                 following = value.get("nextCursor")
-                if not isinstance(following, str) or len(items) > ITEMS_MAX:
+                # Many servers say by an empty text that there is no more.
+                if not isinstance(following, str) or not following or len(items) > ITEMS_MAX:
                     return Result({offer.value: items[:ITEMS_MAX]}, is_error=False)
                 cursor = following
             case Failure(code=-32601):

@@ -240,7 +240,8 @@ def _children(item: Json) -> Iterator[Json]:
 
 def _cursor(result: Mapping[str, Json]) -> str | None:
     found = result.get("nextCursor")
-    return found if isinstance(found, str) else None
+    # Many servers say by an empty text that there is no more.
+    return found if isinstance(found, str) and found else None
 
 
 def _around_id(raw: bytes, ident: int) -> tuple[bytes, bytes] | None:
