@@ -28,7 +28,7 @@ from remit.protect.language import STOP
 from remit.protect.learning import learn
 from remit.protect.origins import Names, flow, words
 from remit.protect.reading import read
-from remit.protect.scalars import Seen
+from remit.protect.scalars import IndexView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +160,7 @@ def judging(rounds: int) -> tuple[float, float]:
             "body": f"Number {number} as agreed with bob@example.org",
         }
         begun = time.thread_time_ns()
-        flow(told, Names(known), {}, given, Seen(index))
+        flow(told, Names(known), {}, given, IndexView(index))
         times.append(time.thread_time_ns() - begun)
     times.sort()
     return times[len(times) // 2] / 1e3, times[len(times) * 99 // 100] / 1e3
@@ -202,7 +202,7 @@ def _took(told: Tool | None, text: str) -> float:
     index, shown = Index(KEY), result(text)
     begun = time.thread_time()
     learn(read(told, frozenset({"untrusted"}), shown), told, {}, index, "c")
-    flow(told, Names(), {}, {"x": text}, Seen(index))
+    flow(told, Names(), {}, {"x": text}, IndexView(index))
     return time.thread_time() - begun
 
 
@@ -234,7 +234,7 @@ def session_s(calls: int) -> float:
     index = Index(KEY)
     begun = time.thread_time()
     for number in range(calls):
-        flow(told, Names(("to",)), {}, {"to": f"Name{number}", "body": "as agreed"}, Seen(index))
+        flow(told, Names(("to",)), {}, {"to": f"Name{number}", "body": "as agreed"}, IndexView(index))
         shown = result(f"{number} " + str(results[number % 200]))
         index.apply(learn(read(None, told.worst, shown), None, {}, index, f"c{number}"))
     return time.thread_time() - begun

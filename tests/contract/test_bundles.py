@@ -15,9 +15,9 @@ from remit.app import kept_bundle as app_kept
 from remit.app import remembering
 from remit.app.bundles import Bundles
 from remit.control.diff import Side, compare, diff
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 from remit.facts.catalog import Sink
-from remit.policy.compile import Bundle, Memory, compile_bundle
+from remit.policy.compile import Bundle, CheckCache, compile_bundle
 from tests.core.deciding import bundle, catalog, tool
 
 POLICY = '@id("all")\n@reason("for a test")\npermit (principal, action, resource);\n'
@@ -36,7 +36,7 @@ def test_what_was_found_comes_back_until_the_validator_is_another(
         return "0.0"
 
     monkeypatch.setattr(remembering, "version", other)
-    assert Bundles(tmp_path / "bundles").memory() == Memory()
+    assert Bundles(tmp_path / "bundles").memory() == CheckCache()
 
 
 def test_what_is_remembered_is_for_its_owner_alone_and_read_in_pieces(tmp_path: Path) -> None:
@@ -65,9 +65,9 @@ def test_what_was_known_is_kept_beside_what_is_found(tmp_path: Path, monkeypatch
 
 def test_another_process_may_have_remembered_something(tmp_path: Path) -> None:
     kept = Bundles(tmp_path / "bundles")
-    assert kept.memory() == Memory()
+    assert kept.memory() == CheckCache()
     Bundles(tmp_path / "bundles").remember(FOUND)
-    assert kept.memory() == Memory()
+    assert kept.memory() == CheckCache()
     kept.refresh()
     assert kept.memory() == FOUND
 
@@ -82,7 +82,7 @@ def test_a_torn_or_damaged_memory_counts_as_far_as_it_can_be_read(tmp_path: Path
         assert found.forms.items() <= FOUND.forms.items()
         assert found.validated <= FOUND.validated
     path.write_bytes(b"\xff\xfe" * 40)
-    assert Bundles(tmp_path / "bundles").memory() == Memory()
+    assert Bundles(tmp_path / "bundles").memory() == CheckCache()
 
 
 def _flipped(path: Path) -> Iterator[None]:
@@ -166,7 +166,7 @@ def test_what_somebody_edited_of_a_kept_bundle_is_not_shown_and_is_kept_anew(
 def test_nothing_is_unpickled_that_was_not_sealed_here(tmp_path: Path) -> None:
     kept = Bundles(tmp_path / "bundles")
     kept.remember(FOUND)
-    kept.keep_source("a" * 64, Source())
+    kept.keep_source("a" * 64, WorkspaceSource())
     (memory,), (source,) = tmp_path.rglob("policies-*"), tmp_path.rglob("source-*")
     marker = tmp_path / "ran"
 
@@ -179,7 +179,7 @@ def test_nothing_is_unpickled_that_was_not_sealed_here(tmp_path: Path) -> None:
     for head in (len(forged).to_bytes(4, "big"), memory.read_bytes()[:4], b"", b"a" * 64, source.read_bytes()[:96]):
         memory.write_bytes(head + forged)
         source.write_bytes(head + forged)
-        assert Bundles(tmp_path / "bundles").memory() == Memory()
+        assert Bundles(tmp_path / "bundles").memory() == CheckCache()
         assert Bundles(tmp_path / "bundles").source("a" * 64) is None
     assert not marker.exists()
     pickle.loads(forged)
@@ -205,7 +205,7 @@ def test_a_lost_or_shared_key_costs_what_is_remembered(tmp_path: Path) -> None:
         Bundles(tmp_path / "bundles").remember(FOUND)
         assert Bundles(tmp_path / "bundles").memory() == FOUND
         harm()
-        assert Bundles(tmp_path / "bundles").memory() == Memory()
+        assert Bundles(tmp_path / "bundles").memory() == CheckCache()
         assert key.read_bytes() != first
         assert key.stat().st_mode & 0o777 == 0o600
 
@@ -214,7 +214,7 @@ def test_where_no_key_can_be_made_nothing_is_remembered(tmp_path: Path, caplog: 
     (tmp_path / "keys").write_text("no folder")
     kept = Bundles(tmp_path / "bundles")
     kept.remember(FOUND)
-    kept.keep_source("a" * 64, Source())
+    kept.keep_source("a" * 64, WorkspaceSource())
     kept.keep(bundle(POLICY))
     assert not list((tmp_path / "bundles").iterdir())
     assert kept.source("a" * 64) is None
@@ -331,10 +331,10 @@ def test_a_workspace_that_cannot_be_read_whole_has_no_fingerprint(tmp_path: Path
 
 def test_a_torn_memory_of_a_workspace_counts_as_none(tmp_path: Path) -> None:
     kept = Bundles(tmp_path / "bundles")
-    kept.keep_source("a" * 64, Source())
+    kept.keep_source("a" * 64, WorkspaceSource())
     (path,) = tmp_path.rglob("source-*")
     whole = path.read_bytes()
-    assert kept.source("a" * 64) == Source()
+    assert kept.source("a" * 64) == WorkspaceSource()
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
         assert kept.source("a" * 64) is None
@@ -342,11 +342,11 @@ def test_a_torn_memory_of_a_workspace_counts_as_none(tmp_path: Path) -> None:
 
 def test_no_flipped_bit_makes_another_workspace_of_the_one_that_is_remembered(tmp_path: Path) -> None:
     kept = Bundles(tmp_path / "bundles")
-    kept.keep_source("a" * 64, Source())
+    kept.keep_source("a" * 64, WorkspaceSource())
     (path,) = tmp_path.rglob("source-*")
     for _ in _flipped(path):
         assert kept.source("a" * 64) is None
-    assert kept.source("a" * 64) == Source()
+    assert kept.source("a" * 64) == WorkspaceSource()
     path.unlink()
     path.mkdir()
     assert kept.source("a" * 64) is None

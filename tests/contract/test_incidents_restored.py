@@ -10,7 +10,7 @@ from remit.adapters.sqlite.tail import LedgerTail
 from remit.app.restoring import restore
 from remit.app.settings import INCIDENTS
 from remit.facts.record import Receipt, RecordKind
-from remit.protect.incidents import DENIALS_MIN, Incident, Resolution, State
+from remit.protect.incidents import DENIALS_MIN, Incident, IncidentState, Resolution
 from remit.trace.bodies import AdminBody
 from remit.work.incidents import Handling
 from tests.contract.ledger_world import Place, draft
@@ -39,7 +39,7 @@ class Desk:
 
     async def all(self) -> list[Incident]:
         await self.handling.turn()
-        return sorted(await self.handling.listed(tuple(State), 100), key=lambda one: one.opened_ms)
+        return sorted(await self.handling.listed(tuple(IncidentState), 100), key=lambda one: one.opened_ms)
 
     async def close(self) -> None:
         await self.handling.close()
@@ -70,7 +70,7 @@ def test_after_a_restore_incidents_stand_as_they_stood_at_the_backup(tmp_path: P
         await asyncio.to_thread(restore, backup, place.file)
         desk = Desk(place)
         assert await desk.all() == stood
-        assert [one.state for one in stood] == [State.CLOSED, State.ASSIGNED]
+        assert [one.state for one in stood] == [IncidentState.CLOSED, IncidentState.ASSIGNED]
         before = await desk.ledger.count()
         await desk.all()
         assert await desk.ledger.count() == before, "nothing of it is recorded once more"

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from remit.adapters.sqlite import SqliteLedger, verify_file
 from remit.adapters.sqlite.reads import UNSETTLED
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.ports.ledger import Draft, Ledger, LedgerUnwritable
@@ -137,7 +137,11 @@ async def test_approval_is_opened_voted_claimed_and_ended(ledger: Ledger) -> Non
     await append_all(own, [Step(DECISION, "", decision(first, asked, completes=False))])
     found = await ledger.approval(first)
     assert found is not None
-    assert (found.state, found.gates, [vote.by for vote in found.votes]) == (State.PENDING, asked.gates, ["bea"])
+    assert (found.state, found.gates, [vote.by for vote in found.votes]) == (
+        ApprovalState.PENDING,
+        asked.gates,
+        ["bea"],
+    )
     await append_all(
         own,
         [
@@ -148,13 +152,13 @@ async def test_approval_is_opened_voted_claimed_and_ended(ledger: Ledger) -> Non
     )
     assert await ledger.approvals(open_only=True, limit=10) == []
     assert [item.state for item in await ledger.approvals(open_only=False, limit=10)] == [
-        State.DENIED,
-        State.CLAIMED,
+        ApprovalState.DENIED,
+        ApprovalState.CLAIMED,
     ]
     await append_all(own, [Step(OUTCOME, "s1", outcome(str(ref(6)), approval=first))])
     found = await ledger.approval(first)
     assert found is not None
-    assert (found.state, found.claimed_by) == (State.SUCCEEDED, str(ref(6)))
+    assert (found.state, found.claimed_by) == (ApprovalState.SUCCEEDED, str(ref(6)))
 
 
 @pytest.mark.asyncio
@@ -231,7 +235,7 @@ async def test_intents_without_an_outcome_are_in_doubt_after_a_restart(place: Pl
             assert session.labels == {"untrusted", "untrusted:web", "confidential"}
         approval = await ledger.approval(str(ref(5)))
         assert approval is not None
-        assert approval.state is State.UNKNOWN
+        assert approval.state is ApprovalState.UNKNOWN
         await ledger.close()
     ledger = place.open()
     end = outcome(str(ref(3)), sids=["s1", "s2"], status=Status.LOST, result=None)

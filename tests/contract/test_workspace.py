@@ -15,12 +15,12 @@ from remit.adapters.workspace.folder import Folder
 from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
 from remit.control.lock import EMPTY, Lock
-from remit.control.problems import Where
+from remit.control.problems import SourceLocation
 from remit.control.resources import (
     AgentSpec,
     GroupSpec,
-    Kind,
     PolicySpec,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
     StoreSpec,
@@ -97,11 +97,11 @@ def test_every_kind_and_cedar_are_read(tmp_path: Path) -> None:
     assert source.problems == ()
     specs = {resource.kind: resource.spec for resource in source.resources}
     assert specs == {
-        Kind.USER: UserSpec(("staff",)),
-        Kind.GROUP: GroupSpec("people", ()),
-        Kind.AGENT: AgentSpec("ana", "helps", ("staff",), Harness.TRUSTED, Mode.OBSERVE),
-        Kind.SERVER: ServerSpec(("t", "--yes"), {"A": "1"}, "/tmp", None, True, 0, 2.5),
-        Kind.TOOL: ToolSpec(
+        ResourceKind.USER: UserSpec(("staff",)),
+        ResourceKind.GROUP: GroupSpec("people", ()),
+        ResourceKind.AGENT: AgentSpec("ana", "helps", ("staff",), Harness.TRUSTED, Mode.OBSERVE),
+        ResourceKind.SERVER: ServerSpec(("t", "--yes"), {"A": "1"}, "/tmp", None, True, 0, 2.5),
+        ResourceKind.TOOL: ToolSpec(
             Effect.READ,
             Sink.NONE,
             (),
@@ -109,13 +109,13 @@ def test_every_kind_and_cedar_are_read(tmp_path: Path) -> None:
             arguments={"zone": Argument(secret=True)},
             store=StoreSpec(("t", "u"), "s", Access.READ),
         ),
-        Kind.ROUTE: RouteSpec(("staff",), ("ana",), 1, 5, 60, True, True),
-        Kind.POLICY: PolicySpec('@id("inline")\npermit (principal, action, resource);\n', INLINE),
+        ResourceKind.ROUTE: RouteSpec(("staff",), ("ana",), 1, 5, 60, True, True),
+        ResourceKind.POLICY: PolicySpec('@id("inline")\npermit (principal, action, resource);\n', INLINE),
     }
     user = source.resources[0]
     assert (user.labels, user.annotations) == ({"team": "shop"}, {"note": "kept"})
-    assert user.where == Where("a.yaml", 2)
-    assert user.at("spec.groups.0") == Where("a.yaml", 6)
+    assert user.where == SourceLocation("a.yaml", 2)
+    assert user.at("spec.groups.0") == SourceLocation("a.yaml", 6)
     assert source.policies == (PolicySource("deep/er/p.cedar", cedar),)
     assembled = assemble(source)
     assert isinstance(assembled, Assembled)
@@ -147,7 +147,7 @@ def test_a_file_that_is_a_link_inside_is_read_and_edited_where_it_is(tmp_path: P
     (tmp_path / ".data" / "real").write_text(f"{HEAD}kind: User\nmetadata: {{name: ana}}\n")
     (tmp_path / "a.yaml").symlink_to(".data/real")
     assert [one.name for one in Folder(tmp_path).load().resources] == ["ana"]
-    Folder(tmp_path).delete(Kind.USER, "ana")
+    Folder(tmp_path).delete(ResourceKind.USER, "ana")
     assert (tmp_path / "a.yaml").is_symlink()
     assert (tmp_path / ".data" / "real").read_text() == ""
 
@@ -181,7 +181,7 @@ def test_no_edit_leaves_the_folder(tmp_path: Path) -> None:
     (tmp_path / "w" / "a.yaml").symlink_to(outside)
     (tmp_path / "w" / "remit.lock").symlink_to(tmp_path / "elsewhere")
     for edit in (
-        lambda: Folder(tmp_path / "w").delete(Kind.USER, "ana"),
+        lambda: Folder(tmp_path / "w").delete(ResourceKind.USER, "ana"),
         lambda: Folder(tmp_path / "w").write_lock(lock_of(NOW), base=EMPTY),
     ):
         with pytest.raises(WorkspaceRefused):
@@ -246,32 +246,37 @@ def test_a_write_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(WorkspaceRefused, match="no space left on device"):
         folder.write_lock(EMPTY, base=lock_of(NOW))
     with pytest.raises(WorkspaceRefused, match="it is as it was"):
-        folder.delete(Kind.USER, "ana")
+        folder.delete(ResourceKind.USER, "ana")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_one_resource_is_deleted_and_every_other_byte_kept(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, a_yaml=WHOLE, b_yaml="# nothing\n", c_cedar="x")
-    gone = folder.delete(Kind.GROUP, "staff")
-    assert gone == Deleted(Kind.GROUP, "staff", Where("a.yaml", 9))
+    gone = folder.delete(ResourceKind.GROUP, "staff")
+    assert gone == Deleted(ResourceKind.GROUP, "staff", SourceLocation("a.yaml", 9))
     start, end = WHOLE.index("---\n"), WHOLE.index("---\n", WHOLE.index("kind: Group"))
     assert (tmp_path / "a.yaml").read_text() == WHOLE[:start] + WHOLE[end:]
-    folder.delete(Kind.USER, "ana")
+    folder.delete(ResourceKind.USER, "ana")
     assert (tmp_path / "a.yaml").read_text() == "# The people.\n" + WHOLE[end:]
-    folder.delete(Kind.POLICY, "inline")
-    assert [one.kind for one in folder.load().resources] == [Kind.AGENT, Kind.SERVER, Kind.TOOL, Kind.ROUTE]
+    folder.delete(ResourceKind.POLICY, "inline")
+    assert [one.kind for one in folder.load().resources] == [
+        ResourceKind.AGENT,
+        ResourceKind.SERVER,
+        ResourceKind.TOOL,
+        ResourceKind.ROUTE,
+    ]
 
 
 def test_deleting_what_is_not_there_says_what_is_near(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, a_yaml=WHOLE)
     with pytest.raises(WorkspaceRefused, match=r"did you mean 'staff'\?"):
-        folder.delete(Kind.GROUP, "stff")
+        folder.delete(ResourceKind.GROUP, "stff")
     folder_of(tmp_path, b_yaml="[")
     with pytest.raises(WorkspaceRefused, match="not YAML"):
-        folder.delete(Kind.GROUP, "stff")
+        folder.delete(ResourceKind.GROUP, "stff")
     folder_of(tmp_path, b_yaml=b"\xff")
     with pytest.raises(WorkspaceRefused, match="UTF-8"):
-        folder.delete(Kind.GROUP, "stff")
+        folder.delete(ResourceKind.GROUP, "stff")
     assert (tmp_path / "a.yaml").read_text() == WHOLE
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.workspace.folder import Folder
-from remit.control.problems import Where
+from remit.control.problems import SourceLocation
 from remit.control.resources import AgentSpec, Resource
 from remit.facts.agent import Harness, Mode
 from remit.ports.workspace import Workspace, WorkspaceRefused
@@ -21,7 +21,7 @@ def folder(path: Path, **files: str) -> Workspace:
 
 
 def agent(name: str = "bot", spec: AgentSpec | None = None) -> Resource:
-    return Resource(name, spec or AgentSpec("ana", "helps"), Where(f"agents/{name}.yaml", 1))
+    return Resource(name, spec or AgentSpec("ana", "helps"), SourceLocation(f"agents/{name}.yaml", 1))
 
 
 ONE = HEAD + "metadata: {name: %s}\nspec: {" + REST + ", mode: %s}\n"
@@ -91,7 +91,7 @@ def test_a_declared_agent_reads_back_as_it_was(tmp_path: Path, spec: AgentSpec) 
     work = folder(tmp_path)
     work.add_agent(agent("no", spec))
     [found] = work.load().resources
-    assert (found.name, found.spec, found.where) == ("no", spec, Where("agents/no.yaml", 1))
+    assert (found.name, found.spec, found.where) == ("no", spec, SourceLocation("agents/no.yaml", 1))
 
 
 def test_declaring_overwrites_nothing_and_leaves_the_folder(tmp_path: Path) -> None:

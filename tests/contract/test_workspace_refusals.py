@@ -7,8 +7,8 @@ import pytest
 
 from remit.adapters.workspace import files
 from remit.adapters.workspace.folder import Folder
-from remit.control.assemble import Refused, assemble
-from remit.control.problems import Problem, Where
+from remit.control.assemble import AssemblyRefused, assemble
+from remit.control.problems import Problem, SourceLocation
 from tests.contract.test_workspace import HEAD, WHOLE, folder_of
 
 
@@ -16,7 +16,7 @@ def problem_of(root: Path, **texts: str | bytes) -> Problem:
     """The one error of a workspace, complete: file, line, cause, next command."""
     source = folder_of(root, **texts).load()
     found = assemble(source)
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     (problem,) = found.errors
     assert problem.where.file
     assert problem.what
@@ -115,7 +115,7 @@ def test_bad_yaml_names_line_cause_and_likely_meaning(
     tmp_path: Path, text: str, code: str, line: int, what: str, hint: str
 ) -> None:
     problem = problem_of(tmp_path, bad_yaml=text)
-    assert (problem.code, problem.where) == (code, Where("bad.yaml", line)), problem
+    assert (problem.code, problem.where) == (code, SourceLocation("bad.yaml", line)), problem
     assert what in problem.what
     assert hint in problem.hint
 
@@ -152,7 +152,7 @@ def test_mistakes_in_yaml_are_told_in_words_of_our_own(
     tmp_path: Path, text: str, line: int, what: str, hint: str
 ) -> None:
     problem = problem_of(tmp_path, bad_yaml=text)
-    assert (problem.code, problem.where, problem.why) == ("yaml/syntax", Where("bad.yaml", line), ""), problem
+    assert (problem.code, problem.where, problem.why) == ("yaml/syntax", SourceLocation("bad.yaml", line), ""), problem
     assert problem.what.startswith("it is not YAML: ")
     assert what in problem.what
     assert hint in problem.hint
@@ -167,20 +167,20 @@ def test_a_billion_laughs_are_refused_at_once(tmp_path: Path) -> None:
 def test_every_problem_of_a_workspace_is_told_at_once(tmp_path: Path) -> None:
     folder_of(tmp_path, a_yaml=WHOLE.replace("mode: observe", "mood: observe"), b_yaml="[", c_cedar=b"\xff")
     found = assemble(Folder(tmp_path).load())
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert [str(problem.where) for problem in found.errors] == ["a.yaml:17", "b.yaml:1", "c.cedar:1"]
 
 
 def test_a_name_declared_twice_names_both_places(tmp_path: Path) -> None:
     user = f"{HEAD}kind: User\nmetadata: {{name: ana}}\n"
     problem = problem_of(tmp_path, a_yaml=user, b_yaml=user)
-    assert (problem.code, problem.where) == ("name/duplicate", Where("b.yaml", 3))
+    assert (problem.code, problem.where) == ("name/duplicate", SourceLocation("b.yaml", 3))
     assert "first at a.yaml:3" in problem.what
 
 
 def test_cedar_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     problem = problem_of(tmp_path, p_cedar=b"permit\n// caf\xe9\n")
-    assert (problem.code, problem.where) == ("file/encoding", Where("p.cedar", 2))
+    assert (problem.code, problem.where) == ("file/encoding", SourceLocation("p.cedar", 2))
     assert "0xe9" in problem.what
 
 

@@ -11,7 +11,7 @@ from remit.adapters.workspace.documents import documents
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import SCHEMA, init_workspace
 from remit.control.assemble import Assembled, assemble
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.ports.workspace import WorkspaceRefused
@@ -94,7 +94,7 @@ def test_the_schemas_take_what_is_read_and_refuse_what_is_not(tmp_path: Path) ->
     for document in documents(WHOLE):
         assert every.is_valid(document.value), document.value
         assert isinstance(document.value, dict)
-        one = jsonschema_rs.validator_for(dict(schemas.schema(Kind(str(document.value["kind"])))))
+        one = jsonschema_rs.validator_for(dict(schemas.schema(ResourceKind(str(document.value["kind"])))))
         assert one.is_valid(document.value)
     refused = [text for text, code, *_ in BAD_YAML if code in {"yaml/field", "yaml/kind", "yaml/version"}]
     for text in refused:
@@ -103,7 +103,7 @@ def test_the_schemas_take_what_is_read_and_refuse_what_is_not(tmp_path: Path) ->
 
 
 def test_every_field_is_explained_to_editors() -> None:
-    for kind in Kind:
+    for kind in ResourceKind:
         schema = json.loads(json.dumps(schemas.schema(kind)))
         spec = schema["properties"]["spec"]
         assert schema["description"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from remit.control.lock import EMPTY, Lock, accept
-from remit.control.problems import Where
+from remit.control.problems import SourceLocation
 from remit.control.resources import (
     AgentSpec,
     GroupSpec,
@@ -13,10 +13,10 @@ from remit.control.resources import (
     Resource,
     RouteSpec,
     ServerSpec,
-    Source,
     Spec,
     ToolSpec,
     UserSpec,
+    WorkspaceSource,
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
@@ -89,7 +89,7 @@ resources = st.builds(
     Resource,
     name=names,
     spec=specs,
-    where=st.builds(Where, st.sampled_from(["a.yaml", "b.yaml"]), st.integers(0, 30)),
+    where=st.builds(SourceLocation, st.sampled_from(["a.yaml", "b.yaml"]), st.integers(0, 30)),
 )
 
 
@@ -100,7 +100,7 @@ def _lock_at(keys: list[tuple[str, str]]) -> Lock:
 
 locks = st.builds(_lock_at, st.lists(st.tuples(names, st.one_of(names, st.text(max_size=3))), max_size=3))
 sources = st.builds(
-    Source,
+    WorkspaceSource,
     resources=st.lists(resources, max_size=8).map(tuple),
     policies=st.just((PERMIT,)),
     lock=locks,
@@ -122,7 +122,7 @@ def _valid(
     command: str,
     tool: ToolSpec | None,
     locked: tuple[Definition, ...],
-) -> Source:
+) -> WorkspaceSource:
     return small(
         declare("staff", GroupSpec()),
         declare("night", GroupSpec("", night)),
@@ -147,7 +147,7 @@ valid_sources = st.builds(
 def declare(name: str, spec: Spec, line: int = 1, file: str = "a.yaml", **lines: int) -> Resource:
     """A resource at a line; `lines` are those of its fields, dots written as `__`."""
     placed = {path.replace("__", "."): number for path, number in lines.items()}
-    return Resource(name, spec, Where(file, line), lines=placed)
+    return Resource(name, spec, SourceLocation(file, line), lines=placed)
 
 
 def lock_of(*found: Definition, server: str = "time") -> Lock:
@@ -158,7 +158,7 @@ def lock_of(*found: Definition, server: str = "time") -> Lock:
     return lock
 
 
-def small(*more: Resource, lock: Lock = EMPTY) -> Source:
+def small(*more: Resource, lock: Lock = EMPTY) -> WorkspaceSource:
     """A workspace with one agent and one policy, and `more`."""
     agent = declare("bot", AgentSpec("ana", "helps"))
-    return Source((agent, *more), (PERMIT,), lock)
+    return WorkspaceSource((agent, *more), (PERMIT,), lock)

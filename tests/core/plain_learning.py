@@ -11,15 +11,15 @@ from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, D
 from remit.protect.language import STOP
 from remit.protect.learning import grounds, named
 from remit.protect.paths import leading
-from remit.protect.pieces import CARRIED, Kind
+from remit.protect.pieces import CARRIED, TokenKind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.scalars import Seen
+from remit.protect.scalars import IndexView
 from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
 
 
 def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
     """What `remit.protect.learning.learn` has to find, too."""
-    seen = Seen(index)
+    seen = IndexView(index)
     records, directory = named(reading, seen), tool is not None and grounds(tool, given, seen)
     entries: list[Entries] = []
     prose = False
@@ -37,7 +37,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if leaf.record in records:
             bits |= DERIVED
         if leaf.untrusted:
-            leads = any(kind in CARRIED and kind is not Kind.ADDRESS for _, kind in parts(leaf.text))
+            leads = any(kind in CARRIED and kind is not TokenKind.ADDRESS for _, kind in parts(leaf.text))
             bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
         if len(found - cased(leaf.text)) == 1 and not found & STOP:
             entries.append(Entries(found, bits, leaf.pattern, leaf.element))
@@ -59,7 +59,7 @@ def _brought(given: Mapping[str, Json]) -> Iterator[str]:
             yield from (*texts(text), *leading(plain(text)), whole(text))
 
 
-def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:
+def _several(leaf: Leaf, bits: int, seen: IndexView) -> Iterator[Entries]:
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)

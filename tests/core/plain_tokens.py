@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.facts.text import composed
 from remit.protect.paths import SPACES, ended
-from remit.protect.pieces import Kind, Token
+from remit.protect.pieces import Token, TokenKind
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + _CONTROLS, " "))
@@ -144,7 +144,7 @@ def learnt(said: str) -> set[str]:
     """What an index learns of the case of identifiers in a piece."""
     found: set[str] = set()
     for token, kind in _read(said):
-        if kind not in {Kind.ID, Kind.ADDRESS, Kind.URL} or [len(part) for part in token.split("-")] == [
+        if kind not in {TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL} or [len(part) for part in token.split("-")] == [
             8,
             4,
             4,
@@ -155,10 +155,10 @@ def learnt(said: str) -> set[str]:
             continue
         begin = said.lower().find(token)
         written = said[begin : begin + len(token)] if begin >= 0 and len(said) == len(said.lower()) else token
-        if kind is Kind.ADDRESS:
+        if kind is TokenKind.ADDRESS:
             who, _, host = written.rpartition("@")
             written = f"{who[0].lower()}{who[1:]}@{host.lower()}"
-        elif kind is Kind.URL:
+        elif kind is TokenKind.URL:
             host = _HOST_END.split(written, maxsplit=1)[0]
             begin = host.rfind("@") + 1
             written = host[:begin] + host[begin:].lower() + written[len(host) :]
@@ -176,7 +176,7 @@ def parts(text: str) -> list[Token]:
         said = piece.strip(_STRIPPED)
         if said:
             if said.isalpha():
-                kind = Kind.NAME if not fresh and said[0].isupper() else Kind.WORD
+                kind = TokenKind.NAME if not fresh and said[0].isupper() else TokenKind.WORD
                 found.append((said.casefold(), kind))
             else:
                 found.extend(_read(said))
@@ -196,14 +196,14 @@ def onward(text: str) -> Iterator[Token]:
     for run in re.split(_END_OF_RUN, text):
         for part in re.split(r"(?<![A-Za-z0-9])(?=[A-Za-z][A-Za-z0-9]{1,15}://)", run):
             pieces = [found for found in re.finditer(rf"[^{_SPLITTERS}]+", part) if found[0].strip(_STRIPPED)]
-            urls = [one for one in pieces if any(kind is Kind.URL for _, kind in _all(one[0].strip(_STRIPPED)))]
+            urls = [one for one in pieces if any(kind is TokenKind.URL for _, kind in _all(one[0].strip(_STRIPPED)))]
             if not urls:
                 continue
             first, after = urls[0][0].lstrip(_STRIPPED), part[urls[0].end() :].rstrip(_STRIPPED + "\\,;|()[]{}`*!“”„«»")
             _, scheme, rest = first.partition("://")
             below = _HOST_END.search(rest if scheme else first) is not None
             if (below or after.startswith("\\")) and re.search(r"[/?\\]", after):
-                yield from (one for one in _all(first + after.replace("\\", "/")) if one[1] is Kind.URL)
+                yield from (one for one in _all(first + after.replace("\\", "/")) if one[1] is TokenKind.URL)
 
 
 def _all(said: str) -> list[Token]:
@@ -236,32 +236,32 @@ def _classified(said: str) -> Iterator[Token]:
     if lower.endswith(("'s", "’s")):
         said, lower = said[:-2], lower[:-2]
     if lower.isalpha():
-        yield (said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)
+        yield (said.casefold(), TokenKind.NAME if said[0].isupper() else TokenKind.WORD)
         return
     if _DECIMAL.fullmatch(lower):
-        kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
+        kind = TokenKind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else TokenKind.NUMBER
         yield (number(lower), kind)
         return
     if (day := _date(lower)) is not None:
-        yield (day, Kind.DATE)
+        yield (day, TokenKind.DATE)
         return
     if "@" in lower and (address := _address(lower)) is not None:
-        yield (address, Kind.ADDRESS)
+        yield (address, TokenKind.ADDRESS)
         return
     if "::" in lower and _SIX.fullmatch(lower):
-        yield (lower, Kind.URL)
+        yield (lower, TokenKind.URL)
         return
     if "://" in lower:
         yield from _linked(lower)
         return
     if (url := _bare_url(lower)) is not None:
-        yield (url, Kind.URL)
+        yield (url, TokenKind.URL)
         return
     if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
-        yield (lower.replace(".", ""), Kind.ACCOUNT)
+        yield (lower.replace(".", ""), TokenKind.ACCOUNT)
         return
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
-    yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
+    yield (lower, TokenKind.WORD if letters.isalpha() else TokenKind.ID)
     pieces = _APART.split(said, _PARTS_MAX)
     if _FILE.fullmatch(lower):
         pieces = ["", said.split("/")[-1]]
@@ -302,16 +302,16 @@ def _linked(lower: str) -> Iterator[Token]:
     scheme, _, rest = lower.partition("://")
     if not scheme.isalnum():
         before = _SCHEME.sub("", scheme)
-        yield (lower, Kind.URL if "." in before else Kind.ID)
-    yield (_page(rest) or lower, Kind.URL)
+        yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
+    yield (_page(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):
         _, mark, inside = inside.partition("://")
         if not mark:
             return
-        yield (_page(inside) or lower, Kind.URL)
+        yield (_page(inside) or lower, TokenKind.URL)
     if "://" in inside:
-        yield (_page(inside.rpartition("://")[2]) or lower, Kind.URL)
+        yield (_page(inside.rpartition("://")[2]) or lower, TokenKind.URL)
 
 
 def _bare_url(lower: str) -> str | None:
@@ -339,16 +339,16 @@ def _is_host(name: str) -> bool:
     return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
 
 
-def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
+def _grouped(text: str) -> Iterator[tuple[str, TokenKind, tuple[str, ...]]]:
     """Account numbers in groups, each with the pieces that it stands in."""
     for found in _GROUPED.finditer(text):
         joined = found[0].replace(" ", "").replace("-", "").casefold()
         if len(joined) >= 8 and not _ISO.match(found[0]):
             lower = found[0].casefold()
-            yield joined, Kind.ACCOUNT, (lower, *lower.replace("-", " ").split())
+            yield joined, TokenKind.ACCOUNT, (lower, *lower.replace("-", " ").split())
 
 
-def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
+def _spelt(text: str) -> Iterator[tuple[str, TokenKind, tuple[str, ...]]]:
     """Dates in words, each with the pieces that it stands in."""
     for found in _SPELT.finditer(text):
         before, month, after, year = found.groups()
@@ -356,7 +356,7 @@ def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
         if day is not None:
             number_of = _MONTHS.index(month.casefold()[:3]) + 1
             said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
-            yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said
+            yield f"{year}-{number_of:02}-{int(day):02}", TokenKind.DATE, said
 
 
 def _reaches(word: str) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from remit.assure.alternatives import CANDIDATES_MAX, candidates, precedent
 from remit.escalate.brief import Precedent
-from remit.escalate.machine import Approval, Glass, State
+from remit.escalate.machine import Approval, ApprovalState, Glass
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.lineage import Lineage
@@ -13,36 +13,36 @@ from remit.policy.verdict import Gate
 from tests.core.deciding import schema, tool
 
 
-def ended(ident: str, state: State, agent: str = "bot", *policies: str) -> Approval:
+def ended(ident: str, state: ApprovalState, agent: str = "bot", *policies: str) -> Approval:
     gates = tuple(Gate(policy, "owner", "h") for policy in policies or ("ask",))
     return Approval(ident, "h", "s", agent, None, "mail", "send", gates, 0, 9, state=state)
 
 
 def test_only_the_same_shape_is_a_precedent() -> None:
-    asked = ended("r1-1.1", State.PENDING)
+    asked = ended("r1-1.1", ApprovalState.PENDING)
     earlier = [
         asked,
-        ended("r1-1.2", State.SUCCEEDED),
-        ended("r1-1.3", State.FAILED),
-        ended("r1-1.4", State.DENIED),
-        ended("r1-1.5", State.EXPIRED),
-        ended("r1-1.6", State.PENDING),
-        ended("r1-1.7", State.DENIED, "other"),
-        ended("r1-1.8", State.DENIED, "bot", "ask", "more"),
+        ended("r1-1.2", ApprovalState.SUCCEEDED),
+        ended("r1-1.3", ApprovalState.FAILED),
+        ended("r1-1.4", ApprovalState.DENIED),
+        ended("r1-1.5", ApprovalState.EXPIRED),
+        ended("r1-1.6", ApprovalState.PENDING),
+        ended("r1-1.7", ApprovalState.DENIED, "other"),
+        ended("r1-1.8", ApprovalState.DENIED, "bot", "ask", "more"),
     ]
     assert precedent(earlier, asked) == Precedent(2, 1, 1)
 
 
 def test_only_what_people_said_yes_to_is_approved() -> None:
     """Hanging up, asking anew and broken glass make no precedent."""
-    asked = replace(ended("r1-1.9", State.PENDING), opened_ms=5)
+    asked = replace(ended("r1-1.9", ApprovalState.PENDING), opened_ms=5)
     earlier = [
-        ended("r1-1.1", State.CANCELLED),
-        ended("r1-1.2", State.SUPERSEDED),
-        replace(ended("r1-1.3", State.SUCCEEDED), glass=Glass("sam", 1, "the site is down")),
-        replace(ended("r1-1.4", State.EXPIRED), glass=Glass("sam", 1, "the site is down")),
-        ended("r1-1.5", State.UNKNOWN),
-        replace(ended("r1-1.10", State.SUCCEEDED), opened_ms=6),
+        ended("r1-1.1", ApprovalState.CANCELLED),
+        ended("r1-1.2", ApprovalState.SUPERSEDED),
+        replace(ended("r1-1.3", ApprovalState.SUCCEEDED), glass=Glass("sam", 1, "the site is down")),
+        replace(ended("r1-1.4", ApprovalState.EXPIRED), glass=Glass("sam", 1, "the site is down")),
+        ended("r1-1.5", ApprovalState.UNKNOWN),
+        replace(ended("r1-1.10", ApprovalState.SUCCEEDED), opened_ms=6),
     ]
     assert precedent(earlier, asked) == Precedent(1, 0, 0, 2, 2)
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from remit.escalate.attention import SAME_MIN, Ask, Figures, Said, figures, proposals
+from remit.escalate.attention import SAME_MIN, AskRecord, Figures, VoteTiming, figures, proposals
 from remit.facts.canonical import Json
 
 
 def test_figures_of_each_person_and_route() -> None:
     said = [
-        Said("sam", "owner", approved=True, took_ms=1_000),
-        Said("sam", "owner", approved=True, took_ms=2_999),
-        Said("sam", "owner", approved=False, took_ms=9_000),
-        Said("sam", "owner", approved=True, took_ms=3_000, edited=True),
-        Said("ana", "owner", approved=True, took_ms=5_000),
+        VoteTiming("sam", "owner", approved=True, took_ms=1_000),
+        VoteTiming("sam", "owner", approved=True, took_ms=2_999),
+        VoteTiming("sam", "owner", approved=False, took_ms=9_000),
+        VoteTiming("sam", "owner", approved=True, took_ms=3_000, edited=True),
+        VoteTiming("ana", "owner", approved=True, took_ms=5_000),
     ]
     assert figures(said) == (
         Figures("sam", "owner", 4, 3, 2_999, 2, 1),
@@ -21,8 +21,8 @@ def test_figures_of_each_person_and_route() -> None:
     assert figures([]) == ()
 
 
-def ask(given: Mapping[str, Json], *, approved: bool = True, edited: bool = False, agent: str = "clerk") -> Ask:
-    return Ask(agent, "mail/send", ("ask",), given, approved, edited)
+def ask(given: Mapping[str, Json], *, approved: bool = True, edited: bool = False, agent: str = "clerk") -> AskRecord:
+    return AskRecord(agent, "mail/send", ("ask",), given, approved, edited)
 
 
 SAME: dict[str, Json] = {"to": "boss@shop.example", "urgent": True, "count": 3}

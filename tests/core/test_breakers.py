@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
-from remit.facts.breaker import MOVES, Breaker, Broken, Move, On, Over, State, Trip, name_of, whose
+from remit.facts.breaker import (
+    MOVES,
+    Breaker,
+    BreakerMove,
+    BreakerState,
+    BreakerSubject,
+    Broken,
+    On,
+    Trip,
+    name_of,
+    whose,
+)
 from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decide import decide
@@ -26,7 +37,7 @@ from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 PERMIT = '@id("all") permit (principal, action, resource);'
 
 
-def breaker(on: On, over: Over = Over.AGENT, limit: int = 50, **more: object) -> Breaker:
+def breaker(on: On, over: BreakerSubject = BreakerSubject.AGENT, limit: int = 50, **more: object) -> Breaker:
     said: dict[str, object] = {"of": None, "of_least": 4}
     return Breaker(str(more.pop("name", on.value)), on, over, limit=limit, **{**said, **more})  # type: ignore[arg-type]
 
@@ -70,7 +81,7 @@ class Board:
     def end(self, asked: Action, record: str, *, failed: bool = False, took_ms: float = 1.0) -> None:
         self.take(self.fuses.ended(self.panel, asked, record, self.now_s, failed=failed, took_ms=took_ms))
 
-    def state(self, one: Breaker, named: str = "ada") -> State:
+    def state(self, one: Breaker, named: str = "ada") -> BreakerState:
         return self.fuses.state(one, one.key(named), self.now_s)
 
 
@@ -82,25 +93,25 @@ def handed(*chain: str, to: str = "bot") -> Action:
     return action(to, {}, chain=chain or ("ada",), kind=ActionKind.DELEGATE)
 
 
-@given(st.lists(st.sampled_from(list(Move)), max_size=20))
-def test_every_walk_of_the_table_ends_where_a_breaker_can_stand(moves: list[Move]) -> None:
+@given(st.lists(st.sampled_from(list(BreakerMove)), max_size=20))
+def test_every_walk_of_the_table_ends_where_a_breaker_can_stand(moves: list[BreakerMove]) -> None:
     one, board = breaker(On.ERRORS, of_least=1), Board(breaker(On.ERRORS, of_least=1))
-    state, key = State.CLOSED, one.key("ada")
+    state, key = BreakerState.CLOSED, one.key("ada")
     for move in moves:
         if (state, move) not in MOVES:
             continue
         state = MOVES[state, move]
         match move:
-            case Move.TRIP:
+            case BreakerMove.TRIP:
                 board.run(of(), failed=True)
-            case Move.REST:
+            case BreakerMove.REST:
                 board.now_s += one.open_s
-            case Move.SUCCEED:
+            case BreakerMove.SUCCEED:
                 board.run(of())
-            case Move.RESET:
+            case BreakerMove.RESET:
                 board.fuses.close(key)
         assert board.state(one) is state
-        assert (board.judge(of(n=9)) is None) is (state is State.OPEN)
+        assert (board.judge(of(n=9)) is None) is (state is BreakerState.OPEN)
         board.fuses.freed(f"r1-1.{board.made}")
 
 
@@ -108,7 +119,9 @@ def test_what_is_denied_says_which_breaker_and_observing_frees_nobody() -> None:
     one = breaker(On.ERRORS)
     made = catalog(PERMIT, agents=(Agent("obs", "uma", "is new", mode=Mode.OBSERVE),))
     running, asked = bundle(made), action(chain=("obs",))
-    broken = Broken(one, one.key("obs"), State.OPEN, "errors of agent obs is open for 3 s more: why", rests_s=3.0)
+    broken = Broken(
+        one, one.key("obs"), BreakerState.OPEN, "errors of agent obs is open for 3 s more: why", rests_s=3.0
+    )
     assert isinstance(decide(snapshot(running, asked), asked, NOW).verdict, Permit)
     denied = decide(replace(snapshot(running, asked), broken=(broken,)), asked, NOW)
     assert codes(denied) == {"breaker/open"}
@@ -151,14 +164,14 @@ def test_trials_are_as_many_as_it_says_and_close_it_together() -> None:
     [broken] = board.fuses.look(board.panel, of(), board.now_s)
     assert "half-open, its trial is under way" in broken.text
     board.end(of(), first)
-    assert board.state(one) is State.HALF_OPEN
+    assert board.state(one) is BreakerState.HALF_OPEN
     third = board.judge(of(n=3))
     assert third
     board.end(of(), second, took_ms=6)
     assert board.tripped[-1] == ("slow agent:ada", f"its trial {second} took 6 ms")
-    assert board.state(one) is State.OPEN
+    assert board.state(one) is BreakerState.OPEN
     board.end(of(), third)
-    assert board.state(one) is State.OPEN
+    assert board.state(one) is BreakerState.OPEN
     board.now_s += 30
     for n in range(2):
         assert board.run(of(n=n))
@@ -182,9 +195,9 @@ def test_a_trial_of_which_nothing_is_known_says_nothing() -> None:
     trial = board.judge(of())
     assert trial
     board.fuses.freed(trial)
-    assert board.state(one) is State.HALF_OPEN
+    assert board.state(one) is BreakerState.HALF_OPEN
     assert board.run(of())
-    assert board.state(one) is State.CLOSED
+    assert board.state(one) is BreakerState.CLOSED
 
 
 def test_a_breaker_that_left_the_bundle_stops_nothing_and_is_not_closed() -> None:
@@ -223,7 +236,7 @@ def test_denials_in_a_row_are_broken_by_what_is_permitted() -> None:
     assert board.tripped[-1] == ("denials agent:ada", "its trial r1-1.9 was denied")
     board.now_s += 30
     assert board.run(of())
-    assert board.state(one) is State.CLOSED
+    assert board.state(one) is BreakerState.CLOSED
 
 
 def test_the_same_call_is_the_same_tool_and_bytes_within_the_window() -> None:
@@ -238,7 +251,7 @@ def test_the_same_call_is_the_same_tool_and_bytes_within_the_window() -> None:
     assert len(board.tripped) == 1
     board.now_s += 30
     assert board.run(of(n=7))
-    assert board.state(one) is State.CLOSED
+    assert board.state(one) is BreakerState.CLOSED
     lists = replace(of(kind=ActionKind.READ_RESOURCE), name="")
     for free in (lists, handed()):
         assert [board.run(free) for _ in range(4)] == [True] * 4
@@ -271,12 +284,12 @@ def test_fan_out_counts_delegations_and_a_delegation_is_a_trial_at_once() -> Non
     assert board.tripped == [("fan-out agent:ada", "3 delegations within 60 s, more than 2")]
     board.now_s += 30
     assert board.judge(handed())
-    assert board.state(one) is State.CLOSED
+    assert board.state(one) is BreakerState.CLOSED
 
 
 def test_a_cascade_rests_the_server_and_frees_the_agents() -> None:
-    own, cascade = breaker(On.ERRORS, of_least=1), breaker(On.CASCADE, Over.SERVER, limit=2)
-    board = Board(own, cascade, breaker(On.CASCADE, Over.SERVER, limit=2, of="web", name="webs"))
+    own, cascade = breaker(On.ERRORS, of_least=1), breaker(On.CASCADE, BreakerSubject.SERVER, limit=2)
+    board = Board(own, cascade, breaker(On.CASCADE, BreakerSubject.SERVER, limit=2, of="web", name="webs"))
     board.run(of("ada"), failed=True)
     board.now_s += 61
     board.run(of("bot"), failed=True)
@@ -287,18 +300,18 @@ def test_a_cascade_rests_the_server_and_frees_the_agents() -> None:
         ("errors agent:bot", "closed"),
         ("errors agent:eve", "closed"),
     ]
-    assert board.state(cascade, "shop") is State.OPEN
+    assert board.state(cascade, "shop") is BreakerState.OPEN
     assert not board.run(of("bot"))
     board.now_s += 30
     assert board.run(of("bot"), failed=True)
     assert ("cascade server:shop by agent:bot", "its trial r1-1.5 failed") in board.tripped
     assert board.run(of("eve"))
-    assert board.state(cascade, "shop") is State.CLOSED
+    assert board.state(cascade, "shop") is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_one_agents_failures_take_no_server_from_others(*, before: bool) -> None:
-    one = breaker(On.ERRORS, Over.SERVER)
+    one = breaker(On.ERRORS, BreakerSubject.SERVER)
     board = Board(one)
     assert not before or board.run(of("bot"))
     for _ in range(4):
@@ -312,12 +325,12 @@ def test_one_agents_failures_take_no_server_from_others(*, before: bool) -> None
     # It is the server, once it fails for others as well.
     for agent in ("bot", "eve", "bot", "eve"):
         board.run(of(agent), failed=True)
-    assert board.state(one, "shop") is State.OPEN
+    assert board.state(one, "shop") is BreakerState.OPEN
     assert not board.run(of("cat"))
 
 
 def test_what_was_under_way_when_it_tripped_for_one_trips_it_no_second_time() -> None:
-    board = Board(breaker(On.ERRORS, Over.SERVER))
+    board = Board(breaker(On.ERRORS, BreakerSubject.SERVER))
     under_way = [board.judge(of("ada", n=n)) for n in range(6)]
     for record in under_way:
         assert record
@@ -326,7 +339,7 @@ def test_what_was_under_way_when_it_tripped_for_one_trips_it_no_second_time() ->
 
 
 def test_one_agent_holds_no_server_from_others_by_its_trials() -> None:
-    one = breaker(On.ERRORS, Over.SERVER)
+    one = breaker(On.ERRORS, BreakerSubject.SERVER)
     board = Board(one)
     for agent in ("ada", "bot") * 2:
         assert board.run(of(agent), failed=True)
@@ -340,7 +353,7 @@ def test_one_agent_holds_no_server_from_others_by_its_trials() -> None:
     assert board.tripped[1:] == [("errors server:shop by agent:eve", "its trial r1-1.7 failed")]
     assert not board.run(of("eve"))
     assert board.run(of("bot"))
-    assert board.state(one, "shop") is State.CLOSED
+    assert board.state(one, "shop") is BreakerState.CLOSED
     # What failed for it once counts no more when its trial went well.
     board.now_s += 30
     assert board.run(of("eve"))
@@ -349,7 +362,7 @@ def test_one_agent_holds_no_server_from_others_by_its_trials() -> None:
 
 
 def test_trials_that_fail_for_two_agents_have_it_rest_for_all_again() -> None:
-    one = breaker(On.ERRORS, Over.SERVER)
+    one = breaker(On.ERRORS, BreakerSubject.SERVER)
     board = Board(one)
     for agent in ("ada", "bot") * 2:
         assert board.run(of(agent), failed=True)
@@ -361,12 +374,12 @@ def test_trials_that_fail_for_two_agents_have_it_rest_for_all_again() -> None:
     # Where it rests for all and for one, a trial of his is one for both.
     assert board.run(of("ada"), failed=True)
     assert board.run(of("eve"))
-    assert board.state(one, "shop") is State.CLOSED
-    assert board.state(one, "shop by agent:ada") is State.OPEN
+    assert board.state(one, "shop") is BreakerState.CLOSED
+    assert board.state(one, "shop by agent:ada") is BreakerState.OPEN
 
 
 def test_what_fails_for_one_that_others_pass_by_is_forgotten_with_its_trial() -> None:
-    one = breaker(On.ERRORS, Over.SERVER)
+    one = breaker(On.ERRORS, BreakerSubject.SERVER)
     board = Board(one)
     for _ in range(4):
         board.run(of("ada"), failed=True)
@@ -402,7 +415,10 @@ def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tools_and_servers_are_named_and_what_is_no_call_has_no_tool() -> None:
-    tool, server = breaker(On.ERRORS, Over.TOOL, of_least=1), breaker(On.SLOW, Over.SERVER, of="web")
+    tool, server = (
+        breaker(On.ERRORS, BreakerSubject.TOOL, of_least=1),
+        breaker(On.SLOW, BreakerSubject.SERVER, of="web"),
+    )
     panel = Board.of(tool, server)
     assert [key for _, key in panel.counting(of())] == ["errors tool:shop/refund"]
     assert [key for _, key in panel.over(of())] == ["errors tool:shop/refund", "errors tool:shop/refund by agent:ada"]

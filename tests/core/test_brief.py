@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from remit.escalate.brief import Case, Line, Precedent, Safer, Span, Stop, arrange
 from remit.escalate.concern import concerned
-from remit.escalate.machine import Approval, Glass, State, Vote
+from remit.escalate.machine import Approval, ApprovalState, Glass, Vote
 from remit.escalate.wording import GIVEN, filled, listed, manned, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.lineage import Lineage, Step
 from remit.facts.origin import Origin, Role
 from remit.facts.template import Slot, pieces
-from remit.policy.form import Access
+from remit.policy.form import AttributePath
 from remit.policy.verdict import Gate
 
 EVIL = Lineage("$.to[1]", "eve@evil.example", Origin.UNTRUSTED, Role.TARGET, steps=(Step("r1-1.4", "web/get", "$.b"),))
@@ -30,7 +30,10 @@ def tool(effect: Effect = Effect.WRITE, sink: Sink = Sink.NONE, brief: str = "",
 
 
 def case(
-    *values: Lineage, state: State = State.PENDING, kind: ActionKind = ActionKind.CALL_TOOL, **more: object
+    *values: Lineage,
+    state: ApprovalState = ApprovalState.PENDING,
+    kind: ActionKind = ActionKind.CALL_TOOL,
+    **more: object,
 ) -> Case:
     gate = Gate("ask", "owner", "h")
     asked = Approval("r1-1.9", "sha256:0", "s", "bot", "ana", "mail", "send", (gate,), 0, 60_000, state=state)
@@ -211,20 +214,20 @@ def test_an_agent_that_acts_for_nobody_says_so() -> None:
 @pytest.mark.parametrize(
     ("state", "zero"),
     [
-        (State.PENDING, "silence is a no"),
-        (State.APPROVED, "the yes lapses"),
-        (State.DENIED, "it was refused by sam: too-much"),
-        (State.EXPIRED, "it expired"),
-        (State.CANCELLED, "it was withdrawn"),
-        (State.SUPERSEDED, "people are asked anew: remit approvals show r1-1.12"),
-        (State.CLAIMED, "it is under way: remit why r1-1.11"),
-        (State.EXECUTING, "it is under way: remit why r1-1.11"),
-        (State.SUCCEEDED, "it succeeded: remit why r1-1.11"),
-        (State.FAILED, "it failed: remit why r1-1.11"),
-        (State.UNKNOWN, "nobody knows how it ended: remit why r1-1.11"),
+        (ApprovalState.PENDING, "silence is a no"),
+        (ApprovalState.APPROVED, "the yes lapses"),
+        (ApprovalState.DENIED, "it was refused by sam: too-much"),
+        (ApprovalState.EXPIRED, "it expired"),
+        (ApprovalState.CANCELLED, "it was withdrawn"),
+        (ApprovalState.SUPERSEDED, "people are asked anew: remit approvals show r1-1.12"),
+        (ApprovalState.CLAIMED, "it is under way: remit why r1-1.11"),
+        (ApprovalState.EXECUTING, "it is under way: remit why r1-1.11"),
+        (ApprovalState.SUCCEEDED, "it succeeded: remit why r1-1.11"),
+        (ApprovalState.FAILED, "it failed: remit why r1-1.11"),
+        (ApprovalState.UNKNOWN, "nobody knows how it ended: remit why r1-1.11"),
     ],
 )
-def test_what_happens_at_zero(state: State, zero: str) -> None:
+def test_what_happens_at_zero(state: ApprovalState, zero: str) -> None:
     made = case(state=state)
     ended = {"refused_by": "sam", "reason": "too-much", "claimed_by": "r1-1.11", "superseded_by": "r1-1.12"}
     assert arrange(replace(made, approval=replace(made.approval, **ended))).zero.startswith(zero)
@@ -236,7 +239,7 @@ def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and
         Vote("ben", 2, ("owner",)),
         Vote("cy", 3, ("owner",), "checked"),
     )
-    made = case(state=State.DENIED)
+    made = case(state=ApprovalState.DENIED)
     ended = {"votes": votes, "refused_by": "sam", "note": "x" * 500, "glass": Glass("kim", 4, "the site is down")}
     told = replace(made, approval=replace(made.approval, **ended))
     found = arrange(told).remarks
@@ -246,12 +249,12 @@ def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and
     assert "(100 more characters)" in found[0].text
     assert [one.text for one in found[1:]] == ["the site is down", "checked", "looks right"]
     assert arrange(told, lines_max=2).remarks == found[:2]
-    assert arrange(case(state=State.DENIED)).remarks == ()
+    assert arrange(case(state=ApprovalState.DENIED)).remarks == ()
 
 
 def test_how_it_ended_where_little_is_known() -> None:
-    assert "refused by" in arrange(case(state=State.DENIED)).zero
-    assert arrange(case(state=State.SUPERSEDED)).zero == "a grant covers it by now"
+    assert "refused by" in arrange(case(state=ApprovalState.DENIED)).zero
+    assert arrange(case(state=ApprovalState.SUPERSEDED)).zero == "a grant covers it by now"
 
 
 @pytest.mark.parametrize(
@@ -290,8 +293,8 @@ def test_how_a_route_stands(by: tuple[str, ...], may: tuple[str, ...] | None, sh
 def test_which_values_a_policy_is_about(path: tuple[str, ...], about: set[str]) -> None:
     carrying = Lineage("$.text", BODY.value, BODY.origin, BODY.role, carries=True)
     values = (BOSS, EVIL, carrying, Lineage("$['odd name']", 1))
-    assert concerned([Access("context", path, has=False)], values) == about
-    assert concerned([Access("principal", path, has=False)], values) == frozenset()
+    assert concerned([AttributePath("context", path, has=False)], values) == about
+    assert concerned([AttributePath("principal", path, has=False)], values) == frozenset()
 
 
 def test_the_argument_of_a_path() -> None:
@@ -300,7 +303,7 @@ def test_the_argument_of_a_path() -> None:
 
 
 def test_a_policy_that_looks_at_how_much_is_about_where_that_is_found() -> None:
-    measured = {"recipients": Extractor("$.to[*]", Counts.PEOPLE)}
-    looks = [Access("context", ("impact", name), has=False) for name in ("recipients", "amount")]
+    measured = {"recipients": Extractor("$.to[*]", ImpactMeasure.PEOPLE)}
+    looks = [AttributePath("context", ("impact", name), has=False) for name in ("recipients", "amount")]
     assert concerned(looks, (BOSS, EVIL, BODY), measured) == {"$.to[0]", "$.to[1]"}
     assert concerned(looks[1:], (BOSS, EVIL, BODY), measured) == frozenset()

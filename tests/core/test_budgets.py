@@ -28,7 +28,7 @@ from remit.facts.budget import (
 )
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Tool
-from remit.facts.impact import PLACES, Counts, Extractor
+from remit.facts.impact import PLACES, Extractor, ImpactMeasure
 from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.apply import apply_budget
@@ -55,7 +55,7 @@ LOOKS = (
     "when { context.budget has few && context.budget.few.percent > 101 };"
 )
 DAY = 86_400
-AMOUNT = {"amount": Extractor("$.amount", Counts.NUMBER), "records": Extractor("$.count", Counts.NUMBER)}
+AMOUNT = {"amount": Extractor("$.amount", ImpactMeasure.NUMBER), "records": Extractor("$.count", ImpactMeasure.NUMBER)}
 
 
 def budget(name: str = "few", measure: Measure = Measure.CALLS, per: Per = Per.FLEET, **more: object) -> Budget:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
-from remit.control.resources import AdmissionSpec, Kind, UserSpec
+from remit.control.resources import AdmissionSpec, ResourceKind, UserSpec
 from remit.facts.admission import Admission, Chains, Terms
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import declare, small
@@ -15,7 +15,7 @@ KIM = declare("kim", UserSpec())
 TERMS = Terms("kim")
 
 
-def made(*terms: Terms) -> Assembled | Refused:
+def made(*terms: Terms) -> Assembled | AssemblyRefused:
     return assemble(small(KIM, *(declare(f"a{number}", AdmissionSpec(one)) for number, one in enumerate(terms))))
 
 
@@ -34,7 +34,7 @@ def made(*terms: Terms) -> Assembled | Refused:
 )
 def test_what_is_wrong_is_said(terms: Terms, code: str, word: str) -> None:
     result = made(terms)
-    assert isinstance(result, Refused)
+    assert isinstance(result, AssemblyRefused)
     [problem] = result.errors
     assert problem.code == code
     assert word in problem.what
@@ -42,7 +42,7 @@ def test_what_is_wrong_is_said(terms: Terms, code: str, word: str) -> None:
 
 def test_there_is_one_at_most() -> None:
     result = made(TERMS, replace(TERMS, days=8))
-    assert isinstance(result, Refused)
+    assert isinstance(result, AssemblyRefused)
     [problem] = result.errors
     assert problem.code == "admission/several"
     assert "is the second one, after 'a0'" in problem.what
@@ -56,7 +56,7 @@ def test_what_is_right_runs_and_is_in_the_digest() -> None:
     assert isinstance(other, Assembled)
     assert none.catalog.admission is None
     assert other.catalog.admission == Admission("a0", new)
-    assert catalog_json(other.catalog)[Kind.ADMISSION, "a0"] == spec_json(AdmissionSpec(new))
+    assert catalog_json(other.catalog)[ResourceKind.ADMISSION, "a0"] == spec_json(AdmissionSpec(new))
     assert spec_json(AdmissionSpec(new))["accepts"] == ["asi01-a", "asi01-b"]
     bundles = [compile_bundle(each.catalog).result for each in (none, one, other)]
     assert len({each.digest for each in bundles if isinstance(each, Bundle)}) == 3

@@ -6,23 +6,23 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.lock import EMPTY, Lock
 from remit.control.names import COUNT_MAX
-from remit.control.problems import Problem, Severity, Where
+from remit.control.problems import Problem, Severity, SourceLocation
 from remit.control.resources import (
     AgentSpec,
     ChannelSpec,
     GroupSpec,
-    Kind,
     PolicySpec,
     Resource,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
-    Source,
     StoreSpec,
     ToolSpec,
     UserSpec,
+    WorkspaceSource,
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
@@ -45,17 +45,17 @@ def catalog_of(*resources: Resource, lock: Lock = EMPTY) -> Assembled:
 def problem_of(*resources: Resource, lock: Lock = EMPTY) -> Problem:
     """The one error of a small workspace that must not."""
     found = assemble(small(*resources, lock=lock))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     (problem,) = found.errors
     assert str(problem).count("\n  next: ") == 1
     return problem
 
 
 @given(sources)
-def test_assembling_is_total_and_errors_refuse(source: Source) -> None:
+def test_assembling_is_total_and_errors_refuse(source: WorkspaceSource) -> None:
     found = assemble(source)
     match found:
-        case Refused():
+        case AssemblyRefused():
             assert found.errors
             assert list(found.problems) == sorted(found.problems, key=lambda one: one.where)
         case Assembled(catalog, warnings):
@@ -88,7 +88,7 @@ def test_deep_groups_are_flattened_without_recursion() -> None:
 def test_groups_in_a_circle_are_refused() -> None:
     problem = problem_of(declare("a", GroupSpec("", ("b",)), 3, spec__groups=5), declare("b", GroupSpec("", ("a",))))
     assert (problem.code, problem.what) == ("group/cycle", "groups contain each other: a -> b -> a")
-    assert problem.where == Where("a.yaml", 5)
+    assert problem.where == SourceLocation("a.yaml", 5)
     assert problem_of(declare("a", GroupSpec("", ("a",)))).code == "group/cycle"
 
 
@@ -108,7 +108,7 @@ def test_what_is_not_declared_is_named_with_its_line(resource: Resource, what: s
     assert problem.code == "reference/unknown"
     assert what in problem.what
     assert hint in problem.hint
-    assert problem.where == Where("a.yaml", 4)
+    assert problem.where == SourceLocation("a.yaml", 4)
     assert f"({problem.hint})" in str(problem)
 
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_is_refused(resource: Resource, code: str) -> None:
 
 def test_a_channel_that_can_have_no_name_is_not_there_either() -> None:
     found = assemble(small(declare("kim", UserSpec()), declare("r", RouteSpec((), ("kim",), channels=("a/b",)))))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert sorted(problem.code for problem in found.errors) == ["name/malformed", "reference/unknown"]
 
 
@@ -181,26 +181,26 @@ def test_a_circle_of_routes_is_told_at_each_of_them() -> None:
             declare("c", RouteSpec((), ("kim",), next="b")),
         )
     )
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert [problem.code for problem in found.errors] == ["route/next"] * 3
 
 
 @pytest.mark.parametrize("name", ["time", "time/", "/now", "TIME/now"])
 def test_a_tool_is_named_server_and_tool(name: str) -> None:
     found = assemble(small(TIME, declare(name, ToolSpec())))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert "name/malformed" in {problem.code for problem in found.errors}
 
 
 def test_too_many_of_a_kind_is_said_once() -> None:
-    servers = [declare(f"s{n}", ServerSpec(url="https://h/mcp")) for n in range(COUNT_MAX[Kind.SERVER] + 2)]
+    servers = [declare(f"s{n}", ServerSpec(url="https://h/mcp")) for n in range(COUNT_MAX[ResourceKind.SERVER] + 2)]
     assert problem_of(*servers).code == "limit/count"
 
 
 def test_labels_and_tags_have_rules() -> None:
     labels = ToolSpec(source=("untrustd:web", "Confidential", "untrusted:web"))
     found = assemble(small(TIME, declare("time/now", labels, spec__source__0=7), lock=lock_of(NOW)))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert [problem.code for problem in found.errors] == ["tool/label", "tool/label"]
     by_line = {problem.where.line: problem for problem in found.errors}
     assert by_line[7].hint == "did you mean 'untrusted'?"
@@ -237,7 +237,7 @@ def test_what_is_said_of_arguments_holds_for_arguments_that_are_there() -> None:
     wrong = ToolSpec(arguments={"zoen": Argument(secret=True), "quite": Argument()})
     declared = declare("time/now", wrong, spec__arguments__zoen=7)
     found = assemble(small(TIME, declared, lock=lock_of(zoned)))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert [(one.code, one.where.line, one.hint) for one in found.errors] == [
         ("tool/argument", 1, "it has t, zone"),
         ("tool/argument", 7, "did you mean 'zone'?"),
@@ -280,7 +280,7 @@ def test_the_store_of_a_tool_is_read_and_what_is_left_out_is_the_worst_case() ->
 def test_a_store_that_cannot_be_is_refused(spec: ToolSpec, hint: str) -> None:
     zoned = replace(NOW, input_schema={"type": "object", "properties": {"zone": {"type": "string"}}})
     found = assemble(small(TIME, declare("time/now", spec), lock=lock_of(zoned)))
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     [problem] = found.errors
     assert problem.code == "tool/store"
     assert hint in problem.hint
@@ -308,7 +308,7 @@ def test_only_the_first_misspelt_tools_get_a_hint() -> None:
 
 
 def test_an_empty_workspace_permits_nothing_and_says_so() -> None:
-    found = assemble(Source())
+    found = assemble(WorkspaceSource())
     assert isinstance(found, Assembled)
     assert [warning.code for warning in found.warnings] == ["workspace/no-agents", "workspace/no-policies"]
 
@@ -366,11 +366,11 @@ def test_policies_in_yaml_keep_the_lines_of_their_file() -> None:
 
 
 def test_problems_of_reading_refuse_and_hide_what_only_follows_from_them() -> None:
-    unread = Problem("yaml/syntax", Where("g.yaml", 2), "it is not YAML", "because")
+    unread = Problem("yaml/syntax", SourceLocation("g.yaml", 2), "it is not YAML", "because")
     source = replace(small(declare("ana", UserSpec(("staff",)))), problems=(unread,))
     found = assemble(source)
-    assert isinstance(found, Refused)
+    assert isinstance(found, AssemblyRefused)
     assert found.problems == (unread,)
     assert str(unread).startswith("g.yaml:2: error: it is not YAML\n  why:  because\n  next: ")
     assert unread.to_json()["line"] == 2
-    assert str(Where("g.yaml")) == "g.yaml"
+    assert str(SourceLocation("g.yaml")) == "g.yaml"

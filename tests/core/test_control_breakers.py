@@ -2,16 +2,16 @@
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
-from remit.control.resources import BreakerSpec, Kind, ServerSpec
-from remit.facts.breaker import Breaker, On, Over
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
+from remit.control.resources import BreakerSpec, ResourceKind, ServerSpec
+from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import NOW, declare, lock_of, small
 
-AGENT, SERVER, TOOL = Over.AGENT, Over.SERVER, Over.TOOL
+AGENT, SERVER, TOOL = BreakerSubject.AGENT, BreakerSubject.SERVER, BreakerSubject.TOOL
 
 
-def made(spec: BreakerSpec) -> Assembled | Refused:
+def made(spec: BreakerSpec) -> Assembled | AssemblyRefused:
     return assemble(small(declare("time", ServerSpec(("time",))), declare("b", spec), lock=lock_of(NOW)))
 
 
@@ -35,7 +35,7 @@ def made(spec: BreakerSpec) -> Assembled | Refused:
 )
 def test_what_is_wrong_is_said(spec: BreakerSpec, code: str, word: str) -> None:
     result = made(spec)
-    assert isinstance(result, Refused)
+    assert isinstance(result, AssemblyRefused)
     [problem] = result.errors
     assert problem.code == code
     assert word in problem.what
@@ -47,6 +47,6 @@ def test_what_is_right_runs_and_is_in_the_digest() -> None:
     assert isinstance(running, Assembled)
     assert isinstance(other, Assembled)
     assert running.catalog.breakers["b"] == Breaker("b", On.ERRORS, TOOL, "time/now", 50, 10, 5, 2, 4)
-    assert declare("b", right).kind is Kind.BREAKER
+    assert declare("b", right).kind is ResourceKind.BREAKER
     bundles = [compile_bundle(one.catalog).result for one in (running, other)]
     assert len({one.digest for one in bundles if isinstance(one, Bundle)}) == 2

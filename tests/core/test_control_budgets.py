@@ -2,8 +2,17 @@
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
-from remit.control.resources import BudgetSpec, GroupSpec, Kind, Resource, RouteSpec, ServerSpec, ToolSpec, UserSpec
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
+from remit.control.resources import (
+    BudgetSpec,
+    GroupSpec,
+    Resource,
+    ResourceKind,
+    RouteSpec,
+    ServerSpec,
+    ToolSpec,
+    UserSpec,
+)
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
 from remit.facts.catalog import Effect
 from remit.policy.compile import Bundle, compile_bundle
@@ -14,7 +23,7 @@ FLEET, AGENT, GROUP, USER, TOOL = Per.FLEET, Per.AGENT, Per.GROUP, Per.USER, Per
 DAY = 86_400
 
 
-def made(spec: BudgetSpec, *more: Resource) -> Assembled | Refused:
+def made(spec: BudgetSpec, *more: Resource) -> Assembled | AssemblyRefused:
     people = (declare("ann", UserSpec(("fin",))), declare("fin", GroupSpec()))
     route = declare("owner", RouteSpec(users=("ann",), requester_may_approve=True))
     server = declare("time", ServerSpec(("time",)))
@@ -23,7 +32,7 @@ def made(spec: BudgetSpec, *more: Resource) -> Assembled | Refused:
 
 def found(spec: BudgetSpec) -> list[tuple[str, str]]:
     result = made(spec)
-    problems = result.problems if isinstance(result, Refused) else result.warnings
+    problems = result.problems if isinstance(result, AssemblyRefused) else result.warnings
     return [(one.code, one.what) for one in problems if one.code != "workspace/no-agents"]
 
 
@@ -68,7 +77,7 @@ def test_what_is_right_runs_and_is_in_the_digest() -> None:
     assert running.catalog.budgets["b"] == Budget(
         "b", AMOUNT, GROUP, "fin", 105_000, DAY, 20_000, "owner", frozenset({"time"}), RESULT_TOKENS
     )
-    assert declare("b", right).kind is Kind.BUDGET
+    assert declare("b", right).kind is ResourceKind.BUDGET
     told = running.catalog.budgets["b"].to_json()
     assert told == {
         "measure": "amount", "per": "group", "hard": 10.5, "window_s": DAY, "of": "fin", "soft": 2, "route": "owner",

@@ -9,7 +9,7 @@ from remit.control.assemble import Assembled, assemble
 from remit.control.diff import Op, ResourceChange, Side, diff
 from remit.control.lock import Lock
 from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, shown, spec_json
-from remit.control.problems import Where
+from remit.control.problems import SourceLocation
 from remit.control.resources import (
     NO_WINDOW,
     AdmissionSpec,
@@ -19,21 +19,21 @@ from remit.control.resources import (
     ChannelSpec,
     GroupSpec,
     GuaranteeSpec,
-    Kind,
     MonitorSpec,
     PolicySpec,
     Resource,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
-    Source,
     SourceSpec,
     StoreSpec,
     ToolSpec,
     UserSpec,
+    WorkspaceSource,
 )
 from remit.control.tables import OPTIONAL, kind_named, table
 from remit.facts.admission import Terms
-from remit.facts.breaker import On, Over
+from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic
 from remit.facts.credential import FromEnv, Secret
@@ -49,7 +49,7 @@ STAFF = declare("staff", GroupSpec("people"))
 KIM = declare("kim", UserSpec(("staff",)))
 
 
-def assembled(source: Source) -> Catalog:
+def assembled(source: WorkspaceSource) -> Catalog:
     """The catalog of a workspace that must assemble."""
     found = assemble(source)
     assert isinstance(found, Assembled), found.problems
@@ -67,7 +67,7 @@ def between(before: Catalog, after: Catalog) -> tuple[ResourceChange, ...]:
 
 
 @given(valid_sources, valid_sources)
-def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Source, two: Source) -> None:
+def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: WorkspaceSource, two: WorkspaceSource) -> None:
     before, after = assembled(one), assembled(two)
     assert between(before, before) == ()
     found = between(before, after)
@@ -82,13 +82,13 @@ def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Source, t
 @pytest.mark.parametrize(
     ("after", "op", "kind", "name", "lines"),
     [
-        ((TIME, STAFF, KIM, declare("ana", UserSpec())), Op.ADD, Kind.USER, "ana", ()),
-        ((TIME, STAFF), Op.REMOVE, Kind.USER, "kim", ()),
-        ((TIME, STAFF, declare("kim", UserSpec())), Op.CHANGE, Kind.USER, "kim", ('/groups: [-"staff"-]',)),
+        ((TIME, STAFF, KIM, declare("ana", UserSpec())), Op.ADD, ResourceKind.USER, "ana", ()),
+        ((TIME, STAFF), Op.REMOVE, ResourceKind.USER, "kim", ()),
+        ((TIME, STAFF, declare("kim", UserSpec())), Op.CHANGE, ResourceKind.USER, "kim", ('/groups: [-"staff"-]',)),
         (
             (TIME, STAFF, KIM, declare("time/now", ToolSpec(Effect.READ, Sink.NONE))),
             Op.CHANGE,
-            Kind.TOOL,
+            ResourceKind.TOOL,
             "time/now",
             (
                 "/catalogued: [-false-]{+true+}",
@@ -99,21 +99,21 @@ def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Source, t
         (
             (declare("time", ServerSpec(("mcp-server-time", "-v"), {"TOKEN": "other"})), STAFF, KIM),
             Op.CHANGE,
-            Kind.SERVER,
+            ResourceKind.SERVER,
             "time",
             (f'/env/TOKEN: [-"{HIDDEN}"-]{{+"{HIDDEN}"+}}',),
         ),
         (
             (declare("time", ServerSpec(("mcp-server-time", "-v"), {"A": "s3cret"})), STAFF, KIM),
             Op.CHANGE,
-            Kind.SERVER,
+            ResourceKind.SERVER,
             "time",
             (f'/env/A: {{+"{HIDDEN}"+}}', f'/env/TOKEN: [-"{HIDDEN}"-]'),
         ),
     ],
 )
 def test_each_change_is_shown_by_field(
-    after: tuple[Resource, ...], op: Op, kind: Kind, name: str, lines: tuple[str, ...]
+    after: tuple[Resource, ...], op: Op, kind: ResourceKind, name: str, lines: tuple[str, ...]
 ) -> None:
     (change,) = between(catalog(TIME, STAFF, KIM), catalog(*after))
     assert change == ResourceChange(op, kind, name, lines)
@@ -163,7 +163,7 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
     labelled = replace(KIM, labels={"team": "a"}, annotations={"note": "b"})
     source = small(TIME, STAFF, labelled, entry, lock=lock)
     running = catalog(TIME, STAFF, labelled, entry)
-    (server,) = shown(Kind.SERVER, source, running, {})
+    (server,) = shown(ResourceKind.SERVER, source, running, {})
     assert server.manifest["spec"] == {
         "command": ["mcp-server-time", "-v"],
         "env": {"TOKEN": HIDDEN},
@@ -171,31 +171,31 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
         "verify_s": 1.0,
         "call_s": 60.0,
     }
-    (user,) = shown(Kind.USER, source, running, {})
+    (user,) = shown(ResourceKind.USER, source, running, {})
     assert user.manifest["metadata"] == {"name": "kim", "labels": {"team": "a"}, "annotations": {"note": "b"}}
     assert user.manifest["status"] == {"groups": ["everyone", "staff"]}
     assert manifest(KIM)["status"] == {}
-    (tool,) = shown(Kind.TOOL, source, running, {})
+    (tool,) = shown(ResourceKind.TOOL, source, running, {})
     assert tool.manifest["spec"] == {
         "effect": "read",
         "sink": "external",
         "source": ["untrusted", "untrusted:web"],
         "tags": [],
     }
-    assert (tool.name, tool.where) == ("time/now", Where("a.yaml", 3))
-    (bare,) = shown(Kind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
+    assert (tool.name, tool.where) == ("time/now", SourceLocation("a.yaml", 3))
+    (bare,) = shown(ResourceKind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
     assert bare.where is None
-    policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
-    (policy,) = shown(Kind.POLICY, source, running, policies)
+    policies = {"p": PolicyText("permit;", SourceLocation("p.cedar", 2))}
+    (policy,) = shown(ResourceKind.POLICY, source, running, policies)
     assert policy.manifest["spec"] == {"cedar": "permit;"}
-    (agent,) = shown(Kind.AGENT, source, running, {})
+    (agent,) = shown(ResourceKind.AGENT, source, running, {})
     assert agent.manifest["status"] == {"groups": ["everyone"]}
 
 
 def test_what_is_said_of_arguments_is_shown_and_compared() -> None:
     said = ToolSpec(arguments={"zone": Argument(secret=True)})
     entry = declare("time/now", said)
-    (tool,) = shown(Kind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    (tool,) = shown(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
     spec = tool.manifest["spec"]
     assert isinstance(spec, dict)
     assert spec["arguments"] == {"zone": {"secret": True}} == spec_json(said)["arguments"]
@@ -208,7 +208,7 @@ def test_the_store_of_a_tool_is_shown_and_compared() -> None:
     said = ToolSpec(Effect.WRITE, store=StoreSpec(("zone",), access=Access.WRITE))
     entry = declare("time/now", said)
     assert spec_json(said)["store"] == {"keys": ["zone"], "access": "write"}
-    (tool,) = shown(Kind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    (tool,) = shown(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
     spec = tool.manifest["spec"]
     assert isinstance(spec, dict)
     assert spec["store"] == {"keys": ["zone"], "name": "time", "access": "write"}
@@ -219,7 +219,7 @@ def test_the_store_of_a_tool_is_shown_and_compared() -> None:
         )
         assert change.text == "change Tool time/now"
         (tool,) = shown(
-            Kind.TOOL,
+            ResourceKind.TOOL,
             small(TIME, lock=lock_of(NOW)),
             catalog(TIME, declare("time/now", ToolSpec(Effect.WRITE, store=other))),
             {},
@@ -252,30 +252,36 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,))),
         declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
         declare("few", BudgetSpec(Measure.CALLS, Per.AGENT, 3, 60, "bot", 2, "r")),
-        declare("loops", BreakerSpec(On.IDENTICAL, Over.AGENT, 3, "bot")),
+        declare("loops", BreakerSpec(On.IDENTICAL, BreakerSubject.AGENT, 3, "bot")),
         declare("paid", MonitorSpec(MonitorOp.ONCE, (Happening(Selector(tags=frozenset({"pay"}))),))),
         declare("home", GuaranteeSpec("kim", (("no_flow", HOME, NO_WINDOW),))),
         declare("all", AdmissionSpec(Terms("kim"))),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
-    policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
-    assert {(Kind.BUDGET, "few"), (Kind.BREAKER, "loops")} <= catalog_json(running).keys()
-    for kind in Kind:
+    policies = {"p": PolicyText("permit;", SourceLocation("p.cedar", 2))}
+    assert {(ResourceKind.BUDGET, "few"), (ResourceKind.BREAKER, "loops")} <= catalog_json(running).keys()
+    for kind in ResourceKind:
         items = shown(kind, source, running, policies)
         found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])
         assert found.rows
         assert found.columns[0] == "name"
         assert {*found.columns, *found.wide} <= set(found.rows[0]), kind
-    (row,) = table(Kind.SERVER, [(manifest(TIME), None)]).rows
+    (row,) = table(ResourceKind.SERVER, [(manifest(TIME), None)]).rows
     assert (row["reached"], row["where"]) == ("mcp-server-time -v", "-")
-    (row,) = table(Kind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows
+    (row,) = table(ResourceKind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows
     assert (row["reached"], row["where"]) == ("https://h", "a.yaml:1")
-    assert table(Kind.USER, [({}, None)]).rows == ({**dict.fromkeys(OPTIONAL), "reached": "", "where": "-"},)
+    assert table(ResourceKind.USER, [({}, None)]).rows == ({**dict.fromkeys(OPTIONAL), "reached": "", "where": "-"},)
 
 
 @pytest.mark.parametrize(
     ("word", "kind"),
-    [("agent", Kind.AGENT), ("Policies", Kind.POLICY), ("ROUTES", Kind.ROUTE), ("policys", Kind.POLICY), ("x", None)],
+    [
+        ("agent", ResourceKind.AGENT),
+        ("Policies", ResourceKind.POLICY),
+        ("ROUTES", ResourceKind.ROUTE),
+        ("policys", ResourceKind.POLICY),
+        ("x", None),
+    ],
 )
-def test_kinds_have_the_names_people_type(word: str, kind: Kind | None) -> None:
+def test_kinds_have_the_names_people_type(word: str, kind: ResourceKind | None) -> None:
     assert kind_named(word) is kind

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import Problem
-from remit.control.resources import ChannelSpec, Kind, RouteSpec, ServerSpec, ToolSpec, UserSpec
+from remit.control.resources import ChannelSpec, ResourceKind, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, Idempotent, Shows, Topic
 from remit.facts.credential import FromEnv, Secret
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.policy.compile import Bundle, compile_bundle
@@ -35,7 +35,7 @@ def found(spec: ToolSpec, out: Mapping[str, Json] | None = None) -> tuple[Proble
     definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, out, {})
     source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
     made = assemble(source)
-    return made.problems if isinstance(made, Refused) else made.warnings
+    return made.problems if isinstance(made, AssemblyRefused) else made.warnings
 
 
 @pytest.mark.parametrize("words", ["", "Pay", "pay!", "a b c d e", "pay  now", "7"])
@@ -107,7 +107,7 @@ def test_what_it_says_is_in_the_catalog_in_what_is_shown_and_in_the_digest() -> 
         if said is spec:
             assert {"confidential:pii", "confidential"} <= bundle.labels
             assert tool.brings == {"untrusted", "confidential", "confidential:pii"} == tool.worst
-            shown = catalog_json(made.catalog)[Kind.TOOL, "time/now"]
+            shown = catalog_json(made.catalog)[ResourceKind.TOOL, "time/now"]
             for told in (shown, spec_json(spec)):
                 assert told["results"] == [
                     {"path": "$.a", "label": "trusted", "identity": True},
@@ -194,10 +194,14 @@ def test_a_template_for_a_tool_that_cannot_be_typed_may_name_anything() -> None:
 @pytest.mark.parametrize(
     ("measure", "extractor", "said"),
     [
-        ("amount", Extractor("zone", Counts.NUMBER), "'zone' is no path"),
-        ("amount", Extractor("$.zon", Counts.NUMBER), "$.zon leads nowhere in the arguments that were accepted"),
-        ("amount", Extractor("$.zone", Counts.VALUES), "an amount is a number"),
-        ("records", Extractor("$.key", Counts.VALUES), "$.key is a secret, whose measure would stand on the ledger"),
+        ("amount", Extractor("zone", ImpactMeasure.NUMBER), "'zone' is no path"),
+        ("amount", Extractor("$.zon", ImpactMeasure.NUMBER), "$.zon leads nowhere in the arguments that were accepted"),
+        ("amount", Extractor("$.zone", ImpactMeasure.VALUES), "an amount is a number"),
+        (
+            "records",
+            Extractor("$.key", ImpactMeasure.VALUES),
+            "$.key is a secret, whose measure would stand on the ledger",
+        ),
     ],
 )
 def test_a_measure_that_would_be_found_nowhere_or_tells_a_secret_is_refused(
@@ -209,7 +213,7 @@ def test_a_measure_that_would_be_found_nowhere_or_tells_a_secret_is_refused(
     spec = ToolSpec(impact={measure: extractor}, arguments={"key": Argument(secret=True)})
     source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
     made = assemble(source)
-    assert isinstance(made, Refused)
+    assert isinstance(made, AssemblyRefused)
     (problem,) = made.problems
     assert (problem.code, problem.what) == ("tool/impact", said)
 
@@ -217,7 +221,7 @@ def test_a_measure_that_would_be_found_nowhere_or_tells_a_secret_is_refused(
 def test_how_much_a_call_moves_is_shown_and_changes_the_bundle() -> None:
     definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
     digests: set[str] = set()
-    for spec in (ToolSpec(), ToolSpec(impact={"recipients": Extractor("$.zone", Counts.PEOPLE)})):
+    for spec in (ToolSpec(), ToolSpec(impact={"recipients": Extractor("$.zone", ImpactMeasure.PEOPLE)})):
         source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
         made = assemble(source)
         assert isinstance(made, Assembled)
@@ -243,7 +247,7 @@ def test_how_much_a_call_moves_is_shown_and_changes_the_bundle() -> None:
 )
 def test_a_channel_is_reached_safely_and_signed(url: str, secret: FromEnv, codes: list[str]) -> None:
     made = assemble(small(declare("desk", ChannelSpec(url, Secret(secret)))))
-    problems = made.problems if isinstance(made, Refused) else made.warnings
+    problems = made.problems if isinstance(made, AssemblyRefused) else made.warnings
     assert [problem.code for problem in problems] == codes
 
 
@@ -255,7 +259,7 @@ def test_a_route_names_channels_that_there_are_and_they_are_in_the_digest() -> N
             user, declare("owner", RouteSpec(users=("ann",), channels=("dask",), requester_may_approve=True)), channel
         )
     )
-    assert isinstance(missing, Refused)
+    assert isinstance(missing, AssemblyRefused)
     assert [problem.code for problem in missing.problems] == ["reference/unknown"]
     digests = set[str]()
     heard = declare("desk", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,)))

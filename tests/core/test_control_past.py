@@ -5,24 +5,24 @@ from dataclasses import replace
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import Problem
 from remit.control.resources import (
     GroupSpec,
     GuaranteeSpec,
-    Kind,
     MonitorSpec,
+    ResourceKind,
     ServerSpec,
-    Source,
     ToolSpec,
     UserSpec,
     WindowSpec,
+    WorkspaceSource,
 )
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition
 from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import Happening, Op, Scope, Selector, When, Window
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -47,11 +47,13 @@ def event(*tools: str, when: When = When.STARTED, path: str | None = None) -> Ha
 EXPORT = (event("crm/export"),)
 
 
-def around(**declared: MonitorSpec | GuaranteeSpec) -> Source:
+def around(**declared: MonitorSpec | GuaranteeSpec) -> WorkspaceSource:
     """Agent `bot`, user `uma`, server `crm` with `export(id, pin, size)`, `draft(id)`, `pay(id)`."""
     text: Json = {"type": "string"}
     export = ToolSpec(
-        arguments={"pin": Argument(secret=True)}, impact={"records": Extractor("$.size", Counts.NUMBER)}, source=()
+        arguments={"pin": Argument(secret=True)},
+        impact={"records": Extractor("$.size", ImpactMeasure.NUMBER)},
+        source=(),
     )
     lock = lock_of(
         definition("export", id=text, pin=text, size={"type": "integer"}),
@@ -69,9 +71,9 @@ def around(**declared: MonitorSpec | GuaranteeSpec) -> Source:
     return small(*fixed, *more, lock=lock)
 
 
-def said(source: Source) -> list[Problem]:
+def said(source: WorkspaceSource) -> list[Problem]:
     made = assemble(source)
-    return list(made.problems if isinstance(made, Refused) else made.warnings)
+    return list(made.problems if isinstance(made, AssemblyRefused) else made.warnings)
 
 
 GOOD: Mapping[str, MonitorSpec] = {
@@ -135,7 +137,7 @@ def test_what_a_monitor_may_say() -> None:
 )
 def test_what_a_monitor_may_not_say(spec: MonitorSpec, words: str) -> None:
     made = assemble(around(m=spec))
-    assert isinstance(made, Refused)
+    assert isinstance(made, AssemblyRefused)
     assert any(words in problem.what for problem in made.errors), [problem.what for problem in made.errors]
     assert all(problem.where.line for problem in made.errors)
 
@@ -204,7 +206,7 @@ def test_what_a_guarantee_may_say() -> None:
 )
 def test_what_a_guarantee_may_not_say(spec: GuaranteeSpec, words: str) -> None:
     made = assemble(around(g=spec))
-    assert isinstance(made, Refused)
+    assert isinstance(made, AssemblyRefused)
     assert any(words in problem.what for problem in made.errors), [problem.what for problem in made.errors]
 
 
@@ -217,8 +219,8 @@ def test_both_are_in_the_digest_and_shown_as_declared() -> None:
     assert isinstance(after, Bundle)
     assert before.digest != after.digest
     told = catalog_json(full.catalog)
-    assert {name for kind, name in told if kind is Kind.MONITOR} == GOOD.keys()
-    assert {name for kind, name in told if kind is Kind.GUARANTEE} == HELD.keys()
+    assert {name for kind, name in told if kind is ResourceKind.MONITOR} == GOOD.keys()
+    assert {name for kind, name in told if kind is ResourceKind.GUARANTEE} == HELD.keys()
     assert spec_json(GOOD["previous"]) == {
         "op": "previous",
         "of": [{"tools": ["crm/export"], "when": "started"}],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
-from remit.control.resources import Kind, SourceSpec
+from remit.control.resources import ResourceKind, SourceSpec
 from remit.facts.watched import Watches
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -33,7 +33,7 @@ HOST, REPO, FILE = Watches.HOST, Watches.REPOSITORY, Watches.FILE
 )
 def test_what_a_source_may_say(spec: SourceSpec, fields: list[str]) -> None:
     made = assemble(small(declare("one", spec)))
-    problems = made.problems if isinstance(made, Refused) else made.warnings
+    problems = made.problems if isinstance(made, AssemblyRefused) else made.warnings
     assert [problem.code for problem in problems] == ["source/shape"] * len(fields)
 
 
@@ -46,7 +46,9 @@ def test_sources_are_in_the_digest_and_shown_as_declared() -> None:
         assert isinstance(bundle, Bundle)
         digests.add(bundle.digest)
         shown = catalog_json(made.catalog)
-        assert [shown[Kind.SOURCE, "one"]] * len(specs) == [spec_json(spec) for spec in specs] if specs else True
+        assert (
+            [shown[ResourceKind.SOURCE, "one"]] * len(specs) == [spec_json(spec) for spec in specs] if specs else True
+        )
     assert len(digests) == 3
     assert spec_json(SourceSpec(HOST)) == {
         "watches": "host",

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.diff import Side, diff
 from remit.control.manifests import spec_json
-from remit.control.resources import ServerSpec, Source
+from remit.control.resources import ServerSpec, WorkspaceSource
 from remit.facts.catalog import Http
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.policy.compile import Bundle, compile_bundle
@@ -62,8 +62,8 @@ WRONG: list[tuple[ServerSpec, str, str]] = [
 
 @pytest.mark.parametrize(("spec", "code", "what"), WRONG)
 def test_what_is_wrong_about_a_credential_is_said_at_apply(spec: ServerSpec, code: str, what: str) -> None:
-    found = assemble(Source((declare("shop", spec),), (PERMIT,)))
-    assert isinstance(found, Refused)
+    found = assemble(WorkspaceSource((declare("shop", spec),), (PERMIT,)))
+    assert isinstance(found, AssemblyRefused)
     assert any(problem.code == code and what in problem.what for problem in found.errors), found.errors
 
 
@@ -77,7 +77,7 @@ GOOD = (
 
 
 def assembled(spec: ServerSpec) -> Assembled:
-    found = assemble(Source((declare("shop", spec),), (PERMIT,)))
+    found = assemble(WorkspaceSource((declare("shop", spec),), (PERMIT,)))
     assert isinstance(found, Assembled), found
     return found
 

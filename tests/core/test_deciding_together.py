@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, State, Vote
+from remit.escalate.machine import GLASS_MS, Approval, ApprovalState, Delegation, Edit, Glass, Vote
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
 from remit.escalate.seating import complete, seats, short, still
 from remit.escalate.sitting import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
@@ -61,14 +61,14 @@ def test_the_requester_is_no_approver_under_a_second_name() -> None:
     assert is_requester(ASKED, USERS, USERS["req2"])
     assert not is_requester(replace(ASKED, user=None), USERS, USERS["req2"])
     assert not is_requester(replace(ASKED, user="gone"), USERS, USERS["req2"])
-    assert yes("req2", room(replace(SEC, requester_may_approve=True))).state is State.APPROVED
+    assert yes("req2", room(replace(SEC, requester_may_approve=True))).state is ApprovalState.APPROVED
 
 
 def test_one_human_counts_once_under_two_names() -> None:
     here = room(replace(SEC, groups=frozenset({"sec", "fin"}), count=2))
     once = yes("ann2", here, yes("ann", here))
-    assert (once.state, len(once.votes)) == (State.PENDING, 2)
-    assert yes("ben", here, once).state is State.APPROVED
+    assert (once.state, len(once.votes)) == (ApprovalState.PENDING, 2)
+    assert yes("ben", here, once).state is ApprovalState.APPROVED
 
 
 def test_who_is_asked_next_decides_once_it_is_his_turn() -> None:
@@ -77,12 +77,12 @@ def test_who_is_asked_next_decides_once_it_is_his_turn() -> None:
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("cat", here, at=999)
     assert not sits(ASKED, here.routes, USERS, USERS["cat"], 999)
-    assert yes("cat", here, at=1_000).state is State.APPROVED
+    assert yes("cat", here, at=1_000).state is ApprovalState.APPROVED
     assert refuse(ASKED, here, "cat", 1_000, "not-now").reason == "not-now"
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("dan", here, at=900_999)
-    assert yes("dan", here, at=901_000).state is State.APPROVED
-    assert yes("ann", here, at=901_000).state is State.APPROVED
+    assert yes("dan", here, at=901_000).state is ApprovalState.APPROVED
+    assert yes("ann", here, at=901_000).state is ApprovalState.APPROVED
     assert [route.name for route in asked("sec", room(replace(SEC, next="sec")).routes, 10**9)] == ["sec"]
     assert [route.name for route in asked("sec", room(replace(SEC, next="gone")).routes, 10**9)] == ["sec"]
     assert list(asked("gone", {}, 0)) == []
@@ -91,13 +91,13 @@ def test_who_is_asked_next_decides_once_it_is_his_turn() -> None:
 def test_two_people_of_different_groups() -> None:
     here = room(BOTH)
     half = yes("ben", here)
-    assert half.state is State.PENDING
-    assert yes("cat", here, half).state is State.APPROVED
-    assert yes("ann", here, half).state is State.APPROVED
+    assert half.state is ApprovalState.PENDING
+    assert yes("cat", here, half).state is ApprovalState.APPROVED
+    assert yes("ann", here, half).state is ApprovalState.APPROVED
     two = replace(USERS["ann"], name="amy", person=None)
     alike = room(BOTH, users={**USERS, "amy": two})
     both_sec = yes("amy", alike, yes("ann", alike))
-    assert both_sec.state is State.PENDING
+    assert both_sec.state is ApprovalState.PENDING
     [seat] = seats(both_sec, alike.routes, alike.users)
     assert (seat.by, seat.filled) == (("ann",), False)
 
@@ -128,10 +128,10 @@ def test_a_deputy_has_what_the_one_who_named_him_has_until_it_ends() -> None:
     here = room(SEC)
     over = delegate(ASKED, here, given_to("dan"))
     assert sits(over, here.routes, USERS, USERS["dan"], 10)
-    assert yes("dan", here, over, at=99).state is State.APPROVED
+    assert yes("dan", here, over, at=99).state is ApprovalState.APPROVED
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("dan", here, over, at=100)
-    assert refuse(over, here, "dan", 50).state is State.DENIED
+    assert refuse(over, here, "dan", 50).state is ApprovalState.DENIED
     left = Room(here.routes, {name: user for name, user in USERS.items() if name != "ann"})
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("dan", left, over)
@@ -143,11 +143,11 @@ def test_two_who_share_one_say_are_one() -> None:
     here = room(replace(SEC, count=2))
     over = delegate(ASKED, here, given_to("dan"))
     both = yes("ann", here, yes("dan", here, over))
-    assert both.state is State.PENDING
-    assert yes("ben", here, both).state is State.APPROVED
+    assert both.state is ApprovalState.PENDING
+    assert yes("ben", here, both).state is ApprovalState.APPROVED
     sitting = delegate(ASKED, room(BOTH), given_to("dan"))
     half = yes("cat", room(BOTH), sitting)
-    assert yes("dan", room(BOTH), half).state is State.APPROVED
+    assert yes("dan", room(BOTH), half).state is ApprovalState.APPROVED
 
 
 @pytest.mark.parametrize(
@@ -188,12 +188,12 @@ def test_a_yes_is_for_what_was_shown() -> None:
         with pytest.raises(VoteRefused, match=why) as stale:
             yes("ben", here, edited, shown=shown)
         assert stale.value.stale
-    assert yes("ben", here, edited, shown="n2").state is State.APPROVED
+    assert yes("ben", here, edited, shown="n2").state is ApprovalState.APPROVED
     with pytest.raises(VoteRefused, match="another approval"):
         yes("ben", here, shown="n7")
-    assert yes("ben", here, shown="n1").state is State.PENDING
+    assert yes("ben", here, shown="n1").state is ApprovalState.PENDING
     again = yes("ben", here, edited, shown="n2", edit=replace(EDIT, by="ben", action="sha256:8", nonce="n3"))
-    assert (again.state, [vote.by for vote in again.votes], again.shown) == (State.PENDING, ["ben"], "n3")
+    assert (again.state, [vote.by for vote in again.votes], again.shown) == (ApprovalState.PENDING, ["ben"], "n3")
 
 
 def test_who_may_edit() -> None:
@@ -214,25 +214,25 @@ def test_a_yes_that_has_to_be_confirmed() -> None:
     with pytest.raises(VoteRefused, match="confirmed beyond a token") as refused:
         yes("ann", here)
     assert "/a/r1-1.1" in refused.value.next
-    assert yes("ann", here, strong=True).state is State.APPROVED
+    assert yes("ann", here, strong=True).state is ApprovalState.APPROVED
 
 
 def test_a_route_that_asks_for_more_by_now_has_no_use_for_an_earlier_yes() -> None:
     weak, two = yes("ann", room(SEC)), replace(SEC, strong=True, count=2)
-    assert weak.state is State.APPROVED
+    assert weak.state is ApprovalState.APPROVED
     assert not complete(weak, room(replace(SEC, strong=True)).routes, USERS)
     half = yes("ann", room(replace(SEC, count=2)))
     assert [seat.by for seat in seats(half, {"sec": two}, USERS)] == [()]
     again = yes("ann", room(two), half, strong=True)
     assert [(vote.by, vote.strong) for vote in again.votes] == [("ann", True)]
     assert yes("ann", room(two), again, strong=True) is again
-    assert yes("ben", room(two), again, strong=True).state is State.APPROVED
+    assert yes("ben", room(two), again, strong=True).state is ApprovalState.APPROVED
 
 
 def test_breaking_the_glass_is_short_and_somebody_else_looks_at_it() -> None:
     here = room(replace(SEC, count=3, break_glass=frozenset({"oncall"})))
     broken = break_glass(ASKED, here, Glass("oli", 10, "the site is down"))
-    assert (broken.state, broken.expires_ms) == (State.APPROVED, 10 + GLASS_MS)
+    assert (broken.state, broken.expires_ms) == (ApprovalState.APPROVED, 10 + GLASS_MS)
     assert complete(broken, here.routes, USERS)
     assert not complete(broken, {}, USERS)
     assert sits(ASKED, here.routes, USERS, USERS["oli"], 10)
@@ -271,7 +271,7 @@ def test_where_nobody_may_break_the_glass_that_is_said() -> None:
 
 def test_glass_of_what_is_approved_and_by_a_requester_who_may() -> None:
     here = room(replace(SEC, break_glass=frozenset({"oncall"}), requester_may_approve=True))
-    assert break_glass(ASKED, here, Glass("req", 10, "down")).state is State.APPROVED
+    assert break_glass(ASKED, here, Glass("req", 10, "down")).state is ApprovalState.APPROVED
     with pytest.raises(VoteRefused, match="approved already"):
         break_glass(yes("ann", here), here, Glass("oli", 10, "down"))
 
@@ -341,7 +341,7 @@ def test_distinct_groups_are_enough_exactly_when_some_seating_is(
             for some in permutations(said, count)
             for order in permutations(sorted(wanted), count)
         )
-        assert (one.state is State.APPROVED) == enough
+        assert (one.state is ApprovalState.APPROVED) == enough
         if enough:
             break
 
@@ -352,12 +352,16 @@ def test_who_is_next_reads_nothing_of_what_was_over_before_his_turn() -> None:
     routes, late = here.routes, 10**9
     assert not read(ASKED, routes, USERS, USERS["cat"], 99_999)
     assert read(ASKED, routes, USERS, USERS["cat"], 100_000)
-    for state in (State.DENIED, State.CANCELLED, State.SUCCEEDED):
+    for state in (ApprovalState.DENIED, ApprovalState.CANCELLED, ApprovalState.SUCCEEDED):
         over = replace(ASKED, state=state, votes=(Vote("ann", 50_000, ("sec",)),))
         assert not read(over, routes, USERS, USERS["cat"], late), state
         assert read(over, routes, USERS, USERS["ben"], late)
-    assert read(replace(ASKED, state=State.DENIED, refused_by="cat"), routes, USERS, USERS["cat"], late), "he spoke"
-    assert read(replace(ASKED, state=State.EXPIRED), routes, USERS, USERS["cat"], late), "it was his turn by then"
-    assert last_asked_ms(replace(ASKED, state=State.EXPIRED), 7) == 7
-    broken = replace(ASKED, state=State.SUCCEEDED, glass=Glass("oli", 200_000, "fire"))
+    assert read(replace(ASKED, state=ApprovalState.DENIED, refused_by="cat"), routes, USERS, USERS["cat"], late), (
+        "he spoke"
+    )
+    assert read(replace(ASKED, state=ApprovalState.EXPIRED), routes, USERS, USERS["cat"], late), (
+        "it was his turn by then"
+    )
+    assert last_asked_ms(replace(ASKED, state=ApprovalState.EXPIRED), 7) == 7
+    broken = replace(ASKED, state=ApprovalState.SUCCEEDED, glass=Glass("oli", 200_000, "fire"))
     assert read(broken, routes, USERS, USERS["cat"], late)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, ApprovalState
 from remit.facts.action import Action, ActionKind, Within, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import digest
@@ -53,9 +53,12 @@ def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
     assert isinstance(claimed, ApprovalClaimed)
     assert isinstance(started, ApprovalMoved)
     assert isinstance(moved, ApprovalMoved)
-    given = Approval("r1-1.1", "sha256:0", "s1", "ada", "uma", "shop", "refund", (), 1, 99, State.APPROVED)
+    given = Approval("r1-1.1", "sha256:0", "s1", "ada", "uma", "shop", "refund", (), 1, 99, ApprovalState.APPROVED)
     under_way = apply_approval(apply_approval(given, claimed), started)
-    assert (under_way.state, apply_approval(under_way, moved).state) == (State.EXECUTING, State.SUCCEEDED)
+    assert (under_way.state, apply_approval(under_way, moved).state) == (
+        ApprovalState.EXECUTING,
+        ApprovalState.SUCCEEDED,
+    )
 
 
 @pytest.mark.parametrize("intent", [b"", b"[]", b'{"kind":"call_tool"}'])

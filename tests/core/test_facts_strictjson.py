@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import INTEGER_MAX, Limits
-from remit.facts.strictjson import Refused, nodes_most, parse, parse_object, written
+from remit.facts.strictjson import JsonRefused, nodes_most, parse, parse_object, written
 
 SMALL = Limits(body_bytes_max=4_000, depth_max=5, nodes_max=20, string_bytes_max=50)
 
@@ -59,7 +59,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("raw", "code"), REFUSED)
 def test_what_is_not_strict_json_is_refused_by_name(raw: bytes, code: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(JsonRefused) as refused:
         parse(raw, SMALL)
     assert refused.value.code == code
     assert len(refused.value.why) < 200
@@ -87,19 +87,19 @@ def test_what_is_strict_json_is_read(raw: bytes) -> None:
 
 def test_a_limit_of_its_own_replaces_that_of_a_body() -> None:
     assert parse(b" " * 5_000 + b"1", SMALL, bytes_max=6_000) == 1
-    with pytest.raises(Refused):
+    with pytest.raises(JsonRefused):
         parse(b"[1]", SMALL, bytes_max=2)
 
 
 def test_an_object_is_asked_for_by_name() -> None:
     assert parse_object(b'{"a":1}') == {"a": 1}
-    with pytest.raises(Refused, match="not an object"):
+    with pytest.raises(JsonRefused, match="not an object"):
         parse_object(b"[1]")
 
 
 def test_a_value_that_is_echoed_is_cut_and_plain() -> None:
     key = "\u202e" + "k" * 500
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(JsonRefused) as refused:
         parse(f'{{"{key}":1,"{key}":2}}'.encode())
     assert "\u202e" not in str(refused.value)
     assert len(str(refused.value)) < 120
@@ -136,7 +136,7 @@ def test_parsing_is_total(raw: bytes) -> None:
 def _code(raw: bytes) -> str | None:
     try:
         value = parse(raw, SMALL)
-    except Refused as refused:
+    except JsonRefused as refused:
         return refused.code
     assert json.loads(raw) == value
     assert not isinstance(value, float) or math.isfinite(value)
@@ -148,7 +148,7 @@ def test_values_are_counted_from_the_bytes(value: Json) -> None:
     raw = json.dumps(value, indent=1).encode()
     nodes = _nodes(value)
     assert parse(raw, Limits(nodes_max=nodes)) == value
-    with pytest.raises(Refused, match=f"{nodes} values, more than {nodes - 1}"):
+    with pytest.raises(JsonRefused, match=f"{nodes} values, more than {nodes - 1}"):
         parse(raw, Limits(nodes_max=nodes - 1))
     assert nodes_most(raw) >= nodes
 
@@ -185,7 +185,7 @@ def test_depth_is_what_reading_byte_by_byte_tells(raw: bytes) -> None:
     try:
         parse(raw, SMALL)
         code = ""
-    except Refused as refused:
+    except JsonRefused as refused:
         code = refused.code
     nests = _nests(raw, SMALL.depth_max)
     assert code if nests is None else (code == "json/depth") == nests
@@ -196,7 +196,7 @@ def test_refusing_takes_no_more_than_the_length(unit: bytes) -> None:
     def took(size: int) -> float:
         raw = b"[" * 65 + b'"' + unit * (size // len(unit))
         begun = time.thread_time()
-        with pytest.raises(Refused):
+        with pytest.raises(JsonRefused):
             parse(raw)
         return time.thread_time() - begun
 
@@ -213,5 +213,5 @@ def test_what_a_person_writes_is_json_or_text(text: str, value: Json) -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "1" * 17, '"\\ud800"', "\ud800", "[" * 65, '{"a": 1, "a": 1}'])
 def test_json_that_is_not_taken_is_no_text_either(text: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(JsonRefused):
         written(text)

@@ -8,7 +8,17 @@ from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.findings import SOURCES, after, assigning, closing, finding, opening, seeing
 from remit.policy.verdict import Code, Reason
-from remit.protect.incidents import Act, Cause, Finding, Incident, Resolution, Severity, State, opened, seen
+from remit.protect.incidents import (
+    Finding,
+    Incident,
+    IncidentAct,
+    IncidentCause,
+    IncidentState,
+    Resolution,
+    Severity,
+    opened,
+    seen,
+)
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event
 from tests.core.deciding import action, body, bundle, catalog, decided
 
@@ -34,28 +44,40 @@ def denied() -> ActionBody:
 
 CASES = {
     Event.HALT: (
-        (admin(Event.HALT, "agent:bot", {"reason": "x"}), Cause.HALT, Severity.HIGH, "agent:bot", "stopped by ann"),
+        (
+            admin(Event.HALT, "agent:bot", {"reason": "x"}),
+            IncidentCause.HALT,
+            Severity.HIGH,
+            "agent:bot",
+            "stopped by ann",
+        ),
         (
             admin(Event.HALT, "tool:a/b", {"holds": "acting"}),
-            Cause.HALT,
+            IncidentCause.HALT,
             Severity.HIGH,
             "tool:a/b",
             "quarantined by ann",
         ),
-        (admin(Event.HALT, "everything"), Cause.HALT, Severity.CRITICAL, "everything", "everything stopped by ann"),
-        (admin(Event.HALT, "session:s"), Cause.HALT, Severity.HIGH, "session:s", "session s"),
+        (
+            admin(Event.HALT, "everything"),
+            IncidentCause.HALT,
+            Severity.CRITICAL,
+            "everything",
+            "everything stopped by ann",
+        ),
+        (admin(Event.HALT, "session:s"), IncidentCause.HALT, Severity.HIGH, "session:s", "session s"),
     ),
     Event.DETECTED: (
         (
             admin(Event.DETECTED, "mail/read", {"agent": "bot", "found": {"secret": {"AWS key id": 1}, "hidden": {}}}),
-            Cause.DETECTION,
+            IncidentCause.DETECTION,
             Severity.HIGH,
             "agent:bot",
             "hidden, secret (AWS key id) in what mail/read told agent bot",
         ),
         (
             admin(Event.DETECTED, "mail/read"),
-            Cause.DETECTION,
+            IncidentCause.DETECTION,
             Severity.HIGH,
             "tool:mail/read",
             "something in what mail/read told an agent",
@@ -64,14 +86,14 @@ CASES = {
     Event.AGENT_DRIFTED: (
         (
             admin(Event.AGENT_DRIFTED, "agent/bot", {"kind": "new-tool", "follows": "record"}),
-            Cause.DRIFT,
+            IncidentCause.DRIFT,
             Severity.MEDIUM,
             "agent:bot",
             "new-tool",
         ),
         (
             admin(Event.AGENT_DRIFTED, "agent/otlp:x", {"kind": "new-tool", "follows": "stop"}),
-            Cause.DRIFT,
+            IncidentCause.DRIFT,
             Severity.HIGH,
             "agent/otlp:x",
             "new-tool",
@@ -80,7 +102,7 @@ CASES = {
     Event.INVENTORY_CHANGED: (
         (
             admin(Event.INVENTORY_CHANGED, "inventory", {"changes": CHANGES}),
-            Cause.SHADOW,
+            IncidentCause.SHADOW,
             Severity.MEDIUM,
             "shadow:otlp:bot",
             "registered nowhere",
@@ -89,22 +111,28 @@ CASES = {
     Event.BREAKER_TRIPPED: (
         (
             admin(Event.BREAKER_TRIPPED, "loops agent:bot", {"text": "the same call of shop/pay 5 times"}),
-            Cause.TRIP,
+            IncidentCause.TRIP,
             Severity.MEDIUM,
             "agent:bot",
             "breaker loops tripped for agent bot: the same call of shop/pay 5 times",
         ),
-        (admin(Event.BREAKER_TRIPPED, "slow tool:a/b"), Cause.TRIP, Severity.MEDIUM, "tool:a/b", "slow tripped"),
+        (
+            admin(Event.BREAKER_TRIPPED, "slow tool:a/b"),
+            IncidentCause.TRIP,
+            Severity.MEDIUM,
+            "tool:a/b",
+            "slow tripped",
+        ),
         (
             admin(Event.BREAKER_TRIPPED, "slow tool:a/b by agent:bot"),
-            Cause.TRIP,
+            IncidentCause.TRIP,
             Severity.MEDIUM,
             "agent:bot",
             "tool a/b by agent bot",
         ),
     ),
     Event.POLICY_DIFFERENCE: (
-        (admin(Event.POLICY_DIFFERENCE, "p"), Cause.ERROR, Severity.HIGH, "bundle:p", "judged differently"),
+        (admin(Event.POLICY_DIFFERENCE, "p"), IncidentCause.ERROR, Severity.HIGH, "bundle:p", "judged differently"),
     ),
 }
 
@@ -122,7 +150,7 @@ def test_denials_are_findings_and_nothing_else_of_an_action() -> None:
     refused = denied()
     one = found(refused, RecordKind.PROPOSAL)
     assert one is not None
-    assert (one.cause, one.weak, one.agent, one.sid) == (Cause.DENIALS, True, *refused.links[-1])
+    assert (one.cause, one.weak, one.agent, one.sid) == (IncidentCause.DENIALS, True, *refused.links[-1])
     assert one.title == f"agent {one.agent} was denied shop/refund by policy/none"
     stranger = found(replace(refused, pin="", name="x" * 500), RecordKind.PROPOSAL)
     assert stranger is not None
@@ -152,8 +180,8 @@ def test_what_is_nothing_to_look_at_or_not_well_formed_is_none() -> None:
     assert found(DecisionBody("r1-1.1", "h", "ann", Choice.REVIEW, ())) is None
 
 
-BEGUN = opened(Finding("r1-1.7", 9, Cause.DRIFT, Severity.MEDIUM, "drifted", "bot", "s1"), "agent:bot")
-MORE = seen(BEGUN, Finding("r1-1.8", 12, Cause.HALT, Severity.HIGH, "stopped", "bot", "s2"))
+BEGUN = opened(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.MEDIUM, "drifted", "bot", "s1"), "agent:bot")
+MORE = seen(BEGUN, Finding("r1-1.8", 12, IncidentCause.HALT, Severity.HIGH, "stopped", "bot", "s2"))
 
 
 def folded(*bodies: AdminBody) -> Incident | None:
@@ -169,12 +197,16 @@ def test_incidents_are_the_fold_of_their_records_however_often_those_are_read() 
     assert folded(begun, more) == MORE == folded(begun, more, begun, more)
     given = folded(begun, assigning("r1-1.7", "ann", "bob"), more)
     assert given == replace(
-        MORE, state=State.ASSIGNED, assignee="ann", changed_ms=21, acts=(Act(21, "bob", "assigned to ann"),)
+        MORE,
+        state=IncidentState.ASSIGNED,
+        assignee="ann",
+        changed_ms=21,
+        acts=(IncidentAct(21, "bob", "assigned to ann"),),
     )
     ended = folded(begun, more, closing("r1-1.7", Resolution.FALSE_ALARM, "a test", "ann"), begun, more)
-    act = Act(22, "ann", "closed: false-alarm")
+    act = IncidentAct(22, "ann", "closed: false-alarm")
     assert ended == replace(
-        MORE, state=State.CLOSED, resolution="false-alarm", note="a test", changed_ms=22, acts=(act,)
+        MORE, state=IncidentState.CLOSED, resolution="false-alarm", note="a test", changed_ms=22, acts=(act,)
     )
     assert folded(begun, more, closing("r1-1.7", Resolution.RESOLVED, "", "ann"), assigning("x", "z", "z")) is not None
 
@@ -197,5 +229,5 @@ def test_a_call_of_a_tool_that_is_no_longer_what_was_accepted_is_drift_of_the_to
     called = replace(denied(), reasons=(Reason(Code.TOOL_DRIFTED, "it is no longer what was accepted"),))
     one = found(called, RecordKind.PROPOSAL)
     assert one is not None
-    assert (one.cause, one.weak, one.severity) == (Cause.DRIFT, False, Severity.HIGH)
+    assert (one.cause, one.weak, one.severity) == (IncidentCause.DRIFT, False, Severity.HIGH)
     assert one.about == f"tool:{called.server}/{called.name}"

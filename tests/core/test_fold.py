@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, Move, State, Vote
+from remit.escalate.machine import GLASS_MS, Approval, ApprovalMove, ApprovalState, Delegation, Edit, Glass, Vote
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.mark import FLEET, Does, Mark, named
@@ -243,9 +243,9 @@ def test_decisions_beyond_yes_and_no() -> None:
         ),
         (AdminBody(Event.HALT, "ana", "everything"), Halted(Stop(Over.EVERYTHING, "", "ana", 7, ""))),
         (AdminBody(Event.RESUME, "ana", "agent:bot"), Resumed((Over.AGENT, "bot"))),
-        (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.EXPIRE)),
-        (AdminBody(Event.APPROVAL_CANCELLED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.CANCEL)),
-        (AdminBody(Event.APPROVAL_STARTED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.START)),
+        (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.EXPIRE)),
+        (AdminBody(Event.APPROVAL_CANCELLED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.CANCEL)),
+        (AdminBody(Event.APPROVAL_STARTED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.START)),
         (
             AdminBody(Event.APPROVAL_SUPERSEDED, "r", "r7f3-1.2", {"by": "r7f3-1.5"}),
             ApprovalSuperseded("r7f3-1.2", "r7f3-1.5"),
@@ -329,10 +329,12 @@ def test_intent_in_doubt_keeps_its_labels_and_uses_up_its_approval() -> None:
     assert in_doubt(body, 9) == (
         LabelsJoined("s1", 9, labels),
         LabelsJoined("s2", 9, labels),
-        ApprovalMoved("r7f3-1.2", Move.LOSE),
+        ApprovalMoved("r7f3-1.2", ApprovalMove.LOSE),
     )
     assert in_doubt(action(), 9) == ()
-    assert in_doubt(replace(action(approval="r7f3-1.2"), nonce="0a"), 9) == (ApprovalMoved("r7f3-1.2", Move.RETRY),)
+    assert in_doubt(replace(action(approval="r7f3-1.2"), nonce="0a"), 9) == (
+        ApprovalMoved("r7f3-1.2", ApprovalMove.RETRY),
+    )
 
 
 def test_session_starts_at_its_first_action_and_only_grows() -> None:
@@ -356,16 +358,16 @@ def test_session_that_was_ended_before_it_acted_has_ended() -> None:
 def test_approval_moves_by_the_machine() -> None:
     vote = Vote("bea", 20, ("leads",))
     one = apply_approval(ASKED, ApprovalVoted("", vote, completes=False))
-    assert (one.state, one.votes) == (State.PENDING, (vote,))
+    assert (one.state, one.votes) == (ApprovalState.PENDING, (vote,))
     approved = apply_approval(one, ApprovalVoted("", replace(vote, by="cy"), completes=True))
-    assert approved.state is State.APPROVED
+    assert approved.state is ApprovalState.APPROVED
     claimed = apply_approval(approved, ApprovalClaimed("", "r7f3-1.9"))
-    assert (claimed.state, claimed.claimed_by) == (State.CLAIMED, "r7f3-1.9")
-    assert apply_approval(claimed, ApprovalMoved("", Move.SUCCEED)).state is State.SUCCEEDED
+    assert (claimed.state, claimed.claimed_by) == (ApprovalState.CLAIMED, "r7f3-1.9")
+    assert apply_approval(claimed, ApprovalMoved("", ApprovalMove.SUCCEED)).state is ApprovalState.SUCCEEDED
     refused = apply_approval(approved, ApprovalRefused("", "dan", "not-now", "ask ana"))
-    assert (refused.state, refused.refused_by) == (State.DENIED, "dan")
+    assert (refused.state, refused.refused_by) == (ApprovalState.DENIED, "dan")
     assert (refused.reason, refused.note) == ("not-now", "ask ana")
-    assert apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE)).state is State.EXPIRED
+    assert apply_approval(ASKED, ApprovalMoved("", ApprovalMove.EXPIRE)).state is ApprovalState.EXPIRED
 
 
 def test_an_edit_makes_the_votes_begin_anew_and_glass_is_short_and_reviewed_once() -> None:
@@ -381,23 +383,23 @@ def test_an_edit_makes_the_votes_begin_anew_and_glass_is_short_and_reviewed_once
     assert [(one.by, one.to) for one in over.delegations] == [("bea", "dan")]
     late = replace(ASKED, expires_ms=10**9)
     broken = apply_approval(late, ApprovalBroken("", Glass("bea", 20, "down")))
-    assert (broken.state, broken.expires_ms) == (State.APPROVED, 20 + GLASS_MS)
+    assert (broken.state, broken.expires_ms) == (ApprovalState.APPROVED, 20 + GLASS_MS)
     assert apply_approval(ASKED, ApprovalBroken("", Glass("bea", 20, "down"))).expires_ms == ASKED.expires_ms
     looked = apply_approval(broken, ApprovalReviewed("", "dan"))
     assert looked.glass == Glass("bea", 20, "down", "dan")
     assert apply_approval(looked, ApprovalReviewed("", "eve")) is looked
     assert apply_approval(ASKED, ApprovalReviewed("", "dan")) is ASKED
     new = apply_approval(one, ApprovalSuperseded("", "r7f3-1.8"))
-    assert (new.state, new.superseded_by) == (State.SUPERSEDED, "r7f3-1.8")
+    assert (new.state, new.superseded_by) == (ApprovalState.SUPERSEDED, "r7f3-1.8")
 
 
 def test_delta_that_no_longer_fits_changes_nothing() -> None:
-    expired = apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE))
+    expired = apply_approval(ASKED, ApprovalMoved("", ApprovalMove.EXPIRE))
     vote = Vote("bea", 20, ("leads",))
     for delta in (
         ApprovalVoted("", vote, completes=True),
         ApprovalRefused("", "dan"),
         ApprovalClaimed("", "r7f3-1.9"),
-        ApprovalMoved("", Move.SUCCEED),
+        ApprovalMoved("", ApprovalMove.SUCCEED),
     ):
         assert apply_approval(expired, delta) is expired

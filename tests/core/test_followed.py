@@ -6,7 +6,7 @@ import pytest
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
-from remit.facts.origin import Counts, Origin, Role
+from remit.facts.origin import Origin, OriginCounts, Role
 from remit.protect.onward import onward, shown
 from remit.protect.paths import leading
 from tests.core.test_origins import TOOLS, World, told
@@ -58,7 +58,7 @@ def test_content_carries_what_its_reader_would_follow(world: World, text: str) -
 )
 def test_what_only_stands_beside_a_link_is_none(world: World, text: str) -> None:
     found = world.flow("send", to="bob@example.org", text=text)
-    assert found.carried == Counts(grounded=found.carried.grounded), text
+    assert found.carried == OriginCounts(grounded=found.carried.grounded), text
 
 
 def test_a_link_that_goes_on_is_grounded_by_itself() -> None:
@@ -117,14 +117,14 @@ def test_an_irreversible_tool_without_its_targets_reaches_what_nobody_named(give
     clean = told("clean", effect=Effect.IRREVERSIBLE, roles=dict.fromkeys(("to", "text", "n", "on"), Role.CONTENT))
     world = World(tools=(wipe, clean, *TOOLS))
     found = world.flow("wipe", **given)
-    assert (found.targets, found.strangers) == (Counts(unseen=1), 1)
+    assert (found.targets, found.strangers) == (OriginCounts(unseen=1), 1)
     assert found.args[Origin.UNSEEN] >= {"*"}
-    assert world.flow("clean", **given).targets == Counts(), "it has none"
-    assert world.flow("note", **given).targets == Counts(), "it can be undone"
+    assert world.flow("clean", **given).targets == OriginCounts(), "it has none"
+    assert world.flow("note", **given).targets == OriginCounts(), "it can be undone"
     assert world.flow("wipe", **given, n=1).targets.unseen == 1
 
 
 def test_an_irreversible_tool_with_a_target_reaches_that_one() -> None:
     wipe = told("wipe", effect=Effect.IRREVERSIBLE, roles={"text": Role.CONTENT})
     world = World(said="wipe 17", tools=(wipe, *TOOLS))
-    assert world.flow("wipe", to="17").targets == Counts(grounded=1)
+    assert world.flow("wipe", to="17").targets == OriginCounts(grounded=1)

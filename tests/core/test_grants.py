@@ -15,7 +15,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
 from remit.facts.guarantee import Guarantee, NoFlow
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Origin, Role, Traced
 from remit.pdp import granting
 from remit.pdp.decide import decide
@@ -494,7 +494,7 @@ def test_impact_is_never_above_what_was_approved() -> None:
 
 
 def test_the_impact_of_a_call_bounds_its_grant_whether_or_not_a_policy_reads_it() -> None:
-    sized = replace(post("send"), impact={"recipients": Extractor("$.many", Counts.PEOPLE)})
+    sized = replace(post("send"), impact={"recipients": Extractor("$.many", ImpactMeasure.PEOPLE)})
     running = bundle(catalog(PERMIT, GATE, tools=(sized,)))
     grant = granted(running, send("ann", many=["ann", "ann"]), INDEX)
     assert grant.terms.measures == {"recipients": "2"}
@@ -506,7 +506,10 @@ def test_a_constraint_alone_bounds_its_argument_and_what_is_measured_there() -> 
     given = schema(to={"type": "string"}, n={"type": "number"}, many={"type": "array", "items": {"type": "string"}})
     sized = replace(
         tool("shop", "send", given),
-        impact={"amount": Extractor("$.n", Counts.NUMBER), "recipients": Extractor("$.many", Counts.PEOPLE)},
+        impact={
+            "amount": Extractor("$.n", ImpactMeasure.NUMBER),
+            "recipients": Extractor("$.many", ImpactMeasure.PEOPLE),
+        },
     )
     running = bundle(catalog(PERMIT, GATE, tools=(sized,)))
     most = Constraint("n", Bound.AT_MOST, 150)

@@ -3,10 +3,10 @@
 import pytest
 
 from remit.facts.canonical import Json
-from remit.facts.impact import Counts, Extractor, below_zero, impact_of, shown
+from remit.facts.impact import Extractor, ImpactMeasure, below_zero, impact_of, shown
 
 
-def measured(path: str, counts: Counts, value: Json, name: str = "amount") -> str | None:
+def measured(path: str, counts: ImpactMeasure, value: Json, name: str = "amount") -> str | None:
     found = impact_of({name: Extractor(path, counts)}, {"a": value}, reversible=True, external=False)
     return found.measures().get(name)
 
@@ -34,7 +34,7 @@ def measured(path: str, counts: Counts, value: Json, name: str = "amount") -> st
     ],
 )
 def test_an_amount_is_exact_or_lost(value: Json, expected: str | None) -> None:
-    assert measured("$.a", Counts.NUMBER, value) == expected
+    assert measured("$.a", ImpactMeasure.NUMBER, value) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_amount_is_exact_or_lost(value: Json, expected: str | None) -> None:
     [(5, "5"), (5.0, "5"), (5.5, "?"), ("3", "3"), (-2, "2"), (None, None)],
 )
 def test_a_number_of_records_is_whole(value: Json, expected: str | None) -> None:
-    assert measured("$.a", Counts.NUMBER, value, "records") == expected
+    assert measured("$.a", ImpactMeasure.NUMBER, value, "records") == expected
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_number_of_records_is_whole(value: Json, expected: str | None) -> None
     ],
 )
 def test_values_are_counted_where_the_path_leads(path: str, value: Json, expected: str) -> None:
-    assert measured(path, Counts.VALUES, value, "records") == expected
+    assert measured(path, ImpactMeasure.VALUES, value, "records") == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_values_are_counted_where_the_path_leads(path: str, value: Json, expecte
     ],
 )
 def test_people_in_one_text_are_told_apart(value: Json, expected: str) -> None:
-    assert measured("$.a", Counts.PEOPLE, value, "recipients") == expected
+    assert measured("$.a", ImpactMeasure.PEOPLE, value, "recipients") == expected
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,21 @@ def test_people_in_one_text_are_told_apart(value: Json, expected: str) -> None:
     [(-1, True), (" -1.5", True), ([2, -0.5], True), (1, False), ("2", False), (None, False), ({"a": -1}, False)],
 )
 def test_an_amount_below_zero_is_known_to_count_by_its_size(value: Json, *, below: bool) -> None:
-    assert below_zero({"amount": Extractor("$.n", Counts.NUMBER)}, {"n": value}) is below
-    assert not below_zero({"records": Extractor("$.n", Counts.NUMBER)}, {"n": value})
+    assert below_zero({"amount": Extractor("$.n", ImpactMeasure.NUMBER)}, {"n": value}) is below
+    assert not below_zero({"records": Extractor("$.n", ImpactMeasure.NUMBER)}, {"n": value})
 
 
 def test_more_than_a_decimal_holds_is_lost() -> None:
-    assert measured("$.a", Counts.NUMBER, [10**15 - 1] * 2_000) == "?"
+    assert measured("$.a", ImpactMeasure.NUMBER, [10**15 - 1] * 2_000) == "?"
 
 
 def test_it_is_recorded_as_people_read_it() -> None:
     found = impact_of(
-        {"amount": Extractor("$.n", Counts.NUMBER), "recipients": Extractor("$.to", Counts.PEOPLE)},
+        {"amount": Extractor("$.n", ImpactMeasure.NUMBER), "recipients": Extractor("$.to", ImpactMeasure.PEOPLE)},
         {"n": 0.1, "to": "a,b"},
         reversible=False,
         external=True,
     )
     assert found.recorded() == {"reversible": False, "external": True, "amount": "0.1", "recipients": "2"}
     assert (found.units, shown(10_000), shown(12_345)) == (1_000, "1", "1.2345")
-    assert Extractor("$.n", Counts.NUMBER).to_json() == {"path": "$.n", "counts": "number"}
+    assert Extractor("$.n", ImpactMeasure.NUMBER).to_json() == {"path": "$.n", "counts": "number"}

@@ -16,15 +16,15 @@ from remit.protect.incidents import (
     OVERFLOW,
     RECORDS_MAX,
     WINDOW_MS,
-    Act,
-    Cause,
     Finding,
     Gathering,
     Incident,
-    Move,
+    IncidentAct,
+    IncidentCause,
+    IncidentMove,
+    IncidentState,
     Resolution,
     Severity,
-    State,
     assigned,
     closed,
     joined,
@@ -34,19 +34,19 @@ from remit.protect.incidents import (
 
 
 def drift(number: int, at: int = 0, agent: str = "bot", sid: str = "") -> Finding:
-    return Finding(f"r1-1.{number}", at, Cause.DRIFT, Severity.MEDIUM, "drifted", agent, sid)
+    return Finding(f"r1-1.{number}", at, IncidentCause.DRIFT, Severity.MEDIUM, "drifted", agent, sid)
 
 
 def denied(number: int, at: int = 0, agent: str = "bot", sid: str = "s") -> Finding:
     gist = f"shop/t{number % 5} by no"
     return Finding(
-        f"r1-1.{number}", at, Cause.DENIALS, Severity.MEDIUM, f"denied {gist}", agent, sid, weak=True, gist=gist
+        f"r1-1.{number}", at, IncidentCause.DENIALS, Severity.MEDIUM, f"denied {gist}", agent, sid, weak=True, gist=gist
     )
 
 
-HALT = Finding("r1-1.90", 5, Cause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
+HALT = Finding("r1-1.90", 5, IncidentCause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
 BEGUN = opened(drift(1), "agent:bot")
-ACT = Act(7, "ann", "did it")
+ACT = IncidentAct(7, "ann", "did it")
 
 
 def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_severity() -> None:
@@ -56,7 +56,10 @@ def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_s
     found = gathering.take(HALT)
     assert found is not None
     assert (found.ident, found.count, found.severity) == ("r1-1.1", 2, Severity.HIGH)
-    assert (found.title, found.causes) == ("drifted; agent bot stopped by ann", {Cause.DRIFT, Cause.HALT})
+    assert (found.title, found.causes) == (
+        "drifted; agent bot stopped by ann",
+        {IncidentCause.DRIFT, IncidentCause.HALT},
+    )
     later = gathering.take(drift(2, 6, sid="s9"))
     assert later is not None
     assert (later.title, later.sids, later.records) == (found.title, ("s9",), ("r1-1.1", "r1-1.90", "r1-1.2"))
@@ -67,7 +70,7 @@ def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_s
 
 
 def test_a_title_tells_each_cause_and_what_is_worse_as_far_as_there_is_room() -> None:
-    trip = Finding("r1-1.2", 1, Cause.TRIP, Severity.MEDIUM, "breaker loops tripped", "bot")
+    trip = Finding("r1-1.2", 1, IncidentCause.TRIP, Severity.MEDIUM, "breaker loops tripped", "bot")
     both = seen(BEGUN, trip)
     assert both.title == "drifted; breaker loops tripped", "as bad, and another cause"
     assert seen(both, replace(trip, record="r1-1.3")).title == both.title, "the same cause once more"
@@ -149,18 +152,18 @@ def test_many_are_bounded_and_those_without_room_are_told_as_one(monkeypatch: py
     assert len(long.sids) == incidents.SIDS_MAX
 
 
-def moved(incident: Incident, move: Move) -> Incident:
+def moved(incident: Incident, move: IncidentMove) -> Incident:
     match move:
-        case Move.SEE:
+        case IncidentMove.SEE:
             return seen(incident, drift(7, 7))
-        case Move.ASSIGN:
+        case IncidentMove.ASSIGN:
             return assigned(incident, "ann", ACT)
-        case Move.CLOSE:
+        case IncidentMove.CLOSE:
             return closed(incident, Resolution.RESOLVED, "mended", ACT)
 
 
-@pytest.mark.parametrize(("state", "move"), list(product(State, Move)))
-def test_an_incident_moves_by_the_table_alone(state: State, move: Move) -> None:
+@pytest.mark.parametrize(("state", "move"), list(product(IncidentState, IncidentMove)))
+def test_an_incident_moves_by_the_table_alone(state: IncidentState, move: IncidentMove) -> None:
     before = replace(BEGUN, state=state)
     after = moved(before, move)
     assert after.state is MOVES.get((state, move), state)
@@ -177,7 +180,7 @@ def test_taking_in_what_is_further_on_again_and_in_part_loses_and_adds_nothing(f
     for one in steps:
         assert joined(last, one).count == last.count
         assert joined(one, last) == replace(last, title=joined(one, last).title, records=joined(one, last).records)
-    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).state is State.CLOSED
+    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).state is IncidentState.CLOSED
     assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).count == 1
 
 

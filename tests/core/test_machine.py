@@ -13,8 +13,8 @@ from remit.escalate.machine import (
     OPEN,
     UNDER_WAY,
     Approval,
-    Move,
-    State,
+    ApprovalMove,
+    ApprovalState,
     Vote,
     refused,
     step,
@@ -34,12 +34,12 @@ FRESH = Approval(
     opened_ms=0,
     expires_ms=1000,
 )
-ENDED = set(State) - OPEN - UNDER_WAY
+ENDED = set(ApprovalState) - OPEN - UNDER_WAY
 
 
-@pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("move", list(Move))
-def test_a_move_is_in_the_table_or_raises(state: State, move: Move):
+@pytest.mark.parametrize("state", list(ApprovalState))
+@pytest.mark.parametrize("move", list(ApprovalMove))
+def test_a_move_is_in_the_table_or_raises(state: ApprovalState, move: ApprovalMove):
     here = replace(FRESH, state=state)
     if (state, move) in MOVES:
         assert step(here, move) == replace(here, state=MOVES[state, move])
@@ -49,13 +49,13 @@ def test_a_move_is_in_the_table_or_raises(state: State, move: Move):
 
 
 def test_ended_states_end_and_every_state_is_reached():
-    assert {state for state, _ in MOVES} == set(State) - ENDED
-    assert set(MOVES.values()) == set(State)
+    assert {state for state, _ in MOVES} == set(ApprovalState) - ENDED
+    assert set(MOVES.values()) == set(ApprovalState)
 
 
 def test_only_a_complete_approval_is_claimed_and_only_once():
-    claims = [(state, target) for (state, move), target in MOVES.items() if move is Move.CLAIM]
-    assert claims == [(State.APPROVED, State.CLAIMED)]
+    claims = [(state, target) for (state, move), target in MOVES.items() if move is ApprovalMove.CLAIM]
+    assert claims == [(ApprovalState.APPROVED, ApprovalState.CLAIMED)]
     assert not UNDER_WAY & OPEN
 
 
@@ -63,12 +63,12 @@ def test_a_vote_replaces_an_earlier_one_of_the_same_person():
     once = voted(FRESH, Vote("x", 1, ("r",)), completes=False)
     twice = voted(once, Vote("x", 2, ("r", "q")), completes=False)
     assert [vote.at for vote in twice.votes] == [2]
-    assert voted(twice, Vote("y", 3, ("r",)), completes=True).state is State.APPROVED
+    assert voted(twice, Vote("y", 3, ("r",)), completes=True).state is ApprovalState.APPROVED
 
 
 def test_a_refusal_names_who():
     ended = refused(FRESH, "x")
-    assert (ended.state, ended.refused_by) == (State.DENIED, "x")
+    assert (ended.state, ended.refused_by) == (ApprovalState.DENIED, "x")
 
 
 class Life(RuleBasedStateMachine):
@@ -81,8 +81,8 @@ class Life(RuleBasedStateMachine):
         self.retries = 0
         self.lifted = False
 
-    @rule(move=st.sampled_from(Move))
-    def go(self, move: Move) -> None:
+    @rule(move=st.sampled_from(ApprovalMove))
+    def go(self, move: ApprovalMove) -> None:
         before = self.approval
         if (before.state, move) not in MOVES:
             with pytest.raises(KeyError):
@@ -90,18 +90,29 @@ class Life(RuleBasedStateMachine):
             return
         assert before.state not in ENDED
         self.approval = step(before, move)
-        self.lifted = self.lifted or move in {Move.COMPLETE, Move.BREAK_GLASS}
-        self.claims += move is Move.CLAIM
-        self.retries += move is Move.RETRY
+        self.lifted = self.lifted or move in {ApprovalMove.COMPLETE, ApprovalMove.BREAK_GLASS}
+        self.claims += move is ApprovalMove.CLAIM
+        self.retries += move is ApprovalMove.RETRY
 
     @invariant()
     def used_at_most_once_unless_the_tool_knows_it_was_asked_before(self) -> None:
         assert self.claims <= 1 + self.retries
-        used = {State.CLAIMED, State.EXECUTING, State.SUCCEEDED, State.FAILED, State.UNKNOWN}
+        used = {
+            ApprovalState.CLAIMED,
+            ApprovalState.EXECUTING,
+            ApprovalState.SUCCEEDED,
+            ApprovalState.FAILED,
+            ApprovalState.UNKNOWN,
+        }
         if self.approval.state in used:
             assert self.lifted
             assert self.claims == 1 + self.retries
-        if self.approval.state in {State.DENIED, State.EXPIRED, State.CANCELLED, State.SUPERSEDED}:
+        if self.approval.state in {
+            ApprovalState.DENIED,
+            ApprovalState.EXPIRED,
+            ApprovalState.CANCELLED,
+            ApprovalState.SUPERSEDED,
+        }:
             assert self.claims == self.retries
 
 
@@ -111,10 +122,10 @@ TestLife = Life.TestCase
 
 def diagram() -> str:
     """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {State.PENDING.value}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {ApprovalState.PENDING.value}"]
     lines += [f"    {state.value} --> {to.value}: {move.value}" for (state, move), to in MOVES.items()]
     moving = {state for state, _ in MOVES}
-    lines += [f"    {state.value} --> [*]" for state in State if state not in moving]
+    lines += [f"    {state.value} --> [*]" for state in ApprovalState if state not in moving]
     return "\n".join(lines)
 
 

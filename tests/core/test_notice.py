@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.notice import channels_of, masking, notice, what_of
 from remit.facts.catalog import Route, Sink, Tool
 from remit.facts.lineage import Lineage
@@ -46,7 +46,7 @@ def test_a_notice_is_the_same_however_often_it_is_made() -> None:
     assert first.body == again.body
     said = json.loads(first.body)
     assert (said["type"], said["data"]["url"]) == ("approval.opened", "http://x/a/r1-1.9")
-    ended = notice(replace(ASKED, state=State.DENIED), "desk", "mail", "", 3)
+    ended = notice(replace(ASKED, state=ApprovalState.DENIED), "desk", "mail", "", 3)
     assert (json.loads(ended.body)["type"], ended.ident) == ("approval.denied", "msg_r1-1_9-denied-desk")
 
 

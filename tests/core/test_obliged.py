@@ -19,7 +19,7 @@ from remit.pdp.through import ASSUMED, through
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Escalate, Permit
 from remit.protect.detect.detectors import SCANNED_CHARS_MAX
-from remit.protect.obliging import VALUES_MAX, Kept, Settled, Shaped, Unmet, Unresolved, settle
+from remit.protect.obliging import VALUES_MAX, Settled, Shaped, Unchanged, Unmet, Unresolved, settle
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, schema, snapshot, tool
 
@@ -51,7 +51,7 @@ def made(owed: str, arguments: Mapping[str, Json], found: Mapping[str, str] | No
 )
 def test_what_is_limited_is_changed(owed: str, before: Mapping[str, Json], after: Mapping[str, Json]) -> None:
     assert made(owed, before) == Shaped(after)
-    assert made(owed, after) == Kept(), "changed once, it is as it has to be"
+    assert made(owed, after) == Unchanged(), "changed once, it is as it has to be"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_is_limited_is_changed(owed: str, before: Mapping[str, Json], after
     ],
 )
 def test_what_is_as_it_has_to_be_stays(owed: str, given_: Mapping[str, Json]) -> None:
-    assert made(owed, given_) == Kept()
+    assert made(owed, given_) == Unchanged()
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_a_host_is_looked_up_once_and_pinned_to_what_was_checked(
     assert isinstance(first, Unresolved)
     [host] = first.hosts
     found = made(owed, {"url": url}, {host: address})
-    assert found == (Kept() if after is None else Shaped({"url": after}))
-    assert made(owed, {"url": after or url}, {host: address}) == Kept()
+    assert found == (Unchanged() if after is None else Shaped({"url": after}))
+    assert made(owed, {"url": after or url}, {host: address}) == Unchanged()
     if after is not None:
         other = made(owed, {"url": after})
         assert isinstance(other, Unmet), "an agent that brings the address itself looked nothing up"
@@ -187,7 +187,7 @@ _ANY = st.recursive(
 def test_what_was_made_is_changed_no_further(owed: str, value: Json) -> None:
     found = made(owed, {"text": value})
     if isinstance(found, Shaped):
-        assert made(owed, found.input) == Kept()
+        assert made(owed, found.input) == Unchanged()
 
 
 def owing(*owed: str, gate: str = "") -> Bundle:

@@ -6,7 +6,18 @@ from typing import Final
 import pytest
 
 from remit.facts.canonical import Json
-from remit.protect.incidents import Act, Cause, Finding, Incident, Resolution, Severity, assigned, closed, opened, seen
+from remit.protect.incidents import (
+    Finding,
+    Incident,
+    IncidentAct,
+    IncidentCause,
+    Resolution,
+    Severity,
+    assigned,
+    closed,
+    opened,
+    seen,
+)
 from remit.protect.ocsf import detection, incident_finding
 
 REQUIRED: Final = {
@@ -15,9 +26,11 @@ REQUIRED: Final = {
 """Of every event: <https://schema.ocsf.io/1.4.0/base_event>."""
 OF_CLASS: Final = {2004: {"finding_info"}, 2005: {"finding_info_list", "status_id"}}
 INTEGERS: Final = {"category_uid", "class_uid", "activity_id", "type_uid", "time", "severity_id", "status_id", "count"}
-FINDING: Final = Finding("r1-1.7", 1_700_000_000_000, Cause.DENIALS, Severity.MEDIUM, "bot: denied", "bot", "s1")
+FINDING: Final = Finding(
+    "r1-1.7", 1_700_000_000_000, IncidentCause.DENIALS, Severity.MEDIUM, "bot: denied", "bot", "s1"
+)
 BEGUN: Final = seen(opened(FINDING, "agent:bot"), replace(FINDING, record="r1-1.8", severity=Severity.CRITICAL))
-ACT: Final = Act(1_700_000_000_500, "user:ann", "did it")
+ACT: Final = IncidentAct(1_700_000_000_500, "user:ann", "did it")
 
 
 def check(event: dict[str, Json]) -> None:

@@ -11,18 +11,18 @@ from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.finding import Find
-from remit.facts.origin import Counts, Flow, Origin, Role
+from remit.facts.origin import Flow, Origin, OriginCounts, Role
 from remit.facts.results import Part
 from remit.pdp.decide import decide
 from remit.pdp.flow import RESPONSES, flow_of
-from remit.pdp.judge import Call, judge_result
+from remit.pdp.judge import JudgedCall, judge_result
 from remit.pdp.known import known
 from remit.pdp.reached import reached_other
 from remit.policy.reached import Reached
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
 from remit.protect.origins import Names, configured, flow, words
-from remit.protect.scalars import Seen
+from remit.protect.scalars import IndexView
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, bundle, catalog, snapshot
 from tests.core.declaring import json_values
@@ -125,8 +125,8 @@ def test_a_scalar_counts_once_under_the_worst_of_its_parts() -> None:
     flow = world.flow(
         "send", to="Ann, Ben and Cy", text="7", n=7, more={"deep": ["Ann", None, {"x": "nobody"}], "on": True}, no=None
     )
-    assert flow.targets == Counts(grounded=2, trusted=1, untrusted=1, unseen=6)
-    assert flow.content == Counts(grounded=1)
+    assert flow.targets == OriginCounts(grounded=2, trusted=1, untrusted=1, unseen=6)
+    assert flow.content == OriginCounts(grounded=1)
     assert flow.args == {
         Origin.GROUNDED: {"text", "n", "*"},
         Origin.TRUSTED: {"*"},
@@ -137,7 +137,7 @@ def test_a_scalar_counts_once_under_the_worst_of_its_parts() -> None:
     assert {"$.more", "$.more.on", "$.no"} <= shown.keys()
     assert shown["$.to"] == ("untrusted", "cy", "c2")
     assert shown["$.more.deep[2].x"] == ("unseen", "", "")
-    assert World().flow("send", to="").targets == Counts(unseen=1)
+    assert World().flow("send", to="").targets == OriginCounts(unseen=1)
 
 
 def test_words_that_tell_nothing_count_by_what_was_read() -> None:
@@ -167,7 +167,7 @@ def test_a_whole_is_known_as_such() -> None:
 
 
 def test_roles_that_nobody_gave() -> None:
-    seen = Seen(None)
+    seen = IndexView(None)
     for effect, sink, targets in (
         (Effect.READ, Sink.NONE, 0),
         (Effect.READ, Sink.INTERNAL, 0),
@@ -183,7 +183,7 @@ def test_roles_that_nobody_gave() -> None:
 
 
 def test_all_scalars_are_counted_and_some_explained() -> None:
-    found = flow(SEND, Names(), {}, {"x": ["y"] * 100}, Seen(None))
+    found = flow(SEND, Names(), {}, {"x": ["y"] * 100}, IndexView(None))
     assert (found.targets.unseen, len(found.traced)) == (100, 64)
 
 
@@ -191,9 +191,9 @@ def test_other_actions_and_responses_have_origins_too() -> None:
     running = bundle(catalog(READS_ALL, tools=TOOLS, agents=[Agent("cal", "uma", "posts to builds")]))
     index = Index(b"k" * 32)
     for kind, name, brought, expected in (
-        (ActionKind.READ_RESOURCE, "shop/file:///x", {"uri": "file:///x"}, Counts(unseen=1)),
-        (ActionKind.GET_PROMPT, "shop/greet", {"name": "greet", "to": "builds"}, Counts(grounded=1)),
-        (ActionKind.CALL_MODEL, "shop/client", {"messages": ["x"]}, Counts()),
+        (ActionKind.READ_RESOURCE, "shop/file:///x", {"uri": "file:///x"}, OriginCounts(unseen=1)),
+        (ActionKind.GET_PROMPT, "shop/greet", {"name": "greet", "to": "builds"}, OriginCounts(grounded=1)),
+        (ActionKind.CALL_MODEL, "shop/client", {"messages": ["x"]}, OriginCounts()),
     ):
         asked = action(name, brought, kind=kind, chain=("cal",))
         taken = replace(snapshot(running, asked), origins=index)
@@ -216,8 +216,8 @@ def test_words_are_bounded() -> None:
     index.apply(words(index, "a" * 300_000 + " Ann"))
     assert len(index) == 0
     index.apply(words(index, "Ben " + "a" * 300_000 + " Ann"))
-    assert flow(SEND, Names(("to",)), {}, {"to": "Ben"}, Seen(index)).targets.grounded == 1
-    assert flow(SEND, Names(("to",)), {}, {"to": "Ann"}, Seen(index)).targets.unseen == 1
+    assert flow(SEND, Names(("to",)), {}, {"to": "Ben"}, IndexView(index)).targets.grounded == 1
+    assert flow(SEND, Names(("to",)), {}, {"to": "Ann"}, IndexView(index)).targets.unseen == 1
     assert configured("posts to the builds") == {"posts", "builds"}
 
 
@@ -231,7 +231,7 @@ def test_what_is_not_read_whole_brings_every_label() -> None:
         deep = [deep]
     index = Index(b"k" * 32)
     index.apply(words(index, "Ann"))
-    call = Call("c1", asked, index)
+    call = JudgedCall("c1", asked, index)
     judged = judge_result(
         running, reached, "shop", (), Status.OK, {"structuredContent": deep, "content": []}, call=call
     )
@@ -239,7 +239,7 @@ def test_what_is_not_read_whole_brings_every_label() -> None:
     assert judged.origins is not None
     assert judged.origins.capped
     index.apply(judged.origins)
-    assert Seen(index).prose
+    assert IndexView(index).prose
 
 
 def test_an_entry_that_changed_tells_nothing_apart() -> None:

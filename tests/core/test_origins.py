@@ -12,7 +12,7 @@ from remit.facts.origin import Flow, Origin, Role
 from remit.facts.results import Format, Part
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
-from remit.pdp.judge import Call, Judgement, judge_result
+from remit.pdp.judge import JudgedCall, Judgement, judge_result
 from remit.pdp.known import known
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
@@ -99,7 +99,7 @@ class World:
         asked = action(f"shop/{name}", given or {})
         text = value if isinstance(value, str) else json.dumps(value)
         shown: Json = {"content": [{"type": "text", "text": text}]}
-        call = Call(f"c{self.calls}", asked, self.index)
+        call = JudgedCall(f"c{self.calls}", asked, self.index)
         judged = judge_result(self.bundle, self.reached(name, asked.input), "shop", (), status, shown, call=call)
         self.labels |= judged.labels
         assert judged.origins is not None
@@ -578,7 +578,7 @@ def test_a_record_that_a_server_sends_as_text_and_structured_is_one() -> None:
         world = World(said="send the blue shoes back")
         asked = action("shop/orders", {})
         shown: Json = {"content": [{"type": "text", "text": json.dumps(rows)}], "structuredContent": again}
-        call = Call("c1", asked, world.index)
+        call = JudgedCall("c1", asked, world.index)
         judged = judge_result(world.bundle, world.reached("orders", {}), "shop", (), Status.OK, shown, call=call)
         assert judged.origins is not None
         world.index.apply(judged.origins)

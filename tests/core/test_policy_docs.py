@@ -13,7 +13,7 @@ from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.policy.compile import compile_bundle
 from remit.policy.lint import ANNOTATIONS
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
@@ -126,7 +126,7 @@ def test_the_policies_compile_without_a_warning_about_themselves() -> None:
 def test_a_large_amount_waits_where_the_tool_says_what_its_amount_is() -> None:
     known = catalog(PERMITTED, POLICIES[THRESHOLDS])
     arguments = schema(order_id={"type": "string"}, sum={"type": "number"})
-    measured = replace(tool("shop", "refund", arguments), impact={"amount": Extractor("$.sum", Counts.NUMBER)})
+    measured = replace(tool("shop", "refund", arguments), impact={"amount": Extractor("$.sum", ImpactMeasure.NUMBER)})
     running = bundle(replace(known, tools={**known.tools, ("shop", "refund"): measured}))
     for amount, said in ((100, "permit"), (100.5, "escalate"), (-101, "escalate"), (0.00001, "deny")):
         assert word(decided(running, action("shop/refund", {"sum": amount})).verdict) == said

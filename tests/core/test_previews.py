@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import spec_json
 from remit.control.problems import Problem
 from remit.control.resources import ServerSpec, ToolSpec
@@ -28,7 +28,7 @@ LOCK = lock_of(taking("write", "path", "text", "dry"), taking("plan", "file", "t
 READS = ToolSpec(effect=Effect.READ)
 
 
-def made(said_: Preview | None, plan: ToolSpec | None = READS, **more: object) -> Assembled | Refused:
+def made(said_: Preview | None, plan: ToolSpec | None = READS, **more: object) -> Assembled | AssemblyRefused:
     spec = ToolSpec(effect=Effect.WRITE, preview=said_, **more)  # pyright: ignore[reportArgumentType]
     plans = () if plan is None else (declare("time/plan", plan),)
     return assemble(small(declare("time", ServerSpec(("x",))), declare("time/write", spec), *plans, lock=LOCK))
@@ -36,7 +36,7 @@ def made(said_: Preview | None, plan: ToolSpec | None = READS, **more: object) -
 
 def refused(said_: Preview, plan: ToolSpec | None = READS, **more: object) -> tuple[Problem, ...]:
     found = made(said_, plan, **more)
-    return found.problems if isinstance(found, Refused) else ()
+    return found.problems if isinstance(found, AssemblyRefused) else ()
 
 
 BY_ANOTHER = Preview(tool="plan", arguments={"file": "path", "text": "text"})

@@ -4,7 +4,7 @@ import pytest
 
 from remit.app.history import admitted_as, counts_of
 from remit.app.running import Running
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 from remit.facts.canonical import Json
 from remit.trace.bodies import AdminBody, Event
 from tests.core.test_chains import ALL, made
@@ -14,7 +14,7 @@ FILE = "eve.cases.yaml"
 
 
 def running(*texts: str) -> Running:
-    return Running(Source(cases=tuple((FILE, text) for text in texts)), RUNS, ())
+    return Running(WorkspaceSource(cases=tuple((FILE, text) for text in texts)), RUNS, ())
 
 
 GUARDED: dict[str, Json] = {"admission": "all", "cases": [*running("eve").guards]}

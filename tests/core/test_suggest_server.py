@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.workspace.documents import documents
-from remit.control.resources import Kind, ServerSpec
+from remit.control.resources import ResourceKind, ServerSpec
 from remit.control.suggest import Proposal
 from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
@@ -129,7 +129,7 @@ def test_it_is_shown_as_the_others_are_with_its_reason_and_where_it_belongs(name
     found: Proposal = propose_sink("internal-notes", ServerSpec(url=HERE), tools, "servers.yaml:4")
     text = text_of([found])
     assert [one.value for one in documents(text)] == [intended(found)]
-    assert (found.kind, intended(found)["kind"]) == (Kind.SERVER, "Server")
+    assert (found.kind, intended(found)["kind"]) == (ResourceKind.SERVER, "Server")
     assert "# Add this to what servers.yaml:4 declares.\n" in text
     assert "  sink: external  # its tool send " in text
     assert text.splitlines() == text.split("\n")[:-1]

@@ -8,7 +8,7 @@ import pytest
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.novelty import Novelty, Used
 from remit.facts.origin import Role
 from remit.pdp import decide as deciding
@@ -24,9 +24,9 @@ ARGS = schema(to={"type": "string"}, sum={"type": "number"}, ids={"type": "array
 PAY = replace(
     tool("shop", "pay", ARGS, effect=Effect.IRREVERSIBLE, sink=Sink.EXTERNAL),
     impact={
-        "amount": Extractor("$.sum", Counts.NUMBER),
-        "records": Extractor("$.ids", Counts.VALUES),
-        "recipients": Extractor("$.to", Counts.PEOPLE),
+        "amount": Extractor("$.sum", ImpactMeasure.NUMBER),
+        "records": Extractor("$.ids", ImpactMeasure.VALUES),
+        "recipients": Extractor("$.to", ImpactMeasure.PEOPLE),
     },
     arguments={
         "to": Argument(role=Role.TARGET),
@@ -78,7 +78,7 @@ def test_a_number_that_is_not_exact_denies_where_a_policy_reads_it(condition: st
     assert codes(found) == {"arg/inexact"}
     assert "amount" in found.reasons[0].text
     assert word(decided(running("context.impact.external"), pay(sum=0.00001)).verdict) == "escalate"
-    counted = replace(PAY, impact={"records": Extractor("$.sum", Counts.NUMBER)})
+    counted = replace(PAY, impact={"records": Extractor("$.sum", ImpactMeasure.NUMBER)})
     there = bundle(catalog(PERMIT, gate("context.impact has records"), tools=(counted,)))
     assert "records" in decided(there, pay(sum=1.5)).reasons[0].text
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from remit.escalate import sitting, voting
-from remit.escalate.machine import MOVES, Approval, Delegation, Edit, Glass, Move, State, Vote, step
+from remit.escalate.machine import MOVES, Approval, ApprovalMove, ApprovalState, Delegation, Edit, Glass, Vote, step
 from remit.escalate.seating import complete, seats
 from remit.escalate.sitting import routes_of
 from remit.escalate.voting import Room, VoteRefused
@@ -27,7 +27,7 @@ USERS = {
 }
 
 
-def asked(*routes: str, user: str | None = "req", state: State = State.PENDING) -> Approval:
+def asked(*routes: str, user: str | None = "req", state: ApprovalState = ApprovalState.PENDING) -> Approval:
     gates = tuple(Gate(f"p{place}", route, "t") for place, route in enumerate(routes))
     return Approval("r1-1.1", "sha256:0", "s", "bot", user, "web", "fetch", gates, 0, 1000, state=state)
 
@@ -66,12 +66,12 @@ def yes(approval: Approval, routes: dict[str, Route], who: str, at: int = 1) -> 
 
 def test_one_member_lifts_one_gate():
     done = yes(asked("sec"), board(sec()), "ann")
-    assert done.state is State.APPROVED
+    assert done.state is ApprovalState.APPROVED
     assert done.votes == (Vote("ann", 1, ("sec",)),)
 
 
 def test_a_user_named_by_the_route_decides_without_its_groups():
-    assert yes(asked("sec"), board(sec(users=frozenset({"dan"}))), "dan").state is State.APPROVED
+    assert yes(asked("sec"), board(sec(users=frozenset({"dan"}))), "dan").state is ApprovalState.APPROVED
 
 
 def test_a_stranger_neither_approves_nor_refuses():
@@ -88,17 +88,17 @@ def test_a_stranger_neither_approves_nor_refuses():
 def test_the_requester_may_not_approve_but_may_refuse():
     with pytest.raises(VoteRefused, match="requester may not approve"):
         yes(asked("sec"), board(sec()), "req")
-    assert refuse(asked("sec"), board(sec()), USERS, "req", 1).state is State.DENIED
+    assert refuse(asked("sec"), board(sec()), USERS, "req", 1).state is ApprovalState.DENIED
 
 
 def test_the_requester_approves_where_the_route_says_so():
-    assert yes(asked("sec"), board(sec(requester_may_approve=True)), "req").state is State.APPROVED
+    assert yes(asked("sec"), board(sec(requester_may_approve=True)), "req").state is ApprovalState.APPROVED
     both = board(sec(requester_may_approve=True), fin())
     assert counts_for(asked("sec", "fin"), both, USERS["req"]) == ("sec",)
 
 
 def test_without_a_user_nobody_is_the_requester():
-    assert yes(asked("sec", user=None), board(sec()), "req").state is State.APPROVED
+    assert yes(asked("sec", user=None), board(sec()), "req").state is ApprovalState.APPROVED
 
 
 @pytest.mark.parametrize("who", ["admin", "nobody", "", "remit_admin_00"])
@@ -110,10 +110,10 @@ def test_only_users_vote(who: str):
 def test_k_of_n_and_the_same_person_twice_counts_once():
     routes = board(sec(count=2))
     once = yes(asked("sec"), routes, "ann")
-    assert once.state is State.PENDING
+    assert once.state is ApprovalState.PENDING
     assert yes(once, routes, "ann", 2) is once
     done = yes(once, routes, "ben")
-    assert done.state is State.APPROVED
+    assert done.state is ApprovalState.APPROVED
     assert yes(done, routes, "ann", 3) is done
 
 
@@ -121,14 +121,14 @@ def test_one_person_does_not_count_for_two_routes_unless_both_are_shared():
     for left, right, enough in ((False, False, False), (True, False, False), (True, True, True)):
         routes = board(sec(shared=left), fin(shared=right))
         after = yes(asked("sec", "fin"), routes, "ben")
-        assert (after.state is State.APPROVED) is enough
+        assert (after.state is ApprovalState.APPROVED) is enough
 
 
 def test_a_person_is_seated_where_he_helps_most():
     routes = board(sec(), fin())
     first = yes(asked("sec", "fin"), routes, "ben")
-    assert yes(first, routes, "ann").state is State.APPROVED
-    assert yes(first, routes, "cat").state is State.APPROVED
+    assert yes(first, routes, "ann").state is ApprovalState.APPROVED
+    assert yes(first, routes, "cat").state is ApprovalState.APPROVED
 
 
 def named_twice() -> Room:
@@ -151,7 +151,7 @@ def test_one_person_fills_one_seat_whoever_he_sends_under_whichever_name() -> No
     with pytest.raises(VoteRefused, match="under another name"):
         voting.delegate(handed, room, Delegation("ana2", "cal", 2, 900))
     both = voting.approve(voting.approve(handed, room, Vote("bob", 2, ())), room, Vote("ana2", 3, ()))
-    assert both.state is State.PENDING
+    assert both.state is ApprovalState.PENDING
     assert not complete(both, room.routes, room.users)
 
 
@@ -184,7 +184,7 @@ def test_a_second_deputy_takes_the_place_of_the_first_whose_time_is_over() -> No
     first = voting.approve(first, room, Vote("bob", 2, ()))
     second = voting.delegate(first, room, Delegation("ana2", "cal", 6, 900))
     both = voting.approve(second, room, Vote("cal", 7, ()))
-    assert (both.state, seats(both, room.routes, room.users)[0].by) == (State.PENDING, ("cal",))
+    assert (both.state, seats(both, room.routes, room.users)[0].by) == (ApprovalState.PENDING, ("cal",))
 
 
 @settings(max_examples=300)
@@ -215,7 +215,7 @@ def test_one_human_fills_one_place_whatever_he_hands_on_and_whenever(
         with contextlib.suppress(VoteRefused):
             if who != "nobody":
                 found = voting.approve(found, room, Vote(to if who == "deputy" else by, 2 * at + 1, ()))
-        assert found.state is State.PENDING
+        assert found.state is ApprovalState.PENDING
         assert len(seats(found, room.routes, room.users)[0].by) <= 1
 
 
@@ -226,7 +226,7 @@ def test_what_is_confirmed_is_handed_on_by_no_less() -> None:
     with pytest.raises(VoteRefused, match="confirmed beyond a token"):
         voting.delegate(asked("sec"), strong, by_token)
     handed = voting.delegate(asked("sec"), strong, signed)
-    assert voting.approve(handed, strong, Vote("bob", 2, (), strong=True)).state is State.APPROVED
+    assert voting.approve(handed, strong, Vote("bob", 2, (), strong=True)).state is ApprovalState.APPROVED
     before = voting.delegate(asked("sec"), plain, by_token)
     with pytest.raises(VoteRefused, match="not one of those"):
         voting.approve(before, strong, Vote("bob", 2, (), strong=True))
@@ -245,7 +245,7 @@ def test_a_deputy_by_token_sits_for_no_group_of_a_strong_route() -> None:
         both = found
         for at, who in enumerate(("ana", "cal"), 2):
             both = voting.approve(both, room, Vote(who, at, (), strong=True))
-        assert (both.state is State.APPROVED) is enough
+        assert (both.state is ApprovalState.APPROVED) is enough
 
 
 def test_a_deputy_sits_for_no_group_of_one_who_said_yes_himself() -> None:
@@ -259,18 +259,18 @@ def test_a_deputy_sits_for_no_group_of_one_who_said_yes_himself() -> None:
     found = voting.delegate(asked("r"), room, Delegation("cara", "bob", 1, 900))
     for at, who in enumerate(users, 2):
         found = voting.approve(found, room, Vote(who, at, ()))
-    assert found.state is State.PENDING
+    assert found.state is ApprovalState.PENDING
 
 
 def test_two_gates_on_one_route_are_one_decision():
     approval = asked("sec", "sec")
     assert routes_of(approval) == ("sec",)
-    assert yes(approval, board(sec()), "ann").state is State.APPROVED
+    assert yes(approval, board(sec()), "ann").state is ApprovalState.APPROVED
 
 
 def test_a_route_that_is_gone_is_never_satisfied():
     half = yes(asked("sec", "fin"), board(sec()), "ann")
-    assert half.state is State.PENDING
+    assert half.state is ApprovalState.PENDING
     gone = seats(half, board(sec()), USERS)[0]
     assert (gone.route, gone.filled) == ("fin", False)
     with pytest.raises(VoteRefused):
@@ -281,10 +281,10 @@ def test_earlier_votes_are_judged_by_the_rules_as_they_are_now():
     routes = board(sec(count=2))
     once = yes(asked("sec"), routes, "ann")
     moved = {**USERS, "ann": User("ann")}
-    assert approve(once, routes, moved, Vote("ben", 2, ())).state is State.PENDING
+    assert approve(once, routes, moved, Vote("ben", 2, ())).state is ApprovalState.PENDING
     removed = {name: user for name, user in USERS.items() if name != "ann"}
-    assert approve(once, routes, removed, Vote("ben", 2, ())).state is State.PENDING
-    assert yes(once, board(sec(count=1)), "ann", 2).state is State.APPROVED
+    assert approve(once, routes, removed, Vote("ben", 2, ())).state is ApprovalState.PENDING
+    assert yes(once, board(sec(count=1)), "ann", 2).state is ApprovalState.APPROVED
 
 
 def test_a_membership_gained_after_the_vote_counts_only_when_said_again():
@@ -295,8 +295,10 @@ def test_a_membership_gained_after_the_vote_counts_only_when_said_again():
     assert again.votes == (Vote("ann", 2, ("fin",)),)
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in {State.PENDING, State.APPROVED}])
-def test_what_has_ended_is_not_decided(state: State):
+@pytest.mark.parametrize(
+    "state", [state for state in ApprovalState if state not in {ApprovalState.PENDING, ApprovalState.APPROVED}]
+)
+def test_what_has_ended_is_not_decided(state: ApprovalState):
     for act in (
         lambda: yes(asked("sec", state=state), board(sec()), "ann"),
         lambda: refuse(asked("sec", state=state), board(sec()), USERS, "ann", 1),
@@ -367,9 +369,9 @@ def test_it_is_complete_exactly_when_some_seating_is(
             continue
         voters.append(who)
         approval = approve(approval, routes, users, Vote(who, at, ()))
-        assert (approval.state is State.APPROVED) == enough(approval, routes, voters)
-        assert complete(approval, routes, users) == (approval.state is State.APPROVED)
-        if approval.state is State.APPROVED:
+        assert (approval.state is ApprovalState.APPROVED) == enough(approval, routes, voters)
+        assert complete(approval, routes, users) == (approval.state is ApprovalState.APPROVED)
+        if approval.state is ApprovalState.APPROVED:
             break
     for seat in seats(approval, routes, users):
         assert set(seat.by) <= routes[seat.route].users
@@ -387,7 +389,7 @@ class Meeting(RuleBasedStateMachine):
         self.clock = 0
         self.allowed = True
 
-    def changed(self, before: Approval, moves: set[Move]) -> None:
+    def changed(self, before: Approval, moves: set[ApprovalMove]) -> None:
         if self.approval is not before:
             assert any(MOVES.get((before.state, move)) == self.approval.state for move in moves)
 
@@ -400,7 +402,7 @@ class Meeting(RuleBasedStateMachine):
             self.allowed = why.ended or not counts_for(before, self.routes, self.users[who])
         else:
             self.said.add(who)
-        self.changed(before, {Move.VOTE, Move.COMPLETE})
+        self.changed(before, {ApprovalMove.VOTE, ApprovalMove.COMPLETE})
 
     @rule(who=st.sampled_from(PEOPLE))
     def refuse(self, who: str) -> None:
@@ -411,21 +413,21 @@ class Meeting(RuleBasedStateMachine):
             self.allowed = why.ended or not decides(before, self.routes, self.users[who])
         else:
             assert self.approval.refused_by == who
-        self.changed(before, {Move.REFUSE})
+        self.changed(before, {ApprovalMove.REFUSE})
 
-    @precondition(lambda self: self.approval.state is State.APPROVED)
-    @rule(move=st.sampled_from([Move.CLAIM, Move.EXPIRE]))
-    def use(self, move: Move) -> None:
+    @precondition(lambda self: self.approval.state is ApprovalState.APPROVED)
+    @rule(move=st.sampled_from([ApprovalMove.CLAIM, ApprovalMove.EXPIRE]))
+    def use(self, move: ApprovalMove) -> None:
         self.approval = step(self.approval, move)
 
-    @precondition(lambda self: self.approval.state is State.CLAIMED)
-    @rule(move=st.sampled_from([Move.START, Move.SUCCEED, Move.FAIL, Move.LOSE]))
-    def start(self, move: Move) -> None:
+    @precondition(lambda self: self.approval.state is ApprovalState.CLAIMED)
+    @rule(move=st.sampled_from([ApprovalMove.START, ApprovalMove.SUCCEED, ApprovalMove.FAIL, ApprovalMove.LOSE]))
+    def start(self, move: ApprovalMove) -> None:
         self.approval = step(self.approval, move)
 
-    @precondition(lambda self: self.approval.state is State.EXECUTING)
-    @rule(move=st.sampled_from([Move.SUCCEED, Move.FAIL, Move.LOSE]))
-    def end(self, move: Move) -> None:
+    @precondition(lambda self: self.approval.state is ApprovalState.EXECUTING)
+    @rule(move=st.sampled_from([ApprovalMove.SUCCEED, ApprovalMove.FAIL, ApprovalMove.LOSE]))
+    def end(self, move: ApprovalMove) -> None:
         self.approval = step(self.approval, move)
 
     @invariant()
@@ -437,7 +439,12 @@ class Meeting(RuleBasedStateMachine):
         names = [vote.by for vote in self.approval.votes]
         assert len(set(names)) == len(names)
         assert set(names) <= self.said
-        if self.approval.state in {State.APPROVED, State.CLAIMED, State.EXECUTING, State.SUCCEEDED}:
+        if self.approval.state in {
+            ApprovalState.APPROVED,
+            ApprovalState.CLAIMED,
+            ApprovalState.EXECUTING,
+            ApprovalState.SUCCEEDED,
+        }:
             assert enough(self.approval, self.routes, names)
 
 

@@ -7,7 +7,7 @@ from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect
 from remit.facts.guarantee import Guarantee
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import SHARE, WAYS, Happening, Monitor, Selector, When
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decide import decide
@@ -41,7 +41,7 @@ def watched(
     pay = tool("web", "pay", schema(("amount",), amount={"type": "number"}), effect=Effect.IRREVERSIBLE)
     more = (
         tool("web", "check", schema(), effect=Effect.READ),
-        replace(pay, impact={"amount": Extractor("$.amount", Counts.NUMBER)}),
+        replace(pay, impact={"amount": Extractor("$.amount", ImpactMeasure.NUMBER)}),
         tool("shop", "draft", document),
         tool("shop", "release", schema(("doc",), doc={"type": "string"})),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remit.adapters.sqlite.verifying import verify_file
-from remit.facts.breaker import Breaker, On, Over, State
+from remit.facts.breaker import Breaker, BreakerState, BreakerSubject, On
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
 from remit.pep.answer import Refused, Released
@@ -58,7 +58,7 @@ async def events(b: Bench, event: Event) -> list[AdminBody]:
     return [one for one in found if isinstance(one, AdminBody) and one.event is event]
 
 
-def states(b: Bench) -> dict[str, State]:
+def states(b: Bench) -> dict[str, BreakerState]:
     return {key: state for _, key, state, _, _ in b.driver.limit_admin.tripped}
 
 
@@ -67,9 +67,9 @@ def of(b: Bench, *agents: str, token: str = "t1"):
 
 
 @pytest.mark.parametrize("on", [True, False])
-@pytest.mark.parametrize("over", [Over.AGENT, Over.SERVER, Over.TOOL])
+@pytest.mark.parametrize("over", [BreakerSubject.AGENT, BreakerSubject.SERVER, BreakerSubject.TOOL])
 async def test_errors_open_it_a_trial_that_fails_opens_it_again_and_one_that_does_not_closes_it(
-    tmp_path: Path, over: Over, *, on: bool
+    tmp_path: Path, over: BreakerSubject, *, on: bool
 ) -> None:
     clock = Hands()
     async with bench(tmp_path, clock) as b:
@@ -90,7 +90,7 @@ async def test_errors_open_it_a_trial_that_fails_opens_it_again_and_one_that_doe
         [tripped] = await events(b, Event.BREAKER_TRIPPED)
         assert (tripped.data["on"], len(list(tripped.data["records"]))) == ("errors", 4)  # type: ignore[arg-type]
         clock.s += 31
-        assert set(states(b).values()) == {State.HALF_OPEN}
+        assert set(states(b).values()) == {BreakerState.HALF_OPEN}
         assert code(await b.call("pay", clerk)) is None
         assert code(await b.call("pay", clerk)) is Code.BREAKER_OPEN
         clock.s += 31
@@ -107,7 +107,9 @@ async def test_errors_open_it_a_trial_that_fails_opens_it_again_and_one_that_doe
 @pytest.mark.parametrize("on", [True, False])
 async def test_a_tool_that_is_slow_rests(tmp_path: Path, *, on: bool) -> None:
     async with bench(tmp_path) as b:
-        given(b, *([Breaker("slow", On.SLOW, Over.TOOL, "shop/pay", 50, of_least=3, slow_ms=0.0)] if on else []))
+        given(
+            b, *([Breaker("slow", On.SLOW, BreakerSubject.TOOL, "shop/pay", 50, of_least=3, slow_ms=0.0)] if on else [])
+        )
         for _ in range(3):
             assert isinstance(await b.call("pay", of(b)), Released)
         assert code(await b.call("pay", of(b))) is (Code.BREAKER_OPEN if on else None)
@@ -118,7 +120,7 @@ async def test_a_tool_that_is_slow_rests(tmp_path: Path, *, on: bool) -> None:
 async def test_denials_in_a_row_open_it_and_its_own_denials_count_for_nothing(tmp_path: Path, *, on: bool) -> None:
     clock = Hands()
     async with bench(tmp_path, clock) as b:
-        given(b, *([Breaker("stubborn", On.DENIALS, Over.AGENT, None, 3)] if on else []))
+        given(b, *([Breaker("stubborn", On.DENIALS, BreakerSubject.AGENT, None, 3)] if on else []))
         clerk = of(b)
         for amount in (1, 2):
             assert code(await b.call("pay", clerk, amount=amount, to="stranger")) is Code.POLICY
@@ -136,7 +138,7 @@ async def test_denials_in_a_row_open_it_and_its_own_denials_count_for_nothing(tm
 @pytest.mark.parametrize("on", [True, False])
 async def test_the_same_call_again_and_again_is_denied(tmp_path: Path, *, on: bool) -> None:
     async with bench(tmp_path) as b:
-        given(b, *([Breaker("loops", On.IDENTICAL, Over.AGENT, None, 3)] if on else []))
+        given(b, *([Breaker("loops", On.IDENTICAL, BreakerSubject.AGENT, None, 3)] if on else []))
         for amount in (1, 2, 1, 2):
             assert isinstance(await b.call("pay", of(b), amount=amount, to="eve"), Released)
         answer = await b.call("pay", of(b), amount=1, to="eve")
@@ -150,9 +152,9 @@ async def test_the_same_call_again_and_again_is_denied(tmp_path: Path, *, on: bo
 @pytest.mark.parametrize("on", [True, False])
 async def test_delegation_too_deep_in_circles_or_to_too_many_is_denied(tmp_path: Path, *, on: bool) -> None:
     async with bench(tmp_path) as b:
-        deep = Breaker("deep", On.DEPTH, Over.AGENT, None, 1)
-        rounds = Breaker("rounds", On.CYCLES, Over.AGENT, None, 0)
-        wide = Breaker("wide", On.FAN_OUT, Over.AGENT, None, 2)
+        deep = Breaker("deep", On.DEPTH, BreakerSubject.AGENT, None, 1)
+        rounds = Breaker("rounds", On.CYCLES, BreakerSubject.AGENT, None, 0)
+        wide = Breaker("wide", On.FAN_OUT, BreakerSubject.AGENT, None, 2)
         for breaker, chain, to, passes in (
             (deep, ("clerk", "helper"), "guest", 0),
             (rounds, ("clerk",), "clerk", 0),
@@ -174,22 +176,22 @@ async def test_one_servers_failure_that_trips_many_agents_rests_the_server_in_th
     tmp_path: Path, *, on: bool
 ) -> None:
     async with bench(tmp_path) as b:
-        own = Breaker("failing", On.ERRORS, Over.AGENT, None, 50, of_least=2)
-        given(b, own, *([Breaker("cascade", On.CASCADE, Over.SERVER, None, 2)] if on else []))
+        own = Breaker("failing", On.ERRORS, BreakerSubject.AGENT, None, 50, of_least=2)
+        given(b, own, *([Breaker("cascade", On.CASCADE, BreakerSubject.SERVER, None, 2)] if on else []))
         b.upstream.reply = FAILS
         for agent in ("clerk", "helper"):
             for _ in range(2):
                 assert code(await b.call("pay", of(b, agent, token=agent))) is None
         if on:
-            assert states(b) == {"cascade server:shop": State.OPEN}
+            assert states(b) == {"cascade server:shop": BreakerState.OPEN}
         else:
-            assert states(b) == {"failing agent:clerk": State.OPEN, "failing agent:helper": State.OPEN}
+            assert states(b) == {"failing agent:clerk": BreakerState.OPEN, "failing agent:helper": BreakerState.OPEN}
         assert code(await b.call("pay", of(b, "helper", token="helper"))) is Code.BREAKER_OPEN
 
 
 async def test_one_agents_failures_take_no_tool_from_others(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        given(b, Breaker("failing", On.ERRORS, Over.TOOL, None, 50, of_least=4))
+        given(b, Breaker("failing", On.ERRORS, BreakerSubject.TOOL, None, 50, of_least=4))
         assert isinstance(await b.call("pay", of(b, "helper", token="t2")), Released)
         b.upstream.reply = FAILS
         for _ in range(4):
@@ -202,7 +204,7 @@ async def test_one_agents_failures_take_no_tool_from_others(tmp_path: Path) -> N
 
 async def test_an_open_breaker_outlives_a_restart_rests_anew_and_a_person_closes_it(tmp_path: Path) -> None:
     clock = Hands()
-    breaker = Breaker("failing", On.ERRORS, Over.AGENT, None, 50, of_least=2)
+    breaker = Breaker("failing", On.ERRORS, BreakerSubject.AGENT, None, 50, of_least=2)
     async with bench(tmp_path, clock) as b:
         given(b, breaker)
         b.upstream.reply = FAILS
@@ -215,7 +217,7 @@ async def test_an_open_breaker_outlives_a_restart_rests_anew_and_a_person_closes
         given(b, breaker)
         assert code(await b.call("pay", of(b))) is Code.BREAKER_OPEN
         clock.s += 31
-        assert states(b) == {"failing agent:clerk": State.HALF_OPEN}
+        assert states(b) == {"failing agent:clerk": BreakerState.HALF_OPEN}
         await b.driver.limit_admin.reset_breaker("failing agent:clerk", "admin", "the network is back")
         assert states(b) == {}
         assert isinstance(await b.call("pay", of(b)), Released)

@@ -10,7 +10,7 @@ import pytest
 
 from remit.adapters.sqlite.verifying import verify_file
 from remit.facts.budget import Balance, Budget, Measure, Per
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.record import RecordKind
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code
@@ -32,7 +32,7 @@ YEAR_S = 366 * 86_400
 def given(b: Bench, *budgets: Budget) -> None:
     """Run `budgets`; `pay` says its amount."""
     catalog = b.bundle.catalog
-    amount = {"amount": Extractor("$.amount", Counts.NUMBER)}
+    amount = {"amount": Extractor("$.amount", ImpactMeasure.NUMBER)}
     tools = {key: replace(one, impact=amount) if key[1] == "pay" else one for key, one in catalog.tools.items()}
     b.bundle = compiled(replace(catalog, tools=tools, budgets={one.name: one for one in budgets}))
 

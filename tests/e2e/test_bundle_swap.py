@@ -17,7 +17,7 @@ from remit.app.bundles import Bundles
 from remit.app.compiling import check_apart
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
-from remit.control.resources import GroupSpec, PolicySpec, Source
+from remit.control.resources import GroupSpec, PolicySpec, WorkspaceSource
 from remit.facts.catalog import PolicySource
 from remit.pep.answer import Released
 from remit.policy import slice as slices
@@ -138,7 +138,7 @@ async def test_a_process_is_started_only_where_there_is_enough_to_check(
     started: list[int] = []
     real = preparing.check_apart
 
-    async def counting(source: Source, folder: Path, pace: Pace) -> None:
+    async def counting(source: WorkspaceSource, folder: Path, pace: Pace) -> None:
         started.append(len(source.policies))
         await real(source, folder, pace)
 

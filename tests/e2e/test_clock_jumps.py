@@ -9,7 +9,7 @@ import pytest
 
 from remit.adapters.sqlite import SqliteLedger, verify_file
 from remit.adapters.system import SystemClock
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.facts.agent import User
 from remit.facts.durations import HOUR_MS
 from remit.facts.record import RecordKind
@@ -149,7 +149,7 @@ async def approved(b: Bench) -> str:
     b.hold_s(0.0)
     waiting = await b.call("pay", amount=200, to="eve")
     assert isinstance(waiting, Awaiting)
-    assert (await b.driver.approvals.decide(waiting.ref, BOB, Choice.APPROVE, None)).state is State.APPROVED
+    assert (await b.driver.approvals.decide(waiting.ref, BOB, Choice.APPROVE, None)).state is ApprovalState.APPROVED
     return waiting.ref
 
 
@@ -165,7 +165,7 @@ async def test_an_approval_is_over_once_the_clock_was_past_its_end(tmp_path: Pat
         assert await b.driver.authorization.expire_due() == 0, "it was over as soon as they were asked anew"
         clock.off_ms = 0
         (state,) = [one.state for one in await b.ledger.approvals(open_only=False, limit=9) if one.ident == ident]
-        assert state is State.SUPERSEDED
+        assert state is ApprovalState.SUPERSEDED
         assert isinstance(await b.call("pay", amount=200, to="eve"), Awaiting)
         assert not called(b)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
 from remit.facts.record import RecordKind, Ref
 from remit.pep.answer import Awaiting, Refused, Released
@@ -199,7 +199,7 @@ async def test_two_twins_and_one_approval_make_one_effect(b: Bench) -> None:
     assert sum(line.startswith("called") for line in b.trace) == 1
     found = await b.ledger.approval(first)
     assert found is not None
-    assert found.state is State.SUCCEEDED
+    assert found.state is ApprovalState.SUCCEEDED
 
 
 @driven
@@ -226,7 +226,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     before, bob = b.bundle, b.bundle.catalog.users["bob"]
     await b.call("pay", **PAID)
     ident = await asked(b)
-    assert (await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)).state is State.APPROVED
+    assert (await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)).state is ApprovalState.APPROVED
     route = before.catalog.routes["finance"]
     for change in (
         {"users": {**before.catalog.users, "bob": replace(bob, groups=frozenset[str]())}},
@@ -238,7 +238,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     # People are asked anew: what they said before is void, also where the rules are as they were again.
     found = await b.ledger.approval(ident)
     assert found is not None
-    assert (found.state, found.superseded_by) == (State.SUPERSEDED, await asked(b))
+    assert (found.state, found.superseded_by) == (ApprovalState.SUPERSEDED, await asked(b))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     assert sum(line.startswith("called") for line in b.trace) == 0
     await b.driver.approvals.decide(await asked(b), bob, Choice.APPROVE, None)
@@ -263,7 +263,7 @@ async def test_a_new_approval_is_claimed_although_an_old_one_lifts_a_gate_that_c
     assert isinstance(await b.call("pay", **PAID), Released)
     found = await b.ledger.approval(new)
     assert found is not None
-    assert found.state is State.SUCCEEDED
+    assert found.state is ApprovalState.SUCCEEDED
 
 
 @driven
@@ -319,7 +319,7 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
         await b.driver.approvals.decide("r0-1.99", users["bob"], Choice.APPROVE, None)
     assert not call.done()
     after = await b.driver.approvals.decide(ident, users["bob"], Choice.DENY, "too much")
-    assert after.state is State.DENIED
+    assert after.state is ApprovalState.DENIED
     answer = await call
     assert Code.GATE in codes(answer)
     assert isinstance(answer, Refused)
@@ -341,7 +341,7 @@ async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> No
     assert Code.GATE in codes(answer)
     assert not vote.done()
     b.ledger.open.set()
-    assert (await vote).state is State.DENIED
+    assert (await vote).state is ApprovalState.DENIED
 
 
 @driven
@@ -536,7 +536,7 @@ async def test_delegating_is_judged_and_recorded(b: Bench) -> None:
     assert claimed != asked_at
     found = await b.ledger.approval(str(asked_at))
     assert found is not None
-    assert found.state is State.SUCCEEDED
+    assert found.state is ApprovalState.SUCCEEDED
 
 
 @driven

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from remit.escalate.grants import Bound, Constraint, Scope, Wish
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
 from remit.facts.catalog import PolicySource
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.record import RecordKind
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code
@@ -79,7 +79,14 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
 
     async def both() -> bool:
         return (
-            len([one for one in await b.ledger.approvals(open_only=True, limit=10) if one.state is State.PENDING]) == 2
+            len(
+                [
+                    one
+                    for one in await b.ledger.approvals(open_only=True, limit=10)
+                    if one.state is ApprovalState.PENDING
+                ]
+            )
+            == 2
         )
 
     await until(both)
@@ -87,7 +94,7 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
     await b.driver.grants.give(ident, b.bundle.catalog.users["bob"], wish, None)
     assert isinstance(await second, Released)
     states = {one.state for one in await b.ledger.approvals(open_only=False, limit=10)}
-    assert State.SUPERSEDED in states
+    assert ApprovalState.SUPERSEDED in states
     third.cancel()
     await asyncio.gather(third, return_exceptions=True)
 
@@ -97,7 +104,7 @@ async def test_a_constraint_takes_the_place_of_the_amount_that_was_approved(b: B
     b.hold_s(0)
     catalog = b.bundle.catalog
     tools = {
-        key: replace(one, impact={"amount": Extractor("$.amount", Counts.NUMBER)}) if key[1] == "pay" else one
+        key: replace(one, impact={"amount": Extractor("$.amount", ImpactMeasure.NUMBER)}) if key[1] == "pay" else one
         for key, one in catalog.tools.items()
     }
     b.bundle = compiled(replace(catalog, tools=tools))

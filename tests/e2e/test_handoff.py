@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.adapters.sqlite import verify_file
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.agent import User
 from remit.facts.limits import DEFAULT
@@ -72,7 +72,7 @@ async def test_what_a_person_edited_runs_once_as_edited_and_the_agent_is_told(b:
     assert done == "done"
     assert calls(b) == ['called pay {"amount":400,"to":"eve"}']
     found = await approval(b, ident)
-    assert (found.state, found.approved != found.requested) == (State.SUCCEEDED, True)
+    assert (found.state, found.approved != found.requested) == (ApprovalState.SUCCEEDED, True)
     assert found.edit is not None
     assert (found.edit.by, [vote.by for vote in found.votes]) == ("bob", ["bob"])
     [said] = [one.body for one in await b.records(RecordKind.DECISION)]
@@ -120,7 +120,7 @@ async def test_an_edit_that_policy_would_permit_by_itself_is_used_up_all_the_sam
     ident = (await waits(b)).ref
     await b.driver.approvals.approve_edited(ident, BOB, {"amount": 40, "to": "eve"}, None)
     assert texts(await b.call("pay", **PAID))[1] == "done"
-    assert (await approval(b, ident)).state is State.SUCCEEDED
+    assert (await approval(b, ident)).state is ApprovalState.SUCCEEDED
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     assert calls(b) == ['called pay {"amount":40,"to":"eve"}']
 
@@ -160,7 +160,7 @@ async def test_what_may_not_run_is_no_edit(b: Bench) -> None:
     with pytest.raises(VoteRefused, match="do not let people approve other arguments"):
         await b.driver.approvals.approve_edited(ident, BOB, {"amount": 1, "to": "eve"}, None)
     assert await b.records(RecordKind.DECISION) == []
-    assert (await approval(b, ident)).state is State.PENDING
+    assert (await approval(b, ident)).state is ApprovalState.PENDING
 
 
 @driven
@@ -182,14 +182,14 @@ async def test_the_second_of_two_says_yes_to_what_the_first_made_of_it(b: Bench)
     before = await approval(b, ident)
     await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None)
     edited = await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None, shown=before.nonce)
-    assert (edited.state, [vote.by for vote in edited.votes]) == (State.PENDING, ["bob"])
+    assert (edited.state, [vote.by for vote in edited.votes]) == (ApprovalState.PENDING, ["bob"])
     for shown in (None, before.nonce, "forged"):
         with pytest.raises(VoteRefused) as stale:
             await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=shown)
         assert stale.value.stale
     assert calls(b) == []
     agreed = await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=edited.shown)
-    assert agreed.state is State.APPROVED
+    assert agreed.state is ApprovalState.APPROVED
     assert texts(await b.call("pay", **PAID))[1] == "done"
     assert calls(b) == ['called pay {"amount":400,"to":"eve"}']
 
@@ -200,7 +200,7 @@ async def test_two_who_decide_at_once_are_two_yeses_or_one_end(b: Bench) -> None
     ident = (await waits(b)).ref
     yes = (b.driver.approvals.decide(ident, who, Choice.APPROVE, None) for who in (BOB, CAT, BOB, CAT))
     found = await asyncio.gather(*yes)
-    assert found[-1].state is State.APPROVED
+    assert found[-1].state is ApprovalState.APPROVED
     assert len(await b.records(RecordKind.DECISION)) == 2
     other = (await waits(b, amount=501, to="eve")).ref
     said = (b.driver.approvals.decide(other, who, Choice.DENY, None) for who in (BOB, CAT))
@@ -254,7 +254,7 @@ async def test_a_stopped_session_does_nothing_any_more(b: Bench) -> None:
     for one in (call, other, running):
         assert codes(await one) >= {Code.HALTED}
     found = [one.state for one in await b.ledger.approvals(open_only=False, limit=10)]
-    assert sorted(found) == [State.CANCELLED, State.DENIED]
+    assert sorted(found) == [ApprovalState.CANCELLED, ApprovalState.DENIED]
     b.upstream.answers.set()
     below = await b.call("pay", b.authority("clerk", "helper"), amount=1, to="eve")
     assert codes(below) == {Code.HALTED}
@@ -276,12 +276,12 @@ async def test_a_caller_that_hangs_up_withdraws_his_question(b: Bench) -> None:
     await until(both)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    assert (await approval(b, ident)).state is State.PENDING
+    assert (await approval(b, ident)).state is ApprovalState.PENDING
     twin.cancel()
     await asyncio.gather(twin, return_exceptions=True)
 
     async def cancelled() -> bool:
-        return (await approval(b, ident)).state is State.CANCELLED
+        return (await approval(b, ident)).state is ApprovalState.CANCELLED
 
     await until(cancelled)
     with pytest.raises(VoteRefused, match="cancelled"):
@@ -296,7 +296,7 @@ async def test_a_service_that_ends_withdraws_nothing(b: Bench) -> None:
     ident = await asked(b)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    assert (await approval(b, ident)).state is State.PENDING
+    assert (await approval(b, ident)).state is ApprovalState.PENDING
 
 
 @driven
@@ -324,9 +324,9 @@ async def test_a_deputy_decides_and_glass_is_broken_alone(b: Bench) -> None:
     handed = await b.driver.approvals.delegate(ident, BOB, "dan", until_ms, None)
     assert [(one.by, one.to) for one in handed.delegations] == [("bob", "dan")]
     half = await b.driver.approvals.decide(ident, dan, Choice.APPROVE, None)
-    assert half.state is State.PENDING
+    assert half.state is ApprovalState.PENDING
     broken = await b.driver.approvals.break_glass(ident, OLI, "the site is down")
-    assert (broken.state, broken.expires_ms < until_ms) == (State.APPROVED, False)
+    assert (broken.state, broken.expires_ms < until_ms) == (ApprovalState.APPROVED, False)
     assert isinstance(await b.call("pay", **PAID), Released)
     looked = await b.driver.approvals.review_glass(ident, BOB, "fine")
     assert looked.glass is not None
@@ -360,7 +360,7 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
             f'called pay {{"amount":{1_000 + number},"to":"eve"}}' for number in range(approvals)
         )
         for one in waiting:
-            assert (await approval(b, one.ref)).state is State.SUCCEEDED
+            assert (await approval(b, one.ref)).state is ApprovalState.SUCCEEDED
     assert verify_file(tmp_path / "ledger.sqlite3").clean
 
 
@@ -371,7 +371,7 @@ async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again
     await b.driver.approvals.decide(idents[1], BOB, Choice.APPROVE, None)
     await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
     await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
-    assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
+    assert [(await approval(b, ident)).state for ident in idents] == [ApprovalState.CANCELLED, ApprovalState.CANCELLED]
     assert await b.driver.authorization.expire_due() == 0
     assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
 
@@ -394,7 +394,7 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
     b.ledger.__dict__["entry"] = entry
     await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
     await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
-    assert (await approval(b, waiting.ref)).state is State.CANCELLED
+    assert (await approval(b, waiting.ref)).state is ApprovalState.CANCELLED
     assert unread < 0
 
     async def never(ref: Ref) -> Entry | None:
@@ -417,8 +417,8 @@ async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: 
     assert await b.driver.authorization.expire_due() == 0
     await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
     assert await b.driver.authorization.expire_due() == 2
-    assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
-    assert (await approval(b, other.ref)).state is State.PENDING
+    assert [(await approval(b, ident)).state for ident in idents] == [ApprovalState.CANCELLED, ApprovalState.CANCELLED]
+    assert (await approval(b, other.ref)).state is ApprovalState.PENDING
     [why, _] = [one.body for one in await b.records(RecordKind.ADMIN) if isinstance(one.body, AdminBody)
                 and one.body.event is Event.APPROVAL_CANCELLED]  # fmt: skip
     assert why.data == {"why": "agent clerk was stopped by ann: odd"}

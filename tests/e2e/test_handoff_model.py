@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.canonical import canonical
 from remit.facts.record import RecordKind
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from remit.escalate.machine import Approval
 
-P, A, C, X = State.PENDING, State.APPROVED, State.CLAIMED, State.EXECUTING
+P, A, C, X = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.CLAIMED, ApprovalState.EXECUTING
 EVENTS: Final = (
     "vote", "complete", "edit", "delegate", "glass", "deny", "expire", "call", "hang-up", "swap", "stop", "kill",
     "answer", "error", "timeout",
@@ -43,41 +43,41 @@ EVENTS: Final = (
 ORACLE: Final = {
     (P, "complete"): A,
     (P, "glass"): A,
-    (P, "deny"): State.DENIED,
-    (P, "stop"): State.DENIED,
-    (P, "expire"): State.EXPIRED,
-    (P, "hang-up"): State.CANCELLED,
-    (P, "swap"): State.SUPERSEDED,
-    (A, "deny"): State.DENIED,
-    (A, "stop"): State.DENIED,
-    (A, "expire"): State.EXPIRED,
-    (A, "swap"): State.SUPERSEDED,
-    (A, "call"): State.SUCCEEDED,
-    (A, "hang-up"): State.SUCCEEDED,
-    (C, "stop"): State.FAILED,
-    (C, "kill"): State.UNKNOWN,
-    (C, "answer"): State.SUCCEEDED,
-    (C, "error"): State.FAILED,
-    (C, "timeout"): State.UNKNOWN,
-    (X, "stop"): State.UNKNOWN,
-    (X, "kill"): State.UNKNOWN,
-    (X, "answer"): State.SUCCEEDED,
-    (X, "error"): State.FAILED,
-    (X, "timeout"): State.UNKNOWN,
+    (P, "deny"): ApprovalState.DENIED,
+    (P, "stop"): ApprovalState.DENIED,
+    (P, "expire"): ApprovalState.EXPIRED,
+    (P, "hang-up"): ApprovalState.CANCELLED,
+    (P, "swap"): ApprovalState.SUPERSEDED,
+    (A, "deny"): ApprovalState.DENIED,
+    (A, "stop"): ApprovalState.DENIED,
+    (A, "expire"): ApprovalState.EXPIRED,
+    (A, "swap"): ApprovalState.SUPERSEDED,
+    (A, "call"): ApprovalState.SUCCEEDED,
+    (A, "hang-up"): ApprovalState.SUCCEEDED,
+    (C, "stop"): ApprovalState.FAILED,
+    (C, "kill"): ApprovalState.UNKNOWN,
+    (C, "answer"): ApprovalState.SUCCEEDED,
+    (C, "error"): ApprovalState.FAILED,
+    (C, "timeout"): ApprovalState.UNKNOWN,
+    (X, "stop"): ApprovalState.UNKNOWN,
+    (X, "kill"): ApprovalState.UNKNOWN,
+    (X, "answer"): ApprovalState.SUCCEEDED,
+    (X, "error"): ApprovalState.FAILED,
+    (X, "timeout"): ApprovalState.UNKNOWN,
 }
 """Where an event leads; what is not here changes nothing."""
-WAYS: Final[dict[State, tuple[str, ...]]] = {
+WAYS: Final[dict[ApprovalState, tuple[str, ...]]] = {
     P: (),
     A: ("edit", "complete"),
     C: ("complete", "claim"),
     X: ("edit", "complete", "execute"),
-    State.SUCCEEDED: ("edit", "complete", "call"),
-    State.FAILED: ("glass", "execute", "error"),
-    State.UNKNOWN: ("complete", "execute", "timeout"),
-    State.DENIED: ("edit", "deny"),
-    State.EXPIRED: ("expire",),
-    State.CANCELLED: ("hang-up",),
-    State.SUPERSEDED: ("swap",),
+    ApprovalState.SUCCEEDED: ("edit", "complete", "call"),
+    ApprovalState.FAILED: ("glass", "execute", "error"),
+    ApprovalState.UNKNOWN: ("complete", "execute", "timeout"),
+    ApprovalState.DENIED: ("edit", "deny"),
+    ApprovalState.EXPIRED: ("expire",),
+    ApprovalState.CANCELLED: ("hang-up",),
+    ApprovalState.SUPERSEDED: ("swap",),
 }
 ASKED: Final[dict[str, Any]] = {"amount": 500, "to": "eve"}
 REPLIES: Final = {
@@ -85,7 +85,7 @@ REPLIES: Final = {
     "error": Failure("error", "no", sent=True, code=-1),
     "timeout": Failure("timeout", "too late", sent=True),
 }
-SEEN: Final[set[tuple[State, str]]] = set()
+SEEN: Final[set[tuple[ApprovalState, str]]] = set()
 
 
 class Clock:
@@ -142,7 +142,7 @@ class World:
         assert found is not None
         return found
 
-    async def reaches(self, state: State) -> None:
+    async def reaches(self, state: ApprovalState) -> None:
         async def there() -> bool:
             return (await self.approval()).state is state
 
@@ -270,8 +270,8 @@ class World:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("state", list(State))
-async def test_every_state_meets_every_event(tmp_path: Path, state: State) -> None:
+@pytest.mark.parametrize("state", list(ApprovalState))
+async def test_every_state_meets_every_event(tmp_path: Path, state: ApprovalState) -> None:
     for event in EVENTS:
         world = World(tmp_path / event)
         world.folder.mkdir()

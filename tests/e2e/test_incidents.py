@@ -16,7 +16,7 @@ from remit.adapters.system import SystemClock
 from remit.app.settings import LEDGER
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import LedgerUnwritable
-from remit.protect.incidents import DENIALS_MIN, Cause, Finding, Severity, State, opened
+from remit.protect.incidents import DENIALS_MIN, Finding, IncidentCause, IncidentState, Severity, opened
 from remit.trace.bodies import AdminBody, Event
 from remit.work import incidents as working
 from remit.work.incidents import Handling
@@ -172,8 +172,8 @@ async def test_incidents_are_made_again_from_the_ledger_alone(
         tail, lambda: SqliteIncidents(path), api.service.ledger, api.driver.authorization.record, SystemClock()
     )
     await again.turn()
-    ours = {one.ident: one for one in await api.service.incidents.listed(tuple(State), 1000)}
-    theirs = {one.ident: one for one in await again.listed(tuple(State), 1000)}
+    ours = {one.ident: one for one in await api.service.incidents.listed(tuple(IncidentState), 1000)}
+    theirs = {one.ident: one for one in await again.listed(tuple(IncidentState), 1000)}
     assert {ident: (one.state, one.acts, one.about) for ident, one in theirs.items()} == {
         ident: (one.state, one.acts, one.about) for ident, one in ours.items()
     }
@@ -266,10 +266,10 @@ async def test_what_could_not_be_recorded_is_the_next_time(api: World, tmp_path:
 
 
 async def test_an_export_pages_through_all_incidents(tmp_path: Path) -> None:
-    begun = opened(Finding("r1-1.7", 9, Cause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
+    begun = opened(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
     many = [replace(begun, ident=f"r1-1.{number}", changed_ms=number // 7) for number in range(1, 451)]
     async with world(tmp_path) as of:
-        assert await of.service.incidents.listed(tuple(State), 9) == []
+        assert await of.service.incidents.listed(tuple(IncidentState), 9) == []
         await of.service.incidents._ask(lambda store: store.save(many))  # pyright: ignore[reportPrivateUsage]
         code, out, err = await remit(of, "incidents", "export", token=of.admin)
         assert code == 0, err

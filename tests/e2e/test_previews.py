@@ -12,7 +12,7 @@ import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.escalate.foreseen import Foreseen
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.facts.catalog import Argument, Definition, Effect, PolicySource, Sink, Tool
 from remit.facts.finding import Find
 from remit.facts.origin import Role
@@ -161,7 +161,7 @@ async def test_one_uses_up_no_approval_that_was_given_for_the_same_call(b: Bench
     assert "unasked" in found.why
     approval = await b.ledger.approval(given)
     assert approval is not None
-    assert approval.state is State.APPROVED
+    assert approval.state is ApprovalState.APPROVED
     assert isinstance(await b.call("plan", **PAID), Released), "the agent itself may still use it"
 
 
@@ -201,7 +201,7 @@ async def test_a_slow_one_holds_up_nobody_and_is_given_up(b: Bench) -> None:
     assert "cancelled upstream" in b.trace
     approval = await b.ledger.approval(ident)
     assert approval is not None
-    assert approval.state is State.PENDING
+    assert approval.state is ApprovalState.PENDING
 
 
 WHO = Question("elicitation/create", {"message": "who?", "requestedSchema": {"type": "object", "properties": {}}})

@@ -14,7 +14,7 @@ from remit.app.cli import run
 from remit.app.failure import Exit, Failure
 from remit.assure.changes import Changes
 from remit.escalate.grants import Scope, Wish
-from remit.facts.breaker import Breaker, On, Over
+from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
 from remit.facts.stop import Over as Whom
@@ -113,7 +113,7 @@ async def test_two_bundles_differ_where_they_do_and_never_where_they_are_one(tmp
 
 @pytest.mark.asyncio
 async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: Path) -> None:
-    loops = Breaker("loops", On.IDENTICAL, Over.AGENT, None, 3)
+    loops = Breaker("loops", On.IDENTICAL, BreakerSubject.AGENT, None, 3)
     async with bench(tmp_path) as b:
         b.bundle = compiled(replace(b.bundle.catalog, breakers={"loops": loops}))
         for _ in range(3):

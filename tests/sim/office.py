@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from remit.facts.catalog import Effect, Sink
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, When, Window
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ GUARANTEES: Final[Mapping[str, Guarantee]] = {
         Guarantee("inside", "ann", NoFlow(frozenset({"confidential"}), frozenset({"external"}))),
     )
 }
-IMPACT: Final = {"wire": {"amount": Extractor("$.amount", Counts.NUMBER)}}
+IMPACT: Final = {"wire": {"amount": Extractor("$.amount", ImpactMeasure.NUMBER)}}
 
 
 def shaped(tool: str, given: Mapping[str, Any]) -> Mapping[str, Any]:

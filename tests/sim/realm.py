@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Mode, User
-from remit.facts.breaker import Breaker, On, Over
+from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Argument, Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.facts.origin import Role
@@ -94,7 +94,7 @@ SERVER_SOURCE: Final = frozenset({"untrusted"})
 
 
 NOTES: Final = Budget("notes", Measure.CALLS, Per.FLEET, None, NOTES_MAX, 366 * 86_400, tools=frozenset({"shop/note"}))
-DEEP: Final = Breaker("deep", On.DEPTH, Over.AGENT, None, DEPTH_MAX, open_s=1.0)
+DEEP: Final = Breaker("deep", On.DEPTH, BreakerSubject.AGENT, None, DEPTH_MAX, open_s=1.0)
 
 
 @dataclass(frozen=True, slots=True)

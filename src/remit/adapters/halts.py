@@ -10,7 +10,7 @@ from typing import Final
 from remit.adapters.private import private_folder, sync_folder, write_private
 from remit.facts.canonical import Json
 from remit.facts.stop import EVERYTHING, Stop, Stopped, read_subject, subject
-from remit.facts.strictjson import Refused, parse_object
+from remit.facts.strictjson import JsonRefused, parse_object
 
 HALTS: Final = "halts"
 """The folder, in the data folder."""
@@ -51,7 +51,7 @@ class HaltFolder:
 
 def _read(path: Path) -> Stop:
     said: Mapping[str, Json] = {}
-    with suppress(Refused), path.open("rb") as file:
+    with suppress(JsonRefused), path.open("rb") as file:
         said = parse_object(file.read(_BYTES_MAX + 1), bytes_max=_BYTES_MAX)
     what, reason, at_ms = said.get("what"), said.get("reason"), said.get("at_ms")
     named = read_subject(what) if isinstance(what, str) else None

@@ -15,14 +15,13 @@ from remit.api.services import Adoption, Services
 from remit.api.unapplied import not_running
 from remit.api.views import applied_view, instant
 from remit.control.adoption import Row
-from remit.control.resources import AgentSpec
-from remit.control.resources import Kind as ResourceKind
+from remit.control.resources import AgentSpec, ResourceKind
 from remit.discover.sighting import Kind, Subject
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode
 from remit.facts.durations import MINUTE_MS
 from remit.facts.record import Ref
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.policy.verdict import Code, word
 from remit.trace.bodies import ActionBody
 
@@ -129,7 +128,7 @@ async def _now(services: Services, row: Row) -> str | None:
     body = entry.body
     try:
         arguments = parse(body.arguments)
-    except Refused:
+    except JsonRefused:
         return None
     links = tuple(Link(one, sid) for one, sid in body.links)
     authority = Authority(links, body.user, "", services.clock.now_ms() + MINUTE_MS)

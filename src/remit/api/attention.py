@@ -10,12 +10,12 @@ from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.services import Services
 from remit.api.views import tool_name
-from remit.escalate.attention import HASTY_MS, SAME_MIN, Ask, Said, figures, proposals
-from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
+from remit.escalate.attention import HASTY_MS, SAME_MIN, AskRecord, VoteTiming, figures, proposals
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval, ApprovalState
 from remit.escalate.sitting import routes_of
 from remit.facts.durations import DAY_MS
 from remit.facts.record import Ref
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
@@ -29,7 +29,7 @@ async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=
     """Decisions of the last `days` as figures, by person and route, and the habits that could be rules."""
     since_ms = services.clock.now_ms() - days * DAY_MS
     known: dict[str, Approval | None] = {}
-    said: list[Said] = []
+    said: list[VoteTiming] = []
     for entry in await services.runtime.decided(since_ms):
         said += await _said(services, entry, known)
     found = await services.ledger.approvals(open_only=False, limit=ASKS_MAX)
@@ -65,7 +65,7 @@ async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=
     )
 
 
-async def _said(services: Services, entry: Entry, known: dict[str, Approval | None]) -> Sequence[Said]:
+async def _said(services: Services, entry: Entry, known: dict[str, Approval | None]) -> Sequence[VoteTiming]:
     body = entry.body
     if not isinstance(body, DecisionBody) or body.choice not in {Choice.APPROVE, Choice.DENY}:
         return ()
@@ -77,12 +77,12 @@ async def _said(services: Services, entry: Entry, known: dict[str, Approval | No
     approved = body.choice is Choice.APPROVE
     took_ms = max(0, entry.record.at - approval.opened_ms)
     routes = body.routes if approved else routes_of(approval)
-    return [Said(body.by, route, approved, took_ms, body.edit is not None) for route in routes]
+    return [VoteTiming(body.by, route, approved, took_ms, body.edit is not None) for route in routes]
 
 
-async def _ask(services: Services, approval: Approval) -> Ask | None:
+async def _ask(services: Services, approval: Approval) -> AskRecord | None:
     """`approval` as it ended; None while it has not, or where nobody said anything."""
-    if approval.state in OPEN | UNDER_WAY or approval.state in {State.CANCELLED, State.SUPERSEDED}:
+    if approval.state in OPEN | UNDER_WAY or approval.state in {ApprovalState.CANCELLED, ApprovalState.SUPERSEDED}:
         return None
     entry = await services.ledger.entry(Ref.parse(approval.ident))
     body = None if entry is None else entry.body
@@ -90,10 +90,10 @@ async def _ask(services: Services, approval: Approval) -> Ask | None:
         return None
     try:
         given = parse(body.arguments)
-    except Refused:
+    except JsonRefused:
         return None
     policies = tuple(sorted({gate.policy for gate in approval.gates}))
-    approved = approval.state not in {State.DENIED, State.EXPIRED}
+    approved = approval.state not in {ApprovalState.DENIED, ApprovalState.EXPIRED}
     tool = tool_name(approval.server, approval.name)
     given = given if isinstance(given, dict) else {}
-    return Ask(approval.agent, tool, policies, given, approved, approval.edit is not None)
+    return AskRecord(approval.agent, tool, policies, given, approved, approval.edit is not None)

@@ -32,8 +32,8 @@ from remit.facts.impact import MEASURES, NONE
 from remit.facts.lineage import Lineage
 from remit.facts.obligation import Cap, NoObligationError, parsed
 from remit.facts.record import Ref
-from remit.facts.strictjson import Refused, parse
-from remit.policy.form import Access, Unreadable, form_of
+from remit.facts.strictjson import JsonRefused, parse
+from remit.policy.form import AttributePath, UnreadablePolicy, form_of
 from remit.policy.parse import Statement
 from remit.policy.verdict import Permit
 from remit.ports.ledger import Entry
@@ -116,11 +116,11 @@ def _lines(lines: Iterable[Line]) -> list[LineAnswer]:
 
 def _stops(
     services: Services, bundle: str, approval: Approval, body: ActionBody
-) -> tuple[Sequence[Stop], Sequence[Access]]:
+) -> tuple[Sequence[Stop], Sequence[AttributePath]]:
     """Each gate with its policy's lines, and what these policies look at."""
     said = {reason.policy: reason for reason in body.reasons if reason.policy is not None}
     stops: list[Stop] = []
-    accesses: list[Access] = []
+    accesses: list[AttributePath] = []
     for gate in approval.gates:
         found = services.runtime.policy_text(bundle, gate.policy)
         reason = said.get(gate.policy)
@@ -133,12 +133,12 @@ def _stops(
     return stops, accesses
 
 
-def _accesses(statement: Statement) -> Sequence[Access]:
+def _accesses(statement: Statement) -> Sequence[AttributePath]:
     try:
         return tuple(form_of(statement).accesses)
-    except Unreadable:
+    except UnreadablePolicy:
         # What it looks at cannot be told: it may be about anything.
-        return (Access("context", (), has=False),)
+        return (AttributePath("context", (), has=False),)
 
 
 def magnitudes(body: ActionBody) -> Mapping[str, str]:
@@ -191,7 +191,7 @@ def _cap(source: PolicyText | None) -> Cap | None:
     try:
         said = form_of(Statement(source.path, source.line, 1, source.text)).annotations.get("obligation", "")
         one = parsed(said)
-    except (Unreadable, NoObligationError):
+    except (UnreadablePolicy, NoObligationError):
         return None
     return one if isinstance(one, Cap) else None
 
@@ -218,6 +218,6 @@ async def _safer(services: Services, body: ActionBody, tool: Tool | None, values
 def _given(body: ActionBody) -> Mapping[str, Json] | None:
     try:
         value = parse(body.arguments)
-    except Refused:
+    except JsonRefused:
         return None
     return value if isinstance(value, Mapping) else None

@@ -13,7 +13,7 @@ from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests import BoundRequest, NamePath
 from remit.api.services import Resource, Services
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.budget import Balance, Budget, whose
 
 router = APIRouter(route_class=GuardedRoute, tags=["budgets"])
@@ -47,7 +47,9 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
 def with_spending(services: Services, item: Resource) -> Mapping[str, JsonValue]:
     """The manifest of `item`; that of a budget says what is spent of it."""
     manifest = cast("Mapping[str, JsonValue]", item.manifest)
-    budget = services.runtime.catalog.budgets.get(item.name) if manifest.get("kind") == Kind.BUDGET.value else None
+    budget = (
+        services.runtime.catalog.budgets.get(item.name) if manifest.get("kind") == ResourceKind.BUDGET.value else None
+    )
     if budget is None:
         return manifest
     live = _live(budget, services.driver.limit_admin.accounts, services.clock.now_ms())

@@ -15,7 +15,7 @@ from remit.facts.breaker import Trip
 from remit.facts.record import Ref
 from remit.facts.stop import subject
 from remit.pdp.stopping import names_of, of_user
-from remit.protect.incidents import Cause, Incident, State
+from remit.protect.incidents import Incident, IncidentCause, IncidentState
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 LOOKED_MAX: Final = 3
@@ -46,7 +46,11 @@ async def concerns(services: Services, caller: Admin | Person, record: str, of: 
 async def _tripped_by(services: Services, caller: Person, record: str, of: ActionBody) -> bool:
     """Whether a trip names `record` among its evidence that one of the last incidents names."""
     about = {f"agent:{agent}" for agent, _ in of.links} | {f"server:{of.server}", f"tool:{of.server}/{of.name}"}
-    known = [one for one in await services.incidents.listed(tuple(State), LIMIT_MAX) if Cause.TRIP in one.causes]
+    known = [
+        one
+        for one in await services.incidents.listed(tuple(IncidentState), LIMIT_MAX)
+        if IncidentCause.TRIP in one.causes
+    ]
     told = [one for one in known if one.about in about and handles(services, caller, one)]
     for name in [name for one in told[:LOOKED_MAX] for name in one.records]:
         entry = await services.ledger.entry(Ref.parse(name))

@@ -12,7 +12,7 @@ from remit.api.moments import instant
 from remit.api.problem import forbidden, not_found
 from remit.api.requests import NamePath, SignOffRequest
 from remit.api.services import Resource, Services
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.guarantee import Guarantee, Rate
 from remit.facts.mark import FLEET
 from remit.facts.monitor import Monitor, Op, Scope
@@ -42,9 +42,12 @@ def with_past(services: Services, item: Resource, manifest: Mapping[str, JsonVal
     """`manifest` of `item`; that of a monitor or guarantee says in `status` how it is now."""
     catalog = services.runtime.catalog
     status: dict[str, JsonValue] | None = None
-    if manifest.get("kind") == Kind.MONITOR.value and (monitor := catalog.monitors.get(item.name)) is not None:
+    if manifest.get("kind") == ResourceKind.MONITOR.value and (monitor := catalog.monitors.get(item.name)) is not None:
         status = _said(services, monitor)
-    if manifest.get("kind") == Kind.GUARANTEE.value and (guarantee := catalog.guarantees.get(item.name)) is not None:
+    if (
+        manifest.get("kind") == ResourceKind.GUARANTEE.value
+        and (guarantee := catalog.guarantees.get(item.name)) is not None
+    ):
         status = _stands(services, guarantee)
     return manifest if status is None else {**manifest, "status": status}
 

@@ -10,7 +10,7 @@ from remit.api.access import ACCESS, INSTEAD, PREFIX, Kind, kind_of, named
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.signer import Cause, TokenInvalid
 
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -67,7 +67,7 @@ class StrictRequest(Request):
         if not hasattr(self, "_json"):
             try:
                 self._json = parse(await self.body(), bytes_max=BODY_BYTES_MAX)
-            except Refused as refused:
+            except JsonRefused as refused:
                 raise Problem(400, "the request body is not JSON", why=str(refused)) from refused
         return self._json
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from remit.protect.incidents import Incident, Resolution, State
+from remit.protect.incidents import Incident, IncidentState, Resolution
 
 
 class Handled(Protocol):
@@ -13,7 +13,7 @@ class Handled(Protocol):
         """Those that changed after that moment, or in it and have a later name, the first changed first."""
         ...
 
-    async def listed(self, states: Sequence[State], limit: int) -> Sequence[Incident]:
+    async def listed(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
         """Incidents in one of `states`, the last changed first."""
         ...
 

@@ -26,12 +26,12 @@ from remit.api.services import Services
 from remit.facts.canonical import Json
 from remit.facts.record import Ref
 from remit.pdp.findings import finding
-from remit.protect.incidents import Finding, Incident, IncidentOver, Resolution, State
+from remit.protect.incidents import Finding, Incident, IncidentOver, IncidentState, Resolution
 from remit.protect.ocsf import detection, incident_finding
 
 router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
 
-ALIVE: Final = (State.OPEN, State.ASSIGNED)
+ALIVE: Final = (IncidentState.OPEN, IncidentState.ASSIGNED)
 EXPORTED_MAX: Final = 200
 """Incidents of one page of an export, each with at most as many findings as it names."""
 
@@ -60,7 +60,7 @@ async def list_incidents(
 
     Of a user's they are looked for among the last `LIMIT_MAX`.
     """
-    chosen = {"alive": ALIVE, "all": tuple(State)}.get(state) or (State(state),)
+    chosen = {"alive": ALIVE, "all": tuple(IncidentState)}.get(state) or (IncidentState(state),)
     found = await services.incidents.listed(chosen, limit if isinstance(caller, Admin) else LIMIT_MAX)
     seen = [one for one in found if await reads(services, caller, one)]
     return IncidentsAnswer(items=[_view(one) for one in seen[:limit]])

@@ -8,15 +8,15 @@ from pydantic import JsonValue
 from remit.api.answers_recorded import LimitAnswer
 from remit.api.moments import instant
 from remit.api.services import Services
-from remit.control.resources import Kind
-from remit.facts.breaker import Breaker, Over, State, alone
+from remit.control.resources import ResourceKind
+from remit.facts.breaker import Breaker, BreakerState, BreakerSubject, alone
 from remit.facts.breaker import whose as rests
 from remit.facts.budget import Budget
 from remit.facts.budget import whose as spends
 from remit.protect.budgets import Spender, accounts_of
 from remit.trace.bodies import ActionBody
 
-_KINDS: Final[Mapping[str, Kind]] = {"budget": Kind.BUDGET, "breaker": Kind.BREAKER}
+_KINDS: Final[Mapping[str, ResourceKind]] = {"budget": ResourceKind.BUDGET, "breaker": ResourceKind.BREAKER}
 _GONE: Final = "it is declared no more"
 
 
@@ -36,9 +36,9 @@ def _limit(services: Services, bundle: str, body: ActionBody, ident: str) -> Lim
     kind, catalog = _KINDS[said], services.runtime.catalog
     budget, breaker = catalog.budgets.get(name), catalog.breakers.get(name)
     now = [_GONE]
-    if kind is Kind.BUDGET and budget is not None:
+    if kind is ResourceKind.BUDGET and budget is not None:
         now = list(_spent(services, budget, body))
-    elif kind is Kind.BREAKER and breaker is not None:
+    elif kind is ResourceKind.BREAKER and breaker is not None:
         now = list(_resting(services, breaker, body)) or ["closed: it keeps nothing of this from being done"]
     declared = services.runtime.declared(bundle, kind, name)
     return LimitAnswer(
@@ -66,11 +66,15 @@ def _spent(services: Services, budget: Budget, body: ActionBody) -> Iterator[str
 def _resting(services: Services, breaker: Breaker, body: ActionBody) -> Iterator[str]:
     """How `breaker` stands now over what `body` is of."""
     agents = [agent for agent, _ in body.links]
-    over = {Over.AGENT: agents, Over.SERVER: [body.server], Over.TOOL: [f"{body.server}/{body.name}"]}[breaker.over]
+    over = {
+        BreakerSubject.AGENT: agents,
+        BreakerSubject.SERVER: [body.server],
+        BreakerSubject.TOOL: [f"{body.server}/{body.name}"],
+    }[breaker.over]
     keys = {breaker.key(name) for name in over}
-    keys |= {alone(key, agents[0]) for key in keys} if breaker.over is not Over.AGENT and agents else set()
+    keys |= {alone(key, agents[0]) for key in keys} if breaker.over is not BreakerSubject.AGENT and agents else set()
     for _, key, state, left_s, trip in services.driver.limit_admin.tripped:
-        if key in keys and state is State.OPEN:
+        if key in keys and state is BreakerState.OPEN:
             until = instant(services.clock.now_ms() + round(left_s * 1000))
             yield f"open for {rests(key)} until {until}, then a trial may pass: {trip.text}"
         elif key in keys:

@@ -12,7 +12,7 @@ from remit.facts.lineage import Lineage, Step
 from remit.facts.origin import Origin, Role
 from remit.facts.record import Ref
 from remit.facts.results import spelt
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from remit.protect.origins import Names, leaves
@@ -138,7 +138,7 @@ def _given(arguments: bytes) -> Mapping[str, Json]:
     """The recorded arguments; a secret is its hash there."""
     try:
         value = parse(arguments)
-    except Refused:
+    except JsonRefused:
         return {}
     return value if isinstance(value, Mapping) else {}
 

@@ -15,7 +15,7 @@ from remit.escalate.wording import filled, shortened
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Tool
 from remit.facts.record import Ref
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.facts.text import one_line
 from remit.trace.bodies import ActionBody
 
@@ -49,7 +49,7 @@ def what(body: ActionBody, tool: Tool | None) -> str:
         return one_line(named, chars_max=WHAT_CHARS_MAX)
     try:
         given = parse(body.arguments)
-    except Refused:
+    except JsonRefused:
         given = None
     if tool is not None and tool.brief and isinstance(given, Mapping):
         spans = filled(tool.brief, list(untraced(given, within=is_round(given, body.arguments))), VALUE_CHARS_MAX)

@@ -10,7 +10,7 @@ from remit.api.problem import not_found
 from remit.api.requests import Empty, ServerPath
 from remit.api.services import Services
 from remit.api.unapplied import not_running
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.ports.credentials import CredentialState
 from remit.trace.bodies import AdminBody, Event
 
@@ -43,7 +43,7 @@ async def credential(name: ServerPath, services: With, _: ByReader) -> Credentia
 
 async def _declared(services: Services, name: str) -> None:
     if name not in services.runtime.catalog.servers:
-        raise await not_running(services, Kind.SERVER, name)
+        raise await not_running(services, ResourceKind.SERVER, name)
 
 
 def _state(services: Services, name: str) -> CredentialState:

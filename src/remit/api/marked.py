@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from remit.api.answers_recorded import MarkAnswer
 from remit.api.services import Services
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.impact import shown
 from remit.facts.mark import Does, Mark
@@ -47,7 +47,7 @@ def _borne(entry: Entry) -> Iterator[Mark]:
 
 def _told(services: Services, bundle: str, tool: str, record: str, mark: Mark) -> MarkAnswer:
     named, _, _ = mark.ident.rpartition("~")
-    kind = Kind.GUARANTEE if named.startswith(_GUARANTEE) else Kind.MONITOR
+    kind = ResourceKind.GUARANTEE if named.startswith(_GUARANTEE) else ResourceKind.MONITOR
     name = named.removeprefix(_GUARANTEE)
     declared = services.runtime.declared(bundle, kind, name) or {}
     # Of a guarantee, what it holds: its one member that is no text.

@@ -12,7 +12,7 @@ from remit.api.moments import instant
 from remit.api.records import data_of, line_view, summary
 from remit.api.services import Services
 from remit.api.views import arguments_view, plain
-from remit.facts.breaker import State, Trip
+from remit.facts.breaker import BreakerState, Trip
 from remit.facts.canonical import Json
 from remit.facts.finding import Find, labels_of
 from remit.facts.record import Ref
@@ -97,7 +97,7 @@ def _places(body: AdminBody) -> Iterator[str]:
 def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
     for breaker, key, state, left_s, *_trip in services.driver.limit_admin.tripped:
         if key == body.subject:
-            until = f" for {left_s:.0f} s more, then a trial may pass" if state is State.OPEN else ""
+            until = f" for {left_s:.0f} s more, then a trial may pass" if state is BreakerState.OPEN else ""
             yield f"it is {state.value} now{until}: remit breakers show {breaker.name}"
             return
     yield "it is closed again"

@@ -18,7 +18,7 @@ from remit.api.in_force import Check, InForce, Progress
 from remit.api.inviting import Invitations
 from remit.api.spending import Scopes
 from remit.control.adoption import Row
-from remit.control.resources import AgentSpec, Kind
+from remit.control.resources import AgentSpec, ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
@@ -189,11 +189,11 @@ class Runtime(Scopes, Admitting, Protocol):
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         ...
 
-    def declared(self, bundle: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+    def declared(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         ...
 
-    async def waits(self, kind: Kind, name: str) -> str | None:
+    async def waits(self, kind: ResourceKind, name: str) -> str | None:
         """The command by which `name` of `kind` runs, where the folder declares it; None where it does not."""
         ...
 

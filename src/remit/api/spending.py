@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from remit.facts.breaker import Breaker, State, Trip
+from remit.facts.breaker import Breaker, BreakerState, Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.record import Receipt, Ref
@@ -41,7 +41,7 @@ class Spending(Protocol):
         ...
 
     @property
-    def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:
+    def tripped(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
         """Breakers that are not closed: key, state, for how many seconds more it lets nothing pass, evidence."""
         ...
 

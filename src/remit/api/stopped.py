@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from remit.api.in_force import Check
 from remit.api.moments import instant
 from remit.api.services import Resource, Services
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.catalog import Catalog
 from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, typed
 from remit.pdp.stopping import of_user
@@ -54,17 +54,17 @@ def with_stops(services: Services, item: Resource, manifest: Mapping[str, JsonVa
 def _over(catalog: Catalog, kind: str, name: str) -> Iterator[Stopped]:
     """All that a stop of which would be over the resource `name` of that `kind`; nothing where none can be."""
     match kind:
-        case Kind.AGENT:
+        case ResourceKind.AGENT:
             yield Over.AGENT, name
             agent = catalog.agents.get(name)
             yield from ((Over.GROUP, group) for group in (() if agent is None else agent.groups))
-        case Kind.USER:
+        case ResourceKind.USER:
             yield from of_user(catalog, name)
-        case Kind.GROUP:
+        case ResourceKind.GROUP:
             yield Over.GROUP, name
-        case Kind.SERVER:
+        case ResourceKind.SERVER:
             yield Over.SERVER, name
-        case Kind.TOOL:
+        case ResourceKind.TOOL:
             yield Over.TOOL, name
             yield Over.SERVER, name.partition("/")[0]
         case _:

@@ -14,7 +14,7 @@ from remit.api.services import Services
 from remit.api.unapplied import not_running
 from remit.api.views import instant
 from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, Use, mint, renew
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_S
@@ -85,11 +85,11 @@ async def _check_names(asked: TokenRequest, use: Use, services: Services) -> Non
         raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
     if use is Use.USER:
         if asked.name not in catalog.users:
-            raise await not_running(services, Kind.USER, asked.name)
+            raise await not_running(services, ResourceKind.USER, asked.name)
         return
     agent = catalog.agents.get(asked.name)
     if agent is None:
-        raise await not_running(services, Kind.AGENT, asked.name)
+        raise await not_running(services, ResourceKind.AGENT, asked.name)
     if use is Use.HARNESS and agent.harness is not Harness.TRUSTED:
         raise Problem(
             409,
@@ -98,7 +98,7 @@ async def _check_names(asked: TokenRequest, use: Use, services: Services) -> Non
             next="set spec.harness: trusted on the agent, then: remit apply",
         )
     if asked.user is not None and asked.user not in catalog.users:
-        raise await not_running(services, Kind.USER, asked.user)
+        raise await not_running(services, ResourceKind.USER, asked.user)
 
 
 async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:

@@ -22,12 +22,12 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
-from remit.escalate.machine import Approval, Edit, Glass, State, Vote
+from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
 from remit.escalate.seating import seats, short, still
 from remit.escalate.sitting import counts_for, may_edit, read
 from remit.facts.canonical import digest
 from remit.facts.session import Session
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.policy.verdict import Gate, Reason
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
@@ -157,7 +157,7 @@ def approval_view(
     body = proposal.body if proposal is not None else None
     told = body if isinstance(body, ActionBody) else None
     shown = told is not None and not listed and sees_arguments(services, caller, approval)
-    asks = approval.state is State.PENDING and not listed
+    asks = approval.state is ApprovalState.PENDING and not listed
     who: Mapping[str, Sequence[str]] = eligible(services, approval) if asks else {}
     lacks: Mapping[str, int] = short(approval, catalog.routes, catalog.users) if asks else {}
     edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
@@ -191,7 +191,7 @@ def approval_view(
         reason=approval.reason,
         note=approval.note,
         superseded_by=approval.superseded_by,
-        may_edit=approval.state is State.PENDING and may_edit(approval, catalog.routes),
+        may_edit=approval.state is ApprovalState.PENDING and may_edit(approval, catalog.routes),
         refused_by=approval.refused_by,
         claimed_by=approval.claimed_by,
         opened=instant(approval.opened_ms),
@@ -200,7 +200,7 @@ def approval_view(
         void=void,
         may_approve=person is not None
         and void is None
-        and approval.state is State.PENDING
+        and approval.state is ApprovalState.PENDING
         and bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,
     )
@@ -231,7 +231,7 @@ def arguments_view(data: bytes) -> JsonValue:
     """The argument bytes as JSON; as text where they are none."""
     try:
         return plain(parse(data))
-    except Refused:
+    except JsonRefused:
         return data.decode("utf-8", "replace")
 
 

@@ -22,7 +22,7 @@ from remit.api.services import Resource, ServerPin, Services, ToolPin
 from remit.api.stopped import with_stops
 from remit.api.unapplied import not_running
 from remit.api.views import applied_view, tool_name, tool_view
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.control.tables import kind_named
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
@@ -81,7 +81,7 @@ async def review(
     server = None if which is None else which.partition("/")[0]
     pins = await services.runtime.pins(server, refresh=True)
     if server is not None and not pins:
-        raise await not_running(services, Kind.SERVER, server)
+        raise await not_running(services, ResourceKind.SERVER, server)
     asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
     return _tools(pins, asked, whole=True)
 
@@ -93,7 +93,7 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
     pins = await runtime.pins(asked.server, refresh=True)
     server = next((server for server in pins if server.server == asked.server), None)
     if server is None:
-        raise await not_running(services, Kind.SERVER, asked.server)
+        raise await not_running(services, ResourceKind.SERVER, asked.server)
     pin, offered = _offer(server, asked)
     if asked.pin is None:
         if pin is None:

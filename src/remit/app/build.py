@@ -57,7 +57,7 @@ from remit.app.settings import ADMIN, BUNDLES, INCIDENTS, KEYS, OUTBOX, Settings
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 from remit.facts.catalog import Server
 from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
@@ -165,7 +165,7 @@ def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Running:
     return running
 
 
-def _source(folder: Folder, bundles: Bundles) -> Source:
+def _source(folder: Folder, bundles: Bundles) -> WorkspaceSource:
     fingerprint = folder.fingerprint()
     known = None if fingerprint is None else bundles.source(fingerprint)
     if known is not None:

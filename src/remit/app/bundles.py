@@ -31,8 +31,8 @@ from remit.app.vouching import FILE as KEY
 from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
-from remit.control.problems import Where
-from remit.control.resources import Kind, Resource, Source, Spec, WindowSpec
+from remit.control.problems import SourceLocation
+from remit.control.resources import Resource, ResourceKind, Spec, WindowSpec, WorkspaceSource
 from remit.facts.admission import Terms
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, PolicySource
@@ -40,12 +40,24 @@ from remit.facts.credential import OAuth, Secret
 from remit.facts.guarantee import Held
 from remit.facts.monitor import Happening, Selector, Window
 from remit.facts.results import Part
-from remit.policy.compile import Bundle, Memory
+from remit.policy.compile import Bundle, CheckCache
 
 
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
-    plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument, Part)
+    plain = (
+        WorkspaceSource,
+        Resource,
+        Lock,
+        Pinned,
+        Definition,
+        PolicySource,
+        SourceLocation,
+        Secret,
+        OAuth,
+        Argument,
+        Part,
+    )
     kinds = (*plain, *get_args(Spec), *get_args(Held), Terms, WindowSpec, Window, Happening, Selector)
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
@@ -94,7 +106,7 @@ class Bundles:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    def source(self, fingerprint: str) -> Source | None:
+    def source(self, fingerprint: str) -> WorkspaceSource | None:
         """The workspace with that fingerprint as it was read, if it was the last one."""
         path = self.root / f"source-{_shape()}"
         try:
@@ -112,17 +124,17 @@ class Bundles:
             damaged(path)
         return found
 
-    def keep_source(self, fingerprint: str, source: Source) -> None:
+    def keep_source(self, fingerprint: str, source: WorkspaceSource) -> None:
         """Keep a workspace that was read without problems."""
         if self._vouching.able:
             path, data = self.root / f"source-{_shape()}", fingerprint.encode("ascii") + packed(source)
             write_beside(path, (self._vouching.seal(path.name, data), data))
 
-    def memory(self, breath: Breath = silent) -> Memory:
+    def memory(self, breath: Breath = silent) -> CheckCache:
         """What earlier compilations found; nothing when the file is missing or damaged."""
         return self._remembering.memory(breath)
 
-    def remember(self, found: Memory, breath: Breath = silent) -> None:
+    def remember(self, found: CheckCache, breath: Breath = silent) -> None:
         """Keep what a compilation found."""
         self._remembering.keep(found, breath)
 
@@ -155,7 +167,7 @@ class Bundles:
         except (KeyError, TypeError):
             return None
 
-    def resource(self, digest: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+    def resource(self, digest: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle `digest` declared the resource `name` of `kind`, if that bundle ran here."""
         found = self._read(file_of("bundle", digest))
         try:
@@ -180,7 +192,7 @@ class Bundles:
         last = max(kept, key=lambda path: path.stat().st_mtime, default=None)
         return None if last is None else f"sha256:{last.stem.removeprefix('bundle-')}"
 
-    def names(self, digest: str, kind: Kind) -> Collection[str] | None:
+    def names(self, digest: str, kind: ResourceKind) -> Collection[str] | None:
         """The names of `kind` in the bundle `digest`; None where what is kept of it cannot be read."""
         found = self._read(file_of("bundle", digest))
         try:
@@ -265,10 +277,10 @@ def _older(path: Path, since_s: float) -> bool:
         return False
 
 
-def _source(data: bytes) -> Source | None:
+def _source(data: bytes) -> WorkspaceSource | None:
     """The workspace that `data` is. Its seal was right (`vouching`)."""
     try:
         found: object = pickle.loads(data[_FINGERPRINT_CHARS:])  # noqa: S301
     except Exception:  # noqa: BLE001 - whatever it is, the workspace is read anew
         return None
-    return found if isinstance(found, Source) else None
+    return found if isinstance(found, WorkspaceSource) else None

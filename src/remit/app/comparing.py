@@ -10,11 +10,11 @@ from remit.api.services import Change, Missing, Resource, ServerPin, ToolPin
 from remit.app.running import Running
 from remit.control.diff import Side, diff
 from remit.control.difference import render
-from remit.control.drift import Comparison, Standing, compare
+from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import FILE, list_pin
 from remit.control.manifests import PolicyText, shown
-from remit.control.problems import Where
-from remit.control.resources import Kind
+from remit.control.problems import SourceLocation
+from remit.control.resources import ResourceKind
 from remit.control.review import Reviewed, review
 from remit.control.tables import kind_named
 from remit.discover.health import SourceState
@@ -38,7 +38,7 @@ class States:
     sources: Mapping[str, SourceState]
 
 
-def kind_of(word: str) -> Kind:
+def kind_of(word: str) -> ResourceKind:
     """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
     found = kind_named(word)
     if found is None:
@@ -46,17 +46,17 @@ def kind_of(word: str) -> Kind:
     return found
 
 
-def resources(running: Running, kind: Kind, states: States) -> Sequence[Resource]:
+def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[Resource]:
     """The running resources of `kind`, in order of names, with `states` as their status; no secret is shown."""
     bundle = running.bundle
     policies = {
-        ident: PolicyText(policy.statement.text, Where(policy.statement.file, policy.statement.line))
+        ident: PolicyText(policy.statement.text, SourceLocation(policy.statement.file, policy.statement.line))
         for ident, policy in bundle.policies.items()
     }
     found: list[Resource] = []
     for one in shown(kind, running.source, bundle.catalog, policies):
         manifest = _with_status(one.manifest, _status(kind, one.name, bundle, states))
-        where = FILE if one.where is None and kind is Kind.TOOL else one.where
+        where = FILE if one.where is None and kind is ResourceKind.TOOL else one.where
         found.append(Resource(kind.value, one.name, manifest, None if where is None else str(where)))
     return found
 
@@ -77,7 +77,7 @@ def server_pin(
         pinned = [tool for tool in bundle.catalog.tools.values() if tool.server == server]
         rows = tuple(_pin(tool, Pin.UNVERIFIED.value, None, (), bundle) for tool in pinned)
         return ServerPin(server, None, rows, unreachable)
-    entered = [resource.name for resource in running.source.resources if resource.kind is Kind.TOOL]
+    entered = [resource.name for resource in running.source.resources if resource.kind is ResourceKind.TOOL]
     waiting = review(running.source.lock, server, live, entered)
     reviewed = {item.comparison.tool: item for item in waiting.tools}
     compared = compare(running.source.lock, server, live)
@@ -86,7 +86,7 @@ def server_pin(
     return ServerPin(server, whole, rows)
 
 
-def _compared(one: Comparison, reviewed: Reviewed | None, bundle: Bundle) -> ToolPin:
+def _compared(one: DriftComparison, reviewed: Reviewed | None, bundle: Bundle) -> ToolPin:
     known = bundle.catalog.tools.get((one.server, one.tool))
     stand_in = one.live or one.pinned
     if known is None and stand_in is not None:
@@ -95,7 +95,7 @@ def _compared(one: Comparison, reviewed: Reviewed | None, bundle: Bundle) -> Too
         raise AssertionError("a compared tool is live or locked")
     lines: list[str] = []
     if reviewed is not None:
-        lines += reviewed.lines if one.standing is Standing.UNREVIEWED else map(render, one.changes)
+        lines += reviewed.lines if one.standing is DriftStatus.UNREVIEWED else map(render, one.changes)
         lines += [f"note: {one.note}"] if one.note else []
         lines += [f"read twice: {found}" for found in _poison(one, bundle)]
         lines += [f"# {line}" for line in reviewed.suggestion.lines] if reviewed.suggestion else []
@@ -103,7 +103,7 @@ def _compared(one: Comparison, reviewed: Reviewed | None, bundle: Bundle) -> Too
     return replace(row, definition=one.live.to_json() if one.live else None)
 
 
-def _poison(one: Comparison, bundle: Bundle) -> tuple[Poison, ...]:
+def _poison(one: DriftComparison, bundle: Bundle) -> tuple[Poison, ...]:
     """What in the live definition speaks to the model, or of other tools than itself."""
     others = {tool.name for tool in bundle.catalog.tools.values() if (tool.server, tool.name) != (one.server, one.tool)}
     return () if one.live is None else poison(one.live, others)
@@ -126,15 +126,15 @@ def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundl
     )
 
 
-def _status(kind: Kind, name: str, bundle: Bundle, states: States) -> Mapping[str, Json]:
+def _status(kind: ResourceKind, name: str, bundle: Bundle, states: States) -> Mapping[str, Json]:
     """What only the running service knows of a resource."""
-    if kind is Kind.SOURCE and (does := states.sources.get(name)) is not None:
+    if kind is ResourceKind.SOURCE and (does := states.sources.get(name)) is not None:
         return _source_status(does)
     credential = states.credentials.get(name)
-    if kind is Kind.TOOL:
+    if kind is ResourceKind.TOOL:
         server, _, tool = name.partition("/")
         return {"quarantined": bundle.quarantined.get((server, tool))}
-    if kind is Kind.SERVER and (seen := states.health.get(name)) is not None:
+    if kind is ResourceKind.SERVER and (seen := states.health.get(name)) is not None:
         return {
             "state": seen.state,
             "eras": [era.value for era in seen.eras],

@@ -19,7 +19,7 @@ from remit.api.services import Invalid
 from remit.app.bundles import Bundles, packed
 from remit.app.pacing import Pace
 from remit.app.running import prepare
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 
 TOLD_EVERY: Final = 50
 _NICE: Final = 5
@@ -27,7 +27,7 @@ _LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 _LOG: Final = logging.getLogger(__name__)
 
 
-async def check_apart(source: Source, folder: Path, pace: Pace) -> None:
+async def check_apart(source: WorkspaceSource, folder: Path, pace: Pace) -> None:
     """Check `source` in another process, which remembers in `folder`. Raises `Invalid`."""
     try:
         process = await _started(folder)
@@ -79,7 +79,7 @@ def main(folder: Path) -> None:
     os.nice(_NICE)
     # What the service that started us wrote into our pipe.
     source: object = pickle.load(sys.stdin.buffer)  # noqa: S301
-    assert isinstance(source, Source)  # noqa: S101
+    assert isinstance(source, WorkspaceSource)  # noqa: S101
     try:
         prepare(source, Bundles(folder), _told)
     except Invalid as invalid:

@@ -5,7 +5,7 @@ from math import inf
 from typing import Final
 
 from remit.control.problems import Problem, Severity
-from remit.control.resources import Resource, RouteSpec, Source
+from remit.control.resources import Resource, RouteSpec, WorkspaceSource
 from remit.control.servers import people_problems
 from remit.escalate.sitting import asked, member
 from remit.facts.agent import User
@@ -17,7 +17,7 @@ UNCONFIRMED: Final = "route/unconfirmed"
 _WHY: Final = "whoever waits there waits until it expires"
 
 
-def crowded_out(source: Source, catalog: Catalog) -> tuple[Problem, ...]:
+def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[Problem, ...]:
     """A warning for each route of `source` that has too few people by itself."""
     found: list[Problem] = []
     for one in source.resources:
@@ -27,7 +27,9 @@ def crowded_out(source: Source, catalog: Catalog) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-async def unconfirmed(source: Source, catalog: Catalog, ledger: Ledger, passkeys: Passkeys) -> tuple[Problem, ...]:
+async def unconfirmed(
+    source: WorkspaceSource, catalog: Catalog, ledger: Ledger, passkeys: Passkeys
+) -> tuple[Problem, ...]:
     """A warning for each strong route of `source` by which nobody, or not enough people, could say yes."""
     strong = [one for one in source.resources if isinstance(one.spec, RouteSpec) and one.spec.strong]
     if not strong:

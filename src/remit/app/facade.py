@@ -28,7 +28,7 @@ from remit.app.fleet import Fleet
 from remit.app.guarding import declared
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
-from remit.control.resources import AgentSpec, Kind
+from remit.control.resources import AgentSpec, ResourceKind
 from remit.facts.admission import Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
@@ -100,11 +100,11 @@ class Facade:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         return self._bundles.policy(bundle, policy)
 
-    def declared(self, bundle: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+    def declared(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         return self._bundles.resource(bundle, kind, name)
 
-    async def waits(self, kind: Kind, name: str) -> str | None:
+    async def waits(self, kind: ResourceKind, name: str) -> str | None:
         """The command by which `name` of `kind` runs, where the folder declares it; None where it does not."""
         source = await asyncio.to_thread(Folder(self._settings.workspace).load)
         if not any((one.kind, one.name) == (kind, name) for one in source.resources):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from remit.api.services import Invalid
-from remit.control.resources import GuaranteeSpec, Kind, Source
+from remit.control.resources import GuaranteeSpec, ResourceKind, WorkspaceSource
 from remit.facts.catalog import Catalog
 from remit.facts.guarantee import Guarantee, SignOff
 from remit.pdp.guaranteed import breach_digest, breaches
@@ -37,9 +37,9 @@ def check_guarantees(new: Bundle, running: Catalog | None, signed: Mapping[str, 
         raise Invalid(problems, _NEXT)
 
 
-def declared(source: Source, name: str) -> str | None:
+def declared(source: WorkspaceSource, name: str) -> str | None:
     """The owner of the guarantee `name` as `source` declares it; None where it does not."""
-    specs = (one.spec for one in source.resources if one.kind is Kind.GUARANTEE and one.name == name)
+    specs = (one.spec for one in source.resources if one.kind is ResourceKind.GUARANTEE and one.name == name)
     return next((spec.owner for spec in specs if isinstance(spec, GuaranteeSpec)), None)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from remit.control.diff import Described, Side, described
 from remit.control.manifests import HIDDEN
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Server, Stdio
 from remit.policy.bundle import Bundle
@@ -42,7 +42,7 @@ def kept_of(bundle: Bundle) -> KeptBundle:
     resources: list[Json] = []
     for (kind, name), members in side.resources.items():
         told = dict(members)
-        if kind is Kind.TOOL:
+        if kind is ResourceKind.TOOL:
             told["pin"] = pins[name]
             definitions[pins[name]] = told.pop("definition")
         resources.append([kind.value, name, told])
@@ -63,7 +63,7 @@ def kept_of(bundle: Bundle) -> KeptBundle:
 
 def pins_of(kept: Mapping[str, Any]) -> frozenset[str]:
     """The files of the definitions that a kept bundle has."""
-    tools = (members for kind, _, members in kept["resources"] if kind == Kind.TOOL)
+    tools = (members for kind, _, members in kept["resources"] if kind == ResourceKind.TOOL)
     return frozenset(file_of("pin", str(members["pin"])) for members in tools)
 
 
@@ -84,13 +84,13 @@ def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> 
     """A kept bundle as it is compared. Raises `KeyError`, `ValueError` or `TypeError` where it is none of this form."""
     if kept["form"] != FORM:
         raise ValueError("another form")
-    resources: dict[tuple[Kind, str], Mapping[str, Json]] = {}
+    resources: dict[tuple[ResourceKind, str], Mapping[str, Json]] = {}
     for kind, name, members in kept["resources"]:
         told = cast("dict[str, Json]", members)
-        if kind == Kind.TOOL:
+        if kind == ResourceKind.TOOL:
             told = {**told, "definition": definition(str(told["pin"]))}
             if told["definition"] is None:
                 raise ValueError("the definition of a tool is lost")
-        resources[Kind(kind), name] = told
+        resources[ResourceKind(kind), name] = told
     policies = {ident: one["text"] for ident, one in kept["policies"].items()}
     return Described(resources, policies, kept["session_hours_max"])

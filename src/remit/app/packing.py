@@ -12,7 +12,7 @@ from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
 from remit.app.settings import no_workspace
 from remit.app.suggesting import has_workspace, refuse_existing, write_new
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 
 _BUILT_IN: Final = Path(remit.__file__).parent / "packs"
 _CHECKOUT: Final = Path(remit.__file__).parents[2] / "packs"
@@ -61,7 +61,7 @@ def add(name: str, workspace: Path) -> list[Path]:
     return write_new(workspace, texts)
 
 
-def _declared(texts: Mapping[str, str]) -> Iterator[tuple[Kind, str]]:
+def _declared(texts: Mapping[str, str]) -> Iterator[tuple[ResourceKind, str]]:
     """What the YAML among `texts` declares."""
     for file, text in texts.items():
         if Path(file).suffix in YAML:

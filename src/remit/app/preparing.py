@@ -8,7 +8,7 @@ from remit.app.bundles import Bundles
 from remit.app.compiling import check_apart
 from remit.app.pacing import Pace
 from remit.app.running import Running, prepare
-from remit.control.resources import PolicySpec, Source
+from remit.control.resources import PolicySpec, WorkspaceSource
 from remit.facts.catalog import PolicySource
 from remit.policy.parse import split
 
@@ -23,7 +23,7 @@ class Preparing:
         self._bundles = bundles
         self.pace: Pace | None = None
 
-    async def prepare(self, source: Source, running: Source) -> Running:
+    async def prepare(self, source: WorkspaceSource, running: WorkspaceSource) -> Running:
         """A bundle of `source`; `running` is that of the bundle which runs. Raises `Invalid`."""
         pace = self.pace = Pace()
         try:
@@ -34,7 +34,7 @@ class Preparing:
         finally:
             self.pace = None
 
-    def _to_check(self, source: Source, running: Source, pace: Pace) -> int:
+    def _to_check(self, source: WorkspaceSource, running: WorkspaceSource, pace: Pace) -> int:
         """How many policies have to be read, linted or validated."""
         texts = [text for policy in _policies(source) for text in _texts(policy, pace)]
         if source.lock != running.lock or _others(source) != _others(running):
@@ -44,7 +44,7 @@ class Preparing:
         return sum(text not in known for text in texts)
 
 
-def _policies(source: Source) -> Iterable[PolicySource]:
+def _policies(source: WorkspaceSource) -> Iterable[PolicySource]:
     yield from source.policies
     for one in source.resources:
         if isinstance(one.spec, PolicySpec):
@@ -57,5 +57,5 @@ def _texts(policy: PolicySource, pace: Pace) -> list[str]:
     return [statement.text for statement in statements]
 
 
-def _others(source: Source) -> list[tuple[str, object]]:
+def _others(source: WorkspaceSource) -> list[tuple[str, object]]:
     return [(one.name, one.spec) for one in source.resources if not isinstance(one.spec, PolicySpec)]

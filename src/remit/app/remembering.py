@@ -18,8 +18,8 @@ from typing import Final, TypeVar, cast
 from remit import __version__
 from remit.app.privately import write_beside
 from remit.app.vouching import SEAL_BYTES, Vouching, damaged
-from remit.policy.checking import NOTHING, Memory
-from remit.policy.form import Access, Constraint, Form
+from remit.policy.checking import NOTHING, CheckCache
+from remit.policy.form import AttributePath, ParsedPolicy, ScopeConstraint
 
 PIECE: Final = 100
 """Policies in one piece."""
@@ -34,7 +34,10 @@ Breath = Callable[[], object]
 
 def shape() -> str:
     """Changes whenever what is kept would be read differently, or another validator might say otherwise."""
-    kinds = [(kind.__name__, [field.name for field in fields(kind)]) for kind in (Memory, Form, Constraint, Access)]
+    kinds = [
+        (kind.__name__, [field.name for field in fields(kind)])
+        for kind in (CheckCache, ParsedPolicy, ScopeConstraint, AttributePath)
+    ]
     told = ("sealed", __version__, version("cedarpy"), sys.version, kinds)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -45,9 +48,9 @@ class Remembering:
     def __init__(self, folder: Path, vouching: Vouching) -> None:
         self._path = folder / f"policies-{shape()}"
         self._vouching = vouching
-        self._memory: Memory | None = None
+        self._memory: CheckCache | None = None
 
-    def memory(self, breath: Breath) -> Memory:
+    def memory(self, breath: Breath) -> CheckCache:
         """What is remembered; nothing where the file is missing or damaged."""
         if self._memory is None:
             self._memory = _joined(_pieces(self._path, self._vouching, breath))
@@ -57,12 +60,12 @@ class Remembering:
         """Read the file again when next asked: another process wrote it."""
         self._memory = None
 
-    def keep(self, found: Memory, breath: Breath) -> None:
+    def keep(self, found: CheckCache, breath: Breath) -> None:
         """Remember `found`, and of what was known as much as there is room for."""
         known = self.memory(breath)
         if _within(found, known):
             return
-        self._memory = Memory(
+        self._memory = CheckCache(
             forms=dict(islice({**found.forms, **known.forms}.items(), KEPT_MAX)),
             validated=_some(found.validated, known.validated),
             plain=_some(found.plain, known.plain),
@@ -75,14 +78,14 @@ class Remembering:
             if other != self._path:
                 other.unlink(missing_ok=True)
 
-    def _packed(self, memory: Memory, breath: Breath) -> Iterator[bytes]:
+    def _packed(self, memory: CheckCache, breath: Breath) -> Iterator[bytes]:
         for piece in _cut(memory):
             data = pickle.dumps((dict(piece.forms), piece.validated, piece.plain))
             yield len(data).to_bytes(_SIZE_BYTES, "big") + self._vouching.seal(self._path.name, data) + data
             breath()
 
 
-def _within(found: Memory, known: Memory) -> bool:
+def _within(found: CheckCache, known: CheckCache) -> bool:
     return (
         found.validated <= known.validated and found.plain <= known.plain and found.forms.keys() <= known.forms.keys()
     )
@@ -92,13 +95,13 @@ def _some(first: frozenset[str], then: frozenset[str]) -> frozenset[str]:
     return frozenset(islice((*first, *(then - first)), KEPT_MAX))
 
 
-def _cut(memory: Memory) -> Iterator[Memory]:
+def _cut(memory: CheckCache) -> Iterator[CheckCache]:
     for one in _chunks(memory.forms.items(), PIECE):
-        yield Memory(forms=dict(one))
+        yield CheckCache(forms=dict(one))
     for one in _chunks(memory.validated, PIECE * 10):
-        yield Memory(validated=frozenset(one))
+        yield CheckCache(validated=frozenset(one))
     for one in _chunks(memory.plain, PIECE * 10):
-        yield Memory(plain=frozenset(one))
+        yield CheckCache(plain=frozenset(one))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -107,7 +110,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _pieces(path: Path, vouching: Vouching, breath: Breath) -> Iterator[Memory]:
+def _pieces(path: Path, vouching: Vouching, breath: Breath) -> Iterator[CheckCache]:
     """The pieces in the file at `path` that were written there; the others are told in the log and left out."""
     whole = True
     for seal, data in _framed(path):
@@ -138,21 +141,22 @@ def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
         yield b"", b""
 
 
-def _read(data: bytes) -> Memory | None:
+def _read(data: bytes) -> CheckCache | None:
     """The piece that `data` is; None where it cannot be read. Its seal was right (`vouching`)."""
     try:
-        forms, validated, plain = cast("tuple[dict[str, Form], frozenset[str], frozenset[str]]", pickle.loads(data))  # noqa: S301
-        return Memory(forms, validated, plain)
+        found = pickle.loads(data)  # noqa: S301
+        forms, validated, plain = cast("tuple[dict[str, ParsedPolicy], frozenset[str], frozenset[str]]", found)
+        return CheckCache(forms, validated, plain)
     except Exception:  # noqa: BLE001 - whatever it is, nothing is remembered then
         return None
 
 
-def _joined(pieces: Iterable[Memory]) -> Memory:
-    forms: dict[str, Form] = {}
+def _joined(pieces: Iterable[CheckCache]) -> CheckCache:
+    forms: dict[str, ParsedPolicy] = {}
     validated: set[str] = set()
     plain: set[str] = set()
     for piece in pieces:
         forms.update(piece.forms)
         validated |= piece.validated
         plain |= piece.plain
-    return Memory(forms, frozenset(validated), frozenset(plain)) if forms else NOTHING
+    return CheckCache(forms, frozenset(validated), frozenset(plain)) if forms else NOTHING

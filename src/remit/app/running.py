@@ -11,7 +11,7 @@ from remit.control import lock as locking
 from remit.control.assemble import Assembled, assemble
 from remit.control.lock import Lock
 from remit.control.problems import Problem
-from remit.control.resources import AgentSpec, Resource, Source
+from remit.control.resources import AgentSpec, Resource, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
 from remit.policy.checking import NOTHING, Told, untold
@@ -26,7 +26,7 @@ _CORRECT: Final = "correct the file, then run: remit diff"
 class Running:
     """A bundle, the source it was made from, and what is odd about it all the same."""
 
-    source: Source
+    source: WorkspaceSource
     bundle: Bundle
     warnings: tuple[str, ...]
 
@@ -46,7 +46,7 @@ class Running:
         return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:_GUARD_CHARS] for text in texts))
 
 
-def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold) -> Running:
+def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told = untold) -> Running:
     """Assemble and compile `source`; `bundles` remember what was found. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
@@ -61,7 +61,7 @@ def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold)
     return Running(source, compiled.result, warnings)
 
 
-def enforced(source: Source, name: str) -> tuple[Resource, ...]:
+def enforced(source: WorkspaceSource, name: str) -> tuple[Resource, ...]:
     """The resources of `source`, the agent `name` held to policy."""
     return tuple(
         replace(one, spec=replace(one.spec, mode=Mode.ENFORCE))

@@ -25,8 +25,8 @@ from remit.app.running import Running, accepted, enforced, told_of
 from remit.app.signing import unsigned
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
-from remit.control.problems import Problem, Where
-from remit.control.resources import AgentSpec, Kind, Resource, Source
+from remit.control.problems import Problem, SourceLocation
+from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
@@ -113,7 +113,7 @@ class Runtime:
     def annotations(self, agent: str) -> Mapping[str, str]:
         """What people annotated the resource of `agent` with, as it runs."""
         for one in self._running.source.resources:
-            if one.kind is Kind.AGENT and one.name == agent:
+            if one.kind is ResourceKind.AGENT and one.name == agent:
                 return one.annotations
         return {}
 
@@ -150,7 +150,7 @@ class Runtime:
         async with self._changing:
             source = self._running.source
             kept = tuple(r for r in source.resources if (r.kind, r.name) != (wanted, name))
-            if wanted is Kind.POLICY and len(kept) == len(source.resources) and name in self.bundle.policies:
+            if wanted is ResourceKind.POLICY and len(kept) == len(source.resources) and name in self.bundle.policies:
                 where = self.bundle.policies[name].where
                 raise Conflict(f"{name} stands in {where}", f"remove it from {where}, then: remit apply")
             if len(kept) == len(source.resources):
@@ -190,7 +190,7 @@ class Runtime:
             source = self._running.source
             if name in self.bundle.catalog.agents:
                 raise Conflict(f"an agent is called {name} already", f"remit describe agent {name}")
-            made = Resource(name, spec, Where(f"agents/{name}.yaml", 1))
+            made = Resource(name, spec, SourceLocation(f"agents/{name}.yaml", 1))
             new = await self._prepare(replace(source, resources=(*source.resources, made)))
             await _edited(partial(self._workspace.add_agent, made))
             await self.record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
@@ -248,7 +248,7 @@ class Runtime:
     async def _folder(self) -> Running:
         return await self._prepare(await asyncio.to_thread(self._workspace.load))
 
-    async def _prepare(self, source: Source) -> Running:
+    async def _prepare(self, source: WorkspaceSource) -> Running:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
         check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())

@@ -6,7 +6,7 @@ from typing import Final
 from remit.adapters.credentials.references import References
 from remit.adapters.notifiers.webhook import key_of
 from remit.control.problems import Problem, Severity
-from remit.control.resources import ChannelSpec, Resource, Source
+from remit.control.resources import ChannelSpec, Resource, WorkspaceSource
 from remit.facts.credential import FromCommand, Secret
 from remit.ports.credentials import CredentialRefused
 from remit.ports.system import Clock
@@ -15,7 +15,7 @@ UNSIGNED: Final = "channel/unsigned"
 _AGAIN: Final = "mend that, then: remit doctor"
 
 
-async def unsigned(source: Source, clock: Clock) -> tuple[Problem, ...]:
+async def unsigned(source: WorkspaceSource, clock: Clock) -> tuple[Problem, ...]:
     """A warning for each channel of `source` whose secret is not there, or is none, as the service finds it now.
 
     No program is run for it: what one prints is known once there is something to sign.

@@ -17,7 +17,7 @@ from remit.app.settings import no_workspace
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.control.problems import Problem
-from remit.control.resources import Kind, ServerSpec, Source
+from remit.control.resources import ResourceKind, ServerSpec, WorkspaceSource
 from remit.control.suggest import Proposal, propose
 from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
@@ -43,7 +43,7 @@ def suggested(workspace: Path, which: str | None) -> Suggested:
     """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`. Raises `Failure`."""
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
-    declared = {resource.name for resource in source.resources if resource.kind is Kind.SERVER}
+    declared = {resource.name for resource in source.resources if resource.kind is ResourceKind.SERVER}
     found: list[Proposal] = []
     for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
@@ -61,7 +61,7 @@ def suggested(workspace: Path, which: str | None) -> Suggested:
     return without_entry(source, found)
 
 
-def proposed(source: Source, server: str, tools: Sequence[Definition]) -> list[Proposal]:
+def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[Proposal]:
     """For the Server `server`, where `source` declares it, and for its `tools`."""
     declared = [resource for resource in source.resources if resource.name == server]
     sinks = [
@@ -72,7 +72,7 @@ def proposed(source: Source, server: str, tools: Sequence[Definition]) -> list[P
     return [*sinks, *propose(server, tools)]
 
 
-def without_entry(source: Source, proposals: Iterable[Proposal]) -> Suggested:
+def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> Suggested:
     """`proposals` but for tools that have an entry in `source`, and Servers that declare their sink."""
     entered = {
         (resource.kind, resource.name)
@@ -95,11 +95,11 @@ def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
     refused: list[Problem] = []
     texts: dict[str, list[Proposal]] = {}
     for one in proposals:
-        if one.kind is Kind.TOOL:
+        if one.kind is ResourceKind.TOOL:
             texts.setdefault(_server_name(one.name.partition("/")[0]), []).append(one)
     written = write_new(workspace, {f"tools/{server}.yaml": proposed_text(of) for server, of in texts.items()})
     for one in proposals:
-        if one.kind is Kind.SERVER:
+        if one.kind is ResourceKind.SERVER:
             try:
                 file = Folder(workspace).declare_sink(one.name, Sink(str(one.spec["sink"])), one.because["sink"])
             except WorkspaceRefused as error:
@@ -175,7 +175,7 @@ def listed(file: Path) -> tuple[Definition, ...]:
         raise Failure(
             f"{file} cannot be read", why=why, next="name a file: --from FILE", exit=Exit.NOT_FOUND
         ) from error
-    except strictjson.Refused as error:
+    except strictjson.JsonRefused as error:
         raise _no_list(file, str(error)) from error
     tools = value.get("tools") if isinstance(value, Mapping) else value
     if not isinstance(tools, Sequence) or isinstance(tools, str):
@@ -239,7 +239,7 @@ def has_workspace(folder: Path) -> bool:
     return folder.is_dir() and bool(files.found(folder, []))
 
 
-def _source(workspace: Path) -> Source:
+def _source(workspace: Path) -> WorkspaceSource:
     source = Folder(workspace).load()
     if not (source.resources or source.policies or source.problems):
         raise no_workspace(workspace)

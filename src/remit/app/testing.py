@@ -16,7 +16,7 @@ from remit.assure.cases import Case, Unreadable, cases
 from remit.assure.mutants import Fate, fates
 from remit.assure.touched import Gap, Touched, gaps, shares, watched
 from remit.assure.trying import failures
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 from remit.policy.bundle import Bundle
 
 _HOW: Final = "docs/how-to/test-policies.md shows the form of a case"
@@ -75,7 +75,7 @@ def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[LocatedCase]:
     return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
 
 
-def cases_in(source: Source) -> list[LocatedCase]:
+def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
     """The cases of a workspace that was read. Raises `Failure`."""
     return [found for file, text in source.cases for found in _cases(file, text)]
 

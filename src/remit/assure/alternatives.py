@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.escalate.brief import Precedent
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.lineage import Lineage
@@ -42,11 +42,11 @@ def _ended(one: Approval) -> str:
     if one.glass is not None:
         return "glass"
     match one.state:
-        case State.DENIED:
+        case ApprovalState.DENIED:
             return "denied"
-        case State.EXPIRED:
+        case ApprovalState.EXPIRED:
             return "expired"
-        case State.CANCELLED | State.SUPERSEDED:
+        case ApprovalState.CANCELLED | ApprovalState.SUPERSEDED:
             return "withdrawn"
         case _:
             return "approved"

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from remit.assure.recorded import Malformed
 from remit.escalate.grants import Scope
 from remit.facts.limits import Limits
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 ONCE: Final = "once"
 """The yes to one call, which grants nothing beyond it."""
@@ -25,7 +25,7 @@ def approved(line: bytes) -> tuple[tuple[str, str], Scope | None]:
     """The call that `line` says yes to, and what was granted with it; None for nothing. Raises `Malformed`."""
     try:
         value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
-    except Refused as error:
+    except JsonRefused as error:
         raise Malformed(str(error)) from None
     if not isinstance(value, Mapping) or set(value) != {"session", "call_id", "scope"}:
         raise Malformed("it is not {session, call_id, scope}")

@@ -13,7 +13,7 @@ from remit.assure.parts import shown, text_of
 from remit.assure.trying import failures
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, Memory
+from remit.policy.checking import NOTHING, CheckCache
 from remit.policy.compile import compile_bundle
 from remit.policy.form import json_of
 from remit.policy.slice import Policy
@@ -83,7 +83,7 @@ def _without(body: Json) -> Iterator[tuple[str, Json]]:
 
 
 def fates(
-    bundle: Bundle, given: Sequence[Case], user: str | None = None, memory: Memory = NOTHING
+    bundle: Bundle, given: Sequence[Case], user: str | None = None, memory: CheckCache = NOTHING
 ) -> Iterator[Fate | None]:
     """What becomes of each mutant of each policy of `bundle`; None for one that would not be accepted.
 
@@ -102,7 +102,7 @@ def fates(
         yield Fate(mutant, killer)
 
 
-def _bundle(bundle: Bundle, mutant: Mutant, memory: Memory) -> Bundle | None:
+def _bundle(bundle: Bundle, mutant: Mutant, memory: CheckCache) -> Bundle | None:
     """`bundle` with the mutant in its policy's place; None where that does not compile."""
     old = bundle.policies[mutant.ident].statement
     policies = tuple(

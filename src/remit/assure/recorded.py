@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from remit.facts.canonical import Json
 from remit.facts.confidence import units_of
 from remit.facts.limits import Limits
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 LINE: Final = Limits(nodes_max=2_000_000, string_bytes_max=16 * 1024 * 1024)
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -78,7 +78,7 @@ def recorded(line: bytes) -> Recorded:
     """The session that `line` holds. Raises `Malformed`."""
     try:
         value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
-    except Refused as error:
+    except JsonRefused as error:
         raise Malformed(str(error)) from None
     if not isinstance(value, Mapping):
         raise Malformed("it is not a JSON object")

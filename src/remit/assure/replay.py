@@ -37,7 +37,7 @@ from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.granting import reach_recorded, terms
-from remit.pdp.judge import Call, judge_result
+from remit.pdp.judge import JudgedCall, judge_result
 from remit.pdp.past import marks_at_end
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.pdp.through import through
@@ -234,7 +234,7 @@ class _Run:
                 (self._state,),
                 Status.OK if answer.error is None else Status.TOOL_ERROR,
                 _result(answer),
-                call=Call(answer.call_id, action, self._origins, _READINGS.read),
+                call=JudgedCall(answer.call_id, action, self._origins, _READINGS.read),
             )
             self._end(answer)
             if judged.origins is not None:

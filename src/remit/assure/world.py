@@ -25,7 +25,7 @@ from remit.facts.novelty import Used
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
-from remit.pdp.judge import Call, judge_result
+from remit.pdp.judge import JudgedCall, judge_result
 from remit.pdp.measure import impact
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
@@ -186,7 +186,7 @@ class World:
             status,
             result,
             self._stores.held(self.bundle, action).labels,
-            call=Call(ident, action, index),
+            call=JudgedCall(ident, action, index),
         )
         if judged.origins is not None:
             index.apply(judged.origins)

@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.control.names import refer
 from remit.control.problems import Problem
-from remit.control.resources import AdmissionSpec, Kind, Resource
+from remit.control.resources import AdmissionSpec, Resource, ResourceKind
 from remit.facts.admission import Admission, Terms
 
 DAYS_MAX: Final = 366
@@ -22,7 +22,7 @@ def admission_of(
     if not declared:
         return None, []
     resource, spec = declared[0]
-    problems = refer(resource, "spec.owner", (spec.terms.owner,), users, Kind.USER)
+    problems = refer(resource, "spec.owner", (spec.terms.owner,), users, ResourceKind.USER)
     problems += [Problem("admission/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec.terms)]
     for other, _ in declared[1:]:
         what = f"Admission {other.name[:64]!r} is the second one, after {resource.name[:64]!r} in {resource.where}"

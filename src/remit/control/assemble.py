@@ -17,7 +17,7 @@ from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
 from remit.control.names import EVERYONE, check_names, refer
 from remit.control.past import Around, guarantee_of, memory_problem, monitor_of
-from remit.control.problems import Problem, Severity, Where, errors
+from remit.control.problems import Problem, Severity, SourceLocation, errors
 from remit.control.resources import (
     AdmissionSpec,
     AgentSpec,
@@ -25,17 +25,17 @@ from remit.control.resources import (
     BudgetSpec,
     ChannelSpec,
     GuaranteeSpec,
-    Kind,
     MonitorSpec,
     PolicySpec,
     Resource,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
-    Source,
     SourceSpec,
     Spec,
     ToolSpec,
     UserSpec,
+    WorkspaceSource,
 )
 from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
@@ -72,7 +72,7 @@ class Assembled:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AssemblyRefused:
     """At least one error; `problems` holds the warnings too, in order of file and line."""
 
     problems: tuple[Problem, ...]
@@ -83,10 +83,10 @@ class Refused:
         return errors(self.problems)
 
 
-Assembly: TypeAlias = Assembled | Refused
+Assembly: TypeAlias = Assembled | AssemblyRefused
 
 
-def assemble(source: Source) -> Assembly:
+def assemble(source: WorkspaceSource) -> Assembly:
     """The catalog that `source` declares, or why there is none."""
     problems = [*source.problems, *check_names(source.resources)]
     groups, found = resolve(source.resources)
@@ -123,15 +123,17 @@ def assemble(source: Source) -> Assembly:
         problems += _emptiness(catalog)
     problems.sort(key=lambda problem: problem.where)
     if errors(problems):
-        return Refused(tuple(problems))
+        return AssemblyRefused(tuple(problems))
     return Assembled(catalog, tuple(problems))
 
 
-def _members(source: Source, groups: Groups, problems: list[Problem]) -> tuple[dict[str, Agent], dict[str, User]]:
+def _members(
+    source: WorkspaceSource, groups: Groups, problems: list[Problem]
+) -> tuple[dict[str, Agent], dict[str, User]]:
     agents: dict[str, Agent] = {}
     users: dict[str, User] = {}
     for resource, spec in _of(source, AgentSpec):
-        problems += refer(resource, "spec.groups", spec.groups, groups.names, Kind.GROUP)
+        problems += refer(resource, "spec.groups", spec.groups, groups.names, ResourceKind.GROUP)
         for name, text in (("owner", spec.owner), ("purpose", spec.purpose)):
             if not text.strip():
                 what = f"agent {resource.name[:64]!r} has no {name}"
@@ -146,15 +148,15 @@ def _members(source: Source, groups: Groups, problems: list[Problem]) -> tuple[d
             spec.mode,
         )
     for resource, user in _of(source, UserSpec):
-        problems += refer(resource, "spec.groups", user.groups, groups.names, Kind.GROUP)
+        problems += refer(resource, "spec.groups", user.groups, groups.names, ResourceKind.GROUP)
         users[resource.name] = User(resource.name, groups.closure(user.groups), user.person)
     for resource, user in _of(source, UserSpec):
         if user.person is not None:
-            problems += refer(resource, "spec.person", (user.person,), users, Kind.USER)
+            problems += refer(resource, "spec.person", (user.person,), users, ResourceKind.USER)
     return agents, users
 
 
-def _servers(source: Source, problems: list[Problem]) -> dict[str, Server]:
+def _servers(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Server]:
     servers: dict[str, Server] = {}
     for resource, spec in _of(source, ServerSpec):
         server, found = server_of(resource, spec)
@@ -164,18 +166,18 @@ def _servers(source: Source, problems: list[Problem]) -> dict[str, Server]:
     return servers
 
 
-def _channels(source: Source, problems: list[Problem]) -> dict[str, Channel]:
+def _channels(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Channel]:
     channels: dict[str, Channel] = {}
     for resource, spec in _of(source, ChannelSpec):
         channel, found = channel_of(resource, spec)
         problems += found
         channels[resource.name] = channel
     for resource, route in _of(source, RouteSpec):
-        problems += refer(resource, "spec.channels", route.channels, channels, Kind.CHANNEL)
+        problems += refer(resource, "spec.channels", route.channels, channels, ResourceKind.CHANNEL)
     return channels
 
 
-def _budgets(source: Source, named: Named, problems: list[Problem]) -> dict[str, Budget]:
+def _budgets(source: WorkspaceSource, named: Named, problems: list[Problem]) -> dict[str, Budget]:
     budgets: dict[str, Budget] = {}
     for resource, spec in _of(source, BudgetSpec):
         budget, found = budget_of(resource, spec, named)
@@ -184,7 +186,7 @@ def _budgets(source: Source, named: Named, problems: list[Problem]) -> dict[str,
     return budgets
 
 
-def _breakers(source: Source, named: Named, problems: list[Problem]) -> dict[str, Breaker]:
+def _breakers(source: WorkspaceSource, named: Named, problems: list[Problem]) -> dict[str, Breaker]:
     breakers: dict[str, Breaker] = {}
     for resource, spec in _of(source, BreakerSpec):
         breaker, found = breaker_of(resource, spec, named)
@@ -193,7 +195,7 @@ def _breakers(source: Source, named: Named, problems: list[Problem]) -> dict[str
     return breakers
 
 
-def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:
+def _watched(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Watched]:
     sources: dict[str, Watched] = {}
     for resource, spec in _of(source, SourceSpec):
         watched, found = watched_of(resource, spec)
@@ -202,7 +204,7 @@ def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:
     return sources
 
 
-def _watching(source: Source, catalog: Catalog, problems: list[Problem]) -> Catalog:
+def _watching(source: WorkspaceSource, catalog: Catalog, problems: list[Problem]) -> Catalog:
     """`catalog` with what it watches of the past, and guarantees."""
     declared = [*_of(source, MonitorSpec), *_of(source, GuaranteeSpec)]
     if not declared:
@@ -226,14 +228,16 @@ def _watching(source: Source, catalog: Catalog, problems: list[Problem]) -> Cata
     return replace(catalog, monitors=MappingProxyType(monitors), guarantees=MappingProxyType(guarantees))
 
 
-def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:
+def _routes(
+    source: WorkspaceSource, groups: Groups, users: Mapping[str, User], problems: list[Problem]
+) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     specs = {resource.name: spec for resource, spec in _of(source, RouteSpec)}
     for resource, spec in _of(source, RouteSpec):
-        problems += refer(resource, "spec.groups", spec.groups, groups.names, Kind.GROUP)
-        problems += refer(resource, "spec.break_glass", spec.break_glass, groups.names, Kind.GROUP)
+        problems += refer(resource, "spec.groups", spec.groups, groups.names, ResourceKind.GROUP)
+        problems += refer(resource, "spec.break_glass", spec.break_glass, groups.names, ResourceKind.GROUP)
         problems += next_problems(resource, spec, specs)
-        problems += refer(resource, "spec.users", spec.users, users, Kind.USER)
+        problems += refer(resource, "spec.users", spec.users, users, ResourceKind.USER)
         wanted = frozenset(spec.groups)
         voters = (u.who for u in users.values() if u.name in spec.users or u.groups & wanted)
         route, found = route_of(resource, spec, voters)
@@ -242,7 +246,7 @@ def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems:
     return routes
 
 
-def _policies(source: Source) -> tuple[PolicySource, ...]:
+def _policies(source: WorkspaceSource) -> tuple[PolicySource, ...]:
     """`.cedar` files, and for each YAML file one text whose lines are those of that file."""
     texts: dict[str, str] = {}
     embedded = sorted(((resource.where.file, spec.line, spec.cedar) for resource, spec in _of(source, PolicySpec)))
@@ -259,7 +263,7 @@ def _emptiness(catalog: Catalog) -> Iterable[Problem]:
         if not there:
             yield Problem(
                 f"workspace/no-{nouns}",
-                Where("."),
+                SourceLocation("."),
                 f"the workspace declares no {nouns}",
                 "nothing is permitted",
                 next="see a small complete workspace: remit init DIR",
@@ -267,5 +271,5 @@ def _emptiness(catalog: Catalog) -> Iterable[Problem]:
             )
 
 
-def _of(source: Source, spec: type[_S]) -> list[tuple[Resource, _S]]:
+def _of(source: WorkspaceSource, spec: type[_S]) -> list[tuple[Resource, _S]]:
     return [(found, found.spec) for found in source.resources if isinstance(found.spec, spec)]

@@ -6,8 +6,8 @@ from typing import Final
 from remit.control.budgets import Named
 from remit.control.names import refer
 from remit.control.problems import Problem
-from remit.control.resources import BreakerSpec, Kind, Resource
-from remit.facts.breaker import OF_AGENTS, SAMPLES_MAX, Breaker, On, Over
+from remit.control.resources import BreakerSpec, Resource, ResourceKind
+from remit.facts.breaker import OF_AGENTS, SAMPLES_MAX, Breaker, BreakerSubject, On
 from remit.facts.budget import Per
 
 SECONDS_MAX: Final = 86_400.0
@@ -20,9 +20,9 @@ def breaker_of(resource: Resource, spec: BreakerSpec, named: Named) -> tuple[Bre
     problems = [Problem("breaker/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
     if spec.of is not None:
         kind, known = {
-            Over.AGENT: named.whose[Per.AGENT],
-            Over.SERVER: (Kind.SERVER, named.servers),
-            Over.TOOL: named.whose[Per.TOOL],
+            BreakerSubject.AGENT: named.whose[Per.AGENT],
+            BreakerSubject.SERVER: (ResourceKind.SERVER, named.servers),
+            BreakerSubject.TOOL: named.whose[Per.TOOL],
         }[spec.over]
         problems += refer(resource, "spec.of", (spec.of,), known, kind)
     breaker = Breaker(
@@ -41,9 +41,9 @@ def breaker_of(resource: Resource, spec: BreakerSpec, named: Named) -> tuple[Bre
 
 
 def _wrong(spec: BreakerSpec) -> Iterator[tuple[str, str]]:
-    if spec.on in OF_AGENTS and spec.over is not Over.AGENT:
+    if spec.on in OF_AGENTS and spec.over is not BreakerSubject.AGENT:
         yield "over", f"{spec.on.value} is an agent's own doing: it is over an agent"
-    if spec.on is On.CASCADE and spec.over is not Over.SERVER:
+    if spec.on is On.CASCADE and spec.over is not BreakerSubject.SERVER:
         yield "over", "a cascade has a server as its cause: it is over a server"
     most = 100 if spec.on in _SHARES else SAMPLES_MAX
     least = 0 if spec.on in {On.DEPTH, On.CYCLES} else 2 if spec.on in {On.IDENTICAL, On.CASCADE} else 1

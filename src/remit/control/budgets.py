@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.control.names import refer
 from remit.control.problems import Problem
-from remit.control.resources import BudgetSpec, Kind, Resource
+from remit.control.resources import BudgetSpec, Resource, ResourceKind
 from remit.facts.agent import Agent, User
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
 from remit.facts.catalog import Effect, Server, Tool
@@ -34,11 +34,11 @@ class Named:
         self.tools = {f"{server}/{name}": tool for (server, name), tool in tools.items()}
         self.servers = servers
         self.routes = routes
-        self.whose: Mapping[Per, tuple[Kind, Collection[str]]] = {
-            Per.AGENT: (Kind.AGENT, agents),
-            Per.USER: (Kind.USER, users),
-            Per.GROUP: (Kind.GROUP, groups),
-            Per.TOOL: (Kind.TOOL, self.tools),
+        self.whose: Mapping[Per, tuple[ResourceKind, Collection[str]]] = {
+            Per.AGENT: (ResourceKind.AGENT, agents),
+            Per.USER: (ResourceKind.USER, users),
+            Per.GROUP: (ResourceKind.GROUP, groups),
+            Per.TOOL: (ResourceKind.TOOL, self.tools),
         }
 
 
@@ -100,10 +100,12 @@ def _references(resource: Resource, spec: BudgetSpec, named: Named) -> Iterator[
         kind, known = named.whose[spec.per]
         yield from refer(resource, "spec.of", (spec.of,), known, kind)
     if spec.route is not None:
-        yield from refer(resource, "spec.route", (spec.route,), named.routes, Kind.ROUTE)
+        yield from refer(resource, "spec.route", (spec.route,), named.routes, ResourceKind.ROUTE)
     tools = [one for one in spec.tools if "/" in one]
-    yield from refer(resource, "spec.tools", tools, named.tools, Kind.TOOL)
-    yield from refer(resource, "spec.tools", [one for one in spec.tools if "/" not in one], named.servers, Kind.SERVER)
+    yield from refer(resource, "spec.tools", tools, named.tools, ResourceKind.TOOL)
+    yield from refer(
+        resource, "spec.tools", [one for one in spec.tools if "/" not in one], named.servers, ResourceKind.SERVER
+    )
     if spec.measure not in {Measure.AMOUNT, Measure.RECORDS}:
         return
     for name, tool in sorted(named.tools.items()):

@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.control.difference import Added, Change, Removed, Replaced, changes, render
 from remit.control.manifests import HIDDEN, catalog_json
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.text import escaped
@@ -42,7 +42,7 @@ class ResourceChange:
     """One resource that differs; `lines` are for people and safe to print."""
 
     op: Op
-    kind: Kind
+    kind: ResourceKind
     name: str
     lines: tuple[str, ...] = ()
 
@@ -66,7 +66,7 @@ class ResourceChange:
 class Described:
     """One of two bundles as it is compared: resources by kind and name, and the text of each policy by `@id`."""
 
-    resources: Mapping[tuple[Kind, str], Mapping[str, Json]]
+    resources: Mapping[tuple[ResourceKind, str], Mapping[str, Json]]
     policies: Mapping[str, str]
     session_hours_max: float
 
@@ -86,14 +86,14 @@ def compare(before: Described, after: Described) -> tuple[ResourceChange, ...]:
     found = [*_compared(before.resources, after.resources), *_policies(before.policies, after.policies)]
     if before.session_hours_max != after.session_hours_max:
         hours = f"{before.session_hours_max:g} -> {after.session_hours_max:g}"
-        found.append(ResourceChange(Op.CHANGE, Kind.POLICY, "session_hours_max", (hours,)))
-    order = list(Kind)
+        found.append(ResourceChange(Op.CHANGE, ResourceKind.POLICY, "session_hours_max", (hours,)))
+    order = list(ResourceKind)
     return tuple(sorted(found, key=lambda change: (order.index(change.kind), change.name)))
 
 
 def _compared(
-    old: Mapping[tuple[Kind, str], Mapping[str, Json]],
-    new: Mapping[tuple[Kind, str], Mapping[str, Json]],
+    old: Mapping[tuple[ResourceKind, str], Mapping[str, Json]],
+    new: Mapping[tuple[ResourceKind, str], Mapping[str, Json]],
 ) -> Iterator[ResourceChange]:
     for kind, name in old.keys() | new.keys():
         if (kind, name) not in old:
@@ -113,7 +113,7 @@ def _policies(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Resour
         op = Op.ADD if before is None else Op.REMOVE if after is None else Op.CHANGE
         lines = difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), lineterm="", n=1)
         shown = (escaped(line) for line in lines if not line.startswith(("---", "+++", "@@")))
-        yield ResourceChange(op, Kind.POLICY, name, tuple(shown))
+        yield ResourceChange(op, ResourceKind.POLICY, name, tuple(shown))
 
 
 def _line(change: Change) -> str:

@@ -13,7 +13,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 
 
-class Standing(StrEnum):
+class DriftStatus(StrEnum):
     """How a live tool compares with the lock; values are those of `pdp.snapshot.Pin`."""
 
     MATCHES = "matches"
@@ -23,7 +23,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class DriftComparison:
     """One tool. `pinned` is None if unreviewed, `live` is None if missing; `pin` is the live one.
 
     `changes` from pinned to live are there for a drifted tool. `note` says what no difference
@@ -32,7 +32,7 @@ class Comparison:
 
     server: str
     tool: str
-    standing: Standing
+    standing: DriftStatus
     pinned: Definition | None
     live: Definition | None
     pin: str | None
@@ -51,18 +51,18 @@ class Comparison:
         }
 
 
-def compare(lock: Lock, server: str, live: Iterable[Definition]) -> tuple[Comparison, ...]:
+def compare(lock: Lock, server: str, live: Iterable[Definition]) -> tuple[DriftComparison, ...]:
     """Every tool of `server` that is locked or live, by name."""
     pinned = lock.of(server)
     listed = _by_name(live)
     standing = _standings({name: entry.pin for name, entry in pinned.items()}, listed)
-    found: list[Comparison] = []
+    found: list[DriftComparison] = []
     for name in sorted(pinned.keys() | listed.keys()):
         here = listed.get(name, [])
         locked = pinned[name].definition if name in pinned else None
         current = here[-1] if here else None
         found.append(
-            Comparison(
+            DriftComparison(
                 server,
                 name,
                 standing[name],
@@ -83,15 +83,15 @@ def _by_name(live: Iterable[Definition]) -> dict[str, list[Definition]]:
     return listed
 
 
-def _standings(pins: Mapping[str, str], listed: Mapping[str, list[Definition]]) -> dict[str, Standing]:
-    found = dict.fromkeys(pins, Standing.MISSING)
+def _standings(pins: Mapping[str, str], listed: Mapping[str, list[Definition]]) -> dict[str, DriftStatus]:
+    found = dict.fromkeys(pins, DriftStatus.MISSING)
     for name, here in listed.items():
         if name not in pins:
-            found[name] = Standing.UNREVIEWED
+            found[name] = DriftStatus.UNREVIEWED
         elif len(here) == 1 and _pin(here[0]) == pins[name]:
-            found[name] = Standing.MATCHES
+            found[name] = DriftStatus.MATCHES
         else:
-            found[name] = Standing.DRIFTED
+            found[name] = DriftStatus.DRIFTED
     return found
 
 

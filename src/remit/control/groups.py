@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from remit.control.names import EVERYONE, refer
 from remit.control.problems import Problem
-from remit.control.resources import GroupSpec, Kind, Resource
+from remit.control.resources import GroupSpec, Resource, ResourceKind
 
 
 class Groups:
@@ -41,7 +41,7 @@ def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[Problem]]:
     problems: list[Problem] = []
     parents: dict[str, tuple[str, ...]] = {EVERYONE: ()}
     for name, (resource, spec) in declared.items():
-        problems.extend(refer(resource, "spec.groups", spec.groups, known, Kind.GROUP))
+        problems.extend(refer(resource, "spec.groups", spec.groups, known, ResourceKind.GROUP))
         parents[name] = tuple(parent for parent in spec.groups if parent in known)
     order, cycles = _upward(parents)
     for cycle in cycles:

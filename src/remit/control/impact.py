@@ -9,7 +9,7 @@ from remit.control.flow import leads_somewhere
 from remit.control.lock import Pinned
 from remit.control.problems import Problem
 from remit.control.resources import Resource, ToolSpec
-from remit.facts.impact import Counts
+from remit.facts.impact import ImpactMeasure
 from remit.facts.results import steps
 
 
@@ -24,7 +24,7 @@ def impact_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Itera
         elif not leads_somewhere(pinned.definition.input_schema, path):
             what = f"{extractor.path[:64]} leads nowhere in the arguments that were accepted"
             yield Problem("tool/impact", where, what, "what is never found would be bounded by nothing")
-        if measure == "amount" and extractor.counts is not Counts.NUMBER:
+        if measure == "amount" and extractor.counts is not ImpactMeasure.NUMBER:
             what = "an amount is a number"
             yield Problem("tool/impact", where, what, hint="records and recipients are counted")
         if path and path[0] in {name for name, one in spec.arguments.items() if one.secret}:

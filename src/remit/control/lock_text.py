@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from remit.control.lock import EMPTY, FILE, Lock, Pinned, pin_or_problem
-from remit.control.problems import Problem, Where
+from remit.control.problems import Problem, SourceLocation
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 
@@ -70,7 +70,7 @@ def _version_problem(members: Mapping[str, Json]) -> Problem | None:
     if version > VERSION:
         return Problem(
             "lock/version",
-            Where(FILE),
+            SourceLocation(FILE),
             f"{FILE} has version {version}, and this Remit reads up to {VERSION}",
             "a newer Remit wrote it",
             next="use that Remit, or a newer one: remit --version",
@@ -109,7 +109,7 @@ def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | Problem:
     if pin != stored:
         return Problem(
             "lock/tampered",
-            Where(FILE, _line_of(stored, text)),
+            SourceLocation(FILE, _line_of(stored, text)),
             f"the definition of {called!r} does not have the hash beside it",
             "the lock was changed by hand: nobody accepted what stands there now",
             next=f"restore {FILE} from version control, then run: remit tools review {server[:64]}",
@@ -179,4 +179,6 @@ def _no_constant(word: str) -> Json:
 
 
 def _problem(code: str, what: str, line: int = 0) -> Problem:
-    return Problem(code, Where(FILE, line), f"{FILE} cannot be read: {what}", "no tool is known", next=_RESTORE)
+    return Problem(
+        code, SourceLocation(FILE, line), f"{FILE} cannot be read: {what}", "no tool is known", next=_RESTORE
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from remit.control.past_text import past_json
-from remit.control.problems import Where
+from remit.control.problems import SourceLocation
 from remit.control.resources import (
     API_VERSION,
     AdmissionSpec,
@@ -18,17 +18,17 @@ from remit.control.resources import (
     ChannelSpec,
     GroupSpec,
     GuaranteeSpec,
-    Kind,
     MonitorSpec,
     PolicySpec,
     Resource,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
-    Source,
     SourceSpec,
     Spec,
     ToolSpec,
     UserSpec,
+    WorkspaceSource,
 )
 from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
@@ -45,30 +45,32 @@ class PolicyText:
     """One policy of a bundle: its text and where that begins."""
 
     text: str
-    where: Where
+    where: SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One resource to list or describe; `where` is None for what no file declares."""
 
-    kind: Kind
+    kind: ResourceKind
     name: str
-    where: Where | None
+    where: SourceLocation | None
     manifest: Mapping[str, Json]
 
 
-def shown(kind: Kind, source: Source, catalog: Catalog, policies: Mapping[str, PolicyText]) -> tuple[Shown, ...]:
+def shown(
+    kind: ResourceKind, source: WorkspaceSource, catalog: Catalog, policies: Mapping[str, PolicyText]
+) -> tuple[Shown, ...]:
     """The resources of `kind` that run, by name.
 
     Tools are the accepted ones, with a catalog entry or without; policies go by their `@id`.
     """
     declared = {r.name: r for r in source.resources if r.kind is kind}
     match kind:
-        case Kind.TOOL:
+        case ResourceKind.TOOL:
             tools = {f"{tool.server}/{tool.name}": tool for tool in catalog.tools.values()}
             found = [_shown_tool(name, tools[name], declared.get(name)) for name in tools]
-        case Kind.POLICY:
+        case ResourceKind.POLICY:
             found = [
                 Shown(kind, name, policy.where, _manifest(kind, name, {"cedar": policy.text}))
                 for name, policy in policies.items()
@@ -82,7 +84,7 @@ def shown(kind: Kind, source: Source, catalog: Catalog, policies: Mapping[str, P
 def manifest(resource: Resource, catalog: Catalog | None = None) -> Mapping[str, Json]:
     """`resource` as declared; with the `catalog` it runs in, its `status` says what came of it."""
     status: dict[str, Json] = {}
-    people = catalog and {Kind.AGENT: catalog.agents, Kind.USER: catalog.users}.get(resource.kind)
+    people = catalog and {ResourceKind.AGENT: catalog.agents, ResourceKind.USER: catalog.users}.get(resource.kind)
     if people and resource.name in people:
         status["groups"] = sorted(people[resource.name].groups)
     return _manifest(resource.kind, resource.name, spec_json(resource.spec), status, resource)
@@ -184,14 +186,14 @@ def _argument_json(one: Argument) -> Json:
     return members
 
 
-def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Json]]:
+def catalog_json(catalog: Catalog) -> Mapping[tuple[ResourceKind, str], Mapping[str, Json]]:
     """What a catalog says of each resource, groups flattened, policies aside.
 
     Holds the values of environment variables: to compare, not to show.
     """
-    found: dict[tuple[Kind, str], Mapping[str, Json]] = {}
+    found: dict[tuple[ResourceKind, str], Mapping[str, Json]] = {}
     for name, agent in catalog.agents.items():
-        found[Kind.AGENT, name] = {
+        found[ResourceKind.AGENT, name] = {
             "owner": agent.owner,
             "purpose": agent.purpose,
             "groups": dict.fromkeys(agent.groups, True),
@@ -199,13 +201,13 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "mode": agent.mode.value,
         }
     for name, user in catalog.users.items():
-        found[Kind.USER, name] = {"groups": dict.fromkeys(user.groups, True), "person": user.person}
+        found[ResourceKind.USER, name] = {"groups": dict.fromkeys(user.groups, True), "person": user.person}
     for name in catalog.groups:
-        found[Kind.GROUP, name] = {}
+        found[ResourceKind.GROUP, name] = {}
     for name, server in catalog.servers.items():
-        found[Kind.SERVER, name] = _server_json(server)
+        found[ResourceKind.SERVER, name] = _server_json(server)
     for tool in catalog.tools.values():
-        found[Kind.TOOL, f"{tool.server}/{tool.name}"] = {
+        found[ResourceKind.TOOL, f"{tool.server}/{tool.name}"] = {
             "effect": tool.effect.value,
             "sink": tool.sink.value,
             "source": dict.fromkeys(tool.source, True),
@@ -216,21 +218,25 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "definition": tool.definition.to_json(),
         }
     for name, route in catalog.routes.items():
-        found[Kind.ROUTE, name] = _route_json(route)
+        found[ResourceKind.ROUTE, name] = _route_json(route)
     for name, watched in catalog.sources.items():
-        found[Kind.SOURCE, name] = _source_json(watched)
+        found[ResourceKind.SOURCE, name] = _source_json(watched)
     for name, budget in catalog.budgets.items():
-        found[Kind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
+        found[ResourceKind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
     for name, breaker in catalog.breakers.items():
-        found[Kind.BREAKER, name] = breaker.to_json()
+        found[ResourceKind.BREAKER, name] = breaker.to_json()
     for name, channel in catalog.channels.items():
-        found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json(), **_about(channel.about)}
+        found[ResourceKind.CHANNEL, name] = {
+            "url": channel.url,
+            "secret": channel.secret.to_json(),
+            **_about(channel.about),
+        }
     for name, monitor in catalog.monitors.items():
-        found[Kind.MONITOR, name] = monitor.to_json()
+        found[ResourceKind.MONITOR, name] = monitor.to_json()
     for name, guarantee in catalog.guarantees.items():
-        found[Kind.GUARANTEE, name] = guarantee.to_json()
+        found[ResourceKind.GUARANTEE, name] = guarantee.to_json()
     if catalog.admission is not None:
-        found[Kind.ADMISSION, catalog.admission.name] = catalog.admission.terms.to_json()
+        found[ResourceKind.ADMISSION, catalog.admission.name] = catalog.admission.terms.to_json()
     return found
 
 
@@ -306,11 +312,11 @@ def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
         "definition": tool.definition.to_json(),
     }
     where = declared.where if declared else None
-    return Shown(Kind.TOOL, name, where, _manifest(Kind.TOOL, name, spec, status, declared))
+    return Shown(ResourceKind.TOOL, name, where, _manifest(ResourceKind.TOOL, name, spec, status, declared))
 
 
 def _manifest(
-    kind: Kind,
+    kind: ResourceKind,
     name: str,
     spec: Mapping[str, Json],
     status: Mapping[str, Json] | None = None,

@@ -4,35 +4,35 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from remit.control.problems import Problem, Where, did_you_mean
-from remit.control.resources import Kind, Resource
+from remit.control.problems import Problem, SourceLocation, did_you_mean
+from remit.control.resources import Resource, ResourceKind
 from remit.facts.catalog import NAME, SERVER_NAME
 from remit.facts.label import LABEL
 from remit.facts.monitor import MONITOR_NAME
 
 EVERYONE: Final = "everyone"
-RESERVED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
+RESERVED: Final[Mapping[ResourceKind, frozenset[str]]] = MappingProxyType(
     {
-        Kind.GROUP: frozenset({EVERYONE}),
-        Kind.SERVER: frozenset({"remit"}),
+        ResourceKind.GROUP: frozenset({EVERYONE}),
+        ResourceKind.SERVER: frozenset({"remit"}),
     }
 )
-COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
+COUNT_MAX: Final[Mapping[ResourceKind, int]] = MappingProxyType(
     {
-        Kind.AGENT: 10_000,
-        Kind.USER: 50_000,
-        Kind.GROUP: 1_000,
-        Kind.SERVER: 200,
-        Kind.TOOL: 5_000,
-        Kind.POLICY: 10_000,
-        Kind.ROUTE: 1_000,
-        Kind.CHANNEL: 100,
-        Kind.SOURCE: 100,
-        Kind.BUDGET: 1_000,
-        Kind.BREAKER: 1_000,
-        Kind.MONITOR: 1_000,
-        Kind.GUARANTEE: 200,
-        Kind.ADMISSION: 100,
+        ResourceKind.AGENT: 10_000,
+        ResourceKind.USER: 50_000,
+        ResourceKind.GROUP: 1_000,
+        ResourceKind.SERVER: 200,
+        ResourceKind.TOOL: 5_000,
+        ResourceKind.POLICY: 10_000,
+        ResourceKind.ROUTE: 1_000,
+        ResourceKind.CHANNEL: 100,
+        ResourceKind.SOURCE: 100,
+        ResourceKind.BUDGET: 1_000,
+        ResourceKind.BREAKER: 1_000,
+        ResourceKind.MONITOR: 1_000,
+        ResourceKind.GUARANTEE: 200,
+        ResourceKind.ADMISSION: 100,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")
@@ -57,8 +57,8 @@ def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[Pro
 def check_names(resources: Iterable[Resource]) -> list[Problem]:
     """Malformed and reserved names, two resources of one kind with one name, too many of a kind."""
     problems: list[Problem] = []
-    first: dict[tuple[Kind, str], Where] = {}
-    counts: dict[Kind, int] = {}
+    first: dict[tuple[ResourceKind, str], SourceLocation] = {}
+    counts: dict[ResourceKind, int] = {}
     for resource in resources:
         kind, where = resource.kind, resource.at("metadata.name")
         counts[kind] = counts.get(kind, 0) + 1
@@ -80,7 +80,9 @@ def check_names(resources: Iterable[Resource]) -> list[Problem]:
     return problems
 
 
-def refer(resource: Resource, path: str, names: Iterable[str], known: Collection[str], noun: Kind) -> list[Problem]:
+def refer(
+    resource: Resource, path: str, names: Iterable[str], known: Collection[str], noun: ResourceKind
+) -> list[Problem]:
     """A problem for each of `names`, listed at `path` of `resource`, that is not `known`."""
     return [
         Problem(
@@ -101,17 +103,17 @@ def _name_problem(resource: Resource) -> Problem | None:
     if name in RESERVED.get(kind, ()):
         why = (
             "it exists always and holds every agent and user"
-            if kind is Kind.GROUP
+            if kind is ResourceKind.GROUP
             else ("it is kept for Remit's own tools")
         )
         return Problem("name/reserved", where, f"{kind} cannot be named {name!r}", why)
-    if kind is Kind.TOOL:
+    if kind is ResourceKind.TOOL:
         server, slash, tool = name.partition("/")
         fits = bool(slash and tool and SERVER_NAME.fullmatch(server))
         rule = "SERVER/TOOL"
-    elif kind is Kind.SERVER:
+    elif kind is ResourceKind.SERVER:
         fits, rule = SERVER_NAME.fullmatch(name) is not None, "1-24 of a-z 0-9 -"
-    elif kind is Kind.MONITOR:
+    elif kind is ResourceKind.MONITOR:
         fits, rule = MONITOR_NAME.fullmatch(name) is not None, "1-63 of letters, digits and _, no digit first"
     else:
         fits, rule = NAME.fullmatch(name) is not None, NAME_RULE
@@ -120,7 +122,7 @@ def _name_problem(resource: Resource) -> Problem | None:
     return Problem("name/malformed", where, f"{name[:128]!r} does not name a {kind}: {rule}")
 
 
-def _too_many(kind: Kind, where: Where) -> Problem:
+def _too_many(kind: ResourceKind, where: SourceLocation) -> Problem:
     return Problem(
         "limit/count",
         where,

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from remit.control.names import refer
 from remit.control.problems import Problem, Severity, did_you_mean
-from remit.control.resources import GuaranteeSpec, Kind, MonitorSpec, Resource, WindowSpec
+from remit.control.resources import GuaranteeSpec, MonitorSpec, Resource, ResourceKind, WindowSpec
 from remit.facts.agent import Agent, User
 from remit.facts.catalog import Tool
 from remit.facts.feed import picked
@@ -69,8 +69,8 @@ def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[M
     for field, events in (("of", spec.events), ("unless", spec.unless)):
         for index, event in enumerate(events):
             at = f"spec.{field}.{index}"
-            problems += refer(resource, f"{at}.agents", sorted(event.agents), around.agents, Kind.AGENT)
-            problems += refer(resource, f"{at}.groups", sorted(event.groups), around.groups, Kind.GROUP)
+            problems += refer(resource, f"{at}.agents", sorted(event.agents), around.agents, ResourceKind.AGENT)
+            problems += refer(resource, f"{at}.groups", sorted(event.groups), around.groups, ResourceKind.GROUP)
             problems += _selected(resource, at, event.of, around)
             problems += [
                 Problem("monitor/event", resource.at(at), why)
@@ -83,7 +83,7 @@ def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[M
 
 def guarantee_of(resource: Resource, spec: GuaranteeSpec, around: Around) -> tuple[Guarantee | None, list[Problem]]:
     """The guarantee that `spec` declares, None where it names none or several, and what is wrong about it."""
-    problems = refer(resource, "spec.owner", (spec.owner,), around.users, Kind.USER)
+    problems = refer(resource, "spec.owner", (spec.owner,), around.users, ResourceKind.USER)
     if len(spec.holds) != 1:
         what = f"guarantee {resource.name[:64]!r} names {len(spec.holds)} of no_flow, separate, powers, rate"
         return None, [*problems, Problem("guarantee/shape", resource.at("spec"), what, "it is exactly one")]

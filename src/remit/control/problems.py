@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Where:
+class SourceLocation:
     """A place in the workspace: `file` relative to its root, `line` from 1 (0: the whole file)."""
 
     file: str
@@ -40,7 +40,7 @@ class Problem:
     """
 
     code: str
-    where: Where
+    where: SourceLocation
     what: str
     why: str = ""
     hint: str = ""

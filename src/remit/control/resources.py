@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from remit.control.lock import EMPTY, Lock
-from remit.control.problems import Problem, Where
+from remit.control.problems import Problem, SourceLocation
 from remit.facts.admission import Terms
 from remit.facts.agent import Harness, Mode
-from remit.facts.breaker import On, Over
+from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic
 from remit.facts.credential import OAuth, Secret
@@ -35,7 +35,7 @@ _NO_ARGUMENTS: Final[Mapping[str, Argument]] = MappingProxyType({})
 _NOWHERE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """The kinds of resource that this version knows."""
 
     AGENT = "Agent"
@@ -46,7 +46,7 @@ class Kind(StrEnum):
     POLICY = "Policy"
     ROUTE = "Route"
     CHANNEL = "Channel"
-    SOURCE = "Source"
+    SOURCE = "WorkspaceSource"
     BUDGET = "Budget"
     BREAKER = "Breaker"
     MONITOR = "Monitor"
@@ -209,7 +209,7 @@ class BreakerSpec:
     """What is too much, and for how long it then rests; see `facts.breaker.Breaker`."""
 
     on: On
-    over: Over
+    over: BreakerSubject
     limit: int
     of: str | None = None
     within_s: float = 60.0
@@ -290,25 +290,25 @@ class Resource:
 
     name: str
     spec: Spec
-    where: Where
+    where: SourceLocation
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     lines: Mapping[str, int] = field(default_factory=lambda: _NOWHERE)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ResourceKind:
         """The kind that the spec belongs to."""
         return kind_of(self.spec)
 
-    def at(self, path: str) -> Where:
+    def at(self, path: str) -> SourceLocation:
         """The place of the field at `path`, or of the nearest one around it that is known."""
         while path and path not in self.lines:
             path = path.rpartition(".")[0]
-        return Where(self.where.file, self.lines[path] if path else self.where.line)
+        return SourceLocation(self.where.file, self.lines[path] if path else self.where.line)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WorkspaceSource:
     """A workspace as read: what could be read, and the problems met in reading the rest.
 
     `policies` are the `.cedar` files, `cases` those of cases, by path and text. With any error among
@@ -322,26 +322,26 @@ class Source:
     cases: tuple[tuple[str, str], ...] = ()
 
 
-_KINDS: Final[Mapping[type[Spec], Kind]] = MappingProxyType(
+_KINDS: Final[Mapping[type[Spec], ResourceKind]] = MappingProxyType(
     {
-        AgentSpec: Kind.AGENT,
-        UserSpec: Kind.USER,
-        GroupSpec: Kind.GROUP,
-        ServerSpec: Kind.SERVER,
-        ToolSpec: Kind.TOOL,
-        PolicySpec: Kind.POLICY,
-        RouteSpec: Kind.ROUTE,
-        ChannelSpec: Kind.CHANNEL,
-        SourceSpec: Kind.SOURCE,
-        BudgetSpec: Kind.BUDGET,
-        BreakerSpec: Kind.BREAKER,
-        MonitorSpec: Kind.MONITOR,
-        GuaranteeSpec: Kind.GUARANTEE,
-        AdmissionSpec: Kind.ADMISSION,
+        AgentSpec: ResourceKind.AGENT,
+        UserSpec: ResourceKind.USER,
+        GroupSpec: ResourceKind.GROUP,
+        ServerSpec: ResourceKind.SERVER,
+        ToolSpec: ResourceKind.TOOL,
+        PolicySpec: ResourceKind.POLICY,
+        RouteSpec: ResourceKind.ROUTE,
+        ChannelSpec: ResourceKind.CHANNEL,
+        SourceSpec: ResourceKind.SOURCE,
+        BudgetSpec: ResourceKind.BUDGET,
+        BreakerSpec: ResourceKind.BREAKER,
+        MonitorSpec: ResourceKind.MONITOR,
+        GuaranteeSpec: ResourceKind.GUARANTEE,
+        AdmissionSpec: ResourceKind.ADMISSION,
     }
 )
 
 
-def kind_of(spec: Spec) -> Kind:
+def kind_of(spec: Spec) -> ResourceKind:
     """The kind that `spec` belongs to."""
     return _KINDS[type(spec)]

@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.control.described import described
 from remit.control.difference import one_line, render
-from remit.control.drift import Comparison, Standing, compare
+from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin
 from remit.control.resources import API_VERSION
 from remit.facts.canonical import Json
@@ -57,7 +57,7 @@ class Reviewed:
     be accepted.
     """
 
-    comparison: Comparison
+    comparison: DriftComparison
     exposed: str
     lines: tuple[str, ...]
     pin: str | None
@@ -90,7 +90,7 @@ def review(lock: Lock, server: str, live: Iterable[Definition], catalogued: Iter
     definitions = tuple(live)
     known = frozenset(catalogued)
     compared = compare(lock, server, definitions)
-    waiting = (one for one in compared if one.standing is not Standing.MATCHES)
+    waiting = (one for one in compared if one.standing is not DriftStatus.MATCHES)
     tools = tuple(_reviewed(one, entered=f"{server}/{one.tool}" in known) for one in waiting)
     acceptable = definitions and not any(one.note for one in compared)
     return Review(server, tools, list_pin(definitions) if acceptable else None)
@@ -152,7 +152,7 @@ def _entry(server: str, definition: Definition, effect: Effect, sink: Sink, sour
     )
 
 
-def _reviewed(one: Comparison, *, entered: bool) -> Reviewed:
+def _reviewed(one: DriftComparison, *, entered: bool) -> Reviewed:
     name = f"{one.server}/{one.tool}"
     lines = [f"{one_line(name)}: {one.standing}"]
     if one.note:

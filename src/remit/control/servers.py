@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, secret_problems
 from remit.control.names import label_problems, refer
 from remit.control.problems import Problem, Severity
-from remit.control.resources import Kind, Resource, RouteSpec, ServerSpec
+from remit.control.resources import Resource, ResourceKind, RouteSpec, ServerSpec
 from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
 from remit.facts.label import closed
 
@@ -129,7 +129,7 @@ def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, Route
         seen.add(name)
         found = specs.get(name)
         if found is None:
-            return refer(resource, "spec.next", (spec.next,), specs, Kind.ROUTE)
+            return refer(resource, "spec.next", (spec.next,), specs, ResourceKind.ROUTE)
         if found.next is None:
             return []
         name = found.next

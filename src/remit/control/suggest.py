@@ -15,7 +15,7 @@ from typing import Final
 
 from remit.control import suggest_words as words
 from remit.control.flow import leads_somewhere
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.control.suggest_impact import measures
 from remit.control.suggest_schema import enumerated, kinds, properties
 from remit.facts.canonical import Json
@@ -36,7 +36,7 @@ class Proposal:
     name: str
     spec: Mapping[str, Json]
     because: Mapping[str, str]
-    kind: Kind = Kind.TOOL
+    kind: ResourceKind = ResourceKind.TOOL
     where: str = ""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.control import suggest_words as words
-from remit.control.resources import Kind, ServerSpec
+from remit.control.resources import ResourceKind, ServerSpec
 from remit.control.suggest import Proposal, spoken
 from remit.facts.address import is_inside
 from remit.facts.canonical import Json
@@ -35,7 +35,7 @@ def propose_sink(server: str, spec: ServerSpec, tools: Iterable[Definition], whe
     place = "it runs on this machine" if spec.url is None else "its address is inside"
     inside = f"its name says {_said(server, words.INSIDE)!r}, {place}, and nothing of it speaks of others"
     sink, why = (Sink.INTERNAL, inside) if against is None else (Sink.EXTERNAL, against)
-    return Proposal(server, {"sink": sink.value}, {"sink": why}, Kind.SERVER, where)
+    return Proposal(server, {"sink": sink.value}, {"sink": why}, ResourceKind.SERVER, where)
 
 
 def _against(server: str, spec: ServerSpec, tools: Iterable[Definition]) -> Iterator[str]:

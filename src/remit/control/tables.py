@@ -9,35 +9,35 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 
-_COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+_COLUMNS: Final[Mapping[ResourceKind, tuple[str, ...]]] = MappingProxyType(
     {
-        Kind.AGENT: ("owner", "groups", "mode", "harness"),
-        Kind.USER: ("groups",),
-        Kind.GROUP: ("groups", "description"),
-        Kind.SERVER: ("reached", "shared", "state"),
-        Kind.TOOL: ("effect", "sink", "source", "tags"),
-        Kind.POLICY: (),
-        Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
-        Kind.CHANNEL: ("url",),
-        Kind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
-        Kind.BUDGET: ("measure", "per", "of", "hard", "soft", "window_s", "most_used"),
-        Kind.BREAKER: ("on", "over", "of", "limit", "within_s", "open_s"),
-        Kind.MONITOR: ("op", "over", "within_s", "by"),
-        Kind.GUARANTEE: ("owner", "holds", "state", "denied"),
-        Kind.ADMISSION: ("owner", "days", "chains", "attack"),
+        ResourceKind.AGENT: ("owner", "groups", "mode", "harness"),
+        ResourceKind.USER: ("groups",),
+        ResourceKind.GROUP: ("groups", "description"),
+        ResourceKind.SERVER: ("reached", "shared", "state"),
+        ResourceKind.TOOL: ("effect", "sink", "source", "tags"),
+        ResourceKind.POLICY: (),
+        ResourceKind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
+        ResourceKind.CHANNEL: ("url",),
+        ResourceKind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
+        ResourceKind.BUDGET: ("measure", "per", "of", "hard", "soft", "window_s", "most_used"),
+        ResourceKind.BREAKER: ("on", "over", "of", "limit", "within_s", "open_s"),
+        ResourceKind.MONITOR: ("op", "over", "within_s", "by"),
+        ResourceKind.GUARANTEE: ("owner", "holds", "state", "denied"),
+        ResourceKind.ADMISSION: ("owner", "days", "chains", "attack"),
     }
 )
-_WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+_WIDE: Final[Mapping[ResourceKind, tuple[str, ...]]] = MappingProxyType(
     {
-        Kind.AGENT: ("purpose",),
-        Kind.SERVER: ("cwd", "verify_s", "call_s"),
-        Kind.TOOL: ("exposed", "catalogued", "pin"),
-        Kind.ROUTE: ("requester_may_approve", "shared"),
-        Kind.BUDGET: ("route", "tools"),
-        Kind.BREAKER: ("trials", "of_least", "slow_ms"),
+        ResourceKind.AGENT: ("purpose",),
+        ResourceKind.SERVER: ("cwd", "verify_s", "call_s"),
+        ResourceKind.TOOL: ("exposed", "catalogued", "pin"),
+        ResourceKind.ROUTE: ("requester_may_approve", "shared"),
+        ResourceKind.BUDGET: ("route", "tools"),
+        ResourceKind.BREAKER: ("trials", "of_least", "slow_ms"),
     }
 )
 
@@ -56,17 +56,17 @@ class Table:
     rows: tuple[Mapping[str, Json], ...]
 
 
-def table(kind: Kind, items: Iterable[tuple[Mapping[str, Json], str | None]]) -> Table:
+def table(kind: ResourceKind, items: Iterable[tuple[Mapping[str, Json], str | None]]) -> Table:
     """The table of manifests of one kind, each with its `file:line` where it has one."""
     columns = ("name", *_COLUMNS[kind])
     wide = (*_WIDE.get(kind, ()), "where")
     return Table(columns, wide, tuple(_row(manifest, where) for manifest, where in items))
 
 
-def kind_named(word: str) -> Kind | None:
+def kind_named(word: str) -> ResourceKind | None:
     """The kind that people write as `agent`, `Agents`, `policies`; None when there is none."""
     plain = word.lower()
-    for kind in Kind:
+    for kind in ResourceKind:
         single = kind.value.lower()
         if plain in {single, f"{single}s", f"{single[:-1]}ies" if single.endswith("y") else single}:
             return kind

@@ -14,7 +14,7 @@ from remit.control.impact import impact_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.previews import preview_problems
-from remit.control.problems import Problem, Severity, Where, did_you_mean
+from remit.control.problems import Problem, Severity, SourceLocation, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.control.stores import store_of, store_problems
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
@@ -49,7 +49,7 @@ def tools_of(
             continue
         if wrong := tool_name_problem(name):
             what = f"{FILE} holds a tool of {server} that cannot be one: {wrong}"
-            problems.append(Problem("lock/shape", Where(FILE), what))
+            problems.append(Problem("lock/shape", SourceLocation(FILE), what))
             continue
         found = entries.get(f"{server}/{name}")
         if found:
@@ -65,12 +65,12 @@ def tools_of(
             what = f"{other} and {server}/{name} would both be exposed as {tool.exposed}"
             why = "a policy for one would hold for the other"
             then = f"have one of them renamed, then run: remit tools review {server}"
-            problems.append(Problem("name/exposed", Where(FILE), what, why, next=then))
+            problems.append(Problem("name/exposed", SourceLocation(FILE), what, why, next=then))
         tools[server, name] = tool
     problems += [
         Problem(
             "lock/server",
-            Where(FILE),
+            SourceLocation(FILE),
             f"{FILE} holds tools of {server!r}, which is not declared",
             "they cannot be called",
             did_you_mean(server, declared),

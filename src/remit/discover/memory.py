@@ -11,7 +11,7 @@ from typing import Final
 from remit.discover.inventory import Change, What
 from remit.discover.sighting import parsed
 from remit.facts.canonical import Json, canonical
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 UNTOLD: Final = "untold"
 TOLD: Final = "told"
@@ -79,7 +79,7 @@ def _text(rows: list[Json]) -> str:
 def _rows(text: str) -> list[Json]:
     try:
         found = parse(text.encode("utf-8", "surrogatepass") or b"[]", bytes_max=TEXT_BYTES_MAX)
-    except Refused:
+    except JsonRefused:
         return []
     match found:
         case [*rows]:

@@ -22,7 +22,7 @@ _PLAIN: Final = re.compile(r"[ !#-\[\]-~]{0,200}")
 """Text that stands in Cedar as it is."""
 
 
-class Said(NamedTuple):
+class VoteTiming(NamedTuple):
     """One decision of one person for one route, `took_ms` after people were asked."""
 
     person: str
@@ -45,9 +45,9 @@ class Figures:
     edited: int
 
 
-def figures(decisions: Iterable[Said]) -> tuple[Figures, ...]:
+def figures(decisions: Iterable[VoteTiming]) -> tuple[Figures, ...]:
     """The figures of each person and route, most asks first."""
-    by: dict[tuple[str, str], list[Said]] = {}
+    by: dict[tuple[str, str], list[VoteTiming]] = {}
     for one in decisions:
         by.setdefault((one.person, one.route), []).append(one)
     found = [
@@ -65,7 +65,7 @@ def figures(decisions: Iterable[Said]) -> tuple[Figures, ...]:
     return tuple(sorted(found, key=lambda one: (-one.asks, one.person, one.route)))
 
 
-class Ask(NamedTuple):
+class AskRecord(NamedTuple):
     """One ask that is over: what asked for what before which gates, with which input, and how it ended."""
 
     agent: str
@@ -77,7 +77,7 @@ class Ask(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class RuleProposal:
     """A rule that would have spared `spared` of `asks`, all approved unedited.
 
     `cedar` goes to the end of each of `policies`, which then ask no more where it holds. `held` are the arguments that
@@ -93,12 +93,12 @@ class Proposal:
     cedar: str
 
 
-def proposals(asks: Sequence[Ask], *, same_min: int = SAME_MIN) -> tuple[Proposal, ...]:
+def proposals(asks: Sequence[AskRecord], *, same_min: int = SAME_MIN) -> tuple[RuleProposal, ...]:
     """Rules that history bears out, those that spare most first."""
-    by: dict[tuple[str, str, tuple[str, ...]], list[Ask]] = {}
+    by: dict[tuple[str, str, tuple[str, ...]], list[AskRecord]] = {}
     for one in asks:
         by.setdefault((one.agent, one.tool, one.policies), []).append(one)
-    found: list[Proposal] = []
+    found: list[RuleProposal] = []
     for (agent, tool, policies), alike in by.items():
         if len(alike) < same_min or not all(one.approved and not one.edited for one in alike):
             continue
@@ -107,7 +107,7 @@ def proposals(asks: Sequence[Ask], *, same_min: int = SAME_MIN) -> tuple[Proposa
             # Whatever it is called with: that is a policy to be written by a person, not a habit to be named.
             continue
         spared = sum(_holds(same, one.input) for one in alike)
-        found.append(Proposal(agent, tool, policies, len(alike), spared, tuple(sorted(same)), _cedar(agent, same)))
+        found.append(RuleProposal(agent, tool, policies, len(alike), spared, tuple(sorted(same)), _cedar(agent, same)))
     return tuple(sorted(found, key=lambda one: (-one.spared, one.agent, one.tool)))
 
 

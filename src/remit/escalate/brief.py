@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
 from remit.escalate.foreseen import Foreseen
-from remit.escalate.machine import Approval, State
-from remit.escalate.reach import Reach, reach_of
+from remit.escalate.machine import Approval, ApprovalState
+from remit.escalate.reach import BlastRadius, reach_of
 from remit.escalate.wording import GIVEN, Span, filled, is_short, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Server, Shows, Tool
@@ -256,7 +256,7 @@ def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
     return Line(shortened(label, chars_max), marked(value, chars_max), shortened(note, chars_max), value.path in about)
 
 
-def _impact(case: Case, reach: Reach, lines_max: int) -> list[Line]:
+def _impact(case: Case, reach: BlastRadius, lines_max: int) -> list[Line]:
     lines = [Line("undoing", (Span(reach.undoing),)), Line("reaches", (Span(reach.reaches),))]
     if case.labels:
         lines.append(Line("session holds", (Span(", ".join(sorted(case.labels)[:lines_max])),)))
@@ -286,25 +286,25 @@ def _remarks(one: Approval, chars_max: int) -> Iterator[Remark]:
 
 def _zero(one: Approval) -> str:
     match one.state:
-        case State.PENDING:
+        case ApprovalState.PENDING:
             return "silence is a no: nothing runs, and the agent is told that nobody decided"
-        case State.APPROVED:
+        case ApprovalState.APPROVED:
             return "the yes lapses unless the agent has repeated its call"
-        case State.DENIED:
+        case ApprovalState.DENIED:
             return f"it was refused by {one.refused_by}" + ("" if one.reason is None else f": {one.reason}")
-        case State.EXPIRED:
+        case ApprovalState.EXPIRED:
             return "it expired, and nothing ran"
-        case State.CANCELLED:
+        case ApprovalState.CANCELLED:
             return "it was withdrawn: nobody waits for it any more"
-        case State.SUPERSEDED if one.superseded_by is not None:
+        case ApprovalState.SUPERSEDED if one.superseded_by is not None:
             return f"people are asked anew: remit approvals show {one.superseded_by}"
-        case State.SUPERSEDED:
+        case ApprovalState.SUPERSEDED:
             return "a grant covers it by now"
-        case State.CLAIMED | State.EXECUTING:
+        case ApprovalState.CLAIMED | ApprovalState.EXECUTING:
             return f"it is under way: remit why {one.claimed_by}"
-        case State.SUCCEEDED | State.FAILED:
+        case ApprovalState.SUCCEEDED | ApprovalState.FAILED:
             return f"it {one.state.value}: remit why {one.claimed_by}"
-        case State.UNKNOWN:
+        case ApprovalState.UNKNOWN:
             return f"nobody knows how it ended: remit why {one.claimed_by}"
         case _:
             assert_never(one.state)

@@ -11,7 +11,7 @@ from typing import Final
 from remit.facts.impact import NONE, Extractors
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin, Role
-from remit.policy.form import Access
+from remit.policy.form import AttributePath
 
 _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
     {
@@ -24,7 +24,9 @@ _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
 _ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin for origin in Origin})
 
 
-def concerned(accesses: Iterable[Access], values: Collection[Lineage], measured: Extractors = NONE) -> frozenset[str]:
+def concerned(
+    accesses: Iterable[AttributePath], values: Collection[Lineage], measured: Extractors = NONE
+) -> frozenset[str]:
     """The paths of those `values` that a policy with these `accesses` is about; `measured` is what tells how much."""
     found: set[str] = set()
     for access in accesses:

@@ -14,7 +14,7 @@ from typing import Final
 from remit.policy.verdict import Gate
 
 
-class State(StrEnum):
+class ApprovalState(StrEnum):
     """Where an approval stands."""
 
     PENDING = "pending"
@@ -30,7 +30,7 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Move(StrEnum):
+class ApprovalMove(StrEnum):
     """What happens to an approval. CLAIM is the durable intent that uses it, START that its action leaves."""
 
     VOTE = "vote"
@@ -51,34 +51,34 @@ class Move(StrEnum):
 
 MOVES: Final = MappingProxyType(
     {
-        (State.PENDING, Move.VOTE): State.PENDING,
-        (State.PENDING, Move.DELEGATE): State.PENDING,
-        (State.PENDING, Move.COMPLETE): State.APPROVED,
-        (State.PENDING, Move.BREAK_GLASS): State.APPROVED,
-        (State.PENDING, Move.REFUSE): State.DENIED,
-        (State.PENDING, Move.EXPIRE): State.EXPIRED,
-        (State.PENDING, Move.CANCEL): State.CANCELLED,
-        (State.PENDING, Move.SUPERSEDE): State.SUPERSEDED,
-        (State.APPROVED, Move.REFUSE): State.DENIED,
-        (State.APPROVED, Move.EXPIRE): State.EXPIRED,
-        (State.APPROVED, Move.CANCEL): State.CANCELLED,
-        (State.APPROVED, Move.SUPERSEDE): State.SUPERSEDED,
-        (State.APPROVED, Move.CLAIM): State.CLAIMED,
-        (State.CLAIMED, Move.START): State.EXECUTING,
+        (ApprovalState.PENDING, ApprovalMove.VOTE): ApprovalState.PENDING,
+        (ApprovalState.PENDING, ApprovalMove.DELEGATE): ApprovalState.PENDING,
+        (ApprovalState.PENDING, ApprovalMove.COMPLETE): ApprovalState.APPROVED,
+        (ApprovalState.PENDING, ApprovalMove.BREAK_GLASS): ApprovalState.APPROVED,
+        (ApprovalState.PENDING, ApprovalMove.REFUSE): ApprovalState.DENIED,
+        (ApprovalState.PENDING, ApprovalMove.EXPIRE): ApprovalState.EXPIRED,
+        (ApprovalState.PENDING, ApprovalMove.CANCEL): ApprovalState.CANCELLED,
+        (ApprovalState.PENDING, ApprovalMove.SUPERSEDE): ApprovalState.SUPERSEDED,
+        (ApprovalState.APPROVED, ApprovalMove.REFUSE): ApprovalState.DENIED,
+        (ApprovalState.APPROVED, ApprovalMove.EXPIRE): ApprovalState.EXPIRED,
+        (ApprovalState.APPROVED, ApprovalMove.CANCEL): ApprovalState.CANCELLED,
+        (ApprovalState.APPROVED, ApprovalMove.SUPERSEDE): ApprovalState.SUPERSEDED,
+        (ApprovalState.APPROVED, ApprovalMove.CLAIM): ApprovalState.CLAIMED,
+        (ApprovalState.CLAIMED, ApprovalMove.START): ApprovalState.EXECUTING,
         # Claimed and over at once: a delegation, which sends nothing, or an action that was stopped before it left.
-        (State.CLAIMED, Move.SUCCEED): State.SUCCEEDED,
-        (State.CLAIMED, Move.FAIL): State.FAILED,
-        (State.CLAIMED, Move.LOSE): State.UNKNOWN,
-        (State.CLAIMED, Move.RETRY): State.APPROVED,
-        (State.EXECUTING, Move.SUCCEED): State.SUCCEEDED,
-        (State.EXECUTING, Move.FAIL): State.FAILED,
-        (State.EXECUTING, Move.LOSE): State.UNKNOWN,
-        (State.EXECUTING, Move.RETRY): State.APPROVED,
+        (ApprovalState.CLAIMED, ApprovalMove.SUCCEED): ApprovalState.SUCCEEDED,
+        (ApprovalState.CLAIMED, ApprovalMove.FAIL): ApprovalState.FAILED,
+        (ApprovalState.CLAIMED, ApprovalMove.LOSE): ApprovalState.UNKNOWN,
+        (ApprovalState.CLAIMED, ApprovalMove.RETRY): ApprovalState.APPROVED,
+        (ApprovalState.EXECUTING, ApprovalMove.SUCCEED): ApprovalState.SUCCEEDED,
+        (ApprovalState.EXECUTING, ApprovalMove.FAIL): ApprovalState.FAILED,
+        (ApprovalState.EXECUTING, ApprovalMove.LOSE): ApprovalState.UNKNOWN,
+        (ApprovalState.EXECUTING, ApprovalMove.RETRY): ApprovalState.APPROVED,
     }
 )
-OPEN: Final = frozenset({State.PENDING, State.APPROVED})
+OPEN: Final = frozenset({ApprovalState.PENDING, ApprovalState.APPROVED})
 """People, or the agent, can still do something about it."""
-UNDER_WAY: Final = frozenset({State.CLAIMED, State.EXECUTING})
+UNDER_WAY: Final = frozenset({ApprovalState.CLAIMED, ApprovalState.EXECUTING})
 GLASS_MS: Final = 300_000
 """How long an approval that was lifted by breaking the glass may be used."""
 
@@ -156,7 +156,7 @@ class Approval:
     gates: tuple[Gate, ...]
     opened_ms: int
     expires_ms: int
-    state: State = State.PENDING
+    state: ApprovalState = ApprovalState.PENDING
     votes: tuple[Vote, ...] = ()
     refused_by: str | None = None
     claimed_by: str | None = None
@@ -179,7 +179,7 @@ class Approval:
         return self.nonce if self.edit is None else self.edit.nonce
 
 
-def step(approval: Approval, move: Move) -> Approval:
+def step(approval: Approval, move: ApprovalMove) -> Approval:
     """`approval` after `move`; `KeyError` when the table has no such move."""
     return replace(approval, state=MOVES[approval.state, move])
 
@@ -190,25 +190,25 @@ def voted(approval: Approval, vote: Vote, *, completes: bool, edit: Edit | None 
     With an `edit` it is the only one: what the others said yes to is not what runs.
     """
     others = () if edit is not None else tuple([other for other in approval.votes if other.by != vote.by])
-    moved = step(approval, Move.COMPLETE if completes else Move.VOTE)
+    moved = step(approval, ApprovalMove.COMPLETE if completes else ApprovalMove.VOTE)
     return replace(moved, votes=(*others, vote), edit=approval.edit if edit is None else edit)
 
 
 def refused(approval: Approval, by: str, reason: str | None = None, note: str | None = None) -> Approval:
     """`approval`, ended by the refusal of `by`."""
-    return replace(step(approval, Move.REFUSE), refused_by=by, reason=reason, note=note)
+    return replace(step(approval, ApprovalMove.REFUSE), refused_by=by, reason=reason, note=note)
 
 
 def delegated(approval: Approval, delegation: Delegation) -> Approval:
     """`approval` with `delegation`, which replaces an earlier one of the same person."""
     others = (other for other in approval.delegations if other.by != delegation.by)
-    return replace(step(approval, Move.DELEGATE), delegations=(*others, delegation))
+    return replace(step(approval, ApprovalMove.DELEGATE), delegations=(*others, delegation))
 
 
 def broken(approval: Approval, glass: Glass) -> Approval:
     """`approval`, lifted by breaking the glass: for `GLASS_MS`, and no longer than it lasts anyway."""
     ends = min(approval.expires_ms, glass.at + GLASS_MS)
-    return replace(step(approval, Move.BREAK_GLASS), glass=glass, expires_ms=ends)
+    return replace(step(approval, ApprovalMove.BREAK_GLASS), glass=glass, expires_ms=ends)
 
 
 def reviewed(approval: Approval, by: str) -> Approval:
@@ -221,4 +221,4 @@ def reviewed(approval: Approval, by: str) -> Approval:
 
 def superseded(approval: Approval, by: str) -> Approval:
     """`approval`, in whose place people are asked anew as `by`."""
-    return replace(step(approval, Move.SUPERSEDE), superseded_by=by)
+    return replace(step(approval, ApprovalMove.SUPERSEDE), superseded_by=by)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.sitting import routes_of
 from remit.escalate.wording import filled
 from remit.facts.canonical import Json, canonical
@@ -20,7 +20,7 @@ from remit.facts.lineage import Lineage
 from remit.facts.text import one_line
 
 NAMED_MAX: Final = 120
-TOLD: Final = frozenset(State) - {State.CLAIMED, State.EXECUTING}
+TOLD: Final = frozenset(ApprovalState) - {ApprovalState.CLAIMED, ApprovalState.EXECUTING}
 """States that people hear of; the others are gone at once."""
 _ADDRESS: Final = re.compile(r"[^\s@<>\"]{1,128}@([A-Za-z0-9.-]{1,253})")
 
@@ -55,7 +55,7 @@ def channels_of(approval: Approval, routes: Mapping[str, Route], now_ms: int) ->
 
 def notice(approval: Approval, channel: str, what: str, page: str, at_ms: int) -> Notice:
     """What `channel` is told of `approval` as it stands; `what` it is about leaves as it is, so has to be masked."""
-    event = "approval.opened" if approval.state is State.PENDING else f"approval.{approval.state.value}"
+    event = "approval.opened" if approval.state is ApprovalState.PENDING else f"approval.{approval.state.value}"
     data: dict[str, Json] = {
         "id": approval.ident,
         "state": approval.state.value,

@@ -28,7 +28,7 @@ _SINKS: Final[Mapping[Sink, str]] = MappingProxyType(
 )
 
 
-class Reach(NamedTuple):
+class BlastRadius(NamedTuple):
     """Whether it can be undone, how far it reaches, and whether either makes one key too few to approve it."""
 
     undoing: str
@@ -37,14 +37,14 @@ class Reach(NamedTuple):
 
 
 _UNKNOWN: Final = "not in the catalog, so the worst is assumed: "
-_WORST: Final = Reach(_UNKNOWN + _EFFECTS[Effect.IRREVERSIBLE], _UNKNOWN + _SINKS[Sink.EXTERNAL], careful=True)
-_HANDED_ON: Final = Reach(
+_WORST: Final = BlastRadius(_UNKNOWN + _EFFECTS[Effect.IRREVERSIBLE], _UNKNOWN + _SINKS[Sink.EXTERNAL], careful=True)
+_HANDED_ON: Final = BlastRadius(
     "nothing is done yet: what that agent does is judged by itself", "whatever that agent may reach", careful=True
 )
 _ASKS: Final = "counts as reading only: no tool is called"
 
 
-def reach_of(kind: ActionKind, tool: Tool | None, server: Server | None) -> Reach:
+def reach_of(kind: ActionKind, tool: Tool | None, server: Server | None) -> BlastRadius:
     """Of an action of `kind`, by the catalog's entries for its `tool` and `server`; None where it has none."""
     if kind is ActionKind.CALL_TOOL:
         return _WORST if tool is None else _of_tool(tool)
@@ -54,11 +54,11 @@ def reach_of(kind: ActionKind, tool: Tool | None, server: Server | None) -> Reac
         return _WORST
     if server.declared_sink is None:
         assumed = f"{_SINKS[server.sink]}: the worst is assumed, since no sink is declared for the server {server.name}"
-        return Reach(_ASKS, assumed, careful=True)
+        return BlastRadius(_ASKS, assumed, careful=True)
     declared = f"{_SINKS[server.sink]}, as declared for the server {server.name}"
-    return Reach(_ASKS, declared, server.sink is Sink.EXTERNAL)
+    return BlastRadius(_ASKS, declared, server.sink is Sink.EXTERNAL)
 
 
-def _of_tool(tool: Tool) -> Reach:
+def _of_tool(tool: Tool) -> BlastRadius:
     careful = tool.effect is Effect.IRREVERSIBLE or tool.sink is Sink.EXTERNAL
-    return Reach(_EFFECTS[tool.effect], _SINKS[tool.sink], careful)
+    return BlastRadius(_EFFECTS[tool.effect], _SINKS[tool.sink], careful)

@@ -9,7 +9,7 @@ whatever name. What is confirmed beyond a token is handed on by no less.
 
 from collections.abc import Iterator, Mapping
 
-from remit.escalate.machine import OPEN, Approval, Delegation, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState, Delegation
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -109,7 +109,7 @@ def last_asked_ms(approval: Approval, now_ms: int) -> int:
     """Until when people were asked about `approval`: now while it is open, else when the last of them spoke."""
     if approval.state in OPEN:
         return now_ms
-    if approval.state is State.EXPIRED:
+    if approval.state is ApprovalState.EXPIRED:
         return min(now_ms, approval.expires_ms)
     said = [vote.at for vote in approval.votes]
     return max([approval.opened_ms, *said, *([] if approval.glass is None else [approval.glass.at])])

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from remit.escalate.machine import (
     OPEN,
     Approval,
+    ApprovalState,
     Delegation,
     Edit,
     Glass,
-    State,
     Vote,
     broken,
     delegated,
@@ -80,10 +80,10 @@ def approve(
     `shown` is the nonce of what he saw. Saying it again changes nothing: the very same object comes back; unless it is
     confirmed beyond his token this time. Raises `VoteRefused`.
     """
-    if approval.state is State.APPROVED and edit is None and any(v.by == vote.by for v in approval.votes):
+    if approval.state is ApprovalState.APPROVED and edit is None and any(v.by == vote.by for v in approval.votes):
         return approval
     person = voter(approval, room, vote.by, vote.at)
-    if approval.state is not State.PENDING:
+    if approval.state is not ApprovalState.PENDING:
         raise VoteRefused(
             f"this approval is {approval.state.value}: it needs no more votes",
             f"see it with: remit approvals show {approval.ident}",
@@ -144,7 +144,7 @@ def refuse(
 def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
     """`approval`, which `given.to` may decide in the place of `given.by`. Raises `VoteRefused`."""
     person = voter(approval, room, given.by, given.at)
-    if approval.state is not State.PENDING:
+    if approval.state is not ApprovalState.PENDING:
         raise VoteRefused("it is approved already: there is nothing left to hand on", "remit approvals ls", ended=True)
     mine = own(approval, room.routes, room.users, person, given.at)
     if not mine:
@@ -180,7 +180,7 @@ def break_glass(
     He confirms it beyond his token where a route asks that of a yes, and where he is `keyed`: where he could.
     """
     person = voter(approval, room, glass.by, glass.at)
-    if approval.state is not State.PENDING:
+    if approval.state is not ApprovalState.PENDING:
         raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
     if not may_break(approval, room.routes, room.users, person):
         raise _unbreaking(approval, room, person)

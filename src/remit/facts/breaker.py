@@ -27,7 +27,7 @@ class On(StrEnum):
     CASCADE = "cascade"
 
 
-class Over(StrEnum):
+class BreakerSubject(StrEnum):
     """What rests once it has tripped. An agent's is over whatever is delegated from it too."""
 
     AGENT = "agent"
@@ -35,7 +35,7 @@ class Over(StrEnum):
     TOOL = "tool"
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Where it stands."""
 
     CLOSED = "closed"
@@ -43,7 +43,7 @@ class State(StrEnum):
     HALF_OPEN = "half-open"
 
 
-class Move(StrEnum):
+class BreakerMove(StrEnum):
     """What becomes of it."""
 
     TRIP = "trip"
@@ -52,13 +52,13 @@ class Move(StrEnum):
     RESET = "reset"
 
 
-MOVES: Final[Mapping[tuple[State, Move], State]] = {
-    (State.CLOSED, Move.TRIP): State.OPEN,
-    (State.OPEN, Move.REST): State.HALF_OPEN,
-    (State.OPEN, Move.RESET): State.CLOSED,
-    (State.HALF_OPEN, Move.TRIP): State.OPEN,
-    (State.HALF_OPEN, Move.SUCCEED): State.CLOSED,
-    (State.HALF_OPEN, Move.RESET): State.CLOSED,
+MOVES: Final[Mapping[tuple[BreakerState, BreakerMove], BreakerState]] = {
+    (BreakerState.CLOSED, BreakerMove.TRIP): BreakerState.OPEN,
+    (BreakerState.OPEN, BreakerMove.REST): BreakerState.HALF_OPEN,
+    (BreakerState.OPEN, BreakerMove.RESET): BreakerState.CLOSED,
+    (BreakerState.HALF_OPEN, BreakerMove.TRIP): BreakerState.OPEN,
+    (BreakerState.HALF_OPEN, BreakerMove.SUCCEED): BreakerState.CLOSED,
+    (BreakerState.HALF_OPEN, BreakerMove.RESET): BreakerState.CLOSED,
 }
 """REST: it has been open for `open_s`. SUCCEED: the last of its trials went well. RESET: a person says so."""
 
@@ -80,7 +80,7 @@ class Breaker:
 
     name: str
     on: On
-    over: Over
+    over: BreakerSubject
     of: str | None
     limit: int
     within_s: float = 60.0
@@ -135,7 +135,7 @@ class Broken(NamedTuple):
 
     breaker: Breaker
     key: str
-    state: State
+    state: BreakerState
     text: str
     evidence: Mapping[str, Json] | None = None
     rests_s: float = 0.0

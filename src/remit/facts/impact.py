@@ -31,7 +31,7 @@ _WRITTEN: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,20})?")
 _NUMBER_MAX: Final = 10**15
 
 
-class Counts(StrEnum):
+class ImpactMeasure(StrEnum):
     """How what is found at a path becomes a number."""
 
     NUMBER = "number"
@@ -49,7 +49,7 @@ class Extractor:
     """
 
     path: str
-    counts: Counts
+    counts: ImpactMeasure
 
     @property
     def argument(self) -> str | None:
@@ -106,13 +106,13 @@ def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: 
     for name, extractor in extractors.items():
         path = _steps(extractor.path)
         values = _plain(given, path) if len(path) == 1 else list(_at(given, path))
-        if extractor.counts is Counts.NUMBER:
+        if extractor.counts is ImpactMeasure.NUMBER:
             units = _sum(values, 1 if name == "amount" else PLACES)
             if units is None and values:
                 lost.add(name)
             found[name] = units
         else:
-            found[name] = sum(map(_people, values)) if extractor.counts is Counts.PEOPLE else len(values)
+            found[name] = sum(map(_people, values)) if extractor.counts is ImpactMeasure.PEOPLE else len(values)
     return Impact(
         reversible,
         external,

@@ -67,7 +67,7 @@ class Traced(NamedTuple):
         return said | {name: value for name, value in more.items() if value}
 
 
-class Counts(NamedTuple):
+class OriginCounts(NamedTuple):
     """How many scalars there are of each origin, in the order of `Origin`."""
 
     grounded: int = 0
@@ -91,10 +91,10 @@ class Flow(NamedTuple):
     of each origin. `asked`: the user's words ask for a tool of this kind. `traced` explains each scalar.
     """
 
-    targets: Counts
-    content: Counts
-    credentials: Counts
-    carried: Counts
+    targets: OriginCounts
+    content: OriginCounts
+    credentials: OriginCounts
+    carried: OriginCounts
     established: int
     strangers: int
     args: Mapping[Origin, frozenset[str]]

@@ -26,7 +26,7 @@ _MARKS_FEW: Final = 4_096
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
-class Refused(ValueError):
+class JsonRefused(ValueError):
     """Bytes that are not JSON as Remit takes it.
 
     `code` is stable (`json/malformed`, `json/duplicate-key`, …); `why` is one sentence that
@@ -42,26 +42,26 @@ class Refused(ValueError):
 def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None, nodes_max: int | None = None) -> Json:
     """The value that `raw` spells. `bytes_max` replaces `limits.body_bytes_max`, `nodes_max` that of `limits`.
 
-    Raises `Refused`. Nesting is measured and values are counted before the parser runs: neither can exhaust it.
+    Raises `JsonRefused`. Nesting is measured and values are counted before the parser runs: neither can exhaust it.
     """
     size_max = limits.body_bytes_max if bytes_max is None else bytes_max
     if len(raw) > size_max:
-        raise Refused("json/size", f"{len(raw)} bytes, more than {size_max}")
+        raise JsonRefused("json/size", f"{len(raw)} bytes, more than {size_max}")
     _check_depth(raw, limits.depth_max)
     most = limits.nodes_max if nodes_max is None else nodes_max
     if _most(raw) > most and (found := _nodes(raw)) > most:
-        raise Refused("json/nodes", f"{found} values, more than {most}")
+        raise JsonRefused("json/nodes", f"{found} values, more than {most}")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused("json/encoding", f"not UTF-8 at byte {error.start}") from None
+        raise JsonRefused("json/encoding", f"not UTF-8 at byte {error.start}") from None
     if text.startswith("\ufeff"):
-        raise Refused("json/encoding", "starts with a byte order mark")
+        raise JsonRefused("json/encoding", "starts with a byte order mark")
     try:
         value = cast("Json", _decode(text))
     except json.JSONDecodeError as error:
         why = f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
-        raise Refused(_MALFORMED, why) from None
+        raise JsonRefused(_MALFORMED, why) from None
     if len(raw) > limits.string_bytes_max or _SURROGATE.search(raw):
         _check_strings(value, limits.string_bytes_max)
     return value
@@ -71,20 +71,20 @@ def parse_object(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None 
     """`parse`, where anything but an object is refused."""
     value = parse(raw, limits, bytes_max=bytes_max)
     if not isinstance(value, Mapping):
-        raise Refused(_MALFORMED, "not an object")
+        raise JsonRefused(_MALFORMED, "not an object")
     return value
 
 
 def written(text: str, limits: Limits = DEFAULT) -> Json:
     """The value that a person wrote as `text`: the JSON that it is, or else the text itself.
 
-    Raises `Refused` for JSON that is not taken, which is no text either unless it stands in quotes.
+    Raises `JsonRefused` for JSON that is not taken, which is no text either unless it stands in quotes.
     """
     try:
         return parse(text.encode("utf-8"), limits)
     except UnicodeEncodeError:
-        raise Refused("json/surrogate", "a text holds half of a surrogate pair") from None
-    except Refused as refused:
+        raise JsonRefused("json/surrogate", "a text holds half of a surrogate pair") from None
+    except JsonRefused as refused:
         if refused.code != _MALFORMED:
             raise
         return text
@@ -94,7 +94,7 @@ def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise Refused("json/duplicate-key", f"the key {ascii(twice)[:60]} appears twice")
+        raise JsonRefused("json/duplicate-key", f"the key {ascii(twice)[:60]} appears twice")
     return found
 
 
@@ -103,20 +103,20 @@ def _integer(digits: str) -> int:
         value = int(digits)
         if -INTEGER_MAX <= value <= INTEGER_MAX:
             return value
-    raise Refused("json/number", "an integer beyond ±(2^53-1)")
+    raise JsonRefused("json/number", "an integer beyond ±(2^53-1)")
 
 
 def _fraction(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise Refused("json/number", "a number too large to represent")
+        raise JsonRefused("json/number", "a number too large to represent")
     if INTEGER_MAX < abs(value) < _EXPONENT_FROM:
-        raise Refused("json/number", "an integer beyond ±(2^53-1)")
+        raise JsonRefused("json/number", "an integer beyond ±(2^53-1)")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refused("json/number", f"{name} is not JSON")
+    raise JsonRefused("json/number", f"{name} is not JSON")
 
 
 _decode: Final = json.JSONDecoder(
@@ -134,7 +134,7 @@ def _check_depth(raw: bytes, depth_max: int) -> None:
     for bracket in _BRACKET.findall(_outside(raw)):
         depth += 1 if bracket in b"[{" else -1
         if depth > depth_max:
-            raise Refused("json/depth", f"nested deeper than {depth_max}")
+            raise JsonRefused("json/depth", f"nested deeper than {depth_max}")
 
 
 def _outside(raw: bytes) -> bytes:
@@ -183,6 +183,6 @@ def _check_string(text: str, bytes_max: int) -> None:
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise Refused("json/surrogate", "a string holds half of a surrogate pair") from None
+        raise JsonRefused("json/surrogate", "a string holds half of a surrogate pair") from None
     if size > bytes_max:
-        raise Refused("json/string", f"a string of {size} bytes, more than {bytes_max}")
+        raise JsonRefused("json/string", f"a string of {size} bytes, more than {bytes_max}")

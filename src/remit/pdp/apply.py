@@ -11,7 +11,7 @@ from remit.escalate.grants import Grant
 from remit.escalate.machine import (
     MOVES,
     Approval,
-    Move,
+    ApprovalMove,
     broken,
     delegated,
     refused,
@@ -143,27 +143,27 @@ def apply_approval(approval: Approval, delta: ApprovalDelta) -> Approval:
         case ApprovalSuperseded(_, by):
             return superseded(approval, by)
         case ApprovalClaimed(_, intent):
-            return replace(step(approval, Move.CLAIM), claimed_by=intent)
+            return replace(step(approval, ApprovalMove.CLAIM), claimed_by=intent)
         case ApprovalMoved():
             return step(approval, move)
         case _:
             assert_never(delta)
 
 
-def _move(delta: _Moving) -> Move:
+def _move(delta: _Moving) -> ApprovalMove:
     match delta:
         case ApprovalDelegated():
-            return Move.DELEGATE
+            return ApprovalMove.DELEGATE
         case ApprovalBroken():
-            return Move.BREAK_GLASS
+            return ApprovalMove.BREAK_GLASS
         case ApprovalSuperseded():
-            return Move.SUPERSEDE
+            return ApprovalMove.SUPERSEDE
         case ApprovalVoted(_, _, completes):
-            return Move.COMPLETE if completes else Move.VOTE
+            return ApprovalMove.COMPLETE if completes else ApprovalMove.VOTE
         case ApprovalRefused():
-            return Move.REFUSE
+            return ApprovalMove.REFUSE
         case ApprovalClaimed():
-            return Move.CLAIM
+            return ApprovalMove.CLAIM
         case ApprovalMoved(_, move):
             return move
         case _:

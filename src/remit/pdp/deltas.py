@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remit.escalate.grants import Terms
-from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.escalate.machine import Approval, ApprovalMove, Delegation, Edit, Glass, Vote
 from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
@@ -164,7 +164,7 @@ class ApprovalMoved:
     """It goes on by `move`: start, succeed, fail, lose, retry, cancel or expire."""
 
     ident: str
-    move: Move
+    move: ApprovalMove
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from remit.facts.stop import Over, named, read_subject
 from remit.facts.text import one_line
 from remit.policy.verdict import Code
 from remit.protect.incidents import (
-    Act,
-    Cause,
     Finding,
     Incident,
+    IncidentAct,
+    IncidentCause,
     Resolution,
     Severity,
     assigned,
@@ -42,7 +42,7 @@ def _halt(record: str, at: int, body: AdminBody) -> Finding | None:
     title = one_line(f"{named(what)}{holds} by {body.by}", chars_max=TITLE_CHARS_MAX)
     agent, sid = name if over is Over.AGENT else "", name if over is Over.SESSION else ""
     severity = Severity.CRITICAL if over is Over.EVERYTHING else Severity.HIGH
-    return Finding(record, at, Cause.HALT, severity, title, agent, sid, body.subject)
+    return Finding(record, at, IncidentCause.HALT, severity, title, agent, sid, body.subject)
 
 
 def _drift(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -53,7 +53,7 @@ def _drift(record: str, at: int, body: AdminBody) -> Finding | None:
     # A name that nobody registered may be an agent's own words.
     who = f"agent {agent}" if registered else "something that is not registered"
     title = one_line(f"{who} drifted: {kind}", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, Cause.DRIFT, severity, title, agent, what=body.subject)
+    return Finding(record, at, IncidentCause.DRIFT, severity, title, agent, what=body.subject)
 
 
 def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -65,7 +65,7 @@ def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
                 subject.startswith("agent/otlp:") and source.partition(":")[0] == "otlp"
             ):
                 title = "agents at work that are registered nowhere: remit get agents, remit get inventory"
-                return Finding(record, at, Cause.SHADOW, Severity.MEDIUM, title, what=f"shadow:{source}")
+                return Finding(record, at, IncidentCause.SHADOW, Severity.MEDIUM, title, what=f"shadow:{source}")
             case _:
                 continue
     return None
@@ -73,7 +73,7 @@ def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
 
 def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
     title = "generated code and Cedar judged differently: Cedar judges alone now"
-    return Finding(record, at, Cause.ERROR, Severity.HIGH, title, what=f"bundle:{body.subject}")
+    return Finding(record, at, IncidentCause.ERROR, Severity.HIGH, title, what=f"bundle:{body.subject}")
 
 
 def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -81,7 +81,7 @@ def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
     said = f"breaker {name_of(body.subject)} tripped for {kind} {name}: {Trip(at, body.data).text}"
     title = one_line(said, chars_max=TITLE_CHARS_MAX)
     agent = name if kind == "agent" else shared(body.subject)[1]
-    return Finding(record, at, Cause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
+    return Finding(record, at, IncidentCause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
 
 
 def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -90,7 +90,7 @@ def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
     who = f"agent {agent}" if agent else "an agent"
     where = f"{who} sent to {body.subject}" if body.data.get("sent") is True else f"{body.subject} told {who}"
     title = one_line(f"{detected(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, Cause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
+    return Finding(record, at, IncidentCause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
 
 
 def detected(body: AdminBody) -> str:
@@ -142,14 +142,14 @@ def _denied(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Fin
     by = next((reason.policy or reason.code for reason in body.reasons), Code.INTERNAL)
     gist = one_line(f"{what} by {by}", chars_max=_GIST_CHARS_MAX)
     title = one_line(f"agent {agent} was denied {gist}", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, Cause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True, gist=gist)
+    return Finding(record, at, IncidentCause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True, gist=gist)
 
 
 def _drifted_tool(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Finding:
     """One call is enough: a server that says something else of its tool does so to everybody."""
     name = f"{body.server}/{body.name}"
     title = one_line(f"tool {name} is no longer what was accepted; {agent} called it", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, Cause.DRIFT, Severity.HIGH, title, sid=sid, what=f"tool:{name}")
+    return Finding(record, at, IncidentCause.DRIFT, Severity.HIGH, title, sid=sid, what=f"tool:{name}")
 
 
 def opening(incident: Incident, by: str) -> AdminBody:
@@ -185,13 +185,13 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
             return joined(incident, said)
         case Event.INCIDENT_ASSIGNED:
             to = str(body.data.get("to", ""))
-            return None if incident is None else assigned(incident, to, Act(at, body.by, f"assigned to {to}"))
+            return None if incident is None else assigned(incident, to, IncidentAct(at, body.by, f"assigned to {to}"))
         case Event.INCIDENT_CLOSED:
             if incident is None:
                 return None
             said = str(body.data.get("resolution"))
             resolution = Resolution(said) if said in set(Resolution) else Resolution.RESOLVED
-            act = Act(at, body.by, f"closed: {resolution.value}")
+            act = IncidentAct(at, body.by, f"closed: {resolution.value}")
             return closed(incident, resolution, str(body.data.get("note", "")), act)
         case _:
             return incident
@@ -227,7 +227,7 @@ def _read(body: AdminBody) -> Incident | None:
                 about,
                 title,
                 Severity(severity),
-                frozenset(Cause(str(one)) for one in causes if one in set(Cause)),
+                frozenset(IncidentCause(str(one)) for one in causes if one in set(IncidentCause)),
                 tuple(map(str, sids)),
                 opened_ms,
                 last_ms,

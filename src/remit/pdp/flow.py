@@ -14,7 +14,7 @@ from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.protect.origins import Names, configured, flow
-from remit.protect.scalars import Seen
+from remit.protect.scalars import IndexView
 
 RESPONSES: Final = "(responses)"
 """Where the client's responses of a round stand among the values; no argument of a schema."""
@@ -46,7 +46,7 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
     if action.within is not None and not action.within.bare:
         given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
         free[RESPONSES] = _ANSWERED | _named(json.loads(action.within.questions))
-    seen = Seen(snapshot.origins, grounds(snapshot.bundle, action))
+    seen = IndexView(snapshot.origins, grounds(snapshot.bundle, action))
     names = Names(reached.arguments, reached.members, free)
     found = flow(reached.tool, names, roles, given, seen)
     if reached.tool is None or not reached.tool.secrets:

@@ -25,7 +25,7 @@ import re
 from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
-from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.escalate.machine import Approval, ApprovalMove, Delegation, Edit, Glass, Vote
 from remit.facts.budget import given_back
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
@@ -80,19 +80,19 @@ from remit.trace.bodies import (
 from remit.trace.erasing import frames
 
 ENDS: Final = {
-    Status.OK: Move.SUCCEED,
-    Status.TOOL_ERROR: Move.FAIL,
-    Status.UPSTREAM_ERROR: Move.FAIL,
-    Status.NOT_SENT: Move.FAIL,
-    Status.TIMEOUT: Move.LOSE,
-    Status.LOST: Move.LOSE,
+    Status.OK: ApprovalMove.SUCCEED,
+    Status.TOOL_ERROR: ApprovalMove.FAIL,
+    Status.UPSTREAM_ERROR: ApprovalMove.FAIL,
+    Status.NOT_SENT: ApprovalMove.FAIL,
+    Status.TIMEOUT: ApprovalMove.LOSE,
+    Status.LOST: ApprovalMove.LOSE,
 }
 """How an outcome ends the approval that its intent claimed."""
 
 MOVED: Final = {
-    Event.APPROVAL_EXPIRED: Move.EXPIRE,
-    Event.APPROVAL_CANCELLED: Move.CANCEL,
-    Event.APPROVAL_STARTED: Move.START,
+    Event.APPROVAL_EXPIRED: ApprovalMove.EXPIRE,
+    Event.APPROVAL_CANCELLED: ApprovalMove.CANCEL,
+    Event.APPROVAL_STARTED: ApprovalMove.START,
 }
 """How a record of Remit's own moves an approval."""
 
@@ -183,8 +183,8 @@ def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
     if body.approval is not None:
         # What people approved is that these responses pass; with this record they have.
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
-        deltas.append(ApprovalMoved(body.approval, Move.START))
-        deltas.append(ApprovalMoved(body.approval, Move.SUCCEED))
+        deltas.append(ApprovalMoved(body.approval, ApprovalMove.START))
+        deltas.append(ApprovalMoved(body.approval, ApprovalMove.SUCCEED))
     deltas.extend(_labelled(body.stored))
     if body.origins is not None and body.sids:
         deltas.append(OriginsAdded(ref, body.sids[0]))
@@ -332,5 +332,5 @@ def in_doubt(intent: ActionBody, at: int) -> tuple[Delta, ...]:
     labels = closed(intent.source)
     deltas: list[Delta] = [LabelsJoined(sid, at, labels) for _, sid in intent.links if labels]
     if intent.approval is not None:
-        deltas.append(ApprovalMoved(intent.approval, Move.LOSE if intent.nonce is None else Move.RETRY))
+        deltas.append(ApprovalMoved(intent.approval, ApprovalMove.LOSE if intent.nonce is None else ApprovalMove.RETRY))
     return tuple(deltas)

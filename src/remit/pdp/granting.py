@@ -36,7 +36,7 @@ from remit.pdp.measure import impact
 from remit.policy.reached import Reached
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, flow, leaves
-from remit.protect.scalars import Seen
+from remit.protect.scalars import IndexView
 from remit.protect.tokens import plain, whole
 from remit.trace.bodies import ActionBody
 
@@ -57,7 +57,7 @@ class Want(NamedTuple):
     call: str = ""
 
 
-class Reach(NamedTuple):
+class GrantReach(NamedTuple):
     """What an action would use, and how much it moves.
 
     `wants` and `carried` are what neither its user nor the organisation vouches for; `values` and `carries` are all,
@@ -81,7 +81,7 @@ def like(tool: Tool | None) -> tuple[str, ...]:
 
 def reach_of(
     arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
-) -> Reach:
+) -> GrantReach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
     given: dict[str, list[tuple[str, str, str | float]]] = {}
     named: set[str] = set()
@@ -123,7 +123,7 @@ def reach_of(
     wants += empty
     values.update(empty)
     told = max(count, len(empty)) < TRACED_MAX
-    return Reach(tuple(wants), frozenset(strange), frozenset(values), frozenset(carries), measures, told)
+    return GrantReach(tuple(wants), frozenset(strange), frozenset(values), frozenset(carries), measures, told)
 
 
 def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
@@ -147,7 +147,7 @@ def _vouching(one: Traced, value: str | float) -> str:
 
 
 def covering(
-    grants: Iterable[Grant], gates: Iterable[Gate], action: Action, tool: Tool | None, reach: Reach
+    grants: Iterable[Grant], gates: Iterable[Gate], action: Action, tool: Tool | None, reach: GrantReach
 ) -> tuple[Grant, ...] | None:
     """For each of `gates` a grant that lifts it for `action`, each grant once; None where some gate has none."""
     arguments = _recorded(action)
@@ -173,7 +173,7 @@ def covers(terms: Terms, body: ActionBody, reached: Reached) -> bool:
     return _fits(terms, action, reached.tool, given, reach)
 
 
-def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: Reach) -> bool:
+def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: GrantReach) -> bool:
     if not reach.told or terms.agents != action.authority.agents or terms.user != action.authority.user:
         return False
     held = frozenset(one.name for one in terms.constraints)
@@ -270,13 +270,13 @@ def names_of(reached: Reached) -> Names:
     return Names(None if reached.tool is None else reached.arguments, reached.members)
 
 
-def reach_in(action: Action, reached: Reached, traced: Iterable[Traced]) -> Reach:
+def reach_in(action: Action, reached: Reached, traced: Iterable[Traced]) -> GrantReach:
     """The reach of `action`, whose values `traced` explains."""
     given = _recorded(action)
     return reach_of(given, names_of(reached), traced, impact(reached, given).measures())
 
 
-def reach_recorded(body: ActionBody, reached: Reached) -> Reach | None:
+def reach_recorded(body: ActionBody, reached: Reached) -> GrantReach | None:
     """The reach of a recorded action, by what its record says; None where that cannot be told, as of a round.
 
     Where no policy asked where its values came from, all of them are unseen.
@@ -292,7 +292,7 @@ def reach_recorded(body: ActionBody, reached: Reached) -> Reach | None:
     if isinstance(said, list):
         traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in said]
     else:
-        traced = flow(reached.tool, names, {}, given, Seen(None)).traced
+        traced = flow(reached.tool, names, {}, given, IndexView(None)).traced
     return reach_of(given, names, traced, impact(reached, given).measures())
 
 
@@ -309,7 +309,7 @@ def _traced(said: Mapping[str, str]) -> Traced:
 
 
 def terms(
-    scope: Scope, approval: str, body: ActionBody, reach: Reach, tool: Tool | None, *, until_ms: int, uses_max: int
+    scope: Scope, approval: str, body: ActionBody, reach: GrantReach, tool: Tool | None, *, until_ms: int, uses_max: int
 ) -> Terms:
     """The terms of a grant given with `approval`, whose action is `body` with this `reach`."""
     return Terms(

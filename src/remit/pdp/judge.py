@@ -41,7 +41,7 @@ Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class JudgedCall:
     """The call that a result answers: its decision id, itself, its chain's index, and what reads the result."""
 
     ident: str
@@ -59,7 +59,7 @@ def judge_result(
     result: Json,
     stored: Labels = NONE,
     *,
-    call: Call | None = None,
+    call: JudgedCall | None = None,
 ) -> Judgement:
     """Judge what came back from what an action `reached` at `server`, in `sessions`.
 

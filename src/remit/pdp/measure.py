@@ -13,7 +13,7 @@ from remit.pdp.snapshot import Snapshot
 from remit.policy.reached import Reached
 from remit.protect.detect.detectors import Found, detected
 from remit.protect.origins import Names, leaves
-from remit.protect.pieces import Kind
+from remit.protect.pieces import TokenKind
 from remit.protect.tokens import parts
 
 _MORE: Final = "more"
@@ -51,7 +51,9 @@ def _kinds(given: Mapping[str, Json], reached: Reached, flow: Flow) -> set[str]:
     for (_, value), one in zip(values, flow.traced, strict=False):
         if one.role is Role.TARGET:
             looks = (
-                max((kind for _, kind in parts(value)), default=Kind.WORD) if isinstance(value, str) else Kind.NUMBER
+                max((kind for _, kind in parts(value)), default=TokenKind.WORD)
+                if isinstance(value, str)
+                else TokenKind.NUMBER
             )
             known = one.origin <= Origin.TRUSTED or one.established
             found.add(looks.name.lower() if known else f"strange {looks.name.lower()}")

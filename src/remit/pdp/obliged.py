@@ -12,7 +12,7 @@ from remit.facts.obligation import NoObligationError, Obligation, on_result, par
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.effects import Ruling
 from remit.policy.verdict import Code, Deny, Reason
-from remit.protect.obliging import Kept, Shaped, Unmet, Unresolved, settle
+from remit.protect.obliging import Shaped, Unchanged, Unmet, Unresolved, settle
 
 CHANGES_MAX: Final = 2
 ADDRESSES_MAX: Final = 32
@@ -36,7 +36,7 @@ def obliged(action: Action, judged: Ruling) -> Ruling:
     shaping, known = action.shaping, () if judged.reached is None else judged.reached.arguments
     found = settle(owed, action.input, known, {} if shaping is None else shaping.addresses)
     match found:
-        case Kept():
+        case Unchanged():
             return judged
         case Unmet(why):
             return _unmet(judged, why)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.seating import complete
 from remit.facts.action import Action, ActionKind
 from remit.facts.catalog import Tool
@@ -50,7 +50,7 @@ class ApprovalMatcher:
         if within is not None and within.bare and within.approval is not None:
             own = [one for one in found if one.ident == within.approval]
             return tuple(Lift(one.ident, action.hash(pin), frozenset(one.gates), now_ms + 1) for one in own)
-        approved = [one for one in found if one.state is State.APPROVED]
+        approved = [one for one in found if one.state is ApprovalState.APPROVED]
         if not approved:
             return ()
         catalog = bundle.catalog
@@ -74,7 +74,7 @@ class ApprovalMatcher:
         found = [
             one
             for one in self._memory.approvals_of(action.authority.acting.sid)
-            if one.state is State.APPROVED and one.edit is not None and now_ms < one.expires_ms
+            if one.state is ApprovalState.APPROVED and one.edit is not None and now_ms < one.expires_ms
         ]
         if not found:
             return None
@@ -149,7 +149,7 @@ class ApprovalMatcher:
             one = self._memory.approval(ident)
             if one is not None:
                 found[ident] = one
-        waiting = [one for one in found.values() if one.state is State.PENDING and now_ms < one.expires_ms]
+        waiting = [one for one in found.values() if one.state is ApprovalState.PENDING and now_ms < one.expires_ms]
         crowded = len(waiting) >= PENDING_MAX
         agent, most = action.authority.acting.agent, self._limits.asks_per_hour_max
         flooding = self._memory.asks_often(agent, most, now_ms - HOUR_MS, now_ms + HOUR_MS)
@@ -162,7 +162,7 @@ class ApprovalMatcher:
     def pending(self, action: Action, bound: str, gates: tuple[Gate, ...], now_ms: int) -> Approval | None:
         """The approval that the very same action waits for already, and that lifts all of `gates`."""
         for one in self._memory.approvals_of(action.authority.acting.sid):
-            same = one.state is State.PENDING and one.requested == bound and now_ms < one.expires_ms
+            same = one.state is ApprovalState.PENDING and one.requested == bound and now_ms < one.expires_ms
             if same and set(one.gates).issuperset(gates):
                 return one
         return None

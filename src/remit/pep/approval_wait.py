@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import refused_text
 from remit.facts.action import Action
 from remit.facts.record import RecordKind
@@ -97,8 +97,8 @@ class ApprovalWait:
             approval = self._memory.approval(ident)
             if approval is None:
                 approval = await self._ledger.approval(ident)
-            match State.EXPIRED if approval is None else approval.state:
-                case State.PENDING if approval is not None:
+            match ApprovalState.EXPIRED if approval is None else approval.state:
+                case ApprovalState.PENDING if approval is not None:
                     self.foresee(action, approval, client)
                     left_s = deadline_s - self._clock.monotonic_s()
                     if left_s <= 0:
@@ -108,13 +108,13 @@ class ApprovalWait:
                         # A grant came in, which may cover this too: judged again, it is asked about no second time.
                         return None
                     await self._memory.changed(min(left_s, REREAD_S))
-                case State.DENIED if approval is not None:
+                case ApprovalState.DENIED if approval is not None:
                     reason = Reason(Code.APPROVAL_REFUSED, refused_text(approval.refused_by or "", approval.reason))
                     return Refused((reason, *attempt.decision.reasons), ident)
-                case State.CANCELLED:
+                case ApprovalState.CANCELLED:
                     reason = Reason(Code.GATE, "people were asked, and the question was withdrawn")
                     return Refused((reason, *attempt.decision.reasons), ident)
-                case State.EXPIRED:
+                case ApprovalState.EXPIRED:
                     reason = Reason(Code.GATE, "people were asked and nobody decided in time")
                     return Refused((reason, *attempt.decision.reasons), ident)
                 case _:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from remit.escalate import voting
 from remit.escalate.foreseen import Foreseen
-from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
+from remit.escalate.machine import Approval, ApprovalState, Delegation, Edit, Glass, Vote
 from remit.escalate.sitting import counts_for
 from remit.escalate.voting import EditRefused, Room
 from remit.facts.action import Action
@@ -74,7 +74,7 @@ class Approvals:
                 cast = Vote(voter.name, now_ms, (), note, confirmed is not None)
                 after = voting.approve(found, room, cast, shown=shown)
                 routes = counts_for(found, room.routes, room.users, voter, now_ms)
-                completes = after.state is State.APPROVED
+                completes = after.state is ApprovalState.APPROVED
                 said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
             case Choice.DENY:
                 after = voting.refuse(found, room, voter.name, now_ms, reason, note)
@@ -123,7 +123,7 @@ class Approvals:
                 Choice.APPROVE,
                 counts_for(found, room.routes, room.users, by, now_ms),
                 note,
-                completes=after.state is State.APPROVED,
+                completes=after.state is ApprovalState.APPROVED,
                 edit=record,
                 approved=bound,
                 nonce=edit.nonce,

@@ -8,7 +8,7 @@ from remit.facts.action import Action, ActionKind, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.durations import HOUR_MS
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.facts.text import one_line
 from remit.policy.naming import unnamed
 from remit.policy.problem import nearest
@@ -24,7 +24,7 @@ def edited_of(action: Action, arguments: bytes) -> Action | None:
     """`action` with `arguments` in place of its own; None where they are no JSON object."""
     try:
         given = parse(arguments)
-    except Refused:
+    except JsonRefused:
         return None
     if not isinstance(given, Mapping):
         return None

@@ -6,7 +6,7 @@ All that records raises `LedgerUnwritable` when the record never becomes durable
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
@@ -56,7 +56,7 @@ class Authorization:
     @property
     def waiting(self) -> int:
         """How many approvals wait for people."""
-        return sum(one.state is State.PENDING for one in self._memory.approvals())
+        return sum(one.state is ApprovalState.PENDING for one in self._memory.approvals())
 
     def stopped(self, authority: Authority) -> bool:
         """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from remit.escalate import voting
 from remit.escalate.grants import Grant, Scope, Terms, Wish, as_approval, holds, voted
-from remit.escalate.machine import Approval, State, Vote
+from remit.escalate.machine import Approval, ApprovalState, Vote
 from remit.escalate.sitting import counts_for
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
@@ -29,7 +29,9 @@ from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
-_GONE: Final = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.SUPERSEDED})
+_GONE: Final = frozenset(
+    {ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.CANCELLED, ApprovalState.SUPERSEDED}
+)
 
 
 class Grants:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from remit.escalate import voting
-from remit.escalate.machine import OPEN, State
+from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.refusals import sentence
 from remit.escalate.sitting import sits
 from remit.facts.action import Action
@@ -114,7 +114,7 @@ class Halts:
             after = voting.refuse(found, room, by.name, now_ms, reason, note)
             said = DecisionBody(ident, found.requested, by.name, Choice.DENY, (), note, reason=reason)
             self._engine.append(RecordKind.DECISION, found.sid, said)
-            assert after.state is State.DENIED, "a no ends it"  # noqa: S101
+            assert after.state is ApprovalState.DENIED, "a no ends it"  # noqa: S101
         elif not sits(found, room.routes, room.users, by, now_ms):
             raise voting.ineligible(found, room, by, now_ms)
         said = sentence(reason) or reason

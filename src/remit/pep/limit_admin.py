@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from remit.facts.breaker import Breaker, State, Trip, name_of
+from remit.facts.breaker import Breaker, BreakerState, Trip, name_of
 from remit.facts.budget import Balance, Refund, left_of, settled
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind, Ref
@@ -68,7 +68,7 @@ class LimitAdmin:
         return await pending.durable
 
     @property
-    def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:
+    def tripped(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
         """The breakers of the running bundle that are not closed, by key.
 
         Each with its key, where it stands, for how many seconds more it lets nothing pass, and its evidence.

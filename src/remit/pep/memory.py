@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval, ApprovalState
 from remit.facts.agent import Authority, Link
 from remit.facts.durations import HOUR_MS
 from remit.facts.mark import Place
@@ -333,7 +333,7 @@ class Memory:
             self._by_sid.setdefault(approval.sid, set()).add(approval.ident)
             return
         self._over[approval.ident] = approval
-        if approval.state is State.DENIED:
+        if approval.state is ApprovalState.DENIED:
             self._refused.setdefault(approval.sid, {})[approval.ident] = approval
         if len(self._over) > OVER_MAX:
             self._over.popitem(last=False)

@@ -22,7 +22,7 @@ from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
-from remit.pdp.judge import Call, Judgement, detects, judge_result
+from remit.pdp.judge import JudgedCall, Judgement, detects, judge_result
 from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
@@ -224,7 +224,7 @@ class PolicyEngine:
         first, *others = [closed(one.labels) for one in self._memory.sessions(authority, self._clock.now_ms())]
         return first.intersection(*others)
 
-    def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: Call | None = None) -> Judgement:
+    def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: JudgedCall | None = None) -> Judgement:
         # As an error: no part of it is told apart, so that all of it has all labels.
         reached, stored = reached_of(attempt.decision), self.stored(action)
         status, bundle = Status.TOOL_ERROR, self._current()
@@ -234,11 +234,11 @@ class PolicyEngine:
         """The labels that come, as of now, with what `action` reads from stores."""
         return self._memory.stores.held(self._current(), action).labels
 
-    def call(self, ref: str, action: Action) -> Call | None:
+    def call(self, ref: str, action: Action) -> JudgedCall | None:
         """The call at `ref`, whose result adds to the index of its root session; None where none is kept."""
         sid = action.authority.links[0].sid
         index = self.index(sid) if self._current().flow else None
-        return None if index is None else Call(ref, action, index)
+        return None if index is None else JudgedCall(ref, action, index)
 
     def index(self, sid: str) -> Index | None:
         """The index of root session `sid`, its key drawn where it has none yet; None where none is kept."""

@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CedarAnswer:
     """What Cedar said: `ids` of the determining policies, and what went wrong."""
 
     outcome: Outcome
@@ -57,11 +57,11 @@ def with_entity(entities: Entities, entity: Json, schema: Schema) -> Entities:
     return cast("Entities", cast("Any", entities).with_added_json_str(canonical([entity]).decode(), schema))
 
 
-def ask(request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema) -> Answer:
+def ask(request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema) -> CedarAnswer:
     """Evaluate one request. Every policy of the set has an `@id`, by which it is named."""
     answer = cast("cedarpy.AuthzResult", _cedar.is_authorized(request, policies, entities, schema))
     named = cast("dict[str, str]", answer.diagnostics.id_annotations_by_reason)
-    return Answer(
+    return CedarAnswer(
         Outcome(answer.decision.value),
         tuple(sorted(named.values())),
         tuple(answer.diagnostics.errors),

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import PolicySource
 from remit.policy import cedar, validate
-from remit.policy.form import Form, Unreadable, form_of
+from remit.policy.form import ParsedPolicy, UnreadablePolicy, form_of
 from remit.policy.lint import NONE, Ground, lint
 from remit.policy.parse import Statement, split
 from remit.policy.problem import Problem
@@ -30,29 +30,29 @@ def untold(_done: int, _total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class CheckCache:
     """What earlier compilations found, from a cache that nobody else can write to.
 
     `forms` are the policies that could be read, by text; `validated` the keys of those that are valid, `plain` of
     those of which the linter says nothing.
     """
 
-    forms: Mapping[str, Form] = field(default_factory=lambda: MappingProxyType({}))
+    forms: Mapping[str, ParsedPolicy] = field(default_factory=lambda: MappingProxyType({}))
     validated: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
 
 
-NOTHING = Memory()
+NOTHING = CheckCache()
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """The policies as read, in the order of files and lines, all that is wrong or odd, and what to remember of them."""
 
-    read: tuple[tuple[Statement, Form], ...]
+    read: tuple[tuple[Statement, ParsedPolicy], ...]
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    memory: Memory
+    memory: CheckCache
 
 
 def schema_digest(schema: Json) -> str:
@@ -61,7 +61,11 @@ def schema_digest(schema: Json) -> str:
 
 
 def check(
-    sources: Iterable[PolicySource], ground: Ground, schema: cedar.Schema, memory: Memory = NOTHING, told: Told = untold
+    sources: Iterable[PolicySource],
+    ground: Ground,
+    schema: cedar.Schema,
+    memory: CheckCache = NOTHING,
+    told: Told = untold,
 ) -> Checked:
     """Read `sources` and check them against `ground`, of which `schema` is the handle."""
     statements: list[Statement] = []
@@ -71,11 +75,11 @@ def check(
         found, wrong = split(source)
         statements.extend(found)
         errors.extend(wrong)
-    read: list[tuple[Statement, Form]] = []
+    read: list[tuple[Statement, ParsedPolicy]] = []
     for statement in statements:
         form = _form(statement, memory)
         told(0, len(statements))
-        if isinstance(form, Form):
+        if isinstance(form, ParsedPolicy):
             read.append((statement, form))
         else:
             errors.append(form)
@@ -97,16 +101,18 @@ def check(
             validated.add(key)
         told(done, len(read))
     forms = {statement.text: form for statement, form in read}
-    return Checked(tuple(read), tuple(errors), tuple(warnings), Memory(forms, frozenset(validated), frozenset(plain)))
+    return Checked(
+        tuple(read), tuple(errors), tuple(warnings), CheckCache(forms, frozenset(validated), frozenset(plain))
+    )
 
 
-def _form(statement: Statement, memory: Memory) -> Form | Problem:
+def _form(statement: Statement, memory: CheckCache) -> ParsedPolicy | Problem:
     known = memory.forms.get(statement.text)
     if known is not None:
         return known
     try:
         return form_of(statement)
-    except Unreadable as error:
+    except UnreadablePolicy as error:
         return validate.syntax(statement, str(error))
 
 

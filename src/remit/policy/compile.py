@@ -18,7 +18,7 @@ from remit.facts.label import closed
 from remit.policy import cedar
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, Memory, Told, check, schema_digest, untold
+from remit.policy.checking import NOTHING, CheckCache, Told, check, schema_digest, untold
 from remit.policy.compiled.reading import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.entities import catalog_entities, self_test, strangers
@@ -29,7 +29,7 @@ from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_s
 from remit.policy.slice import looks_at_flow, policy_of
 from remit.policy.typing import Record, Untypable, type_input
 
-__all__ = ["Bundle", "Compiled", "Memory", "Outcome", "compile_bundle"]
+__all__ = ["Bundle", "CheckCache", "Compiled", "Outcome", "compile_bundle"]
 
 LOCK = "remit.lock"
 EMPTY = Record(MappingProxyType({}))
@@ -46,13 +46,13 @@ class Compiled:
 
     result: Outcome
     warnings: tuple[Problem, ...]
-    memory: Memory
+    memory: CheckCache
 
 
 def compile_bundle(
     catalog: Catalog,
     *,
-    memory: Memory = NOTHING,
+    memory: CheckCache = NOTHING,
     shadow_every: int = EVERY,
     told: Told = untold,
 ) -> Compiled:
@@ -97,7 +97,7 @@ def _subject(catalog: Catalog, tools: list[ToolForm]) -> tuple[ToolForm | None, 
     return form, next(iter(catalog.agents.values()), None)
 
 
-def _refused(problems: list[Problem], warnings: list[Problem], memory: Memory) -> Compiled:
+def _refused(problems: list[Problem], warnings: list[Problem], memory: CheckCache) -> Compiled:
     unique = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
     return Compiled(unique, tuple(warnings), memory)
 

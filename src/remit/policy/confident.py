@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from remit.facts.canonical import Json
-from remit.policy.form import Access, Effect, Form, accesses_of, chain_of, json_of
+from remit.policy.form import AttributePath, ParsedPolicy, PolicyEffect, accesses_of, chain_of, json_of
 from remit.policy.parse import Statement
 
 CONFIDENCE: Final = ("session", "confidence")
@@ -25,17 +25,17 @@ WIDENS: Final = (
 HINT: Final = "when { context.session has confidence && context.session.confidence.value.lessThan(decimal(…)) }"
 
 
-def confidence_problem(statement: Statement, form: Form) -> str | None:
+def confidence_problem(statement: Statement, form: ParsedPolicy) -> str | None:
     """Why the policy must not read what it reads of an agent's confidence; None where it may, or does not."""
     if not any(_reads(access) for access in form.accesses):
         return None
-    if form.effect is Effect.PERMIT:
+    if form.effect is PolicyEffect.PERMIT:
         return PERMITS
     conditions = cast("list[Mapping[str, Json]]", json_of(statement)["conditions"])
     return None if all(_stricter(one["body"], sign=one["kind"] == "when") for one in conditions) else WIDENS
 
 
-def _reads(access: Access) -> bool:
+def _reads(access: AttributePath) -> bool:
     """Whether it looks at the confidence, at a part of it, or at something that holds it."""
     if access.root != "context" or (access.has and len(access.path) < len(CONFIDENCE)):
         return False

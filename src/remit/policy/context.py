@@ -12,7 +12,7 @@ from remit.facts.finding import Find, labels_of
 from remit.facts.impact import Impact, shown
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.novelty import Novelty
-from remit.facts.origin import Counts, Flow, Origin
+from remit.facts.origin import Flow, Origin, OriginCounts
 from remit.policy.compiled.extensions import Datetime, Decimal
 from remit.policy.compiled.values import Key, Value
 from remit.policy.schema import NAMESPACE
@@ -115,7 +115,7 @@ def _args(names: frozenset[str]) -> frozenset[Key]:
     return frozenset((f"{NAMESPACE}::Arg", name) for name in names)
 
 
-def _counts(counts: Counts) -> dict[str, Value]:
+def _counts(counts: OriginCounts) -> dict[str, Value]:
     return {
         "count": counts.all,
         "grounded": counts.grounded,
@@ -130,7 +130,7 @@ def _targets(flow: Flow) -> dict[str, Value]:
     return {**_counts(flow.targets), "established": flow.established, "strangers": flow.strangers}
 
 
-_NONE: Final = Counts()
+_NONE: Final = OriginCounts()
 NO_FLOW: Final = Flow(_NONE, _NONE, _NONE, _NONE, 0, 0, {}, asked=False, traced=())
 """Stands where nothing was computed: the schema demands the attributes, and no policy looks at them."""
 

@@ -19,7 +19,7 @@ Uid: TypeAlias = tuple[str, str]
 """An entity: its type with namespace, and its id."""
 
 
-class Effect(StrEnum):
+class PolicyEffect(StrEnum):
     """What a Cedar policy does when it is satisfied."""
 
     PERMIT = "permit"
@@ -27,7 +27,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
+class ScopeConstraint:
     """One part of a scope.
 
     `within`: entities it must be, or be in (None: any); `exactly`: being in one is not enough;
@@ -48,7 +48,7 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AttributePath:
     """An attribute path that a condition looks at, from a scope variable downward.
 
     `has` asks only whether it exists. An empty `path` is the variable as a whole.
@@ -60,19 +60,19 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ParsedPolicy:
     """A policy taken apart.
 
     `constant`: some condition looks at nothing; `unconditional`: it applies wherever its scope
     matches.
     """
 
-    effect: Effect
-    principal: Constraint
-    action: Constraint
-    resource: Constraint
+    effect: PolicyEffect
+    principal: ScopeConstraint
+    action: ScopeConstraint
+    resource: ScopeConstraint
     annotations: Mapping[str, str]
-    accesses: frozenset[Access]
+    accesses: frozenset[AttributePath]
     entities: frozenset[Uid]
     constant: bool
     unconditional: bool
@@ -93,36 +93,36 @@ class Form:
         )
 
 
-class Unreadable(ValueError):
+class UnreadablePolicy(ValueError):
     """Why a statement is not one Cedar policy."""
 
 
-def form_of(statement: Statement) -> Form:
-    """The form of `statement`. Raises `Unreadable`."""
+def form_of(statement: Statement) -> ParsedPolicy:
+    """The form of `statement`. Raises `UnreadablePolicy`."""
     try:
         return _form(json_of(statement))
     except RecursionError:
-        raise Unreadable("its conditions are nested too deeply") from None
+        raise UnreadablePolicy("its conditions are nested too deeply") from None
 
 
 def json_of(statement: Statement) -> Mapping[str, Json]:
-    """`statement` in Cedar's JSON form. Raises `Unreadable`, and `RecursionError` for what is nested too deeply."""
+    """`statement` in Cedar's JSON form. Raises `UnreadablePolicy`, and `RecursionError` where it nests too deeply."""
     excess = statement.excess()
     if excess is not None:
-        raise Unreadable(excess)
+        raise UnreadablePolicy(excess)
     try:
         parsed = _mapping(json.loads(cedarpy.policies_to_json_str(statement.text)))
         if parsed["templates"]:
-            raise Unreadable("templates (?principal, ?resource) are not supported")
+            raise UnreadablePolicy("templates (?principal, ?resource) are not supported")
         (policy,) = _mapping(parsed["staticPolicies"]).values()
-    except Unreadable:
+    except UnreadablePolicy:
         raise
     except ValueError as error:
-        raise Unreadable(str(error)) from None
+        raise UnreadablePolicy(str(error)) from None
     return _mapping(policy)
 
 
-def _form(policy: Mapping[str, Json]) -> Form:
+def _form(policy: Mapping[str, Json]) -> ParsedPolicy:
     bodies = [
         (condition["kind"] == "when", condition["body"])
         for condition in map(_mapping, cast("list[Json]", policy["conditions"]))
@@ -131,8 +131,8 @@ def _form(policy: Mapping[str, Json]) -> Form:
     scope = {part: _mapping(policy[part]) for part in ("principal", "action", "resource")}
     found = frozenset(access for _, body in bodies for access in accesses_of(body))
     uids = {uid for _, body in bodies for uid in _literals(body)}
-    return Form(
-        effect=Effect(cast("str", policy["effect"])),
+    return ParsedPolicy(
+        effect=PolicyEffect(cast("str", policy["effect"])),
         principal=constraint(scope["principal"]),
         action=constraint(scope["action"]),
         resource=constraint(scope["resource"]),
@@ -148,14 +148,14 @@ def _texts(annotations: Mapping[str, Json]) -> Iterator[tuple[str, str | None]]:
     return ((name, cast("str | None", value)) for name, value in annotations.items())
 
 
-def constraint(part: Mapping[str, Json]) -> Constraint:
+def constraint(part: Mapping[str, Json]) -> ScopeConstraint:
     """One part of a scope in Cedar's JSON form."""
     kind = cast("str | None", part.get("entity_type"))
     inner = part.get("in")
     holder = _mapping(inner) if inner is not None else part
     uids = _scope_uids(holder)
     within = frozenset(uids) if "entity" in holder or "entities" in holder else None
-    return Constraint(within, part["op"] == "==", kind)
+    return ScopeConstraint(within, part["op"] == "==", kind)
 
 
 def _scope_uids(part: Mapping[str, Json]) -> set[Uid]:
@@ -187,17 +187,17 @@ def _children(node: Json) -> Iterator[Json]:
         yield from node
 
 
-def accesses_of(node: Json) -> Iterator[Access]:
+def accesses_of(node: Json) -> Iterator[AttributePath]:
     """What the expression `node` looks at."""
     match node:
         case {"Var": str(root)}:
-            yield Access(root, (), has=False)
+            yield AttributePath(root, (), has=False)
             return
         case {"has": {"left": left, "attr": str(name)}} if (chain := chain_of(left)) is not None:
-            yield Access(chain[0], (*chain[1], name), has=True)
+            yield AttributePath(chain[0], (*chain[1], name), has=True)
             return
         case {".": _} if (chain := chain_of(node)) is not None:
-            yield Access(chain[0], chain[1], has=False)
+            yield AttributePath(chain[0], chain[1], has=False)
             return
         case _:
             pass

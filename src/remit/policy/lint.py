@@ -15,7 +15,7 @@ from remit.facts.catalog import Effect as ToolEffect
 from remit.facts.obligation import Cover, Obligation, parsed, problem
 from remit.facts.text import identifier_problem
 from remit.policy.confident import HINT, confidence_problem
-from remit.policy.form import Effect, Form
+from remit.policy.form import ParsedPolicy, PolicyEffect
 from remit.policy.outputs import may_have
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
@@ -45,7 +45,7 @@ class Ground:
     arguments: Mapping[str, frozenset[str]]
     outputs: Mapping[str, Mapping[str, Json]]
 
-    def reached(self, form: Form) -> tuple[str, ...]:
+    def reached(self, form: ParsedPolicy) -> tuple[str, ...]:
         """Actions in the scope of `form`."""
         kind = f"{NAMESPACE}::Action"
         return tuple(
@@ -54,7 +54,7 @@ class Ground:
             if form.action.matches((kind, name), frozenset((kind, group) for group in groups))
         )
 
-    def on(self, action: str, form: Form) -> bool:
+    def on(self, action: str, form: ParsedPolicy) -> bool:
         """Whether the resource of `action` may be in the scope of `form`."""
         server = self.servers.get(action)
         uid = (f"{NAMESPACE}::Server", server or "")
@@ -72,12 +72,12 @@ class Findings:
 NONE: Final = Findings((), ())
 
 
-def policy_id(form: Form) -> str | None:
+def policy_id(form: ParsedPolicy) -> str | None:
     """The `@id`, or None."""
     return form.annotations.get("id") or None
 
 
-def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
+def lint(statement: Statement, form: ParsedPolicy, ground: Ground) -> Findings:
     """Everything Remit's own linter says of one policy; duplicates are `duplicates`' matter."""
     ident = policy_id(form)
     errors: list[Problem] = []
@@ -103,7 +103,7 @@ def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
     return Findings(tuple(errors), tuple(warnings))
 
 
-def duplicates(policies: Iterable[tuple[Statement, Form]]) -> Iterator[Problem]:
+def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[Problem]:
     """A problem for each policy whose `@id` an earlier one has."""
     first: dict[str, Statement] = {}
     for statement, form in policies:
@@ -116,7 +116,7 @@ def duplicates(policies: Iterable[tuple[Statement, Form]]) -> Iterator[Problem]:
             yield statement.problem(text, f'"{ident}"', ident)
 
 
-def _literals(form: Form, catalog: Catalog) -> Iterator[tuple[str, str, str | None]]:
+def _literals(form: ParsedPolicy, catalog: Catalog) -> Iterator[tuple[str, str, str | None]]:
     known = {
         f"{NAMESPACE}::Agent": catalog.agents,
         f"{NAMESPACE}::User": catalog.users,
@@ -129,25 +129,25 @@ def _literals(form: Form, catalog: Catalog) -> Iterator[tuple[str, str, str | No
             yield f"there is no {noun} named {name!r}", f'{kind}::"{name}"', hint
 
 
-def _annotations(form: Form, ground: Ground) -> Iterator[tuple[str, str, str | None]]:
+def _annotations(form: ParsedPolicy, ground: Ground) -> Iterator[tuple[str, str, str | None]]:
     gate = form.annotations.get("gate")
     if gate is not None:
-        if form.effect is not Effect.FORBID:
+        if form.effect is not PolicyEffect.FORBID:
             yield "a @gate lifts a forbid; this policy permits", "@gate", None
         if gate not in ground.catalog.routes:
             hint = nearest(gate, ground.catalog.routes)
             yield f"no Route is named {gate!r}", f'"{gate}"', hint
     obligation = form.annotations.get("obligation")
     if obligation is not None:
-        if form.effect is not Effect.PERMIT:
+        if form.effect is not PolicyEffect.PERMIT:
             yield "an @obligation belongs to a permit; this policy forbids", "@obligation", None
         if (why := problem(obligation)) is not None:
             yield f"this is no obligation: {why}", f'"{obligation}"', "see docs/reference/obligations.md"
-        elif (name := parsed(obligation).argument) is not None and form.effect is Effect.PERMIT:
+        elif (name := parsed(obligation).argument) is not None and form.effect is PolicyEffect.PERMIT:
             yield from _limited(form, ground, name, obligation)
 
 
-def _limited(form: Form, ground: Ground, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
+def _limited(form: ParsedPolicy, ground: Ground, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
     """What an obligation limits has to be an argument of each tool in scope, or each call of that tool is denied."""
     tools = {action: ground.arguments[action] for action in ground.reached(form) if action in ground.arguments}
     if tools and not any(name in known for known in tools.values()):
@@ -155,7 +155,7 @@ def _limited(form: Form, ground: Ground, name: str, said: str) -> Iterator[tuple
         yield f"no tool in its scope has the argument {name!r}", f'"{said}"', hint
 
 
-def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
+def _paths(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
     """Every path after `has` must exist for some action in scope.
 
     Where no action is in scope, for some action at all. Agents, users and servers have no
@@ -203,13 +203,13 @@ def untypable(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> 
     return None
 
 
-def _waits(form: Form) -> bool:
+def _waits(form: ParsedPolicy) -> bool:
     """Whether it is about a kind of tools that any workspace may have: of one that has none yet it says nothing odd."""
     within = form.action.within
     return within is not None and not form.action.exactly and all(name in _KINDS for _, name in within)
 
 
-def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
+def _doubts(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
     if not reached:
         if not _waits(form):
             yield "no action reaches this policy: it never applies", "action"

@@ -15,7 +15,7 @@ _AGENT = f"{NAMESPACE}::Agent"
 _USER = f"{NAMESPACE}::User"
 
 
-class Asked(NamedTuple):
+class MonitorQuery(NamedTuple):
     """A monitor that a policy asks of the calls of one tool: where it keeps what they did, and how it says that.
 
     Without `says` it says who did it last.
@@ -26,10 +26,10 @@ class Asked(NamedTuple):
     says: Callable[[int], Value] | None
 
 
-def asked_of(monitor: Monitor, tool: Tool | None = None) -> Asked:
+def asked_of(monitor: Monitor, tool: Tool | None = None) -> MonitorQuery:
     """`monitor`, asked of calls of `tool`, or of what else is done."""
     cells = monitor.cells() if tool is None else cells_at(tool, monitor.cells(f"{tool.server}/{tool.name}"))
-    return Asked(monitor.name, cells, _saying(monitor))
+    return MonitorQuery(monitor.name, cells, _saying(monitor))
 
 
 def _saying(monitor: Monitor) -> Callable[[int], Value] | None:

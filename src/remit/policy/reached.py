@@ -14,7 +14,7 @@ from remit.facts.text import escaped
 from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid
-from remit.policy.past import Asked, asked_of
+from remit.policy.past import MonitorQuery, asked_of
 from remit.policy.slice import Slice
 from remit.policy.typing import Record
 from remit.policy.uids import action_uid, server_uid
@@ -66,7 +66,7 @@ class Reached:
     members: frozenset[str] = frozenset()
     feeds: Feeds = NO_FEEDS
     past: tuple[Monitor, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[MonitorQuery, ...] = ()
     finds: frozenset[Find] = frozenset()
     external: bool = False
 
@@ -115,6 +115,6 @@ def reached_tool(
     )
 
 
-def asked_by(part: Slice, past: Iterable[Monitor], tool: Tool | None = None) -> tuple[Asked, ...]:
+def asked_by(part: Slice, past: Iterable[Monitor], tool: Tool | None = None) -> tuple[MonitorQuery, ...]:
     """Those of `past` that a policy of `part` asks, of calls of `tool`, or of what else is done."""
     return tuple(asked_of(one, tool) for one in past if part.asks(one.name)) if part.past else ()

@@ -12,7 +12,7 @@ from remit.policy import cedar
 from remit.policy.compiled.function import Judge, function_of
 from remit.policy.context import ATTRIBUTES
 from remit.policy.convert import Path
-from remit.policy.form import Effect, Form, json_of
+from remit.policy.form import ParsedPolicy, PolicyEffect, json_of
 from remit.policy.once import Once
 from remit.policy.parse import Statement
 from remit.policy.schema import FLOW
@@ -34,7 +34,7 @@ class Policy:
 
     ident: str
     statement: Statement
-    form: Form
+    form: ParsedPolicy
     forbids: bool
     where: str
     text: str
@@ -56,10 +56,10 @@ class Policy:
         return Reason(Code.GATE, self.text, self.ident, self.where, agent)
 
 
-def policy_of(ident: str, statement: Statement, form: Form) -> Policy:
+def policy_of(ident: str, statement: Statement, form: ParsedPolicy) -> Policy:
     """The policy `ident`."""
     said = form.annotations
-    forbids = form.effect is Effect.FORBID
+    forbids = form.effect is PolicyEffect.FORBID
     return Policy(
         ident,
         statement,

@@ -11,7 +11,7 @@ from typing import Final
 from remit.facts.finding import finds_of
 from remit.facts.text import escaped
 from remit.policy import cedar, mistakes
-from remit.policy.form import Form
+from remit.policy.form import ParsedPolicy
 from remit.policy.lint import Ground, detect_first, policy_id, untypable, without_monitors
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
@@ -36,7 +36,7 @@ def syntax(statement: Statement, message: str) -> Problem:
     return statement.problem(escaped(text, chars_max=300), words, hint=mistakes.in_syntax(statement, text))
 
 
-def problems(statement: Statement, form: Form, ground: Ground, schema: cedar.Schema) -> tuple[Problem, ...]:
+def problems(statement: Statement, form: ParsedPolicy, ground: Ground, schema: cedar.Schema) -> tuple[Problem, ...]:
     """Why `statement` is not valid for `schema`; none where it is.
 
     A policy that no action reaches is no error (the linter warns): rules may be written
@@ -47,7 +47,7 @@ def problems(statement: Statement, form: Form, ground: Ground, schema: cedar.Sch
     return tuple(_said(messages, statement, form, ground))
 
 
-def _said(messages: list[str], statement: Statement, form: Form, ground: Ground) -> Iterator[Problem]:
+def _said(messages: list[str], statement: Statement, form: ParsedPolicy, ground: Ground) -> Iterator[Problem]:
     ident = policy_id(form)
     unknown_action = any(_ACTION.match(message) for message in messages)
     odd_kinds = [kind for message in messages if (kind := mistakes.unknown_type(message, statement, ground))]

@@ -147,7 +147,7 @@ def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
     return ("", text) if numbered is None else (ordered[int(numbered[1])].ident, text[numbered.end() :])
 
 
-def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.Answer:
+def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.CedarAnswer:
     entities, reached = bundle.entities, question.reached
     if reached.within:
         kind, ident = reached.resource

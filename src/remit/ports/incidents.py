@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from remit.protect.incidents import Incident, State
+from remit.protect.incidents import Incident, IncidentState
 
 
 class Incidents(Protocol):
@@ -29,7 +29,7 @@ class Incidents(Protocol):
         """The last changed one that names session `sid`."""
         ...
 
-    def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
+    def listed(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
         """Those in one of `states`, the last changed first."""
         ...
 

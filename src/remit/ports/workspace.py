@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remit.control.lock import Lock
-from remit.control.problems import Problem, Where
-from remit.control.resources import Kind, Resource, Source
+from remit.control.problems import Problem, SourceLocation
+from remit.control.resources import Resource, ResourceKind, WorkspaceSource
 
 
 class WorkspaceRefused(Exception):
@@ -23,15 +23,15 @@ class WorkspaceRefused(Exception):
 class Deleted:
     """A resource that is gone from the workspace, and where it stood."""
 
-    kind: Kind
+    kind: ResourceKind
     name: str
-    where: Where
+    where: SourceLocation
 
 
 class Workspace(Protocol):
     """Read whole, edited one thing at a time. Calls block: run them in a thread."""
 
-    def load(self) -> Source:
+    def load(self) -> WorkspaceSource:
         """Everything there is; what cannot be read is among its problems. Never raises."""
         ...
 
@@ -58,6 +58,6 @@ class Workspace(Protocol):
         """
         ...
 
-    def delete(self, kind: Kind, name: str) -> Deleted:
+    def delete(self, kind: ResourceKind, name: str) -> Deleted:
         """Remove one resource, every other byte of its file kept. Raises `WorkspaceRefused`."""
         ...

@@ -16,11 +16,11 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.breaker import (
     MOVES,
     Breaker,
+    BreakerMove,
+    BreakerState,
+    BreakerSubject,
     Broken,
-    Move,
     On,
-    Over,
-    State,
     Trip,
     alone,
     name_of,
@@ -70,13 +70,13 @@ class Fuses:
         if agent and common in self._samples:
             self._samples[common].forget(agent)
 
-    def state(self, breaker: Breaker, key: str, now_s: float) -> State:
+    def state(self, breaker: Breaker, key: str, now_s: float) -> BreakerState:
         """Where it stands."""
         if key not in self.tripped:
-            return State.CLOSED
+            return BreakerState.CLOSED
         # One that tripped before the service began rests anew from when it is first looked at.
         opened_s = self._opened_s.setdefault(key, now_s)
-        return MOVES[State.OPEN, Move.REST] if now_s - opened_s >= breaker.open_s else State.OPEN
+        return MOVES[BreakerState.OPEN, BreakerMove.REST] if now_s - opened_s >= breaker.open_s else BreakerState.OPEN
 
     def left_s(self, breaker: Breaker, key: str, now_s: float) -> float:
         """For how many seconds more it lets nothing pass."""
@@ -94,7 +94,7 @@ class Fuses:
             evidence = self._at_once(panel, breaker, key, action, now_s)
             if evidence is not None:
                 state = self.state(breaker, key, now_s)
-                rests_s = self.left_s(breaker, key, now_s) if state is State.OPEN else breaker.open_s
+                rests_s = self.left_s(breaker, key, now_s) if state is BreakerState.OPEN else breaker.open_s
                 text = f"{breaker.name} trips: {evidence['text']}"
                 found.append(Broken(breaker, key, state, text, evidence, rests_s))
         return tuple(found)
@@ -116,7 +116,7 @@ class Fuses:
             return [
                 (one.key, {**one.evidence, "record": record})
                 for one in stopped
-                if one.evidence is not None and one.state is not State.OPEN
+                if one.evidence is not None and one.state is not BreakerState.OPEN
             ]
         moved: list[Moved] = []
         agent = action.authority.acting.agent
@@ -177,10 +177,10 @@ class Fuses:
 
     def _broken(self, breaker: Breaker, key: str, side: str, now_s: float) -> Broken | None:
         state = self.state(breaker, key, now_s)
-        if state is State.CLOSED:
+        if state is BreakerState.CLOSED:
             return None
         why = self.tripped[key].text
-        if state is State.OPEN:
+        if state is BreakerState.OPEN:
             left_s = self.left_s(breaker, key, now_s)
             text = f"{breaker.name} of {whose(key)} is open for {left_s:.0f} s more: {why}"
             return Broken(breaker, key, state, text, rests_s=left_s)
@@ -220,7 +220,7 @@ class Fuses:
         return _evidence(breaker, text, [] if samples is None else samples.records(what))
 
     def _denial(
-        self, breaker: Breaker, key: str, state: State, record: str, named: str, *, denied: bool, ran: bool
+        self, breaker: Breaker, key: str, state: BreakerState, record: str, named: str, *, denied: bool, ran: bool
     ) -> Iterator[Moved]:
         if ran:
             self._row.pop(key, None)
@@ -228,15 +228,15 @@ class Fuses:
             return
         row = self._row.setdefault(key, [])
         row.append(record)
-        if state is State.HALF_OPEN or len(row) >= breaker.limit:
-            tried = state is State.HALF_OPEN
+        if state is BreakerState.HALF_OPEN or len(row) >= breaker.limit:
+            tried = state is BreakerState.HALF_OPEN
             text = f"its trial {record} was denied" if tried else f"{len(row)} denials in a row, the last of {named}"
             yield key, _evidence(breaker, text, row[-TOLD_MAX:])
 
     def _try(self, panel: Panel, action: Action, record: str, now_s: float) -> Iterator[Moved]:
         """`action` passes where a breaker is half-open: it is a trial of it."""
         for breaker, key in panel.over(action):
-            if self.state(breaker, key, now_s) is State.HALF_OPEN:
+            if self.state(breaker, key, now_s) is BreakerState.HALF_OPEN:
                 self._trials.setdefault(key, {})[record] = _side(breaker, action), now_s
                 if action.kind is ActionKind.DELEGATE:
                     yield from self._tried(panel, record, set())
@@ -261,7 +261,7 @@ class Fuses:
                 yield key, None
 
     def _trip(self, breaker: Breaker, key: str, text: str, records: list[str], server: str, now_s: float) -> Moved:
-        if breaker.over is Over.AGENT:
+        if breaker.over is BreakerSubject.AGENT:
             self._causes[key] = now_s, server
         return key, _evidence(breaker, text, records)
 
@@ -302,7 +302,7 @@ def _identity(action: Action) -> int:
 
 def _side(breaker: Breaker, action: Action) -> str:
     """For which agent `action` is done, where `breaker` is over what agents have in common."""
-    return "" if breaker.over is Over.AGENT else action.authority.agents[0]
+    return "" if breaker.over is BreakerSubject.AGENT else action.authority.agents[0]
 
 
 def _too_many(
@@ -316,7 +316,7 @@ def _too_many(
     within = f"within {breaker.within_s:g} s {what}"
     # Without whoever failed most it is still too much: nobody takes it from others.
     most, of = max(told.values())
-    together = breaker.over is Over.AGENT or _is_share(breaker, bad - most, count - of)
+    together = breaker.over is BreakerSubject.AGENT or _is_share(breaker, bad - most, count - of)
     if together and count >= breaker.of_least and _is_share(breaker, bad, count):
         return key, f"{bad} of {count} calls {within}", samples.records(_BAD)
     bad, count = told[side]

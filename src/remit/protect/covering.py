@@ -192,7 +192,7 @@ def _text(owed: Sequence[Obligation], text: str) -> str:
     if text.lstrip(_BLANK)[:1] in _HOLDING:
         try:
             value = strictjson.parse(text.encode("utf-8"))
-        except (strictjson.Refused, UnicodeEncodeError):
+        except (strictjson.JsonRefused, UnicodeEncodeError):
             pass
         else:
             made = _walked([one for one in owed if not isinstance(one, Truncate)], value, _STANDS[0])

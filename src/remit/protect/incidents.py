@@ -35,7 +35,7 @@ OVERFLOW: Final = "(more than can be open at once)"
 """What the incident is about that all join for which there is no room."""
 
 
-class Cause(StrEnum):
+class IncidentCause(StrEnum):
     """What made people look."""
 
     DENIALS = "denials"
@@ -56,7 +56,7 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-class State(StrEnum):
+class IncidentState(StrEnum):
     """How far people are with it."""
 
     OPEN = "open"
@@ -64,7 +64,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Move(StrEnum):
+class IncidentMove(StrEnum):
     """What happens to an incident."""
 
     SEE = "see"
@@ -81,12 +81,12 @@ class Resolution(StrEnum):
 
 
 MOVES: Final = {
-    (State.OPEN, Move.SEE): State.OPEN,
-    (State.OPEN, Move.ASSIGN): State.ASSIGNED,
-    (State.OPEN, Move.CLOSE): State.CLOSED,
-    (State.ASSIGNED, Move.SEE): State.ASSIGNED,
-    (State.ASSIGNED, Move.ASSIGN): State.ASSIGNED,
-    (State.ASSIGNED, Move.CLOSE): State.CLOSED,
+    (IncidentState.OPEN, IncidentMove.SEE): IncidentState.OPEN,
+    (IncidentState.OPEN, IncidentMove.ASSIGN): IncidentState.ASSIGNED,
+    (IncidentState.OPEN, IncidentMove.CLOSE): IncidentState.CLOSED,
+    (IncidentState.ASSIGNED, IncidentMove.SEE): IncidentState.ASSIGNED,
+    (IncidentState.ASSIGNED, IncidentMove.ASSIGN): IncidentState.ASSIGNED,
+    (IncidentState.ASSIGNED, IncidentMove.CLOSE): IncidentState.CLOSED,
 }
 """The lifecycle; what is not here does not happen."""
 
@@ -105,7 +105,7 @@ class Finding:
 
     record: str
     at: int
-    cause: Cause
+    cause: IncidentCause
     severity: Severity
     title: str
     agent: str = ""
@@ -120,7 +120,7 @@ class Finding:
         return f"agent:{self.agent}" if self.agent else self.what
 
 
-class Act(NamedTuple):
+class IncidentAct(NamedTuple):
     """What a person did about it: at `at` (ms since the epoch), `by` whom, in our words."""
 
     at: int
@@ -140,18 +140,18 @@ class Incident:
     about: str
     title: str
     severity: Severity
-    causes: frozenset[Cause]
+    causes: frozenset[IncidentCause]
     sids: tuple[str, ...]
     opened_ms: int
     last_ms: int
     count: int
     records: tuple[str, ...]
-    state: State = State.OPEN
+    state: IncidentState = IncidentState.OPEN
     assignee: str = ""
     resolution: str = ""
     note: str = ""
     changed_ms: int = 0
-    acts: tuple[Act, ...] = ()
+    acts: tuple[IncidentAct, ...] = ()
 
 
 def opened(finding: Finding, about: str) -> Incident:
@@ -174,7 +174,7 @@ def opened(finding: Finding, about: str) -> Incident:
 
 def seen(incident: Incident, finding: Finding) -> Incident:
     """`incident` with one more finding; the same where it has that one already, or is closed."""
-    if (incident.state, Move.SEE) not in MOVES or finding.record in incident.records:
+    if (incident.state, IncidentMove.SEE) not in MOVES or finding.record in incident.records:
         return incident
     told = finding.severity <= incident.severity and finding.cause in incident.causes
     return replace(
@@ -192,7 +192,7 @@ def seen(incident: Incident, finding: Finding) -> Incident:
 
 def joined(incident: Incident, later: Incident) -> Incident:
     """`incident` with what `later`, the same one further on, knows of findings. Never less than before."""
-    if (incident.state, Move.SEE) not in MOVES:
+    if (incident.state, IncidentMove.SEE) not in MOVES:
         return incident
     told = later.severity <= incident.severity and later.causes <= incident.causes
     return replace(
@@ -208,17 +208,17 @@ def joined(incident: Incident, later: Incident) -> Incident:
     )
 
 
-def assigned(incident: Incident, to: str, act: Act) -> Incident:
+def assigned(incident: Incident, to: str, act: IncidentAct) -> Incident:
     """`incident` in the hands of `to`; the same where it is closed."""
-    after = MOVES.get((incident.state, Move.ASSIGN))
+    after = MOVES.get((incident.state, IncidentMove.ASSIGN))
     if after is None:
         return incident
     return replace(incident, state=after, assignee=to, changed_ms=act.at, acts=_acted(incident, act))
 
 
-def closed(incident: Incident, resolution: Resolution, note: str, act: Act) -> Incident:
+def closed(incident: Incident, resolution: Resolution, note: str, act: IncidentAct) -> Incident:
     """`incident` at its end; the same where it is closed already."""
-    after = MOVES.get((incident.state, Move.CLOSE))
+    after = MOVES.get((incident.state, IncidentMove.CLOSE))
     if after is None:
         return incident
     said = resolution.value
@@ -238,7 +238,7 @@ class Gathering:
     def put(self, incident: Incident) -> None:
         """Take `incident` as it is now."""
         known = self._open.get(incident.about)
-        if incident.state is not State.CLOSED:
+        if incident.state is not IncidentState.CLOSED:
             if known is None or known.ident == incident.ident or known.last_ms <= incident.last_ms:
                 self._open[incident.about] = incident
         elif known is not None and known.ident == incident.ident:
@@ -300,7 +300,7 @@ def _extended(title: str, by: str) -> str:
     return longer if len(longer) <= TITLE_CHARS_MAX else title
 
 
-def _acted(incident: Incident, act: Act) -> tuple[Act, ...]:
+def _acted(incident: Incident, act: IncidentAct) -> tuple[IncidentAct, ...]:
     return tuple(dict.fromkeys((*incident.acts, act)))[-ACTS_MAX:]
 
 

@@ -19,13 +19,13 @@ from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, Kind
+from remit.protect.pieces import CARRIED, TokenKind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.scalars import UNREAD, Seen, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
-_PLACES: Final = CARRIED - {Kind.ADDRESS}
+_PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
@@ -35,7 +35,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
 
     What is derived hangs on what was seen before it.
     """
-    seen = Seen(index)
+    seen = IndexView(index)
     records, directory = frozenset[int](), False
     if tool is not None:
         if any(part.identity for part in tool.results):
@@ -84,7 +84,7 @@ def _is_strange(found: int) -> bool:
 
 
 def _gathered(
-    reading: Reading, records: frozenset[int], seen: Seen, *, directory: bool
+    reading: Reading, records: frozenset[int], seen: IndexView, *, directory: bool
 ) -> tuple[tuple[Gathered, bool], bool]:
     """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
     gathered = Gathered()
@@ -138,7 +138,7 @@ def _leads(text: str) -> bool:
     return any(kind in _PLACES for _, kind in parts(text))
 
 
-def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str], int]]:
+def _several(leaf: Leaf, bits: int, seen: IndexView) -> Iterator[tuple[Collection[str], int]]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for
@@ -160,7 +160,7 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
     yield (whole(leaf.text), *case, *learnt_of_paths(plain(leaf.text))), bits
 
 
-def named(reading: Reading, seen: Seen) -> frozenset[int]:
+def named(reading: Reading, seen: IndexView) -> frozenset[int]:
     """The one record whose identity the user named: with all of its words, or else alone with some of them.
 
     One that stands there twice, with the same values, is one.
@@ -189,7 +189,7 @@ def _is_one(reading: Reading, records: set[int]) -> bool:
     return len({tuple(sorted(values)) for values in said.values()}) == 1
 
 
-def grounds(tool: Tool, given: Mapping[str, Json], seen: Seen) -> bool:
+def grounds(tool: Tool, given: Mapping[str, Json], seen: IndexView) -> bool:
     """Whether a directory was asked for grounded values alone: its arguments that are keys, or all where none is."""
     keys = {name for name, one in tool.arguments.items() if one.role is Role.KEY}
     return all_grounded((value for path, value in leaves(given, Names()) if not keys or path[0] in keys), seen)

@@ -10,7 +10,7 @@ from remit.facts.feed import Feed
 from remit.facts.impact import Impact, values_at
 from remit.facts.mark import Does, Mark
 from remit.facts.monitor import Happening, When
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 _TEXT_BYTES_MAX: Final = 1024 * 1024
 _ABSENT: Final = object()
@@ -136,5 +136,5 @@ def _read(text: Json) -> Json:
         return None
     try:
         return parse(text.encode("utf-8", "surrogatepass"), bytes_max=_TEXT_BYTES_MAX)
-    except Refused:
+    except JsonRefused:
         return None

@@ -32,7 +32,7 @@ VALUES_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Unchanged:
     """The arguments are as they have to be."""
 
 
@@ -57,7 +57,7 @@ class Unmet:
     why: str
 
 
-Settled: TypeAlias = Kept | Shaped | Unresolved | Unmet
+Settled: TypeAlias = Unchanged | Shaped | Unresolved | Unmet
 _Change: TypeAlias = Callable[[str], str]
 
 
@@ -87,7 +87,7 @@ def settle(
         return Unmet(str(error))
     if look.missing:
         return Unresolved(tuple(look.missing))
-    return Kept() if made == given else Shaped(made)
+    return Unchanged() if made == given else Shaped(made)
 
 
 def _settle(one: Obligation, made: dict[str, Json], known: Sequence[str], look: _Look) -> None:

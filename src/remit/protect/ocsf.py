@@ -8,14 +8,18 @@ wrote is in them.
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.protect.incidents import Finding, Incident, Severity, State
+from remit.protect.incidents import Finding, Incident, IncidentState, Severity
 
 VERSION: Final = "1.4.0"
 FINDINGS: Final = 2
 DETECTION: Final = 2004
 INCIDENT: Final = 2005
 _ACTIVITIES: Final = {1: "Create", 2: "Update", 3: "Close"}
-_OF_STATE: Final = {State.OPEN: (1, 1, "New"), State.ASSIGNED: (2, 2, "In Progress"), State.CLOSED: (3, 5, "Closed")}
+_OF_STATE: Final = {
+    IncidentState.OPEN: (1, 1, "New"),
+    IncidentState.ASSIGNED: (2, 2, "In Progress"),
+    IncidentState.CLOSED: (3, 5, "Closed"),
+}
 """Of each state: the activity, and the status of an Incident Finding."""
 _SEVERITIES: Final = {
     Severity.LOW: "Low",

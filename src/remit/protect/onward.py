@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.protect.paths import CONTROLS, SPACES
-from remit.protect.pieces import STRIPPED, Kind, Token, host_of, tokens
+from remit.protect.pieces import STRIPPED, Token, TokenKind, host_of, tokens
 
 _ENDING: Final = '<>"' + CONTROLS + SPACES
 _QUOTES: Final = str.maketrans(dict.fromkeys(_ENDING, " "))
@@ -54,13 +54,13 @@ def _read_on(part: str) -> Iterator[Token]:
     begin = 0
     for found in _SPLIT.finditer(part):
         piece = part[begin : found.start()].lstrip(STRIPPED)
-        if piece.strip(STRIPPED) and any(kind is Kind.URL for _, kind in tokens(piece.strip(STRIPPED))):
+        if piece.strip(STRIPPED) and any(kind is TokenKind.URL for _, kind in tokens(piece.strip(STRIPPED))):
             after = part[found.start() :].rstrip(STRIPPED + _SPLITTING)
             # A host holds none of these characters: what follows one is no more of it.
             placed = after[:1] == "\\" or host_of(piece.partition("://")[2] or piece) != piece.partition("://")[2]
             if placed and _GOES_ON.search(after) is not None:
                 whole = piece + after.replace("\\", "/")
-                yield from (token for token in tokens(whole) if token[1] is Kind.URL)
+                yield from (token for token in tokens(whole) if token[1] is TokenKind.URL)
             return
         begin = found.end()
 

@@ -18,14 +18,14 @@ from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
-from remit.facts.origin import Counts, Flow, Origin, Role, Traced
+from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
-from remit.protect.scalars import UNREAD, Seen, judge, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
 from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
@@ -33,7 +33,7 @@ ANY: Final = "*"
 TRACED_MAX: Final = 64
 """How many scalars are explained; all are counted."""
 WORDS_CHARS_MAX: Final = 256 * 1024
-NONE: Final = Counts()
+NONE: Final = OriginCounts()
 _ORIGINS: Final = tuple(Origin)
 _SCALARS: Final = (str, int, float)
 
@@ -87,7 +87,9 @@ class Names(NamedTuple):
         return name not in self.members if len(path) > 1 else self.roots is not None and name not in self.roots
 
 
-def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: Seen) -> Flow:
+def flow(
+    tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: IndexView
+) -> Flow:
     """The facts about `given`, the input of a call of `tool` or of another action.
 
     `roles` are those of an action that is no tool call.
@@ -146,7 +148,7 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
         _counts(counts, Role.TARGET),
         _counts(counts, Role.CONTENT),
         _counts(counts, Role.CREDENTIAL),
-        Counts(*carried),
+        OriginCounts(*carried),
         established,
         strangers,
         {origin: frozenset(args[origin]) for origin in _ORIGINS if origin in args},
@@ -162,12 +164,12 @@ def _reaches_all(tool: Tool | None, known: Iterable[str]) -> bool:
     return any(_role(tool, {}, name) is Role.TARGET for name in known)
 
 
-def _counts(counts: Mapping[Role | None, list[int]], role: Role) -> Counts:
+def _counts(counts: Mapping[Role | None, list[int]], role: Role) -> OriginCounts:
     found = counts.get(role)
-    return NONE if found is None else Counts(*found)
+    return NONE if found is None else OriginCounts(*found)
 
 
-def asked(tool: Tool | None, seen: Seen) -> bool:
+def asked(tool: Tool | None, seen: IndexView) -> bool:
     """Whether the user's words ask for a tool of this kind, by the verbs of the catalog; no where it has none."""
     if tool is None:
         return False
@@ -238,7 +240,7 @@ def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role 
     return Role.TARGET if effectful else None
 
 
-def all_grounded(given: Iterable[str | float], seen: Seen) -> bool:
+def all_grounded(given: Iterable[str | float], seen: IndexView) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
     read = read_scalars([(value, Role.KEY) for value in given])
     asks: list[str] = []

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.breaker import AT_ONCE, Breaker, On, Over, alone
+from remit.facts.breaker import AT_ONCE, Breaker, BreakerSubject, On, alone
 from remit.facts.catalog import Catalog
 
 _FOUND_MAX: Final = 20_000
@@ -50,7 +50,7 @@ class Panel:
             if len(self._found) >= _FOUND_MAX:
                 self._found.clear()
             over = tuple(self._of(action, tuple(dict.fromkeys(agents))))
-            over += tuple((one, alone(key, agents[0])) for one, key in over if one.over is not Over.AGENT)
+            over += tuple((one, alone(key, agents[0])) for one, key in over if one.over is not BreakerSubject.AGENT)
             counting = tuple(self._of(action, agents[-1:]))
             at_once = tuple(one for one in counting if one[0].on in AT_ONCE)
             judged = tuple(one for one in counting if one[0].on in _BY_JUDGEMENT)
@@ -61,11 +61,11 @@ class Panel:
         called = f"{action.server}/{action.name}"
         for breaker in self.breakers.values():
             match breaker.over:
-                case Over.AGENT:
+                case BreakerSubject.AGENT:
                     names: tuple[str, ...] = agents
-                case Over.SERVER:
+                case BreakerSubject.SERVER:
                     names = (action.server,) if action.server else ()
-                case Over.TOOL:
+                case BreakerSubject.TOOL:
                     names = (called,) if action.kind is ActionKind.CALL_TOOL else ()
                 case _:
                     assert_never(breaker.over)

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from remit.protect.spread import ISO
 
 
-class Kind(IntEnum):
+class TokenKind(IntEnum):
     """What a token looks like."""
 
     WORD = 0
@@ -27,11 +27,11 @@ class Kind(IntEnum):
     URL = 7
 
 
-CARRIED: Final = frozenset({Kind.ACCOUNT, Kind.ADDRESS, Kind.URL})
+CARRIED: Final = frozenset({TokenKind.ACCOUNT, TokenKind.ADDRESS, TokenKind.URL})
 """What leads somewhere wherever it stands."""
 
 
-Token: TypeAlias = tuple[str, Kind]
+Token: TypeAlias = tuple[str, TokenKind]
 """A telling part: its normal form, and what it looks like."""
 
 STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
@@ -106,8 +106,8 @@ def _unbroken(lower: str) -> Token:
     """What digits of ASCII, or letters and digits, are."""
     size = len(lower)
     if lower.isdecimal() and size <= 40:
-        return lower, Kind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
-    return lower, Kind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else Kind.ID
+        return lower, TokenKind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
+    return lower, TokenKind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else TokenKind.ID
 
 
 def _usual(lower: str) -> Token | None:
@@ -117,13 +117,13 @@ def _usual(lower: str) -> Token | None:
         return None
     match found.lastgroup:
         case "fraction":
-            return number(lower), Kind.NUMBER
+            return number(lower), TokenKind.NUMBER
         case "day":
-            return lower, Kind.DATE
+            return lower, TokenKind.DATE
         case "page":
-            return lower[found.start("page") :].removeprefix("www.").rstrip("/"), Kind.URL
+            return lower[found.start("page") :].removeprefix("www.").rstrip("/"), TokenKind.URL
         case _:
-            return None if found["end"] in _FILES else (lower, Kind.ADDRESS)
+            return None if found["end"] in _FILES else (lower, TokenKind.ADDRESS)
 
 
 def _classified(said: str) -> list[Token]:
@@ -132,27 +132,27 @@ def _classified(said: str) -> list[Token]:
     if lower.endswith(("'s", "’s")):
         said, lower = said[:-2], lower[:-2]
     if lower.isalpha():
-        return [(said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)]
+        return [(said.casefold(), TokenKind.NAME if said[0].isupper() else TokenKind.WORD)]
     if lower[0].isdigit() or lower[0] == "-":
         if _DECIMAL.fullmatch(lower):
-            kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
+            kind = TokenKind.ACCOUNT if lower.isdigit() and len(lower) >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
             return [(number(lower), kind)]
         if (day := _date(lower)) is not None:
-            return [(day, Kind.DATE)]
+            return [(day, TokenKind.DATE)]
     if "@" in lower and (address := _address(lower)) is not None:
-        return [(address, Kind.ADDRESS)]
+        return [(address, TokenKind.ADDRESS)]
     if ":" in lower:
         if (few := _FEW.match(lower)) is not None and _is_host(_name_of(lower[few.end() :])):
             # Whoever follows it takes it for `https://…` (WHATWG URL, section 4.4).
             return list(_linked(f"{few[1]}://{lower[few.end() :]}"))
         if "::" in lower and _SIX.fullmatch(lower):
-            return [(lower, Kind.URL)]
+            return [(lower, TokenKind.URL)]
         if "://" in lower:
             return list(_linked(lower))
     if "." in lower and (url := _bare_url(lower)) is not None:
-        return [(url, Kind.URL)]
+        return [(url, TokenKind.URL)]
     if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
-        return [(lower.replace(".", ""), Kind.ACCOUNT)]
+        return [(lower.replace(".", ""), TokenKind.ACCOUNT)]
     return list(_named(said, lower))
 
 
@@ -162,7 +162,7 @@ def _named(said: str, lower: str) -> Iterator[Token]:
     Of the path of a file its name is the only part: who names what lies in a folder does not name the folder.
     """
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
-    yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
+    yield (lower, TokenKind.WORD if letters.isalpha() else TokenKind.ID)
     if "/" in said or ":" in said or "=" in said or "&" in said:
         within = [said.rpartition("/")[2]] if _is_file(lower) else _APART.split(said, _PARTS_MAX)[:_PARTS_MAX]
         for piece in within:
@@ -202,16 +202,16 @@ def _linked(lower: str) -> Iterator[Token]:
     scheme, _, rest = lower.partition("://")
     if not scheme.isalnum():
         before = _SCHEME.sub("", scheme)
-        yield (lower, Kind.URL if "." in before else Kind.ID)
-    yield (_page(rest) or lower, Kind.URL)
+        yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
+    yield (_page(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):
         _, mark, inside = inside.partition("://")
         if not mark:
             return
-        yield (_page(inside) or lower, Kind.URL)
+        yield (_page(inside) or lower, TokenKind.URL)
     if "://" in inside:
-        yield (_page(inside.rpartition("://")[2]) or lower, Kind.URL)
+        yield (_page(inside.rpartition("://")[2]) or lower, TokenKind.URL)
 
 
 def _bare_url(lower: str) -> str | None:

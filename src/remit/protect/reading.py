@@ -318,7 +318,7 @@ def _parsed(text: str, *, as_yaml: bool) -> Json:
     if text[:1] in {"[", "{"} or not as_yaml:
         try:
             return strictjson.parse(text.encode("utf-8"))
-        except (strictjson.Refused, UnicodeEncodeError):
+        except (strictjson.JsonRefused, UnicodeEncodeError):
             if not as_yaml:
                 raise Unread from None
     return yamltext.parse(text)

@@ -19,7 +19,7 @@ from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, In
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token, tokens
+from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, tokens
 from remit.protect.spelling import CASED, capitals, cased, own
 from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
@@ -34,7 +34,7 @@ LEAST_CHARS: Final = 64
 """As so many a shorter value counts: it takes as long to read."""
 
 
-class Seen:
+class IndexView:
     """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
 
     __slots__ = ("_configured", "_index", "_known", "_said", "prose")
@@ -173,7 +173,7 @@ def _text(value: str, role: Role | None) -> Scalar:
     if len(found) == 1:
         return Scalar(found) if found[0][0] not in STOP else Scalar(found, whole(value), value)
     if role is Role.CONTENT:
-        found = [token for token in found if token[1] is not Kind.WORD] or found
+        found = [token for token in found if token[1] is not TokenKind.WORD] or found
     # `all` and `others` reach somebody.
     idle = _JOINING if role is Role.TARGET else STOP
     found = [token for token in found if token[0] not in idle] or found
@@ -181,7 +181,7 @@ def _text(value: str, role: Role | None) -> Scalar:
 
 
 def _paths(text: str) -> list[Token]:
-    return [(token, Kind.ID) for token in (*reaching(text), *leading(text))]
+    return [(token, TokenKind.ID) for token in (*reaching(text), *leading(text))]
 
 
 def _followed(text: str, told: Sequence[Token]) -> list[Token]:
@@ -206,7 +206,7 @@ def _unbroken(value: str) -> Scalar:
     """A word, or an identifier without anything in it that parts it."""
     if value.isalpha():
         word = value.lower()
-        read = ((word, Kind.WORD),)
+        read = ((word, TokenKind.WORD),)
         return Scalar(read, whole(value), value) if word in STOP else Scalar(read)
     found = tokens(value)
     ((token, kind),) = found
@@ -216,7 +216,7 @@ def _unbroken(value: str) -> Scalar:
 _short: Final = lru_cache(maxsize=4_096)(_other)
 
 
-def judge(one: Scalar, seen: Seen) -> Judged:
+def judge(one: Scalar, seen: IndexView) -> Judged:
     """The worst of its tokens, the first of several; what has no telling part at all is unseen.
 
     A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted. One that is
@@ -252,7 +252,7 @@ def _as_whole(judged: Judged, value: str, found: int) -> Judged:
     return origin, part, first, held
 
 
-def _as_written(judged: Judged, identifiers: Iterable[tuple[str, str]], seen: Seen) -> Judged:
+def _as_written(judged: Judged, identifiers: Iterable[tuple[str, str]], seen: IndexView) -> Judged:
     """`judged`, no better than what is known of the `identifiers` in the case that they are written in."""
     origin, part, first, held = judged
     for token, kept in identifiers:

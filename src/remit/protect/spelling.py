@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from remit.protect.paths import ended, reached
-from remit.protect.pieces import Kind, host_of, tokens
+from remit.protect.pieces import TokenKind, host_of, tokens
 
-CASED: Final = frozenset({Kind.ID, Kind.ADDRESS, Kind.URL})
+CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL})
 """What may have a case of its own."""
 _UUID: Final = re.compile(r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}", re.ASCII)
 _OWN: Final = "\x1c"
@@ -73,10 +73,10 @@ def cased(pieces: Iterable[str], text: str, among: Collection[str]) -> tuple[tup
     return tuple({pair: None for pair in pairs if pair[0] in among})
 
 
-def _kept(identifier: str, kind: Kind) -> str:
-    if kind is Kind.ID:
+def _kept(identifier: str, kind: TokenKind) -> str:
+    if kind is TokenKind.ID:
         return identifier
-    if kind is Kind.ADDRESS:
+    if kind is TokenKind.ADDRESS:
         # A capital at its beginning is a matter of grammar.
         local, at, domain = identifier.rpartition("@")
         return local[:1].lower() + local[1:] + at + domain.lower()

@@ -17,7 +17,7 @@ from typing import Final
 from remit.facts.text import composed
 from remit.protect.onward import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reached
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Kind, Token, number, tokens
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Token, TokenKind, number, tokens
 from remit.protect.spelling import learnt, learnt_of_path
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
@@ -76,7 +76,7 @@ def scalar(value: float) -> str:
 def counted(value: float) -> Token:
     """A number as a telling part: one of so many digits as an account has may be that, written as a number."""
     said = scalar(value)
-    return said, Kind.ACCOUNT if said.isdecimal() and len(said) >= ACCOUNT_DIGITS_MIN else Kind.NUMBER
+    return said, TokenKind.ACCOUNT if said.isdecimal() and len(said) >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
 
 
 def texts(text: str) -> frozenset[str] | set[str]:
@@ -218,7 +218,7 @@ def parts(text: str) -> list[Token]:
 @lru_cache(maxsize=4_096)
 def _short_parts(text: str) -> tuple[Token, ...]:
     if text.isalnum() and text.isascii():
-        return ((text.lower(), Kind.WORD),) if text.isalpha() else tokens(text)
+        return ((text.lower(), TokenKind.WORD),) if text.isalpha() else tokens(text)
     return tuple(_parts(text))
 
 
@@ -230,14 +230,14 @@ def _parts(text: str) -> list[Token]:
         said = piece.strip(STRIPPED)
         if said:
             if said.isalpha():
-                kind = Kind.NAME if not fresh and said[0].isupper() else Kind.WORD
+                kind = TokenKind.NAME if not fresh and said[0].isupper() else TokenKind.WORD
                 found.append((said.casefold(), kind))
             else:
                 found.extend(tokens(said))
         fresh = piece[-1] in ".:?"
-    spread = [(joined, Kind.ACCOUNT, pieces) for joined, pieces in grouped(text)]
+    spread = [(joined, TokenKind.ACCOUNT, pieces) for joined, pieces in grouped(text)]
     if not MONTH_WORDS.isdisjoint(dict(found)):
-        spread += [(day, Kind.DATE, pieces) for day, pieces in spelt(text)]
+        spread += [(day, TokenKind.DATE, pieces) for day, pieces in spelt(text)]
     if spread:
         inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
         found = [token for token in found if token[0] not in inside]

@@ -19,7 +19,16 @@ from remit.ports.incidents import Incidents
 from remit.ports.ledger import Entry, Ledger
 from remit.ports.system import Clock
 from remit.ports.tail import Tail
-from remit.protect.incidents import MOVES, Gathering, Incident, IncidentOver, Move, Resolution, State, joined
+from remit.protect.incidents import (
+    MOVES,
+    Gathering,
+    Incident,
+    IncidentMove,
+    IncidentOver,
+    IncidentState,
+    Resolution,
+    joined,
+)
 from remit.trace.bodies import AdminBody, Event
 
 PERIOD_S: Final = 1.0
@@ -29,7 +38,7 @@ RECENT_MS: Final = DAY_MS
 """What happened longer ago, when the ledger is first followed, is nobody's incident any more."""
 AGAIN_MS: Final = MINUTE_MS
 BY: Final = "incidents"
-ALIVE: Final = (State.OPEN, State.ASSIGNED)
+ALIVE: Final = (IncidentState.OPEN, IncidentState.ASSIGNED)
 _EVENTS: Final = frozenset({Event.INCIDENT_OPENED, Event.INCIDENT_SEEN, Event.INCIDENT_ASSIGNED, Event.INCIDENT_CLOSED})
 _T = TypeVar("_T")
 
@@ -79,7 +88,7 @@ class Handling:
         async with self._taking:
             await self._say([one for one in self._unsaid.values() if self._worth(one)])
 
-    async def listed(self, states: Sequence[State], limit: int) -> Sequence[Incident]:
+    async def listed(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
         """Incidents in one of `states`, the last changed first."""
         await self._started()
         return await self._ask(lambda store: store.listed(states, limit))
@@ -106,11 +115,11 @@ class Handling:
 
     async def assign(self, ident: str, to: str, by: str) -> Incident:
         """Give it to `to`. Raises `KeyError` for one that there is not, and `IncidentOver`."""
-        return await self._act(ident, Move.ASSIGN, assigning(ident, to, by))
+        return await self._act(ident, IncidentMove.ASSIGN, assigning(ident, to, by))
 
     async def end(self, ident: str, resolution: Resolution, note: str, by: str) -> Incident:
         """Close it. Raises as `assign` does."""
-        return await self._act(ident, Move.CLOSE, closing(ident, resolution, note, by))
+        return await self._act(ident, IncidentMove.CLOSE, closing(ident, resolution, note, by))
 
     async def close(self) -> None:
         """Release the file."""
@@ -118,7 +127,7 @@ class Handling:
             await self._ask(lambda store: store.close())
         self._thread.shutdown()
 
-    async def _act(self, ident: str, move: Move, body: AdminBody) -> Incident:
+    async def _act(self, ident: str, move: IncidentMove, body: AdminBody) -> Incident:
         await self._started()
         async with self._taking:
             known = await self.find(ident)
@@ -163,7 +172,7 @@ class Handling:
             if known is not None and ident not in self._said:
                 self._said[ident] = (known, known.last_ms)
             merged.append(one if known is None else joined(known, one))
-        await self._say([one for one in merged if one.state is not State.CLOSED and self._worth(one)])
+        await self._say([one for one in merged if one.state is not IncidentState.CLOSED and self._worth(one)])
         await self._ask(lambda store: store.save(merged, mark))
         for one in merged:
             self._now(one)
@@ -173,7 +182,7 @@ class Handling:
     def _now(self, incident: Incident) -> None:
         """It is so now."""
         self._gathering.put(incident)
-        if incident.state is State.CLOSED:
+        if incident.state is IncidentState.CLOSED:
             self._said.pop(incident.ident, None)
             self._unsaid.pop(incident.ident, None)
 

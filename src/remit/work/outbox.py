@@ -14,7 +14,7 @@ from remit.facts.catalog import Catalog
 from remit.facts.lineage import Lineage
 from remit.facts.record import Ref
 from remit.facts.results import spelt
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import Kept, Notifier, Outbox, Undelivered
 from remit.ports.system import Clock
@@ -161,7 +161,7 @@ class Notifying:
 def _values(arguments: bytes) -> list[Lineage]:
     try:
         value = parse(arguments)
-    except Refused:
+    except JsonRefused:
         return []
     if not isinstance(value, Mapping):
         return []

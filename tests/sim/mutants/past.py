@@ -13,7 +13,7 @@ from remit.pep.notices import Notices
 from remit.policy import evaluate
 from remit.policy.verdict import Permit
 from remit.protect import monitors
-from remit.protect.obliging import Kept
+from remit.protect.obliging import Unchanged
 from remit.protect.past import Cell, Past
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
 from tests.sim.trades import CLERKING
@@ -116,8 +116,8 @@ def _unknown_obligation_dropped() -> Planted:
 
 
 def _arguments_as_asked() -> Planted:
-    def settle(*_: Any) -> Kept:
-        return Kept()
+    def settle(*_: Any) -> Unchanged:
+        return Unchanged()
 
     return obliged, "settle", settle
 

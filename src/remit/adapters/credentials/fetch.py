@@ -18,7 +18,7 @@ from yarl import URL
 from remit.adapters.upstreams.guarding import PrivateAddressError
 from remit.facts.address import is_global
 from remit.facts.canonical import Json
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 TIMEOUT_S: Final = 10.0
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -134,7 +134,7 @@ async def _bounded(response: aiohttp.ClientResponse, where: str) -> bytes:
 def _object(data: bytes) -> Mapping[str, Json] | None:
     try:
         value = parse(data, bytes_max=BODY_BYTES_MAX)
-    except Refused:
+    except JsonRefused:
         return None
     return value if isinstance(value, Mapping) else None
 

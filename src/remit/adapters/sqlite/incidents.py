@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from remit.protect.incidents import Act, Cause, Incident, Severity, State
+from remit.protect.incidents import Incident, IncidentAct, IncidentCause, IncidentState, Severity
 
 _SCHEMA: Final = """\
 CREATE TABLE IF NOT EXISTS incident (
@@ -60,7 +60,7 @@ class SqliteIncidents:
         """The last changed one that names session `sid`."""
         return self._with("$.sids", sid)
 
-    def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
+    def listed(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
         """The last changed of them first."""
         asked = (
             "SELECT detail FROM incident WHERE state IN (SELECT value FROM json_each(?)) "
@@ -119,8 +119,8 @@ def _detail(incident: Incident) -> str:
 def _incident(detail: str) -> Incident:
     value: dict[str, Any] = orjson.loads(detail)
     value["severity"] = Severity(value["severity"])
-    value["causes"] = frozenset(Cause(one) for one in value["causes"])
+    value["causes"] = frozenset(IncidentCause(one) for one in value["causes"])
     value["sids"], value["records"] = tuple(value["sids"]), tuple(value["records"])
-    value["state"] = State(value["state"])
-    value["acts"] = tuple(Act(*one) for one in value["acts"])
+    value["state"] = IncidentState(value["state"])
+    value["acts"] = tuple(IncidentAct(*one) for one in value["acts"])
     return Incident(**value)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from remit.escalate.grants import Grant, terms_of
-from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
+from remit.escalate.machine import Approval, ApprovalState, Delegation, Edit, Glass, Vote
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
@@ -122,7 +122,7 @@ def approval_from(row: Sequence[Any]) -> Approval:
         gates=tuple(Gate(gate["policy"], gate["route"], gate["text_hash"]) for gate in value["gates"]),
         opened_ms=value["opened_ms"],
         expires_ms=value["expires_ms"],
-        state=State(value["state"]),
+        state=ApprovalState(value["state"]),
         votes=tuple(_vote(vote) for vote in value["votes"]),
         refused_by=value["refused_by"],
         claimed_by=value["claimed_by"],

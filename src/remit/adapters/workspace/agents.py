@@ -7,7 +7,7 @@ from typing import Final
 import yaml
 
 from remit.adapters.workspace.documents import Document, edited
-from remit.control.resources import API_VERSION, AgentSpec, Kind, Resource
+from remit.control.resources import API_VERSION, AgentSpec, Resource, ResourceKind
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 
@@ -23,7 +23,12 @@ def declared(agent: Resource, spec: AgentSpec) -> str:
         told["harness"] = spec.harness.value
     if spec.mode is not Mode.ENFORCE:
         told["mode"] = spec.mode.value
-    value = {"apiVersion": API_VERSION, "kind": Kind.AGENT.value, "metadata": {"name": agent.name}, "spec": told}
+    value = {
+        "apiVersion": API_VERSION,
+        "kind": ResourceKind.AGENT.value,
+        "metadata": {"name": agent.name},
+        "spec": told,
+    }
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
 
 

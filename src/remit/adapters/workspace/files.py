@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from remit.control.problems import Problem, Where
+from remit.control.problems import Problem, SourceLocation
 
 FILES_MAX: Final = 2_000
 FILE_BYTES_MAX: Final = 1024 * 1024
@@ -49,7 +49,7 @@ def found(root: Path, problems: list[Problem]) -> list[str]:
         here = Path(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if len(here.relative_to(root).parts) >= DEPTH_MAX and folders:
-            where = Where(_relative(root, here / folders[0]))
+            where = SourceLocation(_relative(root, here / folders[0]))
             what = f"folders are nested deeper than {DEPTH_MAX}"
             problems.append(Problem("workspace/depth", where, what))
             folders.clear()
@@ -64,7 +64,7 @@ def found(root: Path, problems: list[Problem]) -> list[str]:
         )
     if len(names) > FILES_MAX:
         what = f"the workspace holds {len(names)} files, more than {FILES_MAX}"
-        problems.append(Problem("workspace/files", Where("."), what))
+        problems.append(Problem("workspace/files", SourceLocation("."), what))
     return sorted(names)[:FILES_MAX]
 
 
@@ -78,7 +78,7 @@ def read(root: Path, file: str, bytes_max: int = FILE_BYTES_MAX) -> Text:
         line = data.count(b"\n", 0, error.start) + 1
         what = f"the file is not UTF-8 text: byte 0x{data[error.start]:02x} on this line"
         next_ = "save it as UTF-8, or move it out of the workspace; then run: remit diff"
-        raise Unreadable(Problem("file/encoding", Where(file, line), what, next=next_)) from error
+        raise Unreadable(Problem("file/encoding", SourceLocation(file, line), what, next=next_)) from error
 
 
 def read_bytes(root: Path, file: str, bytes_max: int) -> bytes:
@@ -89,13 +89,13 @@ def read_bytes(root: Path, file: str, bytes_max: int) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as opened:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Unreadable(Problem("file/kind", Where(file), "this is not a regular file"))
+                raise Unreadable(Problem("file/kind", SourceLocation(file), "this is not a regular file"))
             data = opened.read(bytes_max + 1)
     except OSError as error:
         raise Unreadable(_os_problem(file, error)) from error
     if len(data) > bytes_max:
         what = f"the file is larger than {bytes_max} bytes"
-        raise Unreadable(Problem("file/size", Where(file), what, "everything has a limit"))
+        raise Unreadable(Problem("file/size", SourceLocation(file), what, "everything has a limit"))
     return data
 
 
@@ -110,7 +110,7 @@ def inside(root: Path, file: str) -> Path:
     if not real.is_relative_to(base):
         what = "the file is a link out of the workspace"
         why = "what stands there is not under the workspace's protection"
-        raise Unreadable(Problem("file/link", Where(file), what, why))
+        raise Unreadable(Problem("file/link", SourceLocation(file), what, why))
     return real
 
 
@@ -144,7 +144,7 @@ def replace(path: Path, data: bytes) -> None:
 def _linked_folder(file: str) -> Problem:
     return Problem(
         "file/link",
-        Where(file),
+        SourceLocation(file),
         "a folder that is a link is not read",
         "it could lead out of the workspace or in a circle",
         next="put the folder itself there, or remove the link; then run: remit diff",
@@ -168,4 +168,4 @@ def _os_problem(file: str, error: OSError) -> Problem:
         errno.EACCES: "permission denied",
     }.get(error.errno or 0, (error.strerror or "unknown error").lower())
     next_ = "make it readable, or move it out of the workspace; then run: remit diff"
-    return Problem("file/read", Where(file), "the file cannot be read", why, next=next_)
+    return Problem("file/read", SourceLocation(file), "the file cannot be read", why, next=next_)

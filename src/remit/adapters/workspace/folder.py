@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from remit.adapters.workspace import files
 from remit.control import lock_text
 from remit.control.lock import EMPTY, FILE, Lock
-from remit.control.problems import Problem, Where, did_you_mean
-from remit.control.resources import AgentSpec, Kind, Resource, Source
+from remit.control.problems import Problem, SourceLocation, did_you_mean
+from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import PolicySource, Sink
 from remit.ports.workspace import Deleted, WorkspaceRefused
@@ -29,10 +29,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def load(self) -> Source:
+    def load(self) -> WorkspaceSource:
         """Everything there is; what cannot be read is among its problems. Never raises."""
         if not self.path.is_dir():
-            return Source(problems=(self._no_folder(),))
+            return WorkspaceSource(problems=(self._no_folder(),))
         problems: list[Problem] = []
         resources: list[Resource] = []
         policies: list[PolicySource] = []
@@ -47,7 +47,7 @@ class Folder:
             left -= len(text.text)
             if left < 0:
                 what = f"the workspace holds more than {files.TOTAL_BYTES_MAX} bytes"
-                problems.append(Problem("workspace/size", Where(file), what))
+                problems.append(Problem("workspace/size", SourceLocation(file), what))
                 break
             if Path(file).suffix.lower() == files.CEDAR:
                 policies.append(PolicySource(file, text.text))
@@ -56,7 +56,7 @@ class Folder:
             if file.endswith(files.CASES):
                 cases.append((file, text.text))
         lock = self._lock(problems)
-        return Source(tuple(resources), tuple(policies), lock, tuple(problems), tuple(cases))
+        return WorkspaceSource(tuple(resources), tuple(policies), lock, tuple(problems), tuple(cases))
 
     def fingerprint(self) -> str | None:
         """SHA-256 (hex) over the name and bytes of every file that `load` reads.
@@ -97,7 +97,7 @@ class Folder:
             raise WorkspaceRefused(
                 Problem(
                     "lock/moved",
-                    Where(FILE),
+                    SourceLocation(FILE),
                     f"{FILE} has changed since it was read",
                     "the change was made from another state",
                     next="remit tools review, then accept again",
@@ -116,8 +116,8 @@ class Folder:
 
         assert isinstance(agent.spec, AgentSpec), "it is an agent's"  # noqa: S101
         file, path = agent.where.file, self.path / agent.where.file
-        there = next((found for _, _, found in self._declared(Kind.AGENT) if found.name == agent.name), None)
-        taken = there.where if there else Where(file) if path.exists() or path.is_symlink() else None
+        there = next((found for _, _, found in self._declared(ResourceKind.AGENT) if found.name == agent.name), None)
+        taken = there.where if there else SourceLocation(file) if path.exists() or path.is_symlink() else None
         if taken is not None:
             what = f"{taken.file} exists already" if there is None else f"{taken} declares an agent {agent.name}"
             next_ = "remit diff, then: remit apply"
@@ -135,7 +135,7 @@ class Folder:
         """See `ports.workspace.Workspace.enforce`."""
         from remit.adapters.workspace.agents import enforced
 
-        for text, document, agent in self._declared(Kind.AGENT):
+        for text, document, agent in self._declared(ResourceKind.AGENT):
             if agent.name != name:
                 continue
             if isinstance(agent.spec, AgentSpec) and agent.spec.mode is Mode.ENFORCE:
@@ -148,7 +148,12 @@ class Folder:
             self._write(text, changed)
             return True
         raise WorkspaceRefused(
-            Problem("agent/gone", Where("."), f"no file of the workspace declares the agent {name}", next="remit diff")
+            Problem(
+                "agent/gone",
+                SourceLocation("."),
+                f"no file of the workspace declares the agent {name}",
+                next="remit diff",
+            )
         )
 
     def declare_sink(self, name: str, sink: Sink, because: str) -> str:
@@ -158,7 +163,7 @@ class Folder:
         """
         from remit.adapters.workspace.servers import with_sink
 
-        for text, document, server in self._declared(Kind.SERVER):
+        for text, document, server in self._declared(ResourceKind.SERVER):
             if server.name == name:
                 changed = with_sink(text.text, document, sink, because)
                 if changed is None:
@@ -168,9 +173,9 @@ class Folder:
                 self._write(text, changed)
                 return text.file
         what = f"no file of the workspace declares the Server {name}"
-        raise WorkspaceRefused(Problem("server/gone", Where("."), what, next="remit diff"))
+        raise WorkspaceRefused(Problem("server/gone", SourceLocation("."), what, next="remit diff"))
 
-    def _declared(self, kind: Kind) -> "Iterator[tuple[files.Text, Document, Resource]]":
+    def _declared(self, kind: ResourceKind) -> "Iterator[tuple[files.Text, Document, Resource]]":
         """Every resource of `kind` with its text and document. Raises `WorkspaceRefused`, as `delete` does."""
         for file in files.found(self.path, []):
             if Path(file).suffix.lower() not in files.YAML:
@@ -186,7 +191,7 @@ class Folder:
             if problems:
                 raise WorkspaceRefused(problems[0])
 
-    def delete(self, kind: Kind, name: str) -> Deleted:
+    def delete(self, kind: ResourceKind, name: str) -> Deleted:
         """See `ports.workspace.Workspace.delete`."""
         known: list[str] = []
         for text, document, resource in self._declared(kind):
@@ -197,7 +202,7 @@ class Folder:
         hint = did_you_mean(name, known)
         what = f"no {kind} is called {name[:128]!r}"
         next_ = f"remit get {kind.value.lower()}s"
-        raise WorkspaceRefused(Problem("delete/unknown", Where("."), what, hint=hint, next=next_))
+        raise WorkspaceRefused(Problem("delete/unknown", SourceLocation("."), what, hint=hint, next=next_))
 
     def _cut(self, text: files.Text, document: "Document") -> None:
         from remit.adapters.workspace.documents import documents
@@ -209,7 +214,7 @@ class Folder:
             raise WorkspaceRefused(
                 Problem(
                     "delete/entangled",
-                    Where(text.file, document.line),
+                    SourceLocation(text.file, document.line),
                     "the document cannot be taken out without changing another",
                     "an edit keeps every other byte of the file",
                     next="remove it in an editor, then run: remit apply",
@@ -245,14 +250,14 @@ class Folder:
         there = self.path.exists()
         what = f"the workspace {self.path} is not a folder" if there else (f"there is no workspace at {self.path}")
         next_ = f"make one: remit init {self.path}; or name another with --workspace"
-        return Problem("workspace/missing", Where("."), what, next=next_)
+        return Problem("workspace/missing", SourceLocation("."), what, next=next_)
 
 
 def _unwritten(file: str, error: OSError) -> WorkspaceRefused:
     why = (error.strerror or "unknown error").lower()
     next_ = "check the folder's permissions and free space, then try again"
     what = "the file cannot be written; it is as it was"
-    return WorkspaceRefused(Problem("file/write", Where(file), what, why, next=next_))
+    return WorkspaceRefused(Problem("file/write", SourceLocation(file), what, why, next=next_))
 
 
 def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, "Document"]]:
@@ -263,7 +268,7 @@ def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Reso
     try:
         found = documents(text)
     except YamlRefused as error:
-        where = Where(file, error.line)
+        where = SourceLocation(file, error.line)
         problems.append(Problem("yaml/syntax", where, error.what, error.why, error.hint))
         return []
     read: list[tuple[Resource | None, Document]] = []

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictStr, Tag, model_val
 from remit.adapters.workspace.admission_models import AdmissionShape
 from remit.adapters.workspace.past_models import GuaranteeShape, MonitorShape
 from remit.adapters.workspace.plain import Name, Names, Paths, Shape, Text, Word
-from remit.control.resources import Kind
+from remit.control.resources import ResourceKind
 
 PLAIN: Final = "[plain]"
 REFERENCE: Final = "[reference]"
@@ -308,21 +308,21 @@ class BreakerShape(Shape):
     slow_ms: float = Field(default=10_000.0, description="Of slow: longer than which a call is slow.")
 
 
-SPECS: Final[dict[Kind, type[Shape]]] = {
-    Kind.AGENT: AgentShape,
-    Kind.USER: UserShape,
-    Kind.GROUP: GroupShape,
-    Kind.SERVER: ServerShape,
-    Kind.TOOL: ToolShape,
-    Kind.POLICY: PolicyShape,
-    Kind.ROUTE: RouteShape,
-    Kind.CHANNEL: ChannelShape,
-    Kind.SOURCE: SourceShape,
-    Kind.BUDGET: BudgetShape,
-    Kind.BREAKER: BreakerShape,
-    Kind.MONITOR: MonitorShape,
-    Kind.GUARANTEE: GuaranteeShape,
-    Kind.ADMISSION: AdmissionShape,
+SPECS: Final[dict[ResourceKind, type[Shape]]] = {
+    ResourceKind.AGENT: AgentShape,
+    ResourceKind.USER: UserShape,
+    ResourceKind.GROUP: GroupShape,
+    ResourceKind.SERVER: ServerShape,
+    ResourceKind.TOOL: ToolShape,
+    ResourceKind.POLICY: PolicyShape,
+    ResourceKind.ROUTE: RouteShape,
+    ResourceKind.CHANNEL: ChannelShape,
+    ResourceKind.SOURCE: SourceShape,
+    ResourceKind.BUDGET: BudgetShape,
+    ResourceKind.BREAKER: BreakerShape,
+    ResourceKind.MONITOR: MonitorShape,
+    ResourceKind.GUARANTEE: GuaranteeShape,
+    ResourceKind.ADMISSION: AdmissionShape,
 }
 
 

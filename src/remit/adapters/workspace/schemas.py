@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from remit.adapters.workspace.models import SPECS, MetadataShape
-from remit.control.resources import API_VERSION, Kind
+from remit.control.resources import API_VERSION, ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import NAME, SERVER_NAME
 from remit.facts.monitor import MONITOR_NAME
@@ -21,14 +21,14 @@ DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 WORKSPACE: Final = "workspace.schema.json"
 
 
-def schema(kind: Kind) -> Mapping[str, Json]:
+def schema(kind: ResourceKind) -> Mapping[str, Json]:
     """The JSON Schema of one document of `kind`."""
     return {"$schema": DIALECT, **_document(kind)}
 
 
 def workspace_schema() -> Mapping[str, Json]:
     """The JSON Schema of a document of any kind, told apart by `kind`."""
-    kinds: Json = [kind.value for kind in Kind]
+    kinds: Json = [kind.value for kind in ResourceKind]
     return {
         "$schema": DIALECT,
         "title": "A Remit resource",
@@ -40,14 +40,14 @@ def workspace_schema() -> Mapping[str, Json]:
                 "if": {"properties": {"kind": {"const": kind.value}}, "required": ["kind"]},
                 "then": _document(kind),
             }
-            for kind in Kind
+            for kind in ResourceKind
         ],
     }
 
 
 def files() -> Mapping[str, str]:
     """File names and texts of all schemas."""
-    found = {f"{kind.value.lower()}.schema.json": schema(kind) for kind in Kind}
+    found = {f"{kind.value.lower()}.schema.json": schema(kind) for kind in ResourceKind}
     every = {**found, WORKSPACE: workspace_schema()}
     return {name: json.dumps(value, indent=2) + "\n" for name, value in every.items()}
 
@@ -58,14 +58,14 @@ def write(folder: Path) -> None:
         (folder / name).write_text(text, "utf-8")
 
 
-def _document(kind: Kind) -> dict[str, Json]:
+def _document(kind: ResourceKind) -> dict[str, Json]:
     whole = SPECS[kind].model_json_schema()
     spec = _untitled(_inlined(whole, whole.pop("$defs", {})))
     metadata = _untitled(MetadataShape.model_json_schema())
     pattern = {
-        Kind.SERVER: SERVER_NAME.pattern,
-        Kind.MONITOR: MONITOR_NAME.pattern,
-        Kind.TOOL: f"{SERVER_NAME.pattern}/.+",
+        ResourceKind.SERVER: SERVER_NAME.pattern,
+        ResourceKind.MONITOR: MONITOR_NAME.pattern,
+        ResourceKind.TOOL: f"{SERVER_NAME.pattern}/.+",
     }.get(kind, NAME.pattern)
     metadata["properties"]["name"]["pattern"] = f"^{pattern}$"
     required: Json = ["apiVersion", "kind", "metadata", *(["spec"] if "required" in spec else [])]

@@ -39,7 +39,7 @@ from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, Mon
 from remit.adapters.workspace.plain import Shape
 from remit.adapters.workspace.shown import kind_of, quoted
 from remit.adapters.workspace.tooling import tool_spec
-from remit.control.problems import Problem, Where, did_you_mean
+from remit.control.problems import Problem, SourceLocation, did_you_mean
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
@@ -47,9 +47,9 @@ from remit.control.resources import (
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
-    Kind,
     PolicySpec,
     Resource,
+    ResourceKind,
     RouteSpec,
     ServerSpec,
     SourceSpec,
@@ -57,7 +57,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
-from remit.facts.breaker import On, Over
+from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink, Topic
@@ -86,13 +86,13 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 def resource(document: Document, file: str) -> tuple[Resource | None, list[Problem]]:
     """The resource that `document` of `file` declares; None and why where there is none."""
-    value, where = document.value, Where(file, document.line)
+    value, where = document.value, SourceLocation(file, document.line)
     if not isinstance(value, Mapping):
         what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {kind_of(value)}"
         return None, [Problem("yaml/shape", where, what)]
     if problem := _header_problem(value, document, file):
         return None, [problem]
-    kind, problems = Kind(str(value["kind"])), list[Problem]()
+    kind, problems = ResourceKind(str(value["kind"])), list[Problem]()
     envelope = _check(Envelope, value, "", document, file, problems)
     spec = value.get("spec")
     shape = _check(SPECS[kind], {} if spec is None else spec, "spec", document, file, problems)
@@ -115,11 +115,11 @@ def _header_problem(value: Mapping[str, Json], document: Document, file: str) ->
     """What keeps the document from being a resource of a kind that is known."""
     version, kind = value.get("apiVersion"), value.get("kind")
     if version != API_VERSION:
-        where = Where(file, document.lines.get("apiVersion", document.line))
+        where = SourceLocation(file, document.lines.get("apiVersion", document.line))
         what = f"apiVersion is {quoted(version)}" if version is not None else "apiVersion is missing"
         return Problem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
-    where = Where(file, document.lines.get("kind", document.line))
-    kinds = [known.value for known in Kind]
+    where = SourceLocation(file, document.lines.get("kind", document.line))
+    kinds = [known.value for known in ResourceKind]
     if not isinstance(kind, str):
         return Problem("yaml/kind", where, "kind is missing", hint=f"one of {', '.join(kinds)}")
     if kind in _LATER:
@@ -145,7 +145,7 @@ def _check(
 def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Document, file: str) -> Problem:
     steps = [path, *(str(step) for step in detail["loc"] if step not in _NO_STEPS)]
     at = ".".join(step for step in steps if step)
-    where = Where(file, _line(document, at))
+    where = SourceLocation(file, _line(document, at))
     kind, value = detail["type"], detail["input"]
     last = str(detail["loc"][-1]) if detail["loc"] else at
     context = detail.get("ctx", {})
@@ -253,7 +253,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case BudgetShape():
             return _budget(shape)
         case BreakerShape():
-            return BreakerSpec(On(shape.on), Over(shape.over), **shape.model_dump(exclude={"on", "over"}))
+            return BreakerSpec(On(shape.on), BreakerSubject(shape.over), **shape.model_dump(exclude={"on", "over"}))
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
         case MonitorShape() | GuaranteeShape() | AdmissionShape():

@@ -5,7 +5,7 @@ from typing import Final
 
 import remit
 from remit.adapters.workspace import files
-from remit.control.problems import Problem, Where
+from remit.control.problems import Problem, SourceLocation
 from remit.ports.workspace import WorkspaceRefused
 
 SCHEMA: Final = ".remit/workspace.schema.json"
@@ -35,7 +35,7 @@ def init_workspace(path: Path) -> list[Path]:
         why = (error.strerror or "unknown error").lower()
         what = f"no workspace could be written to {path}"
         next_ = "name a folder that you may write: remit init DIR"
-        raise WorkspaceRefused(Problem("init/write", Where("."), what, why, next=next_)) from error
+        raise WorkspaceRefused(Problem("init/write", SourceLocation("."), what, why, next=next_)) from error
     return written
 
 
@@ -54,7 +54,7 @@ def _refuse_existing(path: Path, names: list[str]) -> None:
 
 
 def _refusal(what: str, then: str) -> Problem:
-    return Problem("init/exists", Where("."), what, "init overwrites nothing", next=then)
+    return Problem("init/exists", SourceLocation("."), what, "init overwrites nothing", next=then)
 
 
 def _schema() -> bytes:

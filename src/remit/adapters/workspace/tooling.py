@@ -12,7 +12,7 @@ from remit.adapters.workspace.models import (
 )
 from remit.control.resources import StoreSpec, ToolSpec
 from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.results import Format, Part
@@ -59,5 +59,5 @@ def _argument(shape: ArgumentShape) -> Argument:
 
 
 def _extractor(measure: str, shape: ExtractorShape) -> Extractor:
-    usual = {"amount": Counts.NUMBER, "recipients": Counts.PEOPLE}.get(measure, Counts.VALUES)
-    return Extractor(shape.path, usual if shape.counts is None else Counts(shape.counts))
+    usual = {"amount": ImpactMeasure.NUMBER, "recipients": ImpactMeasure.PEOPLE}.get(measure, ImpactMeasure.VALUES)
+    return Extractor(shape.path, usual if shape.counts is None else ImpactMeasure(shape.counts))

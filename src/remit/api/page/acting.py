@@ -17,7 +17,7 @@ from remit.api.page.reading import PREFIX, Form, Refusal, arguments_of
 from remit.api.page.render import granting
 from remit.api.services import Services
 from remit.escalate.grants import Constraint, Scope, Wish, held
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import sentence
 from remit.escalate.sitting import breaks, own, sits, wants_strong
 from remit.facts.durations import HOUR_MS, MINUTE_MS
@@ -45,7 +45,7 @@ class Acting:
             asked = await self._confirming.ask(who, approval.ident, host)
         said = any(vote.by == person.name for vote in approval.votes)
         mine = bool(own(approval, catalog.routes, catalog.users, person, now_ms))
-        pending = approval.state is State.PENDING
+        pending = approval.state is ApprovalState.PENDING
         glass = pending and breaks(approval, catalog.routes, person)
         if glass and asked is None and (self._wants_strong(approval) or await is_keyed(services, who.person)):
             ask_glass = await self._confirming.ask(who, approval.ident, host)
@@ -133,7 +133,7 @@ class Acting:
         confirmed = await self._confirmed(who, approval, form, back)
         # Refused before anything is said: a yes without its grant is not what was asked for.
         await previewed(services, approval.ident, wish)
-        if approval.state is State.PENDING:
+        if approval.state is ApprovalState.PENDING:
             yes = Yes(approval.shown, confirmed=confirmed)
             await decide(services, who.person, approval.ident, Choice.APPROVE, None, yes=yes)
         await given(services, who.person, approval.ident, wish, None, confirmed)

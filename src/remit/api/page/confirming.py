@@ -17,7 +17,7 @@ from remit.api.services import Services
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import counts_for, wants_strong
 from remit.facts.passkey import Confirmed, Passkey
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.passkeys import Made, NotConfirmed
 
 TIMEOUT_MS: Final = 120_000
@@ -127,7 +127,7 @@ def _named(said: str) -> str:
     """The id of the passkey that `said` claims to come from."""
     try:
         found = parse(said.encode("utf-8", "replace"))
-    except Refused:
+    except JsonRefused:
         return ""
     named = found.get("id") if isinstance(found, dict) else None
     return named if isinstance(named, str) else ""

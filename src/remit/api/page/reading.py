@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from remit.api.page.look import POLICY
 from remit.api.page.render import message
 from remit.facts.canonical import Json
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 
 PREFIX: Final = "/a/"
 FORM_BYTES_MAX: Final = 64 * 1024
@@ -69,7 +69,7 @@ def arguments_of(form: Form, back: str) -> Mapping[str, Json]:
     """The arguments that a person wrote."""
     try:
         found = parse(form.get("arguments", "").encode("utf-8"))
-    except Refused as refused:
+    except JsonRefused as refused:
         raise Refusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
     if not isinstance(found, Mapping):
         raise Refusal(400, "not decided", "the arguments are no JSON object", back=back)

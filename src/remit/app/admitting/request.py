@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from remit.control.resources import Source
+from remit.control.resources import WorkspaceSource
 from remit.facts.admission import Terms
 from remit.facts.guarantee import SignOff
 
@@ -19,7 +19,7 @@ class AdmissionRequest:
 
     workspace: Path
     ledger: Path
-    running: Source | None
+    running: WorkspaceSource | None
     terms: Terms
     signed: Mapping[str, SignOff]
     now_ms: int

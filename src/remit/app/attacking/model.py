@@ -19,7 +19,7 @@ from remit.assure.attack.came import Came
 from remit.assure.attack.further import proposed
 from remit.assure.attack.plan import Arrives, Attempt, Calls
 from remit.facts.canonical import Json
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.policy.bundle import Bundle
 
 CALLS_MAX: Final = 20
@@ -110,6 +110,6 @@ def _object_in(said: str) -> Mapping[str, Json] | None:
     begin, end = said.find("{"), said.rfind("}")
     try:
         found = parse(said[begin : end + 1].encode("utf-8", "surrogatepass")) if begin >= 0 else None
-    except Refused:
+    except JsonRefused:
         return None
     return cast("Mapping[str, Json]", found) if isinstance(found, Mapping) else None

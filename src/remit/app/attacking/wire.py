@@ -21,7 +21,7 @@ from remit.app.client import Client
 from remit.app.failure import Failure
 from remit.app.service_process import ServiceProcess
 from remit.assure.attack.plan import Bearer, Calls, Reads
-from remit.escalate.machine import State
+from remit.escalate.machine import ApprovalState
 from remit.facts.agent import Agent, Harness
 from remit.facts.canonical import Json
 
@@ -92,7 +92,7 @@ class Wire:
             person = Client(str(self._mint("user", user)["token"]), self.service.url)
             with suppress(Failure):
                 person.post(f"/approvals/{ident}/approve")
-        return str(self.admin.get(f"/approvals/{ident}")["state"]) == State.APPROVED.value
+        return str(self.admin.get(f"/approvals/{ident}")["state"]) == ApprovalState.APPROVED.value
 
     def _sent(self, asked: "_Request", bearer: str | None, heard: Event | None = None) -> str:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": asked.method, "params": asked.params})

@@ -12,9 +12,9 @@ from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 from remit.escalate.grants import held
-from remit.escalate.machine import OPEN, State
+from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.refusals import Refusal
-from remit.facts.strictjson import Refused, written
+from remit.facts.strictjson import JsonRefused, written
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
@@ -69,7 +69,7 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
     from remit.app.cli.card import card
 
     card(found, Console(highlight=False), datetime.now(UTC))
-    if found["edit"] is not None and found["state"] == State.PENDING.value:
+    if found["edit"] is not None and found["state"] == ApprovalState.PENDING.value:
         say(f"{found['edit']['by']} approved other arguments: what is shown is what runs")
         say(f"  to agree: remit approvals approve {ident} --shown {found['nonce']}")
 
@@ -275,7 +275,7 @@ def _told(answer: Mapping[str, Any], output: Format) -> None:
         data(answer, output)
         return
     say(f"{answer['id']} is now {answer['state']}")
-    if answer["state"] == State.PENDING.value:
+    if answer["state"] == ApprovalState.PENDING.value:
         from remit.app.cli.card import standing
 
         for line in standing(answer):
@@ -296,7 +296,7 @@ def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
             raise Failure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
         try:
             given[name] = written(value)
-        except Refused as odd:
+        except JsonRefused as odd:
             following = "--edit 'amount=40'; a text that looks like JSON goes in quotes"
             raise Failure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
     return given

@@ -26,7 +26,7 @@ _ANSWER_S: Final = 0.4
 _FAR_S: Final = 10.0
 _NAMES_MAX: Final = 10
 
-Kind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
+ResourceKind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
     str,
     typer.Argument(
@@ -43,7 +43,7 @@ def add(app: typer.Typer) -> None:
 
 
 def halt(
-    kind: Kind = None,
+    kind: ResourceKind = None,
     name: Name = "",
     why: Annotated[str | None, typer.Option(help="Why; who is stopped reads it.")] = None,
     *,
@@ -159,12 +159,12 @@ def _warn(folder: Path, what: Stopped) -> None:
     """Say it where nothing had that name in what ran there last: such a halt stops nobody."""
     from remit.app.bundles import Bundles
     from remit.control.problems import did_you_mean
-    from remit.control.resources import Kind
+    from remit.control.resources import ResourceKind
 
     over, name = what
     if over in {Over.SESSION, Over.EVERYTHING} or not (folder / BUNDLES).is_dir():
         return
-    kind = Kind.SERVER if over is Over.RESOURCE else Kind(over.value.capitalize())
+    kind = ResourceKind.SERVER if over is Over.RESOURCE else ResourceKind(over.value.capitalize())
     named = name.partition("/")[0] if over is Over.RESOURCE else name
     bundles, known = Bundles(folder / BUNDLES), None
     with suppress(OSError):

@@ -18,7 +18,7 @@ from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource, exposed_name
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, Memory
+from remit.policy.checking import NOTHING, CheckCache
 from remit.policy.compile import compile_bundle
 
 FILE: Final = "policies/chains.cedar"
@@ -122,7 +122,9 @@ def cut(
     return Cut(tuple(remedies), whole=not result.free and result.searched.stopped is None, bundle=changed)
 
 
-def mended(bundle: Bundle, remedies: Iterable[Remedy], memory: Memory = NOTHING) -> tuple[Bundle | None, Memory]:
+def mended(
+    bundle: Bundle, remedies: Iterable[Remedy], memory: CheckCache = NOTHING
+) -> tuple[Bundle | None, CheckCache]:
     """`bundle` with `remedies`; None where that does not compile."""
     catalog, texts = bundle.catalog, list[str]()
     for one in remedies:

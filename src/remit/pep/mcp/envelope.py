@@ -72,7 +72,7 @@ def read(body: bytes, limits: Limits) -> Message:
     """The one message in `body`."""
     try:
         value = strictjson.parse(body, limits, nodes_max=limits.body_nodes_max)
-    except strictjson.Refused as error:
+    except strictjson.JsonRefused as error:
         return Malformed(PARSE_ERROR, str(error))
     if not isinstance(value, Mapping):
         return Malformed(INVALID_REQUEST, "the body must be one JSON-RPC object; no batches")

@@ -116,7 +116,7 @@ class Stream:
         return list(self._events)[number - self._first + 1 :]
 
 
-class Kept:
+class EndedStreams:
     """The streams of one agent that have ended, the oldest first."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Replays:
         self._held = Live()
         self._kept: dict[str, Stream] = {}
         self._kept_of: dict[str, set[str]] = {}
-        self._of_agent: dict[str, Kept] = {}
+        self._of_agent: dict[str, EndedStreams] = {}
 
     def open(self, owner: str, agent: str) -> Stream:
         """A new stream of the connection `owner`, which is of `agent`."""
@@ -168,7 +168,7 @@ class Replays:
         self._held.grow(stream.agent, -stream.size)
         self._kept[stream.ident] = stream
         self._kept_of.setdefault(stream.owner, set()).add(stream.ident)
-        own = self._of_agent.setdefault(stream.agent, Kept())
+        own = self._of_agent.setdefault(stream.agent, EndedStreams())
         own.add(stream)
         while len(own.streams) > 1 and own.is_above(AGENT_SHARE):
             self._drop(own.oldest)
@@ -188,7 +188,7 @@ class Replays:
         for ident in tuple(self._kept_of.get(owner, ())):
             self._drop(self._kept[ident])
 
-    def _too_much(self) -> "Kept | None":
+    def _too_much(self) -> "EndedStreams | None":
         """Where all that is kept is too much, what is kept of the agent with the most."""
         kept = self._of_agent.values()
         if len(self._kept) > KEPT_STREAMS_MAX:

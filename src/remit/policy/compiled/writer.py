@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, cast
 
 from remit.facts.canonical import Json
 from remit.policy.compiled.values import Value
-from remit.policy.form import Constraint, constraint
+from remit.policy.form import ScopeConstraint, constraint
 
 DEPTH_MAX: Final = 25
 """Expressions nested deeper become functions of their own: Python reads no deeper than 200 brackets."""
@@ -93,7 +93,7 @@ class Writer:
             f"    failed.append(({index}, fault_of_it.args[0]))",
         ]
 
-    def _constraint(self, part: str, needed: Constraint) -> list[str]:
+    def _constraint(self, part: str, needed: ScopeConstraint) -> list[str]:
         tests: list[str] = []
         if needed.kind is not None:
             tests.append(self.sure(f"({part}[0] == {self.constant(needed.kind).text})").text)

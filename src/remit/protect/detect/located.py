@@ -9,7 +9,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.finding import Find
 from remit.facts.results import spelt
-from remit.facts.strictjson import Refused, parse
+from remit.facts.strictjson import JsonRefused, parse
 from remit.protect.detect.detectors import DETECTORS, LEAST_CHARS, SCANNED_CHARS_MAX, Place, texts
 
 PLACES_MAX: Final = 5
@@ -47,7 +47,7 @@ def _places(finds: Collection[Find], value: Json, *, inner: bool = False) -> Ite
 def _within(find: Find, text: str) -> Iterator[str]:
     try:
         value = parse(text.encode("utf-8", "surrogatepass"))
-    except Refused:
+    except JsonRefused:
         return
     yield from (place for _, place in _places((find,), value, inner=True))
 
