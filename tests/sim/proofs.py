@@ -3,8 +3,8 @@
 Laws
 * INVARIANT(checkpoint-is-true): it is over records that are on disk, as they are, and goes on from the one before; what
   has been on disk for a second is under one. What was proved once is proved by every later checkpoint, too.
-* INVARIANT(erased-is-gone): what was erased on record cannot be read, after a crash neither, and all that was proved of
-  it still holds.
+* INVARIANT(erased-is-gone): what was erased on record cannot be read, after a crash neither; no byte of it is left in
+  the file or its log, what is kept of it says nothing of what was asked or answered, and all proved of it still holds.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
-from remit.facts.record import Ref
+from remit.facts.record import RecordKind, Ref
 from remit.ports.transparency import NotErasable, Unprovable
 from remit.trace.against import Kept
-from remit.trace.bodies import Event
+from remit.trace.bodies import ActionBody, Event, OutcomeBody
+from remit.trace.encoding import decode_body
 from remit.trace.erasing import frames
 from remit.trace.note import Checkpoint, Key, Note, signed
 from remit.trace.tree import ProofWrong, root_of
@@ -33,7 +34,7 @@ from tests.sim.laws import Law
 from tests.sim.people import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from random import Random
 
@@ -41,9 +42,12 @@ if TYPE_CHECKING:
     from remit.pep.driver import Driver
     from remit.trace.proof import Proof
     from tests.sim.laws import Laws
+    from tests.sim.life import Life
     from tests.sim.loop import Loop
 
 BEHIND_S: Final = 1.0
+DIES_SHARE: Final = 0.2
+"""Of how many erasures the process ends in the midst."""
 ROOTS_EACH: Final = 8
 """Of so many checkpoints one has its root counted out from all records."""
 
@@ -124,13 +128,21 @@ class Proofs(Law):
             if one.record != proof.record:
                 self.laws.break_("checkpoint-is-true", f"{ref} is proved to be another record than before")
 
-    def gone(self) -> None:
-        """What was erased on record cannot be read."""
-        self.laws.witness.read()
-        for body in self.laws.witness.admins:
-            for ref in frames(body) if body.event is Event.LEDGER_ERASED else ():
-                if self.laws.witness.shows(ref):
+    def gone(self, path: Path) -> None:
+        """What was erased on record cannot be read, in no byte of the ledger at `path`."""
+        witness, files = self.laws.witness, (path, path.with_name(f"{path.name}-wal"))
+        witness.read()
+        data = b"".join(file.read_bytes() for file in files if file.exists())
+        for body in witness.admins:
+            for ref, kept in frames(body).items() if body.event is Event.LEDGER_ERASED else ():
+                if witness.shows(ref):
                     self.laws.break_("erased-is-gone", f"{ref} was erased and is still there")
+                if witness.salts.get(ref, b"no salt") in data:
+                    self.laws.break_(
+                        "erased-is-gone", f"{ref} was erased, and its bytes are left in the file or its log"
+                    )
+                if not _is_bare(kept, RecordKind.INTENT if ref in witness.by_ref else RecordKind.OUTCOME):
+                    self.laws.break_("erased-is-gone", f"{ref} was erased, and what is kept of it says what it said")
 
     def kept(self) -> list[Kept]:
         """Some of what was signed, as those who kept it would hold it against the ledger."""
@@ -146,6 +158,28 @@ def _says(note: Note) -> Checkpoint:
     return Checkpoint.parse(note.text)
 
 
+def _is_bare(kept: bytes, kind: RecordKind) -> bool:
+    """Whether the frame `kept` says nothing of what was asked or answered."""
+    body = decode_body(kind, kept)
+    if isinstance(body, ActionBody):
+        return (body.arguments, body.context, body.reasons, body.said) == (b"", {}, (), None)
+    return isinstance(body, OutcomeBody) and (body.result, body.error) == (None, None)
+
+
+class Bodies(SqliteBodies):
+    """Those of a process that may end after it said that they go, and before they are gone: where it ends at all."""
+
+    def __init__(self, life: Life, random: Random) -> None:
+        super().__init__(life.path)
+        self._life = life
+        self._random = random
+
+    def erase(self, refs: Iterable[Ref]) -> bool:
+        if self._random.random() < DIES_SHARE and self._life.fate.ends_at:
+            self._life.die("before what is erased on record is gone")
+        return self._life.alive and super().erase(refs)
+
+
 @dataclass(slots=True)
 class Scribe:
     """One process' loop of checkpoints, and whoever proves and erases beside it."""
@@ -154,7 +188,7 @@ class Scribe:
     law: Proofs
     driver: Driver
     ledger: SqliteLedger
-    path: Path
+    life: Life
     loop: Loop
     tell: Callable[[str], None]
     _checkpoints: Checkpoints = field(init=False)
@@ -163,13 +197,13 @@ class Scribe:
     def __post_init__(self) -> None:
         self.law.seal.origin = self.ledger.origin
         record, clock = self.driver.authorization.record, Clock(self.loop.time)
-        self._checkpoints = Checkpoints(Tiles(self.path), self.law.seal, self.ledger.origin, record, clock)
-        self._erasures = Erasures(self.ledger, SqliteBodies(self.path), self.driver.authorization.record)
+        self._checkpoints = Checkpoints(Tiles(self.life.path), self.law.seal, self.ledger.origin, record, clock)
+        self._erasures = Erasures(self.ledger, Bodies(self.life, self.random), self.driver.authorization.record)
 
     async def begin(self) -> None:
         """Finish what a crash left undone, before anything else."""
         await self._erasures.finish()
-        self.law.gone()
+        self.law.gone(self.life.path)
 
     async def run(self) -> None:
         """Sign again and again; prove and erase now and then."""
@@ -215,5 +249,6 @@ class Scribe:
         except NotErasable as error:
             self.tell(f"nothing is erased: {error}")
             return
-        self.law.laws.counts["erased"] += len(some)
-        self.law.gone()
+        if self.life.alive:
+            self.law.laws.counts["erased"] += len(some)
+            self.law.gone(self.life.path)

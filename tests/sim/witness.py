@@ -79,6 +79,8 @@ class Witness:
         self.hashes: dict[str, str] = {}
         self.leaves: list[bytes] = []
         """Those of all records, in the order of the tree over them."""
+        self.salts: dict[str, bytes] = {}
+        """Of each body that was there when it was first read: nothing else of the file has these bytes."""
         self._bodies: dict[str, Body] = {}
         """What each said when it was first read: it may be erased."""
         self.intents: dict[Key, list[Intent]] = defaultdict(list)
@@ -120,6 +122,8 @@ class Witness:
         for row in rows:
             for stored in unpack(*row):
                 ref = Ref(self._chains[stored.id >> SEQ_BITS], stored.id & _SEQ_MASK)
+                if stored.salt is not None:
+                    self.salts.setdefault(str(ref), stored.salt)
                 self._take(ref, stored.record, stored.hash.hex(), stored.body)
             self._last = row[0]
 

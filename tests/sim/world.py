@@ -245,7 +245,7 @@ class World:
         if self.proofs is None:
             return None
         chance = self.draw(f"scribe-{number}")
-        return Scribe(chance, self.proofs, driver, ledger, self.life.path, self.loop, self.tell)
+        return Scribe(chance, self.proofs, driver, ledger, self.life, self.loop, self.tell)
 
     def _agent(self, driver: Driver, number: int, place: int) -> Agent:
         authority = self.agents.all[place]

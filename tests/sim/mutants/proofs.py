@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from remit.adapters.sqlite import SqliteLedger
+from remit.adapters.sqlite import erasing as sqlite_erasing
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.label import NONE
 from remit.protect.stores import Stores
 from remit.trace.tree import leaf_hash
-from remit.work import checkpoints
+from remit.work import checkpoints, erasing
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
 from tests.sim.trades import STORING
 
@@ -50,6 +51,27 @@ def _erased_and_there() -> Planted:
     return SqliteBodies, "erase", erase
 
 
+def _not_finished() -> Planted:
+    def finish(*_: Any) -> int:
+        return 0
+
+    return SqliteBodies, "finish", finish
+
+
+def _left_in_the_log() -> Planted:
+    def cut_log(*_: Any) -> bool:
+        return True
+
+    return sqlite_erasing, "_cut_log", cut_log
+
+
+def _kept_whole() -> Planted:
+    def frame(body: Any) -> Any:
+        return body
+
+    return erasing, "frame", frame
+
+
 def _nothing_left_in_stores() -> Planted:
     return Stores, "label", nothing
 
@@ -80,6 +102,9 @@ PROOFS: Final = (
     Mutant(TRUE, "checkpoints are signed every five seconds", _seldom, _proved),
     Mutant(TRUE, "a checkpoint is of other records", _of_other_records, _proved),
     Mutant(GONE, "what is erased on record stays", _erased_and_there, _proved),
+    Mutant(GONE, "what a crash left to erase is left", _not_finished, _proved),
+    Mutant(GONE, "what is erased stays in the log", _left_in_the_log, _proved),
+    Mutant(GONE, "what is erased is kept by the record that says so", _kept_whole, _proved),
     Mutant(LABELS, "what is put into a store leaves no label there", _nothing_left_in_stores, of_trade(STORING)),
     Mutant(LABELS, "what is taken out of a store brings nothing", _nothing_comes_with_it, of_trade(STORING)),
     Mutant(LABELS, "what stores hold is not read again at start", _stores_forgotten, of_trade(STORING)),
