@@ -8,7 +8,7 @@ from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.deltas import BodiesErased
 from remit.pdp.fold import fold
-from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, Passed
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, Passed, Stored
 from remit.trace.encoding import decode_body, encode_body
 from remit.trace.erasing import frame, frames
 from remit.trace.links import Row
@@ -40,6 +40,14 @@ def test_a_frame_folds_to_the_same_and_says_no_more(name: str) -> None:
     assert [type(one) for one in fold(REF, 5, kind, again)] == [type(one) for one in fold(REF, 5, kind, body)]
     assert b"secret" not in encode_body(kept)
     assert frame(again) == again
+
+
+def test_the_keys_of_stores_stay_since_their_labels_hang_on_them() -> None:
+    wrote = action(arguments=b'{"path":"a secret"}', stored=Stored(("notes:a secret",), ("untrusted",)))
+    kept = frame(wrote)
+    assert isinstance(kept, ActionBody)
+    assert (kept.stored, kept.arguments) == (wrote.stored, b"")
+    assert fold(REF, 5, RecordKind.INTENT, kept)[-1] == fold(REF, 5, RecordKind.INTENT, wrote)[-1]
 
 
 def test_an_actions_hash_stays_only_where_people_decided_on_it() -> None:

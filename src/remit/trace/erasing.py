@@ -3,7 +3,8 @@
 Laws
 * The frame holds what state is folded from and what other records are checked against: who acted, on which tool, with
   which verdict. Arguments, context, reasons, errors, words, and hashes by which one could test a guess at them, are
-  gone; but for the hash of an action that people decided on, which their decisions bear as well.
+  gone; but for the hash of an action that people decided on, which their decisions bear as well, for the keys under
+  which it wrote to stores, which stand in their table as they are, and for the digests by which monitors tell keys.
 * The frame folds to what the body folded to, so that every state table stays what the records fold to.
 * Never erased: a record; an epoch, a decision, an erasure, or any other `admin` body but a user's words.
 """

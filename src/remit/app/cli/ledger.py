@@ -178,7 +178,8 @@ def erase(
     """Erase what records say (arguments, results, a user's words), on record, with your own user token.
 
     Who may is named by the Route `erasure`. Records, links, checkpoints and proofs stay as they are; so does who acted,
-    on which tool, with which verdict. Copies elsewhere, backups among them, are not reached.
+    on which tool, with which verdict, and under which keys of stores. Copies elsewhere, backups among them, are not
+    reached.
     """
     answer = client(token_file).post("/ledger/erase", {"ids": record, "why": why})
     if output in {Format.JSON, Format.YAML}:
