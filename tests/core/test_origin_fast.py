@@ -41,6 +41,7 @@ TEXTS = st.one_of(
 @example("12-34-56-78-90-12-34-56-78-90 AB12 1234 1234 1")
 @example("_x.evil.example/y bob@a_b.example 10.0.0.1:80 a@b.c1 evil.xn--p1ai/x ann@notes.txt x's.example")
 @example("Name7 7777777 88888888 DE89370400440532013000 a1 A1b2 1234.50 -7 -x 2022/4/1 1.4.22 user:pw@x.example/y")
+@example("0::0,://[0 a.example,/x/[b a.example/y,/x/[b https://,/x")
 @example("see notes/* ../x /etc ~/a c:\\x a[1] x/?y=1 x/?y .. 'a/../b'. (/tmp)")
 def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
     assert texts(text) == plain_tokens.texts(text)

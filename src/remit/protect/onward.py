@@ -57,7 +57,8 @@ def _read_on(part: str) -> Iterator[Token]:
         if piece.strip(STRIPPED) and any(kind is TokenKind.URL for _, kind in tokens(piece.strip(STRIPPED))):
             after = part[found.start() :].rstrip(STRIPPED + _SPLITTING)
             # A host holds none of these characters: what follows one is no more of it.
-            placed = after[:1] == "\\" or host_of(piece.partition("://")[2] or piece) != piece.partition("://")[2]
+            rest = piece.partition("://")[2] or piece
+            placed = after[:1] == "\\" or host_of(rest) != rest
             if placed and _GOES_ON.search(after) is not None:
                 whole = piece + after.replace("\\", "/")
                 yield from (token for token in tokens(whole) if token[1] is TokenKind.URL)
