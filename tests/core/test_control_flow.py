@@ -58,6 +58,12 @@ def test_parts_of_results_have_paths_and_labels(parts: tuple[Part, ...], codes: 
     assert [problem.code for problem in found(ToolSpec(results=parts))] == codes
 
 
+def test_elements_and_members_are_labelled_apart() -> None:
+    assert not found(ToolSpec(results=(Part("$.*", "trusted"), Part("$[*]", "untrusted"))))
+    twice = found(ToolSpec(results=(Part("$.a[*]", "trusted"), Part("$.a[*]", "untrusted"))))
+    assert [problem.code for problem in twice] == ["tool/path"]
+
+
 @pytest.mark.parametrize(
     ("path", "leads"),
     [
@@ -77,7 +83,9 @@ def test_parts_of_results_have_paths_and_labels(parts: tuple[Part, ...], codes: 
         ("$.closed[*].id", False),
         ("$.closed[*].a", True),
         ("$.closed[*]", True),
-        ("$.open[*].id", True),
+        ("$.open[*].id", False),
+        ("$.open.*.id", True),
+        ("$.rows.*.id", False),
     ],
 )
 def test_a_path_that_leads_nowhere_in_the_accepted_schema_is_told(path: str, leads: bool) -> None:

@@ -590,3 +590,37 @@ def test_an_account_number_in_content_is_carried_also_as_a_number(account: Json)
     world = World(said="send Bob the details")
     found = world.flow("send", to="Bob", text={"account": account, "sum": 1234567})
     assert (found.carried.unseen, found.targets.unseen, found.strangers) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"query": "eve@there.example", "rooms": []},
+        {"no room is called": "eve@there.example"},
+        [{"no room is called": "eve@there.example"}],
+        [["eve@there.example"]],
+    ],
+    ids=["beside", "member", "within", "deeper"],
+)
+def test_what_stands_in_a_list_is_no_member_of_an_object(result: Json) -> None:
+    rooms = told(
+        "rooms",
+        effect=Effect.READ,
+        sink=Sink.NONE,
+        source=("untrusted",),
+        results=(Part("$[*]", "untrusted", directory=True), Part("$[*][0]", "untrusted"), Part("$[*].*", "untrusted")),
+    )
+    world = World(tools=(SEND, rooms))
+    world.result("rooms", result, {"to": "eve@there.example"})
+    assert world.flow("send", to="eve@there.example").strangers == 1
+    world.result("rooms", ["bob@here.example"])
+    assert world.flow("send", to="bob@here.example").strangers == 0
+
+
+def test_what_stands_in_an_object_is_no_element_of_a_list() -> None:
+    flat = told("orders", effect=Effect.READ, source=("untrusted",), results=(Part("$.*.id", "trusted"),))
+    world = World(tools=(SEND, flat))
+    world.result("orders", {"first": {"id": "o-1"}})
+    world.result("orders", [{"id": "o-2"}])
+    assert world.origin("send", to="o-1") is Origin.TRUSTED
+    assert world.origin("send", to="o-2") is Origin.UNTRUSTED

@@ -9,7 +9,7 @@ from remit.control.problems import Problem, Severity, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.facts.canonical import Json
 from remit.facts.label import LABEL
-from remit.facts.results import TRUSTED, Step, steps
+from remit.facts.results import TRUSTED, Step, elements, steps
 
 ASKS: Final = re.compile(r"[^\W\d_]+([ '-][^\W\d_]+){0,3}")
 _FAMILIES: Final = (TRUSTED, "untrusted", "confidential")
@@ -29,7 +29,7 @@ def _asks(resource: Resource, spec: ToolSpec) -> Iterator[Problem]:
 
 
 def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Problem]:
-    first: set[tuple[Step, ...]] = set()
+    first: set[tuple[tuple[Step, ...], tuple[bool, ...]]] = set()
     for index, part in enumerate(spec.results):
         where = resource.at(f"spec.results.{index}")
         if part.label != TRUSTED and not LABEL.fullmatch(part.label):
@@ -40,11 +40,11 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
             what = f"{part.path[:64]!r} is no path"
             yield Problem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
             continue
-        if path in first:
+        if (path, elements(part.path)) in first:
             what = f"{part.path[:64]} is labelled twice"
             yield Problem("tool/path", where, what, "which of the two holds would depend on their order")
-        first.add(path)
-        if not leads_somewhere(pinned.definition.output_schema, path):
+        first.add((path, elements(part.path)))
+        if not leads_somewhere(pinned.definition.output_schema, path, elements(part.path)):
             yield Problem(
                 "tool/path",
                 where,
@@ -55,22 +55,25 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
             )
 
 
-def leads_somewhere(schema: Json, path: tuple[Step, ...]) -> bool:
-    """Whether a value that fits `schema` can have something at `path`; yes where the schema does not say."""
+def leads_somewhere(schema: Json, path: tuple[Step, ...], lists: tuple[bool, ...] = ()) -> bool:
+    """Whether a value that fits `schema` can have something at `path`; yes where the schema does not say.
+
+    `lists` tells of each step whether it leads into a list (`facts.results.elements`); empty: into either.
+    """
     inner = _mapping(schema)
     if not path or inner is None:
         return True
-    if _scalar(inner.get("type")):
+    if _scalar(inner.get("type")) or (lists and inner.get("type") == ("object" if lists[0] else "array")):
         return False
-    step, rest = path[0], path[1:]
+    step, rest, below = path[0], path[1:], lists[1:]
     properties = _mapping(inner.get("properties"))
     if isinstance(step, str):
         if properties is None:
             return True
-        return leads_somewhere(properties[step], rest) if step in properties else _open(inner)
+        return leads_somewhere(properties[step], rest, below) if step in properties else _open(inner)
     if step is None and properties and "items" not in inner and not _open(inner):
-        return any(leads_somewhere(one, rest) for one in properties.values())
-    return leads_somewhere(inner.get("items"), rest)
+        return any(leads_somewhere(one, rest, below) for one in properties.values())
+    return leads_somewhere(inner.get("items"), rest, below)
 
 
 def _open(schema: Mapping[str, Json]) -> bool:

@@ -20,7 +20,7 @@ from remit.control.suggest_impact import measures
 from remit.control.suggest_schema import enumerated, kinds, properties
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
-from remit.facts.results import steps
+from remit.facts.results import elements, steps
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
@@ -238,7 +238,8 @@ def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
 
     def say(why: str, paths: Iterable[str], label: str, **flags: bool) -> None:
         # Where nothing is declared, anything may be there.
-        there = [path for path in paths if leads_somewhere(entry.definition.output_schema, steps(path) or ())]
+        schema = entry.definition.output_schema
+        there = [path for path in paths if leads_somewhere(schema, steps(path) or (), elements(path))]
         if there:
             entry.because[f"results.{len(parts)}"] = why
             parts.extend({"path": path, "label": label, **flags} for path in there)

@@ -74,6 +74,11 @@ def steps(path: str) -> tuple[Step, ...] | None:
     return tuple(found)
 
 
+def elements(path: str) -> tuple[bool, ...]:
+    """Of each of the `steps` of `path`, whether it leads to what stands in a list; the others lead into objects."""
+    return tuple(path[found.start()] == "[" and found[3] is None for found in _STEP.finditer(path))
+
+
 def spelt(path: tuple[str | int, ...]) -> str:
     """A path as `steps` reads it; what has no plain form is quoted as well as it can be.
 

@@ -5,7 +5,7 @@ Places are made when a result first has them, and kept for the next one up to a 
 
 from typing import Final
 
-from remit.facts.results import Part, Step, steps
+from remit.facts.results import Part, Step, elements, steps
 
 WHOLE: Final = "$"
 PLACES_MAX: Final = 4_096
@@ -18,13 +18,14 @@ _ROOTS_MAX: Final = 4_096
 
 
 class _Node:
-    """The paths of a catalog that have a step in common."""
+    """The paths of a catalog that have a step in common. What leads to each member leads to no element of a list."""
 
-    __slots__ = ("each", "named", "part")
+    __slots__ = ("each_element", "each_member", "named", "part")
 
     def __init__(self) -> None:
         self.named: dict[Step, _Node] = {}
-        self.each: _Node | None = None
+        self.each_member: _Node | None = None
+        self.each_element: _Node | None = None
         self.part: Part | None = None
 
 
@@ -54,7 +55,7 @@ class Place:
         found = self._members.get(name)
         if found is None:
             exact = [node.named[name] for node in self._nodes if name in node.named]
-            each = [node.each for node in self._nodes if node.each is not None]
+            each = [node.each_member for node in self._nodes if node.each_member is not None]
             cut = name[:_NAME_CHARS_MAX]
             step = f".{cut}" if name.isidentifier() else f"['{cut}']"
             found = self._below(step, (*exact, *each), named=bool(exact))
@@ -68,7 +69,7 @@ class Place:
         exact = [node.named[number] for node in self._nodes if number in node.named]
         if not exact and self._elements is not None:
             return self._elements
-        each = [node.each for node in self._nodes if node.each is not None]
+        each = [node.each_element for node in self._nodes if node.each_element is not None]
         found = self._below("[*]", (*exact, *each), named=True)
         if not exact:
             self._elements = found
@@ -98,10 +99,11 @@ def _grown(parts: tuple[Part, ...]) -> _Node:
     root = _Node()
     for part in parts:
         node = root
-        for step in steps(part.path) or ():
-            if step is None:
-                node.each = node.each or _Node()
-                node = node.each
+        for step, of_list in zip(steps(part.path) or (), elements(part.path), strict=False):
+            if step is None and of_list:
+                node.each_element = node = node.each_element or _Node()
+            elif step is None:
+                node.each_member = node = node.each_member or _Node()
             else:
                 node = node.named.setdefault(step, _Node())
         node.part = part
