@@ -624,3 +624,12 @@ def test_what_stands_in_an_object_is_no_element_of_a_list() -> None:
     world.result("orders", [{"id": "o-2"}])
     assert world.origin("send", to="o-1") is Origin.TRUSTED
     assert world.origin("send", to="o-2") is Origin.UNTRUSTED
+
+
+def test_a_name_that_anybody_may_have_chosen_is_no_identity() -> None:
+    for label, expected in (("trusted", Origin.DERIVED), ("untrusted", Origin.TRUSTED)):
+        parts = (Part("$[*].name", label, identity=True, directory=True), Part("$[*].id", "trusted"))
+        people = told("people", effect=Effect.READ, sink=Sink.NONE, source=("untrusted",), results=parts)
+        world = World(said="pay Bob Smith", tools=(SEND, people))
+        world.result("people", [{"name": "Bob Smith", "id": "u-1"}, {"name": "Ann", "id": "u-2"}])
+        assert world.origin("send", to="u-1") is expected

@@ -168,7 +168,8 @@ def named(reading: Reading, seen: IndexView) -> frozenset[int]:
     fully: set[int] = set()
     partly: set[int] = set()
     for leaf in reading.told:
-        if not leaf.name or not leaf.record or leaf.part is None or not leaf.part.identity:
+        if not leaf.name or leaf.untrusted or not leaf.record or leaf.part is None or not leaf.part.identity:
+            # What a directory lists may be called as anybody likes: to name it names no record.
             continue
         words = [word for word, _ in parts(leaf.text) if word not in STOP]
         told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.look(word) & WORDS]
