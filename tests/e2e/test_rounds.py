@@ -357,6 +357,31 @@ async def test_resources_and_prompts_are_read_judged_and_labelled(b: Bench) -> N
 
 
 @driven
+async def test_no_result_vouches_for_what_the_client_answered(b: Bench) -> None:
+    tools = {key: replace(one, source=frozenset[str]()) for key, one in b.bundle.catalog.tools.items()}
+    text = b.bundle.catalog.policies[0].text + (
+        '@id("any") permit (principal, action in Remit::Action::"call_tool", resource) '
+        "when { context.targets.count >= 0 };"
+    )
+    policies = (replace(b.bundle.catalog.policies[0], text=text),)
+    b.bundle = compiled(replace(b.bundle.catalog, policies=policies, tools=tools))
+    found = await asking(b)
+    said = {"who": {"action": "accept", "content": {"name": "eve@there.example"}}}
+    again = Question("elicitation/create", {"message": "is it eve@there.example?", "requestedSchema": {}})
+    done = Result({"content": [{"type": "text", "text": "eve@there.example, or ann@here.example"}]}, is_error=False)
+    b.upstream.then = [Asked({"sure": again}, "held-2"), done]
+    more = await b.driver.resume(b.authority(), ABLE, found.round, said)
+    assert isinstance(more, Asking), more
+    index = b.memory.indices.of(b.authority().links[0].sid)
+    assert index is not None
+    assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN
+    ended = await b.driver.resume(b.authority(), ABLE, more.round, {"sure": {"action": "accept"}})
+    assert isinstance(ended, Released), ended
+    assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN
+    assert origin_of(index.look("ann@here.example")) is Origin.TRUSTED
+
+
+@driven
 async def test_an_error_in_place_of_an_answer_is_read_like_one(b: Bench) -> None:
     text = b.bundle.catalog.policies[0].text + (
         '@id("any") permit (principal, action in [Remit::Action::"read_resource", Remit::Action::"get_prompt"], '

@@ -1,8 +1,9 @@
 """What may leave through `release`, which labels go with it, and what it adds to the origins of its sessions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
@@ -40,14 +41,21 @@ Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
 """What reads a result, as `protect.reading.read` does."""
 
 
+NO_ANSWERS: Final[Mapping[str, Json]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedCall:
-    """The call that a result answers: its decision id, itself, its chain's index, and what reads the result."""
+    """The call that a result answers: its decision id, itself, its chain's index, and what reads the result.
+
+    `answers` is what its client answered in mid-call.
+    """
 
     ident: str
     action: Action
     origins: Index
     reader: Reader = read
+    answers: Mapping[str, Json] = field(default_factory=lambda: NO_ANSWERS)
 
 
 def judge_result(
@@ -85,7 +93,7 @@ def judge_result(
     if reading.capped:
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
-    origins = None if call is None else learn(reading, tool, call.action.input, call.origins, call.ident)
+    origins = None if call is None else learn(reading, tool, call.action.input, call.origins, call.ident, call.answers)
     return Judgement(closed(labels), sids, result, origins, found)
 
 

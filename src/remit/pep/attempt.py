@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remit.facts.action import Action, Own
+from remit.facts.canonical import Json
 from remit.facts.obligation import Obligation, on_result, parsed
 from remit.facts.session import Session
 from remit.pdp.decision import Decision
@@ -23,6 +24,7 @@ class Attempt:
     obligations changed it. `meta` tells a tool that it may have been asked before. `barred` is what it was stopped by
     when it was judged: its server was not asked what it offers, so that it never runs, whatever is true afterwards.
     `at_ms` is when it was judged, as its record says, `turns` what the past had taken before its record and with it.
+    `answers` is what its client answered to its server so far, by round.
     """
 
     decision: Decision
@@ -37,6 +39,7 @@ class Attempt:
     shaped: Action | None = None
     barred: Reason | None = None
     turns: tuple[int, int] = (0, 0)
+    answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
     @property
     def owed(self) -> tuple[Obligation, ...]:

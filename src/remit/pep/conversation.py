@@ -153,6 +153,7 @@ class Conversation:
             return replace(refused, reasons=(*refused.reasons, *denied))
         under.responses = None
         self._questions.answered(under, kept)
+        under.answered(kept)
         answers = dict.fromkeys(asked.questions) | dict(kept)
         return await self.settle(under, await self._resume(under, asked, answers))
 

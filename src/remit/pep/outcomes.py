@@ -146,7 +146,7 @@ class Outcomes:
         stored = self._engine.stored(action)
         # What its agent is not told grounds nothing that he says.
         is_learned = operation.told and shown.status is not Status.NOT_SENT
-        call = self._engine.call(attempt.ref, action) if is_learned else None
+        call = self._engine.call(attempt.ref, action, attempt.answers) if is_learned else None
         if aside and call is not None:
             call = replace(call, origins=call.origins.beside())
         return partial(

@@ -5,7 +5,7 @@ hold the same records in the same order.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,7 +22,7 @@ from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
-from remit.pdp.judge import JudgedCall, Judgement, detects, judge_result
+from remit.pdp.judge import NO_ANSWERS, JudgedCall, Judgement, detects, judge_result
 from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
@@ -192,7 +192,7 @@ class PolicyEngine:
         `had` are those that are known to be among them. Its `content` is JSON; the index of `action`, which is under
         way, has its words too. Raises `LedgerUnwritable`.
         """
-        call = None if content is None else self.call(attempt.ref, action)
+        call = None if content is None else self.call(attempt.ref, action, attempt.answers)
         is_read = call is not None or detects(self._current(), action.server)
         said = orjson.loads(content) if content is not None and is_read else None
         judged = self._so_far(attempt, action, said, call)
@@ -234,11 +234,11 @@ class PolicyEngine:
         """The labels that come, as of now, with what `action` reads from stores."""
         return self._memory.stores.held(self._current(), action).labels
 
-    def call(self, ref: str, action: Action) -> JudgedCall | None:
+    def call(self, ref: str, action: Action, answers: Mapping[str, Json] = NO_ANSWERS) -> JudgedCall | None:
         """The call at `ref`, whose result adds to the index of its root session; None where none is kept."""
         sid = action.authority.links[0].sid
         index = self.index(sid) if self._current().flow else None
-        return None if index is None else JudgedCall(ref, action, index)
+        return None if index is None else JudgedCall(ref, action, index, answers=answers)
 
     def index(self, sid: str) -> Index | None:
         """The index of root session `sid`, its key drawn where it has none yet; None where none is kept."""

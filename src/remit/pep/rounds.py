@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from remit.facts.action import Action
@@ -58,6 +58,11 @@ class Under:
     task: "asyncio.Task[Any] | None" = None
     halted: Reason | None = None
     over: "asyncio.Future[None] | None" = None
+
+    def answered(self, responses: Mapping[str, Json]) -> None:
+        """The client's `responses` pass: what comes back may be made of them."""
+        answers = {**self.attempt.answers, str(self.number): dict(responses)}
+        self.attempt = replace(self.attempt, answers=answers)
 
     @property
     def sids(self) -> list[str]:

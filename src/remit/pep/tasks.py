@@ -237,6 +237,7 @@ class Tasks:
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
                 self._stop(task, why)
                 return Refused((why, *denied), task.name, sent=True)
+            under.answered(given)
             reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
             if isinstance(reply, Failure):
                 return Failed(_INTERNAL, reply.text, task.name)

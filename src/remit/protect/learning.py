@@ -5,8 +5,9 @@ Laws
   make anything trusted. What nobody vouched for before is trusted once it comes without having been brought.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
@@ -26,12 +27,20 @@ from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
+_NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
 
-def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
-    """What a result that is the answer to `given` adds to `index`.
+def learn(
+    reading: Reading,
+    tool: Tool | None,
+    given: Mapping[str, Json],
+    index: Index,
+    call: str,
+    answers: Mapping[str, Json] = _NOTHING,
+) -> Delta:
+    """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
 
     What is derived hangs on what was seen before it.
     """
@@ -48,13 +57,13 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if not hangs:
             reading.kept[records, directory] = kept
     gathered, prose = kept
-    return _unechoed(index.delta_of(call, gathered, capped=reading.capped, prose=prose), given, index)
+    return _unechoed(index.delta_of(call, gathered, capped=reading.capped, prose=prose), (given, answers), index)
 
 
-def _unechoed(delta: Delta, given: Mapping[str, Json], index: Index) -> Delta:
+def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -> Delta:
     """`delta` without trust in what of `given` nobody vouches for; in nothing, where `given` is more than is read."""
     vouching = {at for at, said in delta.entries.items() if said & TRUSTED}
-    if not vouching or not given:
+    if not vouching or not any(given):
         return delta
     brought = _brought(given)
     if brought is not None:
@@ -66,10 +75,10 @@ def _unechoed(delta: Delta, given: Mapping[str, Json], index: Index) -> Delta:
     return replace(delta, entries={at: said for at, said in entries.items() if said & KNOWN})
 
 
-def _brought(given: Mapping[str, Json]) -> list[str] | None:
+def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
     """The tokens of what a call brings, also as a server may decode it; None where it is more than is read."""
-    values = {str(value): None for _, value in leaves(given, Names()) if not isinstance(value, bool)}
-    values |= dict.fromkeys(given)
+    told = [value for one in given for _, value in leaves(one, Names(roots=()))]
+    values = {str(value): None for value in told if not isinstance(value, bool)}
     if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
         return None
     found: set[str] = set()
