@@ -46,7 +46,7 @@ class ResourceKind(StrEnum):
     POLICY = "Policy"
     ROUTE = "Route"
     CHANNEL = "Channel"
-    SOURCE = "WorkspaceSource"
+    SOURCE = "Source"
     BUDGET = "Budget"
     BREAKER = "Breaker"
     MONITOR = "Monitor"
