@@ -23,6 +23,7 @@ from remit.facts.limits import DEFAULT
 from remit.pep.mcp.app import METADATA, Edge, McpApp
 from remit.ports.credentials import CredentialRefused
 from remit.ports.upstream import Era, Failure, Result, UpstreamUnreachable
+from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock, stdio_transport
 
 MODERN = "2026-07-28"
@@ -248,6 +249,31 @@ async def test_a_variable_by_reference_that_gives_nothing_starts_no_child(tmp_pa
         assert not (tmp_path / "stdio.log").exists()
     finally:
         await upstream.close()
+
+
+@pytest.mark.parametrize("secret", ["canary-of-a-key", '-----BEGIN KEY-----\ncanary/of"a+key\n-----END KEY-----'])
+@pytest.mark.asyncio
+async def test_a_child_that_tells_a_variable_by_reference_is_not_heard(tmp_path: Path, secret: str) -> None:
+    class One:
+        def of(self, server: Server) -> None:
+            return None
+
+        async def environment(self, server: str, env: Mapping[str, str | Secret]) -> Mapping[str, str]:
+            assert server == "hand"
+            return {name: value if isinstance(value, str) else f"Key {secret}" for name, value in env.items()}
+
+    plain = stdio_transport("both", tmp_path)
+    transport = type(plain)(plain.command, {"KEY": Secret(FromEnv("KEY"), "Key "), "PLAIN": "thank you"})
+    upstream = StdioUpstream(Server("hand", transport), DEFAULT, ManualClock(), tmp_path, One())
+    try:
+        reply = await upstream.call("s", Era.STATELESS, "blab", b"{}")
+        assert isinstance(reply, Result)
+        told = "it is Key [hidden by Remit: its credential], thank you"
+        assert reply.value["content"] == [{"type": "text", "text": told}]
+        await eventually(lambda: told in upstream.health().stderr)
+    finally:
+        await upstream.close()
+    assert "canary" not in upstream.health().stderr
 
 
 @pytest.mark.parametrize("named", [(), ("https://login.example",)])

@@ -77,6 +77,12 @@ def linger() -> None:
         time.sleep(1000)
 
 
+def blab(ident: int) -> None:
+    said = f"it is {os.environ['KEY']}, thank you"
+    print(said, file=sys.stderr, flush=True)
+    say({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": said}]}})
+
+
 MISBEHAVIOUR: dict[str, Callable[[int], object]] = {
     "die": lambda _: sys.exit(3),
     "half": half,
@@ -88,6 +94,7 @@ MISBEHAVIOUR: dict[str, Callable[[int], object]] = {
     "slow": lambda _: time.sleep(0.3),
     "changed": lambda _: say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}),
     "burst": burst,
+    "blab": blab,
     "stubborn": stubborn,
 }
 """What comes before the answer, or instead of it."""

@@ -31,6 +31,7 @@ from remit.adapters.upstreams.frames import (
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.lines import Lines
+from remit.adapters.upstreams.presenting import Hiding
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
@@ -48,7 +49,7 @@ EXIT_CODE_S: Final = 0.3
 class Child(asyncio.SubprocessProtocol):
     """Made by `spawn`, then greeted once, which fixes its era; `ask` never raises but on cancellation."""
 
-    def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None]) -> None:
+    def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None], hiding: Hiding) -> None:
         self.server = server
         self.era = Era.STATELESS
         self.hearing = Hearing(on_change, self._reply)
@@ -61,6 +62,7 @@ class Child(asyncio.SubprocessProtocol):
         self.pulse: Pulse | None = None
         self.quiet = asyncio.Event()
         self.quiet.set()
+        self._hiding = hiding
         self._bytes_max = bytes_max
         self._lines = Lines(bytes_max)
         self._owed: dict[int, asyncio.Future[Outcome]] = {}
@@ -85,11 +87,15 @@ class Child(asyncio.SubprocessProtocol):
         cwd: Path,
         bytes_max: int,
         on_change: Callable[[], None],
+        hiding: Hiding,
     ) -> "Child":
-        """Start `command` (its first member a path). Raises `OSError` or `ValueError`."""
+        """Start `command` (its first member a path); `hiding` has the secrets in `env`.
+
+        Raises `OSError` or `ValueError`.
+        """
         start = (sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), command[0], *command)
         _, child = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(server, bytes_max, on_change), *start, env=env, cwd=cwd, start_new_session=True
+            lambda: cls(server, bytes_max, on_change, hiding), *start, env=env, cwd=cwd, start_new_session=True
         )
         return child
 
@@ -102,6 +108,11 @@ class Child(asyncio.SubprocessProtocol):
     def busy(self) -> bool:
         """Whether it owes an answer or is watched."""
         return self.hearing.is_busy
+
+    @property
+    def complaints(self) -> bytes:
+        """The last of what it wrote to stderr."""
+        return self._hiding.hide(self.stderr)
 
     async def greet(self, era: Era, along: Along = ALONE) -> Refusal | None:
         """The first message, which fixes the child's era and, of `initialize`, capabilities; what refused it."""
@@ -250,6 +261,7 @@ class Child(asyncio.SubprocessProtocol):
         if is_overfull(line):
             self._overlong()
             return
+        line = self._hiding.hide(line)
         message = parse(line)
         if message is not None and is_answer(message):
             wanted = self._answered(line, message)

@@ -23,7 +23,7 @@ _INSTEAD: Final = b"[hidden by Remit: its credential]"
 _SECRET_BYTES_MIN: Final = 8
 """A shorter one would be found in words that are none."""
 _HIDDEN_MAX: Final = 16
-_PLAIN: Final = {"\\": "\\\\", '"': '\\"'}
+_PLAIN: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 _ESCAPES: Final = tuple(
     str.maketrans(_PLAIN | others)
     for others in (
@@ -45,13 +45,16 @@ class Hiding:
     def learn(self, shown: Mapping[str, str]) -> None:
         """Take note of headers that it is shown."""
         for value in shown.values():
-            text = value.rpartition(" ")[2]
-            secret = text.encode()
-            if len(secret) >= _SECRET_BYTES_MIN and secret not in self._secrets:
-                written = (text.translate(one).encode() for one in _ESCAPES)
-                self._secrets[secret] = tuple(dict.fromkeys((secret, *written)))
-                if len(self._secrets) > _HIDDEN_MAX:
-                    del self._secrets[next(iter(self._secrets))]
+            self.keep(value.rpartition(" ")[2])
+
+    def keep(self, text: str) -> None:
+        """Take note of one secret."""
+        secret = text.encode()
+        if len(secret) >= _SECRET_BYTES_MIN and secret not in self._secrets:
+            written = (text.translate(one).encode() for one in _ESCAPES)
+            self._secrets[secret] = tuple(dict.fromkeys((secret, *written)))
+            if len(self._secrets) > _HIDDEN_MAX:
+                del self._secrets[next(iter(self._secrets))]
 
     def hide(self, said: bytes) -> bytes:
         """`said` without what it was shown, as it would stand in JSON too."""
@@ -88,6 +91,15 @@ def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple
         return response
 
     return (present,)
+
+
+def given(env: Mapping[str, str | Secret], resolved: Mapping[str, str]) -> Hiding:
+    """The secrets among the variables of a stdio server, to be found in what it says."""
+    hiding = Hiding()
+    for name, value in env.items():
+        if isinstance(value, Secret) and name in resolved:
+            hiding.keep(resolved[name].removeprefix(value.prefix))
+    return hiding
 
 
 async def environment(

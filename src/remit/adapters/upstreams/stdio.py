@@ -16,7 +16,7 @@ from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import Refusal
 from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
-from remit.adapters.upstreams.presenting import environment
+from remit.adapters.upstreams.presenting import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.adapters.upstreams.shared import Shared
 from remit.adapters.upstreams.talking import Talking, asked, calling
@@ -116,7 +116,7 @@ class StdioUpstream(Talking):
         dropped: dict[str, str] = {}
         for seat in self._seats.values():
             dropped |= seat.listing.dropped if seat.listing is not None else {}
-        stderr = next((child.stderr for child in reversed(children) if child.stderr), self._stderr)
+        stderr = next((child.complaints for child in reversed(children) if child.stderr), self._stderr)
         state, cause, last_error = self._state(children), self._down, self._last_error
         if children and (silent_s := self._pulse.silent_s) is not None:
             failure = silent(self._server.name, silent_s)
@@ -259,6 +259,7 @@ class StdioUpstream(Talking):
                 cwd=start.cwd,
                 bytes_max=self._limits.result_bytes_max,
                 on_change=changed,
+                hiding=given(self._transport.env, env),
             )
         except (OSError, ValueError) as problem:
             seat.failed(self._clock.monotonic_s())
@@ -297,7 +298,7 @@ class StdioUpstream(Talking):
     async def _ended(self, child: Child) -> None:
         await child.end()
         self._strays += child.strays
-        self._stderr = child.stderr or self._stderr
+        self._stderr = child.complaints or self._stderr
 
     def _make_room(self, starting: Seat) -> None:
         others = ((key, seat) for key, seat in self._seats.items() if seat is not starting)
