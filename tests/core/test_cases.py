@@ -176,6 +176,19 @@ def test_a_changed_policy_is_noticed_by_a_case_or_told() -> None:
     assert fate(list(fates(running, given)), "out", f"without when {label}").killer == "clean"
 
 
+def test_a_policy_that_is_for_one_action_less_is_noticed_by_a_case_or_told() -> None:
+    actions = 'Remit::Action::"effect:read", Remit::Action::"effect:write"'
+    both = f'@id("two") forbid (principal, action in [{actions}], resource);'
+    running = shop(PERMIT, both)
+    given = cases([{"name": "look", "agent": "ada", "user": "uma", "events": [{"call": "look", "expect": "deny"}]}])
+    found = list(fates(running, given))
+    assert fate(found, "two", 'not for Remit::Action::"effect:read"').killer == "look"
+    assert fate(found, "two", 'not for Remit::Action::"effect:write"').killer is None
+    assert not [
+        one for one in found if one is not None and one.mutant.ident == "may" and "not for" in one.mutant.change
+    ]
+
+
 def test_what_calls_take_from_budgets_counts() -> None:
     budget = Budget("looks", Measure.CALLS, Per.AGENT, None, 2, 3_600, tools=frozenset({"shop/look"}))
     running = bundle(replace(catalog(PERMIT), budgets={"looks": budget}))

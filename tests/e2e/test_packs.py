@@ -15,6 +15,7 @@ from remit.app.failure import Exit
 from remit.app.replaying import bundle_of
 from remit.app.suggesting import listed
 from remit.assure.cases import Case, Unreadable, cases
+from remit.assure.mutants import fates
 from remit.assure.trying import failures
 from remit.control.lock import EMPTY, FILE, accept_server, list_pin
 from remit.control.lock_text import serialise
@@ -66,6 +67,18 @@ def test_without_any_one_policy_a_case_fails(name: str, tmp_path: Path) -> None:
             if not any(failures(without, case, "uma") for case in told):
                 idle.append(statement.text)
     assert idle == []
+
+
+@pytest.mark.parametrize("name", packing.packs())
+def test_no_policy_of_a_pack_is_weakened_unseen(name: str, tmp_path: Path) -> None:
+    bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
+    files = {source.path for source in bundle.catalog.policies if source.path.startswith(f"packs/{name}/")}
+    idents = {one.ident for one in bundle.policies.values() if one.statement.file in files}
+    known = [one for one in fates(bundle, told, "uma") if one is not None and one.mutant.ident in idents]
+    assert len(known) > len(idents)
+    # To ask about every action is for some policies the same.
+    unseen = [one.mutant for one in known if one.killer is None and not one.mutant.change.startswith("for every")]
+    assert [f"{one.ident} {one.change}" for one in unseen] == []
 
 
 @pytest.mark.parametrize("name", packing.packs())

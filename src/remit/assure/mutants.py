@@ -1,6 +1,7 @@
 """Policies changed a little: for each change some case should fail, or nobody would notice it.
 
-A mutant is a policy left out, without one of its conditions, with a wider scope, or without its gate or obligation.
+A mutant is a policy left out, without one of its conditions, with a wider scope, without one of the actions that it is
+for, or without its gate or obligation.
 Only what would be accepted at apply counts: a mutant that does not validate is none.
 """
 
@@ -54,6 +55,11 @@ def _changed(told: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]
     for part, said in _WIDER.items():
         if told[part] != _ALL:
             yield said, {**told, part: _ALL}
+    action = cast("Mapping[str, Json]", told["action"])
+    several = cast("Sequence[Mapping[str, str]]", action.get("entities", ()))
+    for one in several if len(several) > 1 else ():
+        rest_of: Json = [other for other in several if other != one]
+        yield f'not for {one["type"]}::"{one["id"]}"', {**told, "action": {**action, "entities": rest_of}}
     conditions = cast("list[Mapping[str, Json]]", told["conditions"])
     for at, condition in enumerate(conditions):
         around = conditions[:at], conditions[at + 1 :]
