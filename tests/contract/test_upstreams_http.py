@@ -255,6 +255,13 @@ async def test_what_speaks_neither_era_is_no_tool_server(port: int, tmp_path: Pa
 
 
 @pytest.mark.asyncio
+async def test_a_server_of_the_older_transport_is_told_as_one(port: int, tmp_path: Path) -> None:
+    async with rig("http-sse", port, tmp_path, notes={"status": 404}) as one:
+        with pytest.raises(UpstreamUnreachable, match=r"looks like one of the HTTP\+SSE transport of 2024-11-05"):
+            await one.upstream.definitions("a", MODERN)
+
+
+@pytest.mark.asyncio
 async def test_a_server_replaced_by_one_of_the_other_era_is_learnt_anew(port: int, tmp_path: Path) -> None:
     async with rig("http-stateless", port, tmp_path, verify_s=0.0) as one:
         await one.upstream.definitions("a", MODERN)

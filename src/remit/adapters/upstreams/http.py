@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -66,6 +67,7 @@ class HttpUpstream(Talking):
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is no HTTP server")
         super().__init__(server, clock)
+        self._url = server.transport.url
         self._limits = limits
         self._exchange = Exchange(server.name, server.transport.url, session, limits, self._pulse, credential)
         self._plain = Plain(self._exchange, self._tools_changed)
@@ -187,6 +189,8 @@ class HttpUpstream(Talking):
                     return candidate
             self._speaks.clear()
         text = f"server {self._server.name!r} speaks neither era of MCP; check `url` of its Server resource"
+        if urlsplit(self._url).path.rstrip("/").endswith("/sse"):
+            text += ": it looks like one of the HTTP+SSE transport of 2024-11-05, which Remit does not speak"
         raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
     async def _probe(self, sid: str, era: Era, along: Along) -> Refusal | None:
