@@ -1,12 +1,16 @@
-"""All pages of a list, bounded together as one message is."""
+"""All pages of a list, bounded together as one message is; and what a server says of itself, in time."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import cast
 
+import pytest
+
 from remit.facts.canonical import Json
-from remit.pep.operation import LIST_BYTES_MAX, list_offers
-from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream
+from remit.pep import operation
+from remit.pep.answer import Client
+from remit.pep.operation import LIST_BYTES_MAX
+from remit.ports.upstream import Along, Era, Failure, Introduction, Offer, Reply, Result, Upstream
 from tests.core.deciding import action
 
 
@@ -28,8 +32,8 @@ class Pages:
 
 
 async def listed(server: Pages) -> Reply:
-    operation = list_offers(action().authority, "shop", Offer.PROMPTS)
-    return await operation.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
+    listing = operation.list_offers(action().authority, "shop", Offer.PROMPTS)
+    return await listing.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
 
 
 def test_an_empty_cursor_is_the_end() -> None:
@@ -46,3 +50,17 @@ def test_the_pages_of_a_list_together_are_no_longer_than_a_message_may_be() -> N
     assert isinstance(found, Failure)
     assert found.text == "prompts/list lists more than 16,777,216 bytes"
     assert (found.sent, server.asked) == (True, 4)
+
+
+class Asleep:
+    """A server that takes a connection and says nothing."""
+
+    async def introduce(self, _sid: str, _era: Era, _along: Along) -> Introduction:
+        await asyncio.sleep(1000)
+        raise AssertionError
+
+
+def test_a_client_waits_so_long_and_no_longer_for_what_a_server_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operation, "INTRODUCE_S", 0.01)
+    client = Client(Era.INITIALIZE)
+    assert asyncio.run(operation.introduced(cast("Upstream", Asleep()), "sid", client)) == ({}, None)

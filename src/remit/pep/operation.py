@@ -4,6 +4,7 @@ An operation knows how to send an action and which parts of the answer may be sh
 and releasing are `pep.action_pipeline`'s, the same for all of them.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +23,8 @@ from remit.pep.message_filter import show_completion, show_contents, show_introd
 from remit.pep.release import Shown, clean, seal
 from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream, UpstreamUnreachable
 
+INTRODUCE_S: Final = 10.0
+"""How long a client waits for what a server says of itself: many give up a connection that takes 30 s to open."""
 PAGES_MAX: Final = 100
 ITEMS_MAX: Final = 10_000
 LIST_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -218,10 +221,11 @@ async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: E
 
 
 async def introduced(upstream: Upstream, sid: str, client: Client) -> tuple[Mapping[str, Json], str | None]:
-    """The capabilities of a server, flags alone, and its instructions; nothing of one that is not reached."""
+    """The capabilities of a server, flags alone, and its instructions; nothing of one that is not reached in time."""
     try:
-        found = await upstream.introduce(sid, client.era, Along(capabilities=client.capabilities))
-    except UpstreamUnreachable:
+        async with asyncio.timeout(INTRODUCE_S):
+            found = await upstream.introduce(sid, client.era, Along(capabilities=client.capabilities))
+    except (UpstreamUnreachable, TimeoutError):
         return {}, None
     return _flags(found.capabilities, client.era), found.instructions
 
