@@ -25,7 +25,7 @@ from proof.verdict import say
 from remit.adapters.system import settle_collector
 from remit.app.replaying import bundle_of
 from remit.app.suggesting import listed, made
-from remit.assure.recorded import recorded
+from remit.assure.recording import recorded
 from remit.assure.replay import Cast, replay
 from remit.policy.verdict import Code, Reason
 

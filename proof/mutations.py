@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remit.adapters.sqlite.segment import Segment, Stored
-    from remit.trace.against import Kept
-    from remit.trace.links import Row
+    from remit.trace.against import KeptCheckpoint
+    from remit.trace.links import LedgerRow
 
 CLASSES: Final = ("bit", "row", "order", "tail", "re-chain", "key swap")
 CALLS: Final = 40
@@ -52,7 +52,7 @@ WORDS: Final = ((b"because", b"becauze"), (b":result", b":resulT"), (b"permit", 
 class Hand:
     """Makes mutants of the ledger of `log` in `folder`."""
 
-    def __init__(self, log: Log, kept: Kept, folder: Path, seed: int) -> None:
+    def __init__(self, log: Log, kept: KeptCheckpoint, folder: Path, seed: int) -> None:
         self.log = log
         self.kept = kept
         self.chance = random.Random(seed)
@@ -126,7 +126,7 @@ class Hand:
         mine = str(self._thief.keys[0]).encode()
         theirs = [str(key).encode() for key in self.log.notary.keys]
 
-        def change(number: int, row: Row) -> Row:
+        def change(number: int, row: LedgerRow) -> LedgerRow:
             body = row.body or b""
             if number == at:
                 for before, after in WORDS:
@@ -165,7 +165,7 @@ def dump(path: Path) -> object:
         return None
 
 
-def noticed(path: Path, kept: Kept) -> bool:
+def noticed(path: Path, kept: KeptCheckpoint) -> bool:
     """Whether verification says that something is wrong, or refuses the file."""
     try:
         return not verify_file(path, against=[kept]).clean
@@ -192,7 +192,7 @@ def in_full(hand: Hand, count: int) -> tuple[Counter[str], Counter[str]]:
 class Batches:
     """The ledger in memory, with what is known before each of its batches: links and tree."""
 
-    def __init__(self, log: Log, kept: Kept) -> None:
+    def __init__(self, log: Log, kept: KeptCheckpoint) -> None:
         self.size = kept.checkpoint.size
         self.root = kept.checkpoint.root
         with closing(sqlite3.connect(log.file)) as conn:
@@ -239,7 +239,7 @@ class Batches:
         return False
 
 
-def incrementally(log: Log, kept: Kept, seed: int, count: int) -> tuple[Counter[str], Counter[str]]:
+def incrementally(log: Log, kept: KeptCheckpoint, seed: int, count: int) -> tuple[Counter[str], Counter[str]]:
     """As `in_full`, from the batch touched on, of the classes that touch records and bodies."""
     chance, batches = random.Random(seed), Batches(log, kept)
     last = next(number for number, tree in reversed(list(enumerate(batches.trees))) if tree.size < kept.checkpoint.size)

@@ -30,7 +30,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 
 if TYPE_CHECKING:
-    from remit.assure.chains.found import Result
+    from remit.assure.chains.results import SearchResult
     from remit.facts.canonical import Json
 
 CLEAN: Final = 50
@@ -294,7 +294,7 @@ WEAKENINGS: Final[tuple[Callable[[Workspace, random.Random], Weakened], ...]] = 
 )
 
 
-def _names(result: Result, changed: str, remedies: list[str]) -> bool:
+def _names(result: SearchResult, changed: str, remedies: list[str]) -> bool:
     told = {policy for one in result.free for step in one.steps for policy in step.policies}
     told |= {policy for one in result.free for policy in one.suspects}
     return changed in told | {one.policy for one in result.erring} | {*remedies}

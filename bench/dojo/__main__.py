@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proof.verdict import say
 from remit.app.replaying import bundle_of, cast_of
-from remit.assure.recorded import recorded
+from remit.assure.recording import recorded
 from remit.assure.replay import replay
 from tools.setup_env import BIN, SetupError, run
 

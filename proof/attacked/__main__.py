@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from proof.attacked.mutant import MUTANTS
 from proof.verdict import say
 from remit.app.attacking.run import FULL, attack, by_risk
-from remit.assure.attack.came import interval
+from remit.assure.attack.results import interval
 from tests.attacked import GATE, PERMIT, shop, wide, write
 
 if TYPE_CHECKING:

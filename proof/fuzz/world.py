@@ -26,7 +26,7 @@ from remit.pep.driver import Driver
 from remit.pep.mcp.app import Edge, McpApp
 from remit.policy.compile import Bundle, compile_bundle
 from remit.ports.ledger import Ledger, Pending
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -205,7 +205,7 @@ def catalog(new: int, old: int) -> Catalog:
 def authority(bearer: str | None) -> Authority:
     """Whom a bearer token stands for."""
     if bearer not in {"clerk", "guest"}:
-        raise TokenInvalid(Cause.MALFORMED, "it is not one of ours")
+        raise TokenInvalid(TokenRefusal.MALFORMED, "it is not one of ours")
     return Authority((Link(bearer, f"s-{bearer}"),), "ann", f"t-{bearer}", CLOCK.now_ms() + 86_400_000)
 
 

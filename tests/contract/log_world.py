@@ -15,11 +15,11 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
 from remit.ports.ledger import Draft
-from remit.trace.against import Kept
+from remit.trace.against import KeptCheckpoint
 from remit.trace.bodies import AdminBody
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.encoding import decode_record, encode_record
-from remit.trace.links import Row
+from remit.trace.links import LedgerRow
 from remit.trace.note import Checkpoint, Note
 from remit.work.checkpoints import Checkpoints
 from tests.contract.ledger_world import Place, append_all
@@ -58,10 +58,10 @@ class Log:
         for receipt in await append_all(self.ledger, steps):
             await append_all(self.ledger, [Step(RecordKind.OUTCOME, sid, outcome(str(receipt.ref), sids=[sid]))])
 
-    async def kept(self, name: str = "kept.note") -> Kept:
+    async def kept(self, name: str = "kept.note") -> KeptCheckpoint:
         """A checkpoint over all that is there, as someone elsewhere keeps it."""
         note = await self.checkpoints.checkpoint()
-        return Kept(name, note, Checkpoint.parse(note.text))
+        return KeptCheckpoint(name, note, Checkpoint.parse(note.text))
 
     async def close(self) -> None:
         await self.ledger.close()
@@ -70,10 +70,10 @@ class Log:
         await self.ledger.append(Draft(RecordKind.ADMIN, self.place.clock.now_ms(), "", "", body)).durable
 
 
-def log_of(folder: Path, calls: int = 40, epochs: int = 2) -> tuple[Log, Kept]:
+def log_of(folder: Path, calls: int = 40, epochs: int = 2) -> tuple[Log, KeptCheckpoint]:
     """A closed log of several epochs, and a checkpoint over nearly all of it."""
 
-    async def make() -> tuple[Log, Kept]:
+    async def make() -> tuple[Log, KeptCheckpoint]:
         log = Log(folder)
         for _ in range(epochs - 1):
             await log.open()
@@ -90,7 +90,7 @@ def log_of(folder: Path, calls: int = 40, epochs: int = 2) -> tuple[Log, Kept]:
     return asyncio.run(make())
 
 
-def rows_of(path: Path) -> list[Row]:
+def rows_of(path: Path) -> list[LedgerRow]:
     """Every record of the file, in order."""
     with closing(open_readonly(path, immutable=True)) as conn:
         names = dict(conn.execute("SELECT no, name FROM chain"))
@@ -98,15 +98,15 @@ def rows_of(path: Path) -> list[Row]:
             "SELECT segment.first, count, records, bodies FROM segment JOIN body USING (first) ORDER BY segment.first"
         ).fetchall()
     return [
-        Row(Ref(names[item.id >> SEQ_BITS], item.id & _SEQ_MASK), item.record, item.hash, item.salt, item.body)
+        LedgerRow(Ref(names[item.id >> SEQ_BITS], item.id & _SEQ_MASK), item.record, item.hash, item.salt, item.body)
         for segment in found
         for item in unpack(*segment)
     ]
 
 
-def rechained(rows: Sequence[Row], change: Callable[[int, Row], Row | None]) -> list[Row]:
+def rechained(rows: Sequence[LedgerRow], change: Callable[[int, LedgerRow], LedgerRow | None]) -> list[LedgerRow]:
     """`rows`, each as `change` makes it (None drops it), chained anew so that every link holds."""
-    made: list[Row] = []
+    made: list[LedgerRow] = []
     heads: dict[str, bytes] = {}
     seqs: dict[str, int] = {}
     ends: dict[bytes, bytes] = {}
@@ -125,11 +125,11 @@ def rechained(rows: Sequence[Row], change: Callable[[int, Row], Row | None]) -> 
         data = encode_record(replace(record, chain=chain, seq=seq, prev=prev, commitment=made_of))
         heads[chain] = record_hash(data)
         ends[old.hash.hex().encode()] = heads[chain].hex().encode()
-        made.append(Row(Ref(chain, seq), data, heads[chain], row.salt, body))
+        made.append(LedgerRow(Ref(chain, seq), data, heads[chain], row.salt, body))
     return made
 
 
-def written(path: Path, rows: Sequence[Row], origin: str) -> None:
+def written(path: Path, rows: Sequence[LedgerRow], origin: str) -> None:
     """A file of `rows` whose state is what they fold to: as good as a service's, and signed by nobody."""
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
@@ -146,7 +146,7 @@ def written(path: Path, rows: Sequence[Row], origin: str) -> None:
     path.with_name(f"{path.name}.v0.bak").unlink()
 
 
-def note_of(text: str) -> Kept:
+def note_of(text: str) -> KeptCheckpoint:
     """A checkpoint as read from a file."""
     note = Note.parse(text)
-    return Kept("kept.note", note, Checkpoint.parse(note.text))
+    return KeptCheckpoint("kept.note", note, Checkpoint.parse(note.text))

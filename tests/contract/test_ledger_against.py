@@ -15,8 +15,8 @@ from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.tiles import Tiles
 from remit.app.restoring import restore
 from remit.facts.record import Ref
-from remit.trace.against import Kept
-from remit.trace.links import Row
+from remit.trace.against import KeptCheckpoint
+from remit.trace.links import LedgerRow
 from remit.trace.note import Checkpoint
 from remit.trace.tree import leaf_hash, root_of
 from tests.contract.ledger_world import REPLICA, SteadyClock
@@ -27,11 +27,11 @@ CUT = "the end was cut off, or an older copy put in its place"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Log, Kept]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Log, KeptCheckpoint]:
     return log_of(tmp_path_factory.mktemp("log"), 40)
 
 
-def findings(path: Path, *kept: Kept, only: str = "tree") -> list[str]:
+def findings(path: Path, *kept: KeptCheckpoint, only: str = "tree") -> list[str]:
     report = verify_file(path, against=kept)
     assert not report.clean
     return [str(finding) for finding in report.findings if finding.invariant == only]
@@ -49,17 +49,17 @@ def changed(path: Path, *statements: str) -> Path:
     return path
 
 
-def edited(number: int, row: Row) -> Row:
+def edited(number: int, row: LedgerRow) -> LedgerRow:
     body = (row.body or b"").replace(b"because", b"becauze").replace(b":result", b":resulT")
     return replace(row, body=body) if number == AT else row
 
 
-def test_what_nobody_touched_holds(world: tuple[Log, Kept]) -> None:
+def test_what_nobody_touched_holds(world: tuple[Log, KeptCheckpoint]) -> None:
     log, kept = world
     assert verify_file(log.file, against=[kept, kept]).findings == ()
 
 
-def test_a_cut_end_is_named_by_what_is_last(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_cut_end_is_named_by_what_is_last(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     rows = rows_of(log.file)
     path = tmp_path / "cut.sqlite3"
@@ -71,7 +71,7 @@ def test_a_cut_end_is_named_by_what_is_last(world: tuple[Log, Kept], tmp_path: P
     ]
 
 
-def test_a_cut_end_shows_in_the_ledgers_own_tree_too(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_cut_end_shows_in_the_ledgers_own_tree_too(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, _ = world
     rows = rows_of(log.file)
     with closing(sqlite3.connect(log.file)) as conn:
@@ -84,7 +84,7 @@ def test_a_cut_end_shows_in_the_ledgers_own_tree_too(world: tuple[Log, Kept], tm
     assert any("the ledger's own last checkpoint has" in one for one in findings(path))
 
 
-def test_a_deleted_row_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_deleted_row_is_named(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     path = copy_of(log, tmp_path / "deleted.sqlite3")
     with closing(sqlite3.connect(path)) as conn:
@@ -97,7 +97,7 @@ def test_a_deleted_row_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None
     assert f"{after}: tree: it is not the record that the ledger's own tree has there" in findings(path, kept)
 
 
-def test_an_edited_body_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_an_edited_body_is_named(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     rows = rows_of(log.file)
     path = copy_of(log, tmp_path / "edited.sqlite3")
@@ -110,7 +110,9 @@ def test_an_edited_body_is_named(world: tuple[Log, Kept], tmp_path: Path) -> Non
     )
 
 
-def test_a_history_chained_anew_is_named_by_the_ledgers_own_tree(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_history_chained_anew_is_named_by_the_ledgers_own_tree(
+    world: tuple[Log, KeptCheckpoint], tmp_path: Path
+) -> None:
     log, kept = world
     rows = rows_of(log.file)
     path = tmp_path / "rechained.sqlite3"
@@ -126,7 +128,7 @@ def test_a_history_chained_anew_is_named_by_the_ledgers_own_tree(world: tuple[Lo
 
 
 def test_a_history_and_tree_made_anew_are_narrowed_down_by_what_was_kept(
-    world: tuple[Log, Kept], tmp_path: Path
+    world: tuple[Log, KeptCheckpoint], tmp_path: Path
 ) -> None:
     log, kept = world
     rows = rows_of(log.file)
@@ -139,7 +141,7 @@ def test_a_history_and_tree_made_anew_are_narrowed_down_by_what_was_kept(
     tiles = Tiles(log.file)
     whole = tiles.follow(save=False)
     early = log.notary.sign(Checkpoint(kept.checkpoint.origin, AT - 3, _root(rows, AT - 3)))
-    earlier = Kept("early.note", early, Checkpoint.parse(early.text))
+    earlier = KeptCheckpoint("early.note", early, Checkpoint.parse(early.text))
     found = findings(path, kept, earlier)
     last = rows[kept.checkpoint.size - 1].ref
     assert whole.size == len(rows)
@@ -149,11 +151,11 @@ def test_a_history_and_tree_made_anew_are_narrowed_down_by_what_was_kept(
     assert f"signed by key {thief.keys[0].id.hex()}, which is not among those known here" in found[1]
 
 
-def _root(rows: list[Row], size: int) -> bytes:
+def _root(rows: list[LedgerRow], size: int) -> bytes:
     return root_of([leaf_hash(row.record) for row in rows[:size]])
 
 
-def test_an_older_copy_that_went_on_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_an_older_copy_that_went_on_is_named(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     rows = rows_of(log.file)
     path = tmp_path / "ledger.sqlite3"
@@ -170,26 +172,28 @@ def test_an_older_copy_that_went_on_is_named(world: tuple[Log, Kept], tmp_path: 
     assert any("one record or more is not what kept.note" in one for one in findings(path, kept))
 
 
-def test_a_foreign_checkpoint_and_one_that_nobody_signed_are_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_foreign_checkpoint_and_one_that_nobody_signed_are_named(
+    world: tuple[Log, KeptCheckpoint], tmp_path: Path
+) -> None:
     log, kept = world
     foreign = FolderNotary(tmp_path / "keys", SteadyClock(), "remit.dev/log/elsewhere")
     note = foreign.sign(Checkpoint("remit.dev/log/elsewhere", 3, bytes(32)))
-    other = Kept("other.note", note, Checkpoint.parse(note.text))
+    other = KeptCheckpoint("other.note", note, Checkpoint.parse(note.text))
     assert findings(log.file, other) == [
         f"file: tree: other.note is of another ledger, remit.dev/log/elsewhere; this one is {kept.checkpoint.origin}"
     ]
     text = kept.note.text.replace(f"\n{kept.checkpoint.size}\n", f"\n{kept.checkpoint.size - 1}\n")
     forged = replace(kept.note, text=text)
-    found = findings(log.file, Kept("forged.note", forged, Checkpoint.parse(text)))
+    found = findings(log.file, KeptCheckpoint("forged.note", forged, Checkpoint.parse(text)))
     assert "forged.note: the signature of key" in found[0]
     assert "it was forged or changed" in found[0]
 
 
-def test_a_checkpoint_of_what_is_not_there_yet_is_named(world: tuple[Log, Kept]) -> None:
+def test_a_checkpoint_of_what_is_not_there_yet_is_named(world: tuple[Log, KeptCheckpoint]) -> None:
     log, kept = world
     rows = rows_of(log.file)
     note = log.notary.sign(Checkpoint(kept.checkpoint.origin, len(rows) + 7, bytes(32)))
-    found = findings(log.file, Kept("future.note", note, Checkpoint.parse(note.text)))
+    found = findings(log.file, KeptCheckpoint("future.note", note, Checkpoint.parse(note.text)))
     assert found == [f"{rows[-1].ref}: tree: it is the last of {len(rows)} records, and future.note has 7 more: {CUT}"]
 
 
@@ -199,7 +203,7 @@ def test_a_backup_that_was_restored_is_named_and_signs_as_another_log(tmp_path: 
     log, kept = log_of(folder, 20)
     shutil.copy(log.file, tmp_path / "backup.sqlite3")
 
-    async def go_on() -> Kept:
+    async def go_on() -> KeptCheckpoint:
         await log.open()
         await log.fill(5)
         late = await log.kept("late.note")

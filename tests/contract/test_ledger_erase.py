@@ -23,7 +23,7 @@ from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.ports.ledger import Draft
 from remit.ports.transparency import NotErasable, Unprovable
-from remit.trace.against import UNSIGNED, Kept
+from remit.trace.against import UNSIGNED, KeptCheckpoint
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 from remit.trace.erasing import frame
 from remit.work.erasing import Erasures
@@ -266,7 +266,7 @@ async def test_what_a_forged_erasure_says_of_signed_history_is_named(
 
 
 def test_an_erasure_that_nobody_signed_for_yet_is_told_apart(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    async def lived() -> tuple[Path, Kept, Ref]:
+    async def lived() -> tuple[Path, KeptCheckpoint, Ref]:
         log, intents = await filled(tmp_path)
         kept = await log.kept()
         [record] = (await erasures_of(log).erase(intents[:1], "x", "user:dpo")).records

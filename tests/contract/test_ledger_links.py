@@ -12,19 +12,19 @@ from remit.adapters.sqlite import LedgerRefused, verify_file
 from remit.adapters.sqlite import quick as quick_module
 from remit.adapters.sqlite.quick import verify_links
 from remit.facts.record import Ref
-from remit.trace.against import Kept
-from remit.trace.links import Row
+from remit.trace.against import KeptCheckpoint
+from remit.trace.links import LedgerRow
 from tests.contract.log_world import Log, log_of, rechained, rows_of, written
 
 AT = 30
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Log, Kept]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Log, KeptCheckpoint]:
     return log_of(tmp_path_factory.mktemp("log"), 40)
 
 
-def told(path: Path, *kept: Kept) -> list[str]:
+def told(path: Path, *kept: KeptCheckpoint) -> list[str]:
     return [str(finding) for finding in verify_links(path, against=kept).findings]
 
 
@@ -36,7 +36,7 @@ def changed(log: Log, target: Path, *statements: str) -> Path:
     return target
 
 
-def test_a_whole_ledger_holds_and_says_its_heads(world: tuple[Log, Kept]) -> None:
+def test_a_whole_ledger_holds_and_says_its_heads(world: tuple[Log, KeptCheckpoint]) -> None:
     log, kept = world
     seen: list[int] = []
     links, report = verify_links(log.file, seen.append, [kept]), verify_file(log.file)
@@ -59,7 +59,9 @@ STRAYS = {
 
 
 @pytest.mark.parametrize("statement", STRAYS)
-def test_a_row_that_belongs_to_no_record_is_found(world: tuple[Log, Kept], tmp_path: Path, statement: str) -> None:
+def test_a_row_that_belongs_to_no_record_is_found(
+    world: tuple[Log, KeptCheckpoint], tmp_path: Path, statement: str
+) -> None:
     log, kept = world
     path = changed(log, tmp_path / "stray.sqlite3", statement)
     for findings in (verify_links(path, against=[kept]).findings, verify_file(path, against=[kept]).findings):
@@ -74,7 +76,7 @@ def test_progress_is_told_by_the_ten_thousand(tmp_path: Path, monkeypatch: pytes
     assert seen == [7, 14, 21]
 
 
-def test_what_was_changed_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_what_was_changed_is_named(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     rows = rows_of(log.file)
     path = changed(log, tmp_path / "edited.sqlite3")
@@ -89,7 +91,7 @@ def test_what_was_changed_is_named(world: tuple[Log, Kept], tmp_path: Path) -> N
     assert f"{rows[AT].ref}: tree: it is not the record of which kept.note is signed" in told(path, kept)
 
 
-def test_what_is_gone_or_belongs_nowhere_is_named(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_what_is_gone_or_belongs_nowhere_is_named(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     one = "(SELECT first FROM segment ORDER BY first LIMIT 1 OFFSET 5)"
     path = changed(log, tmp_path / "gone.sqlite3", f"DELETE FROM segment WHERE first = {one}")
@@ -107,12 +109,12 @@ def test_what_is_gone_or_belongs_nowhere_is_named(world: tuple[Log, Kept], tmp_p
         verify_links(tmp_path / "none")
 
 
-def test_epochs_name_the_end_of_the_one_before(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_epochs_name_the_end_of_the_one_before(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, _ = world
     rows = rows_of(log.file)
     first = next(number for number, row in enumerate(rows) if row.ref.chain.endswith("-2"))
 
-    def headless(number: int, row: Row) -> Row:
+    def headless(number: int, row: LedgerRow) -> LedgerRow:
         return replace(row, body=(row.body or b"").replace(b'"seq":', b'"sEq":')) if number == first else row
 
     path = tmp_path / "headless.sqlite3"
@@ -121,7 +123,7 @@ def test_epochs_name_the_end_of_the_one_before(world: tuple[Log, Kept], tmp_path
     assert told(path) == [f"{ref}: chain-links: it does not begin an epoch and name the end of the one before"]
 
 
-def test_a_history_chained_anew_shows_against_what_was_kept(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_history_chained_anew_shows_against_what_was_kept(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     path = tmp_path / "rechained.sqlite3"
     made = rechained(rows_of(log.file), lambda number, row: replace(row, salt=bytes(16)) if number == AT else row)
@@ -130,7 +132,7 @@ def test_a_history_chained_anew_shows_against_what_was_kept(world: tuple[Log, Ke
     assert any("one record or more is not what kept.note" in finding for finding in told(path, kept))
 
 
-def test_a_torn_page_is_named_whichever_it_is(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_a_torn_page_is_named_whichever_it_is(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     whole, path = log.file.read_bytes(), tmp_path / "torn.sqlite3"
     for page in range(len(whole) // 4096):
@@ -141,7 +143,7 @@ def test_a_torn_page_is_named_whichever_it_is(world: tuple[Log, Kept], tmp_path:
             assert noticed(path, kept), f"page {page}"
 
 
-def test_mutants_of_every_class_are_noticed(world: tuple[Log, Kept], tmp_path: Path) -> None:
+def test_mutants_of_every_class_are_noticed(world: tuple[Log, KeptCheckpoint], tmp_path: Path) -> None:
     log, kept = world
     total, found = in_full(Hand(log, kept, tmp_path, seed=7), len(CLASSES) * 3)
     assert found == total

@@ -18,7 +18,7 @@ from remit.app.restoring import restore
 from remit.facts.budget import Charge
 from remit.facts.mark import Does, Mark
 from remit.facts.record import Ref
-from remit.trace.bodies import AdminBody, Event, Status, Stored
+from remit.trace.bodies import AdminBody, Event, Status, StoreWrite
 from tests.contract.ledger_world import Place, append_all
 from tests.contract.test_ledger_erase import SECRET, erasures_of
 from tests.contract.test_ledger_erase import filled as written
@@ -46,7 +46,7 @@ def intent(sid: str = "s1", **more: Any) -> Step:
 
 
 def wrote(place: str, *labels: str) -> Step:
-    return intent(stored=Stored((place,), labels))
+    return intent(stored=StoreWrite((place,), labels))
 
 
 FIRST: Final = [

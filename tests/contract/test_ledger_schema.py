@@ -11,8 +11,8 @@ from remit.adapters.sqlite import schema as schema_module
 from remit.adapters.sqlite.schema import APPLICATION, VERSION
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
-from remit.trace.bodies import AdminBody, Event, Status, Stored
-from remit.trace.links import Row
+from remit.trace.bodies import AdminBody, Event, Status, StoreWrite
+from remit.trace.links import LedgerRow
 from remit.trace.verify import verify
 from tests.contract.ledger_world import REPLICA, Place, append_all
 from tests.contract.log_world import Log
@@ -24,7 +24,7 @@ CHAINS = (f"{REPLICA}-9", f"{REPLICA}-10")
 
 def version_0(path: Path) -> None:
     """A ledger as version 0 wrote it: eight epochs of nothing, then two with intents and an outcome."""
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     heads: list[Json] = []
     for number in range(1, 9):
         rows += stored(f"{REPLICA}-{number}", [], heads=heads)
@@ -172,7 +172,7 @@ async def test_a_file_of_version_1_gets_the_tables_of_stores_and_indices(tmp_pat
     conn.execute("PRAGMA user_version = 1")
     conn.close()
     ledger = place.open()
-    stored = Stored(("files:a",), ("untrusted",))
+    stored = StoreWrite(("files:a",), ("untrusted",))
     await append_all(ledger, [Step(RecordKind.INTENT, "s1", action(stored=stored))])
     assert await ledger.stored() == {"files:a": frozenset({"untrusted"})}
     await ledger.close()

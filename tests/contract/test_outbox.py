@@ -6,7 +6,7 @@ import pytest
 
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.escalate.notice import Notice
-from remit.ports.notifier import Standing
+from remit.ports.notifier import ChannelStatus
 
 
 def one(ident: str, channel: str = "desk", made_ms: int = 10) -> Notice:
@@ -43,8 +43,8 @@ async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tm
     [kept] = await outbox.due(500, 10)
     assert (kept.notice.ident, kept.attempts) == ("b", 1)
     assert await outbox.standing() == {
-        "desk": Standing(1, 0, "the receiver answered 503"),
-        "night": Standing(0, 1, "the receiver answered 410"),
+        "desk": ChannelStatus(1, 0, "the receiver answered 503"),
+        "night": ChannelStatus(0, 1, "the receiver answered 410"),
     }
     await outbox.close()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from remit.adapters.sqlite.sightings import SqliteSightings
 from remit.discover.inventory import Inventory, folded
-from remit.discover.reconcile import HEARD_MAX, Activity, Counts
+from remit.discover.reconcile import HEARD_MAX, Activity, PassageCounts
 from remit.discover.sighting import Kind, Subject
 from tests.core.sightings import many
 
@@ -22,12 +22,12 @@ def test_what_is_kept_is_the_fold_of_all_sightings(tmp_path: Path) -> None:
         dirty = {one.subject for one in batch} | {
             edge.to for one in batch for edge in one.edges if edge.to in inventory
         }
-        store.save(inventory, dirty, {DAY: Counts(start, 1)}, {"ledger": f"r1-1.{start + 1}"})
+        store.save(inventory, dirty, {DAY: PassageCounts(start, 1)}, {"ledger": f"r1-1.{start + 1}"})
     store.close()
     again = SqliteSightings(tmp_path / "sightings.db")
     assert again.load() == inventory == folded(sightings)
     assert again.load()[sightings[0].subject].seen == inventory[sightings[0].subject].seen
-    assert again.activity() == {DAY: Counts(1_750, 1)}
+    assert again.activity() == {DAY: PassageCounts(1_750, 1)}
     assert (again.mark("ledger"), again.mark("other")) == ("r1-1.1751", "")
     again.close()
     assert (tmp_path / "sightings.db").stat().st_mode & 0o077 == 0
@@ -36,11 +36,11 @@ def test_what_is_kept_is_the_fold_of_all_sightings(tmp_path: Path) -> None:
 def test_counts_of_nothing_are_forgotten_and_of_what_was_heard_the_last_is_kept(tmp_path: Path) -> None:
     store, inventory = SqliteSightings(tmp_path / "sightings.db"), Inventory()
     other = DAY._replace(day=1)
-    store.save(inventory, (), {DAY: Counts(0, 1), other: Counts(1, 0)}, {}, range(HEARD_MAX))
-    store.save(inventory, (), {DAY: Counts()}, {}, (-(2**63), 2**63 - 1))
+    store.save(inventory, (), {DAY: PassageCounts(0, 1), other: PassageCounts(1, 0)}, {}, range(HEARD_MAX))
+    store.save(inventory, (), {DAY: PassageCounts()}, {}, (-(2**63), 2**63 - 1))
     store.close()
     again = SqliteSightings(tmp_path / "sightings.db")
-    assert again.activity() == {other: Counts(1, 0)}
+    assert again.activity() == {other: PassageCounts(1, 0)}
     assert list(again.heard()) == [*range(2, HEARD_MAX), -(2**63), 2**63 - 1]
     again.close()
 

@@ -14,7 +14,7 @@ from remit.adapters.signer import ALGORITHM, LEEWAY_S, TYPE, Ed25519Signer
 from remit.api.authenticator import Acting, Admin, Authenticator, HarnessOf, Person
 from remit.control.authority import TTL_MAX_S, Use, admin_token, attenuate, credential_hash, mint
 from remit.facts.canonical import Json
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 
 START_MS = 1_780_000_000_000
 URL = "http://127.0.0.1:7070"
@@ -51,7 +51,7 @@ def claims(ttl_s: int = 600, **more: Json) -> dict[str, Json]:
     return {"sub": "a", "jti": "j", "iat": now_s, "exp": now_s + ttl_s, **more}
 
 
-def cause(signer: Ed25519Signer, token: str, now_ms: int = START_MS) -> Cause:
+def cause(signer: Ed25519Signer, token: str, now_ms: int = START_MS) -> TokenRefusal:
     with pytest.raises(TokenInvalid) as refused:
         signer.verify(token, now_ms)
     assert token not in str(refused.value)
@@ -78,22 +78,22 @@ def test_expiry_is_exact_and_the_beginning_has_a_stated_leeway(make: Callable[..
     signer = make()
     token = signer.sign(claims(10))
     assert signer.verify(token, START_MS + 9_999)
-    assert cause(signer, token, START_MS + 10_000) is Cause.EXPIRED
+    assert cause(signer, token, START_MS + 10_000) is TokenRefusal.EXPIRED
     early = signer.sign(claims(nbf=START_MS // 1000 + LEEWAY_S))
     assert signer.verify(early, START_MS)
     later = signer.sign(claims(nbf=START_MS // 1000 + LEEWAY_S + 1))
-    assert cause(signer, later) is Cause.NOT_YET
-    assert cause(signer, token, START_MS - LEEWAY_S * 1000 - 1) is Cause.NOT_YET
+    assert cause(signer, later) is TokenRefusal.NOT_YET
+    assert cause(signer, token, START_MS - LEEWAY_S * 1000 - 1) is TokenRefusal.NOT_YET
 
 
 def test_another_audience_or_issuer_is_refused(make: Callable[..., Ed25519Signer]):
     token = make(audience="http://other").sign(claims())
-    assert cause(make(), token) is Cause.WRONG_AUDIENCE
-    assert cause(make(), make(issuer="http://other").sign(claims())) is Cause.UNKNOWN
+    assert cause(make(), token) is TokenRefusal.WRONG_AUDIENCE
+    assert cause(make(), make(issuer="http://other").sign(claims())) is TokenRefusal.UNKNOWN
 
 
 def test_another_services_key_is_unknown(make: Callable[..., Ed25519Signer]):
-    assert cause(make(), make(folder="others").sign(claims())) is Cause.UNKNOWN
+    assert cause(make(), make(folder="others").sign(claims())) is TokenRefusal.UNKNOWN
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -103,7 +103,7 @@ def test_one_changed_character_is_refused(make: Callable[..., Ed25519Signer], pa
     middle = len(parts[part]) // 2
     flipped = "A" if parts[part][middle] != "A" else "B"
     parts[part] = parts[part][:middle] + flipped + parts[part][middle + 1 :]
-    assert cause(signer, ".".join(parts)) in {Cause.MALFORMED, Cause.UNKNOWN}
+    assert cause(signer, ".".join(parts)) in {TokenRefusal.MALFORMED, TokenRefusal.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_nothing_in_a_header_chooses_how_it_is_verified(make: Callable[..., Ed25
     head, body, signature = signer.sign(claims()).split(".")
     real = json.loads(base64.urlsafe_b64decode(head + "=="))
     token = ".".join((segment({**real, **header}), body, signature))
-    assert cause(signer, token) in {Cause.MALFORMED, Cause.UNKNOWN}
+    assert cause(signer, token) in {TokenRefusal.MALFORMED, TokenRefusal.UNKNOWN}
 
 
 def test_the_public_key_is_no_shared_secret(make: Callable[..., Ed25519Signer], tmp_path: Path):
@@ -136,14 +136,14 @@ def test_the_public_key_is_no_shared_secret(make: Callable[..., Ed25519Signer], 
     header: dict[str, object] = {"alg": "HS256", "typ": TYPE, "kid": kid}
     secret = OctKey.import_key(public.hex())
     token = jws.serialize_compact(header, json.dumps(claims(iss=URL, aud=URL)), secret, algorithms=["HS256"])
-    assert cause(signer, token) is Cause.MALFORMED
+    assert cause(signer, token) is TokenRefusal.MALFORMED
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "." * 9000, "e30.e30.e30", "\ud800.x.y"])
 def test_what_is_no_token_is_malformed(make: Callable[..., Ed25519Signer], text: str):
     with pytest.raises(TokenInvalid) as refused:
         make().verify(text, START_MS)
-    assert refused.value.cause is Cause.MALFORMED
+    assert refused.value.cause is TokenRefusal.MALFORMED
 
 
 def test_well_signed_nonsense_is_malformed(make: Callable[..., Ed25519Signer], tmp_path: Path):
@@ -153,7 +153,7 @@ def test_well_signed_nonsense_is_malformed(make: Callable[..., Ed25519Signer], t
     header: dict[str, object] = {"alg": ALGORITHM, "typ": TYPE, "kid": key.thumbprint()[:16]}
     for payload in (b"[]", b"{", b"\xff", json.dumps({"iss": URL, "aud": URL}).encode()):
         token = jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])
-        assert cause(signer, token) is Cause.MALFORMED
+        assert cause(signer, token) is TokenRefusal.MALFORMED
 
 
 @pytest.mark.parametrize("odd", [{"exp": "1"}, {"exp": 1.5}, {"iat": None}, {"jti": 3}, {"exp": 0}])
@@ -180,7 +180,7 @@ def test_rotation_signs_anew_and_verifies_the_old_until_its_tokens_have_expired(
         assert one.verify(old, clock.ms)
         assert one.verify(new, clock.ms)
     clock.ms += (TTL_MAX_S + LEEWAY_S) * 1000
-    assert cause(make(), old, START_MS) is Cause.UNKNOWN
+    assert cause(make(), old, START_MS) is TokenRefusal.UNKNOWN
     assert len(list((tmp_path / "keys").iterdir())) == 1
 
 
@@ -249,7 +249,7 @@ def token(signer: Ed25519Signer, use: Use, mark: int = 1, ttl_s: int = 600) -> s
     return signer.sign(made.to_json())
 
 
-def refused(found: Authenticator, bearer: str | None) -> Cause:
+def refused(found: Authenticator, bearer: str | None) -> TokenRefusal:
     with pytest.raises(TokenInvalid) as error:
         found.caller(bearer)
     return error.value.cause
@@ -266,19 +266,19 @@ def test_each_kind_of_bearer_is_told_apart(make: Callable[..., Ed25519Signer], c
     for use in (Use.USER, Use.HARNESS):
         with pytest.raises(TokenInvalid) as error:
             found.authority(token(signer, use))
-        assert error.value.cause is Cause.WRONG_KIND
+        assert error.value.cause is TokenRefusal.WRONG_KIND
 
 
 def test_why_a_bearer_is_refused(make: Callable[..., Ed25519Signer], clock: Hand):
     signer = make()
     found = authenticator(signer, clock)
-    assert refused(found, None) is Cause.MISSING
-    assert refused(found, "") is Cause.MISSING
-    assert refused(found, "x" * 9000) is Cause.MALFORMED
-    assert refused(found, admin_token(b"b" * 16)) is Cause.UNKNOWN
-    assert refused(found, "remit_admin_\udcff") is Cause.UNKNOWN
-    assert refused(found, make(audience="http://other").sign(claims())) is Cause.WRONG_AUDIENCE
-    assert refused(found, signer.sign(claims(use="root"))) is Cause.MALFORMED
+    assert refused(found, None) is TokenRefusal.MISSING
+    assert refused(found, "") is TokenRefusal.MISSING
+    assert refused(found, "x" * 9000) is TokenRefusal.MALFORMED
+    assert refused(found, admin_token(b"b" * 16)) is TokenRefusal.UNKNOWN
+    assert refused(found, "remit_admin_\udcff") is TokenRefusal.UNKNOWN
+    assert refused(found, make(audience="http://other").sign(claims())) is TokenRefusal.WRONG_AUDIENCE
+    assert refused(found, signer.sign(claims(use="root"))) is TokenRefusal.MALFORMED
 
 
 def test_a_remembered_token_still_expires(make: Callable[..., Ed25519Signer], clock: Hand):
@@ -286,8 +286,8 @@ def test_a_remembered_token_still_expires(make: Callable[..., Ed25519Signer], cl
     found, bearer = authenticator(signer, clock), token(signer, Use.AGENT, ttl_s=10)
     assert found.caller(bearer) is found.caller(bearer)
     clock.ms += 10_000
-    assert refused(found, bearer) is Cause.EXPIRED
-    assert refused(found, bearer) is Cause.EXPIRED
+    assert refused(found, bearer) is TokenRefusal.EXPIRED
+    assert refused(found, bearer) is TokenRefusal.EXPIRED
 
 
 def test_revoking_ends_a_remembered_token_and_all_that_came_from_it(make: Callable[..., Ed25519Signer], clock: Hand):
@@ -301,9 +301,9 @@ def test_revoking_ends_a_remembered_token_and_all_that_came_from_it(make: Callab
         found.caller(bearer)
     found.revoke(child.token)
     assert found.authority(bearers[0]).agents == ("a",)
-    assert [refused(found, bearer) for bearer in bearers[1:]] == [Cause.REVOKED] * 2
+    assert [refused(found, bearer) for bearer in bearers[1:]] == [TokenRefusal.REVOKED] * 2
     again = Authenticator(signer, clock, revoked={child.token: child.expires_s * 1000}, credentials={})
-    assert refused(again, bearers[2]) is Cause.REVOKED
+    assert refused(again, bearers[2]) is TokenRefusal.REVOKED
 
 
 def test_a_revocation_outlives_its_token_and_a_clock_that_is_set_back(make: Callable[..., Ed25519Signer], clock: Hand):
@@ -312,9 +312,9 @@ def test_a_revocation_outlives_its_token_and_a_clock_that_is_set_back(make: Call
     found.revoke(found.authority(bearer).token)
     clock.ms += 3_600_000
     found.revoke("another")
-    assert refused(found, bearer) is Cause.EXPIRED
+    assert refused(found, bearer) is TokenRefusal.EXPIRED
     clock.ms -= 3_600_000
-    assert refused(found, bearer) is Cause.REVOKED
+    assert refused(found, bearer) is TokenRefusal.REVOKED
 
 
 class Counting(Ed25519Signer):

@@ -11,16 +11,16 @@ import pytest
 
 from remit.adapters.sources import host
 from remit.adapters.sources.host import Home, HostSource, own_home
-from remit.ports.source import Found
+from remit.ports.source import SourceBatch
 
 SECRET = "hush-9a8b7c6d"
 
 
-def look(source: HostSource) -> Found:
-    async def all_of_it() -> Found:
+def look(source: HostSource) -> SourceBatch:
+    async def all_of_it() -> SourceBatch:
         found = [one async for one in source.look()]
         sightings = tuple(sighting for one in found for sighting in one.sightings)
-        return Found(sightings, tuple(trouble for one in found for trouble in one.troubles))
+        return SourceBatch(sightings, tuple(trouble for one in found for trouble in one.troubles))
 
     return asyncio.run(all_of_it())
 

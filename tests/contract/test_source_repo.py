@@ -10,7 +10,7 @@ import pytest
 from remit.adapters.sources import repo
 from remit.adapters.sources.repo import RepoSource
 from remit.discover import repositories
-from remit.ports.source import Found, SourceFailed
+from remit.ports.source import SourceBatch, SourceFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,11 @@ agent = Agent('openai:gpt-5', name='{name}', instructions='Be brief.', tools=[{t
 TOOLS = "from pydantic_ai import Tool\ndef look(): ...\nlook_tool = Tool(look)\n"
 
 
-def look(folder: Path, name: str = "") -> Found:
-    async def all_of_it() -> Found:
+def look(folder: Path, name: str = "") -> SourceBatch:
+    async def all_of_it() -> SourceBatch:
         found = [one async for one in RepoSource(folder, lambda: 5, name).look()]
         sightings = tuple(sighting for one in found for sighting in one.sightings)
-        return Found(sightings, tuple(trouble for one in found for trouble in one.troubles))
+        return SourceBatch(sightings, tuple(trouble for one in found for trouble in one.troubles))
 
     return asyncio.run(all_of_it())
 
@@ -35,7 +35,7 @@ def put(path: Path, text: str | bytes) -> None:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
 
 
-def told(found: Found) -> dict[str, set[str]]:
+def told(found: SourceBatch) -> dict[str, set[str]]:
     return {str(one.subject): {f"{edge.verb} {edge.to}" for edge in one.edges} for one in found.sightings}
 
 
@@ -122,7 +122,7 @@ def test_what_is_no_code_of_the_repository_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(tmp_path)
     (tmp_path / ".mcp.json").symlink_to(tmp_path.with_name("outside.py"))
     found = look(tmp_path)
-    assert found == Found()
+    assert found == SourceBatch()
 
 
 def test_what_cannot_be_read_is_named_and_everything_else_goes_on(

@@ -7,7 +7,7 @@ import pytest
 
 from remit.adapters.upstreams import handshake
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Asked, Era, Reply, Result
+from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
 from tests.eventually import eventually
 from tests.upstreams.scripted import Say, Scripted, asked, text, upstream_of
 
@@ -45,7 +45,7 @@ async def test_what_is_asked_on_the_standing_stream_is_asked_within_the_call() -
     async with upstream_of(server, call_s=5.0) as upstream:
         for _ in range(2):
             reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
-            assert isinstance(reply, Asked), reply
+            assert isinstance(reply, InputRequired), reply
             [(key, question)] = reply.questions.items()
             assert question.method == "roots/list"
             assert said(await upstream.resume(reply.held, {key: FOUND}, ROOTS)) == str(FOUND)
@@ -73,7 +73,7 @@ async def test_a_stream_for_calls_alone_is_let_go_of_and_opened_again(monkeypatc
     async with upstream_of(server, call_s=5.0) as upstream:
         for times in (1, 2):
             reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
-            assert isinstance(reply, Asked), reply
+            assert isinstance(reply, InputRequired), reply
             assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
             assert len(server.gets) == times
             await eventually(lambda: not upstream._attended)  # pyright: ignore[reportPrivateUsage]

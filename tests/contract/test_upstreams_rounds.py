@@ -12,7 +12,7 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
-from remit.ports.upstream import Along, Asked, Era, Failure, Notice, Progress, Question, Reply, Result
+from remit.ports.upstream import Along, Era, Failure, InputRequired, Notice, Progress, Question, Reply, Result
 from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, told, upstream_of
 
@@ -28,7 +28,7 @@ def said(reply: Reply) -> str:
 
 
 def held_of(reply: Reply) -> tuple[set[str], object]:
-    assert isinstance(reply, Asked), reply
+    assert isinstance(reply, InputRequired), reply
     return set(reply.questions), reply.held
 
 
@@ -188,10 +188,10 @@ async def test_a_stateless_round_sends_the_very_request_again_with_answers_and_s
     arguments = b'{"b":1,"a":"\\u00fc"}'
     async with upstream_of(server) as upstream:
         first = await upstream.call("a", MODERN, "t", arguments, ASKABLE)
-        assert isinstance(first, Asked)
+        assert isinstance(first, InputRequired)
         assert first.questions["k"] == Question("elicitation/create", {"message": "?"})
         second = await upstream.resume(first.held, {"k": ACCEPT, "n": None, "more": ACCEPT}, ASKABLE)
-        assert isinstance(second, Asked)
+        assert isinstance(second, InputRequired)
         assert second.questions == {}
         assert said(await upstream.resume(second.held, {}, ASKABLE)) == "done"
         calls = server.messages("tools/call")

@@ -17,10 +17,10 @@ from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT
 from remit.ports.upstream import (
     Along,
-    Asked,
     Changed,
     Era,
     Failure,
+    InputRequired,
     Log,
     Notice,
     Offer,
@@ -129,7 +129,7 @@ async def test_questions_within_a_call_are_asked_and_answered(upstream: AnyUpstr
     along = Along(capabilities=ASKABLE)
     for tool, (method, answer, arguments, said) in answers.items():
         asked = await upstream.call("a", era, tool, arguments, along)
-        assert isinstance(asked, Asked), asked
+        assert isinstance(asked, InputRequired), asked
         ((key, question),) = asked.questions.items()
         assert question.method == method
         reply = await upstream.resume(asked.held, {key: answer}, along)
@@ -144,12 +144,12 @@ async def test_questions_within_a_call_are_asked_and_answered(upstream: AnyUpstr
 async def test_a_question_that_is_refused_ends_the_tool_not_the_server(upstream: AnyUpstream, era: Era) -> None:
     along = Along(capabilities=ASKABLE)
     asked = await upstream.call("a", era, "book", b'{"room":"x"}', along)
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, InputRequired)
     reply = await upstream.resume(asked.held, dict.fromkeys(asked.questions), along)
     assert isinstance(reply, Result)
     assert reply.is_error
     dropped = await upstream.call("a", era, "book", b'{"room":"x"}', along)
-    assert isinstance(dropped, Asked)
+    assert isinstance(dropped, InputRequired)
     await upstream.drop(dropped.held)
     assert isinstance(await upstream.resume(dropped.held, {}, along), Failure)
     assert text_of(await upstream.call("a", era, "work", b'{"steps":0}', along)) == "worked"

@@ -10,10 +10,10 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.passkey import Confirmed
 from remit.facts.record import Record, RecordKind, Ref
 from remit.policy.verdict import Code, Gate, Reason
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status, Stored
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status, StoreWrite
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.encoding import encode_body, encode_record
-from remit.trace.links import Row
+from remit.trace.links import LedgerRow
 
 BUNDLE = "sha256:" + "b" * 64
 SALT = b"0123456789abcdef"
@@ -31,7 +31,7 @@ OBJECTS: st.SearchStrategy[dict[str, Json]] = st.dictionaries(TEXT, JSON, max_si
 ARGUMENTS = st.just(b"") | JSON.map(canonical)
 GATES = st.builds(Gate, TEXT, TEXT, TEXT)
 REASONS = st.builds(Reason, st.sampled_from(Code), TEXT, MAYBE, MAYBE, MAYBE)
-STORED = st.builds(Stored, TEXTS, TEXTS)
+STORED = st.builds(StoreWrite, TEXTS, TEXTS)
 ACTIONS = st.builds(
     ActionBody,
     action=TEXT,
@@ -180,10 +180,10 @@ def epoch(chain: str, heads: Sequence[Json] = ()) -> AdminBody:
     return AdminBody(Event.EPOCH, "remit", chain, {"heads": list(heads)})
 
 
-def stored(chain: str, steps: Sequence[Step], *, heads: Sequence[Json] = ()) -> list[Row]:
+def stored(chain: str, steps: Sequence[Step], *, heads: Sequence[Json] = ()) -> list[LedgerRow]:
     """`steps` as they would be stored in `chain`, behind its epoch record."""
     prev = genesis(chain)
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     begin = Step(RecordKind.ADMIN, "", epoch(chain, heads))
     for seq, step in enumerate([begin, *steps], start=1):
         body = encode_body(step.body)
@@ -192,7 +192,7 @@ def stored(chain: str, steps: Sequence[Step], *, heads: Sequence[Json] = ()) -> 
         data = encode_record(record)
         digest = record_hash(data)
         prev = digest.hex()
-        rows.append(Row(Ref(chain, seq), data, digest, SALT, body))
+        rows.append(LedgerRow(Ref(chain, seq), data, digest, SALT, body))
     return rows
 
 
@@ -257,7 +257,7 @@ def _intents(sid: str) -> st.SearchStrategy[ActionBody]:
         irreversible=st.booleans(),
         stored=st.none()
         | st.builds(
-            Stored,
+            StoreWrite,
             st.sampled_from([("files:a",), ("files:", "files:a\0b")]),
             st.sampled_from([("untrusted:web",), ("confidential",)]),
         ),

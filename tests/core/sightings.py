@@ -2,7 +2,7 @@
 
 import random
 
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 
 SOURCES = ("otlp", "otlp:bot", "host", "repo:/work", "workspace", "ledger", "user:alice")
 WORDS = ("bot", "planner", "search", "notes/read", "gpt", "x")
@@ -20,7 +20,7 @@ def any_sighting(draw: random.Random) -> Sighting:
         f"line {draw.randrange(50)}",
         first,
         first + draw.randrange(500),
-        draw.choice(tuple(Confidence)),
+        draw.choice(tuple(SourceConfidence)),
         draw.choice((None, None, "ann", "bob")),
         tuple(Edge(draw.choice(tuple(Verb)), any_subject(draw)) for _ in range(draw.randrange(3))),
         tuple(Trait(draw.choice(("schema", "version")), str(draw.randrange(4))) for _ in range(draw.randrange(2))),

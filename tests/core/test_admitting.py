@@ -7,8 +7,8 @@ from remit.app.admitting.results import FINDINGS_MAX, CheckResult, CheckState, r
 from remit.app.testing import CaseOutcome, LocatedCase
 from remit.assure.cases import Case
 from remit.assure.chains.finding import chains
-from remit.assure.chains.search import Bounds
-from remit.assure.changes import Changes
+from remit.assure.chains.search import SearchLimits
+from remit.assure.changes import VerdictChanges
 from remit.assure.history import LACKING
 from remit.facts.admission import Check, Terms
 from remit.facts.durations import DAY_MS
@@ -24,8 +24,8 @@ TERMS = Terms("uma")
 CASE = LocatedCase(Case("c", None, None, ()), "a.cases.yaml", 3)
 
 
-def changed(*pairs: tuple[str, str], days: float = 1.0) -> Changes:
-    found = Changes()
+def changed(*pairs: tuple[str, str], days: float = 1.0) -> VerdictChanges:
+    found = VerdictChanges()
     for number, (was, now) in enumerate(pairs):
         at_ms = round(days * DAY_MS) if number == len(pairs) - 1 else 0
         told = {"verdict": now, "policies": ["p"]}
@@ -53,7 +53,7 @@ def test_chains_that_are_known_do_not_refuse() -> None:
     known = {("confidential-outside", "two/mail")}
     assert of_chains(result, known, None).state is CheckState.PASSED
     assert of_chains(result, known, "after a while").state is CheckState.UNFINISHED
-    assert of_chains(chains(made(ALL, SEALED, tools=(PAY, MAIL)), Bounds(states_max=1)), (), None).refuses
+    assert of_chains(chains(made(ALL, SEALED, tools=(PAY, MAIL)), SearchLimits(states_max=1)), (), None).refuses
 
 
 def test_what_a_search_did_not_look_at_refuses() -> None:
@@ -94,7 +94,7 @@ def test_guarantees_are_kept_or_signed_off_by_who_runs_as_their_owner() -> None:
     # Of one that runs, its owner there.
     running = replace(bundle.catalog, guarantees={"held": replace(guarantee, owner="eve")})
     assert of_guarantees(bundle, result, running, signed).state is CheckState.FAILED
-    stopped = chains(bundle, Bounds(stop=lambda: True))
+    stopped = chains(bundle, SearchLimits(stop=lambda: True))
     assert of_guarantees(bundle, stopped, None, {}).state is CheckState.UNFINISHED
     assert of_guarantees(made(ALL), stopped, None, {}).state is CheckState.PASSED
 
@@ -113,7 +113,7 @@ def test_what_is_newly_permitted_and_newly_denied() -> None:
     denied = of_replay(newly, TERMS, None)
     assert denied.findings[0] == "1 past actions newly denied, at most 0 may be"
     assert denied.figures["not_judged"] == {"erased": 2}
-    assert of_replay(Changes(), TERMS, "after 3 actions").state is CheckState.UNFINISHED
+    assert of_replay(VerdictChanges(), TERMS, "after 3 actions").state is CheckState.UNFINISHED
 
 
 def test_what_changed_before_is_told_and_refuses_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.disguises import DOUBLES, WRITINGS
-from remit.assure.attack.plan import Arrives, Bearer, Calls, Carrier, Gathers, Kind, Tampering, Tampers
+from remit.assure.attack.plan import Arrives, AttackKind, Bearer, Calls, Carrier, Gathers, Tampering, Tampers
 from remit.assure.attack.questions import FLOOD
 from remit.assure.attack.risks import TITLES, UNTRIED, Risk
 from remit.assure.attack.seats import canary_of
@@ -48,7 +48,7 @@ def test_every_call_of_every_attempt_is_one_that_the_schema_takes(suite: str) ->
                 validator = bundle.tools[step.server, step.tool].validator
                 assert validator is not None
                 fits = validator.problem(step.arguments) is None
-                assert fits == (one.kind is not Kind.MALFORMED), one.title
+                assert fits == (one.kind is not AttackKind.MALFORMED), one.title
         if isinstance(one.goal, Arrives):
             assert any(isinstance(step, Calls) and holds(step.arguments, one.goal.mark) for step in one.steps)
 
@@ -60,9 +60,9 @@ def test_a_sample_holds_some_of_every_kind_spread_over_all(mail: Bundle) -> None
         for kind in {one.kind for one in made}:
             mine = [one for one in made if one.kind is kind]
             assert [one for one in chosen if one.kind is kind] == [mine[0], mine[len(mine) // 2]][: len(mine)]
-        order = list(Kind)
+        order = list(AttackKind)
         assert [order.index(one.kind) for one in chosen] == sorted(order.index(one.kind) for one in chosen)
-    assert sampled(slack, len(slack)) == sorted(slack, key=lambda one: list(Kind).index(one.kind))
+    assert sampled(slack, len(slack)) == sorted(slack, key=lambda one: list(AttackKind).index(one.kind))
 
 
 def test_policies_change_nothing_of_what_is_attempted_but_what_is_shown(tmp_path: Path, mail: Bundle) -> None:
@@ -84,7 +84,7 @@ def test_a_leak_carries_the_canary_of_its_source_and_a_hijack_an_address_of_the_
 
 def test_every_kind_is_tried_where_there_is_something_to_try_it_with(all_of_it: Bundle) -> None:
     made = attempts(all_of_it)
-    assert {one.kind for one in made} == set(Kind)
+    assert {one.kind for one in made} == set(AttackKind)
     assert {one.risk for one in made} == set(Risk) - set(UNTRIED)
     assert {step.how for one in made for step in one.steps if isinstance(step, Tampers)} == set(Tampering)
     carriers = {step.carrier for one in made for step in one.steps if isinstance(step, Calls)}
@@ -92,7 +92,7 @@ def test_every_kind_is_tried_where_there_is_something_to_try_it_with(all_of_it: 
 
 
 def test_secrets_in_other_writings_are_not_found_by_looking_for_them(mail: Bundle) -> None:
-    made = [one for one in attempts(mail) if one.kind is Kind.WRITING]
+    made = [one for one in attempts(mail) if one.kind is AttackKind.WRITING]
     canary = canary_of(mail.tools["mail", "vault"].tool)
     assert len(made) == len(WRITINGS)
     for one in made:
@@ -105,12 +105,12 @@ def test_secrets_in_other_writings_are_not_found_by_looking_for_them(mail: Bundl
 
 def test_pieces_make_the_whole_and_doubles_are_other_texts(mail: Bundle) -> None:
     canary = canary_of(mail.tools["mail", "vault"].tool)
-    pieces = [one for one in attempts(mail) if one.kind is Kind.PIECES]
+    pieces = [one for one in attempts(mail) if one.kind is AttackKind.PIECES]
     assert [one.title.rpartition(" in ")[2] for one in pieces] == ["two calls", "two arguments"]
     for one in pieces:
         assert isinstance(one.goal, Gathers)
         assert "".join(one.goal.marks) == canary
-    named = [one for one in attempts(mail) if one.kind is Kind.LOOKALIKE]
+    named = [one for one in attempts(mail) if one.kind is AttackKind.LOOKALIKE]
     assert len(named) == len(DOUBLES)
     for one in named:
         assert isinstance(one.goal, Arrives)
@@ -122,7 +122,7 @@ def test_each_wrong_credential_is_tried_and_a_flood_asks_for_something_else_each
     made = attempts(all_of_it)
     bearers = {step.bearer for one in made for step in one.steps if isinstance(step, Calls)}
     assert bearers == set(Bearer)
-    flood = next(one for one in made if one.kind is Kind.FLOOD)
+    flood = next(one for one in made if one.kind is AttackKind.FLOOD)
     asked = [str(step.arguments) for step in flood.steps if isinstance(step, Calls) and step.tool == "send"]
     assert len(set(asked)) == FLOOD
 

@@ -6,8 +6,8 @@ from remit.app.attacking import forms
 from remit.app.attacking.run import Attacked
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.came import Because, Came, Decided
 from remit.assure.attack.carried import carried
+from remit.assure.attack.results import AttemptResult, Because, Decided
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code
 from tests.attacked import PERMIT, write
@@ -63,7 +63,7 @@ def test_what_counts_over_all_sessions_is_told(
 ) -> None:
     attempt = attempts(bundle)[0]
     decided = Decided("r-1.1", tool, "deny", (Because(code, "because", where=where),))
-    came = Came(attempt, stopped=True, said="200 no", evidence=(decided,), noticed_s=None)
+    came = AttemptResult(attempt, stopped=True, said="200 no", evidence=(decided,), noticed_s=None)
     assert carried(bundle, [came]) == ({attempt.ident: by} if by else {})
     told = list(forms.carried(Attacked(bundle, None, (came,), (), 0, 0, 1.0)))
     assert len(told) == len(by)

@@ -6,10 +6,9 @@ import pytest
 
 from remit.discover import attribution
 from remit.discover.attribution import WAIT_MS, Attributed, Attribution, believed
-from remit.discover.reconcile import Call
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
-from remit.discover.spans import Does, Span, told
-from remit.discover.telemetry import Telemetry, source_of
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
+from remit.discover.spans import Span, SpanTarget, told
+from remit.discover.telemetry import ObservedCall, Telemetry, source_of
 
 NOW = 1_700_000_000_000
 
@@ -34,64 +33,69 @@ def tool(name: str) -> tuple[tuple[Verb, Subject], ...]:
     ("attributes", "does", "agent", "objects"),
     [
         # OpenTelemetry, current
-        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}, Does.AGENT, "a", ()),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}, SpanTarget.AGENT, "a", ()),
         (
             {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a", "gen_ai.request.model": "m1"},
-            Does.AGENT,
+            SpanTarget.AGENT,
             "a",
             MODEL,
         ),
-        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m1"}, Does.MODEL, None, MODEL),
-        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}, Does.TOOL, None, tool("t")),
+        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m1"}, SpanTarget.MODEL, None, MODEL),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}, SpanTarget.TOOL, None, tool("t")),
         (
             {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "mcp.method.name": "tools/call"},
-            Does.TOOL,
+            SpanTarget.TOOL,
             None,
             tool("t"),
         ),
         (
             {"mcp.method.name": "tools/call", "gen_ai.tool.name": "t", "mcp.server.name": "s"},
-            Does.TOOL,
+            SpanTarget.TOOL,
             None,
             tool("s/t"),
         ),
         (
             {"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "p"},
-            Does.PROMPT,
+            SpanTarget.PROMPT,
             None,
             ((Verb.USES, otlp(Kind.PROMPT, "p")),),
         ),
         (
             {"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///x"},
-            Does.DATA,
+            SpanTarget.DATA,
             None,
             ((Verb.READS, otlp(Kind.DATA, "file:///x")),),
         ),
-        ({"gen_ai.data_source.id": "kb"}, Does.DATA, None, ((Verb.READS, otlp(Kind.DATA, "kb")),)),
+        ({"gen_ai.data_source.id": "kb"}, SpanTarget.DATA, None, ((Verb.READS, otlp(Kind.DATA, "kb")),)),
         (
             {"db.system.name": "postgresql", "db.namespace": "crm"},
-            Does.DATA,
+            SpanTarget.DATA,
             None,
             ((Verb.READS, otlp(Kind.DATA, "postgresql:crm")),),
         ),
         # OpenTelemetry, older
-        ({"gen_ai.system": "openai", "llm.request.type": "chat", "llm.request.model": "m1"}, Does.MODEL, None, MODEL),
-        ({"gen_ai.agent.id": "a7", "gen_ai.request.model": "m1"}, Does.MODEL, "a7", MODEL),
-        ({"mcp.method": "tools/call", "mcp.request.params.name": "t"}, Does.TOOL, None, tool("t")),
+        (
+            {"gen_ai.system": "openai", "llm.request.type": "chat", "llm.request.model": "m1"},
+            SpanTarget.MODEL,
+            None,
+            MODEL,
+        ),
+        ({"gen_ai.agent.id": "a7", "gen_ai.request.model": "m1"}, SpanTarget.MODEL, "a7", MODEL),
+        ({"mcp.method": "tools/call", "mcp.request.params.name": "t"}, SpanTarget.TOOL, None, tool("t")),
         # OpenInference
-        ({"openinference.span.kind": "AGENT", "agent.name": "a"}, Does.AGENT, "a", ()),
-        ({"openinference.span.kind": "LLM", "llm.model_name": "m1"}, Does.MODEL, None, MODEL),
-        ({"openinference.span.kind": "TOOL", "tool.name": "t"}, Does.TOOL, None, tool("t")),
-        ({"openinference.span.kind": "TOOL"}, Does.TOOL, None, tool("work")),
-        ({"openinference.span.kind": "LLM", "llm.model_name": "m1", "tool.name": "t"}, Does.MODEL, None, MODEL),
-        ({"llm.prompt_template.name": "p"}, Does.PROMPT, None, ((Verb.USES, otlp(Kind.PROMPT, "p")),)),
+        ({"openinference.span.kind": "AGENT", "agent.name": "a"}, SpanTarget.AGENT, "a", ()),
+        ({"openinference.span.kind": "LLM", "llm.model_name": "m1"}, SpanTarget.MODEL, None, MODEL),
+        ({"openinference.span.kind": "TOOL", "tool.name": "t"}, SpanTarget.TOOL, None, tool("t")),
+        ({"openinference.span.kind": "TOOL"}, SpanTarget.TOOL, None, tool("work")),
+        ({"openinference.span.kind": "LLM", "llm.model_name": "m1", "tool.name": "t"}, SpanTarget.MODEL, None, MODEL),
+        ({"llm.prompt_template.name": "p"}, SpanTarget.PROMPT, None, ((Verb.USES, otlp(Kind.PROMPT, "p")),)),
         # Traceloop
-        ({"traceloop.span.kind": "agent", "traceloop.entity.name": "a"}, Does.AGENT, "a", ()),
-        ({"traceloop.span.kind": "tool", "traceloop.entity.name": "t"}, Does.TOOL, None, tool("t")),
+        ({"traceloop.span.kind": "agent", "traceloop.entity.name": "a"}, SpanTarget.AGENT, "a", ()),
+        ({"traceloop.span.kind": "tool", "traceloop.entity.name": "t"}, SpanTarget.TOOL, None, tool("t")),
     ],
 )
 def test_the_spellings_that_are_out_there(
-    attributes: dict[str, str], does: Does, agent: str | None, objects: tuple[tuple[Verb, Subject], ...]
+    attributes: dict[str, str], does: SpanTarget, agent: str | None, objects: tuple[tuple[Verb, Subject], ...]
 ) -> None:
     found = told(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
     assert found is not None
@@ -117,7 +121,7 @@ AGENT = {"gen_ai__operation__name": "invoke_agent"}
 TOOL = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "t"}
 
 
-def agents(found: list[Attributed]) -> list[tuple[str, str, Confidence]]:
+def agents(found: list[Attributed]) -> list[tuple[str, str, SourceConfidence]]:
     return [(one.span.span, one.agent.name, one.confidence) for one in found]
 
 
@@ -132,9 +136,9 @@ def test_a_span_is_that_of_the_nearest_agent_above_though_it_comes_earlier() -> 
     ]
     found = list(known.take(rest, NOW))
     assert agents(found) == [
-        ("tool", "inner", Confidence.REPORTED),
-        ("inner", "inner", Confidence.REPORTED),
-        ("outer", "outer", Confidence.REPORTED),
+        ("tool", "inner", SourceConfidence.REPORTED),
+        ("inner", "inner", SourceConfidence.REPORTED),
+        ("outer", "outer", SourceConfidence.REPORTED),
     ]
     assert found[1].above == otlp(Kind.AGENT, "outer")
     assert found[2].above is None
@@ -143,25 +147,25 @@ def test_a_span_is_that_of_the_nearest_agent_above_though_it_comes_earlier() -> 
 
 def test_a_span_that_names_its_agent_waits_for_nobody() -> None:
     found = list(Attribution().take([span("tool", "gone", **TOOL, gen_ai__agent__name="a")], NOW, "bearer"))
-    assert agents(found) == [("tool", "a", Confidence.REPORTED)]
+    assert agents(found) == [("tool", "a", SourceConfidence.REPORTED)]
     assert found[0].bearer == "bearer"
 
 
 def test_where_nobody_is_above_the_service_stands_in() -> None:
     known = Attribution()
     list(known.take([span("tool", "gone", **TOOL)], NOW))
-    assert agents(list(known.due(NOW + WAIT_MS))) == [("tool", "svc", Confidence.GUESSED)]
-    assert agents(list(known.take([span("root", **TOOL)], NOW))) == [("root", "svc", Confidence.GUESSED)]
+    assert agents(list(known.due(NOW + WAIT_MS))) == [("tool", "svc", SourceConfidence.GUESSED)]
+    assert agents(list(known.take([span("root", **TOOL)], NOW))) == [("root", "svc", SourceConfidence.GUESSED)]
     list(known.take([span("a", **AGENT, gen_ai__agent__name="a")], NOW))
-    assert agents(list(known.take([span("root2", **TOOL)], NOW))) == [("root2", "a", Confidence.GUESSED)]
+    assert agents(list(known.take([span("root2", **TOOL)], NOW))) == [("root2", "a", SourceConfidence.GUESSED)]
     for name in "bc":
         list(known.take([span(name, **AGENT, gen_ai__agent__name=name)], NOW))
-    assert agents(list(known.take([span("root3", **TOOL)], NOW))) == [("root3", "svc", Confidence.GUESSED)]
+    assert agents(list(known.take([span("root3", **TOOL)], NOW))) == [("root3", "svc", SourceConfidence.GUESSED)]
 
 
 def test_spans_in_a_circle_and_endless_chains_end() -> None:
     circle = [span("a", "b", **TOOL), span("b", "a")]
-    assert agents(list(Attribution().take(circle, NOW))) == [("a", "svc", Confidence.GUESSED)]
+    assert agents(list(Attribution().take(circle, NOW))) == [("a", "svc", SourceConfidence.GUESSED)]
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,9 +218,9 @@ def test_spans_become_one_sighting_for_each_subject_and_the_calls_to_reconcile()
     assert [one.edges for one in found["b"]] == [(Edge(Verb.DELEGATES, a),), ()]
     assert found["t"][0].traits == (Trait("description", "reads\\u{1b}"), Trait("schema", "sha256:0"))
     assert telemetry.calls == [
-        Call("t1", "model", "scope", a, Subject(Kind.MODEL, "m1"), NOW - 10, NOW),
-        Call("t1", "tool", "scope", a, t, NOW - 10, NOW - 1),
-        Call("t1", "tool2", "scope", a, t, NOW - 10, NOW),
+        ObservedCall("t1", "model", "scope", a, Subject(Kind.MODEL, "m1"), NOW - 10, NOW),
+        ObservedCall("t1", "tool", "scope", a, t, NOW - 10, NOW - 1),
+        ObservedCall("t1", "tool2", "scope", a, t, NOW - 10, NOW),
     ]
 
 

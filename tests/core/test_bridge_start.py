@@ -6,7 +6,7 @@ import pytest
 
 from remit.app.bridge.start import start
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 
 AWAY = (
     "http://remit.example:7070",
@@ -32,33 +32,33 @@ def without_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("url", AWAY)
 def test_no_token_travels_in_the_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Failure, match="the token would travel in the open to") as refused:
+    with pytest.raises(CommandFailure, match="the token would travel in the open to") as refused:
         start(None, url, None)
     assert refused.value.exit is Exit.USAGE
     monkeypatch.setenv("REMIT_URL", url)
-    with pytest.raises(Failure, match="in the open"):
+    with pytest.raises(CommandFailure, match="in the open"):
         start(None, None, None)
     # Where a person says so, it goes on, and lacks the token.
-    with pytest.raises(Failure, match="no token to speak with"):
+    with pytest.raises(CommandFailure, match="no token to speak with"):
         start(None, url, None, in_the_open=True)
 
 
 @pytest.mark.parametrize("url", HERE)
 def test_this_machine_and_https_are_spoken_to(url: str) -> None:
-    with pytest.raises(Failure, match="no token to speak with"):
+    with pytest.raises(CommandFailure, match="no token to speak with"):
         start(None, url, None)
 
 
 @pytest.mark.parametrize("url", AWAY)
 def test_no_command_sends_its_token_in_the_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMIT_URL", url)
-    with pytest.raises(Failure, match="the token would travel in the open to") as refused:
+    with pytest.raises(CommandFailure, match="the token would travel in the open to") as refused:
         Client("token")
     assert refused.value.exit is Exit.USAGE
     assert "REMIT_IN_THE_OPEN=1" in str(refused.value)
     monkeypatch.setenv("REMIT_IN_THE_OPEN", "1")
     Client("token")
-    with pytest.raises(Failure, match="no token to speak with"):
+    with pytest.raises(CommandFailure, match="no token to speak with"):
         start(None, None, None)
 
 

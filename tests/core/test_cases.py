@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from remit.assure.cases import Unreadable, cases
-from remit.assure.mutants import Fate, fates
-from remit.assure.touched import Touched, gaps, shares, watched
+from remit.assure.cases import MalformedCases, cases
+from remit.assure.coverage import Touched, gaps, shares, watched
+from remit.assure.mutants import MutantResult, fates
 from remit.assure.trying import failures
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
@@ -129,9 +129,9 @@ def test_labels_follow_data_through_stores_to_other_sessions() -> None:
     ],
 )
 def test_what_is_no_event_is_refused(event: Json, why: str) -> None:
-    with pytest.raises(Unreadable, match=why):
+    with pytest.raises(MalformedCases, match=why):
         cases([{"name": "n", "agent": "ada", "events": [event]}])
-    with pytest.raises(Unreadable, match="a case has no odd"):
+    with pytest.raises(MalformedCases, match="a case has no odd"):
         cases([{"name": "n", "odd": 1, "events": []}])
 
 
@@ -153,7 +153,7 @@ def test_what_no_case_touches_is_told() -> None:
     assert shares(running, touched)["conditions"] == (2, 3)
 
 
-def fate(found: list[Fate | None], ident: str, change: str) -> Fate:
+def fate(found: list[MutantResult | None], ident: str, change: str) -> MutantResult:
     (one,) = [one for one in found if one is not None and one.mutant.ident == ident and one.mutant.change == change]
     return one
 

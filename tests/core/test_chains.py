@@ -11,11 +11,11 @@ from remit.assure.chains.arguments import variants
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.drawing import drawing
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.goals import DUTIES, OUTSIDE
 from remit.assure.chains.literals import literals
 from remit.assure.chains.patterns import literal, pattern_of, samples
-from remit.assure.chains.search import Bounds
+from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.search import SearchLimits
 from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
@@ -51,7 +51,7 @@ def made(
     return result
 
 
-def only(result: Result) -> Chained:
+def only(result: SearchResult) -> Chained:
     (one,) = result.free
     return one
 
@@ -340,13 +340,13 @@ def test_a_reference_inside_a_schema_is_followed() -> None:
 
 def test_a_search_past_its_bound_says_where_it_stopped() -> None:
     running = made(ALL)
-    stopped = chains(running, Bounds(states_max=2)).searched.stopped
+    stopped = chains(running, SearchLimits(states_max=2)).searched.stopped
     assert stopped is not None
     assert "states" in stopped
-    short = chains(running, Bounds(steps_max=1))
+    short = chains(running, SearchLimits(steps_max=1))
     assert short.free == ()
     assert short.searched.stopped is not None
-    timed = chains(running, Bounds(stop=lambda: True)).searched.stopped
+    timed = chains(running, SearchLimits(stop=lambda: True)).searched.stopped
     assert timed is not None
     assert "time was over" in timed
     many = tuple(kind(f"one/t{number}", source=[f"untrusted:l{number}"]) for number in range(20))
@@ -370,10 +370,10 @@ def test_a_workspace_of_thousands_of_tools_is_searched_for_as_long_as_it_may() -
         asked += 1
         return asked > 2_100
 
-    result = chains(running, Bounds(stop=stop))
+    result = chains(running, SearchLimits(stop=stop))
     assert result.searched.stopped is not None
     assert asked < 2_200
-    at_once = chains(running, Bounds(stop=lambda: True))
+    at_once = chains(running, SearchLimits(stop=lambda: True))
     assert any("before the search began" in text for text in at_once.searched.left)
 
 

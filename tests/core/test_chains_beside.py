@@ -7,8 +7,8 @@ import pytest
 from remit.assure.cases import cases
 from remit.assure.chains.cut import Forbid, cut
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.goals import OUTSIDE
+from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
 from remit.facts.action import ActionKind
@@ -37,12 +37,12 @@ def made(asks: ActionKind, declared: Sink | None, *policies: str, tools: tuple[T
     return result
 
 
-def only(result: Result) -> Chained:
+def only(result: SearchResult) -> Chained:
     (one,) = result.free
     return one
 
 
-def unseen(result: Result) -> list[str]:
+def unseen(result: SearchResult) -> list[str]:
     return [text for text in result.searched.assumed if "beside its tools" in text]
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Chained
+from remit.assure.chains.results import Chained
 from remit.facts.catalog import Catalog, Effect, Server, Sink, Tool
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle

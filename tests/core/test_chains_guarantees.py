@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from remit.app.admitting.judging import breaches_of
-from remit.assure.cases import Unreadable, cases
+from remit.assure.cases import MalformedCases, cases
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Chained, Result
+from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
 from remit.facts.action import ActionKind
@@ -54,7 +54,7 @@ def made(
     return result
 
 
-def only(result: Result) -> Chained:
+def only(result: SearchResult) -> Chained:
     (one,) = result.free
     assert one.goal.name == "guarantee/held"
     return one
@@ -64,7 +64,7 @@ def names(chain: Chained) -> list[str]:
     return [f"{'/'.join(step.chain)} {step.doing.name}" for step in chain.steps]
 
 
-def cut_and_kept(running: Bundle, result: Result) -> str:
+def cut_and_kept(running: Bundle, result: SearchResult) -> str:
     """The policy that cuts the only chain, by which its case holds."""
     found = cut(running, result, chains)
     assert found.whole
@@ -269,5 +269,5 @@ def test_policies_decide_alone_where_a_case_says_so() -> None:
     assert "is permit, not deny" in failures(running, alone)[0]
     without = unguarded(running)
     assert unguarded(without) is without
-    with pytest.raises(Unreadable, match="guarantees is true or false"):
+    with pytest.raises(MalformedCases, match="guarantees is true or false"):
         cases([{"name": "odd", "guarantees": "no", "events": []}])

@@ -8,7 +8,7 @@ from remit.app.checks import SIGNED_S_MAX, checkpoint, logs, records
 from remit.app.comparing import mended
 from remit.facts.catalog import Http, Server, Stdio
 from remit.ports.transparency import Signed
-from remit.ports.upstream import Health
+from remit.ports.upstream import ServerHealth
 
 
 def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
@@ -45,7 +45,7 @@ def test_a_log_that_is_not_written_is_something_to_mend() -> None:
 
 def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:
     here = Server("notes", Stdio(("python", "-m", "a b"), cwd="/srv/n 1"))
-    down = Health("notes", "stdio", "backing-off", last_error="server 'notes' ended unasked")
+    down = ServerHealth("notes", "stdio", "backing-off", last_error="server 'notes' ended unasked")
     by_hand = "cd '/srv/n 1' && python -m 'a b'"
     assert mended(here, down) == {"next": f"read its stderr here, and run its command by hand: {by_hand}"}
     assert mended(replace(here, transport=Stdio(("a",))), down)["next"] == (

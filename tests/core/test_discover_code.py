@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.sources import python_code, typescript_code
-from remit.discover.code import Call, Many, Module, Name
+from remit.discover.code import ArrayLiteral, CallExpression, Module, Name
 from remit.discover.frameworks import framework_of, model_of
 from remit.discover.ground import LINKS_MAX
 from remit.discover.recognise import recognised
@@ -583,10 +583,12 @@ def test_calls_of_every_shape_are_read(calls: list[tuple[str, str, str]]) -> Non
 def test_values_that_lead_in_a_circle_end() -> None:
     module = Module("x", {"crewai"}, bound={"a": Name("b"), "b": Name("a")})
     module.calls.append(
-        Call("crewai.Agent", named={"name": Name("a"), "tools": Name("a"), "agents": Name("a")}, bound="c")
+        CallExpression("crewai.Agent", named={"name": Name("a"), "tools": Name("a"), "agents": Name("a")}, bound="c")
     )
     assert told(module) == {"agent c"}
-    agent = Call("crewai.Agent", named={"model": Name("d"), "tools": Name("l"), "agents": Name("l")}, bound="d")
-    module.bound = {"d": agent, "l": Many((Name("l"), Name("d")))}
+    agent = CallExpression(
+        "crewai.Agent", named={"model": Name("d"), "tools": Name("l"), "agents": Name("l")}, bound="d"
+    )
+    module.bound = {"d": agent, "l": ArrayLiteral((Name("l"), Name("d")))}
     module.calls = [agent]
     assert told(module) == {"agent d", "d delegates agent d"}

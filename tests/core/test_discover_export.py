@@ -18,13 +18,13 @@ from remit.discover import drawing
 from remit.discover.drawing import LINES_MAX, drawn, of_team, teams_of
 from remit.discover.exporting import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, nodes_of, short, whole
-from remit.discover.importing import Origin, Wrong, imported
+from remit.discover.importing import ImportFile, ImportProblem, imported
 from remit.discover.inventory import folded
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, subject
-from remit.discover.written import to_json
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb, subject
+from remit.discover.sighting_json import to_json
 
 NOW = "2026-11-28T12:00:00Z"
-ORIGIN = Origin("list.csv", 1_000)
+ORIGIN = ImportFile("list.csv", 1_000)
 HOSTILE = '<script href="https://evil.example">&\'"\u202e\n'
 NAMES = st.text(max_size=30) | st.sampled_from([HOSTILE, "=1+1", "https://a.example/mcp", "otlp:x", "@x/y"])
 EATS = {"name": "remit:link:eats", "value": "model/m"}
@@ -54,7 +54,7 @@ def sightings(text: str) -> list[Sighting]:
 
 
 def wrong(text: str) -> list[tuple[str, str]]:
-    return [(one.code, one.where) for one in imported(text, ORIGIN) if isinstance(one, Wrong)]
+    return [(one.code, one.where) for one in imported(text, ORIGIN) if isinstance(one, ImportProblem)]
 
 
 @given(NODES)
@@ -225,7 +225,7 @@ def test_an_empty_inventory_is_drawn() -> None:
 def test_nodes_of_an_inventory_that_no_service_keeps() -> None:
     agent, model = Subject(Kind.AGENT, "a"), Subject(Kind.MODEL, "m")
     edges = (Edge(Verb.USES, model), Edge(Verb.SAME, Subject(Kind.AGENT, "b")))
-    one = Sighting(agent, "host:box", "x", 0, 1_000, Confidence.DECLARED, "uma", edges, (Trait("client", "x"),))
+    one = Sighting(agent, "host:box", "x", 0, 1_000, SourceConfidence.DECLARED, "uma", edges, (Trait("client", "x"),))
     (first, *_, last) = nodes_of(folded([one]))
     assert first == Node(
         agent,
@@ -258,18 +258,18 @@ def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
         Node(agent, "uma", *seen, "enforced", ("ledger", "otlp:a"), (), links, (("version", "1"),)),
         Node(model, None, "1960-01-01T00:00:00Z", "2999-01-01T00:00:00", "guessed", ("repo:shop",)),
     ]
-    origin = Origin("list.csv", 1_800_000_000_000)
+    origin = ImportFile("list.csv", 1_800_000_000_000)
     for text in (as_csv(nodes), as_json(nodes), as_cyclonedx(nodes, NOW, "1")):
         first, second, third = (one for one in imported(text, origin) if isinstance(one, Sighting))
         for one in (first, second):
             assert (one.subject, one.first_ms, one.last_ms) == (agent, 1_699_999_200_000, 1_700_000_000_000)
-            assert one.confidence is Confidence.DECLARED
+            assert one.confidence is SourceConfidence.DECLARED
         assert [one.source for one in (first, second)] == ["import:list.csv: ledger", "import:list.csv: otlp:a"]
         assert ([str(edge.to) for edge in first.edges], first.owner) == (["model/m"], "uma")
         assert (second.edges, second.traits, second.owner) == ((), (), None)
         assert (third.subject, third.confidence, third.first_ms, third.last_ms) == (
             model,
-            Confidence.GUESSED,
+            SourceConfidence.GUESSED,
             0,
             origin.now_ms,
         )
@@ -277,7 +277,7 @@ def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
     sources = {one.source for one in imported(again, origin) if isinstance(one, Sighting)}
     assert sources == {"import:list.csv: ledger", "import:list.csv: otlp:a", "import:list.csv: repo:shop"}
     by_hand = "kind,name,confidence,first\nagent,a,quite,soon\n"
-    assert [one.confidence for one in sightings(by_hand)] == [Confidence.DECLARED], "columns of somebody's own"
+    assert [one.confidence for one in sightings(by_hand)] == [SourceConfidence.DECLARED], "columns of somebody's own"
     late = Sighting(agent, "host:box", "x", 5_000, 9_000)
     (capped,) = sightings(json.dumps({"sightings": [to_json(late)]}))
     assert (capped.first_ms, capped.last_ms) == (1_000, 1_000)
@@ -305,7 +305,7 @@ def test_an_application_that_depends_on_a_model_is_taken_for_an_agent() -> None:
     assert sorted(found) == ["agent/import:Concierge", "agent/import:Sub", "model/llama-3"]
     app = found["agent/import:Concierge"]
     assert [f"{edge.verb} {edge.to}" for edge in app.edges] == ["uses model/llama-3", "delegates agent/import:Sub"]
-    assert app.confidence is Confidence.GUESSED
+    assert app.confidence is SourceConfidence.GUESSED
     assert app.evidence == "list.csv: metadata.component, an application that depends on a model"
     assert app.traits == (Trait("version", "2"),)
 
@@ -318,7 +318,7 @@ def test_a_survey_by_hand_is_read() -> None:
     assert (str(model.subject), model.source, model.confidence) == (
         "model/gpt-5",
         "import:list.csv",
-        Confidence.DECLARED,
+        SourceConfidence.DECLARED,
     )
     assert not wrong(text)
 
@@ -396,8 +396,8 @@ def test_a_bill_of_materials_of_others_is_read() -> None:
 
 
 def test_sightings_of_a_file_are_declared_however_sure_they_are() -> None:
-    one = Sighting(Subject(Kind.AGENT, "a"), "otlp", "span", 1, 2, Confidence.STATED, None, (), (), 3)
+    one = Sighting(Subject(Kind.AGENT, "a"), "otlp", "span", 1, 2, SourceConfidence.STATED, None, (), (), 3)
     (found,) = sightings(json.dumps({"sightings": [to_json(one)]}))
-    assert (found.confidence, found.source, found.count) == (Confidence.DECLARED, "import:list.csv", 3)
+    assert (found.confidence, found.source, found.count) == (SourceConfidence.DECLARED, "import:list.csv", 3)
     (entry,) = sightings('{"entries": [{"subject": "agent/a", "links": 1, "traits": [{"key": "k", "value": "v"}, 2]}]}')
     assert entry.traits == (Trait("k", "v"),)

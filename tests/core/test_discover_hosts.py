@@ -10,23 +10,33 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.discover import configured as reading
-from remit.discover.clients import CLIENTS, Root
-from remit.discover.conditions import Facts
-from remit.discover.configured import ANY, Configured, Fault, Layout, configured
+from remit.discover.clients import CLIENTS, PathRoot
+from remit.discover.conditions import ConditionFacts
+from remit.discover.configured import ANY, ConfigurationFault, Configured, Layout, configured
 from remit.discover.drift import Drifting
-from remit.discover.hosts import Seen, from_configuration, from_processes, listed
-from remit.discover.identity import Known
-from remit.discover.inventory import Change, Inventory
+from remit.discover.hosts import Provenance, from_configuration, from_processes, listed
+from remit.discover.identity import BundleRegistry
+from remit.discover.inventory import Inventory, InventoryChange
 from remit.discover.lenient import jsonc
-from remit.discover.processes import Process, Running, recognised
-from remit.discover.sighting import EDGES_MAX, TEXT_CHARS_MAX, TRAITS_MAX, Confidence, Edge, Kind, Trait, Verb, subject
+from remit.discover.processes import Process, RecognisedProcess, recognised
+from remit.discover.sighting import (
+    EDGES_MAX,
+    TEXT_CHARS_MAX,
+    TRAITS_MAX,
+    Edge,
+    Kind,
+    SourceConfidence,
+    Trait,
+    Verb,
+    subject,
+)
+from remit.discover.sighting_json import from_json, to_json
 from remit.discover.view import View
-from remit.discover.written import from_json, to_json
 
 if TYPE_CHECKING:
     from remit.facts.canonical import Json
 
-SEEN = Seen("box", "alice", "/home/alice/.x.json", 1_000, "host:box", 3)
+SEEN = Provenance("box", "alice", "/home/alice/.x.json", 1_000, "host:box", 3)
 CLAUDE = CLIENTS[0]
 LAYOUT = Layout(
     (("mcpServers",), ("projects", ANY, "mcpServers")),
@@ -153,7 +163,7 @@ def test_no_value_of_a_configuration_is_told(spec: dict[str, Json], environment:
     ],
 )
 def test_what_has_the_wrong_shape_is_named_and_the_rest_goes_on(value: Json, named: list[str], why: str) -> None:
-    assert of(value) == Configured(faults=tuple(Fault("config/shape", name, why) for name in named))
+    assert of(value) == Configured(faults=tuple(ConfigurationFault("config/shape", name, why) for name in named))
 
 
 def test_servers_of_one_file_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +221,7 @@ def test_a_client_uses_its_servers_and_says_how() -> None:
 
 
 def test_a_changed_configuration_is_drift_of_the_client() -> None:
-    inventory, changes = Inventory(), list[Change]()
+    inventory, changes = Inventory(), list[InventoryChange]()
     for at, arguments, rules in (
         (1_000, ["fs", "/srv"], ["Read"]),
         (2_000, ["fs", "/srv", "/home"], ["Read", "Bash(*)"]),
@@ -219,7 +229,7 @@ def test_a_changed_configuration_is_drift_of_the_client() -> None:
         found = of({"mcpServers": {"files": {"command": "npx", "args": arguments}}, "permissions": {"allow": rules}})
         for sighting in from_configuration(CLAUDE, found, replace(SEEN, now_ms=at)):
             changes += inventory.take(sighting)
-    view = View(inventory, Known(), {}, Facts(2_000))
+    view = View(inventory, BundleRegistry(), {}, ConditionFacts(2_000))
     told = {drift.kind: (drift.before, drift.after) for drift in Drifting().drifts(changes, view)}
     assert told == {
         "server-changed": ("stdio npm:fs; folder /srv", "stdio npm:fs; folder /srv; folder /home"),
@@ -280,8 +290,8 @@ def test_running_clients_and_their_servers_are_recognised() -> None:
         (11, "pypi:mcp-server-git", ""),
     ]
     assert [one.variables for one in found[:3]] == ["ANTHROPIC_API_KEY, and 1 more", "", "A_TOKEN"]
-    told = [*from_processes([*found, Running(12, "bob", "")], SEEN)]
-    assert {one.confidence for one in told} == {Confidence.REPORTED}
+    told = [*from_processes([*found, RecognisedProcess(12, "bob", "")], SEEN)]
+    assert {one.confidence for one in told} == {SourceConfidence.REPORTED}
     assert [str(one.subject) for one in told][:3] == [
         "agent/host:claude-code/alice@box",
         "server/npm:@modelcontextprotocol/server-memory",
@@ -329,7 +339,7 @@ def test_a_loop_of_parents_ends() -> None:
 def test_every_file_of_every_client_is_a_path_below_its_root() -> None:
     for client in CLIENTS:
         for file in client.files:
-            assert file.path.startswith("/") == (file.root is Root.MACHINE), file
+            assert file.path.startswith("/") == (file.root is PathRoot.MACHINE), file
             assert ".." not in file.path
 
 

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Final
 
-from remit.discover.clients import CLIENTS, Client, Root
+from remit.discover.clients import CLIENTS, ClientProgram, PathRoot
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = (ROOT / "docs/reference/discovery.md").read_text("utf-8")
 BEGIN: Final = "<!-- clients: held by tests/core/test_discovery_docs.py -->"
 END: Final = "<!-- end of clients -->"
-PREFIX: Final = {Root.HOME: "~/", Root.PROJECT: "PROJECT/", Root.MACHINE: ""}
+PREFIX: Final = {PathRoot.HOME: "~/", PathRoot.PROJECT: "PROJECT/", PathRoot.MACHINE: ""}
 CODE: Final = re.compile(r"`([^`]+)`")
 RAISED: Final = re.compile(r'"((?:config|host|discover|repo|import)/[a-z]+)"')
 
@@ -23,7 +23,7 @@ def rows() -> dict[str, list[str]]:
     return {title: rest for title, *rest in cells}
 
 
-def read(client: Client) -> set[str]:
+def read(client: ClientProgram) -> set[str]:
     layouts = [file.layout for file in client.files]
     paths = [path for one in layouts for path in (*one.servers, *one.models, *one.environments, *one.permissions)]
     return {".".join(path) for path in paths}

@@ -6,30 +6,30 @@ from dataclasses import replace
 import pytest
 
 from remit.discover import drift
-from remit.discover.conditions import SETTLE_MS, Facts
+from remit.discover.conditions import SETTLE_MS, ConditionFacts
 from remit.discover.drift import ON_DRIFT, Drift, Drifting, Follow, candidate, follow, settled, widened
-from remit.discover.identity import Known, Registered
-from remit.discover.inventory import Change, Inventory, What
+from remit.discover.identity import BundleRegistry, Registered
+from remit.discover.inventory import Inventory, InventoryChange, What
 from remit.discover.memory import pairs_from, pairs_text
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.view import View
 
 NOW = 1_700_000_000_000
 START = NOW - 2 * SETTLE_MS
 BOT, TELEMETRY = Subject(Kind.AGENT, "bot"), Subject(Kind.AGENT, "bot", "otlp")
 READ, TOLD = Subject(Kind.TOOL, "notes/read"), Subject(Kind.TOOL, "notes___read", "otlp")
-KNOWN = Known({"bot": Registered("ann")}, {"notes/read": "notes___read"}, frozenset({"notes"}))
+KNOWN = BundleRegistry({"bot": Registered("ann")}, {"notes/read": "notes___read"}, frozenset({"notes"}))
 
 
 def uses(to: Subject, at: int = NOW, agent: Subject = BOT, verb: Verb = Verb.USES) -> Sighting:
-    return Sighting(agent, "otlp", "e", at, at, Confidence.REPORTED, edges=(Edge(verb, to),))
+    return Sighting(agent, "otlp", "e", at, at, SourceConfidence.REPORTED, edges=(Edge(verb, to),))
 
 
 def told(*sightings: Sighting, drifting: Drifting | None = None) -> Sequence[Drift]:
-    inventory, changes = Inventory(), list[Change]()
+    inventory, changes = Inventory(), list[InventoryChange]()
     for sighting in sightings:
         changes += inventory.take(sighting)
-    return list((drifting or Drifting()).drifts(changes, View(inventory, KNOWN, {}, Facts(NOW))))
+    return list((drifting or Drifting()).drifts(changes, View(inventory, KNOWN, {}, ConditionFacts(NOW))))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_what_changes_back_and_then_again_is_told_each_time_also_by_who_remember
     for number, text in enumerate(("a", "b", "b", "a", "b")):
         for source in ("workspace", "otlp"):
             at = NOW + number
-            seen = Sighting(READ, source, "e", at, at, Confidence.REPORTED, traits=(Trait("description", text),))
+            seen = Sighting(READ, source, "e", at, at, SourceConfidence.REPORTED, traits=(Trait("description", text),))
             changes = inventory.take(seen)
-            found = list(drifting.drifts(changes, View(inventory, KNOWN, {}, Facts(at))))
+            found = list(drifting.drifts(changes, View(inventory, KNOWN, {}, ConditionFacts(at))))
             kinds += [one.after for one in found]
             drifting = Drifting(pairs_from(pairs_text(drifting.told)))
     assert kinds == ["b", "a", "b"]
@@ -96,22 +96,22 @@ def test_a_changed_description_or_schema_is_drift_at_any_time(key: str) -> None:
 
 def test_claims_and_what_is_gone_by_now_are_no_drift() -> None:
     assert told(uses(READ, START), uses(TELEMETRY, verb=Verb.SAME)) == []
-    view = View(Inventory(), KNOWN, {}, Facts(NOW))
-    gone = Change(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ), START)
+    view = View(Inventory(), KNOWN, {}, ConditionFacts(NOW))
+    gone = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ), START)
     assert list(Drifting().drifts([gone], view)) == []
 
 
 def test_a_look_is_taken_where_something_could_be_drift() -> None:
-    edge = Change(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ))
+    edge = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ))
     assert candidate(edge, {"bot"})
     assert not candidate(edge, ())
     assert candidate(replace(edge, known=START), ())
     assert not candidate(replace(edge, known=START, key="same"), ())
     assert not candidate(replace(edge, known=START, subject=READ), ())
-    assert candidate(Change(READ, What.TRAIT, "otlp", NOW, "schema", "1", "2"), ())
-    assert not candidate(Change(READ, What.TRAIT, "otlp", NOW, "schema", None, "2"), ())
+    assert candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", "1", "2"), ())
+    assert not candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", None, "2"), ())
     for what in (What.FOUND, What.OWNER):
-        assert not candidate(Change(BOT, what, "otlp", NOW), {"bot"})
+        assert not candidate(InventoryChange(BOT, what, "otlp", NOW), {"bot"})
 
 
 def test_more_tools_within_an_agents_permission_are_drift() -> None:
@@ -124,7 +124,7 @@ def test_more_tools_within_an_agents_permission_are_drift() -> None:
 def test_a_permission_that_is_widened_before_an_agent_is_settled_is_learnt() -> None:
     inventory = Inventory()
     inventory.take(uses(READ, START))
-    view = View(inventory, KNOWN, {}, Facts(NOW))
+    view = View(inventory, KNOWN, {}, ConditionFacts(NOW))
     wider = Drift("permission-widened", BOT, "a", "b", "workspace", NOW)
     assert list(settled([wider, replace(wider, at=START), replace(wider, subject=TOLD)], view)) == [wider]
 

@@ -6,8 +6,8 @@ import pytest
 
 from remit.discover.enforced import Enforced, Intent, paired
 from remit.discover.reconcile import Paired, Passage
-from remit.discover.sighting import Confidence, Edge, Kind, Subject, Verb
-from remit.discover.telemetry import Call
+from remit.discover.sighting import Edge, Kind, SourceConfidence, Subject, Verb
+from remit.discover.telemetry import ObservedCall
 from remit.facts.action import ActionKind
 
 NOW = 1_700_000_000_000
@@ -37,7 +37,7 @@ def test_each_action_is_a_sighting_and_a_passage(kind: ActionKind, name: str, ed
     [seen] = enforced.sightings()
     assert seen.edges == (edge, Edge(Verb.USES, Subject(Kind.SERVER, "notes")))
     assert (seen.subject, seen.first_ms, seen.last_ms, seen.count) == (BOT, NOW - 5, NOW, 2)
-    assert seen.confidence is Confidence.ENFORCED
+    assert seen.confidence is SourceConfidence.ENFORCED
     assert enforced.passages[0] == Passage("r1-1.7", TRACE, "bot", edge.to, frozenset(names), NOW)
 
 
@@ -67,7 +67,9 @@ def test_each_thing_that_an_agent_did_has_its_own_record_and_times() -> None:
 
 
 def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:
-    told = Call(TRACE, "s", "scope", Subject(Kind.AGENT, "planner", "otlp"), Subject(Kind.TOOL, "read", "otlp"), 1, 2)
+    told = ObservedCall(
+        TRACE, "s", "scope", Subject(Kind.AGENT, "planner", "otlp"), Subject(Kind.TOOL, "read", "otlp"), 1, 2
+    )
     passage = Passage("r1-1.7", TRACE, "bot", READ, frozenset({"read"}), NOW)
     found = list(paired(Paired(told, passage)))
     assert [(one.subject.name, one.edges) for one in found] == [
@@ -75,6 +77,6 @@ def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:
         ("read", (Edge(Verb.SAME, READ),)),
     ]
     assert {one.evidence for one in found} == {f"trace {TRACE} is on the ledger as r1-1.7"}
-    assert {one.confidence for one in found} == {Confidence.REPORTED}
-    model = Call(TRACE, "s", "scope", BOT, Subject(Kind.DATA, "x", "otlp"), 1, 2)
+    assert {one.confidence for one in found} == {SourceConfidence.REPORTED}
+    model = ObservedCall(TRACE, "s", "scope", BOT, Subject(Kind.DATA, "x", "otlp"), 1, 2)
     assert list(paired(Paired(model, passage))) == [], "nothing to say of the same name, or of another kind"

@@ -8,16 +8,26 @@ from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.deltas import BodiesErased
 from remit.pdp.fold import fold
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, Passed, Stored
+from remit.trace.bodies import (
+    ActionBody,
+    AdminBody,
+    Body,
+    Choice,
+    DecisionBody,
+    Event,
+    ExchangeBody,
+    MidCall,
+    StoreWrite,
+)
 from remit.trace.encoding import decode_body, encode_body
 from remit.trace.erasing import frame, frames
-from remit.trace.links import Row
+from remit.trace.links import LedgerRow
 from remit.trace.verify import Verifier
 from tests.core.recording import Step, action, outcome, stored
 
 CHAIN = "r0102-1"
 REF = Ref(CHAIN, 2)
-EXCHANGE = ExchangeBody("r0102-1.2", 1, Passed.QUESTIONS, ("s1",), (), "sha256:x", 5, None)
+EXCHANGE = ExchangeBody("r0102-1.2", 1, MidCall.QUESTIONS, ("s1",), (), "sha256:x", 5, None)
 ASKED = action(verdict="escalate")
 WORDS = AdminBody(Event.SESSION_WORDS, "h", "s1", {"text": "a secret", "grounds": True})
 ERASABLE: dict[str, tuple[RecordKind, Body]] = {
@@ -43,7 +53,7 @@ def test_a_frame_folds_to_the_same_and_says_no_more(name: str) -> None:
 
 
 def test_the_keys_of_stores_stay_since_their_labels_hang_on_them() -> None:
-    wrote = action(arguments=b'{"path":"a secret"}', stored=Stored(("notes:a secret",), ("untrusted",)))
+    wrote = action(arguments=b'{"path":"a secret"}', stored=StoreWrite(("notes:a secret",), ("untrusted",)))
     kept = frame(wrote)
     assert isinstance(kept, ActionBody)
     assert (kept.stored, kept.arguments) == (wrote.stored, b"")
@@ -80,11 +90,11 @@ def test_frames_are_read_from_the_record_of_an_erasure_alone() -> None:
 INTENT = action(source=["untrusted"], approval=None)
 
 
-def history(*more: Step) -> list[Row]:
+def history(*more: Step) -> list[LedgerRow]:
     return stored(CHAIN, [Step(RecordKind.INTENT, "s1", INTENT), *more])
 
 
-def said(rows: list[Row], kept: bytes | None) -> tuple[list[str], tuple[str, ...]]:
+def said(rows: list[LedgerRow], kept: bytes | None) -> tuple[list[str], tuple[str, ...]]:
     """What verification says of `rows`, the body of whose second is gone."""
     verifier = Verifier()
     for row in rows:
@@ -131,7 +141,7 @@ def test_a_body_that_nobody_erased_and_one_that_is_still_there_are_named() -> No
 def test_answers_under_an_erased_intent_are_bound_by_their_own_record() -> None:
     asked = Step(RecordKind.PROPOSAL, "s1", action(verdict="escalate"))
     yes = DecisionBody(f"{CHAIN}.3", ASKED.action, "ana", Choice.APPROVE, ("owner",), completes=True)
-    passed = ExchangeBody(str(REF), 1, Passed.RESPONSES, ("s1",), (), "sha256:x", 5, f"{CHAIN}.3")
+    passed = ExchangeBody(str(REF), 1, MidCall.RESPONSES, ("s1",), (), "sha256:x", 5, f"{CHAIN}.3")
     steps = [asked, Step(RecordKind.DECISION, "s1", yes), Step(RecordKind.EXCHANGE, "s1", passed), RECORDED]
     assert said(history(*steps), KEPT)[0] == []
 

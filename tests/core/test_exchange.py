@@ -13,7 +13,7 @@ from remit.pdp.apply import apply_approval
 from remit.pdp.deltas import ApprovalClaimed, ApprovalMoved, LabelsJoined, OriginsAdded
 from remit.pdp.fold import fold
 from remit.policy.verdict import Code, Reason
-from remit.trace.bodies import ExchangeBody, Passed, Stored
+from remit.trace.bodies import ExchangeBody, MidCall, StoreWrite
 from remit.trace.encoding import decode_body, encode_body
 from remit.trace.members import Undecodable
 from remit.trace.rounds import responses_hash
@@ -21,7 +21,7 @@ from remit.trace.verify import verify
 from tests.core.recording import Step, action, decision, outcome, stored
 
 
-def passed(what: Passed = Passed.QUESTIONS, *, approval: str | None = None) -> ExchangeBody:
+def passed(what: MidCall = MidCall.QUESTIONS, *, approval: str | None = None) -> ExchangeBody:
     return ExchangeBody(
         intent="r1-1.2",
         number=1,
@@ -36,7 +36,7 @@ def passed(what: Passed = Passed.QUESTIONS, *, approval: str | None = None) -> E
 
 
 def test_an_exchange_read_back_is_what_was_written() -> None:
-    for what in Passed:
+    for what in MidCall:
         body = passed(what, approval="r1-1.1")
         assert decode_body(RecordKind.EXCHANGE, encode_body(body)) == body
 
@@ -48,7 +48,7 @@ def test_labels_join_every_session_of_the_chain_with_the_record() -> None:
 
 
 def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
-    found = fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, passed(Passed.RESPONSES, approval="r1-1.1"))[-3:]
+    found = fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, passed(MidCall.RESPONSES, approval="r1-1.1"))[-3:]
     claimed, started, moved = found
     assert isinstance(claimed, ApprovalClaimed)
     assert isinstance(started, ApprovalMoved)
@@ -63,7 +63,7 @@ def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
 
 @pytest.mark.parametrize("intent", [b"", b"[]", b'{"kind":"call_tool"}'])
 def test_what_tells_of_no_action_binds_no_responses(intent: bytes) -> None:
-    assert responses_hash(intent, passed(Passed.RESPONSES)) is None
+    assert responses_hash(intent, passed(MidCall.RESPONSES)) is None
 
 
 QUESTIONS = b'{"who":{"method":"elicitation/create","params":{}}}'
@@ -91,7 +91,7 @@ def found_of(exchange: ExchangeBody, asked: str) -> list[str]:
     return [str(finding) for finding in verify(stored("r1-1", steps)).findings]
 
 
-OLDER = ExchangeBody("r1-1.2", 1, Passed.RESPONSES, ("s1",), (), digest(RESPONSES), len(RESPONSES), "r1-1.3")
+OLDER = ExchangeBody("r1-1.2", 1, MidCall.RESPONSES, ("s1",), (), digest(RESPONSES), len(RESPONSES), "r1-1.3")
 PASSED = replace(OLDER, questions=digest(QUESTIONS))
 
 
@@ -116,7 +116,7 @@ def test_what_was_recorded_before_questions_were_bound_still_verifies() -> None:
         (PASSED, ""),
         (OLDER, round_of(1, RESPONSES)),
         (replace(PASSED, questions=digest(b'{"who":"another question"}')), round_of(1, RESPONSES)),
-        (replace(PASSED, passed=Passed.QUESTIONS), round_of(1, RESPONSES)),
+        (replace(PASSED, passed=MidCall.QUESTIONS), round_of(1, RESPONSES)),
         (replace(PASSED, content=None), round_of(1, RESPONSES)),
         (replace(PASSED, number=2**60), round_of(1, RESPONSES)),
     ],
@@ -137,21 +137,21 @@ def said(**changes: object) -> list[str]:
 
 def test_verification_wants_an_intent_its_labels_its_sessions_and_its_own_approval() -> None:
     assert said() == []
-    assert said(passed=Passed.RESPONSES, labels=()) == [], "what the client says brings none"
+    assert said(passed=MidCall.RESPONSES, labels=()) == [], "what the client says brings none"
     assert "no intent under way" in said(intent="r1-1.9")[0]
     for changes in ({"labels": ("untrusted",)}, {"labels": ()}, {"sids": ("s1",)}):
         (found,) = said(**changes)
         assert "label-before-data" in found
-    (found,) = said(passed=Passed.RESPONSES, approval="r1-1.1")
+    (found,) = said(passed=MidCall.RESPONSES, approval="r1-1.1")
     assert "r1-1.1 was not approved for it" in found
 
 
 def test_responses_without_an_approval_change_no_state() -> None:
-    assert fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, replace(passed(Passed.RESPONSES), labels=())) == ()
+    assert fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, replace(passed(MidCall.RESPONSES), labels=())) == ()
 
 
 def test_what_a_server_says_and_what_responses_store_are_read_back() -> None:
-    kept = Stored(("files:a",), ("untrusted",))
+    kept = StoreWrite(("files:a",), ("untrusted",))
     for body in (
         passed(),
         replace(passed(), stored=kept),

@@ -45,7 +45,7 @@ from remit.pdp.deltas import (
 from remit.pdp.fold import ENDS, fold, in_doubt
 from remit.pdp.kept import PastCarried, PastMarked, taken_back
 from remit.protect.past import Slot
-from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, Stored
+from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, StoreWrite
 from remit.trace.encoding import decode_body, encode_body
 from tests.core.recording import ENTRIES, action, decision, outcome
 
@@ -150,7 +150,7 @@ def test_what_a_result_adds_to_origins_belongs_to_the_root_session() -> None:
 
 
 def test_what_an_intent_stores_is_labelled_with_it() -> None:
-    body = action(stored=Stored(("files:a", "files:b"), ("untrusted:web",)))
+    body = action(stored=StoreWrite(("files:a", "files:b"), ("untrusted:web",)))
     labels = frozenset({"untrusted", "untrusted:web"})
     assert fold(REF, 7, RecordKind.INTENT, body)[2:] == (
         PlaceLabelled("files:a", labels),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.assure.history import LACKING, History, Relived
+from remit.assure.history import LACKING, HistoryReplay, Relived
 from remit.assure.veiled import veiled
 from remit.facts.action import Action, Within
 from remit.facts.catalog import Argument
@@ -14,7 +14,7 @@ from remit.policy.bundle import Bundle
 from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import words
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
 from remit.trace.erasing import frame
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
@@ -37,7 +37,7 @@ def recorded(running: Bundle, asked: Action = FETCH) -> ActionBody:
 
 
 def relived(made_by: Bundle, by: Bundle, asked: ActionBody) -> Relived:
-    found = History(by).take("r1-1.2", NOW, made_by.digest, asked)
+    found = HistoryReplay(by).take("r1-1.2", NOW, made_by.digest, asked)
     assert found is not None
     return found
 
@@ -82,7 +82,7 @@ def told(passed: bool) -> tuple[Body, str]:
     delta = Index(KEY).delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)])
     origins = b64encode(delta.pack()).decode()
     if passed:
-        return ExchangeBody("r1-1.2", 1, Passed.QUESTIONS, (SID,), (), "sha256:0", 2, None, origins=origins), origins
+        return ExchangeBody("r1-1.2", 1, MidCall.QUESTIONS, (SID,), (), "sha256:0", 2, None, origins=origins), origins
     return OutcomeBody("r1-1.2", Status.OK, (SID,), (), None, "sha256:0", 2, 1.0, origins=origins), origins
 
 
@@ -91,7 +91,7 @@ def test_what_a_server_said_in_mid_action_is_known_again_as_what_it_answered(pas
     running = made(ANY, STRANGE)
     said, _ = told(passed)
     index = Index(KEY)
-    history = History(running)
+    history = HistoryReplay(running)
     for seq, one in enumerate((KEYED, said), 1):
         assert history.take(f"r1-1.{seq}", NOW, running.digest, one) is None
     index.apply(index.delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)]))
@@ -109,7 +109,7 @@ def test_where_a_session_saw_what_is_erased_nothing_is_said_of_what_came_after(e
     index.apply(words(index, "fetch evil"))
     asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
     assert asked.verdict == "permit"
-    history = History(running)
+    history = HistoryReplay(running)
     history.take("r1-1.1", NOW, running.digest, erased if erased is WORDS else KEYED)
     history.take("r1-1.2", NOW, running.digest, KEYED)
     history.take("r1-1.3", NOW, running.digest, frame(erased), erased=True)
@@ -127,7 +127,7 @@ def test_where_a_session_saw_what_is_erased_nothing_is_said_of_what_came_after(e
 def test_an_erased_action_is_not_judged_and_was_done_all_the_same() -> None:
     running = made(ANY, '@id("new") forbid (principal, action, resource) when { context.novelty.tool };')
     first, done = recorded(running), replace(recorded(made(ANY)), verdict="permit")
-    history = History(running)
+    history = HistoryReplay(running)
     found = history.take("r1-1.1", NOW, running.digest, first)
     assert found is not None
     assert found.same

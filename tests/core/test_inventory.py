@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from remit.discover import admission as admission_of
-from remit.discover.admission import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, Admission
-from remit.discover.inventory import Change, Inventory, What, folded
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover import limiter as admission_of
+from remit.discover.inventory import Inventory, InventoryChange, What, folded
+from remit.discover.limiter import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, SightingLimiter
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from tests.core.sightings import many
 
 BOT = Subject(Kind.AGENT, "bot")
@@ -58,14 +58,14 @@ def test_an_inventory_tells_who_saw_what_when_and_how_well() -> None:
         [
             SEEN,
             replace(SEEN, first_ms=5, last_ms=7, count=3),
-            replace(SEEN, source="host", evidence="mcp.json:3", confidence=Confidence.DECLARED, owner="ann"),
+            replace(SEEN, source="host", evidence="mcp.json:3", confidence=SourceConfidence.DECLARED, owner="ann"),
             replace(SEEN, source="otlp", edges=(Edge(Verb.USES, TOOL),), first_ms=15, last_ms=15),
         ]
     )
     item = inventory[BOT]
-    assert (item.first_ms, item.last_ms, item.confidence) == (5, 20, Confidence.REPORTED)
+    assert (item.first_ms, item.last_ms, item.confidence) == (5, 20, SourceConfidence.REPORTED)
     assert item.seen["otlp"].count == 5
-    assert item.owner == (Confidence.DECLARED, 20, "ann")
+    assert item.owner == (SourceConfidence.DECLARED, 20, "ann")
     assert item.edges[Edge(Verb.USES, TOOL)]["otlp"].first_ms == 15
     assert inventory[TOOL].seen["otlp"].last_ms == 15, "what an edge points at exists as well"
     assert [subject for subject, _ in inventory.of(Kind.TOOL)] == [TOOL]
@@ -83,10 +83,10 @@ def test_taking_says_what_changed_with_before_and_after() -> None:
     assert inventory.take(first) == ()
     later = replace(first, traits=(Trait("schema", "2"),), owner="bob", last_ms=30, edges=(Edge(Verb.USES, TOOL),))
     assert inventory.take(later) == (
-        Change(TOOL, What.FOUND, "otlp", 10, after=SEEN.evidence),
-        Change(BOT, What.EDGE, "otlp", 10, "uses", None, "tool/otlp:read", 10),
-        Change(BOT, What.TRAIT, "otlp", 30, "schema", "1", "2", 10),
-        Change(BOT, What.OWNER, "otlp", 30, "", "ann", "bob", 10),
+        InventoryChange(TOOL, What.FOUND, "otlp", 10, after=SEEN.evidence),
+        InventoryChange(BOT, What.EDGE, "otlp", 10, "uses", None, "tool/otlp:read", 10),
+        InventoryChange(BOT, What.TRAIT, "otlp", 30, "schema", "1", "2", 10),
+        InventoryChange(BOT, What.OWNER, "otlp", 30, "", "ann", "bob", 10),
     )
     assert inventory.take(first) == (), "what comes late changes nothing"
     assert inventory.take(replace(later, last_ms=40)) == (), "what is said again is no change"
@@ -94,7 +94,7 @@ def test_taking_says_what_changed_with_before_and_after() -> None:
 
 def test_names_made_up_are_bounded_by_source() -> None:
     inventory = Inventory()
-    admission = Admission(inventory)
+    admission = SightingLimiter(inventory)
 
     def flood(source: str, count: int) -> None:
         for number in range(count):
@@ -109,17 +109,17 @@ def test_names_made_up_are_bounded_by_source() -> None:
         flood(source, PER_SOURCE_MAX)
     assert len(inventory) == SUBJECTS_MAX
     assert admission.refused["otlp:four"] == PER_SOURCE_MAX
-    registered = replace(SEEN, source="workspace", subject=BOT, confidence=Confidence.ENFORCED)
+    registered = replace(SEEN, source="workspace", subject=BOT, confidence=SourceConfidence.ENFORCED)
     assert admission.admitted(registered) is registered
     known = replace(SEEN, source="otlp:one", subject=Subject(Kind.TOOL, "otlp:one1"))
     assert admission.admitted(known) is known
-    assert Admission(inventory).admitted(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
+    assert SightingLimiter(inventory).admitted(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
 
 
 def test_edges_made_up_are_bounded_by_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_of, "EDGES_OF_SOURCE_MAX", 3)
     inventory = Inventory()
-    admission = Admission(inventory)
+    admission = SightingLimiter(inventory)
     for number in range(5):
         edge = Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}"))
         admitted = admission.admitted(replace(SEEN, subject=Subject(Kind.AGENT, f"a{number}"), edges=(edge,)))
@@ -127,22 +127,22 @@ def test_edges_made_up_are_bounded_by_source(monkeypatch: pytest.MonkeyPatch) ->
         assert (admitted.edges != ()) == (number < 3)
         inventory.take(admitted)
     assert admission.refused == {"otlp": 2}
-    again = Admission(inventory).admitted(replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),)))
+    again = SightingLimiter(inventory).admitted(replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),)))
     assert again is not None
     assert again.edges == (), "also after a start"
     monkeypatch.setattr(admission_of, "EDGES_OF_SOURCE_MAX", 99)
     monkeypatch.setattr(admission_of, "PER_SOURCE_MAX", 0)
     known = replace(SEEN, subject=Subject(Kind.AGENT, "a0"), edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),))
-    full = Admission(inventory).admitted(known)
+    full = SightingLimiter(inventory).admitted(known)
     assert full is not None
     assert full.edges == (), "nor to what there is no room for"
-    enforced = replace(SEEN, confidence=Confidence.ENFORCED, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "real")),))
+    enforced = replace(SEEN, confidence=SourceConfidence.ENFORCED, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "real")),))
     assert admission.admitted(enforced) is enforced
 
 
 def test_edges_made_up_are_bounded_by_subject() -> None:
     inventory = Inventory()
-    admission = Admission(inventory)
+    admission = SightingLimiter(inventory)
     for start in range(0, EDGES_MAX, 100):
         edges = tuple(Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}")) for number in range(start, start + 100))
         admitted = admission.admitted(replace(SEEN, edges=edges))

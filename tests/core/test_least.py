@@ -4,43 +4,43 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from remit.discover.carried import Carried, Way, carried, clauses_of, ways
-from remit.discover.least import RESOURCES_MAX, Named, Use, least, narrowed
-from remit.discover.used import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, Argument, Scalar, Used
+from remit.discover.carried import Carried, PermittedUsage, carried, clauses_of, ways
+from remit.discover.least import RESOURCES_MAX, PolicyVocabulary, UsedAction, least, narrowed
+from remit.discover.usage import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, User
 from remit.facts.catalog import Catalog, Definition, Http, PolicySource, Server, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 
-READ = Use(ActionKind.CALL_TOOL, "notes", "read")
-SEND = Use(ActionKind.CALL_TOOL, "mail", "send")
+READ = UsedAction(ActionKind.CALL_TOOL, "notes", "read")
+SEND = UsedAction(ActionKind.CALL_TOOL, "mail", "send")
 COUNTS = Counter(
     {
         READ: 3,
         SEND: 1,
-        Use(ActionKind.CALL_TOOL, "mail", "gone"): 1,
-        Use(ActionKind.READ_RESOURCE, "notes", 'file:///"x"'): 2,
-        Use(ActionKind.READ_RESOURCE, "notes", "file:///y"): 1,
-        Use(ActionKind.GET_PROMPT, "notes", "p"): 1,
-        Use(ActionKind.DELEGATE, "", "sub"): 1,
-        Use(ActionKind.LIST_ROOTS, "notes", ""): 1,
+        UsedAction(ActionKind.CALL_TOOL, "mail", "gone"): 1,
+        UsedAction(ActionKind.READ_RESOURCE, "notes", 'file:///"x"'): 2,
+        UsedAction(ActionKind.READ_RESOURCE, "notes", "file:///y"): 1,
+        UsedAction(ActionKind.GET_PROMPT, "notes", "p"): 1,
+        UsedAction(ActionKind.DELEGATE, "", "sub"): 1,
+        UsedAction(ActionKind.LIST_ROOTS, "notes", ""): 1,
     }
 )
-NAMED = Named({"notes/read": {}, "mail/send": {}})
+NAMED = PolicyVocabulary({"notes/read": {}, "mail/send": {}})
 
 
-def did(calls: int, *users: str | None, **values: Sequence[Scalar | None]) -> Used:
+def did(calls: int, *users: str | None, **values: Sequence[Scalar | None]) -> Usage:
     """`calls` calls for `users` in turn, with these `values` in turn; an empty one is an argument not given."""
-    used = Used()
+    used = Usage()
     for number in range(calls):
         given = {name: some[number % len(some)] for name, some in values.items()}
         used.add((users or (None,))[number % max(1, len(users))], {k: v for k, v in given.items() if v != ""})
     return used
 
 
-def one_way(used: Mapping[Use, Used]) -> Mapping[Use, Sequence[Way]]:
-    return {use: (Way(one),) for use, one in used.items()}
+def one_way(used: Mapping[UsedAction, Usage]) -> Mapping[UsedAction, Sequence[PermittedUsage]]:
+    return {use: (PermittedUsage(one),) for use, one in used.items()}
 
 
 USED = one_way({use: did(calls) for use, calls in COUNTS.items()})
@@ -85,10 +85,10 @@ def test_what_was_used_is_permitted_one_by_one_and_nothing_else() -> None:
 
 
 def test_many_resources_of_a_server_are_named_by_it_and_models_by_name() -> None:
-    many = {Use(ActionKind.READ_RESOURCE, "notes", f"file:///{n}"): did(1) for n in range(RESOURCES_MAX + 1)}
-    assert 'resource in Remit::Server::"notes"' in least("bot", one_way(many), [], Named({}), "x").text
-    model = {Use(ActionKind.CALL_MODEL, "", "m1"): did(1)}
-    assert 'when { resource == Remit::Model::"m1" }' in least("bot", one_way(model), [], Named({}), "x").text
+    many = {UsedAction(ActionKind.READ_RESOURCE, "notes", f"file:///{n}"): did(1) for n in range(RESOURCES_MAX + 1)}
+    assert 'resource in Remit::Server::"notes"' in least("bot", one_way(many), [], PolicyVocabulary({}), "x").text
+    model = {UsedAction(ActionKind.CALL_MODEL, "", "m1"): did(1)}
+    assert 'when { resource == Remit::Model::"m1" }' in least("bot", one_way(model), [], PolicyVocabulary({}), "x").text
     assert str(next(iter(model))) == "m1"
 
 
@@ -103,10 +103,10 @@ def test_every_permit_is_taken_from_one_agent_and_no_forbid_is() -> None:
 
 USERS = ["ann", 'b"ea', *(f"u{number}" for number in range(USERS_MAX + 1))]
 ARGUMENTS = {
-    "path": Argument(str, required=True),
-    "deep": Argument(bool, required=False),
-    "count": Argument(int, required=False),
-    "mode": Argument(str, required=False),
+    "path": ComparableArgument(str, required=True),
+    "deep": ComparableArgument(bool, required=False),
+    "count": ComparableArgument(int, required=False),
+    "mode": ComparableArgument(str, required=False),
 }
 
 
@@ -119,7 +119,7 @@ def test_for_whom_an_agent_acted_is_part_of_what_it_needs() -> None:
     assert did(2, None, "ann").conditions({}, USERS) == (f"when {{ if context has onBehalfOf then {ann} else true }}",)
     assert did(2, "ann", "gone").conditions({}, USERS) == did(2, "ann").conditions({}, USERS)
     assert did(2, "gone").conditions({}, USERS) == did(2).conditions({}, USERS)
-    assert Used(2).conditions({}, USERS) == (), "told of, and not for whom"
+    assert Usage(2).conditions({}, USERS) == (), "told of, and not for whom"
     many = [f"u{number}" for number in range(USERS_MAX + 1)]
     assert did(len(many) + 5, *many).conditions({}, USERS) == ()
     assert did(len(many), *many[1:]).conditions({}, USERS) != ()
@@ -165,10 +165,10 @@ def test_what_is_held_validates_and_each_policy_has_an_id_of_its_own() -> None:
     used = {
         READ: did(8, "ann", path=['"a\\'], deep=[True, ""], mode=["r"]),
         SEND: did(1),
-        Use(ActionKind.CALL_TOOL, "notes", "list"): did(1),
+        UsedAction(ActionKind.CALL_TOOL, "notes", "list"): did(1),
     }
     tools = {"notes/read": ARGUMENTS, "mail/send": {}, "notes/list": {}}
-    found = least("bot", one_way(used), [], Named(tools, ["ann"]), "x")
+    found = least("bot", one_way(used), [], PolicyVocabulary(tools, ["ann"]), "x")
     assert '@id("bot-uses-notes-call_tool")' in found.text
     assert '@id("bot-uses-notes-call_tool-2")' in found.text
     before = catalog(PolicySource("least.cedar", found.text))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from remit.assure.before import Before
-from remit.assure.history import History
+from remit.assure.history import HistoryReplay
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.mark import Does, Mark
@@ -29,7 +29,7 @@ when { context.past.exports >= 3 };"""
 def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
     exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
-    here, again = World(running), History(running)
+    here, again = World(running), HistoryReplay(running)
     verdicts: list[object] = []
     for number in range(5):
         made = body(here.do(action("web/fetch", {"url": "u"})))
@@ -44,7 +44,7 @@ def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
 def test_what_did_not_happen_is_not_held_against_what_is_judged_again() -> None:
     exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
-    here, again = World(running), History(running)
+    here, again = World(running), HistoryReplay(running)
     made = [body(here.do(action("web/fetch", {"url": "u"}))) for _ in range(3)]
     for number, one in enumerate(made, start=2):
         assert again.take(f"r1-1.{number}", here.now_ms, running.digest, one) is not None
@@ -63,7 +63,7 @@ def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() ->
     exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
     here = World(running)
-    again = History(running, since_ms=here.now_ms + 3)
+    again = HistoryReplay(running, since_ms=here.now_ms + 3)
     found: list[object] = []
     for number in range(4):
         made = body(here.do(action("web/fetch", {"url": "u"})))
@@ -76,7 +76,7 @@ def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() ->
 def test_what_was_denied_for_what_was_spent_is_denied_again_and_reset_when_it_was() -> None:
     calls = Budget("b", Measure.CALLS, Per.FLEET, None, 2, 86_400)
     running = bundle(replace(watched(), budgets={"b": calls}))
-    again, accounts, purse, asked = History(running), Accounts(), Purse(), action("web/fetch", {"url": "u"})
+    again, accounts, purse, asked = HistoryReplay(running), Accounts(), Purse(), action("web/fetch", {"url": "u"})
     found: list[tuple[bool, object]] = []
 
     def follow(ref: Ref, kind: RecordKind, made: ActionBody | AdminBody) -> None:

@@ -21,7 +21,7 @@ from remit.policy.verdict import Deny, Escalate, Permit, spoken, word
 from remit.protect.index import Index
 from remit.protect.learning import learn
 from remit.protect.reading import read
-from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Status
+from remit.trace.bodies import ActionBody, ExchangeBody, MidCall, Status
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
 QUESTIONS = b'{"who":{"method":"elicitation/create","params":{}}}'
@@ -178,7 +178,7 @@ def round_of(decision: Decision) -> ExchangeBody:
 def test_a_permitted_round_is_an_exchange_within_its_intent() -> None:
     running = bundle('@id("p") permit (principal, action, resource);')
     body = round_of(decided(running, within({"who": {"action": "accept"}})))
-    assert (body.intent, body.number, body.passed) == ("r1-1.7", 1, Passed.RESPONSES)
+    assert (body.intent, body.number, body.passed) == ("r1-1.7", 1, MidCall.RESPONSES)
     assert body.content_bytes == len(b'{"who":{"action":"accept"}}')
     assert body.approval is None
 

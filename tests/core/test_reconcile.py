@@ -12,14 +12,14 @@ from remit.discover.reconcile import (
     OTHERS,
     RETAINED_DAYS,
     Activity,
-    Counts,
     Passage,
+    PassageCounts,
     Reconciler,
     bare,
     total,
 )
 from remit.discover.sighting import Kind, Subject
-from remit.discover.telemetry import Call
+from remit.discover.telemetry import ObservedCall
 from remit.facts.durations import DAY_MS
 
 NOW = 1_700_000_000_000
@@ -30,8 +30,8 @@ READ, TOLD_READ = Subject(Kind.TOOL, "notes/read"), Subject(Kind.TOOL, "notes___
 
 def call(
     span: str = "s", trace: str = "t", scope: str = "openai", at: int = NOW, agent: Subject = TELEMETRY_BOT
-) -> Call:
-    return Call(trace, span, scope, agent, TOLD_READ, at, at + 5)
+) -> ObservedCall:
+    return ObservedCall(trace, span, scope, agent, TOLD_READ, at, at + 5)
 
 
 def passage(trace: str = "t", at: int = NOW + 2, agent: str = "bot") -> Passage:
@@ -51,7 +51,7 @@ def test_a_call_that_nothing_accounts_for_is_observed_after_a_while() -> None:
     known.due(NOW + GRACE_MS - 1)
     assert counts(known) == (0, 0)
     known.due(NOW + GRACE_MS)
-    assert known.counts == {OBSERVED: Counts(0, 1)}
+    assert known.counts == {OBSERVED: PassageCounts(0, 1)}
     assert known.changed == {OBSERVED}
     known.due(NOW + 2 * GRACE_MS)
     assert counts(known) == (0, 1)
@@ -73,7 +73,7 @@ def test_the_same_call_through_the_gateway_is_governed_once(order: str) -> None:
     assert (paired.call, paired.passage) == (call(), passage())
     known.due(NOW + GRACE_MS)
     assert counts(known) == (1, 0)
-    assert known.counts[PASSED] == Counts(1, 0)
+    assert known.counts[PASSED] == PassageCounts(1, 0)
 
 
 def test_several_instrumentations_and_repeated_exports_tell_of_one_call() -> None:
@@ -114,7 +114,7 @@ def test_where_traces_are_not_passed_on_name_agent_and_moment_tell() -> None:
 
 
 def test_what_was_counted_before_is_not_counted_again_and_can_be_paired() -> None:
-    known = Reconciler({PASSED: Counts(1, 0)})
+    known = Reconciler({PASSED: PassageCounts(1, 0)})
     known.passed(passage(), counted=False)
     assert known.seen(call(), NOW) is not None
     known.due(NOW + GRACE_MS)
@@ -201,19 +201,19 @@ def test_what_is_sent_again_after_a_restart_is_the_same_call() -> None:
 def test_counts_lose_their_objects_and_then_their_days() -> None:
     model = Subject(Kind.MODEL, "m")
     kept = {
-        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): Counts(1, 0),
-        Activity(BOT, READ, DAY - DETAIL_DAYS): Counts(2, 1),
-        Activity(BOT, TOLD_READ, DAY - DETAIL_DAYS): Counts(0, 4),
-        Activity(BOT, model, DAY - DETAIL_DAYS): Counts(0, 8),
-        Activity(BOT, READ, DAY - RETAINED_DAYS): Counts(16, 0),
-        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - RETAINED_DAYS): Counts(32, 0),
+        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): PassageCounts(1, 0),
+        Activity(BOT, READ, DAY - DETAIL_DAYS): PassageCounts(2, 1),
+        Activity(BOT, TOLD_READ, DAY - DETAIL_DAYS): PassageCounts(0, 4),
+        Activity(BOT, model, DAY - DETAIL_DAYS): PassageCounts(0, 8),
+        Activity(BOT, READ, DAY - RETAINED_DAYS): PassageCounts(16, 0),
+        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - RETAINED_DAYS): PassageCounts(32, 0),
     }
     known = Reconciler(kept)
     known.due(NOW)
     rolled = {
-        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): Counts(1, 0),
-        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - DETAIL_DAYS): Counts(2, 5),
-        Activity(BOT, Subject(Kind.MODEL, EARLIER), DAY - DETAIL_DAYS): Counts(0, 8),
+        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): PassageCounts(1, 0),
+        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - DETAIL_DAYS): PassageCounts(2, 5),
+        Activity(BOT, Subject(Kind.MODEL, EARLIER), DAY - DETAIL_DAYS): PassageCounts(0, 8),
     }
     assert known.counts == rolled
     assert known.changed == {*kept, *rolled} - {Activity(BOT, READ, DAY - DETAIL_DAYS + 1)}
@@ -238,11 +238,11 @@ def test_in_any_order_the_same_is_governed() -> None:
     for seed in range(20):
         draw = random.Random(seed)
         known = Reconciler()
-        events: list[Call | Passage] = [call(str(n), f"t{n}", draw.choice("ab")) for n in range(30)]
+        events: list[ObservedCall | Passage] = [call(str(n), f"t{n}", draw.choice("ab")) for n in range(30)]
         events += [passage(f"t{n}", at=NOW + 10**7 + n) for n in range(20)]
         draw.shuffle(events)
         for event in events:
-            if isinstance(event, Call):
+            if isinstance(event, ObservedCall):
                 known.seen(event, NOW)
             else:
                 known.passed(event)

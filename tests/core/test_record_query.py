@@ -8,7 +8,7 @@ import pytest
 from remit.adapters.system import SystemClock
 from remit.app import record_query as subject
 from remit.app.client import Client
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.record_query import RecordQuery
 
 AT = "2026-11-22T11:05:00.000Z"
@@ -47,7 +47,7 @@ def test_times_are_compared_whatever_their_zone(since: str, found: bool) -> None
     "wrong", [{"since": "yesterday"}, {"since": "999999d"}, {"until": "never"}, {"verdict": "maybe"}]
 )
 def test_what_cannot_be_looked_for_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(Failure) as refused:
+    with pytest.raises(CommandFailure) as refused:
         looking(**wrong)
     [option] = wrong
     assert option == "verdict" or f"--{option} 15m" in refused.value.next
@@ -66,7 +66,7 @@ def test_an_end_before_the_beginning_is_refused(since: str, monkeypatch: pytest.
     # Time goes on meanwhile: both are told from one moment.
     ticks = count(1_764_500_000_000)
     monkeypatch.setattr(SystemClock, "now_ms", lambda _: next(ticks))
-    with pytest.raises(Failure, match="there is nothing from"):
+    with pytest.raises(CommandFailure, match="there is nothing from"):
         looking(since=since, until="2m")
 
 

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from remit.assure.approved import approved
-from remit.assure.recorded import Answered, Called, Malformed, Recorded, Said, recorded
+from remit.assure.recording import (
+    MalformedSession,
+    RecordedCall,
+    RecordedResult,
+    RecordedSession,
+    RecordedWords,
+    recorded,
+)
 from remit.assure.replay import Cast, Judged, replay
 from remit.escalate.grants import Scope
 from remit.facts.budget import Budget, Measure, Per
@@ -144,16 +151,16 @@ def test_a_line_says_yes_to_one_call(scope: str) -> None:
     ],
 )
 def test_a_line_that_says_yes_to_nothing_is_refused(text: bytes, why: str) -> None:
-    with pytest.raises(Malformed, match=why):
+    with pytest.raises(MalformedSession, match=why):
         approved(text)
 
 
 def test_the_models_own_words_are_nothing() -> None:
     events = ({"type": "user", "turn": 0, "text": "do"}, {"type": "assistant", "turn": 1, "text": "I may"}, FETCH)
     assert [type(event) for event in recorded(line(*events, answered(1, "c1", None))).events] == [
-        Said,
-        Called,
-        Answered,
+        RecordedWords,
+        RecordedCall,
+        RecordedResult,
     ]
 
 
@@ -180,7 +187,7 @@ def test_the_models_own_words_are_nothing() -> None:
     ],
 )
 def test_a_line_that_is_no_session_is_refused_with_its_reason(text: bytes, why: str) -> None:
-    with pytest.raises(Malformed, match=why):
+    with pytest.raises(MalformedSession, match=why):
         recorded(text)
 
 
@@ -222,7 +229,7 @@ def counted(*policies: str, budgets: Iterable[Budget] = (), monitors: Iterable[M
     )
 
 
-def refunds(count: int, *, failing: Collection[int] = ()) -> Recorded:
+def refunds(count: int, *, failing: Collection[int] = ()) -> RecordedSession:
     events: list[Mapping[str, Any]] = []
     for number in range(count):
         events.append(called(number, f"c{number}", "refund", REFUND))

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from remit.assure.chains.asked import Moment, question_about, reached_of
-from remit.assure.world import Doing
+from remit.assure.chains.asker import Moment, question_about, reached_of
+from remit.assure.world import ProposedAction
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Catalog
@@ -148,7 +148,7 @@ def test_another_choice_of_what_is_looked_for_is_another_bundle() -> None:
 def test_a_search_for_chains_asks_about_what_a_call_would_send() -> None:
     running = bundle(looking(NO_SECRETS))
     for url, held in (("https://example.org", False), (SECRET, True)):
-        doing = Doing(ActionKind.CALL_TOOL, "web", "fetch", {"url": url})
+        doing = ProposedAction(ActionKind.CALL_TOOL, "web", "fetch", {"url": url})
         reached = reached_of(running, doing)
         question = question_about(running, ("ada",), "uma", doing, Moment(), reached)
         assert question is not None

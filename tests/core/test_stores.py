@@ -26,7 +26,7 @@ from remit.policy.compile import Bundle
 from remit.ports.upstream import Offer
 from remit.protect import stores as stores_module
 from remit.protect.stores import LISTED, NOTHING, Stores
-from remit.trace.bodies import ExchangeBody, Status, Stored
+from remit.trace.bodies import ExchangeBody, Status, StoreWrite
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
 ANYONE = '@id("any")\npermit (principal, action, resource);'
@@ -60,7 +60,7 @@ def ask(name: str, given: Mapping[str, Json] | None = None, kind: ActionKind = A
     return action(f"shop/{name}", {"path": "a/b"} if given is None else given, kind=kind)
 
 
-def taken(held: Stores, asked: Action, *labels: str, running: Bundle = RUNNING) -> tuple[Snapshot, Stored | None]:
+def taken(held: Stores, asked: Action, *labels: str, running: Bundle = RUNNING) -> tuple[Snapshot, StoreWrite | None]:
     """The snapshot of an action and what its intent writes; the stores take it in as memory does."""
     seen = replace(snapshot(running, asked, labels=labels), stores=held.held(running, asked))
     recorded = body(decide(seen, asked, NOW))
@@ -216,7 +216,7 @@ def test_marks_in_another_order_are_the_same_key() -> None:
 def test_what_a_labelled_session_wrote_gives_its_labels_to_whoever_reads_it() -> None:
     held = Stores()
     seen, stored = taken(held, ask("put"), "untrusted:web")
-    assert (seen.stores.writes, stored) == (("notes:a/b",), Stored(("notes:a/b",), ("untrusted", "untrusted:web")))
+    assert (seen.stores.writes, stored) == (("notes:a/b",), StoreWrite(("notes:a/b",), ("untrusted", "untrusted:web")))
     reading = replace(ask("load", {"path": "./A//b"}), authority=action(chain=("eve",)).authority)
     seen, stored = taken(held, reading)
     assert stored is None
@@ -281,7 +281,7 @@ def test_one_place_is_found_from_wherever_both_are_told(
 def test_what_was_written_without_a_key_is_under_every_key() -> None:
     held = Stores()
     _, stored = taken(held, ask("put", {}), "confidential")
-    assert stored == Stored(("notes:",), ("confidential",))
+    assert stored == StoreWrite(("notes:",), ("confidential",))
     assert held.held(RUNNING, ask("load", {"path": "z"})).labels == SECRET
 
 
@@ -290,7 +290,7 @@ def test_what_moves_within_a_store_keeps_its_labels() -> None:
     held = Stores({"notes:from": WEB})
     moving = ask("move", {"path": "from", "paths": ["to"]})
     _, stored = taken(held, moving, running=running)
-    assert stored == Stored(("notes:from", "notes:to"), ("untrusted", "untrusted:web"))
+    assert stored == StoreWrite(("notes:from", "notes:to"), ("untrusted", "untrusted:web"))
     assert held.labels("notes:to") == WEB
 
 
@@ -306,7 +306,7 @@ def test_a_tool_of_which_nothing_is_known_reaches_every_store_of_its_server() ->
     held = Stores({"notes:a": SECRET})
     seen, stored = taken(held, ask("strange"), "untrusted:web")
     assert seen.stores.labels == SECRET
-    assert stored == Stored(("notes:",), ("confidential", "untrusted", "untrusted:web"))
+    assert stored == StoreWrite(("notes:",), ("confidential", "untrusted", "untrusted:web"))
     unknown = replace(action("web/strange"), name="gone")
     assert held.held(RUNNING, unknown) is NOTHING
 
@@ -338,9 +338,9 @@ def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: p
     monkeypatch.setattr(stores_module, "KEYS_HELD_MAX", 2)
     held = Stores({"notes:a": SECRET, "notes:b": SECRET})
     _, stored = taken(held, ask("put", {"path": "a"}), "confidential", "untrusted")
-    assert stored == Stored(("notes:a",), ("confidential", "untrusted"))
+    assert stored == StoreWrite(("notes:a",), ("confidential", "untrusted"))
     _, stored = taken(held, ask("put", {"path": "c"}), "confidential")
-    assert stored == Stored(("notes:",), tuple(sorted(RUNNING.labels)))
+    assert stored == StoreWrite(("notes:",), tuple(sorted(RUNNING.labels)))
     assert held.labels("notes:never-written") == RUNNING.labels
     _, stored = taken(held, ask("put", {}), "confidential")
     assert stored is None
@@ -353,7 +353,7 @@ def test_what_a_client_answers_in_mid_action_is_written_with_the_labels_of_that_
     first = decide(seen, asked, NOW).effects[0]
     assert isinstance(first, Append)
     assert isinstance(first.body, ExchangeBody)
-    assert first.body.stored == Stored(("notes:a/b",), ("untrusted", "untrusted:web"))
+    assert first.body.stored == StoreWrite(("notes:a/b",), ("untrusted", "untrusted:web"))
     deltas = fold(Ref("r1-1", 3), NOW, RecordKind.EXCHANGE, first.body)
     assert PlaceLabelled("notes:a/b", WEB) in deltas
 

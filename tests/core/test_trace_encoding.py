@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remit.facts.budget import Charge, Refund
 from remit.facts.mark import Does, Mark
 from remit.facts.record import Record, RecordKind
-from remit.trace.bodies import AdminBody, Body, Event, Stored
+from remit.trace.bodies import AdminBody, Body, Event, StoreWrite
 from remit.trace.encoding import (
     Unencodable,
     decode_body,
@@ -76,7 +76,7 @@ def test_form_of_each_body_is_frozen() -> None:
         b'["sha256:read:{\\"path\\":\\"a\\"}","call_tool","files","read","sha256:pin","ana",[["writer","s1"]],"t1",'
         b'"permit",null,[["policy","because","p1",null,null]],[],[],null,null,false,[],[],{},12,{"path":"a"}]'
     )
-    stored = encode_body(action(name="read", stored=Stored(("files:a",), ("untrusted",))))
+    stored = encode_body(action(name="read", stored=StoreWrite(("files:a",), ("untrusted",))))
     assert stored.endswith(b',[],[],{},null,[["files:a"],["untrusted"]],12,{"path":"a"}]')
     reached = encode_body(action(name="read", reaches=("address",)))
     assert reached.endswith(b',[],[],{},null,null,[],null,["address"],12,{"path":"a"}]')

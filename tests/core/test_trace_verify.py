@@ -15,7 +15,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
-from remit.trace.links import Finding, Row, check_links
+from remit.trace.links import LedgerFinding, LedgerRow, check_links
 from remit.trace.report import Report
 from remit.trace.verify import FINDINGS_MAX, Verifier, verify
 from tests.core.recording import BUNDLE, SALT, Step, action, decision, outcome, stored
@@ -50,7 +50,7 @@ def approved() -> list[Step]:
     ]
 
 
-def head_of(rows: Sequence[Row]) -> dict[str, str | int]:
+def head_of(rows: Sequence[LedgerRow]) -> dict[str, str | int]:
     last = rows[-1]
     return {"chain": last.ref.chain, "seq": last.ref.seq, "hash": last.hash.hex()}
 
@@ -155,7 +155,7 @@ def test_what_no_answer_of_its_tool_ended_is_settled_once_and_gives_back_what_is
         assert "was not in doubt" in finding
 
 
-def erased(row: Row) -> Row:
+def erased(row: LedgerRow) -> LedgerRow:
     return replace(row, salt=None, body=None)
 
 
@@ -198,17 +198,17 @@ def test_epochs_of_each_replica_are_counted_by_themselves() -> None:
     assert "expected here is epoch 1" in str(verify([*stored(CHAIN, []), *stored("r8a1-2", [])]).findings[0])
 
 
-def resealed(row: Row, **changes: object) -> Row:
+def resealed(row: LedgerRow, **changes: object) -> LedgerRow:
     """`row` with members of its record changed by someone who knows how to hash."""
     data = encode_record(replace(decode_record(row.record), **changes))  # pyright: ignore[reportArgumentType]
     return replace(row, record=data, hash=record_hash(data))
 
 
-def rebodied(row: Row) -> Row:
+def rebodied(row: LedgerRow) -> LedgerRow:
     return replace(row, body=encode_body(action("permit", name="delete_all")))
 
 
-CHANGES: list[tuple[Callable[[Row], Row], str]] = [
+CHANGES: list[tuple[Callable[[LedgerRow], LedgerRow], str]] = [
     (lambda row: replace(row, record=row.record.replace(b'"s1"', b'"s2"')), "its bytes hash to"),
     (lambda row: replace(row, hash=bytes(32)), "its bytes hash to"),
     (lambda row: resealed(row, seq=7), "its bytes say that it is r7f3-1.7"),
@@ -223,7 +223,7 @@ CHANGES: list[tuple[Callable[[Row], Row], str]] = [
 
 
 @pytest.mark.parametrize(("change", "what"), CHANGES, ids=[str(number) for number in range(len(CHANGES))])
-def test_changed_record_is_found_where_it_stands(change: Callable[[Row], Row], what: str) -> None:
+def test_changed_record_is_found_where_it_stands(change: Callable[[LedgerRow], LedgerRow], what: str) -> None:
     rows = stored(CHAIN, [*intent_and_outcome(), Step(INTENT, "s1", action())])
     rows[1] = change(rows[1])
     found = [str(finding) for finding in verify(rows).findings]
@@ -476,7 +476,7 @@ def test_window_of_a_chain_is_checked_by_its_links() -> None:
 def test_report_holds_so_many_findings_and_counts_the_rest() -> None:
     verifier = Verifier()
     for number in range(FINDINGS_MAX + 3):
-        verifier.note(Finding(None, "chain-links", str(number)))
+        verifier.note(LedgerFinding(None, "chain-links", str(number)))
     report = verifier.report()
     assert (len(report.findings), report.more_findings, report.clean) == (FINDINGS_MAX, 3, False)
     assert str(report.findings[0]) == "file: chain-links: 0"

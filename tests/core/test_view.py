@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, Facts, Nature, news
-from remit.discover.entry import Aspect, Entry, Status
-from remit.discover.identity import Claim, Identities, Known, Registered, claims
+from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, ConditionFacts, Nature, news
+from remit.discover.entry import Aspect, ConditionStatus, InventoryEntry
+from remit.discover.identity import BundleRegistry, Claim, Identities, Registered, claims
 from remit.discover.inventory import What, folded
-from remit.discover.reconcile import Activity, Counts
+from remit.discover.reconcile import Activity, PassageCounts
 from remit.discover.registered import known as known_of
 from remit.discover.registered import natures, sightings
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.view import View
 from remit.facts.agent import Agent
 from remit.facts.catalog import Catalog, Definition, Http, Server, Sink, Stdio, Tool
@@ -22,7 +22,9 @@ BOT = Subject(Kind.AGENT, "bot")
 TELEMETRY = Subject(Kind.AGENT, "bot", "otlp")
 CONFIG = Subject(Kind.AGENT, "/etc/bot.json", "host")
 READ, TOLD = Subject(Kind.TOOL, "notes/read"), Subject(Kind.TOOL, "notes___read", "otlp")
-KNOWN = Known({"bot": Registered("ann", frozenset({"team"}))}, {"notes/read": "notes___read"}, frozenset({"notes"}))
+KNOWN = BundleRegistry(
+    {"bot": Registered("ann", frozenset({"team"}))}, {"notes/read": "notes___read"}, frozenset({"notes"})
+)
 
 
 def seen(subject: Subject, source: str = "otlp", at: int = NOW, **more: object) -> Sighting:
@@ -30,24 +32,31 @@ def seen(subject: Subject, source: str = "otlp", at: int = NOW, **more: object) 
 
 
 def view(
-    *found: Sighting, known: Known = KNOWN, facts: Facts | None = None, **activity: tuple[Subject, int, int]
+    *found: Sighting,
+    known: BundleRegistry = KNOWN,
+    facts: ConditionFacts | None = None,
+    **activity: tuple[Subject, int, int],
 ) -> View:
-    counts = {Activity(TELEMETRY if one[0] == TOLD else BOT, one[0], 9): Counts(*one[1:]) for one in activity.values()}
-    return View(folded(found), known, counts, facts or Facts(NOW), 5)
+    counts = {
+        Activity(TELEMETRY if one[0] == TOLD else BOT, one[0], 9): PassageCounts(*one[1:]) for one in activity.values()
+    }
+    return View(folded(found), known, counts, facts or ConditionFacts(NOW), 5)
 
 
-def entry_of(at: View, subject: Subject) -> Entry:
+def entry_of(at: View, subject: Subject) -> InventoryEntry:
     found = at.find(subject)
     assert found is not None
     return found
 
 
-def status(entry: Entry, aspect: Aspect) -> tuple[Status, str]:
+def status(entry: InventoryEntry, aspect: Aspect) -> tuple[ConditionStatus, str]:
     [found] = [one for one in entry.conditions if one.type is aspect]
     return found.status, found.reason
 
 
-def same(one: Subject, other: Subject, source: str = "host", how: Confidence = Confidence.DECLARED) -> Sighting:
+def same(
+    one: Subject, other: Subject, source: str = "host", how: SourceConfidence = SourceConfidence.DECLARED
+) -> Sighting:
     return seen(one, source, confidence=how, edges=(Edge(Verb.SAME, other),))
 
 
@@ -64,29 +73,31 @@ def test_an_agent_by_token_telemetry_and_config_file_is_one_and_it_is_told_why()
 
 
 def test_what_a_person_says_counts_and_can_be_taken_back() -> None:
-    apart = seen(TELEMETRY, "user:ann", confidence=Confidence.STATED, edges=(Edge(Verb.APART, BOT),))
+    apart = seen(TELEMETRY, "user:ann", confidence=SourceConfidence.STATED, edges=(Edge(Verb.APART, BOT),))
     at = view(seen(BOT), seen(TELEMETRY), apart)
     assert [entry.names for entry in at.entries(Kind.AGENT)] == [(BOT,), (TELEMETRY,)]
-    again = view(seen(BOT), seen(TELEMETRY), apart, same(TELEMETRY, BOT, "user:bob", Confidence.STATED))
+    again = view(seen(BOT), seen(TELEMETRY), apart, same(TELEMETRY, BOT, "user:bob", SourceConfidence.STATED))
     assert len(list(again.entries(Kind.AGENT))) == 2, "apart, where both are as sure and as late"
-    later = replace(same(TELEMETRY, BOT, "user:bob", Confidence.STATED), last_ms=NOW + 1)
+    later = replace(same(TELEMETRY, BOT, "user:bob", SourceConfidence.STATED), last_ms=NOW + 1)
     assert [entry.names for entry in view(seen(BOT), later, apart).entries(Kind.AGENT)] == [(BOT, TELEMETRY)]
-    other_way = seen(BOT, "user:cy", NOW + 2, confidence=Confidence.STATED, edges=(Edge(Verb.APART, TELEMETRY),))
+    other_way = seen(BOT, "user:cy", NOW + 2, confidence=SourceConfidence.STATED, edges=(Edge(Verb.APART, TELEMETRY),))
     assert len(list(view(seen(BOT), other_way, later, apart).entries(Kind.AGENT))) == 2
     declared = replace(same(TELEMETRY, BOT, "host"), last_ms=NOW + 9)
     assert len(list(view(seen(BOT), declared, later, apart).entries(Kind.AGENT))) == 1
-    mere = seen(TELEMETRY, "repo", NOW - 5, confidence=Confidence.DECLARED, edges=(Edge(Verb.APART, BOT),))
+    mere = seen(TELEMETRY, "repo", NOW - 5, confidence=SourceConfidence.DECLARED, edges=(Edge(Verb.APART, BOT),))
     assert len(list(view(seen(BOT), declared, mere).entries(Kind.AGENT))) == 2, "of sources, none is asked again"
 
 
 def test_what_is_apart_never_becomes_one_by_way_of_a_third_name() -> None:
     a, b, c, d = (Subject(Kind.AGENT, name, "repo") for name in "abcd")
 
-    def claim(one: Subject, other: Subject, verb: Verb = Verb.SAME, how: Confidence = Confidence.DECLARED) -> Claim:
+    def claim(
+        one: Subject, other: Subject, verb: Verb = Verb.SAME, how: SourceConfidence = SourceConfidence.DECLARED
+    ) -> Claim:
         return Claim(how, verb, one, other, "s", "e")
 
     given = [
-        claim(a, b, Verb.APART, Confidence.STATED),
+        claim(a, b, Verb.APART, SourceConfidence.STATED),
         claim(a, c),
         claim(c, b),
         claim(a, d),
@@ -112,9 +123,9 @@ def test_a_registered_name_in_telemetry_is_taken_for_the_registered_thing() -> N
     server = Subject(Kind.SERVER, "notes", "otlp")
     listed = list(claims(folded([seen(TOLD), seen(server), seen(Subject(Kind.TOOL, "notes/read", "host"))]), KNOWN))
     assert {(claim.one.name, claim.other, claim.confidence) for claim in listed} == {
-        ("notes___read", READ, Confidence.DECLARED),
-        ("notes/read", READ, Confidence.DECLARED),
-        ("notes", Subject(Kind.SERVER, "notes"), Confidence.GUESSED),
+        ("notes___read", READ, SourceConfidence.DECLARED),
+        ("notes/read", READ, SourceConfidence.DECLARED),
+        ("notes", Subject(Kind.SERVER, "notes"), SourceConfidence.GUESSED),
     }
     assert (
         list(claims(folded([seen(Subject(Kind.TOOL, "read", "otlp")), seen(Subject(Kind.MODEL, "notes"))]), KNOWN))
@@ -123,13 +134,13 @@ def test_a_registered_name_in_telemetry_is_taken_for_the_registered_thing() -> N
 
 
 def test_links_of_all_names_are_joined() -> None:
-    one = seen(BOT, "ledger", at=5, confidence=Confidence.ENFORCED, edges=(Edge(Verb.USES, READ),))
+    one = seen(BOT, "ledger", at=5, confidence=SourceConfidence.ENFORCED, edges=(Edge(Verb.USES, READ),))
     two = seen(TELEMETRY, "otlp", at=9, edges=(Edge(Verb.USES, TOLD), Edge(Verb.SAME, BOT)))
     entry = entry_of(view(one, two), BOT)
     [link] = entry.links
     assert (link.verb, link.to, link.first_ms, link.last_ms) == (Verb.USES, READ, 5, 9)
     assert link.by == ("ledger", "otlp")
-    assert link.confidence is Confidence.ENFORCED
+    assert link.confidence is SourceConfidence.ENFORCED
     reverse = entry_of(view(two, one), BOT)
     assert reverse == entry
 
@@ -137,12 +148,12 @@ def test_links_of_all_names_are_joined() -> None:
 def test_what_is_registered_is_no_shadow() -> None:
     at = view(seen(BOT), seen(READ), seen(Subject(Kind.SERVER, "notes")), seen(Subject(Kind.MODEL, "m")))
     for subject in (BOT, READ, Subject(Kind.SERVER, "notes")):
-        assert status(entry_of(at, subject), Aspect.SHADOW) == (Status.FALSE, "Registered")
+        assert status(entry_of(at, subject), Aspect.SHADOW) == (ConditionStatus.FALSE, "Registered")
     assert entry_of(at, Subject(Kind.MODEL, "m")).conditions == ()
     stranger = Subject(Kind.AGENT, "eve", "otlp")
     entry = entry_of(view(seen(stranger)), stranger)
-    assert status(entry, Aspect.SHADOW) == (Status.TRUE, "NeverRegistered")
-    assert status(entry, Aspect.OWNED) == (Status.FALSE, "NoOwner")
+    assert status(entry, Aspect.SHADOW) == (ConditionStatus.TRUE, "NeverRegistered")
+    assert status(entry, Aspect.OWNED) == (ConditionStatus.FALSE, "NoOwner")
 
 
 def test_what_was_removed_and_never_seen_is_not_called_a_shadow() -> None:
@@ -150,12 +161,14 @@ def test_what_was_removed_and_never_seen_is_not_called_a_shadow() -> None:
     catalog = Catalog({}, {}, frozenset(), {"gone": Server("gone", Http("https://n"))}, {}, {}, ())
     declared = tuple(sightings(catalog, NOW))
     assert status(entry_of(view(*declared, known=known_of(catalog)), gone), Aspect.SHADOW) == (
-        Status.FALSE,
+        ConditionStatus.FALSE,
         "Registered",
     )
-    assert status(entry_of(view(*declared), gone), Aspect.SHADOW) == (Status.UNKNOWN, "NeverSeen")
+    assert status(entry_of(view(*declared), gone), Aspect.SHADOW) == (ConditionStatus.UNKNOWN, "NeverSeen")
     entry = entry_of(view(*declared, seen(gone, "ledger")), gone)
-    assert status(entry, Aspect.SHADOW) == (Status.TRUE, "NeverRegistered"), "it is there, whoever removed it here"
+    assert status(entry, Aspect.SHADOW) == (ConditionStatus.TRUE, "NeverRegistered"), (
+        "it is there, whoever removed it here"
+    )
 
 
 def test_a_server_that_remit_runs_is_the_one_that_is_registered() -> None:
@@ -172,52 +185,52 @@ def test_a_server_that_remit_runs_is_the_one_that_is_registered() -> None:
     entry = entry_of(at, ours)
     assert entry.subject == Subject(Kind.SERVER, "clock")
     assert [claim.evidence for claim in entry.because] == ["Remit runs it, by the command of the server clock"]
-    assert status(entry, Aspect.SHADOW) == (Status.FALSE, "Registered")
-    assert status(entry_of(at, others), Aspect.SHADOW) == (Status.UNKNOWN, "RunByRemit")
+    assert status(entry, Aspect.SHADOW) == (ConditionStatus.FALSE, "Registered")
+    assert status(entry_of(at, others), Aspect.SHADOW) == (ConditionStatus.UNKNOWN, "RunByRemit")
     for one in (at_large, odd):
-        assert status(entry_of(at, one), Aspect.SHADOW) == (Status.TRUE, "NeverRegistered")
+        assert status(entry_of(at, one), Aspect.SHADOW) == (ConditionStatus.TRUE, "NeverRegistered")
 
 
 def test_governed_is_what_was_seen_to_pass_and_nothing_else() -> None:
     found = (seen(BOT), seen(TELEMETRY))
-    assert status(entry_of(view(*found), BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")
+    assert status(entry_of(view(*found), BOT), Aspect.GOVERNED) == (ConditionStatus.UNKNOWN, "NothingSeen")
     passed = entry_of(view(*found, a=(READ, 3, 0)), BOT)
-    assert status(passed, Aspect.GOVERNED) == (Status.TRUE, "Enforced")
+    assert status(passed, Aspect.GOVERNED) == (ConditionStatus.TRUE, "Enforced")
     around = view(*found, seen(READ), a=(READ, 3, 0), b=(TOLD, 0, 1))
-    assert status(entry_of(around, BOT), Aspect.GOVERNED) == (Status.FALSE, "WentAround")
+    assert status(entry_of(around, BOT), Aspect.GOVERNED) == (ConditionStatus.FALSE, "WentAround")
     [condition] = [one for one in entry_of(around, BOT).conditions if one.type is Aspect.GOVERNED]
     assert condition.message == "1 of 4 actions passed no enforcement point (tool/otlp:notes___read)"
     told = entry_of(view(*found, seen(TOLD), b=(TOLD, 0, 1)), TOLD)
-    assert status(told, Aspect.GOVERNED) == (Status.FALSE, "ObservedOnly")
-    assert told.counts == Counts(0, 1)
+    assert status(told, Aspect.GOVERNED) == (ConditionStatus.FALSE, "ObservedOnly")
+    assert told.counts == PassageCounts(0, 1)
     assert around.calls(TELEMETRY) == around.calls(BOT)
 
 
 def test_a_server_is_governed_as_what_was_called_at_it_is() -> None:
     server, odd = Subject(Kind.SERVER, "notes"), Subject(Kind.TOOL, "bare", "otlp")
     at = view(seen(server), seen(TOLD), seen(odd), a=(READ, 3, 0), b=(TOLD, 0, 1), c=(odd, 1, 1))
-    assert entry_of(at, server).counts == Counts(3, 1)
-    assert status(entry_of(at, server), Aspect.GOVERNED) == (Status.FALSE, "WentAround")
+    assert entry_of(at, server).counts == PassageCounts(3, 1)
+    assert status(entry_of(at, server), Aspect.GOVERNED) == (ConditionStatus.FALSE, "WentAround")
 
 
 def test_what_is_older_than_the_time_looked_at_does_not_count() -> None:
-    at = View(folded([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): Counts(0, 1)}, Facts(NOW), 5)
-    assert status(entry_of(at, BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")
+    at = View(folded([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): PassageCounts(0, 1)}, ConditionFacts(NOW), 5)
+    assert status(entry_of(at, BOT), Aspect.GOVERNED) == (ConditionStatus.UNKNOWN, "NothingSeen")
 
 
 def test_new_use_after_an_agent_is_settled_is_drift_until_a_person_accepts_it() -> None:
     start = NOW - 2 * SETTLE_MS
     known = seen(BOT, at=start, edges=(Edge(Verb.USES, READ),))
     fresh = [seen(BOT, at=NOW, edges=(Edge(Verb.USES, Subject(Kind.TOOL, f"t{n}")),)) for n in range(7)]
-    assert status(entry_of(view(seen(BOT)), BOT), Aspect.DRIFTED) == (Status.FALSE, "Settling")
-    assert status(entry_of(view(known), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
+    assert status(entry_of(view(seen(BOT)), BOT), Aspect.DRIFTED) == (ConditionStatus.FALSE, "Settling")
+    assert status(entry_of(view(known), BOT), Aspect.DRIFTED) == (ConditionStatus.FALSE, "AsBefore")
     drifted = entry_of(view(known, *fresh), BOT)
-    assert status(drifted, Aspect.DRIFTED) == (Status.TRUE, "NewUse")
+    assert status(drifted, Aspect.DRIFTED) == (ConditionStatus.TRUE, "NewUse")
     [condition] = [one for one in drifted.conditions if one.type is Aspect.DRIFTED]
     assert condition.message.endswith("uses tool/t4 and 2 more")
     assert [link.to.name for link in news(drifted)] == [f"t{n}" for n in range(7)]
-    accepted = seen(BOT, "user:ann", confidence=Confidence.STATED, traits=(Trait(ACCEPTED, "user:ann"),))
-    assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
+    accepted = seen(BOT, "user:ann", confidence=SourceConfidence.STATED, traits=(Trait(ACCEPTED, "user:ann"),))
+    assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (ConditionStatus.FALSE, "AsBefore")
 
 
 @pytest.mark.parametrize("files_first", [True, False])
@@ -231,9 +244,9 @@ def test_no_file_makes_what_was_seen_here_older(files_first: bool) -> None:
     [link] = entry_of(at, BOT).links
     assert link.first_ms == NOW - 1
     assert len(link.by) == 3
-    assert status(entry_of(at, BOT), Aspect.DRIFTED)[0] is Status.TRUE
+    assert status(entry_of(at, BOT), Aspect.DRIFTED)[0] is ConditionStatus.TRUE
     only = view(old, *told)
-    assert status(entry_of(only, BOT), Aspect.DRIFTED)[0] is Status.FALSE
+    assert status(entry_of(only, BOT), Aspect.DRIFTED)[0] is ConditionStatus.FALSE
 
 
 def test_what_only_files_told_of_is_new_when_it_is_seen() -> None:
@@ -249,26 +262,29 @@ def test_what_only_files_told_of_is_new_when_it_is_seen() -> None:
 def test_what_a_file_or_program_calls_accepted_is_not() -> None:
     old = seen(BOT, at=NOW - SETTLE_MS - 2)
     new = seen(BOT, at=NOW - 1, edges=(Edge(Verb.USES, READ),))
-    for how, drifted in ((Confidence.DECLARED, Status.TRUE), (Confidence.STATED, Status.FALSE)):
+    for how, drifted in (
+        (SourceConfidence.DECLARED, ConditionStatus.TRUE),
+        (SourceConfidence.STATED, ConditionStatus.FALSE),
+    ):
         accepted = seen(BOT, "import:x.json", confidence=how, traits=(Trait(ACCEPTED, "ann"),))
         entry = entry_of(view(old, new, accepted), BOT)
         assert status(entry, Aspect.DRIFTED)[0] is drifted
-        assert [said.key for said in entry.traits] == ([] if drifted is Status.TRUE else [ACCEPTED])
+        assert [said.key for said in entry.traits] == ([] if drifted is ConditionStatus.TRUE else [ACCEPTED])
 
 
 def test_an_agent_that_was_not_seen_at_work_for_thirty_days_is_dormant() -> None:
     old = NOW - DORMANT_MS - 1
     for found, expected in (
-        ((seen(BOT, at=old),), (Status.TRUE, "NotSeen")),
-        ((seen(BOT, "workspace", at=old), seen(BOT, "workspace")), (Status.TRUE, "NotSeen")),
-        ((seen(BOT, "workspace"),), (Status.FALSE, "NotYet")),
-        ((seen(BOT, at=old), seen(BOT, "ledger")), (Status.FALSE, "Active")),
+        ((seen(BOT, at=old),), (ConditionStatus.TRUE, "NotSeen")),
+        ((seen(BOT, "workspace", at=old), seen(BOT, "workspace")), (ConditionStatus.TRUE, "NotSeen")),
+        ((seen(BOT, "workspace"),), (ConditionStatus.FALSE, "NotYet")),
+        ((seen(BOT, at=old), seen(BOT, "ledger")), (ConditionStatus.FALSE, "Active")),
     ):
         assert status(entry_of(view(*found), BOT), Aspect.DORMANT) == expected
 
 
 def test_untrusted_input_confidential_data_and_an_external_sink_in_one_agent_are_toxic() -> None:
-    facts = Facts(
+    facts = ConditionFacts(
         NOW,
         natures={
             "web/fetch": Nature(frozenset({"untrusted", "untrusted:web"}), Sink.NONE),
@@ -279,16 +295,16 @@ def test_untrusted_input_confidential_data_and_an_external_sink_in_one_agent_are
     )
     uses = [Edge(Verb.USES, Subject(Kind.TOOL, name)) for name in facts.natures]
 
-    def judged(*edges: Edge, subject: Subject = BOT) -> tuple[Status, str]:
+    def judged(*edges: Edge, subject: Subject = BOT) -> tuple[ConditionStatus, str]:
         return status(entry_of(view(seen(subject, edges=edges), facts=facts), subject), Aspect.TOXIC)
 
-    assert judged(*uses) == (Status.TRUE, "Used")
-    assert judged(*uses[:2]) == (Status.TRUE, "MayUse")
-    assert judged(uses[0]) == (Status.FALSE, "Apart")
+    assert judged(*uses) == (ConditionStatus.TRUE, "Used")
+    assert judged(*uses[:2]) == (ConditionStatus.TRUE, "MayUse")
+    assert judged(uses[0]) == (ConditionStatus.FALSE, "Apart")
     stranger = Subject(Kind.AGENT, "eve", "otlp")
-    assert judged(*uses[:2], subject=stranger) == (Status.FALSE, "Apart")
+    assert judged(*uses[:2], subject=stranger) == (ConditionStatus.FALSE, "Apart")
     odd = Edge(Verb.USES, Subject(Kind.TOOL, "odd", "otlp"))
-    assert judged(uses[0], odd, subject=stranger) == (Status.UNKNOWN, "ToolsUnknown")
+    assert judged(uses[0], odd, subject=stranger) == (ConditionStatus.UNKNOWN, "ToolsUnknown")
 
 
 def test_what_a_bundle_registers_is_seen() -> None:
@@ -327,13 +343,13 @@ def test_entries_are_in_order_of_names(kind: Kind | None) -> None:
 def test_an_owner_that_a_source_knows_owns_what_is_not_registered() -> None:
     stranger = Subject(Kind.AGENT, "eve", "repo")
     found = (seen(stranger, "repo", owner="carl"), same(stranger, CONFIG), seen(CONFIG))
-    entry = entry_of(view(*found, facts=Facts(NOW, people=frozenset({"carl"}))), stranger)
+    entry = entry_of(view(*found, facts=ConditionFacts(NOW, people=frozenset({"carl"}))), stranger)
     assert entry.owner == "carl"
-    assert status(entry, Aspect.OWNED) == (Status.TRUE, "HasOwner")
+    assert status(entry, Aspect.OWNED) == (ConditionStatus.TRUE, "HasOwner")
 
 
 def test_an_owner_whom_nobody_knows_owns_nothing() -> None:
     stranger = Subject(Kind.AGENT, "eve", "repo")
-    at = view(seen(stranger, "repo", owner="carl"), seen(BOT), facts=Facts(NOW, people=frozenset({"bea"})))
-    assert status(entry_of(at, stranger), Aspect.OWNED) == (Status.UNKNOWN, "UnknownOwner")
-    assert status(entry_of(at, BOT), Aspect.OWNED) == (Status.FALSE, "UnknownOwner")
+    at = view(seen(stranger, "repo", owner="carl"), seen(BOT), facts=ConditionFacts(NOW, people=frozenset({"bea"})))
+    assert status(entry_of(at, stranger), Aspect.OWNED) == (ConditionStatus.UNKNOWN, "UnknownOwner")
+    assert status(entry_of(at, BOT), Aspect.OWNED) == (ConditionStatus.FALSE, "UnknownOwner")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remit.discover.sighting import Confidence, Kind, Sighting, Subject
-from remit.ports.source import Found, SourceFailed, Trouble
-from remit.work.sources import FIRST_S, LAST_S, Health, watch
+from remit.discover.sighting import Kind, Sighting, SourceConfidence, Subject
+from remit.ports.source import SourceBatch, SourceFailed, Trouble
+from remit.work.sources import FIRST_S, LAST_S, SourceHealth, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ONE = Sighting(Subject(Kind.AGENT, "a"), "host:box", "x", 0, 0, Confidence.DECLARED)
+ONE = Sighting(Subject(Kind.AGENT, "a"), "host:box", "x", 0, 0, SourceConfidence.DECLARED)
 
 
 class Scripted:
@@ -23,10 +23,10 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, *script: Found | str) -> None:
+    def __init__(self, *script: SourceBatch | str) -> None:
         self.script = [*script]
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         if not self.script:
             raise asyncio.CancelledError
         step = self.script.pop(0)
@@ -35,17 +35,19 @@ class Scripted:
         yield step
 
 
-def watched(source: Scripted, every_s: float, refuse: int = 0) -> tuple[list[Health], list[float], list[Found]]:
-    healths: list[Health] = []
+def watched(
+    source: Scripted, every_s: float, refuse: int = 0
+) -> tuple[list[SourceHealth], list[float], list[SourceBatch]]:
+    healths: list[SourceHealth] = []
     waits: list[float] = []
-    taken: list[Found] = []
+    taken: list[SourceBatch] = []
 
-    async def take(found: Found) -> None:
+    async def take(found: SourceBatch) -> None:
         taken.append(found)
         if len(taken) <= refuse:
             raise SourceFailed("nobody takes it")
 
-    def told(health: Health, wait_s: float) -> None:
+    def told(health: SourceHealth, wait_s: float) -> None:
         healths.append(replace(health))
         waits.append(wait_s)
 
@@ -58,7 +60,7 @@ def watched(source: Scripted, every_s: float, refuse: int = 0) -> tuple[list[Hea
 
 
 def test_health_and_waits() -> None:
-    whole = Found((ONE, ONE), (Trouble("config/syntax", "x", "y"),))
+    whole = SourceBatch((ONE, ONE), (Trouble("config/syntax", "x", "y"),))
     healths, waits, taken = watched(Scripted(whole, "gone", "gone", "gone", whole), 60)
     assert waits == [60, FIRST_S, FIRST_S * 2, FIRST_S * 4, 60]
     assert [(one.looked, one.failed, one.why) for one in healths] == [
@@ -73,11 +75,11 @@ def test_health_and_waits() -> None:
 
 
 def test_waits_are_bounded() -> None:
-    assert Health(failed=60).wait_s(10) == LAST_S
-    assert Health(failed=60).wait_s(LAST_S * 2) == LAST_S * 2
+    assert SourceHealth(failed=60).wait_s(10) == LAST_S
+    assert SourceHealth(failed=60).wait_s(LAST_S * 2) == LAST_S * 2
 
 
 def test_what_cannot_be_handed_on_fails_the_look() -> None:
-    healths, waits, _ = watched(Scripted(Found((ONE,)), Found((ONE,))), 60, refuse=1)
+    healths, waits, _ = watched(Scripted(SourceBatch((ONE,)), SourceBatch((ONE,))), 60, refuse=1)
     assert [one.why for one in healths] == ["nobody takes it", ""]
     assert waits == [FIRST_S, 60]

@@ -16,7 +16,7 @@ from remit.api.authenticator import Authenticator
 from remit.control.authority import Use, mint
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.mcp.app import Edge, McpApp
-from remit.ports.upstream import ALONE, Along, Asked, Era, Notice, Offer, Question, Ready, Result
+from remit.ports.upstream import ALONE, Along, Era, InputRequired, Notice, Offer, Question, Ready, Result
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import CLOCK, ENTROPY, META, free_port, headers, serving
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DONE = Result({"content": [{"type": "text", "text": "done"}]}, is_error=False)
 FORM: Mapping[str, Any] = {"message": "who?", "requestedSchema": {"type": "object", "properties": {}}}
 WHO = Question("elicitation/create", FORM)
-ASKED = Asked({"who": WHO}, "held")
+ASKED = InputRequired({"who": WHO}, "held")
 ABLE: Mapping[str, Any] = {"elicitation": {}}
 YES: Mapping[str, Any] = {"action": "accept"}
 LATEST = "2025-11-25"

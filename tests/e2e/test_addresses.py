@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from remit.app.addresses import issuer_of, reached_as
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import Settings, public_address
 
 
@@ -70,7 +70,7 @@ def test_a_public_address_is_what_browsers_send(given: str, address: str) -> Non
     ],
 )
 def test_what_no_browser_sends_is_no_public_address(given: str) -> None:
-    with pytest.raises(Failure, match="not a public address") as caught:
+    with pytest.raises(CommandFailure, match="not a public address") as caught:
         public_address(given)
     assert caught.value.exit is Exit.USAGE
 
@@ -82,7 +82,7 @@ def test_the_issuer_is_kept_from_the_first_start(tmp_path: Path) -> None:
 
 
 def test_a_start_that_cannot_keep_its_issuer_leaves_nothing_of_it(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="nobody can sign as http://bücher"):
+    with pytest.raises(CommandFailure, match="nobody can sign as http://bücher"):
         issuer_of(tmp_path, "http://bücher.example:7070")
     (tmp_path / "issuer.partial").write_text("http", encoding="ascii")
     assert issuer_of(tmp_path, "http://127.0.0.1:7070") == "http://127.0.0.1:7070"
@@ -91,7 +91,7 @@ def test_a_start_that_cannot_keep_its_issuer_leaves_nothing_of_it(tmp_path: Path
 @pytest.mark.parametrize("stored", [b"", b"\n", b"127.0.0.1:7070", b"http://a\nhttp://b", "http://bücher".encode()])
 def test_an_issuer_that_is_none_is_refused_as_it_is(tmp_path: Path, stored: bytes) -> None:
     (tmp_path / "issuer").write_bytes(stored)
-    with pytest.raises(Failure, match="issuer does not say who signs tokens") as caught:
+    with pytest.raises(CommandFailure, match="issuer does not say who signs tokens") as caught:
         issuer_of(tmp_path, "http://127.0.0.1:7070")
     assert caught.value.exit is Exit.INVALID
     assert f"rm {tmp_path / 'issuer'}" in caught.value.next

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from remit.api.access import ACCESS, Kind
 from remit.api.main import create_api, routes
-from remit.ports.signer import Cause
+from remit.ports.signer import TokenRefusal
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,14 +79,18 @@ async def test_each_route_admits_the_kinds_of_its_row_and_no_other(api: World, m
 @pytest.mark.parametrize(("method", "path"), sorted(key for key, kinds in ACCESS.items() if Kind.NOBODY not in kinds))
 async def test_no_route_answers_without_a_credential(api: World, method: str, path: str):
     session = await api.token("agent", "bot", ttl_s=600)
-    for token, cause in ((None, Cause.MISSING), ("nonsense", Cause.MALFORMED), (session[:-5], Cause.UNKNOWN)):
+    for token, cause in (
+        (None, TokenRefusal.MISSING),
+        ("nonsense", TokenRefusal.MALFORMED),
+        (session[:-5], TokenRefusal.UNKNOWN),
+    ):
         answer = await api.ask(method, filled(path), token, BODIES.get(path))
         assert answer.status_code == 401, answer.text
         assert answer.json()["cause"] == cause.value
         assert answer.json()["next"]
         challenge = answer.headers["www-authenticate"]
         assert challenge.startswith("Bearer ")
-        assert ("invalid_token" in challenge) == (cause is not Cause.MISSING)
+        assert ("invalid_token" in challenge) == (cause is not TokenRefusal.MISSING)
 
 
 async def test_a_session_token_is_an_agents(api: World):

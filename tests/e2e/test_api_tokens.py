@@ -9,7 +9,7 @@ import pytest_asyncio
 from remit.api.exchange import ACCESS_TOKEN, GRANT
 from remit.facts.limits import Limits
 from remit.pep.answer import Refused, Released
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,7 +21,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]
         yield made
 
 
-def cause(api: World, token: str) -> Cause:
+def cause(api: World, token: str) -> TokenRefusal:
     with pytest.raises(TokenInvalid) as refused:
         api.authority(token)
     return refused.value.cause
@@ -176,8 +176,8 @@ async def test_revoking_ends_a_token_and_what_came_from_it_at_once(api: World, b
     authority = api.authority(child)
     told = parent["jti"] if by_id else parent["token"]
     assert (await api.told("POST", "/tokens/revoke", body={"token": told}))["jti"] == parent["jti"]
-    assert cause(api, parent["token"]) is Cause.REVOKED
-    assert cause(api, child) is Cause.REVOKED
+    assert cause(api, parent["token"]) is TokenRefusal.REVOKED
+    assert cause(api, child) is TokenRefusal.REVOKED
     assert (await api.delegate(child, "other")).json()["cause"] == "revoked"
     held = await api.act(authority, "echo", {})
     assert isinstance(held, Refused), "a call that was authenticated before the revocation"
@@ -190,7 +190,7 @@ async def test_revoking_a_harness_ends_its_sessions(api: World):
     harness = await api.mint("harness", "coach")
     opened = await api.told("POST", "/sessions", harness["token"], {"user": "req"})
     await api.told("POST", "/tokens/revoke", body={"token": harness["jti"]})
-    assert cause(api, opened["token"]) is Cause.REVOKED
+    assert cause(api, opened["token"]) is TokenRefusal.REVOKED
 
 
 async def test_a_rotated_key_still_verifies(api: World):

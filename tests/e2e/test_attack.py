@@ -15,11 +15,11 @@ from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
 from remit.app.attacking.ground import lay_out
 from remit.app.attacking.run import QUICK, attack
-from remit.app.failure import Failure
-from remit.assure.attack.came import Control
+from remit.app.failure import CommandFailure
 from remit.assure.attack.compromised import DRIPS, LOOP
-from remit.assure.attack.plan import Kind
+from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
+from remit.assure.attack.results import SecurityControl
 from remit.assure.attack.risks import TITLES, UNTRIED
 from tests.attacked import GATE, PERMIT, write
 
@@ -125,10 +125,10 @@ def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path
     guarded = write(tmp_path / "guarded", PERMIT)
     (guarded / "breakers.yaml").write_text(BREAKERS, "utf-8")
     found = attack(guarded, profile=replace(QUICK, seconds=120.0))
-    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in Kind}
-    assert by[Kind.LOOP] == {Control.BREAKERS}, "what itself trips one is stopped by it"
-    assert by[Kind.DRIP] == {Control.BUDGETS}
-    own = {Kind.LOOP, Kind.DRIP}
+    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in AttackKind}
+    assert by[AttackKind.LOOP] == {SecurityControl.BREAKERS}, "what itself trips one is stopped by it"
+    assert by[AttackKind.DRIP] == {SecurityControl.BUDGETS}
+    own = {AttackKind.LOOP, AttackKind.DRIP}
     beaten = {one.attempt.title for one in plain.open if one.attempt.kind not in own}
     assert beaten == {one.attempt.title for one in found.open}
     assert [one.alone for one in found.did] == [one.alone for one in plain.did]
@@ -184,15 +184,15 @@ def test_what_detectors_find_and_what_owners_let_run_is_attacked_as_it_runs(tmp_
     (workspace / "powers.yaml").write_text(POWERS, "utf-8")
     found = attack(workspace, "puts it into mail/send", profile=replace(QUICK, chores=0))
     leak = found.came[0]
-    assert (leak.attempt.kind, leak.stopped) == (Kind.LEAK, True)
-    assert leak.control is Control.GUARANTEES, "it was let run, and is held all the same"
+    assert (leak.attempt.kind, leak.stopped) == (AttackKind.LEAK, True)
+    assert leak.control is SecurityControl.GUARANTEES, "it was let run, and is held all the same"
     assert set(found.carried[leak.attempt.ident]) == {"guarantee/powers"}
 
 
 def test_a_service_that_does_not_start_is_told_of_the_workspace_itself(tmp_path: Path) -> None:
     workspace = write(tmp_path / "workspace", PERMIT)
     script = "import sys; sys.exit('no: ' + sys.argv[sys.argv.index('--workspace') + 1])"
-    with pytest.raises(Failure, match="the service did not start") as raised:
+    with pytest.raises(CommandFailure, match="the service did not start") as raised:
         attack(workspace, profile=QUICK, program=(sys.executable, "-c", script))
     assert raised.value.why == f"no: {workspace}"
     assert f"remit up --workspace {workspace}" in (raised.value.next or "")

@@ -13,11 +13,11 @@ import pytest
 
 from remit.app.attacking.model import ANSWER_BYTES_MAX, Model, model
 from remit.app.attacking.run import FULL, attack
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.came import Came
-from remit.assure.attack.plan import Arrives, Kind
+from remit.assure.attack.plan import Arrives, AttackKind
+from remit.assure.attack.results import AttemptResult
 from tests.attacked import GATE, PERMIT, write
 
 INSIDE = """
@@ -65,9 +65,11 @@ def choice(text: str) -> tuple[int, bytes]:
     return 200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
 
 
-def hijacked(folder: Path) -> tuple[Any, Came]:
+def hijacked(folder: Path) -> tuple[Any, AttemptResult]:
     bundle = bundle_of(write(folder, PERMIT + GATE))
-    return bundle, Came(next(one for one in attempts(bundle) if one.kind is Kind.RESULT), True, "200 wait", (), None)
+    return bundle, AttemptResult(
+        next(one for one in attempts(bundle) if one.kind is AttackKind.RESULT), True, "200 wait", (), None
+    )
 
 
 def test_it_finds_what_the_list_of_ways_does_not(tmp_path: Path) -> None:
@@ -138,5 +140,5 @@ def test_it_is_asked_only_where_somebody_says_so(tmp_path: Path) -> None:
         ("http://127.0.0.1:1/v1", None, None),
         ("http://127.0.0.1:1/v1", "m", tmp_path / "none"),
     ):
-        with pytest.raises(Failure):
+        with pytest.raises(CommandFailure):
             model(url, name, key)

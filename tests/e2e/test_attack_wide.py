@@ -7,8 +7,8 @@ import pytest
 
 from proof.attacked.mutant import MUTANTS
 from remit.app.attacking.run import Attacked, Profile, attack
-from remit.assure.attack.came import Control
-from remit.assure.attack.plan import Kind
+from remit.assure.attack.plan import AttackKind
+from remit.assure.attack.results import SecurityControl
 from tests.attacked import wide
 
 LEAN = Profile(chores=4, patience_s=0.0)
@@ -28,35 +28,43 @@ def found(workspace: Path) -> Attacked:
 def test_everything_is_tried_and_held(found: Attacked) -> None:
     assert [one.attempt.title for one in found.open] == []
     assert found.left == 0
-    assert {one.attempt.kind for one in found.came} == set(Kind), "each kind was about something here"
+    assert {one.attempt.kind for one in found.came} == set(AttackKind), "each kind was about something here"
 
 
 def test_what_stopped_each_kind_is_told(found: Attacked) -> None:
-    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in Kind}
-    assert by[Kind.TOKEN] <= {Control.IDENTITY, Control.STOPS}
-    assert by[Kind.DRIFT] == {Control.PINS}
-    assert by[Kind.MALFORMED] == {Control.SCHEMAS}
-    assert by[Kind.LEDGER] == {Control.LEDGER}
-    assert by[Kind.LEAK] == {Control.POLICY}
-    assert by[Kind.LOOP] == by[Kind.DRIP] == {Control.BUDGETS}
-    for kind in (Kind.RESULT, Kind.ERROR, Kind.PROGRESS, Kind.YES_AGAIN, Kind.YES_ELSEWHERE, Kind.RACE, Kind.DELEGATED):
-        assert by[kind] == {Control.PEOPLE}, kind
+    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in AttackKind}
+    assert by[AttackKind.TOKEN] <= {SecurityControl.IDENTITY, SecurityControl.STOPS}
+    assert by[AttackKind.DRIFT] == {SecurityControl.PINS}
+    assert by[AttackKind.MALFORMED] == {SecurityControl.SCHEMAS}
+    assert by[AttackKind.LEDGER] == {SecurityControl.LEDGER}
+    assert by[AttackKind.LEAK] == {SecurityControl.POLICY}
+    assert by[AttackKind.LOOP] == by[AttackKind.DRIP] == {SecurityControl.BUDGETS}
+    for kind in (
+        AttackKind.RESULT,
+        AttackKind.ERROR,
+        AttackKind.PROGRESS,
+        AttackKind.YES_AGAIN,
+        AttackKind.YES_ELSEWHERE,
+        AttackKind.RACE,
+        AttackKind.DELEGATED,
+    ):
+        assert by[kind] == {SecurityControl.PEOPLE}, kind
 
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     ("name", "only", "kind"),
     [
-        ("progress", "before it has ended", Kind.PROGRESS),
-        ("errors", "fails with words", Kind.ERROR),
-        ("handed-on", "asi07", Kind.DELEGATED),
-        ("bound", "another target", Kind.YES_ELSEWHERE),
-        ("claimed", "times at once", Kind.RACE),
-        ("verified", "cut off, beside a checkpoint", Kind.LEDGER),
-        ("kept", "what the service keeps", Kind.BUNDLE),
+        ("progress", "before it has ended", AttackKind.PROGRESS),
+        ("errors", "fails with words", AttackKind.ERROR),
+        ("handed-on", "asi07", AttackKind.DELEGATED),
+        ("bound", "another target", AttackKind.YES_ELSEWHERE),
+        ("claimed", "times at once", AttackKind.RACE),
+        ("verified", "cut off, beside a checkpoint", AttackKind.LEDGER),
+        ("kept", "what the service keeps", AttackKind.BUNDLE),
     ],
 )
-def test_a_missing_check_lets_its_attack_through(workspace: Path, name: str, only: str, kind: Kind) -> None:
+def test_a_missing_check_lets_its_attack_through(workspace: Path, name: str, only: str, kind: AttackKind) -> None:
     assert name in MUTANTS
     program = (sys.executable, "-m", "proof.attacked.mutant", name)
     beaten = attack(workspace, only, program=program, profile=LEAN)

@@ -10,7 +10,7 @@ from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.build import Service, build
 from remit.app.closing import close_all, closed
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.settings import Settings
 from remit.facts.record import RecordKind
 from remit.ports.ledger import Draft
@@ -87,5 +87,5 @@ async def test_a_start_that_is_refused_for_its_issuer_lets_the_data_go(tmp_path:
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data" / "issuer").touch()
     for _ in range(2):
-        with pytest.raises(Failure, match="does not say who signs"):
+        with pytest.raises(CommandFailure, match="does not say who signs"):
             await built(tmp_path)

@@ -22,7 +22,7 @@ from remit.app import service_process
 from remit.app.client import Client
 from remit.app.demo import acts, agent, ask, expect, install, page, scene, story
 from remit.app.demo.narrate import Narrator, Sign
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
 from remit.policy.bundle import Bundle
@@ -35,17 +35,17 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 
 @pytest.fixture(scope="module")
-def environments() -> Mapping[str, install.Environment]:
+def environments() -> Mapping[str, install.VirtualEnvironment]:
     return install.install(install.wanted(), print)
 
 
 @pytest.fixture
-def world() -> Iterator[page.World]:
+def world() -> Iterator[page.DemoHosts]:
     with page.open_world() as world:
         yield world
 
 
-def run_agent(*arguments: str) -> tuple[list[expect.Seen], subprocess.CompletedProcess[str]]:
+def run_agent(*arguments: str) -> tuple[list[expect.AgentLine], subprocess.CompletedProcess[str]]:
     command = [str(install.agent_python(print)), "-P", str(AGENT), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     return [expect.parse(line) for line in done.stdout.splitlines()], done
@@ -72,7 +72,7 @@ def test_a_lock_is_hashed_and_names_no_address(name: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_injected_order_reaches_a_naive_agent_and_does_harm(
-    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+    tmp_path: Path, world: page.DemoHosts, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     laid = scene.lay_out(tmp_path, world, environments, SECRET)
     seen, done = run_agent("--page", world.page_url, "--servers", str(laid.servers))
@@ -86,7 +86,7 @@ def test_the_injected_order_reaches_a_naive_agent_and_does_harm(
 
 @pytest.mark.timeout(600)
 def test_without_the_order_the_agent_does_no_harm(
-    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+    tmp_path: Path, world: page.DemoHosts, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     harmless = replace(world, sentence="Receipts are kept for ten years.")
     with page.listening(page.PAGE_ADDRESS, 0, {page.PAGE_PATH: page.poisoned(harmless.sentence)}, []) as origin:
@@ -99,7 +99,7 @@ def test_without_the_order_the_agent_does_no_harm(
     assert any(faults), "the demo must notice that nothing was injected"
 
 
-def test_the_hidden_order_is_not_drawn_and_stands_in_the_page(world: page.World) -> None:
+def test_the_hidden_order_is_not_drawn_and_stands_in_the_page(world: page.DemoHosts) -> None:
     status, body = get(world.page_origin, page.PAGE_PATH)
     assert status == 200
     assert world.sentence in body.decode()
@@ -108,19 +108,19 @@ def test_the_hidden_order_is_not_drawn_and_stands_in_the_page(world: page.World)
     assert get(world.page_origin, "/robots.txt")[0] == 404
 
 
-def test_the_stranger_writes_down_what_reaches_it(world: page.World) -> None:
+def test_the_stranger_writes_down_what_reaches_it(world: page.DemoHosts) -> None:
     assert get(world.strange_origin, "/collect?key=a%20b") == (200, b"thank you\n")
     assert world.received() == ("/collect?key=a%20b",)
 
 
-def test_a_second_world_takes_other_ports(world: page.World) -> None:
+def test_a_second_world_takes_other_ports(world: page.DemoHosts) -> None:
     with page.open_world(int(world.page_origin.rpartition(":")[2])) as second:
         assert second.page_origin != world.page_origin
         assert second.strange_origin != world.strange_origin
         assert second.strange_origin in second.sentence
 
 
-def test_a_finished_environment_is_left_alone(environments: Mapping[str, install.Environment]) -> None:
+def test_a_finished_environment_is_left_alone(environments: Mapping[str, install.VirtualEnvironment]) -> None:
     said: list[str] = []
     assert install.install(environments, said.append) == environments
     assert said == []
@@ -129,7 +129,7 @@ def test_a_finished_environment_is_left_alone(environments: Mapping[str, install
 def test_an_interrupted_installation_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
 
-    def populate(environment: install.Environment) -> None:
+    def populate(environment: install.VirtualEnvironment) -> None:
         assert not environment.folder.exists()
         environment.bin.mkdir(parents=True)
         environment.python.touch()
@@ -154,7 +154,7 @@ def test_an_index_out_of_reach_says_what_why_and_next(tmp_path: Path, monkeypatc
         "PIP_RETRIES": "0",
     }.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(CommandFailure) as failed:
         install.install(["time"], print, tmp_path / "cache")
     assert "mcp-server-time" in failed.value.what
     assert failed.value.why
@@ -163,15 +163,15 @@ def test_an_index_out_of_reach_says_what_why_and_next(tmp_path: Path, monkeypatc
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Failure, match="cannot write") as failed:
+    with pytest.raises(CommandFailure, match="cannot write") as failed:
         install.install(["time"], print, tmp_path / "file" / "cache")
     assert "XDG_CACHE_HOME" in failed.value.next
 
 
-def test_the_scene_holds_no_placeholder_and_without_git_no_git(tmp_path: Path, world: page.World) -> None:
+def test_the_scene_holds_no_placeholder_and_without_git_no_git(tmp_path: Path, world: page.DemoHosts) -> None:
     folder = tmp_path / 'odd "folder'
     folder.mkdir()
-    environments = {name: install.Environment(name, tmp_path / name) for name in install.SERVERS}
+    environments = {name: install.VirtualEnvironment(name, tmp_path / name) for name in install.SERVERS}
     laid = scene.lay_out(folder, world, environments, SECRET)
     texts = {path.name: path.read_text() for path in laid.workspace.iterdir()}
     assert sorted(texts) == ["people.yaml", "policies.cedar", "remit.lock", "servers.yaml"]
@@ -187,11 +187,13 @@ def test_the_scene_holds_no_placeholder_and_without_git_no_git(tmp_path: Path, w
 
 @needs_git
 def test_with_git_the_notes_stand_in_a_repository(
-    tmp_path: Path, world: page.World, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, world: page.DemoHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     names = (*install.SERVERS, install.GIT)
-    laid = scene.lay_out(tmp_path, world, {name: install.Environment(name, tmp_path / name) for name in names}, SECRET)
+    laid = scene.lay_out(
+        tmp_path, world, {name: install.VirtualEnvironment(name, tmp_path / name) for name in names}, SECRET
+    )
     assert (laid.files / ".git").is_dir()
     assert not (tmp_path / "elsewhere").exists()
     assert (laid.workspace / "git.yaml").exists()
@@ -220,7 +222,9 @@ def test_a_pending_approval_is_told_from_a_refusal() -> None:
 
 def test_a_step_that_ends_otherwise_is_a_fault() -> None:
     wanted = expect.Expect("credential", "reads", ok=False, holds=("[policy no-credentials",), lacks=(SECRET,))
-    fine = expect.Seen("credential", "filesystem___read_file", "{}", ok=False, text="x [policy no-credentials, a:1]")
+    fine = expect.AgentLine(
+        "credential", "filesystem___read_file", "{}", ok=False, text="x [policy no-credentials, a:1]"
+    )
     assert wanted.fault(fine) is None
     assert "went through" in str(wanted.fault(replace(fine, ok=True)))
     assert "went on to" in str(wanted.fault(replace(fine, step="send")))
@@ -250,8 +254,10 @@ def test_the_agent_stands_alone() -> None:
     [install.SERVERS, pytest.param((*install.SERVERS, install.GIT), marks=needs_git)],
     ids=["without git", "with git"],
 )
-def test_the_workspace_compiles_without_a_word(tmp_path: Path, world: page.World, names: tuple[str, ...]) -> None:
-    laid = scene.lay_out(tmp_path, world, {name: install.Environment(name, tmp_path / name) for name in names}, SECRET)
+def test_the_workspace_compiles_without_a_word(tmp_path: Path, world: page.DemoHosts, names: tuple[str, ...]) -> None:
+    laid = scene.lay_out(
+        tmp_path, world, {name: install.VirtualEnvironment(name, tmp_path / name) for name in names}, SECRET
+    )
     source = Folder(laid.workspace).load()
     assert source.problems == ()
     assembled = assemble(source)
@@ -264,7 +270,7 @@ def test_the_workspace_compiles_without_a_word(tmp_path: Path, world: page.World
 
 @pytest.mark.timeout(600)
 def test_the_demo_ends_as_it_should_and_leaves_nothing(
-    tmp_path: Path, environments: Mapping[str, install.Environment]
+    tmp_path: Path, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     assert environments
     remit = str(Path(sys.executable).with_name("remit"))
@@ -290,7 +296,7 @@ def test_the_demo_ends_as_it_should_and_leaves_nothing(
 
 @pytest.mark.timeout(600)
 def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(
-    tmp_path: Path, environments: Mapping[str, install.Environment]
+    tmp_path: Path, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     assert environments
     with subprocess.Popen(
@@ -311,7 +317,7 @@ def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(
 @pytest.mark.timeout(600)
 def test_the_demo_fails_when_nothing_was_injected(
     tmp_path: Path,
-    environments: Mapping[str, install.Environment],
+    environments: Mapping[str, install.VirtualEnvironment],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -333,12 +339,12 @@ def test_the_demo_fails_when_nothing_was_injected(
 
 @pytest.mark.timeout(600)
 def test_the_demo_fails_when_no_harm_was_done(
-    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+    tmp_path: Path, world: page.DemoHosts, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     told = Narrator(Console(file=io.StringIO()))
     laid = scene.lay_out(tmp_path, world, environments, SECRET)
     deaf = replace(world, _requests=[])
-    acts.without_remit(acts.Stage(told, deaf, laid, install.agent_python(print)))
+    acts.without_remit(acts.DemoStage(told, deaf, laid, install.agent_python(print)))
     assert expect.leaked(laid, world.received())
     assert told.faults == ["no harm was done, so the refusals above prove nothing"]
 
@@ -348,7 +354,7 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     broken.workspace.mkdir()
     broken.token("admin").parent.mkdir()
     (broken.workspace / "people.yaml").write_text("kind: Nobody\n")
-    with pytest.raises(Failure, match="did not start") as failed, service_process.running(broken, 0):
+    with pytest.raises(CommandFailure, match="did not start") as failed, service_process.running(broken, 0):
         pass
     assert "people.yaml" in failed.value.why
 

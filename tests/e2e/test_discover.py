@@ -9,7 +9,7 @@ import pytest
 from remit.app import discovering
 from remit.app.cli import run
 from remit.app.failure import Exit
-from remit.discover.written import from_json
+from remit.discover.sighting_json import from_json
 
 SECRET = "hush-9a8b7c6d"
 

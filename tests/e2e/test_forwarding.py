@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from remit.app import forwarding
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.forwarding import Forwarding, passing_on
 from remit.app.recurring import tell
 from remit.app.settings import forward_to
@@ -123,7 +123,7 @@ async def test_where_to_is_named_by_the_environment(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REMIT_OTLP_FORWARD_HEADERS", "x-key = k=1, y=2")
     assert forward_to() == ("http://collector:4318/v1/traces", {"x-key": "k=1", "y": "2"})
     monkeypatch.setenv("REMIT_OTLP_FORWARD", "collector:4318")
-    with pytest.raises(Failure):
+    with pytest.raises(CommandFailure):
         forward_to()
 
 
@@ -133,5 +133,5 @@ async def test_a_header_that_cannot_be_sent_is_refused_before_the_start(
 ) -> None:
     monkeypatch.setenv("REMIT_OTLP_FORWARD", "http://collector:4318/v1/traces")
     monkeypatch.setenv("REMIT_OTLP_FORWARD_HEADERS", given)
-    with pytest.raises(Failure, match="cannot be sent"):
+    with pytest.raises(CommandFailure, match="cannot be sent"):
         forward_to()

@@ -12,7 +12,7 @@ from remit.facts.catalog import PolicySource
 from remit.facts.origin import Origin
 from remit.facts.record import RecordKind
 from remit.pep.rounds import ROUNDS_MAX
-from remit.ports.upstream import Asked, Question
+from remit.ports.upstream import InputRequired, Question
 from remit.protect.index import origin_of
 from remit.trace.bodies import ActionBody, Choice, ExchangeBody
 from tests.e2e.edge_world import ASKED, DONE, FORM, WHO, YES, Wire, edge, text
@@ -91,7 +91,7 @@ async def test_responses_that_are_none_are_refused_before_anything_is_used(w: Wi
 
 @wired
 async def test_what_is_missing_is_asked_for_again_and_what_was_answered_is_not(w: Wire) -> None:
-    both = Asked({"who": WHO, "why": Question("elicitation/create", FORM)}, "held")
+    both = InputRequired({"who": WHO, "why": Question("elicitation/create", FORM)}, "held")
     w.replies(both, DONE)
     states = [await asked(w)]
     for brought, missing in (({}, {"who", "why"}), ({"other": YES}, {"who", "why"}), ({"why": YES}, {"who"})):
@@ -125,7 +125,7 @@ async def test_who_never_answers_has_declined_in_the_end(w: Wire) -> None:
 
 @wired
 async def test_rounds_go_on_as_long_as_the_server_asks(w: Wire) -> None:
-    more = Asked({"why": Question("elicitation/create", FORM)}, "held-2")
+    more = InputRequired({"why": Question("elicitation/create", FORM)}, "held-2")
     w.replies(ASKED, more, DONE)
     first = await asked(w)
     _, said = await w.ask("tools/call", {**ECHO, "requestState": first, "inputResponses": {"who": YES}})
@@ -144,7 +144,7 @@ async def test_who_answers_before_being_asked_is_not_asked(w: Wire) -> None:
     w.replies(ASKED, DONE)
     _, said = await w.ask("tools/call", {**ECHO, "inputResponses": {"other": YES}})
     assert said["result"]["resultType"] == "input_required"
-    w.replies(Asked({"who": WHO, "why": WHO}, "held"), DONE)
+    w.replies(InputRequired({"who": WHO, "why": WHO}, "held"), DONE)
     _, said = await w.ask("tools/call", {**ECHO, "inputResponses": {"who": YES}})
     assert said["result"]["inputRequests"].keys() == {"why"}, "only the rest is asked for"
 
@@ -154,7 +154,7 @@ async def test_nothing_is_asked_of_a_client_that_did_not_declare_it(w: Wire) -> 
     by_url = Question("elicitation/create", {**FORM, "mode": "url", "url": "https://example.org", "elicitationId": "e"})
     clients: list[tuple[dict[str, Any], Question]] = [({}, WHO), ({"sampling": {}}, WHO), ({"elicitation": {}}, by_url)]
     for capabilities, asks in clients:
-        w.replies(Asked({"who": asks}, "held"), DONE)
+        w.replies(InputRequired({"who": asks}, "held"), DONE)
         _, said = await w.ask("tools/call", ECHO, capabilities)
         assert "inputRequests" not in said["result"]
 
@@ -258,7 +258,9 @@ async def test_the_words_of_a_question_are_traced_before_it_is_asked(w: Wire) ->
     bench = w.bench
     found = bench.bundle.catalog
     bench.bundle = compiled(replace(found, policies=(*found.policies, FLOW)))
-    w.replies(Asked({"who": Question("elicitation/create", {**FORM, "message": "pay mallory@evil.example"})}, "held"))
+    w.replies(
+        InputRequired({"who": Question("elicitation/create", {**FORM, "message": "pay mallory@evil.example"})}, "held")
+    )
     await asked(w)
     [exchange] = await bench.records(RecordKind.EXCHANGE)
     [intent] = await bench.records(RecordKind.INTENT)

@@ -10,7 +10,7 @@ import pytest
 from remit.facts.record import RecordKind
 from remit.pep.mcp import client_requests, pending_response, replay
 from remit.pep.mcp.pending_response import ReplyBody, Resumable
-from remit.ports.upstream import Asked, Log, Progress, Question
+from remit.ports.upstream import InputRequired, Log, Progress, Question
 from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
 from tests.e2e.gateway_world import ENTROPY, until
 
@@ -56,7 +56,7 @@ async def test_a_question_goes_on_the_calls_own_stream_and_its_answer_counts_onc
 
 @wired
 async def test_an_error_for_an_answer_declines(w: Wire) -> None:
-    w.replies(Asked({"a": ASKED.questions["who"], "b": ASKED.questions["who"]}, "held"), DONE)
+    w.replies(InputRequired({"a": ASKED.questions["who"], "b": ASKED.questions["who"]}, "held"), DONE)
     sid = await w.initialize()
     async with w.on(sid, "tools/call", ECHO) as call:
         first, second = await call.message(), await call.message()
@@ -113,7 +113,7 @@ async def test_a_client_that_takes_no_stream_is_asked_nothing(w: Wire) -> None:
 @wired
 async def test_questions_beyond_the_limit_are_declined(w: Wire) -> None:
     many = {f"q{number}": Question("elicitation/create", FORM) for number in range(3)}
-    w.replies(Asked(many, "held"), DONE)
+    w.replies(InputRequired(many, "held"), DONE)
     sid = await w.initialize()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client_requests, "PENDING_MAX", 2)

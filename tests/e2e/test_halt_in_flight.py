@@ -14,7 +14,7 @@ from remit.pep.answer import Refused
 from remit.pep.mcp import connection_subscriptions, upstream_watches
 from remit.pep.mcp.change_notifications import PENDING_MAX
 from remit.policy.verdict import Code
-from remit.ports.upstream import Asked, Begun, Changed, Log, Offer, Progress, Updated
+from remit.ports.upstream import Begun, Changed, InputRequired, Log, Offer, Progress, Updated
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.edge_world import ASKED, edge
 from tests.e2e.gateway_world import until
@@ -110,14 +110,14 @@ async def test_what_was_ended_by_a_halt_is_not_ended_again_by_its_client_or_the_
 
 @driven
 async def test_what_a_server_asks_is_not_put_to_a_client_that_was_halted_meanwhile(b: Bench) -> None:
-    b.upstream.reply = Asked({"who": WHO}, "held-1")
+    b.upstream.reply = InputRequired({"who": WHO}, "held-1")
     assert why(await halted_while_recorded(b, RecordKind.EXCHANGE, SERVER)) == Code.HALTED.value
     await lost_once(b)
 
 
 @driven
 async def test_a_server_that_was_halted_meanwhile_hears_no_answer_of_ours(b: Bench) -> None:
-    b.upstream.reply = Asked({"think": SAMPLE}, "held-1")
+    b.upstream.reply = InputRequired({"think": SAMPLE}, "held-1")
     assert why(await halted_while_recorded(b, RecordKind.PROPOSAL, SERVER)) == Code.HALTED.value
     await lost_once(b)
     assert not [line for line in b.trace if line.startswith("resumed")]
@@ -125,7 +125,7 @@ async def test_a_server_that_was_halted_meanwhile_hears_no_answer_of_ours(b: Ben
 
 @driven
 async def test_a_server_that_wants_time_is_asked_no_more(b: Bench) -> None:
-    b.upstream.reply = Asked({}, "held-1")
+    b.upstream.reply = InputRequired({}, "held-1")
     under = asyncio.create_task(call(b))
     await said(b, "answered")
     await asyncio.sleep(0.01)
@@ -138,7 +138,7 @@ async def test_a_server_that_wants_time_is_asked_no_more(b: Bench) -> None:
 
 @driven
 async def test_a_session_that_ends_while_a_server_wants_time_is_asked_for_no_more(b: Bench) -> None:
-    b.upstream.reply = Asked({}, "held-1")
+    b.upstream.reply = InputRequired({}, "held-1")
     under = asyncio.create_task(call(b))
     await said(b, "answered")
     await asyncio.sleep(0.01)

@@ -11,7 +11,7 @@ import pytest
 
 from proof import idle
 from proof.counting import Counting
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.settings import limits_of
 from remit.facts.limits import DEFAULT, Limits
 from tests.e2e.raw import call_bytes, exchange, listen, post, request
@@ -151,7 +151,7 @@ def test_the_page_names_every_limit_with_its_default() -> None:
 
 @pytest.mark.parametrize("given", ["nothing=1", "streams_max", "streams_max=1.5", "call_s=x", "call_s=0", "call_s=nan"])
 def test_a_limit_that_cannot_be_used_is_refused(given: str) -> None:
-    with pytest.raises(Failure, match="cannot be used"):
+    with pytest.raises(CommandFailure, match="cannot be used"):
         limits_of([given])
 
 

@@ -10,14 +10,14 @@ import pytest
 from remit.adapters.resolving import HostResolver
 from remit.api.briefs import capped, magnitudes
 from remit.api.services import PolicyText
-from remit.assure.history import History
+from remit.assure.history import HistoryReplay
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.record import RecordKind
 from remit.pep.answer import Asking, Awaiting, Client, Refused, Released
 from remit.pep.notices import WITHHELD
-from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
+from remit.ports.upstream import Era, Failure, InputRequired, Log, Offer, Progress, Question, Result
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event, ExchangeBody, OutcomeBody
 from tests.e2e.dns_world import names
 from tests.e2e.gateway_parts import DEFINITIONS, bench
@@ -182,7 +182,7 @@ async def test_questions_and_errors_of_a_server_are_covered(tmp_path: Path) -> N
     async with bench(tmp_path) as b:
         repolicy(b, permits("redact:pii"))
         message: Json = {"mode": "form", "message": f"is {CARD} yours?", "requestedSchema": {"type": "object"}}
-        b.upstream.reply = Asked({"k": Question("elicitation/create", message)}, "held")
+        b.upstream.reply = InputRequired({"k": Question("elicitation/create", message)}, "held")
         asks = Client(Era.STATELESS, capabilities={"elicitation": {}})
         answer = await b.driver.call_tool(b.authority(), asks, "shop", "echo", {"text": "x"}, b'{"text":"x"}')
         assert isinstance(answer, Asking)
@@ -313,11 +313,11 @@ async def test_what_was_changed_is_judged_alike_when_the_ledger_is_read_again(tm
         assert told(await b.call("echo", text="http://page.example/x"))
         [intent] = await b.records(RecordKind.INTENT)
         assert isinstance(intent.body, ActionBody)
-        found = History(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, intent.body)
+        found = HistoryReplay(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, intent.body)
         assert found is not None
         assert found.same
         bare = replace(intent.body, context={})
-        other = History(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, bare)
+        other = HistoryReplay(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, bare)
         assert other is not None
         assert not other.same, "an address that nobody looked up is on no list"
 

@@ -14,7 +14,7 @@ from remit.app.cli import run
 from remit.app.failure import Exit
 from remit.app.replaying import bundle_of
 from remit.app.suggesting import listed
-from remit.assure.cases import Case, Unreadable, cases
+from remit.assure.cases import Case, MalformedCases, cases
 from remit.assure.mutants import fates
 from remit.assure.trying import failures
 from remit.control.lock import EMPTY, FILE, accept_server, list_pin
@@ -144,7 +144,7 @@ def test_packs_are_listed_and_an_unknown_one_is_said(tmp_path: Path, capsys: pyt
     ],
 )
 def test_what_is_no_case_is_refused(value: object, why: str) -> None:
-    with pytest.raises(Unreadable, match=why):
+    with pytest.raises(MalformedCases, match=why):
         cases(value, SERVER, "helper")  # pyright: ignore[reportArgumentType]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from remit.app import reliving
 from remit.app.cli import run
-from remit.app.failure import Exit, Failure
-from remit.assure.changes import Changes
+from remit.app.failure import CommandFailure, Exit
+from remit.assure.changes import VerdictChanges
 from remit.escalate.grants import Scope, Wish
 from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.catalog import PolicySource
@@ -65,7 +65,7 @@ async def test_every_verdict_comes_out_as_it_was_recorded_byte_for_byte(tmp_path
     found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
     assert [one.was["verdict"] for one in found] == [body.verdict for body in recorded]
     assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
-    account = reliving.Account()
+    account = reliving.ReplayTally()
     lines = list(reliving.as_recorded(tmp_path / "ledger.sqlite3", bundle, account))
     assert (account.judged, account.same, dict(account.left)) == (len(recorded), len(recorded), {})
     assert [json.loads(line)["verdict"] for line in lines] == [body.verdict for body in recorded]
@@ -79,11 +79,11 @@ async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> No
         '== "stranger"', '== "x"'
     )
     other = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
-    account = reliving.Account()
+    account = reliving.ReplayTally()
     assert list(reliving.as_recorded(ledger, other, account)) == []
     assert set(account.strange) == {bundle.digest}
     assert account.actions == account.strange.total() > 0
-    changes = Changes()
+    changes = VerdictChanges()
     lines: list[dict[str, Any]] = [json.loads(line) for line in reliving.against_history(ledger, other, changes)]
     assert [(one["was"], one["verdict"]) for one in lines] == [("deny", "permit"), ("permit", "escalate")]
     told = list(reliving.summary(changes))
@@ -125,13 +125,13 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
     assert [one.was["verdict"] for one in reliving.relived(ledger, bundle)] == ["permit", "permit", "deny", "deny"]
     more = PolicySource("more.cedar", '@id("more") forbid (principal, action, resource) when { false };')
     other = compiled(replace(bundle.catalog, policies=(*bundle.catalog.policies, more)))
-    changes = Changes()
+    changes = VerdictChanges()
     assert list(reliving.against_history(ledger, other, changes)) == []
     assert (changes.actions, changes.left.total()) == (2, 2)
     told = list(reliving.summary(changes))
     assert "1 actions not judged: a breaker stopped it" in told
     assert "1 actions not judged: people had stopped who or what it was about" in told
-    account = reliving.Account()
+    account = reliving.ReplayTally()
     list(reliving.as_recorded(ledger, bundle, account))
     assert (account.judged, account.same) == (2, 2)
 
@@ -175,7 +175,7 @@ def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.Captur
 
 
 def test_a_ledger_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="there is no ledger"):
+    with pytest.raises(CommandFailure, match="there is no ledger"):
         next(reliving.relived(tmp_path / "none", compiled_nothing()))
 
 

@@ -17,9 +17,9 @@ from remit.pep import rounds as opened
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
 from remit.pep.message_filter import QUESTION_BYTES_MAX
 from remit.policy.verdict import Code
-from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
+from remit.ports.upstream import Era, Failure, InputRequired, Log, Offer, Progress, Question, Result
 from remit.protect.index import origin_of
-from remit.trace.bodies import ActionBody, Choice, ExchangeBody, OutcomeBody, Passed, Status
+from remit.trace.bodies import ActionBody, Choice, ExchangeBody, MidCall, OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
 
@@ -58,7 +58,7 @@ async def call(b: Bench, tool: str = "echo", client: Client = ABLE, **arguments:
 
 
 async def asking(b: Bench, tool: str = "echo", **arguments: Any) -> Asking:
-    b.upstream.reply = Asked({"who": WHO}, "held-1")
+    b.upstream.reply = InputRequired({"who": WHO}, "held-1")
     found = await call(b, tool, **arguments)
     assert isinstance(found, Asking), found
     return found
@@ -74,7 +74,7 @@ async def test_a_question_is_shown_once_its_labels_are_durable_and_answers_pass_
     assert found.questions == {"who": replace(WHO, params={k: v for k, v in WHO.params.items() if k != "_meta"})}
     (shown,) = await bodies(b, RecordKind.EXCHANGE)
     assert isinstance(shown, ExchangeBody)
-    assert (shown.passed, shown.number, shown.labels) == (Passed.QUESTIONS, 1, ("untrusted",))
+    assert (shown.passed, shown.number, shown.labels) == (MidCall.QUESTIONS, 1, ("untrusted",))
     assert b.trace[-1] == "durable exchange"
     b.upstream.then = [DONE]
     assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, NAMED), Released)
@@ -118,7 +118,7 @@ async def test_responses_that_policy_denies_end_the_action(b: Bench) -> None:
 
 @driven
 async def test_what_the_client_cannot_do_or_policy_does_not_permit_is_refused_to_the_server(b: Bench) -> None:
-    b.upstream.reply, b.upstream.then = Asked({"who": WHO, "think": SAMPLE}, "held-1"), [DONE]
+    b.upstream.reply, b.upstream.then = InputRequired({"who": WHO, "think": SAMPLE}, "held-1"), [DONE]
     unable = Client(Era.STATELESS, {"sampling": {}})
     assert isinstance(await call(b, client=unable), Released)
     assert 'resumed held-1 {"think":null,"who":null}' in b.trace, "no policy permits sampling; nobody can be asked"
@@ -134,7 +134,7 @@ async def test_sampling_that_policy_permits_is_an_action_of_its_own(b: Bench) ->
         '@id("think") permit (principal, action == Remit::Action::"call_model", resource == Remit::Model::"client");'
     )
     b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(b.bundle.catalog.policies[0], text=text),)))
-    b.upstream.reply, b.upstream.then = Asked({"think": SAMPLE}, "held-1"), [DONE]
+    b.upstream.reply, b.upstream.then = InputRequired({"think": SAMPLE}, "held-1"), [DONE]
     found = await call(b)
     assert isinstance(found, Asking)
     thought: Mapping[str, Json] = {"think": {"role": "assistant", "model": "m", "content": []}}
@@ -173,7 +173,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     asked: Json = {"who": {"method": WHO.method, "params": {"message": "who?", "requestedSchema": {"type": "object"}}}}
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical(asked)), "people see to what question"
     await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
-    b.upstream.then = [Asked({"who": WHO}, "held-2"), DONE]
+    b.upstream.then = [InputRequired({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})
     assert isinstance(second, Asking), second
     done = await b.driver.resume(b.authority(), ABLE, second.round, {"who": {"action": "decline"}})
@@ -191,7 +191,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
         assert isinstance(first, Awaiting)
         await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
         asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
-        b.upstream.reply = Asked({"who": asks}, message)
+        b.upstream.reply = InputRequired({"who": asks}, message)
         found = await call(b, "pay", **paid)
         assert isinstance(found, Asking)
         return found
@@ -217,7 +217,7 @@ async def test_rounds_that_begin_at_once_are_counted_before_they_are_open(
     """What is asked waits for the disk before it is open: what others take meanwhile is taken."""
     monkeypatch.setattr(opened, limit, 3)
     async with bench(tmp_path) as b:
-        b.upstream.reply = Asked({"who": WHO}, "held-1")
+        b.upstream.reply = InputRequired({"who": WHO}, "held-1")
         found = await asyncio.gather(*(call(b, text=f"{number}") for number in range(12)))
         assert sum(isinstance(one, Asking) for one in found) == 3
         await b.driver.close()
@@ -236,7 +236,7 @@ async def test_notices_are_told_in_order_after_one_exchange_and_before_the_answe
     assert isinstance(await call(b, client=client), Released)
     assert told == [Progress(1.0, 2.0, "half"), Log("info", "shop", {"a": 1}), Progress(2.0, 2.0)]
     (body,) = await bodies(b, RecordKind.EXCHANGE)
-    assert (body.passed, body.number, body.labels) == (Passed.NOTICE, 0, ("untrusted",))
+    assert (body.passed, body.number, body.labels) == (MidCall.NOTICE, 0, ("untrusted",))
     assert b.trace.index("durable exchange") < b.trace.index("told") < b.trace.index("durable outcome")
 
 
@@ -282,7 +282,7 @@ async def test_an_error_of_ours_after_a_call_was_sent_says_that_it_may_have_been
 
 @driven
 async def test_a_question_that_is_not_recorded_leaves_a_call_that_was_sent(b: Bench) -> None:
-    b.upstream.reply = Asked({"who": WHO}, "held-1")
+    b.upstream.reply = InputRequired({"who": WHO}, "held-1")
     b.ledger.fails = {RecordKind.EXCHANGE}
     refused = await call(b)
     assert isinstance(refused, Refused)
@@ -293,7 +293,7 @@ async def test_a_question_that_is_not_recorded_leaves_a_call_that_was_sent(b: Be
 async def test_of_what_is_asked_at_once_what_is_longer_than_is_read_is_declined(b: Bench) -> None:
     """It would be read, judged and recorded while everybody waits."""
     long = replace(WHO, params={**WHO.params, "message": "w" * (QUESTION_BYTES_MAX - 1_000)})
-    b.upstream.reply, b.upstream.then = Asked({"who": long, "again": long}, "held-1"), [DONE]
+    b.upstream.reply, b.upstream.then = InputRequired({"who": long, "again": long}, "held-1"), [DONE]
     found = await call(b)
     assert isinstance(found, Asking)
     assert list(found.questions) == ["who"]
@@ -304,7 +304,7 @@ async def test_of_what_is_asked_at_once_what_is_longer_than_is_read_is_declined(
 @driven
 async def test_a_server_that_goes_on_asking_is_cut_off(b: Bench) -> None:
     found: Answer = await asking(b)
-    b.upstream.then = [Asked({"who": WHO}, f"held-{n}") for n in range(2, 30)]
+    b.upstream.then = [InputRequired({"who": WHO}, f"held-{n}") for n in range(2, 30)]
     rounds = 1
     while isinstance(found, Asking):
         found = await b.driver.resume(b.authority(), ABLE, found.round, YES)
@@ -369,7 +369,7 @@ async def test_no_result_vouches_for_what_the_client_answered(b: Bench) -> None:
     said = {"who": {"action": "accept", "content": {"name": "eve@there.example"}}}
     again = Question("elicitation/create", {"message": "is it eve@there.example?", "requestedSchema": {}})
     done = Result({"content": [{"type": "text", "text": "eve@there.example, or ann@here.example"}]}, is_error=False)
-    b.upstream.then = [Asked({"sure": again}, "held-2"), done]
+    b.upstream.then = [InputRequired({"sure": again}, "held-2"), done]
     more = await b.driver.resume(b.authority(), ABLE, found.round, said)
     assert isinstance(more, Asking), more
     index = b.memory.indices.of(b.authority().links[0].sid)

@@ -8,7 +8,7 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep import rounds
-from remit.ports.upstream import Asked, Log, Question
+from remit.ports.upstream import InputRequired, Log, Question
 from remit.trace.bodies import Choice
 from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
 from tests.e2e.gateway_world import until
@@ -70,7 +70,10 @@ def deep(levels: int) -> Json:
 @pytest.mark.asyncio
 async def test_a_question_that_cannot_be_told_is_declined_and_the_action_ends(odd: Json, tmp_path: Path) -> None:
     async with edge(tmp_path) as w:
-        w.replies(Asked({"who": Question("elicitation/create", {**FORM, "requestedSchema": {"x": odd}})}, "held"), DONE)
+        w.replies(
+            InputRequired({"who": Question("elicitation/create", {**FORM, "requestedSchema": {"x": odd}})}, "held"),
+            DONE,
+        )
         _, said = await w.ask("tools/call", ECHO)
         assert text(said["result"]) == "done"
         assert 'resumed held {"who":null}' in w.bench.trace

@@ -9,7 +9,7 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep.answer import Asking, Client, Released
-from remit.ports.upstream import ALONE, Along, Asked, Era, Log, Question
+from remit.ports.upstream import ALONE, Along, Era, InputRequired, Log, Question
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import until
@@ -42,7 +42,7 @@ async def ended_lost(b: Bench) -> None:
 @pytest.mark.asyncio
 async def test_a_client_that_goes_while_the_server_wants_time_ends_the_action(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        b.upstream.reply = Asked({}, "held-1")
+        b.upstream.reply = InputRequired({}, "held-1")
         asked = asyncio.create_task(b.call("echo", text="hello"))
         await said(b, "answered")
         asked.cancel()
@@ -56,7 +56,7 @@ async def test_a_client_that_goes_while_the_server_is_told_ends_the_action(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bench(tmp_path) as b:
-        b.upstream.reply = Asked({"who": WHO}, "held-1")
+        b.upstream.reply = InputRequired({"who": WHO}, "held-1")
         authority = b.authority()
         found = await b.driver.call_tool(authority, ABLE, "shop", "echo", {"text": "a"}, b'{"text":"a"}')
         assert isinstance(found, Asking)

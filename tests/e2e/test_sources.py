@@ -10,10 +10,10 @@ from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
 from remit.app.sighted import open_discovery
 from remit.app.watching_sources import FAILED, SourceWatcher
-from remit.discover.entry import Status
+from remit.discover.entry import ConditionStatus
 from remit.discover.sighting import Kind, Subject
 from remit.facts.watched import Watched, Watches
-from remit.ports.source import Found
+from remit.ports.source import SourceBatch
 from remit.work import sources
 from tests.eventually import eventually
 
@@ -40,8 +40,8 @@ async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> N
         await eventually(lambda: any(one.name.startswith("cursor/uma@") for one in discovery.inventory))
         await eventually(lambda: (FAILED, "Source list") in discovery.troubles)
         assert "there is no file" in discovery.troubles[FAILED, "Source list"].why
-        assert (watching.states["list"].status, watching.states["list"].at_ms) == (Status.FALSE, None)
-        await eventually(lambda: watching.states["shop"].status is Status.TRUE)
+        assert (watching.states["list"].status, watching.states["list"].at_ms) == (ConditionStatus.FALSE, None)
+        await eventually(lambda: watching.states["shop"].status is ConditionStatus.TRUE)
         assert "sightings; looked at again in 600 s" in watching.states["shop"].message
         assert LISTED not in discovery.inventory
         (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
@@ -49,7 +49,7 @@ async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> N
         watching.follow({"list": found})
         await eventually(lambda: LISTED in discovery.inventory)
         await eventually(lambda: (FAILED, "Source list") not in discovery.troubles)
-        await eventually(lambda: watching.states["list"].status is Status.TRUE)
+        await eventually(lambda: watching.states["list"].status is ConditionStatus.TRUE)
         watching.follow({})
         assert watching.states == {}
     finally:
@@ -63,7 +63,7 @@ async def test_an_error_of_our_own_fails_the_look_and_not_the_source(
     (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
     real, broken = ListingSource.look, [True]
 
-    async def look(self: ListingSource) -> AsyncIterator[Found]:
+    async def look(self: ListingSource) -> AsyncIterator[SourceBatch]:
         if broken:
             raise RecursionError("too deep")
         async for found in real(self):
@@ -77,12 +77,12 @@ async def test_an_error_of_our_own_fails_the_look_and_not_the_source(
     listed = Watched("list", Watches.FILE, str(tmp_path / "list.csv"), (), (), processes=True, every_s=600)
     try:
         watching.follow({"list": listed})
-        assert watching.states["list"].status is Status.UNKNOWN
-        await eventually(lambda: watching.states["list"].status is Status.FALSE)
+        assert watching.states["list"].status is ConditionStatus.UNKNOWN
+        await eventually(lambda: watching.states["list"].status is ConditionStatus.FALSE)
         assert "an error of Remit's own: RecursionError" in watching.states["list"].message
         broken.clear()
         await eventually(lambda: LISTED in discovery.inventory)
-        await eventually(lambda: watching.states["list"].status is Status.TRUE)
+        await eventually(lambda: watching.states["list"].status is ConditionStatus.TRUE)
     finally:
         await watching.close()
         await discovery.close()

@@ -15,7 +15,7 @@ from remit.pep import task
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
 from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
-from remit.trace.bodies import ActionBody, Choice, OutcomeBody, Passed, Status
+from remit.trace.bodies import ActionBody, Choice, MidCall, OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
 from tests.eventually import eventually
@@ -91,7 +91,7 @@ async def test_a_task_is_known_once_its_labels_are_durable_and_its_end_is_the_on
     name = await begun(b)
     (exchange,) = await b.records(RecordKind.EXCHANGE)
     body: Any = exchange.body
-    assert (body.passed, body.labels) == (Passed.TASK, ("untrusted",))
+    assert (body.passed, body.labels) == (MidCall.TASK, ("untrusted",))
     assert b.trace[-1] == "durable exchange"
     working = await under(b, name, status="working", ttlMs=None, statusMessage="half")
     assert working.state["statusMessage"] == "half"
@@ -203,7 +203,7 @@ async def test_what_a_task_asks_is_recorded_before_it_is_shown_and_its_answers_b
     assert set(asks.questions) == {"who", "what"}
     await under(b, name)
     bodies: list[Any] = [entry.body for entry in await b.records(RecordKind.EXCHANGE)]
-    assert [(body.passed, body.number) for body in bodies] == [(Passed.TASK, 0), (Passed.QUESTIONS, 1)]
+    assert [(body.passed, body.number) for body in bodies] == [(MidCall.TASK, 0), (MidCall.QUESTIONS, 1)]
     b.upstream.other = Result({}, is_error=False)
     answered = await b.driver.update_task(b.authority(), ABLE, "shop", name, {**NAMED, "unasked": {"action": "accept"}})
     assert isinstance(answered, Underway)

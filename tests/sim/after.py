@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from remit.adapters.sqlite import SqliteLedger
     from remit.pep.driver import Driver
-    from remit.trace.against import Kept
+    from remit.trace.against import KeptCheckpoint
     from remit.trace.report import Report
     from tests.sim.laws import Laws
 
@@ -73,7 +73,7 @@ class After:
         if known:
             self.laws.break_("goes-on", f"{sorted(known)} have no outcome though nobody waits any more")
 
-    def all(self, path: Path, against: Sequence[Kept]) -> None:
+    def all(self, path: Path, against: Sequence[KeptCheckpoint]) -> None:
         """The whole file, by the product's own verification, against what was seen and what was kept of it."""
         lost = self.laws.witness.open(path)
         if lost:
@@ -87,7 +87,7 @@ class After:
         """`remit ledger verify` beside the service finds nothing; once it cannot write, but what that broke off."""
         self._verified(path, passes=BROKEN_OFF if ledger.unwritable() else None)
 
-    def _verified(self, path: Path, against: Sequence[Kept] = (), passes: str | None = None) -> Report:
+    def _verified(self, path: Path, against: Sequence[KeptCheckpoint] = (), passes: str | None = None) -> Report:
         report = verify_file(path, against=against)
         for finding in report.findings:
             if passes is not None and passes in str(finding):

@@ -42,7 +42,7 @@ STOOD_STILL_S: Final = 5.0
 
 @dataclass(slots=True)
 class Folder:
-    """Where halts are left for a service that does not answer (`ports.halts.Left`). It outlives the process."""
+    """Where halts are left for a service that does not answer (`ports.halts.HaltInbox`). It outlives the process."""
 
     now_s: Callable[[], float]
     lying: dict[str, tuple[Stop, float]] = field(default_factory=dict[str, tuple[Stop, float]])

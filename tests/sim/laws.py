@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import canonical, digest
-from remit.trace.bodies import Passed
+from remit.trace.bodies import MidCall
 from tests.sim.allowed import Allowed, said
 from tests.sim.consent import given_of
 from tests.sim.realm import DEPTH_MAX, NOTES_MAX, Variant, meant
@@ -252,7 +252,7 @@ class Laws:
         content = digest(canonical(responses))
         self.passed[key, content] += 1
         recorded = sum(
-            one.passed is Passed.RESPONSES and one.content == content
+            one.passed is MidCall.RESPONSES and one.content == content
             for intent in self.witness.intents[key]
             if not intent.refused
             for one in intent.passed

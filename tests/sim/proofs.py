@@ -20,7 +20,7 @@ from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
 from remit.ports.transparency import NotErasable, Unprovable
-from remit.trace.against import Kept
+from remit.trace.against import KeptCheckpoint
 from remit.trace.bodies import ActionBody, Event, OutcomeBody
 from remit.trace.encoding import decode_body
 from remit.trace.erasing import frames
@@ -144,10 +144,10 @@ class Proofs(Law):
                 if not _is_bare(kept, RecordKind.INTENT if ref in witness.by_ref else RecordKind.OUTCOME):
                     self.laws.break_("erased-is-gone", f"{ref} was erased, and what is kept of it says what it said")
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[KeptCheckpoint]:
         """Some of what was signed, as those who kept it would hold it against the ledger."""
         some = [*self.notes[:: max(1, len(self.notes) // 4)], *self.notes[-1:]]
-        return [Kept(f"kept of {_says(note).size}", note, _says(note)) for note in some]
+        return [KeptCheckpoint(f"kept of {_says(note).size}", note, _says(note)) for note in some]
 
     def _counted(self, said: Checkpoint) -> None:
         if root_of(self.laws.witness.leaves[: said.size]) != said.root:

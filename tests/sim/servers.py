@@ -16,11 +16,11 @@ from remit.facts.capability import takes_tasks
 from remit.ports.upstream import (
     ALONE,
     Along,
-    Asked,
     Begun,
     Changed,
     Era,
     Failure,
+    InputRequired,
     Introduction,
     Log,
     Notice,
@@ -204,15 +204,15 @@ class Server:
             case "asks" if "elicitation" in along.capabilities:
                 called.number += 1
                 params: Mapping[str, Json] = {"message": self._mark(called), "requestedSchema": FORM}
-                return Asked({"q": Question("elicitation/create", params)}, called)
+                return InputRequired({"q": Question("elicitation/create", params)}, called)
             case "samples":
                 called.number += 1
                 message: Json = {"role": "user", "content": {"type": "text", "text": self._mark(called)}}
                 params = {"messages": [message], "maxTokens": 5}
-                return Asked({"q": Question("sampling/createMessage", params)}, called)
+                return InputRequired({"q": Question("sampling/createMessage", params)}, called)
             case "waits":
                 called.number += 1
-                return Asked({}, called)
+                return InputRequired({}, called)
             case "begins" if takes_tasks(along.capabilities):
                 ident = f"task-{self.marks()}"
                 self._tasks[ident] = (called, self.random.choice(("completed", "failed", "cancelled")))

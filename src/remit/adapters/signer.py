@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from remit.adapters.keyring import Keyring, SigningKey
 from remit.control.authority import TOKEN_CHARS_MAX, TTL_MAX_S
 from remit.facts.canonical import Json, canonical
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 from remit.ports.system import Clock
 
 ALGORITHM: Final = "Ed25519"
@@ -59,17 +59,17 @@ class Ed25519Signer:
     def verify(self, token: str, now_ms: int) -> Mapping[str, Json]:
         """See `ports.signer.Signer.verify`."""
         if len(token) > TOKEN_CHARS_MAX or not token.isascii() or token.count(".") != 2:
-            raise TokenInvalid(Cause.MALFORMED, "this is not one of Remit's tokens")
+            raise TokenInvalid(TokenRefusal.MALFORMED, "this is not one of Remit's tokens")
         key = self._key(_object(token.partition(".")[0]))
         try:
             jws.deserialize_compact(token, key.key, algorithms=[ALGORITHM])
         except (JoseError, ValueError) as error:
-            raise TokenInvalid(Cause.UNKNOWN, "the token's signature is not ours") from error
+            raise TokenInvalid(TokenRefusal.UNKNOWN, "the token's signature is not ours") from error
         claims = _object(token.split(".")[1])
         if claims.get("iss") != self._issuer:
-            raise TokenInvalid(Cause.UNKNOWN, "the token comes from another issuer")
+            raise TokenInvalid(TokenRefusal.UNKNOWN, "the token comes from another issuer")
         if claims.get("aud") != self._audience:
-            raise TokenInvalid(Cause.WRONG_AUDIENCE, "the token is for another service")
+            raise TokenInvalid(TokenRefusal.WRONG_AUDIENCE, "the token is for another service")
         _in_time(claims, now_ms)
         return claims
 
@@ -85,10 +85,12 @@ class Ed25519Signer:
     def _key(self, header: Mapping[str, Json]) -> SigningKey:
         kid = header.get("kid")
         if header != {"alg": ALGORITHM, "typ": TYPE, "kid": kid}:
-            raise TokenInvalid(Cause.MALFORMED, "the token's header is not one Remit writes")
+            raise TokenInvalid(TokenRefusal.MALFORMED, "the token's header is not one Remit writes")
         key = self._keys.get(kid) if isinstance(kid, str) else None
         if key is None:
-            raise TokenInvalid(Cause.UNKNOWN, "the token was signed by a key this service has not: it is another's")
+            raise TokenInvalid(
+                TokenRefusal.UNKNOWN, "the token was signed by a key this service has not: it is another's"
+            )
         return key
 
 
@@ -96,11 +98,11 @@ def _in_time(claims: Mapping[str, Json], now_ms: int) -> None:
     expires, issued = claims.get("exp"), claims.get("iat")
     starts = claims.get("nbf", issued)
     if not isinstance(expires, int) or not isinstance(issued, int) or not isinstance(starts, int):
-        raise TokenInvalid(Cause.MALFORMED, "the token does not say when it begins and ends")
+        raise TokenInvalid(TokenRefusal.MALFORMED, "the token does not say when it begins and ends")
     if now_ms >= expires * 1000:
-        raise TokenInvalid(Cause.EXPIRED, "the token has expired")
+        raise TokenInvalid(TokenRefusal.EXPIRED, "the token has expired")
     if max(starts, issued) * 1000 > now_ms + LEEWAY_S * 1000:
-        raise TokenInvalid(Cause.NOT_YET, "the token is not valid yet")
+        raise TokenInvalid(TokenRefusal.NOT_YET, "the token is not valid yet")
 
 
 def _object(segment: str) -> Mapping[str, Json]:
@@ -108,7 +110,7 @@ def _object(segment: str) -> Mapping[str, Json]:
         padded = segment + "=" * (-len(segment) % 4)
         value: object = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise TokenInvalid(Cause.MALFORMED, "this is not one of Remit's tokens") from error
+        raise TokenInvalid(TokenRefusal.MALFORMED, "this is not one of Remit's tokens") from error
     if not isinstance(value, dict):
-        raise TokenInvalid(Cause.MALFORMED, "this is not one of Remit's tokens")
+        raise TokenInvalid(TokenRefusal.MALFORMED, "this is not one of Remit's tokens")
     return value  # pyright: ignore[reportUnknownVariableType]

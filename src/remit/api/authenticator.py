@@ -22,7 +22,7 @@ from remit.control.authority import (
     read_claims,
 )
 from remit.facts.agent import Authority
-from remit.ports.signer import Cause, Signer, TokenInvalid
+from remit.ports.signer import Signer, TokenInvalid, TokenRefusal
 from remit.ports.system import Clock
 
 CACHED_MAX: Final = 10_000
@@ -91,12 +91,12 @@ class Authenticator:
             case Acting(authority=found):
                 return found
             case _:
-                raise TokenInvalid(Cause.WRONG_KIND, "only an agent's token or a session token may act")
+                raise TokenInvalid(TokenRefusal.WRONG_KIND, "only an agent's token or a session token may act")
 
     def caller(self, bearer: str | None) -> Caller:
         """Who bears `bearer` (the token alone, without the scheme). Raises `TokenInvalid`."""
         if not bearer:
-            raise TokenInvalid(Cause.MISSING, "no bearer token was sent")
+            raise TokenInvalid(TokenRefusal.MISSING, "no bearer token was sent")
         cached = self._cached.get(bearer)
         if cached is not None:
             expires_ms, caller = cached
@@ -104,9 +104,9 @@ class Authenticator:
                 self._cached.move_to_end(bearer)
                 return caller
             del self._cached[bearer]
-            raise TokenInvalid(Cause.EXPIRED, "the token has expired")
+            raise TokenInvalid(TokenRefusal.EXPIRED, "the token has expired")
         if len(bearer) > TOKEN_CHARS_MAX:
-            raise TokenInvalid(Cause.MALFORMED, f"a token has at most {TOKEN_CHARS_MAX} characters")
+            raise TokenInvalid(TokenRefusal.MALFORMED, f"a token has at most {TOKEN_CHARS_MAX} characters")
         if bearer.startswith(ADMIN_PREFIX):
             return self._admin(bearer)
         claims = self.claims(bearer)
@@ -121,9 +121,9 @@ class Authenticator:
         try:
             claims = read_claims(self._signer.verify(bearer, self._clock.now_ms()))
         except ClaimsInvalid as error:
-            raise TokenInvalid(Cause.MALFORMED, f"the token's claims are odd: {error}") from error
+            raise TokenInvalid(TokenRefusal.MALFORMED, f"the token's claims are odd: {error}") from error
         if any(token in self._revoked for token in (claims.token, *claims.ancestors)):
-            raise TokenInvalid(Cause.REVOKED, "the token, or one it came from, was revoked")
+            raise TokenInvalid(TokenRefusal.REVOKED, "the token, or one it came from, was revoked")
         return claims
 
     def revoke(self, token: str) -> None:
@@ -147,7 +147,7 @@ class Authenticator:
             if hmac.compare_digest(told, stored.encode()):
                 found = ident
         if found is None:
-            raise TokenInvalid(Cause.UNKNOWN, "this is not the admin token of this service")
+            raise TokenInvalid(TokenRefusal.UNKNOWN, "this is not the admin token of this service")
         return Admin(found)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from remit.discover.entry import Entry
+from remit.discover.entry import InventoryEntry
 from remit.discover.health import SourceState
-from remit.discover.reconcile import Counts
+from remit.discover.reconcile import PassageCounts
 from remit.discover.sighting import Kind, Sighting, Subject, Verb
 from remit.ports.source import Trouble
 
@@ -15,7 +15,7 @@ from remit.ports.source import Trouble
 class Listed:
     """Entries of the inventory; `total` counts those that there are, `refused` what was too much, by source."""
 
-    items: Sequence[Entry]
+    items: Sequence[InventoryEntry]
     total: int
     refused: Mapping[str, int]
     troubles: Sequence[Trouble]
@@ -29,7 +29,7 @@ class Covered:
     """
 
     name: str
-    counts: Counts
+    counts: PassageCounts
     agents: int
     models: int
 
@@ -45,7 +45,7 @@ class Discovering(Protocol):
         """How every source does."""
         ...
 
-    async def entry(self, subject: Subject) -> Entry | None:
+    async def entry(self, subject: Subject) -> InventoryEntry | None:
         """The entry that `subject` is a name of."""
         ...
 

@@ -20,7 +20,7 @@ from remit.control.authority import NotDelegable, attenuate
 from remit.facts.record import Ref
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Deny, Escalate, Permit
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 
 router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
 
@@ -47,7 +47,7 @@ class Refused(Exception):
         *,
         status: int = 400,
         ref: str | None = None,
-        cause: Cause | None = None,
+        cause: TokenRefusal | None = None,
     ) -> None:
         super().__init__(why)
         self.error = error
@@ -174,7 +174,7 @@ def _subject(form: Mapping[str, str], services: Services) -> Acting:
         caller = services.authenticator.caller(form["subject_token"])
         if isinstance(caller, Acting):
             return caller
-        raise TokenInvalid(Cause.WRONG_KIND, "only an agent's or a session's authority is handed on")
+        raise TokenInvalid(TokenRefusal.WRONG_KIND, "only an agent's or a session's authority is handed on")
     except TokenInvalid as error:
         # RFC 8693 section 2.2.2 gives the code. The subject token is the credential here: hence 401.
         raise Refused(

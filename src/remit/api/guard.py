@@ -11,7 +11,7 @@ from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
 from remit.facts.strictjson import JsonRefused, parse
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 _JSON: Final = "application/json"
@@ -138,10 +138,10 @@ def bearer(request: Request) -> str:
     """The token of the one `Authorization: Bearer` header. Raises `TokenInvalid`."""
     sent = request.headers.getlist("authorization")
     if not sent:
-        raise TokenInvalid(Cause.MISSING, "no bearer token was sent")
+        raise TokenInvalid(TokenRefusal.MISSING, "no bearer token was sent")
     scheme, _, token = sent[0].partition(" ")
     if len(sent) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise TokenInvalid(Cause.MALFORMED, "send exactly one header: Authorization: Bearer TOKEN")
+        raise TokenInvalid(TokenRefusal.MALFORMED, "send exactly one header: Authorization: Bearer TOKEN")
     return token.strip()
 
 

@@ -24,11 +24,11 @@ from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests_inventory import ClaimRequest, SettledRequest, SightingsRequest
 from remit.api.services import Services
-from remit.discover.entry import Entry
+from remit.discover.entry import InventoryEntry
 from remit.discover.health import SourceState
-from remit.discover.reconcile import Counts, total
-from remit.discover.sighting import Confidence, Kind, Subject, Verb, parsed
-from remit.discover.written import from_json
+from remit.discover.reconcile import PassageCounts, total
+from remit.discover.sighting import Kind, SourceConfidence, Subject, Verb, parsed
+from remit.discover.sighting_json import from_json
 
 router = APIRouter(route_class=GuardedRoute, tags=["inventory"])
 
@@ -89,7 +89,7 @@ async def take(asked: SightingsRequest, services: With, caller: ByAdmin) -> Inve
         sightings = [from_json(one) for one in asked.sightings]
     except ValueError as error:
         raise Problem(400, "this is no sighting", why=str(error)) from error
-    if any(one.confidence >= Confidence.ENFORCED for one in sightings):
+    if any(one.confidence >= SourceConfidence.ENFORCED for one in sightings):
         raise Problem(400, "this is no sighting", why="what is enforced or stated is known here, not handed over")
     await services.discovery.take(sightings, named(caller))
     return InventoryAnswer(items=[], total=len(sightings), refused={}, troubles=[], sources=[])
@@ -118,7 +118,7 @@ def subject_of(name: str) -> Subject:
         raise Problem(400, "this names nothing in the inventory", why=str(error), next="remit get inventory") from error
 
 
-def entry_view(entry: Entry) -> EntryAnswer:
+def entry_view(entry: InventoryEntry) -> EntryAnswer:
     """`entry` as it is answered."""
     return EntryAnswer(
         name=str(entry.subject),
@@ -177,7 +177,7 @@ def entry_view(entry: Entry) -> EntryAnswer:
     )
 
 
-def word(confidence: Confidence) -> str:
+def word(confidence: SourceConfidence) -> str:
     """How a confidence is written."""
     return confidence.name.lower()
 
@@ -192,7 +192,7 @@ def _source(state: SourceState) -> SourceAnswer:
     )
 
 
-async def _entry(services: Services, name: str) -> Entry:
+async def _entry(services: Services, name: str) -> InventoryEntry:
     found = await services.discovery.entry(subject_of(name))
     if found is None:
         raise not_found(f"entry in the inventory: {name}", "remit get inventory")
@@ -200,7 +200,7 @@ async def _entry(services: Services, name: str) -> Entry:
 
 
 def _row(row: Covered) -> CoverageRow:
-    counts: Counts = row.counts
+    counts: PassageCounts = row.counts
     seen = counts.passed + counts.observed
     share = round(counts.passed / seen, 4) if seen else None
     return CoverageRow(

@@ -17,7 +17,7 @@ from remit.facts.environment import environment_of
 from remit.facts.session import TooManyWords
 from remit.ports.credentials import LoginRefused
 from remit.ports.ledger import LedgerUnwritable
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 
 _LOG: Final = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -35,7 +35,7 @@ class Problem(Exception):
         next: str = "",
         problems: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
-        cause: Cause | None = None,
+        cause: TokenRefusal | None = None,
     ) -> None:
         super().__init__(title)
         self.status = status
@@ -75,7 +75,7 @@ def forbidden(why: str, following: str = "") -> Problem:
 def unauthenticated(error: TokenInvalid) -> Problem:
     """401 with the challenge of RFC 6750 section 3."""
     challenge = 'Bearer realm="remit"'
-    if error.cause is not Cause.MISSING:
+    if error.cause is not TokenRefusal.MISSING:
         challenge += f', error="invalid_token", error_description="{error}"'
     return Problem(
         401,

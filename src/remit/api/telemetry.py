@@ -11,7 +11,7 @@ import orjson
 
 from remit.api.authenticator import Acting, Caller
 from remit.ports.signer import TokenInvalid
-from remit.ports.telemetry import Malformed, Receiver, Sent
+from remit.ports.telemetry import MalformedTelemetry, Receiver, Sent
 
 PATH: Final = "/otlp/v1/traces"
 _JSON: Final = b"application/json"
@@ -41,7 +41,7 @@ class TelemetryPages:
         heads: dict[bytes, bytes] = dict(scope["headers"])
         try:
             if sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
-                raise Malformed("otlp/authorization", "one Authorization header names who sends an export")
+                raise MalformedTelemetry("otlp/authorization", "one Authorization header names who sends an export")
             caller = self._caller(_bearer(heads.get(b"authorization", b"")))
             body = await _body(receive, self._body_bytes_max)
             if body is None:
@@ -52,7 +52,7 @@ class TelemetryPages:
             answered = await self._receiver.receive(Sent(kind, encoding, body, agent))
         except TokenInvalid as error:
             await _refuse(send, 401, f"token/{error.cause.value}", str(error))
-        except Malformed as error:
+        except MalformedTelemetry as error:
             await _refuse(send, error.status, error.code, str(error))
         else:
             await _send(send, 200, answered, kind.encode("latin-1"))
@@ -64,7 +64,7 @@ def _bearer(header: bytes) -> str | None:
 
 
 async def _body(receive: Receive, bytes_max: int) -> bytes | None:
-    """The whole body; None where the client left. Raises `Malformed` beyond `bytes_max`."""
+    """The whole body; None where the client left. Raises `MalformedTelemetry` beyond `bytes_max`."""
     data = bytearray()
     while True:
         message = await receive()
@@ -72,7 +72,7 @@ async def _body(receive: Receive, bytes_max: int) -> bytes | None:
             return None
         data += message.get("body", b"")
         if len(data) > bytes_max:
-            raise Malformed("otlp/bytes", f"an export has at most {bytes_max} bytes", status=413)
+            raise MalformedTelemetry("otlp/bytes", f"an export has at most {bytes_max} bytes", status=413)
         if not message.get("more_body", False):
             return bytes(data)
 

@@ -18,7 +18,7 @@ from remit.control.resources import ResourceKind
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_S
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
@@ -136,7 +136,7 @@ def _to_revoke(text: str, services: Services) -> tuple[str, int]:
     try:
         claims = services.authenticator.claims(text)
     except TokenInvalid as error:
-        if error.cause in {Cause.EXPIRED, Cause.REVOKED}:
+        if error.cause in {TokenRefusal.EXPIRED, TokenRefusal.REVOKED}:
             raise Problem(409, "nothing to revoke", why=str(error), next="revoke by id to be sure") from error
         raise Problem(400, "not a token of this service", why=str(error), next="remit token revoke ID") from error
     return claims.token, claims.expires_s * 1000

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.adapters.private import write_private
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import Settings
 
 _SCHEMES: Final = {80: "http", 443: "https"}
@@ -34,12 +34,12 @@ def reached_as(settings: Settings, port: int, resource: str) -> tuple[frozenset[
 def issuer_of(data: Path, resource: str) -> str:
     """Who signs here, and for whom: fixed at the first start, so that tokens outlive a change of port.
 
-    Raises `Failure` where it is not the address of anything, `OSError` where it cannot be kept.
+    Raises `CommandFailure` where it is not the address of anything, `OSError` where it cannot be kept.
     """
     kept = data / "issuer"
     if not kept.exists():
         if _ISSUER.fullmatch(resource) is None:
-            raise Failure(
+            raise CommandFailure(
                 f"nobody can sign as {resource}",
                 why="what tokens name as their issuer is an address in ASCII",
                 next="name one: remit up --public-url https://remit.example.com",
@@ -48,7 +48,7 @@ def issuer_of(data: Path, resource: str) -> str:
         write_private(kept, resource.encode("ascii"))
     issuer = kept.read_text("ascii", errors="replace").strip()
     if _ISSUER.fullmatch(issuer) is None:
-        raise Failure(
+        raise CommandFailure(
             f"{kept} does not say who signs tokens",
             why="it is empty, or holds no http or https address; a start that was cut short may have left it so",
             next=f"write the address into it under which tokens were signed; if there are none yet: rm {kept}",

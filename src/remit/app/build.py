@@ -41,7 +41,7 @@ from remit.app.addresses import reached_as
 from remit.app.bundles import Bundles
 from remit.app.closing import Closes, close_all
 from remit.app.drifting import Drifts
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.fleet import Fleet
 from remit.app.front import Front
 from remit.app.http import Bounds
@@ -135,14 +135,17 @@ class Service:
 
 
 def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
-    """The workspace as it is now, compiled. Raises `Failure` with every problem, and leaves no new data folder then."""
+    """The workspace as it is now, compiled.
+
+    Raises `CommandFailure` with every problem, and leaves no new data folder then.
+    """
     folder = Folder(settings.workspace)
     new = not settings.data.exists()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundles = Bundles(settings.data / BUNDLES)
     try:
         running = _governing(settings, folder, bundles)
-    except Failure:
+    except CommandFailure:
         if new:
             bundles.discard()
         raise
@@ -154,7 +157,7 @@ def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Running:
     try:
         running = prepare(_source(folder, bundles), bundles, Telling(say))
     except Invalid as error:
-        raise Failure(
+        raise CommandFailure(
             f"the workspace {settings.workspace} does not validate",
             why="\n        ".join(error.problems),
             next="correct it and start again (a new one: remit init DIR)",
@@ -184,7 +187,7 @@ def _introduced(driver: Driver, resource: str) -> str:
 
 
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
-    """Join everything for a service that answers on `port`. Raises `Failure`."""
+    """Join everything for a service that answers on `port`. Raises `CommandFailure`."""
     folder, bundles, running = open_workspace(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
     ledger, signer, notary = await opened(settings, resource)
@@ -280,15 +283,15 @@ def _outbox(
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:
-    """Start `runtime`; where it cannot, close what was `opened` and raise `Failure`."""
+    """Start `runtime`; where it cannot, close what was `opened` and raise `CommandFailure`."""
     try:
         await runtime.start()
     except KeyringUnusable as error:
         await close_all(*opened)
-        raise Failure("the workspace declares secrets, and their key cannot be used", why=str(error)) from error
+        raise CommandFailure("the workspace declares secrets, and their key cannot be used", why=str(error)) from error
     except Invalid as error:
         await close_all(*opened)
-        raise Failure(
+        raise CommandFailure(
             "the workspace breaks what it guarantees",
             why="\n        ".join(error.problems),
             next="correct it; or start without the guarantee, have it signed off, and: remit apply",

@@ -8,16 +8,16 @@ from typing import Final
 
 import yaml
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.replaying import bundle_of
 from remit.app.reports import Check, Finding
 from remit.app.testing import cases_of
 from remit.assure.cases import Case
 from remit.assure.chains.cut import Cut, Forbid, cut
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.goals import DUTIES, FINAL, OUTSIDE, goal_of
-from remit.assure.chains.search import STATES_MAX, STEPS_MAX, Bounds
+from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.search import STATES_MAX, STEPS_MAX, SearchLimits
 from remit.assure.chains.written import case, story, title
 from remit.assure.trying import failures
 from remit.control.lock import FILE as LOCK
@@ -32,7 +32,7 @@ class Chains:
     """What was found in a workspace, and what ends it; `cut` is None where nothing has to be ended."""
 
     bundle: Bundle
-    result: Result
+    result: SearchResult
     cut: Cut | None
 
 
@@ -44,14 +44,16 @@ def searched(
     states: int = STATES_MAX,
     steps: int = STEPS_MAX,
 ) -> Chains:
-    """Search `workspace` for chains, for at most `seconds`, and look for what ends them. Raises `Failure`."""
+    """Search `workspace` for chains, for at most `seconds`, and look for what ends them. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     if user is not None and user not in bundle.catalog.users:
         why = f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}"
-        raise Failure(f"there is no user named {user[:64]}", why=why, next="remit get users", exit=Exit.NOT_FOUND)
+        raise CommandFailure(
+            f"there is no user named {user[:64]}", why=why, next="remit get users", exit=Exit.NOT_FOUND
+        )
 
-    def search(one: Bundle) -> Result:
-        return chains(one, Bounds(states, steps, _until(seconds)), user)
+    def search(one: Bundle) -> SearchResult:
+        return chains(one, SearchLimits(states, steps, _until(seconds)), user)
 
     result = search(bundle)
     if not result.free:

@@ -22,17 +22,17 @@ from remit.app.runtime import Runtime
 from remit.app.settings import OUTBOX, Settings
 from remit.app.signing import UNSIGNED
 from remit.control.difference import one_line
-from remit.discover.entry import Status
+from remit.discover.entry import ConditionStatus
 from remit.discover.health import SourceState
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Catalog, Stdio
 from remit.facts.stop import Stop, typed
 from remit.pdp.stopping import runs
-from remit.ports.credentials import CredentialState, Standing
+from remit.ports.credentials import CredentialState, CredentialStatus
 from remit.ports.ledger import Ledger
-from remit.ports.notifier import Standing as Fares
+from remit.ports.notifier import ChannelStatus as Fares
 from remit.ports.transparency import Signed
-from remit.ports.upstream import Health
+from remit.ports.upstream import ServerHealth
 
 SIGNED_S_MAX: Final = 10.0
 """Without a checkpoint over everything, after which something is wrong: it is due every second."""
@@ -54,7 +54,7 @@ class DoctorInputs:
 
 async def checks(
     runtime: Runtime,
-    health: Callable[[], Mapping[str, Health]],
+    health: Callable[[], Mapping[str, ServerHealth]],
     credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
@@ -100,7 +100,7 @@ async def checks(
     return found
 
 
-async def _pins(runtime: Runtime, health: Callable[[], Mapping[str, Health]]) -> Sequence[ServerPin]:
+async def _pins(runtime: Runtime, health: Callable[[], Mapping[str, ServerHealth]]) -> Sequence[ServerPin]:
     """Every server's live tools against the lock; one that answers nothing is not waited for until it is given up."""
     asked = {name: asyncio.ensure_future(runtime.pins(name)) for name in sorted(runtime.bundle.catalog.servers)}
     try:
@@ -232,7 +232,7 @@ def checkpoint(signed: Signed) -> Check:
     return Check("checkpoint", False, why, "remit ledger verify")  # noqa: FBT003
 
 
-def _server(server: ServerPin, health: Health | None) -> Check:
+def _server(server: ServerPin, health: ServerHealth | None) -> Check:
     name = f"server {server.server}"
     if server.unreachable:
         said = health.stderr.strip().splitlines()[-1:] if health is not None else []
@@ -247,7 +247,7 @@ def _server(server: ServerPin, health: Health | None) -> Check:
 
 
 def _source(name: str, state: SourceState) -> Check:
-    failed = state.status is Status.FALSE
+    failed = state.status is ConditionStatus.FALSE
     return Check(f"source {name}", not failed, state.message, f"remit describe source {name}" if failed else None)
 
 
@@ -255,7 +255,7 @@ def _credential(state: CredentialState) -> Check:
     """How a server's credential stands, never what it is."""
     until = f" until {instant(state.until_ms)}" if state.until_ms is not None else ""
     why = f": {state.why}" if state.why else ""
-    wants_person = state.standing in {Standing.NEEDS_LOGIN, Standing.EXPIRED}
+    wants_person = state.standing in {CredentialStatus.NEEDS_LOGIN, CredentialStatus.EXPIRED}
     mend = f"remit servers login {state.server}" if wants_person else f"remit describe server {state.server}"
     text = f"{state.standing.value}{until}{why}"
     return Check(f"credential {state.server}", state.usable, text, None if state.usable else mend)

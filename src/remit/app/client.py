@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import closed_way, service_url
 
 _TIMEOUT_S: Final = 120.0
@@ -42,7 +42,7 @@ def read_token(token_file: Path | None) -> str | None:
     try:
         return named.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(
+        raise CommandFailure(
             f"cannot read the token file {named}",
             why=str(error),
             next="check the path, or set REMIT_TOKEN",
@@ -57,7 +57,7 @@ class Client:
         self._url = urlsplit(url or service_url())
         self._token = token
         if self._url.scheme not in {"http", "https"} or not self._url.hostname:
-            raise Failure(
+            raise CommandFailure(
                 f"not a service address: {url or service_url()}",
                 next="set REMIT_URL, for example http://127.0.0.1:7070",
                 exit=Exit.USAGE,
@@ -67,7 +67,10 @@ class Client:
         )
 
     def awake(self, timeout_s: float) -> None:
-        """See that the service answers anything within `timeout_s`. Raises `Failure`, by `Exit.TIMEOUT` if not."""
+        """See that the service answers anything within `timeout_s`.
+
+        Raises `CommandFailure`, by `Exit.TIMEOUT` if not.
+        """
         connection, _ = self._open("GET", "/healthz", None, timeout_s=timeout_s, root="")
         connection.close()
 
@@ -162,7 +165,7 @@ class Client:
             connection.close()
             raise self._unanswered(error) from error
 
-    def _unanswered(self, error: Exception) -> Failure:
+    def _unanswered(self, error: Exception) -> CommandFailure:
         why = str(error) or type(error).__name__
         following = "start the service with: remit up --workspace DIR (or set REMIT_URL)"
         if speaks_http(error):
@@ -170,16 +173,16 @@ class Client:
             following = f"set REMIT_URL={self._url._replace(scheme='http').geturl()}"
         elif isinstance(error, ssl.SSLError):
             following = "check the service's certificate, or set REMIT_URL"
-        return Failure(f"no answer from {self._url.geturl()}", why=why, next=following, exit=Exit.UNREACHABLE)
+        return CommandFailure(f"no answer from {self._url.geturl()}", why=why, next=following, exit=Exit.UNREACHABLE)
 
-    def _late(self) -> Failure:
-        return Failure(
+    def _late(self) -> CommandFailure:
+        return CommandFailure(
             f"{self._url.geturl()} took too long to answer",
             next="look at the service: remit doctor",
             exit=Exit.TIMEOUT,
         )
 
-    def _refused(self, status: int, data: bytes) -> Failure:
+    def _refused(self, status: int, data: bytes) -> CommandFailure:
         try:
             problem: dict[str, Any] = json.loads(data)
         except ValueError:
@@ -191,4 +194,4 @@ class Client:
         if status == 401 and not following:
             following = "set REMIT_TOKEN or pass --token-file"
         exit_code = _EXITS.get(status, Exit.UNREACHABLE if status >= 500 else Exit.NEGATIVE)
-        return Failure(what, why=why, next=following, exit=exit_code)
+        return CommandFailure(what, why=why, next=following, exit=exit_code)

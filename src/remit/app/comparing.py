@@ -23,7 +23,7 @@ from remit.facts.catalog import Definition, Http, Server, Stdio, Tool
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.ports.credentials import CredentialState
-from remit.ports.upstream import Health
+from remit.ports.upstream import ServerHealth
 from remit.protect.detect.poison import Poison, poison
 
 STDERR_LINES_MAX: Final = 20
@@ -33,7 +33,7 @@ STDERR_LINES_MAX: Final = 20
 class States:
     """What only the running service knows, by name: of servers their health and credentials, of Sources how they do."""
 
-    health: Mapping[str, Health]
+    health: Mapping[str, ServerHealth]
     credentials: Mapping[str, CredentialState]
     sources: Mapping[str, SourceState]
 
@@ -150,7 +150,7 @@ def _status(kind: ResourceKind, name: str, bundle: Bundle, states: States) -> Ma
     return {}
 
 
-def mended(server: Server | None, health: Health) -> Mapping[str, Json]:
+def mended(server: Server | None, health: ServerHealth) -> Mapping[str, Json]:
     """What to do outside Remit about a server that is not reached; nothing where `last_error` says all of it."""
     if server is None or health.last_error is None or health.state == "up":
         return {}

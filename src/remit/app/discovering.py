@@ -12,11 +12,11 @@ from remit.adapters.sources.listing import ListingSource
 from remit.adapters.sources.repo import RepoSource
 from remit.adapters.system import SystemClock
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.discover.sighting import Sighting
-from remit.discover.written import to_json
-from remit.ports.source import Found, Source, SourceFailed, Trouble
-from remit.work.sources import Health, watch
+from remit.discover.sighting_json import to_json
+from remit.ports.source import SightingSource, SourceBatch, SourceFailed, Trouble
+from remit.work.sources import SourceHealth, watch
 
 SIGHTINGS_MAX: Final = 200_000
 """Sightings that are held at once; what more there is has to be sent."""
@@ -39,11 +39,11 @@ class DiscoveryResult:
         }
 
 
-def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) -> Source:
+def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) -> SightingSource:
     """This machine as a source; without `homes`, that of whoever asks."""
     for folder in (*homes, *projects):
         if not folder.is_dir():
-            raise Failure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
+            raise CommandFailure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
     named = [Home(folder.resolve().name or "root", folder.resolve()) for folder in homes] or [own_home()]
     return HostSource(
         socket.gethostname(),
@@ -54,36 +54,39 @@ def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) ->
     )
 
 
-def repository(folder: Path, name: str) -> Source:
+def repository(folder: Path, name: str) -> SightingSource:
     """A folder of source code as a source."""
     if not folder.is_dir():
-        raise Failure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
+        raise CommandFailure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
     return RepoSource(folder, SystemClock().now_ms, name)
 
 
-def listed(file: Path) -> Source:
+def listed(file: Path) -> SightingSource:
     """A file that somebody made as a source."""
     return ListingSource(file, SystemClock().now_ms)
 
 
-Looked = Callable[[Health, float, Sequence[Trouble]], None]
+Looked = Callable[[SourceHealth, float, Sequence[Trouble]], None]
 """How a look went, the seconds until the next one, and what could not be taken."""
 
 
-def keep_looking(source: Source, client: Client, every_s: float, looked: Looked) -> None:
-    """Look every `every_s` and send what is seen, until interrupted. Raises `Failure` where it may not be sent."""
+def keep_looking(source: SightingSource, client: Client, every_s: float, looked: Looked) -> None:
+    """Look every `every_s` and send what is seen, until interrupted.
+
+    Raises `CommandFailure` where it may not be sent.
+    """
     troubles: list[Trouble] = []
 
-    def told(health: Health, wait_s: float) -> None:
+    def told(health: SourceHealth, wait_s: float) -> None:
         looked(health, wait_s, troubles)
         troubles.clear()
 
-    async def take(found: Found) -> None:
+    async def take(found: SourceBatch) -> None:
         troubles.extend(found.troubles)
         for start in range(0, len(found.sightings), SENT_AT_ONCE):
             try:
                 await asyncio.to_thread(_send, client, found.sightings[start : start + SENT_AT_ONCE])
-            except Failure as failure:
+            except CommandFailure as failure:
                 if failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
                     raise
                 raise SourceFailed(failure.what) from failure
@@ -91,12 +94,12 @@ def keep_looking(source: Source, client: Client, every_s: float, looked: Looked)
     asyncio.run(watch(source, every_s, take, told))
 
 
-def look(source: Source, client: Client | None = None) -> DiscoveryResult:
-    """Look once. With `client`, send what is seen as it is seen. Raises `Failure` where nothing can be seen."""
+def look(source: SightingSource, client: Client | None = None) -> DiscoveryResult:
+    """Look once. With `client`, send what is seen as it is seen. Raises `CommandFailure` where nothing can be seen."""
     return asyncio.run(_look(source, client))
 
 
-async def _look(source: Source, client: Client | None) -> DiscoveryResult:
+async def _look(source: SightingSource, client: Client | None) -> DiscoveryResult:
     seen = DiscoveryResult()
     waiting: list[Sighting] = []
     try:
@@ -114,7 +117,7 @@ async def _look(source: Source, client: Client | None) -> DiscoveryResult:
                     seen.sent += _send(client, waiting[:SENT_AT_ONCE])
                     del waiting[:SENT_AT_ONCE]
     except SourceFailed as failed:
-        raise Failure(
+        raise CommandFailure(
             f"{source.name} could not be looked at", why=str(failed), next=failed.next, exit=Exit.INVALID
         ) from failed
     if client is not None and waiting:

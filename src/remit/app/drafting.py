@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from remit.control.difference import one_line
-from remit.discover.carried import Way
+from remit.discover.carried import PermittedUsage
 from remit.discover.discretion import HIDDEN
-from remit.discover.least import Named, Use, least
+from remit.discover.least import PolicyVocabulary, UsedAction, least
 from remit.discover.sighting import Kind, parsed
-from remit.discover.used import Used
+from remit.discover.usage import Usage
 from remit.facts.action import ActionKind
 
 _HEAD: Final = "apiVersion: remit.dev/v1alpha1\nkind: {}\n"
@@ -59,7 +59,7 @@ class Drafted:
 
 def draft(name: str, entry: Mapping[str, Any], around: Around, owner: str | None, purpose: str | None) -> Drafted:
     """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`."""
-    counts, unnamed = Counter[Use](), list[str]()
+    counts, unnamed = Counter[UsedAction](), list[str]()
     servers: dict[str, str] = {}
     said: dict[str, str] = {}
     for link in entry["links"]:
@@ -79,8 +79,8 @@ def draft(name: str, entry: Mapping[str, Any], around: Around, owner: str | None
     meant = purpose or f"to be said; it {seen}"
     spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(meant)}\n  mode: enforce\n"
     found = f"# {one_line(entry['name'])} {seen}\n"
-    used = {use: (Way(Used(count)),) for use, count in counts.items()}
-    policies = least(name, used, (), Named({tool: {} for tool in around.tools}), entry["first"][:10]).text
+    used = {use: (PermittedUsage(Usage(count)),) for use, count in counts.items()}
+    policies = least(name, used, (), PolicyVocabulary({tool: {} for tool in around.tools}), entry["first"][:10]).text
     notes = "".join(
         f"// not permitted: it uses {one_line(one)}, which {_lacking(one)}{f'; {said[one]}' if one in said else ''}\n"
         for one in unnamed
@@ -136,9 +136,9 @@ def _server(name: str, to: str, command: tuple[str, ...] | str, traits: list[Map
     return "\n".join([*notes, head])
 
 
-def _use(to: str, tools: Collection[str]) -> Use | None:
+def _use(to: str, tools: Collection[str]) -> UsedAction | None:
     kind, name, space = parsed(to)
     if kind is not Kind.TOOL or space or name not in tools:
         return None
     server, _, tool = name.partition("/")
-    return Use(ActionKind.CALL_TOOL, server, tool)
+    return UsedAction(ActionKind.CALL_TOOL, server, tool)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from remit.discover.drift import Drift, Follow, follow
-from remit.discover.inventory import Change, What
+from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
 from remit.facts.stop import Holds, Over, Stop, Stopped
@@ -51,7 +51,7 @@ class Drifts:
         self._stops = stops
         self._annotations = annotations
 
-    async def tell(self, changes: Iterable[Change], drifts: Iterable[Drift]) -> None:
+    async def tell(self, changes: Iterable[InventoryChange], drifts: Iterable[Drift]) -> None:
         """Put these on record, and do what follows. Where it raises, all of them are to be told again."""
         for drift in drifts:
             await self._follow(drift)
@@ -91,7 +91,7 @@ class Drifts:
             await self._stops.halt(what, BY, clipped(why), holds)
 
 
-def _told(change: Change) -> Json:
+def _told(change: InventoryChange) -> Json:
     told = {"what": change.what.value, "subject": str(change.subject), "source": change.source}
     more = {"key": change.key, "before": change.before, "after": change.after}
     return {**told, **{key: value for key, value in more.items() if value}}

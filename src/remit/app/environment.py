@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.facts.environment import environment_of
 from remit.ports.ledger import LedgerUnwritable
 
@@ -13,16 +13,20 @@ _SQLITE: Final = frozenset({
 _DATA: Final = "free space on the disk of the data folder, see that Remit's user may write there, then again"
 
 
-def failure_of(error: Exception) -> Failure | None:
+def failure_of(error: Exception) -> CommandFailure | None:
     """How a command fails that ended by `error`; None where that may be a fault of ours."""
     match error:
         case OSError():
             found = environment_of(error)
-            return None if found is None else Failure(f"{found.place} cannot be used", why=found.why, next=found.next)
+            return (
+                None
+                if found is None
+                else CommandFailure(f"{found.place} cannot be used", why=found.why, next=found.next)
+            )
         case LedgerUnwritable():
             why = str(error.__cause__ or error)
-            return Failure("the ledger cannot be written", why=why, next=_DATA)
+            return CommandFailure("the ledger cannot be written", why=why, next=_DATA)
         case sqlite3.Error() if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE:
-            return Failure("a file of the data folder cannot be used", why=f"SQLite: {error}", next=_DATA)
+            return CommandFailure("a file of the data folder cannot be used", why=f"SQLite: {error}", next=_DATA)
         case _:
             return None

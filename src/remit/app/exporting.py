@@ -46,7 +46,7 @@ def exported(nodes: list[Node], form: str) -> str:
 
 
 def written(text: str, file: Path | None) -> None:
-    """Write `text` to `file`, which must not exist, or to stdout. Raises `Failure`."""
+    """Write `text` to `file`, which must not exist, or to stdout. Raises `CommandFailure`."""
     if file is None:
         sys.stdout.write(text)
         return

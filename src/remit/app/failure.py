@@ -25,7 +25,7 @@ class Exit(IntEnum):
     TIMEOUT = 7
 
 
-class Failure(Exception):
+class CommandFailure(Exception):
     """A command that cannot go on: `what` happened, `why`, and the `next` command to try."""
 
     def __init__(self, what: str, *, why: str = "", next: str = "", exit: Exit = Exit.NEGATIVE) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from remit.facts.catalog import Server
-from remit.ports.upstream import Health, Inspected, Upstream
+from remit.ports.upstream import Inspected, ServerHealth, Upstream
 
 
 class Fleet:
@@ -26,7 +26,7 @@ class Fleet:
         return MappingProxyType(self._upstreams)
 
     @property
-    def health(self) -> Mapping[str, Health]:
+    def health(self) -> Mapping[str, ServerHealth]:
         """How each upstream fares now; asks none of them."""
         return {name: upstream.health() for name, upstream in self._upstreams.items()}
 

@@ -55,7 +55,7 @@ def admitted_as(last: AdminBody | None, running: Running) -> bool:
     return last.subject == running.bundle.digest and not gone
 
 
-class History:
+class BundleHistory:
     """Reads `ledger` by what `bundles` noted down."""
 
     def __init__(self, ledger: Ledger, bundles: Bundles) -> None:

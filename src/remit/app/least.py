@@ -10,13 +10,13 @@ from typing import Final, cast
 
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.frames import kept_of
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.reliving import PAGE
 from remit.app.replaying import bundle_of
-from remit.assure.history import History
+from remit.assure.history import HistoryReplay
 from remit.discover.carried import Carried, carried, ways
-from remit.discover.least import Least, Named, Use, least, narrowed
-from remit.discover.used import Argument, Scalar, Used
+from remit.discover.least import Least, PolicyVocabulary, UsedAction, least, narrowed
+from remit.discover.usage import ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind, Ref
@@ -49,25 +49,25 @@ class Suggested:
 
 
 def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> Suggested:
-    """Least privilege for `agent` from what it did since then. Raises `Failure`."""
+    """Least privilege for `agent` from what it did since then. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     if agent not in bundle.catalog.agents:
-        raise Failure(
+        raise CommandFailure(
             f"the workspace {workspace} has no agent named {agent}",
             why=f"it has {', '.join(sorted(bundle.catalog.agents)) or 'none'}",
             next=f"name the one that has it: remit policy suggest {agent} --workspace DIR --data DIR",
             exit=Exit.NOT_FOUND,
         )
-    by: dict[Use, dict[frozenset[str], Used]] = {}
+    by: dict[UsedAction, dict[frozenset[str], Usage]] = {}
     for entry, _ in _entries(ledger):
         body = _done(entry, agent)
         if body is not None and entry.record.at >= since_ms:
             let = frozenset(one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None})
-            by.setdefault(_use(body), {}).setdefault(let, Used()).add(body.user, _given(bundle, body))
+            by.setdefault(_use(body), {}).setdefault(let, Usage()).add(body.user, _given(bundle, body))
     used = {use: ways(each, _inside(bundle, agent, use)) for use, each in by.items()}
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
     tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
-    named = Named(tools, bundle.catalog.users)
+    named = PolicyVocabulary(tools, bundle.catalog.users)
     found = least(agent, used, granted, named, since)
     made = _compiled(bundle, agent, found)
     if not isinstance(made, Bundle):
@@ -77,11 +77,11 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
         made = _compiled(bundle, agent, found)
     if not isinstance(made, Bundle):
         why = "\n        ".join(str(problem) for problem in made)
-        raise Failure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
+        raise CommandFailure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
     return _judged(ledger, made, agent, since_ms, found)
 
 
-def _inside(bundle: Bundle, agent: str, use: Use) -> Mapping[str, Carried]:
+def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried]:
     """The permits that may let `agent` do it today."""
     tool = bundle.catalog.tools.get((use.server, use.name)) if use.kind is ActionKind.CALL_TOOL else None
     part = bundle.slice(use.kind.value) if tool is None else bundle.slice_of(tool)
@@ -100,7 +100,7 @@ def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[Pro
 
 
 def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
-    history, judged, same = History(made), 0, 0
+    history, judged, same = HistoryReplay(made), 0, 0
     differences: list[tuple[str, str, str, str]] = []
     for entry, kept in _entries(ledger):
         ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
@@ -123,8 +123,8 @@ def _done(entry: Entry, agent: str) -> ActionBody | None:
     return body if agent in {link for link, _ in body.links} else None
 
 
-def _use(body: ActionBody) -> Use:
-    return Use(ActionKind(body.kind), body.server, body.name)
+def _use(body: ActionBody) -> UsedAction:
+    return UsedAction(ActionKind(body.kind), body.server, body.name)
 
 
 def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
@@ -140,20 +140,20 @@ def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
     }
 
 
-def _compared(form: ToolForm) -> Mapping[str, Argument]:
+def _compared(form: ToolForm) -> Mapping[str, ComparableArgument]:
     fields = form.record.fields.items()
     return {
-        name: Argument(_SCALARS[declared.type], declared.required and not declared.nullable)
+        name: ComparableArgument(_SCALARS[declared.type], declared.required and not declared.nullable)
         for name, declared in fields
         if isinstance(declared.type, Atom) and declared.type in _SCALARS
     }
 
 
 def _entries(ledger: Path) -> Iterator[tuple[Entry, Body | None]]:
-    """Every record with what is kept of its body, a page a transaction. Raises `Failure`."""
+    """Every record with what is kept of its body, a page a transaction. Raises `CommandFailure`."""
     if not ledger.is_file():
         next_ = "remit policy suggest AGENT --data DIR"
-        raise Failure(f"there is no ledger at {ledger}", next=next_, exit=Exit.NOT_FOUND)
+        raise CommandFailure(f"there is no ledger at {ledger}", next=next_, exit=Exit.NOT_FOUND)
     try:
         with closing(reads.open_readonly(ledger)) as conn:
             after = 0
@@ -164,4 +164,4 @@ def _entries(ledger: Path) -> Iterator[tuple[Entry, Body | None]]:
                     yield entry, kept_of(conn, stored) if entry.body is None else entry.body
     except sqlite3.Error as error:
         why, next_ = str(error), f"remit ledger verify {ledger}"
-        raise Failure(f"{ledger} cannot be read", why=why, next=next_, exit=Exit.INVALID) from error
+        raise CommandFailure(f"{ledger} cannot be read", why=why, next=next_, exit=Exit.INVALID) from error

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.app.fleet import Fleet
 from remit.ports.system import Clock
-from remit.ports.upstream import Health
+from remit.ports.upstream import ServerHealth
 
 _LOG: Final = logging.getLogger(__name__)
 PERIOD_S: Final = 1.0
@@ -39,7 +39,7 @@ class Liveness:
         self._fleet.look()
         self.tell(self._fleet.health)
 
-    def tell(self, health: Mapping[str, Health]) -> None:
+    def tell(self, health: Mapping[str, ServerHealth]) -> None:
         """Say what has changed since the last time."""
         now_s = self._clock.monotonic_s()
         for name in self._gone.keys() - health.keys():

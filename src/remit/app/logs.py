@@ -25,7 +25,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.front import fault
 from remit.app.output import say
 from remit.facts.text import escaped
@@ -73,10 +73,10 @@ def event_of(record: logging.LogRecord) -> Event:
 
 
 def level_of(given: str | None) -> int:
-    """The level named `given`, else by `REMIT_LOG_LEVEL`, else info. Raises `Failure`."""
+    """The level named `given`, else by `REMIT_LOG_LEVEL`, else info. Raises `CommandFailure`."""
     name = (given or os.environ.get("REMIT_LOG_LEVEL") or "info").lower()
     if name not in LEVELS:
-        raise Failure(
+        raise CommandFailure(
             f"there is no log level {name!r}",
             next=f"one of: {', '.join(LEVELS)} (--log-level, REMIT_LOG_LEVEL)",
             exit=Exit.USAGE,

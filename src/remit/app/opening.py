@@ -15,7 +15,7 @@ from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, mark, open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.addresses import issuer_of
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.settings import KEYS, Settings
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
@@ -33,13 +33,13 @@ _COSTS: Final = {
 async def opened(settings: Settings, resource: str) -> tuple[SqliteLedger, Ed25519Signer, FolderNotary]:
     """The ledger of a service known as `resource`, who signs tokens, and who checkpoints.
 
-    The loss of it, of its end or of keys is on record where that was accepted; raises `LedgerRefused` or `Failure`
-    where it was not, or keys cannot be used, and `LedgerUnwritable`.
+    The loss of it, of its end or of keys is on record where that was accepted; raises `LedgerRefused` or
+    `CommandFailure` where it was not, or keys cannot be used, and `LedgerUnwritable`.
     """
     ledger = await _ledger(settings)
     try:
         return ledger, *_signing(settings, resource, ledger.origin)
-    except Failure:
+    except CommandFailure:
         await ledger.close()
         raise
 
@@ -79,13 +79,13 @@ def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Sig
         signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
         return signer, FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, origin)
     except KeyringUnusable as error:
-        raise Failure("the signing keys cannot be used", why=str(error)) from error
+        raise CommandFailure("the signing keys cannot be used", why=str(error)) from error
 
 
-def _lost(settings: Settings, gone: Sequence[str]) -> Failure:
+def _lost(settings: Settings, gone: Sequence[str]) -> CommandFailure:
     folders = {name.partition("/")[0] for name in gone}
     costs = "; ".join(cost for folder, cost in _COSTS.items() if folder in folders)
-    return Failure(
+    return CommandFailure(
         "keys that this service signs with are lost",
         why=f"{' and '.join(gone)} of {settings.data} {'was' if len(gone) == 1 else 'were'} there, and "
         f"{'is' if len(gone) == 1 else 'are'} not: {costs}",

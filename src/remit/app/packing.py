@@ -9,7 +9,7 @@ from remit.adapters.workspace import shapes
 from remit.adapters.workspace.documents import documents
 from remit.adapters.workspace.files import YAML
 from remit.adapters.workspace.folder import Folder
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import no_workspace
 from remit.app.suggesting import has_workspace, refuse_existing, write_new
 from remit.control.resources import ResourceKind
@@ -31,10 +31,10 @@ def packs() -> tuple[str, ...]:
 
 
 def pack_files(name: str) -> dict[str, str]:
-    """The files of pack `name` as they go into a workspace, by path. Raises `Failure`."""
+    """The files of pack `name` as they go into a workspace, by path. Raises `CommandFailure`."""
     if name not in packs():
         why = f"there are {', '.join(packs()) or 'none'}"
-        raise Failure(f"no pack is called {name[:64]}", why=why, next="remit pack ls", exit=Exit.NOT_FOUND)
+        raise CommandFailure(f"no pack is called {name[:64]}", why=why, next="remit pack ls", exit=Exit.NOT_FOUND)
     root = folder() / name
     found = sorted(one for one in root.rglob("*") if one.is_file() and _CASES not in one.relative_to(root).parts)
     return {f"packs/{name}/{one.relative_to(root).as_posix()}": one.read_text("utf-8") for one in found}
@@ -43,8 +43,8 @@ def pack_files(name: str) -> dict[str, str]:
 def add(name: str, workspace: Path) -> list[Path]:
     """Copy pack `name` into `workspace`.
 
-    Raises `Failure`, having written nothing, where there is no workspace, where one of its files exists, and where the
-    workspace declares already what the pack does: nothing may be declared twice.
+    Raises `CommandFailure`, having written nothing, where there is no workspace, where one of its files exists, and
+    where the workspace declares already what the pack does: nothing may be declared twice.
     """
     texts = pack_files(name)
     if not has_workspace(workspace):
@@ -57,7 +57,7 @@ def add(name: str, workspace: Path) -> list[Path]:
     if twice:
         next_ = f"take those out there, then: remit pack add {name}; or add another pack: remit pack ls"
         what = f"the workspace {workspace} declares what pack {name} does"
-        raise Failure(what, why=", ".join(twice), next=next_, exit=Exit.INVALID)
+        raise CommandFailure(what, why=", ".join(twice), next=next_, exit=Exit.INVALID)
     return write_new(workspace, texts)
 
 

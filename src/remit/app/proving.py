@@ -11,11 +11,11 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.tiles import Tiles, origin_of, stored_note
 from remit.adapters.sqlite.verifying import at_rest, open_current
 from remit.adapters.system import SystemClock
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import LEDGER
 from remit.facts.record import Ref
 from remit.ports.transparency import Unprovable
-from remit.trace.against import Kept
+from remit.trace.against import KeptCheckpoint
 from remit.trace.chain import record_hash
 from remit.trace.note import NOTE_CHARS_MAX, Checkpoint, Key, Note, NoteWrong, encoded
 from remit.trace.proof import FIRST_LINE, PROOF_CHARS_MAX, Proof
@@ -24,13 +24,13 @@ from remit.work.checkpoints import continued, proved
 
 
 class Offline:
-    """The log of the ledger in the data folder `folder`. All raise `Failure`."""
+    """The log of the ledger in the data folder `folder`. All raise `CommandFailure`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         path = folder / LEDGER
         if not path.is_file():
-            raise Failure(
+            raise CommandFailure(
                 "there is no ledger", why=f"no file {path}", next="name its folder with --data", exit=Exit.NOT_FOUND
             )
         try:
@@ -43,9 +43,11 @@ class Offline:
             self._tree = self._tiles.follow(save=False)
             self._signed = None if signed is None else Note.parse(signed)
         except LedgerRefused as error:
-            raise Failure(error.what, why=error.why, next=error.next) from error
+            raise CommandFailure(error.what, why=error.why, next=error.next) from error
         except (Unprovable, NoteWrong, ProofWrong, sqlite3.Error) as error:
-            raise Failure("nothing can be proved of this ledger", why=str(error), next="remit ledger verify") from error
+            raise CommandFailure(
+                "nothing can be proved of this ledger", why=str(error), next="remit ledger verify"
+            ) from error
 
     def checkpoint(self) -> Note:
         """A checkpoint over every record: the last that was signed, where that is one, else signed now."""
@@ -60,25 +62,25 @@ class Offline:
         try:
             ref = Ref.parse(ident)
         except ValueError as error:
-            raise Failure(str(error), next="remit logs", exit=Exit.USAGE) from error
+            raise CommandFailure(str(error), next="remit logs", exit=Exit.USAGE) from error
         try:
             note = self._note_over(ref)
             found = proved(self._tiles, Checkpoint.parse(note.text).size, note, ref, reveal=reveal)
         except KeyError as error:
             why = "the ledger has no such record"
-            raise Failure(f"{ref} was not proved", why=why, next="remit logs", exit=Exit.NOT_FOUND) from error
+            raise CommandFailure(f"{ref} was not proved", why=why, next="remit logs", exit=Exit.NOT_FOUND) from error
         except (Unprovable, ProofWrong) as error:
-            raise Failure(f"{ref} was not proved", why=str(error), next="remit ledger verify") from error
+            raise CommandFailure(f"{ref} was not proved", why=str(error), next="remit ledger verify") from error
         actual = record_hash(found.record).hex()
         if digest and digest != actual:
-            raise Failure(
+            raise CommandFailure(
                 f"{ref} is not the record of that receipt",
                 why=f"it hashes to {actual[:16]}…, the receipt says {digest[:16]}…",
                 next="remit ledger verify",
             )
         return found
 
-    def since(self, kept: Kept) -> dict[str, Any]:
+    def since(self, kept: KeptCheckpoint) -> dict[str, Any]:
         """That the ledger goes on from `kept`."""
         note, said = self.checkpoint(), kept.checkpoint
         try:
@@ -87,7 +89,7 @@ class Offline:
                 raise Unprovable(f"the first {said.size} records are not those it was signed of, by {said.origin}")
         except (Unprovable, ProofWrong) as error:
             next = f"remit ledger verify --against {kept.name}"
-            raise Failure(f"it does not go on from {kept.name}", why=str(error), next=next) from error
+            raise CommandFailure(f"it does not go on from {kept.name}", why=str(error), next=next) from error
         return {"size": found.old, "path": [encoded(one) for one in found.path]}
 
     def said(self, note: Note) -> dict[str, Any]:
@@ -114,14 +116,14 @@ class Offline:
         try:
             notary = FolderNotary(self._folder / FOLDER, SystemClock(), self._origin, make=False)
         except (KeyringUnusable, OSError) as error:
-            raise Failure(
+            raise CommandFailure(
                 "the checkpoint was not signed",
                 why=str(error),
                 next="remit up on this data folder, which makes a key and names it on the ledger",
                 exit=Exit.NOT_FOUND,
             ) from error
         if notary.unannounced():
-            raise Failure(
+            raise CommandFailure(
                 "the checkpoint was not signed",
                 why=f"the ledger does not name the key {notary.unannounced()[0].id.hex()} yet",
                 next="remit up on this data folder, which names it",
@@ -129,28 +131,28 @@ class Offline:
         return notary.sign(Checkpoint(self._origin, self._tree.size, self._tree.root()))
 
 
-def kept_in(path: Path) -> Kept:
-    """The checkpoint in the file at `path`, or that of the proof in it. Raises `Failure`."""
+def kept_in(path: Path) -> KeptCheckpoint:
+    """The checkpoint in the file at `path`, or that of the proof in it. Raises `CommandFailure`."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             text = file.read(PROOF_CHARS_MAX + 1)
         note = Proof.parse(text).note if text.startswith(FIRST_LINE) else Note.parse(text[: NOTE_CHARS_MAX + 1])
-        return Kept(path.name, note, Checkpoint.parse(note.text))
+        return KeptCheckpoint(path.name, note, Checkpoint.parse(note.text))
     except OSError as error:
-        raise Failure(
+        raise CommandFailure(
             f"{path} was not read",
             why=error.strerror or str(error),
             next="name a file that remit ledger checkpoint wrote",
             exit=Exit.NOT_FOUND,
         ) from error
     except (ValueError, ProofWrong) as error:
-        raise Failure(
+        raise CommandFailure(
             f"{path} is no checkpoint", why=str(error), next="remit ledger checkpoint --to FILE", exit=Exit.INVALID
         ) from error
 
 
 def keys_of(texts: Sequence[str]) -> Sequence[Key]:
-    """Verifier keys as given: each one itself, or a file that holds it. Raises `Failure`."""
+    """Verifier keys as given: each one itself, or a file that holds it. Raises `CommandFailure`."""
     return [_key(text) for text in texts]
 
 
@@ -159,7 +161,7 @@ def _key(text: str) -> Key:
     try:
         return Key.parse(path.read_text("utf-8") if path.is_file() else text)
     except (OSError, ValueError) as error:
-        raise Failure(
+        raise CommandFailure(
             f"not a verifier key: {text[:80]}",
             why=str(error),
             next="remit ledger checkpoint, which names it",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from remit.adapters.system import SystemClock
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 
 VERDICTS: Final = ("permit", "deny", "escalate")
 LOOKED_MAX: Final = 100_000
@@ -39,14 +39,16 @@ class RecordQuery:
         since: str | None = None,
         until: str | None = None,
     ) -> "RecordQuery":
-        """What the options say. Raises `Failure`."""
+        """What the options say. Raises `CommandFailure`."""
         if verdict is not None and verdict not in VERDICTS:
-            raise Failure(f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE)
+            raise CommandFailure(
+                f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE
+            )
         now_ms = SystemClock().now_ms()
         start, end = _instant("--since", since, now_ms), _instant("--until", until, now_ms)
         if start is not None and end is not None and start >= end:
             what = f"there is nothing from {start} until {end}"
-            raise Failure(what, next="--since is the earlier one: --since 3h --until 2h", exit=Exit.USAGE)
+            raise CommandFailure(what, next="--since is the earlier one: --since 3h --until 2h", exit=Exit.USAGE)
         return cls(agent, server, verdict, start, end)
 
     def __bool__(self) -> bool:
@@ -95,7 +97,7 @@ def _instant(option: str, given: str | None, now_ms: int) -> str | None:
             at = datetime.fromisoformat(given)
     except (ValueError, OverflowError) as error:
         following = f"for example {option} 15m, or {option} 2026-11-22T11:05:00Z"
-        raise Failure(f"{given!r} is no time", next=following, exit=Exit.USAGE) from error
+        raise CommandFailure(f"{given!r} is no time", next=following, exit=Exit.USAGE) from error
     if at.tzinfo is None:
         at = at.astimezone()
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

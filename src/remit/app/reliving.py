@@ -12,11 +12,11 @@ import orjson
 
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.frames import kept_of
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.replaying import replay_lines
-from remit.assure.changes import NEWLY, Changes
-from remit.assure.history import History, Relived
-from remit.assure.recorded import Called
+from remit.assure.changes import NEWLY, VerdictChanges
+from remit.assure.history import HistoryReplay, Relived
+from remit.assure.recording import RecordedCall
 from remit.assure.replay import START_MS, Cast, replay
 from remit.facts.record import Ref
 from remit.policy.bundle import Bundle
@@ -29,7 +29,7 @@ STRANGERS_MAX: Final = 3
 
 
 @dataclass(slots=True)
-class Account:
+class ReplayTally:
     """How a ledger came out: `same` of `judged` actions as recorded; others by why they were not judged.
 
     `strange` are those that other bundles decided, by their digest.
@@ -52,27 +52,27 @@ def never() -> bool:
 
 
 def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never) -> Iterator[Relived]:
-    """Every action since `since_ms` of the ledger at `ledger`, in order, judged again by `bundle`. Raises `Failure`.
+    """Every action since `since_ms` of the ledger at `ledger`, in order, judged again by `bundle`.
 
-    `stop` is asked after each page whether it has to end.
+    `stop` is asked after each page whether it has to end. Raises `CommandFailure`.
     """
-    for (one,) in _relived(ledger, [History(bundle, since_ms)], stop):
+    for (one,) in _relived(ledger, [HistoryReplay(bundle, since_ms)], stop):
         yield one
 
 
 def relived_by_both(
     ledger: Path, before: Bundle, after: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
 ) -> Iterator[tuple[Relived, Relived]]:
-    """As `relived`, each action by two bundles: where they are one, both say the same. Raises `Failure`."""
-    for one, other in _relived(ledger, [History(before, since_ms), History(after, since_ms)], stop):  # noqa: UP028
+    """As `relived`, each action by two bundles: where they are one, both say the same. Raises `CommandFailure`."""
+    for one, other in _relived(ledger, [HistoryReplay(before, since_ms), HistoryReplay(after, since_ms)], stop):  # noqa: UP028
         yield one, other
 
 
-def _relived(ledger: Path, histories: Sequence[History], stop: Callable[[], bool]) -> Iterator[Sequence[Relived]]:
+def _relived(ledger: Path, histories: Sequence[HistoryReplay], stop: Callable[[], bool]) -> Iterator[Sequence[Relived]]:
     """What each of `histories` makes of every action."""
     try:
         if not ledger.is_file():
-            raise Failure(
+            raise CommandFailure(
                 f"there is no ledger at {ledger}", next="remit replay --ledger --data DIR", exit=Exit.NOT_FOUND
             )
         with closing(reads.open_readonly(ledger)) as conn:
@@ -89,12 +89,12 @@ def _relived(ledger: Path, histories: Sequence[History], stop: Callable[[], bool
                         yield found
     except sqlite3.Error as error:
         why = str(error)
-        raise Failure(
+        raise CommandFailure(
             f"{ledger} cannot be read", why=why, next=f"remit ledger verify {ledger}", exit=Exit.INVALID
         ) from error
 
 
-def as_recorded(ledger: Path, bundle: Bundle, account: Account) -> Iterator[bytes]:
+def as_recorded(ledger: Path, bundle: Bundle, account: ReplayTally) -> Iterator[bytes]:
     """The line of each action that `bundle` decided; `account` is kept on the way."""
     for one in relived(ledger, bundle):
         if one.bundle != bundle.digest:
@@ -107,11 +107,11 @@ def as_recorded(ledger: Path, bundle: Bundle, account: Account) -> Iterator[byte
             yield _line(one.now)
 
 
-def strangers(folder: Path, bundle: Bundle, account: Account) -> Failure:
+def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFailure:
     """That the workspace in `folder` is none that decided anything on the ledger."""
     others = [f"{count} by {digest}" for digest, count in account.strange.most_common(STRANGERS_MAX)]
     more = len(account.strange) - len(others)
-    return Failure(
+    return CommandFailure(
         f"nothing on this ledger was decided by the workspace {folder}",
         why=f"it is bundle {bundle.digest}; its actions were decided "
         + ", ".join(others)
@@ -122,7 +122,7 @@ def strangers(folder: Path, bundle: Bundle, account: Account) -> Failure:
     )
 
 
-def against_history(ledger: Path, bundle: Bundle, changes: Changes) -> Iterator[bytes]:
+def against_history(ledger: Path, bundle: Bundle, changes: VerdictChanges) -> Iterator[bytes]:
     """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
     for one in relived(ledger, bundle):
         if one.now is None:
@@ -132,11 +132,11 @@ def against_history(ledger: Path, bundle: Bundle, changes: Changes) -> Iterator[
 
 
 def against_sessions(
-    file: Path, before: tuple[Bundle, Cast], after: tuple[Bundle, Cast], changes: Changes
+    file: Path, before: tuple[Bundle, Cast], after: tuple[Bundle, Cast], changes: VerdictChanges
 ) -> Iterator[bytes]:
     """The line of each call of a recording that two workspaces judge differently, as the second one does."""
     for session in replay_lines(file):
-        tools = {event.call_id: event.tool for event in session.events if isinstance(event, Called)}
+        tools = {event.call_id: event.tool for event in session.events if isinstance(event, RecordedCall)}
         pairs = zip(replay(before[0], session, before[1]), replay(after[0], session, after[1]), strict=True)
         for was, now in pairs:
             tool = f"{session.suite}/{tools[now.call_id]}"
@@ -144,7 +144,7 @@ def against_sessions(
                 yield _line({**now.line(), "was": was.verdict})
 
 
-def summary(changes: Changes) -> Iterator[str]:
+def summary(changes: VerdictChanges) -> Iterator[str]:
     """What changes, in lines for a person."""
     for one in changes.rows():
         policies = ", ".join(one.policies) or "no policy"

@@ -22,11 +22,11 @@ import orjson
 from remit.adapters.system import settle_collector
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.running import prepare
 from remit.app.settings import no_workspace
 from remit.assure.approved import Approved, approved
-from remit.assure.recorded import LINE_BYTES_MAX, Malformed, Recorded, recorded
+from remit.assure.recording import LINE_BYTES_MAX, MalformedSession, RecordedSession, recorded
 from remit.assure.replay import Cast, replay
 from remit.escalate.grants import Scope
 from remit.policy.bundle import Bundle
@@ -44,7 +44,7 @@ Numbered = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class MalformedLine:
     """Line `number` holds no recorded session."""
 
     number: int
@@ -60,14 +60,14 @@ class Done:
 
 
 def bundle_of(workspace: Path) -> Bundle:
-    """The bundle that `workspace` compiles to, with every tool as it is in the lock. Raises `Failure`."""
+    """The bundle that `workspace` compiles to, with every tool as it is in the lock. Raises `CommandFailure`."""
     source = Folder(workspace).load()
     if not (source.resources or source.policies or source.problems):
         raise no_workspace(workspace)
     try:
         return prepare(source).bundle
     except Invalid as error:
-        raise Failure(
+        raise CommandFailure(
             f"the workspace {workspace} does not validate",
             why="\n        ".join(error.problems),
             next=error.next,
@@ -80,7 +80,7 @@ def cast_of(bundle: Bundle, agent: str | None, user: str | None) -> Cast:
     agents, users = bundle.catalog.agents, bundle.catalog.users
     for name, known, noun in ((agent, agents, "agent"), (user, users, "user")):
         if name is not None and name not in known:
-            raise Failure(
+            raise CommandFailure(
                 f"the workspace has no {noun} named {name}",
                 why=f"it has {', '.join(sorted(known)) or 'none'}",
                 next=f"remit replay --{noun} NAME …",
@@ -98,51 +98,51 @@ class Setting:
 
 
 def approved_in(file: Path) -> Approved:
-    """What the lines of `file` grant. Raises `Failure`."""
+    """What the lines of `file` grant. Raises `CommandFailure`."""
     found: dict[tuple[str, str], Scope] = {}
     for number, text in _lines(file):
         try:
             call, scope = approved(text)
-        except Malformed as error:
-            raise _malformed(file, Wrong(number, str(error)), "approval: {session, call_id, scope}") from error
+        except MalformedSession as error:
+            raise _malformed(file, MalformedLine(number, str(error)), "approval: {session, call_id, scope}") from error
         if scope is not None:
             found[call] = scope
     return found
 
 
 def replayed(file: Path, workspace: Path, setting: Setting, bundle: Bundle, jobs: int = 0) -> Iterator[Done]:
-    """What came of each line of `file`, in order. Raises `Failure` at the first line that is none."""
+    """What came of each line of `file`, in order. Raises `CommandFailure` at the first line that is none."""
     jobs = jobs or os.cpu_count() or 1
     if jobs > 1 and _size(file) >= PARALLEL_FROM_BYTES:
         found = _parallel(file, workspace, setting, jobs)
     else:
         found = (_one(bundle, setting, line) for line in _lines(file))
     for one in found:
-        if isinstance(one, Wrong):
+        if isinstance(one, MalformedLine):
             raise _malformed(file, one)
         yield one
 
 
-def replay_lines(file: Path) -> Iterator[Recorded]:
-    """The sessions of `file`, in order. Raises `Failure` at the first line that is none."""
+def replay_lines(file: Path) -> Iterator[RecordedSession]:
+    """The sessions of `file`, in order. Raises `CommandFailure` at the first line that is none."""
     for number, text in _lines(file):
         try:
             yield recorded(text)
-        except Malformed as error:
-            raise _malformed(file, Wrong(number, str(error))) from error
+        except MalformedSession as error:
+            raise _malformed(file, MalformedLine(number, str(error))) from error
 
 
-def _one(bundle: Bundle, setting: Setting, line: Numbered) -> Done | Wrong:
+def _one(bundle: Bundle, setting: Setting, line: Numbered) -> Done | MalformedLine:
     number, text = line
     try:
         session = recorded(text)
-    except Malformed as error:
-        return Wrong(number, str(error))
+    except MalformedSession as error:
+        return MalformedLine(number, str(error))
     judged = replay(bundle, session, setting.cast, setting.approved)
     return Done(len(judged), b"".join(orjson.dumps(one.line(), option=orjson.OPT_APPEND_NEWLINE) for one in judged))
 
 
-def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[Done | Wrong]:
+def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[Done | MalformedLine]:
     chunks = _chunks(_lines(file))
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(workspace, setting)) as pool:
         # A few chunks a worker: memory stays bounded however long the recording is.
@@ -164,7 +164,7 @@ def _begin(workspace: Path, setting: Setting) -> None:
     settle_collector()
 
 
-def _work(lines: list[Numbered]) -> list[Done | Wrong]:
+def _work(lines: list[Numbered]) -> list[Done | MalformedLine]:
     assert _worker is not None, "a worker begins before it works"  # noqa: S101
     bundle, setting = _worker
     return [_one(bundle, setting, line) for line in lines]
@@ -176,31 +176,35 @@ def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered]]:
 
 
 def _lines(file: Path) -> Iterator[Numbered]:
-    """The lines of `file` that are not blank. Raises `Failure`."""
+    """The lines of `file` that are not blank. Raises `CommandFailure`."""
     number = total = blank = 0
     try:
         with _open(file) as stream:
             while line := stream.readline(LINE_BYTES_MAX + 1):
                 number += 1
                 if len(line) > LINE_BYTES_MAX:
-                    raise _malformed(file, Wrong(number, f"it is longer than {LINE_BYTES_MAX} bytes"))
+                    raise _malformed(file, MalformedLine(number, f"it is longer than {LINE_BYTES_MAX} bytes"))
                 total += len(line)
                 if total > TEXT_BYTES_MAX:
-                    raise _malformed(file, Wrong(number, f"the text takes more than {TEXT_BYTES_MAX} bytes: split it"))
+                    raise _malformed(
+                        file, MalformedLine(number, f"the text takes more than {TEXT_BYTES_MAX} bytes: split it")
+                    )
                 if line.strip():
                     yield number, line
                     continue
                 blank += len(line)
                 if blank > BLANK_BYTES_MAX:
                     why = f"blank lines take more than {BLANK_BYTES_MAX} bytes: take them out"
-                    raise _malformed(file, Wrong(number, why))
+                    raise _malformed(file, MalformedLine(number, why))
     except OSError as error:
         why = (error.strerror or str(error) or "unknown error").lower()
-        raise Failure(
+        raise CommandFailure(
             f"{file} cannot be read", why=why, next="name a recording: --sessions FILE", exit=Exit.NOT_FOUND
         ) from error
     except (EOFError, zlib.error) as error:
-        raise _malformed(file, Wrong(number + 1, f"the compressed text ends or breaks off here: {error}")) from error
+        raise _malformed(
+            file, MalformedLine(number + 1, f"the compressed text ends or breaks off here: {error}")
+        ) from error
 
 
 @contextmanager
@@ -223,8 +227,8 @@ def _size(file: Path) -> int:
     return size * 8 if file.suffix == ".gz" else size
 
 
-def _malformed(file: Path, wrong: Wrong, what: str = "recorded session") -> Failure:
-    return Failure(
+def _malformed(file: Path, wrong: MalformedLine, what: str = "recorded session") -> CommandFailure:
+    return CommandFailure(
         f"{file}:{wrong.number} is no {what}",
         why=wrong.why,
         next="docs/how-to/replay-sessions.md shows the form of a line",

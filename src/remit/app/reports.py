@@ -9,7 +9,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from remit import __version__
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 
 SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -87,22 +87,24 @@ def sarif(rules: Mapping[str, str], findings: Iterable[Finding], unseen: Sequenc
 
 
 def written(file: Path, text: str) -> None:
-    """Write a report. Raises `Failure`."""
+    """Write a report. Raises `CommandFailure`."""
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
-        raise Failure(f"{file} cannot be written", why=why, next="name another file", exit=Exit.NEGATIVE) from error
+        raise CommandFailure(
+            f"{file} cannot be written", why=why, next="name another file", exit=Exit.NEGATIVE
+        ) from error
 
 
 def refuse_existing(*files: Path | None) -> None:
-    """Raises `Failure` where one of `files` exists.
+    """Raises `CommandFailure` where one of `files` exists.
 
     Policies and cases of an earlier run may be in force: what is found once they are is less, and would replace them.
     """
     for file in files:
         if file is not None and file.exists():
-            raise Failure(
+            raise CommandFailure(
                 f"cannot write {file}",
                 why="it exists already, and nothing is overwritten",
                 next="name another file, or move this one away",
@@ -111,14 +113,14 @@ def refuse_existing(*files: Path | None) -> None:
 
 
 def new(file: Path, text: str) -> None:
-    """Write a file that must not exist, and say so. Raises `Failure`."""
+    """Write a file that must not exist, and say so. Raises `CommandFailure`."""
     refuse_existing(file)
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
-        raise Failure(f"cannot write {file}", why=why, next="name another file", exit=Exit.USAGE) from error
+        raise CommandFailure(f"cannot write {file}", why=why, next="name another file", exit=Exit.USAGE) from error
     say(f"written to {file}")
 
 

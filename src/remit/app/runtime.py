@@ -17,7 +17,7 @@ from remit.app.bundles import Bundles
 from remit.app.confirming import crowded_out, unconfirmed
 from remit.app.fleet import Fleet
 from remit.app.guarding import check_guarantees
-from remit.app.history import History, admitted_as, counts_of
+from remit.app.history import BundleHistory, admitted_as, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
@@ -69,7 +69,7 @@ class Runtime:
         self.clock = clock
         self._changing = asyncio.Lock()
         self._preparing = Preparing(bundles)
-        self.history = History(ledger, bundles)
+        self.history = BundleHistory(ledger, bundles)
         self._recent = {running.bundle.digest: running.bundle}
         self.admitted = True
         """False where a start took a folder that the Admission before it did not see."""

@@ -22,7 +22,7 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.app.background import background
 from remit.app.build import Service, build
 from remit.app.closing import closed
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.logs import Logs
 from remit.app.output import NO_SERVER, counted, say
 from remit.app.settings import Settings
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, watch: bool = False) -> None:
-    """Run the service until SIGINT or SIGTERM. Raises `Failure` when it cannot start."""
+    """Run the service until SIGINT or SIGTERM. Raises `CommandFailure` when it cannot start."""
     listening = _bind(settings.host, settings.port)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again once it has drained; what is ours to close comes after.
@@ -95,7 +95,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
     try:
         service = await build(replace(settings, limits=limits), port, logs)
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
     http: Any = service.bounds.protocol
     server = _Server(
         service.closing,
@@ -157,7 +157,7 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
 def _affordable(connections_max: int) -> int:
     """As many connections as there may be file descriptors for; takes all that the system grants.
 
-    Raises `Failure` where those are too few to run at all.
+    Raises `CommandFailure` where those are too few to run at all.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections_max + _FILES_KEPT
@@ -165,7 +165,7 @@ def _affordable(connections_max: int) -> int:
         granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         least = _FILES_KEPT + min(connections_max, _CONNECTIONS_MIN)
         if granted < least:
-            raise Failure(
+            raise CommandFailure(
                 f"only {granted} files may be open at once (ulimit -n)",
                 why=f"{least} are needed: {_FILES_KEPT} for the ledger and for servers, the rest for connections",
                 next=f"ulimit -n {wanted} (systemd: LimitNOFILE={wanted}), then: remit up",
@@ -195,7 +195,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise Failure(
+        raise CommandFailure(
             f"cannot listen on {host}:{port}",
             why=error.strerror or str(error),
             next=f"remit up --port {port + 1 if port else 7071}, or end what uses the port",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.app.client import Client, read_token
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import DEFAULT_HOST
 
 REMIT: Final = (sys.executable, "-m", "remit.app.main")
@@ -83,7 +83,7 @@ class ServiceProcess:
 
 @contextmanager
 def running(place: ServiceFolder, port: int, program: Sequence[str] = REMIT) -> Generator[ServiceProcess]:
-    """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `Failure`.
+    """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `CommandFailure`.
 
     It ends with this process, too, also where that is killed.
     """
@@ -97,7 +97,7 @@ def running(place: ServiceFolder, port: int, program: Sequence[str] = REMIT) -> 
         listener.start()
         try:
             if not said.settled.wait(START_S_MAX) or said.url is None:
-                raise Failure(
+                raise CommandFailure(
                     "the service did not start",
                     why="\n        ".join(said.lines[-LOG_LINES_SHOWN:]) or f"no word for {START_S_MAX:.0f} s",
                     next=f"remit up --workspace {place.workspace} --data {place.data}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.text import escaped
 
@@ -90,8 +90,9 @@ def data_folder(given: Path | None) -> Path:
 
 
 def workspace_folder(given: Path | None) -> Path:
-    """`given`, else `REMIT_WORKSPACE`, else the current folder. Raises `Failure` where a workspace is below it instead.
+    """`given`, else `REMIT_WORKSPACE`, else the current folder.
 
+    Raises `CommandFailure` where a workspace is below it instead.
     Resources are read below a folder, the lock is not: of such a folder everything would look as if no tool was there.
     """
     from remit.control.lock import FILE
@@ -101,7 +102,7 @@ def workspace_folder(given: Path | None) -> Path:
     below = None if own else next(iter(sorted(folder.glob(f"*/{FILE}"))), None)
     if below is not None:
         shown = below.parent.relative_to(folder)
-        raise Failure(
+        raise CommandFailure(
             f"{folder} is no workspace",
             why=f"it declares nothing itself, and {shown}/ below it is one",
             next=f"the same with --workspace {shown}, or from there",
@@ -110,9 +111,9 @@ def workspace_folder(given: Path | None) -> Path:
     return folder
 
 
-def no_workspace(folder: Path) -> Failure:
+def no_workspace(folder: Path) -> CommandFailure:
     """Why nothing can be done with `folder`, which declares nothing."""
-    return Failure(
+    return CommandFailure(
         f"there is no workspace in {folder}",
         why="it holds no resource and no policy",
         next=f"remit init {folder}, or name another with --workspace",
@@ -132,11 +133,11 @@ def service_url() -> str:
 def closed_way(url: SplitResult, following: str) -> None:
     """Nothing where a token may go to `url`: this machine, https, or anywhere that `REMIT_IN_THE_OPEN` trusts.
 
-    Raises `Failure` with `following` as the next command.
+    Raises `CommandFailure` with `following` as the next command.
     """
     host = url.hostname or ""
     if url.scheme == "http" and not _is_this_machine(host) and variable(_IN_THE_OPEN, "0") != "1":
-        raise Failure(
+        raise CommandFailure(
             f"the token would travel in the open to {escaped(host, chars_max=_SHOWN_MAX)}",
             why="plain http is for this machine; another is reached by https",
             next=following,
@@ -171,13 +172,16 @@ def limits_of(given: Sequence[str]) -> Limits:
     return limits
 
 
-def _unusable(given: str, why: str) -> Failure:
+def _unusable(given: str, why: str) -> CommandFailure:
     following = "docs/reference/limits.md lists them; for example --limit requests_per_s_max=50"
-    return Failure(f"the limit {given!r} cannot be used", why=why, next=following, exit=Exit.USAGE)
+    return CommandFailure(f"the limit {given!r} cannot be used", why=why, next=following, exit=Exit.USAGE)
 
 
 def public_address(given: str | None) -> str | None:
-    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone, without a default port. Raises `Failure`."""
+    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone, without a default port.
+
+    Raises `CommandFailure`.
+    """
     told = given or variable("REMIT_PUBLIC_URL", "")
     if not told:
         return None
@@ -189,7 +193,7 @@ def public_address(given: str | None) -> str | None:
     place = parts.netloc.lower()
     bare = parts.scheme in _DEFAULT_PORTS and port != 0 and _PLACE.fullmatch(place) is not None
     if not bare or parts.path or parts.query or parts.fragment:
-        raise Failure(
+        raise CommandFailure(
             f"not a public address: {told}",
             why="it is http or https with a host, as browsers send it, and nothing after it",
             next="write it like https://remit.example.com; a name in other letters by its A-labels, https://xn--…",
@@ -199,12 +203,15 @@ def public_address(given: str | None) -> str | None:
 
 
 def forward_to() -> tuple[str, Mapping[str, str]] | None:
-    """`REMIT_OTLP_FORWARD`, and `REMIT_OTLP_FORWARD_HEADERS` as `name=value` parted by commas. Raises `Failure`."""
+    """`REMIT_OTLP_FORWARD`, and `REMIT_OTLP_FORWARD_HEADERS` as `name=value` parted by commas.
+
+    Raises `CommandFailure`.
+    """
     url = variable("REMIT_OTLP_FORWARD", "")
     if not url:
         return None
     if not url.startswith(("http://", "https://")):
-        raise Failure(
+        raise CommandFailure(
             f"telemetry cannot be passed on to {url}",
             why="it is no http or https address",
             next="set REMIT_OTLP_FORWARD, for example http://collector:4318/v1/traces",
@@ -215,7 +222,7 @@ def forward_to() -> tuple[str, Mapping[str, str]] | None:
     for number, (name, value) in enumerate(headers.items(), start=1):
         if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
             # It may be a secret: it is told by its place.
-            raise Failure(
+            raise CommandFailure(
                 f"header {number} of REMIT_OTLP_FORWARD_HEADERS cannot be sent",
                 why="a header is a name of letters, digits and hyphens, and a value without line breaks",
                 next="set REMIT_OTLP_FORWARD_HEADERS, for example x-key=…,x-tenant=…",

@@ -11,16 +11,16 @@ from typing import Final
 from remit.api.discovering import Covered, Listed
 from remit.app.drifting import Drifts
 from remit.app.watching_sources import SourceWatcher
-from remit.discover.conditions import ACCEPTED, Facts
+from remit.discover.conditions import ACCEPTED, ConditionFacts
 from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
-from remit.discover.entry import Entry, Status
+from remit.discover.entry import ConditionStatus, InventoryEntry
 from remit.discover.health import SourceState, failing, unseen, well
-from remit.discover.inventory import Change
+from remit.discover.inventory import InventoryChange
 from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
-from remit.discover.reconcile import Counts
+from remit.discover.reconcile import PassageCounts
 from remit.discover.registered import known, natures, sightings
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.spans import Span
 from remit.discover.view import View, governable
 from remit.facts.durations import DAY_MS
@@ -28,7 +28,7 @@ from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.schema import EVERYONE
 from remit.ports.sightings import Sightings
-from remit.ports.source import Found, Source, SourceFailed
+from remit.ports.source import SightingSource, SourceBatch, SourceFailed
 from remit.ports.system import Clock
 from remit.ports.telemetry import Sent
 from remit.work.discovery import Discovery
@@ -53,13 +53,13 @@ class Discoverer:
         self._scopes: Mapping[str, frozenset[str]] | None = None
         self.forward: Callable[[Sent], None] | None = None
         """Passes telemetry that was taken in on to the user's own backend."""
-        self._ledger: Source | None = None
+        self._ledger: SightingSource | None = None
         self._watching = SourceWatcher(discovery, clock)
         self._ledger_path = ledger
         self._bundle = bundle
         self._clock = clock
         self._of: Bundle | None = None
-        self._facts = Facts(0)
+        self._facts = ConditionFacts(0)
         self._started = asyncio.Event()
 
     async def start(self) -> None:
@@ -86,7 +86,7 @@ class Discoverer:
         await self._read(self._ledger)
         await self._tell(await self.discovery.turn())
 
-    async def _read(self, ledger: Source) -> None:
+    async def _read(self, ledger: SightingSource) -> None:
         """Take in what was recorded. A ledger that cannot be read holds up nothing else."""
         name = ledger.name
         before = self.discovery.states.get(name)
@@ -95,7 +95,7 @@ class Discoverer:
                 await self.discovery.take(name, found)
         except SourceFailed as error:
             self.discovery.states[name] = failing(name, str(error), before and before.at_ms)
-            if before is None or before.status is not Status.FALSE:
+            if before is None or before.status is not ConditionStatus.FALSE:
                 _LOG.warning("the ledger cannot be read for discovery", extra={"why": str(error)})
         else:
             self.discovery.states[name] = well(name, self._clock.now_ms(), "read up to its end", 0)
@@ -112,7 +112,7 @@ class Discoverer:
         """How each Source resource does, by its name."""
         return self._watching.states
 
-    async def _tell(self, changes: Sequence[Change]) -> None:
+    async def _tell(self, changes: Sequence[InventoryChange]) -> None:
         """Put on record what changed. What was not recorded, or not kept as recorded, is told again the next time."""
         within, drifting = self._facts.within, self._drifting
         same = self._scopes is None or self._scopes is within
@@ -148,11 +148,11 @@ class Discoverer:
             for agent in catalog.agents
         }
         people = frozenset(catalog.users) | (catalog.groups - {EVERYONE})
-        self._facts = Facts(now_ms, natures(catalog), within, people)
+        self._facts = ConditionFacts(now_ms, natures(catalog), within, people)
         self._of = bundle
         self._watching.follow(catalog.sources)
         self.discovery.known = found
-        await self.discovery.take("workspace", Found(tuple(sightings(catalog, now_ms))))
+        await self.discovery.take("workspace", SourceBatch(tuple(sightings(catalog, now_ms))))
 
     async def listed(self, kind: Kind | None, limit: int) -> Listed:
         """Entries in order of names."""
@@ -168,7 +168,7 @@ class Discoverer:
 
         return await discovery.run(look)
 
-    async def entry(self, subject: Subject) -> Entry | None:
+    async def entry(self, subject: Subject) -> InventoryEntry | None:
         """The entry that `subject` is a name of."""
         await self.follow()
         return await self.discovery.run(lambda: self._view().find(subject))
@@ -184,33 +184,35 @@ class Discoverer:
         for subject in (one, other):
             if not await self.discovery.run(lambda subject=subject: subject in self.discovery.inventory):
                 raise KeyError(str(subject))
-        await self.discovery.take(by, Found((self._stated(one, by, Edge(verb, other)),)))
+        await self.discovery.take(by, SourceBatch((self._stated(one, by, Edge(verb, other)),)))
 
     async def adopt(self, found: Subject, name: str, by: str) -> None:
         """A person registered what was found as the agent `name`, which need not run yet."""
-        await self.discovery.take(by, Found((self._stated(found, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),)))
+        await self.discovery.take(
+            by, SourceBatch((self._stated(found, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),))
+        )
 
     async def accept(self, subject: Subject, by: str) -> None:
         """A person accepts what an agent does now."""
         now_ms = self._clock.now_ms()
         accepted = (Trait(ACCEPTED, by),)
-        stated = Sighting(subject, by, f"{by} accepted it", now_ms, now_ms, Confidence.STATED, traits=accepted)
-        await self.discovery.take(by, Found((stated,)))
+        stated = Sighting(subject, by, f"{by} accepted it", now_ms, now_ms, SourceConfidence.STATED, traits=accepted)
+        await self.discovery.take(by, SourceBatch((stated,)))
 
     async def take(self, sightings: Sequence[Sighting], by: str) -> None:
         """Fold in what a source outside of the service saw."""
-        await self.discovery.take(by, Found(tuple(sightings)))
+        await self.discovery.take(by, SourceBatch(tuple(sightings)))
 
     def _stated(self, subject: Subject, by: str, *edges: Edge) -> Sighting:
         now_ms = self._clock.now_ms()
-        return Sighting(subject, by, f"{by} says so", now_ms, now_ms, Confidence.STATED, edges=edges)
+        return Sighting(subject, by, f"{by} says so", now_ms, now_ms, SourceConfidence.STATED, edges=edges)
 
-    def _open_ledger(self) -> Source:
+    def _open_ledger(self) -> SightingSource:
         from remit.adapters.sources.ledger import LedgerSource
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
-    def _drifted(self, drifting: Drifting, changes: Sequence[Change], wider: Sequence[Drift]) -> list[Drift]:
+    def _drifted(self, drifting: Drifting, changes: Sequence[InventoryChange], wider: Sequence[Drift]) -> list[Drift]:
         view = self._view()
         return [*settled(wider, view), *drifting.drifts(changes, view)]
 
@@ -224,7 +226,7 @@ class Discoverer:
     def _coverage(self, by: str, days: int) -> list[Covered]:
         discovery, first_day = self.discovery, self._clock.now_ms() // DAY_MS - days + 1
         identities = self._view().identities
-        counted: dict[str, Counts] = {}
+        counted: dict[str, PassageCounts] = {}
         models: dict[str, int] = {}
         agents: dict[str, set[Subject]] = {}
         for (agent, called, day), counts in discovery.reconciler.counts.items():
@@ -232,9 +234,9 @@ class Discoverer:
                 continue
             one = identities.of(agent)
             for name in _named(one, day, by, discovery):
-                so_far = counted.setdefault(name, Counts())
+                so_far = counted.setdefault(name, PassageCounts())
                 if governable(called):
-                    counted[name] = Counts(so_far.passed + counts.passed, so_far.observed + counts.observed)
+                    counted[name] = PassageCounts(so_far.passed + counts.passed, so_far.observed + counts.observed)
                 else:
                     models[name] = models.get(name, 0) + counts.passed + counts.observed
                 agents.setdefault(name, set()).add(one)

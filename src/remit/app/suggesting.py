@@ -12,7 +12,7 @@ from typing import Final, cast
 from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import YamlRefused, documents
 from remit.adapters.workspace.folder import Folder
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import no_workspace
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
@@ -40,7 +40,10 @@ class Suggested:
 
 
 def suggested(workspace: Path, which: str | None) -> Suggested:
-    """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`. Raises `Failure`."""
+    """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`.
+
+    Raises `CommandFailure`.
+    """
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
     declared = {resource.name for resource in source.resources if resource.kind is ResourceKind.SERVER}
@@ -57,7 +60,9 @@ def suggested(workspace: Path, which: str | None) -> Suggested:
             else f"{workspace} has no Server and no accepted tool"
         )
         why = f"only what is declared, or stands in {FILE}, can be spoken of"
-        raise Failure(what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND)
+        raise CommandFailure(
+            what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND
+        )
     return without_entry(source, found)
 
 
@@ -89,7 +94,7 @@ def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> Sug
 def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
     """One new file below `workspace` for the tools of each server, and the sink of each Server where it is declared.
 
-    Raises `Failure`, having written nothing, where such a file exists; having written all else, where a Server's
+    Raises `CommandFailure`, having written nothing, where such a file exists; having written all else, where a Server's
     document does not take its sink.
     """
     refused: list[Problem] = []
@@ -108,12 +113,12 @@ def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
                 written.append(workspace / file)
     if refused:
         why = "everything else that was proposed is written"
-        raise Failure(refused[0].what, why=why, next=refused[0].next, exit=Exit.INVALID)
+        raise CommandFailure(refused[0].what, why=why, next=refused[0].next, exit=Exit.INVALID)
     return list(dict.fromkeys(written))
 
 
 def proposed_text(proposals: Sequence[Proposal]) -> str:
-    """The YAML of `proposals`. Raises `Failure` unless, read again, it holds just the Tools that are meant."""
+    """The YAML of `proposals`. Raises `CommandFailure` unless, read again, it holds just the Tools that are meant."""
     text = text_of(proposals)
     try:
         wanted, found = [intended(one) for one in proposals], [one.value for one in documents(text)]
@@ -124,11 +129,13 @@ def proposed_text(proposals: Sequence[Proposal]) -> str:
         why = one_line(str(error))
     server = proposals[0].name.partition("/")[0]
     next_ = f"write tools/{server}.yaml by hand; remit tools suggest -o json shows what is proposed"
-    raise Failure(f"the proposals for {server} cannot be written as YAML", why=why, next=next_, exit=Exit.INVALID)
+    raise CommandFailure(
+        f"the proposals for {server} cannot be written as YAML", why=why, next=next_, exit=Exit.INVALID
+    )
 
 
 def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists."""
+    """Write `texts` by path below `workspace`. Raises `CommandFailure`, having written nothing, where a file exists."""
     refuse_existing(workspace, texts)
     written: list[Path] = []
     try:
@@ -141,12 +148,14 @@ def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
             path.unlink(missing_ok=True)
         why = (error.strerror or "unknown error").lower()
         next_ = "name a folder that you may write"
-        raise Failure(f"nothing could be written to {workspace}", why=why, next=next_, exit=Exit.INVALID) from error
+        raise CommandFailure(
+            f"nothing could be written to {workspace}", why=why, next=next_, exit=Exit.INVALID
+        ) from error
     return written
 
 
 def refuse_existing(workspace: Path, names: Iterable[str]) -> None:
-    """Raises `Failure` where one of the files `names` exists below `workspace`.
+    """Raises `CommandFailure` where one of the files `names` exists below `workspace`.
 
     Nothing is written outside of it: a folder between them that is a link is refused too.
     """
@@ -155,15 +164,15 @@ def refuse_existing(workspace: Path, names: Iterable[str]) -> None:
             if (workspace / folder).is_symlink():
                 why = "what stands behind a link is not under the workspace's protection"
                 next_ = f"put a folder in the place of {folder}, then try again"
-                raise Failure(f"{workspace / folder} is a link", why=why, next=next_, exit=Exit.INVALID)
+                raise CommandFailure(f"{workspace / folder} is a link", why=why, next=next_, exit=Exit.INVALID)
         if (workspace / name).exists() or (workspace / name).is_symlink():
             why = "nothing is overwritten"
             next_ = f"move {name} away, or take from the proposal what you want"
-            raise Failure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
+            raise CommandFailure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
 
 
 def listed(file: Path) -> tuple[Definition, ...]:
-    """The tools that `file` lists: a JSON list of tools, or an object with one as `tools`. Raises `Failure`.
+    """The tools that `file` lists: a JSON list of tools, or an object with one as `tools`. Raises `CommandFailure`.
 
     A tool is an object with `name`, `description` and its input schema as `inputSchema` or `parameters`.
     """
@@ -172,7 +181,7 @@ def listed(file: Path) -> tuple[Definition, ...]:
         value = strictjson.parse(raw, bytes_max=LISTING_BYTES_MAX)
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
-        raise Failure(
+        raise CommandFailure(
             f"{file} cannot be read", why=why, next="name a file: --from FILE", exit=Exit.NOT_FOUND
         ) from error
     except strictjson.JsonRefused as error:
@@ -201,15 +210,15 @@ def _definition(file: Path, number: int, one: Json) -> Definition:
     )
 
 
-def _no_list(file: Path, why: str) -> Failure:
+def _no_list(file: Path, why: str) -> CommandFailure:
     next_ = 'write a JSON list of {"name", "description", "inputSchema"}'
-    return Failure(f"{file} is no list of tools", why=why, next=next_, exit=Exit.INVALID)
+    return CommandFailure(f"{file} is no list of tools", why=why, next=next_, exit=Exit.INVALID)
 
 
 def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> list[Path]:
     """A workspace to replay by: `definitions` accepted as those of `server`, proposed entries, and the pack `dataflow`.
 
-    Its agent is `SERVER-assistant`. Nobody answers at its server's address: it is for replay. Raises `Failure`.
+    Its agent is `SERVER-assistant`. Nobody answers at its server's address: it is for replay. Raises `CommandFailure`.
     """
     _server_name(server)
     from remit.app.packing import pack_files
@@ -217,7 +226,7 @@ def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> lis
     try:
         lock = accept_server(EMPTY, server, definitions, list_pin(definitions))
     except (LockRefused, ValueError) as error:
-        raise Failure(f"the tools of {server} cannot be accepted", why=str(error), exit=Exit.INVALID) from error
+        raise CommandFailure(f"the tools of {server} cannot be accepted", why=str(error), exit=Exit.INVALID) from error
     texts = {
         "workspace.yaml": _WORKSPACE.format(server=server),
         "policies/agents.cedar": _POLICY,
@@ -230,7 +239,7 @@ def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> lis
 def _server_name(server: str) -> str:
     if not SERVER_NAME.fullmatch(server):
         what = f"not a server's name: {one_line(server[:64])}"
-        raise Failure(what, next="--server NAME: 1-24 of a-z 0-9 -", exit=Exit.USAGE)
+        raise CommandFailure(what, next="--server NAME: 1-24 of a-z 0-9 -", exit=Exit.USAGE)
     return server
 
 
@@ -245,7 +254,7 @@ def _source(workspace: Path) -> WorkspaceSource:
         raise no_workspace(workspace)
     if source.problems:
         first = source.problems[0]
-        raise Failure(first.what, why=first.why, next=first.next, exit=Exit.INVALID)
+        raise CommandFailure(first.what, why=first.why, next=first.next, exit=Exit.INVALID)
     return source
 
 

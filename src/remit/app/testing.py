@@ -10,11 +10,11 @@ from typing import Final
 
 from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import YamlRefused, documents
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.replaying import bundle_of
-from remit.assure.cases import Case, Unreadable, cases
-from remit.assure.mutants import Fate, fates
-from remit.assure.touched import Gap, Touched, gaps, shares, watched
+from remit.assure.cases import Case, MalformedCases, cases
+from remit.assure.coverage import Gap, Touched, gaps, shares, watched
+from remit.assure.mutants import MutantResult, fates
 from remit.assure.trying import failures
 from remit.control.resources import WorkspaceSource
 from remit.policy.bundle import Bundle
@@ -46,7 +46,7 @@ class Tested:
     bundle: Bundle
     outcomes: tuple[CaseOutcome, ...]
     touched: Touched
-    fates: tuple[Fate, ...] | None
+    fates: tuple[MutantResult, ...] | None
     invalid: int
 
     @property
@@ -55,7 +55,7 @@ class Tested:
         return tuple(one for one in self.outcomes if one.wrong)
 
     @property
-    def survived(self) -> tuple[Fate, ...]:
+    def survived(self) -> tuple[MutantResult, ...]:
         """The mutants that no case notices."""
         return tuple(fate for fate in self.fates or () if fate.killer is None)
 
@@ -71,24 +71,24 @@ class Tested:
 
 
 def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[LocatedCase]:
-    """The cases of `workspace`, or those of the files `named`. Raises `Failure`."""
+    """The cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
     return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
 
 
 def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
-    """The cases of a workspace that was read. Raises `Failure`."""
+    """The cases of a workspace that was read. Raises `CommandFailure`."""
     return [found for file, text in source.cases for found in _cases(file, text)]
 
 
 def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = None, *, mutate: bool = False) -> Tested:
-    """Try the cases of `workspace`, or those of the files `named`. Raises `Failure`."""
+    """Try the cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     found = cases_of(workspace, named)
     _known(bundle, found, user)
     touched = Touched()
     watching = watched(bundle, touched)
     outcomes = tuple(CaseOutcome(one, failures(watching, one.case, user)) for one in found)
-    told: list[Fate | None] | None = None
+    told: list[MutantResult | None] | None = None
     if mutate:
         told = list(fates(bundle, [one.found.case for one in outcomes if not one.wrong], user))
     valid = None if told is None else tuple(fate for fate in told if fate is not None)
@@ -103,13 +103,13 @@ def _texts(workspace: Path, named: Sequence[Path]) -> Iterator[tuple[str, str]]:
         return
     if not workspace.is_dir():
         next_ = f"remit init {workspace}; or name another with --workspace"
-        raise Failure(f"there is no workspace at {workspace}", next=next_, exit=Exit.NOT_FOUND)
+        raise CommandFailure(f"there is no workspace at {workspace}", next=next_, exit=Exit.NOT_FOUND)
     for file in files.found(workspace, []):
         if file.endswith(files.CASES):
             try:
                 yield file, files.read(workspace, file).text
             except files.Unreadable as error:
-                raise Failure(f"{file} cannot be read", why=str(error), next=_HOW, exit=Exit.INVALID) from error
+                raise CommandFailure(f"{file} cannot be read", why=str(error), next=_HOW, exit=Exit.INVALID) from error
 
 
 def _named(path: Path) -> Iterator[tuple[str, str]]:
@@ -119,7 +119,9 @@ def _named(path: Path) -> Iterator[tuple[str, str]]:
             text = files.read(one.parent, one.name).text
         except files.Unreadable as error:
             next_ = "name a file of cases: --cases FILE"
-            raise Failure(f"{one} cannot be read", why=error.problem.why, next=next_, exit=Exit.NOT_FOUND) from error
+            raise CommandFailure(
+                f"{one} cannot be read", why=error.problem.why, next=next_, exit=Exit.NOT_FOUND
+            ) from error
         yield str(one), text
 
 
@@ -128,7 +130,7 @@ def _cases(file: str, text: str) -> Iterator[LocatedCase]:
         read = documents(text)
     except YamlRefused as error:
         what, next_ = f"{file}:{error.line}: {error.what}", error.hint or _HOW
-        raise Failure(what, why=error.why, next=next_, exit=Exit.INVALID) from error
+        raise CommandFailure(what, why=error.why, next=next_, exit=Exit.INVALID) from error
     for document in read:
         if not isinstance(document.value, list):
             continue
@@ -136,15 +138,19 @@ def _cases(file: str, text: str) -> Iterator[LocatedCase]:
             line = document.lines.get(f"{number}.name", document.lines.get(str(number), document.line))
             try:
                 (case,) = cases([value])
-            except Unreadable as error:
-                raise Failure(f"{file}:{line} holds no case", why=str(error), next=_HOW, exit=Exit.INVALID) from error
+            except MalformedCases as error:
+                raise CommandFailure(
+                    f"{file}:{line} holds no case", why=str(error), next=_HOW, exit=Exit.INVALID
+                ) from error
             yield LocatedCase(case, file, line)
 
 
 def _known(bundle: Bundle, found: Sequence[LocatedCase], user: str | None) -> None:
-    """Raise `Failure` for a case for a user whom the workspace does not know: it would test nothing."""
+    """Raise `CommandFailure` for a case for a user whom the workspace does not know: it would test nothing."""
     for one in found:
         named = user if one.case.user is None else one.case.user
         if named is not None and named not in bundle.catalog.users:
             what = f"{one.file}:{one.line} is for {named[:64]}, and there is no such user"
-            raise Failure(what, why=f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}", exit=Exit.INVALID)
+            raise CommandFailure(
+                what, why=f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}", exit=Exit.INVALID
+            )

@@ -9,10 +9,10 @@ from typing import Final, assert_never
 from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.sighting import clipped
 from remit.facts.watched import Watched, Watches
-from remit.ports.source import Found, Source, SourceFailed, Trouble
+from remit.ports.source import SightingSource, SourceBatch, SourceFailed, Trouble
 from remit.ports.system import Clock
 from remit.work.discovery import Discovery
-from remit.work.sources import Health, watch
+from remit.work.sources import SourceHealth, watch
 
 FAILED: Final = "source/failed"
 """The code of what `remit get inventory` tells of a source that cannot be looked at."""
@@ -55,10 +55,10 @@ class SourceWatcher:
     async def _watch(self, watched: Watched) -> None:
         name = _named(watched)
 
-        async def take(found: Found) -> None:
+        async def take(found: SourceBatch) -> None:
             await self._discovery.take(name, found)
 
-        def told(health: Health, wait_s: float) -> None:
+        def told(health: SourceHealth, wait_s: float) -> None:
             key, before = (FAILED, name), self._states.get(watched)
             if health.failed:
                 why = clipped(f"failed {health.failed} in a row: {health.why}; again in {wait_s:.0f} s")
@@ -80,7 +80,7 @@ class _Looking:
         self._now_ms = now_ms
         self.name = _named(watched)
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         """Look at everything once."""
         try:
             source = await asyncio.to_thread(_source, self._watched, self._now_ms)
@@ -96,7 +96,7 @@ def _named(watched: Watched) -> str:
     return clipped(f"Source {watched.name}")
 
 
-def _source(watched: Watched, now_ms: Callable[[], int]) -> Source:
+def _source(watched: Watched, now_ms: Callable[[], int]) -> SightingSource:
     """What looks at `watched`; what it needs is imported where it is declared."""
     match watched.watches:
         case Watches.HOST:

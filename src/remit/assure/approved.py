@@ -6,7 +6,7 @@ Whoever replays makes them, by what he knows of the recording; no policy ever re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from remit.assure.recorded import Malformed
+from remit.assure.recording import MalformedSession
 from remit.escalate.grants import Scope
 from remit.facts.limits import Limits
 from remit.facts.strictjson import JsonRefused, parse
@@ -22,19 +22,19 @@ NOTHING: Final[Approved] = {}
 
 
 def approved(line: bytes) -> tuple[tuple[str, str], Scope | None]:
-    """The call that `line` says yes to, and what was granted with it; None for nothing. Raises `Malformed`."""
+    """The call that `line` says yes to, and what was granted with it; None for nothing. Raises `MalformedSession`."""
     try:
         value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
     except JsonRefused as error:
-        raise Malformed(str(error)) from None
+        raise MalformedSession(str(error)) from None
     if not isinstance(value, Mapping) or set(value) != {"session", "call_id", "scope"}:
-        raise Malformed("it is not {session, call_id, scope}")
+        raise MalformedSession("it is not {session, call_id, scope}")
     session, call, scope = value["session"], value["call_id"], value["scope"]
     if not isinstance(session, str) or not isinstance(call, str):
-        raise Malformed("session and call_id are text")
+        raise MalformedSession("session and call_id are text")
     if scope == ONCE:
         return (session, call), None
     known = {one.value: one for one in Scope}
     if not isinstance(scope, str) or scope not in known:
-        raise Malformed(f"scope is none of {', '.join((ONCE, *known))}")
+        raise MalformedSession(f"scope is none of {', '.join((ONCE, *known))}")
     return (session, call), known[scope]

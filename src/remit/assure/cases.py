@@ -39,12 +39,12 @@ _ACTION: Final = frozenset(
 _GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s", "past"})
 
 
-class Unreadable(ValueError):
+class MalformedCases(ValueError):
     """A value that holds no cases; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CaseWords:
     """The user's own words."""
 
     chain: Chain
@@ -52,7 +52,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Sure:
+class CaseConfidence:
     """How sure the agent says it is, in units of the fourth decimal place."""
 
     chain: Chain
@@ -90,7 +90,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class CaseAction:
     """One action `times` made by the last of `chain`, what came back each time, and what is expected of it."""
 
     number: int
@@ -105,7 +105,7 @@ class Act:
     times: int
 
 
-Event: TypeAlias = Said | Sure | Given | Act
+Event: TypeAlias = CaseWords | CaseConfidence | Given | CaseAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,65 +125,65 @@ class Case:
 def cases(value: Json, suite: str | None = None, agent: str = "", user: str | None = None) -> tuple[Case, ...]:
     """The cases that `value`, a list, holds. They are by `agent` and for `user` unless they say otherwise."""
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise Unreadable("cases are a list")
+        raise MalformedCases("cases are a list")
     return tuple(_case(one, suite, agent, user) for one in value)
 
 
 def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-        raise Unreadable("a case has a name and events")
+        raise MalformedCases("a case has a name and events")
     name, listed = str(value["name"]), value.get("events")
     odd = value.keys() - {"name", "agent", "user", "guarantees", "events"}
     if odd:
-        raise Unreadable(f"{name}: a case has no {min(odd)}")
+        raise MalformedCases(f"{name}: a case has no {min(odd)}")
     if not isinstance(listed, Sequence) or isinstance(listed, str):
-        raise Unreadable(f"{name}: events is not a list")
+        raise MalformedCases(f"{name}: events is not a list")
     if len(listed) > EVENTS_MAX:
-        raise Unreadable(f"{name}: it has {len(listed)} events, more than {EVENTS_MAX}")
+        raise MalformedCases(f"{name}: it has {len(listed)} events, more than {EVENTS_MAX}")
     acting, acted_for = value.get("agent", agent), value.get("user", user)
     if not isinstance(acting, str) or not isinstance(acted_for, str | None):
-        raise Unreadable(f"{name}: agent and user are names")
+        raise MalformedCases(f"{name}: agent and user are names")
     guarded = value.get("guarantees", True)
     if not isinstance(guarded, bool):
-        raise Unreadable(f"{name}: guarantees is true or false")
+        raise MalformedCases(f"{name}: guarantees is true or false")
     try:
         events = tuple(_event(one, number, acting) for number, one in enumerate(listed, 1))
-    except Unreadable as error:
-        raise Unreadable(f"{name}: {error}") from None
+    except MalformedCases as error:
+        raise MalformedCases(f"{name}: {error}") from None
     return Case(name, suite, acted_for, events, guarded)
 
 
 def _event(one: Json, number: int, agent: str) -> Event:
     if not isinstance(one, Mapping):
-        raise Unreadable(f"event {number} is not an object")
+        raise MalformedCases(f"event {number} is not an object")
     acting = one.get("as", agent)
     if not isinstance(acting, str) or not all(acting.split("/")):
-        raise Unreadable(f"event {number} says neither who acts, nor does its case")
+        raise MalformedCases(f"event {number} says neither who acts, nor does its case")
     chain = tuple(acting.split("/"))
     if isinstance(said := one.get("user"), str):
-        return Said(chain, said)
+        return CaseWords(chain, said)
     if (units := units_of(one.get("sure"))) is not None:
-        return Sure(chain, units)
+        return CaseConfidence(chain, units)
     if isinstance(given := one.get("given"), Mapping):
         return _given(given, number, chain)
     named = [word for word in _KINDS if word in one]
     if len(named) != 1 or not isinstance(one[named[0]], str) or one.get("expect") not in _VERDICTS:
-        raise Unreadable(f"event {number} is neither user nor call, args and expect")
+        raise MalformedCases(f"event {number} is neither user nor call, args and expect")
     odd = one.keys() - _ACTION - {*named}
     if odd:
-        raise Unreadable(f"event {number} has an unknown {min(odd)}")
+        raise MalformedCases(f"event {number} has an unknown {min(odd)}")
     return _act(one, number, chain, named[0])
 
 
-def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> Act:
+def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> CaseAction:
     args, server, times = one.get("args"), one.get("server"), one.get("times", 1)
     args = _NO_ARGS if args is None else args
     if not isinstance(args, Mapping):
-        raise Unreadable(f"args of event {number} is not an object")
+        raise MalformedCases(f"args of event {number} is not an object")
     if not isinstance(server, str | None) or (server is None and word in {"read", "prompt"}):
-        raise Unreadable(f"event {number} does not name its server")
+        raise MalformedCases(f"event {number} does not name its server")
     if isinstance(times, bool) or not isinstance(times, int) or not 0 < times <= TIMES_MAX:
-        raise Unreadable(f"times of event {number} is not from 1 to {TIMES_MAX}")
+        raise MalformedCases(f"times of event {number} is not from 1 to {TIMES_MAX}")
     owed = one.get("obligations")
     expected = Expected(
         str(one["expect"]),
@@ -194,33 +194,33 @@ def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> Act:
     if one.get("back") == "anything":
         back = Back(anything=True, result=None, error=None)
     elif "back" in one:
-        raise Unreadable(f"back of event {number} is not anything")
+        raise MalformedCases(f"back of event {number} is not anything")
     elif "result" in one or one.get("error") is not None:
         error = one.get("error")
         back = Back(anything=False, result=one.get("result"), error=None if error is None else str(error))
     with_last = one.get("with_last") is True
-    return Act(number, chain, _KINDS[word], server, str(one[word]), args, back, expected, with_last, times)
+    return CaseAction(number, chain, _KINDS[word], server, str(one[word]), args, back, expected, with_last, times)
 
 
 def _given(given: Mapping[str, Json], number: int, chain: Chain) -> Given:
     odd = given.keys() - _GIVEN
     if odd:
-        raise Unreadable(f"event {number}: a session is given no {min(odd)}")
+        raise MalformedCases(f"event {number}: a session is given no {min(odd)}")
     labels = _texts(given.get("labels"), number, "labels")
     if wrong := [label for label in labels if not LABEL.fullmatch(label)]:
-        raise Unreadable(f"event {number}: {wrong[0][:64]!r} is no label")
+        raise MalformedCases(f"event {number}: {wrong[0][:64]!r} is no label")
     numbers = [given.get(name) for name in ("calls", "irreversible_calls", "age_s")]
     if any(isinstance(one, bool) or not isinstance(one, int | None) or (one or 0) < 0 for one in numbers):
-        raise Unreadable(f"event {number}: calls, irreversible_calls and age_s are whole numbers from 0")
+        raise MalformedCases(f"event {number}: calls, irreversible_calls and age_s are whole numbers from 0")
     calls, irreversible, age_s = cast("list[int | None]", numbers)
     past = given.get("past")
     if not isinstance(past, Mapping | None):
-        raise Unreadable(f"event {number}: past is by the name of the monitor")
+        raise MalformedCases(f"event {number}: past is by the name of the monitor")
     return Given(chain, frozenset(labels), calls, irreversible, age_s, past)
 
 
 def _texts(value: Json, number: int, name: str) -> tuple[str, ...]:
     listed = () if value is None else (value,) if isinstance(value, str) else value
     if not isinstance(listed, Sequence) or not all(isinstance(one, str) for one in listed):
-        raise Unreadable(f"{name} of event {number} is no list of names")
+        raise MalformedCases(f"{name} of event {number} is no list of names")
     return tuple(map(str, listed))

@@ -17,7 +17,7 @@ NEWLY: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VerdictChange:
     """`count` actions of one kind whose verdict went from `was` to `now`, and the policies that now speak."""
 
     was: str
@@ -29,7 +29,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Changes:
+class VerdictChanges:
     """Verdicts taken in pair by pair. `days` is how long the actions were spread over, at least one.
 
     `left` counts actions that were not judged, by why.
@@ -65,13 +65,13 @@ class Changes:
         """From the first action to the last."""
         return 1.0 if self._from_ms is None else max(1.0, (self._to_ms - self._from_ms) / DAY_MS)
 
-    def rows(self) -> Iterator[Change]:
+    def rows(self) -> Iterator[VerdictChange]:
         """The changes, the strictest new verdict first, then the most frequent."""
         order = list(NEWLY)
         for (was, now, agent, tool, policies), count in sorted(
             self._found.items(), key=lambda item: (order.index(item[0][1]), -item[1], item[0])
         ):
-            yield Change(was, now, agent, tool, policies, count)
+            yield VerdictChange(was, now, agent, tool, policies, count)
 
     def total(self, verdict: str) -> int:
         """How many actions newly have `verdict`."""

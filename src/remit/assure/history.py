@@ -92,7 +92,7 @@ class Relived:
         return self.now == self.was
 
 
-class History:
+class HistoryReplay:
     """The ledger's records taken in one by one, in their order; actions since `since_ms` judged by `bundle`."""
 
     def __init__(self, bundle: Bundle, since_ms: int = 0) -> None:

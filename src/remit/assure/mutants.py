@@ -36,7 +36,7 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class MutantResult:
     """What became of a mutant: `killer` is the case that fails with it, None where none does."""
 
     mutant: Mutant
@@ -90,7 +90,7 @@ def _without(body: Json) -> Iterator[tuple[str, Json]]:
 
 def fates(
     bundle: Bundle, given: Sequence[Case], user: str | None = None, memory: CheckCache = NOTHING
-) -> Iterator[Fate | None]:
+) -> Iterator[MutantResult | None]:
     """What becomes of each mutant of each policy of `bundle`; None for one that would not be accepted.
 
     `given` are cases that hold on `bundle`. Nothing beyond `MUTANTS_MAX` is tried.
@@ -105,7 +105,7 @@ def fates(
             yield None
             continue
         killer = next((case.name for case in given if failures(changed, case, user)), None)
-        yield Fate(mutant, killer)
+        yield MutantResult(mutant, killer)
 
 
 def _bundle(bundle: Bundle, mutant: Mutant, memory: CheckCache) -> Bundle | None:

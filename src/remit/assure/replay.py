@@ -21,7 +21,7 @@ from typing import Final, cast
 
 from remit.assure.approved import NOTHING, Approved
 from remit.assure.before import Before
-from remit.assure.recorded import Answered, Called, Recorded, Said, Sure
+from remit.assure.recording import RecordedCall, RecordedConfidence, RecordedResult, RecordedSession, RecordedWords
 from remit.assure.rereading import Readings, Remembered, words
 from remit.assure.veiled import veiled
 from remit.escalate.grants import Grant, Scope
@@ -89,25 +89,27 @@ class Cast:
     user: str | None = None
 
 
-def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast(), approved: Approved = NOTHING) -> tuple[Judged, ...]:
+def replay(
+    bundle: Bundle, session: RecordedSession, cast: Cast = Cast(), approved: Approved = NOTHING
+) -> tuple[Judged, ...]:
     """The verdict on each call of `session`, in the order of the calls."""
     run = _Run(bundle, session, cast)
     judged: list[Judged] = []
     for event in session.events:
         run.now_ms += _EVENT_MS
         match event:
-            case Said():
+            case RecordedWords():
                 run.hear(event)
-            case Called():
+            case RecordedCall():
                 decision = run.judge(event)
                 scope = approved.get((session.session, event.call_id))
                 if scope is not None and isinstance(decision.verdict, Escalate):
                     run.grant(event.call_id, decision, scope)
                 said, origins = word(decision.verdict), origins_of(decision)
                 judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
-            case Answered():
+            case RecordedResult():
                 run.waiting.append(event)
-            case Sure():
+            case RecordedConfidence():
                 run.trust(event)
     return tuple(judged)
 
@@ -126,7 +128,7 @@ def origins_of(told: Decision | ActionBody) -> Mapping[str, str]:
 class _Run:
     """The state of one replayed session."""
 
-    def __init__(self, bundle: Bundle, session: Recorded, cast: Cast) -> None:
+    def __init__(self, bundle: Bundle, session: RecordedSession, cast: Cast) -> None:
         self._bundle = bundle
         self._suite = session.suite
         agent = session.agent if session.agent in bundle.catalog.agents or cast.agent is None else cast.agent
@@ -137,9 +139,9 @@ class _Run:
         self._origins = Index(_KEYED)
         self._called: dict[str, Action] = {}
         self._failed = frozenset(
-            event.call_id for event in session.events if isinstance(event, Answered) and event.error is not None
+            event.call_id for event in session.events if isinstance(event, RecordedResult) and event.error is not None
         )
-        self.waiting: list[Answered] = []
+        self.waiting: list[RecordedResult] = []
         self._grants: list[Grant] = []
         self._used = Used()
         self._before = Before(bundle)
@@ -147,15 +149,15 @@ class _Run:
         self._records = 0
         self.now_ms = START_MS
 
-    def hear(self, said: Said) -> None:
+    def hear(self, said: RecordedWords) -> None:
         """Take in the user's words."""
         self._origins.apply(words(self._origins, said.text))
 
-    def trust(self, sure: Sure) -> None:
+    def trust(self, sure: RecordedConfidence) -> None:
         """Take in how sure the agent is said to be."""
         self._state = replace(self._state, confidence=self._state.confidence.stated(sure.source, sure.units))
 
-    def judge(self, call: Called) -> Decision:
+    def judge(self, call: RecordedCall) -> Decision:
         """Decide on a call, once the results of earlier turns are taken in."""
         self._take_in(call.turn)
         server = self._server(call.tool)
@@ -242,7 +244,7 @@ class _Run:
             if not judged.labels <= self._state.labels:
                 self._state = replace(self._state, labels=self._state.labels | judged.labels)
 
-    def _end(self, answer: Answered) -> None:
+    def _end(self, answer: RecordedResult) -> None:
         """What the end of a permitted call gives back to budgets, and adds to what monitors keep."""
         found = self._under_way.pop(answer.call_id, None)
         if found is None:
@@ -288,7 +290,7 @@ def _unvalidated(bundle: Bundle) -> Bundle:
     return replace(bundle, tools=tools, _reached={})
 
 
-def _result(answer: Answered) -> Json:
+def _result(answer: RecordedResult) -> Json:
     """What came back in the form in which a tool server says it."""
     failed = answer.error is not None
     texts = [one for one in (answer.error, answer.result) if isinstance(one, str) and one]

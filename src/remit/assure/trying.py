@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from remit.assure.cases import Act, Back, Case, Given, Said, Sure
+from remit.assure.cases import Back, Case, CaseAction, CaseConfidence, CaseWords, Given
 from remit.assure.supposed import Said as Supposed
 from remit.assure.supposed import said_of
-from remit.assure.world import Chain, Doing, World, called, other
+from remit.assure.world import Chain, ProposedAction, World, called, other
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
 from remit.pdp.decision import Decision
@@ -65,14 +65,14 @@ def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, 
     for event in case.events:
         world.now_ms += _EVENT_MS
         match event:
-            case Said():
+            case CaseWords():
                 world.hear(event.chain, event.text)
-            case Sure():
+            case CaseConfidence():
                 held = world.session(event.chain)
                 world.change(event.chain, replace(held, confidence=held.confidence.stated("agent", event.units)))
             case Given():
                 found.extend(f"{case.name}: {text}" for text in _give(world, event))
-            case Act():
+            case CaseAction():
                 found.extend(_act(run, event))
             case _:
                 assert_never(event)
@@ -100,7 +100,7 @@ def _give(world: World, given: Given) -> Iterable[str]:
     world.suppose(tuple(supposed))
 
 
-def _act(run: _Run, act: Act) -> Iterable[str]:
+def _act(run: _Run, act: CaseAction) -> Iterable[str]:
     world = run.world
     doing = _doing(world.bundle, act, run.case.suite)
     shown = f"{act.number} ({act.name})"
@@ -129,15 +129,15 @@ def _take_in(run: _Run) -> None:
     run.waiting.clear()
 
 
-def _doing(bundle: Bundle, act: Act, suite: str | None) -> Doing:
+def _doing(bundle: Bundle, act: CaseAction, suite: str | None) -> ProposedAction:
     if act.kind is ActionKind.CALL_TOOL:
         server, name = (act.server, act.name) if act.server is not None else called(bundle, act.name, suite)
-        return Doing(act.kind, server, name, act.args)
+        return ProposedAction(act.kind, server, name, act.args)
     made = other(act.kind, act.server or "", act.name)
     return replace(made, args={**made.args, **act.args})
 
 
-def _stray(bundle: Bundle, doing: Doing) -> list[str]:
+def _stray(bundle: Bundle, doing: ProposedAction) -> list[str]:
     """Arguments that the tool's schema does not name, and says nothing of: no policy sees what they hold."""
     form = bundle.tools.get((doing.server, doing.name)) if doing.kind is ActionKind.CALL_TOOL else None
     schema: Mapping[str, Json] = {} if form is None else form.tool.definition.input_schema
@@ -147,7 +147,7 @@ def _stray(bundle: Bundle, doing: Doing) -> list[str]:
     return sorted(doing.args.keys() - properties.keys())
 
 
-def _compared(name: str, ident: str, act: Act, decision: Decision) -> Iterable[str]:
+def _compared(name: str, ident: str, act: CaseAction, decision: Decision) -> Iterable[str]:
     wanted = act.expected
     verdict = decision.verdict if decision.observed is None else decision.observed
     said = frozenset(reason.policy for reason in decision.reasons if reason.policy is not None)

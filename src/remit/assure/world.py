@@ -58,7 +58,7 @@ def agent_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class ProposedAction:
     """One action as somebody describes it."""
 
     kind: ActionKind
@@ -119,7 +119,7 @@ class World:
         """From now on monitors say what is supposed of them; nothing happened to the others."""
         self._past = Supposing(self.bundle.catalog.monitors, past) if past else NO_PAST
 
-    def action(self, chain: Chain, doing: Doing) -> Action:
+    def action(self, chain: Chain, doing: ProposedAction) -> Action:
         """What `chain` is about to do."""
         links = tuple(Link(agent_of(chain[end - 1]), self.session(chain[:end]).sid) for end in range(1, len(chain) + 1))
         expires_ms = START_MS + _SESSION_MS
@@ -212,7 +212,7 @@ class World:
         return self._origins.setdefault(chain[0], Index(self._keyed))
 
 
-def other(kind: ActionKind, server: str, name: str) -> Doing:
+def other(kind: ActionKind, server: str, name: str) -> ProposedAction:
     """An action that calls no tool, with the input that it has."""
     match kind:
         case ActionKind.READ_RESOURCE:
@@ -220,10 +220,10 @@ def other(kind: ActionKind, server: str, name: str) -> Doing:
         case ActionKind.GET_PROMPT:
             args = {"name": name}
         case ActionKind.CALL_MODEL:
-            return Doing(kind, server, CLIENT_MODEL, {})
+            return ProposedAction(kind, server, CLIENT_MODEL, {})
         case _:
             args = {}
-    return Doing(kind, server, name, args)
+    return ProposedAction(kind, server, name, args)
 
 
 def called(bundle: Bundle, tool: str, suite: str | None = None) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from remit.discover.sighting import Confidence, Kind, Subject, subject
-from remit.discover.spans import SPACE, Does, Span, Told, told
+from remit.discover.sighting import Kind, SourceConfidence, Subject, subject
+from remit.discover.spans import SPACE, Span, SpanTarget, Told, told
 from remit.facts.durations import DAY_MS, MINUTE_MS
 
 WAIT_MS: Final = 1_500
@@ -37,7 +37,7 @@ class Attributed:
     span: Span
     told: Told
     agent: Subject
-    confidence: Confidence
+    confidence: SourceConfidence
     evidence: str
     above: Subject | None = None
     bearer: str | None = None
@@ -111,13 +111,13 @@ class Attribution:
         over = None if above is None else subject(Kind.AGENT, above, SPACE)
         if name is not None:
             evidence = f"span attribute {said.key}" if said.agent is not None else "the span above names the agent"
-            return Attributed(span, said, subject(Kind.AGENT, name, SPACE), Confidence.REPORTED, evidence, over)
+            return Attributed(span, said, subject(Kind.AGENT, name, SPACE), SourceConfidence.REPORTED, evidence, over)
         agents = sorted(self._services.get(span.service, ()))
         if len(agents) == 1:
             evidence = "the only agent that this service is known for"
-            return Attributed(span, said, subject(Kind.AGENT, agents[0], SPACE), Confidence.GUESSED, evidence)
+            return Attributed(span, said, subject(Kind.AGENT, agents[0], SPACE), SourceConfidence.GUESSED, evidence)
         evidence = "service.name: no span above names an agent"
-        return Attributed(span, said, subject(Kind.AGENT, span.service, SPACE), Confidence.GUESSED, evidence)
+        return Attributed(span, said, subject(Kind.AGENT, span.service, SPACE), SourceConfidence.GUESSED, evidence)
 
     def _known(self, service: str, agent: str) -> None:
         agents = self._services.get(service)
@@ -135,7 +135,7 @@ _NEVER: Final = 1 << 62
 def _above(trace: _Trace, span: Span, said: Told) -> tuple[str | None, str | None] | None:
     """Whose the span is, and for an agent's own span who is above that; None while spans above are missing."""
     name = said.agent
-    if name is not None and said.does is not Does.AGENT:
+    if name is not None and said.does is not SpanTarget.AGENT:
         return name, None
     at = span.parent
     for _ in range(DEPTH_MAX):

@@ -4,7 +4,7 @@ Laws
 * What an agent did is told apart by the permits that let it, as the ledger names them and the bundle has them now.
   Where some of it needed less, that is enough for all: what a permit without conditions let through keeps none.
 * Conditions are kept as they stand, but for comments and for what use itself says already.
-* What cannot be kept is named (`Way.lost`), never left out in silence.
+* What cannot be kept is named (`PermittedUsage.lost`), never left out in silence.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from remit.discover.used import Used
+from remit.discover.usage import Usage
 from remit.policy.parse import TOKEN
 from remit.policy.slice import Policy
 
@@ -38,10 +38,10 @@ class Carried:
         return self.clauses != () or self.obligation is not None
 
 
-class Way(NamedTuple):
+class PermittedUsage(NamedTuple):
     """What was done as one set of permits let it, with what they ask for. `lost` are those that cannot be kept."""
 
-    used: Used
+    used: Usage
     brings: tuple[Carried, ...] = ()
     lost: tuple[Carried, ...] = ()
 
@@ -82,27 +82,27 @@ def _closed(bare: str, at: int) -> int | None:
     return None
 
 
-def ways(by: Mapping[frozenset[str], Used], inside: Mapping[str, Carried]) -> tuple[Way, ...]:
+def ways(by: Mapping[frozenset[str], Usage], inside: Mapping[str, Carried]) -> tuple[PermittedUsage, ...]:
     """What was done one way or another; `by` has it by the ids of the permits that let it, as far as they are named.
 
     `inside` are the permits that may let it today.
     """
-    told: dict[frozenset[str], Used] = {}
-    untold = Used()
+    told: dict[frozenset[str], Usage] = {}
+    untold = Usage()
     for named, used in by.items():
         known = named & inside.keys()
         if known:
-            told.setdefault(frozenset(ident for ident in known if inside[ident]), Used()).join(used)
+            told.setdefault(frozenset(ident for ident in known if inside[ident]), Usage()).join(used)
         else:
             untold.join(used)
     if not told:
         asking = [one for one in inside.values() if one]
         if not asking or len(asking) < len(inside):
-            return (Way(untold),)
-        return (_way(untold, asking),) if len(asking) == 1 else (Way(untold, (), tuple(asking)),)
+            return (PermittedUsage(untold),)
+        return (_way(untold, asking),) if len(asking) == 1 else (PermittedUsage(untold, (), tuple(asking)),)
     order = sorted(told, key=lambda one: (len(one), sorted(one)))
     told[order[0]].join(untold)
-    found: dict[frozenset[str], Way] = {}
+    found: dict[frozenset[str], PermittedUsage] = {}
     for idents in order:
         made = _way(told[idents], (inside[ident] for ident in sorted(idents)))
         less = next((one for kept, one in found.items() if kept < idents and made.obligations <= one.obligations), None)
@@ -113,8 +113,8 @@ def ways(by: Mapping[frozenset[str], Used], inside: Mapping[str, Carried]) -> tu
     return tuple(found.values())
 
 
-def _way(used: Used, permits: Iterable[Carried]) -> Way:
+def _way(used: Usage, permits: Iterable[Carried]) -> PermittedUsage:
     kept, lost = list[Carried](), list[Carried]()
     for one in permits:
         (lost if one.clauses is None else kept).append(one)
-    return Way(used, tuple(kept), tuple(lost))
+    return PermittedUsage(used, tuple(kept), tuple(lost))

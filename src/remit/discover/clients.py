@@ -11,14 +11,14 @@ from typing import Final
 from remit.discover.configured import ANY, Layout
 
 
-class Form(StrEnum):
+class FileFormat(StrEnum):
     """How a file is written."""
 
     JSON = "json"
     TOML = "toml"
 
 
-class Root(StrEnum):
+class PathRoot(StrEnum):
     """What a path hangs on."""
 
     HOME = "home"
@@ -30,15 +30,15 @@ class Root(StrEnum):
 class File:
     """One file: its path below `root`, and how it is read. `projects`: where it lists the client's folders."""
 
-    root: Root
+    root: PathRoot
     path: str
     layout: Layout
-    form: Form = Form.JSON
+    form: FileFormat = FileFormat.JSON
     projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientProgram:
     """One client. `programs` are the names of its processes, `packages` parts of the paths that a runtime is given."""
 
     name: str
@@ -80,20 +80,20 @@ _CODE_FOLDERS: Final = (".config/Code/User", "Library/Application Support/Code/U
 _CLINE: Final = "globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"
 
 
-def _home(path: str, layout: Layout, form: Form = Form.JSON, projects: tuple[str, ...] = ()) -> File:
-    return File(Root.HOME, path, layout, form, projects)
+def _home(path: str, layout: Layout, form: FileFormat = FileFormat.JSON, projects: tuple[str, ...] = ()) -> File:
+    return File(PathRoot.HOME, path, layout, form, projects)
 
 
-def _project(path: str, layout: Layout, form: Form = Form.JSON) -> File:
-    return File(Root.PROJECT, path, layout, form)
+def _project(path: str, layout: Layout, form: FileFormat = FileFormat.JSON) -> File:
+    return File(PathRoot.PROJECT, path, layout, form)
 
 
-def _machine(path: str, layout: Layout, form: Form = Form.JSON) -> File:
-    return File(Root.MACHINE, path, layout, form)
+def _machine(path: str, layout: Layout, form: FileFormat = FileFormat.JSON) -> File:
+    return File(PathRoot.MACHINE, path, layout, form)
 
 
-CLIENTS: Final[tuple[Client, ...]] = (
-    Client(
+CLIENTS: Final[tuple[ClientProgram, ...]] = (
+    ClientProgram(
         "claude-code",
         "Claude Code",
         (
@@ -108,7 +108,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
         frozenset({"claude"}),
         ("/@anthropic-ai/claude-code/",),
     ),
-    Client(
+    ClientProgram(
         "claude-desktop",
         "Claude Desktop",
         tuple(
@@ -117,13 +117,13 @@ CLIENTS: Final[tuple[Client, ...]] = (
         ),
         frozenset({"Claude", "claude-desktop"}),
     ),
-    Client(
+    ClientProgram(
         "cursor",
         "Cursor",
         (_home(".cursor/mcp.json", _SERVERS), _project(".cursor/mcp.json", _SERVERS)),
         frozenset({"cursor", "Cursor", "cursor-agent"}),
     ),
-    Client(
+    ClientProgram(
         "vscode",
         "VS Code",
         (
@@ -134,24 +134,24 @@ CLIENTS: Final[tuple[Client, ...]] = (
         frozenset({"code", "code-insiders"}),
         editor=True,
     ),
-    Client(
+    ClientProgram(
         "windsurf",
         "Windsurf",
         (_home(".codeium/windsurf/mcp_config.json", _SERVERS), _home(".codeium/mcp_config.json", _SERVERS)),
         frozenset({"windsurf", "Windsurf"}),
     ),
-    Client(
+    ClientProgram(
         "codex",
         "Codex",
         (
-            _home(".codex/config.toml", _CODEX, Form.TOML, projects=("projects",)),
-            _project(".codex/config.toml", _CODEX, Form.TOML),
-            _machine("/etc/codex/config.toml", _CODEX, Form.TOML),
+            _home(".codex/config.toml", _CODEX, FileFormat.TOML, projects=("projects",)),
+            _project(".codex/config.toml", _CODEX, FileFormat.TOML),
+            _machine("/etc/codex/config.toml", _CODEX, FileFormat.TOML),
         ),
         frozenset({"codex"}),
         ("/@openai/codex/",),
     ),
-    Client(
+    ClientProgram(
         "gemini-cli",
         "Gemini CLI",
         (
@@ -163,7 +163,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
         frozenset({"gemini"}),
         ("/@google/gemini-cli/",),
     ),
-    Client(
+    ClientProgram(
         "zed",
         "Zed",
         (
@@ -174,7 +174,7 @@ CLIENTS: Final[tuple[Client, ...]] = (
         frozenset({"zed", "zeditor", "zed-editor"}),
         editor=True,
     ),
-    Client(
+    ClientProgram(
         "cline",
         "Cline",
         (

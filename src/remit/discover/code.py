@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class StringLiteral:
     """A literal text; of a template, what is literal of it."""
 
     value: str
@@ -24,14 +24,14 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
+class ArrayLiteral:
     """A list, tuple or set."""
 
     items: "tuple[Value, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ObjectLiteral:
     """A literal object; keys that are not literal are left out."""
 
     items: "Mapping[str, Value]"
@@ -39,7 +39,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallExpression:
     """A call, or a construction. A method of a call's result has the target `module.Class().method`.
 
     `bound` is the name that takes the result, `within` the function or class around it. An only argument that is an
@@ -64,12 +64,12 @@ class Call:
         return self.target.rpartition(".")[0].removesuffix("()").rpartition(".")[2]
 
 
-Value: TypeAlias = "Text | Name | Many | Table | Call | None"
+Value: TypeAlias = "StringLiteral | Name | ArrayLiteral | ObjectLiteral | CallExpression | None"
 """What an expression is, as far as discovery looks; None for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class CodeDefinition:
     """A function or class. `attributes` are a class's literal ones."""
 
     name: str
@@ -86,9 +86,9 @@ class Module:
 
     name: str = ""
     imports: set[str] = field(default_factory=set)
-    calls: list[Call] = field(default_factory=list)
-    definitions: list[Definition] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
+    calls: list[CallExpression] = field(default_factory=list)
+    definitions: list[CodeDefinition] = field(default_factory=list)
+    tables: list[ObjectLiteral] = field(default_factory=list)
     bound: "dict[str, Value]" = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     """Where each name is bound."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from remit.discover.entry import Aspect, Condition, Entry, Link, Status
+from remit.discover.entry import Aspect, Condition, ConditionStatus, InventoryEntry, InventoryLink
 from remit.discover.identity import run_by_remit
-from remit.discover.reconcile import Counts
+from remit.discover.reconcile import PassageCounts
 from remit.discover.sighting import WORKSPACE, Kind, Subject, Verb
 from remit.facts.catalog import Sink
 from remit.facts.durations import DAY_MS, HOUR_MS
@@ -38,7 +38,7 @@ class Nature:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ConditionFacts:
     """What conditions look at beside the entry.
 
     `natures` are what the catalog says of each registered tool (`server/tool`), `within` which of them each registered
@@ -51,12 +51,16 @@ class Facts:
     people: frozenset[str] = frozenset()
 
 
-def conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> tuple[Condition, ...]:
+def conditions(
+    entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subject, PassageCounts]
+) -> tuple[Condition, ...]:
     """What is true of `entry`; `calls` are those that an agent made."""
     return tuple(_conditions(entry, facts, calls))
 
 
-def _conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> Iterator[Condition]:
+def _conditions(
+    entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subject, PassageCounts]
+) -> Iterator[Condition]:
     if entry.subject.kind in _GOVERNABLE:
         yield _shadow(entry)
         yield _governed(entry, calls)
@@ -67,78 +71,86 @@ def _conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> 
         yield _toxic(entry, facts)
 
 
-def _shadow(entry: Entry) -> Condition:
+def _shadow(entry: InventoryEntry) -> Condition:
     if entry.registered:
-        return Condition(Aspect.SHADOW, Status.FALSE, "Registered", "it is registered")
+        return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Registered", "it is registered")
     if run := [sight for sight in entry.seen if run_by_remit(sight.name)]:
         # Of this service it would be registered; of another one a process's name alone tells.
         told = max(run, key=lambda sight: sight.last_ms).evidence
-        return Condition(Aspect.SHADOW, Status.UNKNOWN, "RunByRemit", f"another service has to say what it is: {told}")
+        return Condition(
+            Aspect.SHADOW, ConditionStatus.UNKNOWN, "RunByRemit", f"another service has to say what it is: {told}"
+        )
     sources = {sight.source for sight in entry.seen}
     if sources == {WORKSPACE}:
-        return Condition(Aspect.SHADOW, Status.UNKNOWN, "NeverSeen", "it was registered, and nothing ever saw it")
+        return Condition(
+            Aspect.SHADOW, ConditionStatus.UNKNOWN, "NeverSeen", "it was registered, and nothing ever saw it"
+        )
     what = f"seen by {_listed(sources)}, and registered nowhere"
-    return Condition(Aspect.SHADOW, Status.TRUE, "NeverRegistered", what)
+    return Condition(Aspect.SHADOW, ConditionStatus.TRUE, "NeverRegistered", what)
 
 
-def _governed(entry: Entry, calls: Mapping[Subject, Counts]) -> Condition:
+def _governed(entry: InventoryEntry, calls: Mapping[Subject, PassageCounts]) -> Condition:
     passed, observed = entry.counts
     if observed:
         around = _listed(str(called) for called, counts in calls.items() if counts.observed)
         what = f" ({around})" if around else ""
         message = f"{observed} of {passed + observed} actions passed no enforcement point{what}"
-        return Condition(Aspect.GOVERNED, Status.FALSE, "WentAround" if passed else "ObservedOnly", message)
+        return Condition(Aspect.GOVERNED, ConditionStatus.FALSE, "WentAround" if passed else "ObservedOnly", message)
     if passed:
-        return Condition(Aspect.GOVERNED, Status.TRUE, "Enforced", f"all {passed} actions passed an enforcement point")
-    return Condition(Aspect.GOVERNED, Status.UNKNOWN, "NothingSeen", "no action was seen")
+        return Condition(
+            Aspect.GOVERNED, ConditionStatus.TRUE, "Enforced", f"all {passed} actions passed an enforcement point"
+        )
+    return Condition(Aspect.GOVERNED, ConditionStatus.UNKNOWN, "NothingSeen", "no action was seen")
 
 
-def _owned(entry: Entry, facts: Facts) -> Condition:
+def _owned(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     if not entry.owner:
-        return Condition(Aspect.OWNED, Status.FALSE, "NoOwner", "no source knows who answers for it")
+        return Condition(Aspect.OWNED, ConditionStatus.FALSE, "NoOwner", "no source knows who answers for it")
     if entry.owner in facts.people:
-        return Condition(Aspect.OWNED, Status.TRUE, "HasOwner", f"{entry.owner} answers for it")
+        return Condition(Aspect.OWNED, ConditionStatus.TRUE, "HasOwner", f"{entry.owner} answers for it")
     message = f"{entry.owner} is named as its owner, and no user or group is called so"
     # Who is meant by a source's name for him may still be known here by another one.
-    known = Status.FALSE if entry.registered else Status.UNKNOWN
+    known = ConditionStatus.FALSE if entry.registered else ConditionStatus.UNKNOWN
     return Condition(Aspect.OWNED, known, "UnknownOwner", message)
 
 
-def baseline(entry: Entry) -> int:
+def baseline(entry: InventoryEntry) -> int:
     """Until when what the agent does is what is expected of it (ms since the epoch)."""
     accepted = [said.at for said in entry.traits if said.key == ACCEPTED]
     return max(accepted) if accepted else entry.first_ms + SETTLE_MS
 
 
-def news(entry: Entry) -> tuple[Link, ...]:
+def news(entry: InventoryEntry) -> tuple[InventoryLink, ...]:
     """What the agent began to use after it was settled."""
     since = baseline(entry)
     return tuple(link for link in entry.links if link.first_ms > since)
 
 
-def _drifted(entry: Entry, facts: Facts) -> Condition:
+def _drifted(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     since = baseline(entry)
     new = _listed(f"{link.verb.value} {link.to}" for link in news(entry))
     if new:
-        return Condition(Aspect.DRIFTED, Status.TRUE, "NewUse", f"new since it was settled: {new}")
+        return Condition(Aspect.DRIFTED, ConditionStatus.TRUE, "NewUse", f"new since it was settled: {new}")
     if since > facts.now_ms:
-        return Condition(Aspect.DRIFTED, Status.FALSE, "Settling", "it is known for less than an hour")
-    return Condition(Aspect.DRIFTED, Status.FALSE, "AsBefore", "nothing new since it was settled")
+        return Condition(Aspect.DRIFTED, ConditionStatus.FALSE, "Settling", "it is known for less than an hour")
+    return Condition(Aspect.DRIFTED, ConditionStatus.FALSE, "AsBefore", "nothing new since it was settled")
 
 
-def _dormant(entry: Entry, facts: Facts) -> Condition:
+def _dormant(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     worked = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
     since = max(worked, default=entry.first_ms)
     days = (facts.now_ms - since) // DAY_MS
     if facts.now_ms - since > DORMANT_MS:
         said = "not seen at work" if worked else "known, and never seen at work,"
-        return Condition(Aspect.DORMANT, Status.TRUE, "NotSeen", f"{said} for {days} days")
+        return Condition(Aspect.DORMANT, ConditionStatus.TRUE, "NotSeen", f"{said} for {days} days")
     if not worked:
-        return Condition(Aspect.DORMANT, Status.FALSE, "NotYet", "known for less than 30 days, not seen at work yet")
-    return Condition(Aspect.DORMANT, Status.FALSE, "Active", "seen at work in the last 30 days")
+        return Condition(
+            Aspect.DORMANT, ConditionStatus.FALSE, "NotYet", "known for less than 30 days, not seen at work yet"
+        )
+    return Condition(Aspect.DORMANT, ConditionStatus.FALSE, "Active", "seen at work in the last 30 days")
 
 
-def _toxic(entry: Entry, facts: Facts) -> Condition:
+def _toxic(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     """Untrusted input, confidential data and an external sink in one agent: any text may send data out."""
     used = {link.to.name for link in entry.links if link.verb is Verb.USES and link.to.kind is Kind.TOOL}
     for reason, tools in (
@@ -149,11 +161,13 @@ def _toxic(entry: Entry, facts: Facts) -> Condition:
         if all(kinds):
             parts = ("untrusted input", "confidential data", "an external sink")
             what = "; ".join(f"{part} by {_listed(by)}" for part, by in zip(parts, kinds, strict=True))
-            return Condition(Aspect.TOXIC, Status.TRUE, reason, what)
+            return Condition(Aspect.TOXIC, ConditionStatus.TRUE, reason, what)
     unknown = any(tool not in facts.natures for tool in used)
     if unknown:
-        return Condition(Aspect.TOXIC, Status.UNKNOWN, "ToolsUnknown", "it uses tools that no catalog describes")
-    return Condition(Aspect.TOXIC, Status.FALSE, "Apart", "not all three in what it uses or may use")
+        return Condition(
+            Aspect.TOXIC, ConditionStatus.UNKNOWN, "ToolsUnknown", "it uses tools that no catalog describes"
+        )
+    return Condition(Aspect.TOXIC, ConditionStatus.FALSE, "Apart", "not all three in what it uses or may use")
 
 
 def _three(tools: Iterable[str], natures: Mapping[str, Nature]) -> tuple[list[str], list[str], list[str]]:

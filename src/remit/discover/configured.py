@@ -32,7 +32,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConfiguredServer:
     """One server as a client's configuration declares it. Everything in it may be told.
 
     `approved` are tools that run unasked, `tools` those that are named at all; `enabled` is the client's word.
@@ -50,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ConfigurationFault:
     """A part that could not be taken; `name` is what stands nearest to it in the file."""
 
     code: str
@@ -62,27 +62,27 @@ class Fault:
 class Configured:
     """All that one file says."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ConfiguredServer, ...] = ()
     models: tuple[str, ...] = ()
     variables: str = ""
     permissions: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ConfigurationFault, ...] = ()
 
 
 def configured(value: Json, layout: Layout) -> Configured:
     """What `value` says by `layout`."""
     if not isinstance(value, Mapping):
-        return Configured(faults=(Fault("config/shape", "", "the file holds no object"),))
-    entries: dict[tuple[str, str], Entry] = {}
-    faults: list[Fault] = []
+        return Configured(faults=(ConfigurationFault("config/shape", "", "the file holds no object"),))
+    entries: dict[tuple[str, str], ConfiguredServer] = {}
+    faults: list[ConfigurationFault] = []
     for path in layout.servers:
         for servers in _at(value, path):
             for found in _entries(servers, path[-1]):
-                if isinstance(found, Fault):
+                if isinstance(found, ConfigurationFault):
                     faults.append(found)
                 elif len(entries) >= ENTRIES_MAX:
                     why = f"it declares more than {ENTRIES_MAX} servers: those after them are not read"
-                    faults.append(Fault("config/entries", path[-1], why))
+                    faults.append(ConfigurationFault("config/entries", path[-1], why))
                     break
                 else:
                     entries[found.name, found.launch.server] = found
@@ -108,18 +108,18 @@ def _at(value: Json, path: Path) -> Iterator[Json]:
             yield from _at(one, rest)
 
 
-def _entries(servers: Json, where: str) -> Iterator[Entry | Fault]:
+def _entries(servers: Json, where: str) -> Iterator[ConfiguredServer | ConfigurationFault]:
     if not isinstance(servers, Mapping):
-        yield Fault("config/shape", where, "what should list servers is no object")
+        yield ConfigurationFault("config/shape", where, "what should list servers is no object")
         return
     for name, spec in servers.items():
         shown = discretion.told(name)
         found = _entry(shown, spec) if isinstance(spec, Mapping) else None
         why = "it declares neither a command nor an address"
-        yield found or Fault("config/shape", shown, why)
+        yield found or ConfigurationFault("config/shape", shown, why)
 
 
-def _entry(name: str, spec: Mapping[str, Json]) -> Entry | None:
+def _entry(name: str, spec: Mapping[str, Json]) -> ConfiguredServer | None:
     """The server that `spec` declares, or None where it declares none."""
     if isinstance(transport := spec.get("transport"), Mapping):
         # Cline's newer form.
@@ -153,7 +153,7 @@ def _entry(name: str, spec: Mapping[str, Json]) -> Entry | None:
         name for key in ("headers", "http_headers", "env_http_headers") for name in discretion.names_of(spec.get(key))
     ]
     approved = [*_tools(spec, "autoApprove"), *_tools(spec, "alwaysAllow")]
-    return Entry(
+    return ConfiguredServer(
         name,
         launch,
         transport,

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from remit.discover.conditions import baseline
-from remit.discover.inventory import Change, What
+from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import Kind, Subject, Verb, clipped, parsed
 from remit.discover.view import View
 
@@ -73,7 +73,7 @@ class Drifting:
         """What of each kind, subject and trait or thing was told last."""
         return self._told
 
-    def drifts(self, changes: Iterable[Change], view: View) -> Iterator[Drift]:
+    def drifts(self, changes: Iterable[InventoryChange], view: View) -> Iterator[Drift]:
         """Those of `changes` that are drift, as `view` has it after them."""
         for change in changes:
             edge = change.what is What.EDGE
@@ -92,7 +92,7 @@ class Drifting:
         return True
 
 
-def candidate(change: Change, known: Container[str]) -> bool:
+def candidate(change: InventoryChange, known: Container[str]) -> bool:
     """Whether `change` could be drift, so that a look is worth its while: a name that nobody knew drifts from nothing.
 
     It may be another name of an agent that is `known`, which are registered.
@@ -132,7 +132,7 @@ def follow(annotations: Mapping[str, str]) -> Follow:
     return Follow(said) if said in set(Follow) else Follow.STOP
 
 
-def _edge(change: Change, view: View) -> Drift | None:
+def _edge(change: InventoryChange, view: View) -> Drift | None:
     if change.subject.kind is not Kind.AGENT or change.key in _CLAIMS or change.after is None:
         return None
     entry = view.find(change.subject)
@@ -150,7 +150,7 @@ def _edge(change: Change, view: View) -> Drift | None:
     return Drift(_NEW[to.kind], entry.subject, before, str(to), change.source, change.at)
 
 
-def _trait(change: Change, view: View) -> Drift | None:
+def _trait(change: InventoryChange, view: View) -> Drift | None:
     word = _word(change.key)
     if word not in _CHANGED or change.before is None or change.after is None:
         return None

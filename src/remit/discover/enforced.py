@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, assert_never
 
 from remit.discover.reconcile import Paired, Passage
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb, clipped, subject
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, clipped, subject
 from remit.facts.action import ActionKind
 from remit.facts.catalog import exposed_name
 
@@ -67,7 +67,7 @@ class Enforced:
         """What was seen."""
         for (agent, edges), seen in self._seen.items():
             evidence, times = clipped(f"record {seen.ref}"), (seen.first_ms, seen.last_ms)
-            yield Sighting(agent, SOURCE, evidence, *times, Confidence.ENFORCED, edges=edges, count=seen.count)
+            yield Sighting(agent, SOURCE, evidence, *times, SourceConfidence.ENFORCED, edges=edges, count=seen.count)
 
     def _did(self, agent: Subject, intent: Intent, *edges: Edge) -> None:
         seen = self._seen.setdefault((agent, edges), _Seen(intent.at, intent.at, intent.ref))
@@ -106,4 +106,4 @@ def paired(pair: Paired) -> Iterable[Sighting]:
     for one, other in ((call.agent, subject(Kind.AGENT, passage.agent)), (call.object, passage.object)):
         if one != other and one.kind is other.kind:
             edges = (Edge(Verb.SAME, other),)
-            yield Sighting(one, SOURCE, evidence, passage.at, passage.at, Confidence.REPORTED, edges=edges)
+            yield Sighting(one, SOURCE, evidence, passage.at, passage.at, SourceConfidence.REPORTED, edges=edges)

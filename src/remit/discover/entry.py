@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from remit.discover.identity import Claim
-from remit.discover.reconcile import Counts
-from remit.discover.sighting import Confidence, Subject, Verb
+from remit.discover.reconcile import PassageCounts
+from remit.discover.sighting import SourceConfidence, Subject, Verb
 
 
 class Aspect(StrEnum):
@@ -19,7 +19,7 @@ class Aspect(StrEnum):
     TOXIC = "ToxicCombination"
 
 
-class Status(StrEnum):
+class ConditionStatus(StrEnum):
     """Whether it is so; UNKNOWN where nothing was seen that could tell."""
 
     TRUE = "True"
@@ -32,26 +32,26 @@ class Condition:
     """`reason` is one word for programs, `message` a sentence that says what it rests on."""
 
     type: Aspect
-    status: Status
+    status: ConditionStatus
     reason: str
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class InventoryLink:
     """What the entry does with another one; `by` are the sources that saw it."""
 
     verb: Verb
     to: Subject
     first_ms: int
     last_ms: int
-    confidence: Confidence
+    confidence: SourceConfidence
     by: tuple[str, ...]
     evidence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TraitStatement:
     """What one source says of a trait."""
 
     key: str
@@ -69,24 +69,24 @@ class Sight:
     first_ms: int
     last_ms: int
     count: int
-    confidence: Confidence
+    confidence: SourceConfidence
     evidence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InventoryEntry:
     """One agent, model, server, tool, prompt or piece of data, with all its names. `because`: why they are one."""
 
     subject: Subject
     names: tuple[Subject, ...]
     first_ms: int
     last_ms: int
-    confidence: Confidence
+    confidence: SourceConfidence
     owner: str | None
     registered: bool
     seen: tuple[Sight, ...]
-    links: tuple[Link, ...]
-    traits: tuple[Said, ...]
+    links: tuple[InventoryLink, ...]
+    traits: tuple[TraitStatement, ...]
     because: tuple[Claim, ...]
-    counts: Counts
+    counts: PassageCounts
     conditions: tuple[Condition, ...] = ()

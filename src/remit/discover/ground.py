@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.discover import frameworks as known
-from remit.discover.code import Call, Module, Name, Text, Value
+from remit.discover.code import CallExpression, Module, Name, StringLiteral, Value
 from remit.discover.frameworks import framework_of
 from remit.discover.sighting import Kind, Verb
 
@@ -19,7 +19,7 @@ Target = tuple[Verb, Kind, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CodeComponent:
     """One thing that the file makes: its name in the file, the line, its framework, and what it does with others.
 
     One that is not `made` here is named only: an agent's tool that another file may make.
@@ -34,7 +34,7 @@ class Item:
     made: bool = True
 
 
-class Ground:
+class ResolvedFile:
     """A file with its names followed."""
 
     def __init__(self, module: Module) -> None:
@@ -44,7 +44,7 @@ class Ground:
         self._roots = {one.partition(".")[0] for one in module.imports} - {""}
         self._defined = {one.name: one for one in reversed(module.definitions)}
 
-    def _agent_framework(self, call: Call) -> str:
+    def _agent_framework(self, call: CallExpression) -> str:
         framework = framework_of(call.target)
         classes = known.AGENTS.get(framework, frozenset())
         if call.last in classes:
@@ -59,9 +59,9 @@ class Ground:
         """`target` with its first name followed to the call that it is bound to."""
         root, _, rest = target.partition(".")
         value = self._value(Name(root))
-        return f"{value.target}().{rest}" if isinstance(value, Call) else target
+        return f"{value.target}().{rest}" if isinstance(value, CallExpression) else target
 
-    def _agent_name(self, call: Call, framework: str) -> str:
+    def _agent_name(self, call: CallExpression, framework: str) -> str:
         named = self._text(call.named.get("name"))
         if not named and framework == "autogen" and call.positional:
             named = self._text(call.positional[0])
@@ -80,7 +80,7 @@ class Ground:
         root, dot, _ = path.partition(".")
         return bool(dot) and root not in self._roots
 
-    def _decorated_name(self, decorator: Call) -> str:
+    def _decorated_name(self, decorator: CallExpression) -> str:
         first = self._text(decorator.positional[0]) if decorator.positional else ""
         named = (self._text(decorator.named.get(key)) for key in ("name", "name_override"))
         return next(filter(None, named), "") or first
@@ -96,7 +96,7 @@ class Ground:
 
     def _text(self, value: Value) -> str:
         followed = self._value(value)
-        return followed.value if isinstance(followed, Text) else ""
+        return followed.value if isinstance(followed, StringLiteral) else ""
 
 
 def path_of(decorator: Value) -> str:
@@ -104,7 +104,7 @@ def path_of(decorator: Value) -> str:
     match decorator:
         case Name(path):
             return path
-        case Call():
+        case CallExpression():
             return decorator.target
         case _:
             return ""

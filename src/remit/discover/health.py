@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.discover.entry import Status
+from remit.discover.entry import ConditionStatus
 from remit.discover.sighting import clipped
 
 
@@ -15,7 +15,7 @@ class SourceState:
     """
 
     name: str
-    status: Status
+    status: ConditionStatus
     reason: str
     message: str
     at_ms: int | None
@@ -23,17 +23,17 @@ class SourceState:
 
 def unseen(name: str, message: str) -> SourceState:
     """Nothing is known of it yet."""
-    return SourceState(clipped(name), Status.UNKNOWN, "NothingYet", message, None)
+    return SourceState(clipped(name), ConditionStatus.UNKNOWN, "NothingYet", message, None)
 
 
 def well(name: str, at_ms: int, seen: str, left_out: int) -> SourceState:
     """It was looked at, and saw what `seen` says; `left_out` parts of it could not be taken."""
     if not left_out:
-        return SourceState(clipped(name), Status.TRUE, "Seen", seen, at_ms)
+        return SourceState(clipped(name), ConditionStatus.TRUE, "Seen", seen, at_ms)
     parts = "1 part" if left_out == 1 else f"{left_out} parts"
-    return SourceState(clipped(name), Status.TRUE, "SeenInPart", f"{seen}; {parts} could not be taken", at_ms)
+    return SourceState(clipped(name), ConditionStatus.TRUE, "SeenInPart", f"{seen}; {parts} could not be taken", at_ms)
 
 
 def failing(name: str, why: str, at_ms: int | None) -> SourceState:
     """Nothing of it can be seen now."""
-    return SourceState(clipped(name), Status.FALSE, "Failed", clipped(why), at_ms)
+    return SourceState(clipped(name), ConditionStatus.FALSE, "Failed", clipped(why), at_ms)

@@ -12,19 +12,19 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from remit.discover.clients import CLIENTS, Client
-from remit.discover.configured import Configured, Entry
+from remit.discover.clients import CLIENTS, ClientProgram
+from remit.discover.configured import Configured, ConfiguredServer
 from remit.discover.identity import OURS
 from remit.discover.launch import Launch
-from remit.discover.processes import Running
+from remit.discover.processes import RecognisedProcess
 from remit.discover.sighting import (
     EDGES_MAX,
     TEXT_CHARS_MAX,
     TRAITS_MAX,
-    Confidence,
     Edge,
     Kind,
     Sighting,
+    SourceConfidence,
     Subject,
     Trait,
     Verb,
@@ -38,7 +38,7 @@ _TITLES: Final = {client.name: client.title for client in CLIENTS}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Provenance:
     """Where and when something was seen: on `machine`, of `user`, in `file` at `line` (0: all of it), by `source`."""
 
     machine: str
@@ -55,7 +55,7 @@ class Seen:
         traits: Iterable[Trait] = (),
         *,
         owner: str | None = None,
-        confidence: Confidence = Confidence.DECLARED,
+        confidence: SourceConfidence = SourceConfidence.DECLARED,
     ) -> Iterator[Sighting]:
         """As many sightings of one subject as it takes to say all of it."""
         left, more = iter(tuple(dict.fromkeys(edges))), iter(tuple(dict.fromkeys(traits)))
@@ -68,13 +68,18 @@ class Seen:
             yield self._one(of, (), few, owner, confidence)
 
     def _one(
-        self, of: Subject, edges: tuple[Edge, ...], traits: tuple[Trait, ...], owner: str | None, confidence: Confidence
+        self,
+        of: Subject,
+        edges: tuple[Edge, ...],
+        traits: tuple[Trait, ...],
+        owner: str | None,
+        confidence: SourceConfidence,
     ) -> Sighting:
         evidence = f"{self.file}:{self.line}" if self.line else self.file
         return Sighting(of, self.source, clipped(evidence), self.now_ms, self.now_ms, confidence, owner, edges, traits)
 
 
-def agent_of(client: str, seen: Seen) -> Subject:
+def agent_of(client: str, seen: Provenance) -> Subject:
     """The agent that `client` is for this user of this machine."""
     return subject(Kind.AGENT, f"{client}/{seen.user}@{seen.machine}", SPACE)
 
@@ -86,7 +91,7 @@ def server_of(launch: Launch, machine: str) -> Subject:
     return subject(Kind.SERVER, f"{launch.server}@{machine}", SPACE)
 
 
-def _server_of(running: Running, launch: Launch, machine: str) -> Subject:
+def _server_of(running: RecognisedProcess, launch: Launch, machine: str) -> Subject:
     if running.of_remit:
         # What the same package is elsewhere, nobody governs for that.
         return subject(Kind.SERVER, f"{OURS}{launch.server}@{machine}", SPACE)
@@ -94,7 +99,12 @@ def _server_of(running: Running, launch: Launch, machine: str) -> Subject:
 
 
 def from_configuration(
-    client: Client, found: Configured, seen: Seen, lines: Mapping[str, int] = _NO_LINES, *, alone: bool = True
+    client: ClientProgram,
+    found: Configured,
+    seen: Provenance,
+    lines: Mapping[str, int] = _NO_LINES,
+    *,
+    alone: bool = True,
 ) -> Iterator[Sighting]:
     """What one file of `client` says, its entries at `lines`.
 
@@ -121,23 +131,23 @@ def from_configuration(
         yield from seen.sightings(agent, edges, [*traits, Trait("client", client.title)], owner=seen.user)
 
 
-def from_processes(processes: Sequence[Running], seen: Seen) -> Iterator[Sighting]:
+def from_processes(processes: Sequence[RecognisedProcess], seen: Provenance) -> Iterator[Sighting]:
     """What runs: clients, and servers with the client among whose children they are."""
     for running in processes:
         started = f", started by Remit (process {running.of_remit})" if running.of_remit else ""
-        of = Seen(seen.machine, running.user, f"process {running.pid}{started}", seen.now_ms, seen.source)
+        of = Provenance(seen.machine, running.user, f"process {running.pid}{started}", seen.now_ms, seen.source)
         traits = [Trait("environment of the process", listed([running.variables]))] if running.variables else []
         if running.client:
             agent = agent_of(running.client, of)
             traits.append(Trait("client", _TITLES[running.client]))
-            yield from of.sightings(agent, (), traits, owner=running.user, confidence=Confidence.REPORTED)
+            yield from of.sightings(agent, (), traits, owner=running.user, confidence=SourceConfidence.REPORTED)
         elif running.launch:
             server = _server_of(running, running.launch, seen.machine)
-            yield from of.sightings(server, (), traits, confidence=Confidence.REPORTED)
+            yield from of.sightings(server, (), traits, confidence=SourceConfidence.REPORTED)
             if running.of_client:
                 edge = Edge(Verb.USES, server)
                 agent = agent_of(running.of_client, of)
-                yield from of.sightings(agent, [edge], owner=running.user, confidence=Confidence.REPORTED)
+                yield from of.sightings(agent, [edge], owner=running.user, confidence=SourceConfidence.REPORTED)
 
 
 def listed(texts: Iterable[str]) -> str:
@@ -150,7 +160,7 @@ def listed(texts: Iterable[str]) -> str:
     return shown[: TEXT_CHARS_MAX - len(mark)] + mark
 
 
-def _said(entry: Entry) -> Iterator[str]:
+def _said(entry: ConfiguredServer) -> Iterator[str]:
     launch = entry.launch
     yield " ".join([entry.transport, launch.server, *launch.options])
     yield from (f"folder {path}" for path in launch.folders)

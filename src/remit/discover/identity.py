@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from remit.discover.inventory import Inventory
-from remit.discover.sighting import Confidence, Kind, Subject, Verb
+from remit.discover.sighting import Kind, SourceConfidence, Subject, Verb
 
 OURS: Final = "remit/"
 """What names in the space `host` begin with, of servers that Remit was seen to run: `remit/LAUNCH@MACHINE`."""
@@ -31,7 +31,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class BundleRegistry:
     """What the running bundle registers. `tools` maps `server/tool` to the name that clients of the gateway see.
 
     `launches` maps what is started (`discover.launch`) to the server that is started so.
@@ -46,7 +46,7 @@ class Known:
 class Claim(NamedTuple):
     """Somebody says, or a rule does, that two names are one (`SAME`) or are not (`APART`)."""
 
-    confidence: Confidence
+    confidence: SourceConfidence
     verb: Verb
     one: Subject
     other: Subject
@@ -103,7 +103,7 @@ class Identities:
             self._parent[member] = speaks
 
 
-def claims(inventory: Inventory, known: Known) -> Iterator[Claim]:
+def claims(inventory: Inventory, known: BundleRegistry) -> Iterator[Claim]:
     """What sources and people claim, and what names tell by themselves."""
     exposed = {shown: tool for tool, shown in known.tools.items()}
     for subject in inventory:
@@ -121,27 +121,29 @@ def run_by_remit(subject: Subject) -> bool:
     return subject.kind is Kind.SERVER and subject.space == _HOST and subject.name.startswith(OURS)
 
 
-def _by_name(subject: Subject, known: Known, exposed: Mapping[str, str]) -> Iterator[Claim]:
+def _by_name(subject: Subject, known: BundleRegistry, exposed: Mapping[str, str]) -> Iterator[Claim]:
     """A registered thing of the same name is taken for the same, as a guess: it shows what goes around its rules."""
     kind, name, _ = subject
     same = Verb.SAME
     if (kind is Kind.AGENT and name in known.agents) or (kind is Kind.SERVER and name in known.servers):
         evidence = f"it calls itself {name}, as a registered {kind.value} is named"
-        yield Claim(Confidence.GUESSED, same, subject, Subject(kind, name), "names", evidence)
+        yield Claim(SourceConfidence.GUESSED, same, subject, Subject(kind, name), "names", evidence)
     if run_by_remit(subject):
         launch = name.removeprefix(OURS).rpartition("@")[0]
         if launch in known.launches:
             evidence = f"Remit runs it, by the command of the server {known.launches[launch]}"
-            yield Claim(Confidence.DECLARED, same, subject, Subject(kind, known.launches[launch]), "names", evidence)
+            yield Claim(
+                SourceConfidence.DECLARED, same, subject, Subject(kind, known.launches[launch]), "names", evidence
+            )
     if kind is Kind.TOOL:
         tool = name if name in known.tools else exposed.get(name.rpartition("/")[2])
         if tool is not None:
             evidence = f"the gateway shows {tool} by this name"
-            yield Claim(Confidence.DECLARED, same, subject, Subject(kind, tool), "names", evidence)
+            yield Claim(SourceConfidence.DECLARED, same, subject, Subject(kind, tool), "names", evidence)
 
 
 def _rank(claim: Claim) -> tuple[object, ...]:
-    stated = claim.at if claim.confidence is Confidence.STATED else 0
+    stated = claim.at if claim.confidence is SourceConfidence.STATED else 0
     return (claim.confidence, stated, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
 
 

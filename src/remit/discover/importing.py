@@ -20,10 +20,10 @@ from remit.discover.sighting import (
     EDGES_MAX,
     FILES,
     TRAITS_MAX,
-    Confidence,
     Edge,
     Kind,
     Sighting,
+    SourceConfidence,
     Subject,
     Trait,
     Verb,
@@ -31,20 +31,20 @@ from remit.discover.sighting import (
     parsed,
     subject,
 )
-from remit.discover.written import CONFIDENCES, from_json
+from remit.discover.sighting_json import CONFIDENCES, from_json
 from remit.facts.canonical import Json
 
 SPACE: Final = "import"
 _TYPES: Final[Mapping[str, Kind]] = MappingProxyType({"machine-learning-model": Kind.MODEL, "data": Kind.DATA})
 _APPLICATION: Final = "application"
-_CAPPED: Final = Confidence.DECLARED
+_CAPPED: Final = SourceConfidence.DECLARED
 SOURCES_MAX: Final = 20
 """Sources of one entry that are kept."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class ImportProblem:
     """A part that is no sighting: where in the file, and why."""
 
     code: str
@@ -53,7 +53,7 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ImportFile:
     """The file, as it is called, and when it was read."""
 
     file: str
@@ -83,7 +83,7 @@ class _Said(NamedTuple):
     told: _Told = _Told()
 
 
-def imported(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
+def imported(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     """All that `text` says; JSON by its first character, else CSV."""
     if text.lstrip()[:1] not in {"{", "["}:
         yield from _csv(text, origin)
@@ -92,7 +92,7 @@ def imported(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
         value = cast("Json", json.loads(text))
     except (ValueError, RecursionError) as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        yield Wrong("import/syntax", f"{origin.file}{line}", "it is no JSON")
+        yield ImportProblem("import/syntax", f"{origin.file}{line}", "it is no JSON")
         return
     if isinstance(value, Mapping) and value.get("bomFormat") == "CycloneDX":
         yield from _cyclonedx(value, origin)
@@ -102,10 +102,12 @@ def imported(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
             for number, item in enumerate(found):
                 yield from _taken(item, f"{key}[{number}]", origin)
             return
-    yield Wrong("import/shape", origin.file, "it holds neither sightings, nor entries, nor a CycloneDX document")
+    yield ImportProblem(
+        "import/shape", origin.file, "it holds neither sightings, nor entries, nor a CycloneDX document"
+    )
 
 
-def _taken(item: Json, where: str, origin: Origin) -> Iterator[Sighting | Wrong]:
+def _taken(item: Json, where: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     try:
         if isinstance(item, Mapping) and "evidence" in item:
             yield _capped(from_json(item), origin)
@@ -123,10 +125,10 @@ def _taken(item: Json, where: str, origin: Origin) -> Iterator[Sighting | Wrong]
         )
         yield from _sightings(str(item.get("subject", "")), said, where, origin)
     except ValueError as error:
-        yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
+        yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
 
 
-def _capped(one: Sighting, origin: Origin) -> Sighting:
+def _capped(one: Sighting, origin: ImportFile) -> Sighting:
     """A sighting that a file holds, as what a file may say."""
     evidence, last_ms = clipped(f"{origin.file}: {one.evidence}"), min(one.last_ms, origin.now_ms)
     confidence = min(one.confidence, _CAPPED)
@@ -136,7 +138,7 @@ def _capped(one: Sighting, origin: Origin) -> Sighting:
     )
 
 
-def _sightings(named: str, said: _Said, where: str, origin: Origin) -> list[Sighting]:
+def _sightings(named: str, said: _Said, where: str, origin: ImportFile) -> list[Sighting]:
     """What a file says of one subject: one sighting by each source that it names. Raises `ValueError`."""
     told = said.told
     if told.confidence and told.confidence not in CONFIDENCES:
@@ -176,7 +178,7 @@ def _edge(text: str) -> Edge:
     return Edge(Verb(verb), parsed(to))
 
 
-def _csv(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
+def _csv(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     """Rows under a head that names `subject`, or `kind` and `name`; `owner` and `links` where there are any."""
     reader = csv.reader(io.StringIO(text, newline=""))
     head: list[str] = []
@@ -188,7 +190,7 @@ def _csv(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
                 head = [cell.strip().lower() for cell in plain]
                 if "subject" not in head and not {"kind", "name"} <= set(head):
                     why = "its first line names neither `subject`, nor `kind` and `name`"
-                    yield Wrong("import/shape", f"{origin.file}: {where}", why)
+                    yield ImportProblem("import/shape", f"{origin.file}: {where}", why)
                     return
                 continue
             if not any(plain):
@@ -200,11 +202,11 @@ def _csv(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
                 told = _told(row) if set(COLUMNS) <= set(head) else _Told()
                 yield from _sightings(named, _Said(row.get("owner"), links, told=told), where, origin)
             except ValueError as error:
-                yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
+                yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
     except csv.Error:
-        yield Wrong("import/syntax", f"{origin.file}:{reader.line_num}", "it is no CSV from here on")
+        yield ImportProblem("import/syntax", f"{origin.file}:{reader.line_num}", "it is no CSV from here on")
     if not head:
-        yield Wrong("import/shape", origin.file, "it is empty")
+        yield ImportProblem("import/shape", origin.file, "it is empty")
 
 
 def _told(row: Mapping[str, str]) -> _Told:
@@ -221,7 +223,7 @@ def _named(kind: str, name: str) -> str:
     return str(subject(of, name.strip(), "" if of is Kind.MODEL else SPACE))
 
 
-def _cyclonedx(document: Mapping[str, Json], origin: Origin) -> Iterator[Sighting | Wrong]:
+def _cyclonedx(document: Mapping[str, Json], origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     """Models, data and services, and applications that depend on a model; and whatever Remit wrote."""
     dependencies = [one for one in _list(document.get("dependencies")) if isinstance(one, Mapping)]
     depends = {str(one.get("ref")): [str(ref) for ref in _list(one.get("dependsOn"))] for one in dependencies}
@@ -245,17 +247,17 @@ def _cyclonedx(document: Mapping[str, Json], origin: Origin) -> Iterator[Sightin
                 elif item.get("type") == _APPLICATION:
                     others.append((ref, item, where))
             except ValueError as error:
-                yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
+                yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
     models = {ref for ref, part in found.items() if part.of.kind is Kind.MODEL}
     for ref, item, where in others:
         if not models.intersection(depends.get(ref, ())):
             continue
         name = item.get("name")
         if not isinstance(name, str) or not name.strip():
-            yield Wrong("import/entry", f"{origin.file}: {where}", "it has no name")
+            yield ImportProblem("import/entry", f"{origin.file}: {where}", "it has no name")
             continue
         why = f"{where}, an application that depends on a model"
-        found[ref] = _Part(subject(Kind.AGENT, name, SPACE), item, why, Confidence.GUESSED.name.lower())
+        found[ref] = _Part(subject(Kind.AGENT, name, SPACE), item, why, SourceConfidence.GUESSED.name.lower())
     for ref, part in found.items():
         yield from _component(ref, part, depends, found, origin)
 
@@ -270,8 +272,8 @@ class _Part(NamedTuple):
 
 
 def _component(
-    ref: str, part: _Part, depends: Mapping[str, list[str]], found: Mapping[str, _Part], origin: Origin
-) -> Iterator[Sighting | Wrong]:
+    ref: str, part: _Part, depends: Mapping[str, list[str]], found: Mapping[str, _Part], origin: ImportFile
+) -> Iterator[Sighting | ImportProblem]:
     said = _properties(part.item)
     links = [f"{name.removeprefix('link:')} {value}" for name, value in said if name.startswith("link:")]
     if not links:
@@ -287,7 +289,7 @@ def _component(
         whole = _Said(once.get("owner"), tuple(links), tuple(traits), told)
         yield from _sightings(str(part.of), whole, part.where, origin)
     except ValueError as error:
-        yield Wrong("import/entry", f"{origin.file}: {part.where}", clipped(str(error)))
+        yield ImportProblem("import/entry", f"{origin.file}: {part.where}", clipped(str(error)))
 
 
 def _subject(item: Mapping[str, Json], kind: Kind | None) -> Subject | None:

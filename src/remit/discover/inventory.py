@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb, from_file
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, from_file
 
-Best: TypeAlias = tuple[Confidence, int, str]
+Best: TypeAlias = tuple[SourceConfidence, int, str]
 """The best that is known: how well, when it was last said (ms since the epoch), and what."""
 
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
 
 
 @dataclass(slots=True)
-class Seen:
+class SourceEvidence:
     """What one source knows of one subject or edge: from when to when it saw it, and the best evidence."""
 
     first_ms: int
@@ -33,24 +33,24 @@ class Seen:
     best: Best
     count: int = field(compare=False)
 
-    def join(self, other: "Seen") -> None:
+    def join(self, other: "SourceEvidence") -> None:
         """Take `other` in."""
         self.first_ms = min(self.first_ms, other.first_ms)
         self.last_ms = max(self.last_ms, other.last_ms)
         self.best = max(self.best, other.best)
         self.count += other.count
 
-    def copy(self) -> "Seen":
+    def copy(self) -> "SourceEvidence":
         """One of its own."""
-        return Seen(self.first_ms, self.last_ms, self.best, self.count)
+        return SourceEvidence(self.first_ms, self.last_ms, self.best, self.count)
 
 
 @dataclass(slots=True)
-class Item:
+class SubjectRecord:
     """All that is known of one subject, by source."""
 
-    seen: dict[str, Seen] = field(default_factory=dict)
-    edges: dict[Edge, dict[str, Seen]] = field(default_factory=dict)
+    seen: dict[str, SourceEvidence] = field(default_factory=dict)
+    edges: dict[Edge, dict[str, SourceEvidence]] = field(default_factory=dict)
     traits: dict[str, dict[str, Best]] = field(default_factory=dict)
     owner: Best | None = None
 
@@ -65,7 +65,7 @@ class Item:
         return max(seen.last_ms for seen in self.seen.values())
 
     @property
-    def confidence(self) -> Confidence:
+    def confidence(self) -> SourceConfidence:
         """The best that any source has."""
         return max(seen.best[0] for seen in self.seen.values())
 
@@ -80,7 +80,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class InventoryChange:
     """`source` made the inventory know more of `subject`, by something that it saw at `at` (ms since the epoch).
 
     EDGE: `key` is the verb and `after` the other subject. TRAIT: `key` the trait, `before` its value so far. `known`
@@ -100,8 +100,8 @@ class Change:
 class Inventory:
     """The fold of the sightings taken in so far; `items` are what an earlier one came to."""
 
-    def __init__(self, items: dict[Subject, Item] | None = None) -> None:
-        self._items: dict[Subject, Item] = items if items is not None else {}
+    def __init__(self, items: dict[Subject, SubjectRecord] | None = None) -> None:
+        self._items: dict[Subject, SubjectRecord] = items if items is not None else {}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -112,7 +112,7 @@ class Inventory:
     def __contains__(self, subject: Subject) -> bool:
         return subject in self._items
 
-    def __getitem__(self, subject: Subject) -> Item:
+    def __getitem__(self, subject: Subject) -> SubjectRecord:
         return self._items[subject]
 
     def __eq__(self, other: object) -> bool:
@@ -120,25 +120,27 @@ class Inventory:
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
-    def of(self, kind: Kind) -> Iterator[tuple[Subject, Item]]:
+    def of(self, kind: Kind) -> Iterator[tuple[Subject, SubjectRecord]]:
         """Everything of one kind."""
         return ((subject, item) for subject, item in self._items.items() if subject.kind is kind)
 
-    def take(self, sighting: Sighting) -> tuple[Change, ...]:
+    def take(self, sighting: Sighting) -> tuple[InventoryChange, ...]:
         """Fold one sighting in; what it changed."""
-        changes: list[Change] = []
+        changes: list[InventoryChange] = []
         subject, source, at = sighting.subject, sighting.source, sighting.first_ms
         known = self._items.get(subject)
         since = None if known is None else known.first_ms
         best = (sighting.confidence, sighting.last_ms, sighting.evidence)
-        seen = Seen(at, sighting.last_ms, best, sighting.count)
+        seen = SourceEvidence(at, sighting.last_ms, best, sighting.count)
         item = self._touch(subject, source, seen, changes)
         for edge in sighting.edges:
             if edge.verb not in _CLAIMS:
                 self._touch(edge.to, source, seen, changes)
             by = item.edges.setdefault(edge, {})
             if not by or (not from_file(source) and all(map(from_file, by))):
-                changes.append(Change(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since))
+                changes.append(
+                    InventoryChange(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since)
+                )
             _join(by, source, seen)
         for key, value in sighting.traits:
             said = item.traits.setdefault(key, {})
@@ -147,21 +149,25 @@ class Inventory:
                 said[source] = now
                 if before is None or before[2] != value:
                     was = None if before is None else before[2]
-                    changes.append(Change(subject, What.TRAIT, source, sighting.last_ms, key, was, value, since))
+                    changes.append(
+                        InventoryChange(subject, What.TRAIT, source, sighting.last_ms, key, was, value, since)
+                    )
         if sighting.owner is not None:
             owner = (sighting.confidence, sighting.last_ms, sighting.owner)
             if item.owner is None or owner > item.owner:
                 was = None if item.owner is None else item.owner[2]
                 item.owner = owner
                 if was != owner[2]:
-                    changes.append(Change(subject, What.OWNER, source, sighting.last_ms, "", was, owner[2], since))
+                    changes.append(
+                        InventoryChange(subject, What.OWNER, source, sighting.last_ms, "", was, owner[2], since)
+                    )
         return tuple(changes)
 
     def merge(self, other: "Inventory") -> None:
         """Fold in what another fold came to: as if all its sightings were taken in here."""
         for subject in other:
             theirs = other[subject]
-            ours = self._items.setdefault(subject, Item())
+            ours = self._items.setdefault(subject, SubjectRecord())
             for source, seen in theirs.seen.items():
                 _join(ours.seen, source, seen)
             for edge, by in theirs.edges.items():
@@ -176,11 +182,13 @@ class Inventory:
             if theirs.owner is not None and (ours.owner is None or theirs.owner > ours.owner):
                 ours.owner = theirs.owner
 
-    def _touch(self, subject: Subject, source: str, seen: Seen, changes: list[Change]) -> Item:
+    def _touch(
+        self, subject: Subject, source: str, seen: SourceEvidence, changes: list[InventoryChange]
+    ) -> SubjectRecord:
         item = self._items.get(subject)
         if item is None:
-            item = self._items[subject] = Item()
-            changes.append(Change(subject, What.FOUND, source, seen.first_ms, after=seen.best[2]))
+            item = self._items[subject] = SubjectRecord()
+            changes.append(InventoryChange(subject, What.FOUND, source, seen.first_ms, after=seen.best[2]))
         _join(item.seen, source, seen)
         return item
 
@@ -193,7 +201,7 @@ def folded(sightings: Iterable[Sighting]) -> Inventory:
     return inventory
 
 
-def _join(by: dict[str, Seen], source: str, seen: Seen) -> None:
+def _join(by: dict[str, SourceEvidence], source: str, seen: SourceEvidence) -> None:
     known = by.get(source)
     if known is None:
         by[source] = seen.copy()

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple, assert_never
 
-from remit.discover.carried import Carried, Way
-from remit.discover.used import Argument, any_of, quoted
+from remit.discover.carried import Carried, PermittedUsage
+from remit.discover.usage import ComparableArgument, any_of, quoted
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource, exposed_name
 from remit.facts.text import one_line
@@ -28,7 +28,7 @@ RESOURCES_MAX: Final = 50
 _PERMIT: Final = re.compile(r'\s*(?://[^\n]*\n\s*|@\w+(?:\("(?:[^"\\]|\\.)*"\))?\s*)*permit\b')
 
 
-class Use(NamedTuple):
+class UsedAction(NamedTuple):
     """One thing an agent does: a kind of action, where, and with what."""
 
     kind: ActionKind
@@ -48,7 +48,7 @@ class Least:
     """
 
     text: str
-    used: Mapping[Use, int]
+    used: Mapping[UsedAction, int]
     unused: tuple[str, ...]
     gone: tuple[str, ...]
     kept: tuple[str, ...] = ()
@@ -56,18 +56,18 @@ class Least:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class PolicyVocabulary:
     """What policies can name: the tools (`server/tool`), each with the arguments that can be compared, and users."""
 
-    tools: Mapping[str, Mapping[str, Argument]]
+    tools: Mapping[str, Mapping[str, ComparableArgument]]
     users: Collection[str] = ()
 
 
 def least(
     agent: str,
-    used: Mapping[Use, Sequence[Way]],
+    used: Mapping[UsedAction, Sequence[PermittedUsage]],
     granted: Iterable[str],
-    named: Named,
+    named: PolicyVocabulary,
     since: str,
     bare: Collection[str] = (),
 ) -> Least:
@@ -140,10 +140,14 @@ class _Group(NamedTuple):
     obligations: tuple[str | None, ...]
 
 
-def _policies(agent: str, used: Mapping[Use, Sequence[Way]], known: Named, bare: Collection[str]) -> Iterator[_Policy]:
-    groups: dict[_Group, list[tuple[Use, int]]] = {}
+def _policies(
+    agent: str, used: Mapping[UsedAction, Sequence[PermittedUsage]], known: PolicyVocabulary, bare: Collection[str]
+) -> Iterator[_Policy]:
+    groups: dict[_Group, list[tuple[UsedAction, int]]] = {}
     for use, way in ((one, way) for one in sorted(used) for way in used[one]):
-        compared: Mapping[str, Argument] = known.tools.get(str(use), {}) if use.kind is ActionKind.CALL_TOOL else {}
+        compared: Mapping[str, ComparableArgument] = (
+            known.tools.get(str(use), {}) if use.kind is ActionKind.CALL_TOOL else {}
+        )
         habits = way.used.conditions(compared, known.users)
         group = _Group(use.kind, use.server, habits, way.brings, way.lost, tuple(sorted(way.obligations)) or (None,))
         groups.setdefault(group, []).append((use, way.used.calls))
@@ -169,7 +173,7 @@ def _policies(agent: str, used: Mapping[Use, Sequence[Way]], known: Named, bare:
             yield _Policy(ident, head, clauses, obligation, times, group.brings, group.lost)
 
 
-def _scope(kind: ActionKind, server: str, uses: Iterable[Use]) -> tuple[str, str, str] | None:
+def _scope(kind: ActionKind, server: str, uses: Iterable[UsedAction]) -> tuple[str, str, str] | None:
     """Action, resource and condition of the permit for `uses`, all of one kind at one server."""
     only, names = f"action == {_entity('Action', kind.value)}", [use.name for use in uses]
     match kind:

@@ -8,7 +8,7 @@ Laws
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from remit.discover.inventory import Change, What
+from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import parsed
 from remit.facts.canonical import Json, canonical
 from remit.facts.strictjson import JsonRefused, parse
@@ -21,7 +21,7 @@ KEPT: Final = (UNTOLD, TOLD, SCOPES)
 """The names under which the three are kept, each of at most `TEXT_BYTES_MAX` bytes."""
 
 
-def changes_text(changes: Iterable[Change]) -> str:
+def changes_text(changes: Iterable[InventoryChange]) -> str:
     """`changes`, in order."""
     return _text(
         [
@@ -31,7 +31,7 @@ def changes_text(changes: Iterable[Change]) -> str:
     )
 
 
-def changes_from(text: str) -> list[Change]:
+def changes_from(text: str) -> list[InventoryChange]:
     """What `changes_text` wrote."""
     return [change for row in _rows(text) if (change := _change(row)) is not None]
 
@@ -88,11 +88,11 @@ def _rows(text: str) -> list[Json]:
             return []
 
 
-def _change(row: Json) -> Change | None:
+def _change(row: Json) -> InventoryChange | None:
     match row:
         case [str(subject), str(what), str(source), int(at), str(key), before, after, known]:
             try:
-                return Change(
+                return InventoryChange(
                     parsed(subject),
                     What(what),
                     source,

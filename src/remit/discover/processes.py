@@ -36,7 +36,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RecognisedProcess:
     """A process that is a `client`, or a server by `launch` which runs below `of_client` where that is known.
 
     `of_remit` is the Remit process that started it, by `launch`; 0 for none.
@@ -51,15 +51,15 @@ class Running:
     of_remit: int = 0
 
 
-def recognised(processes: Iterable[Process]) -> list[Running]:
+def recognised(processes: Iterable[Process]) -> list[RecognisedProcess]:
     """Those of `processes` that are clients or servers."""
     known = {process.pid: process for process in processes}
     clients = {process.pid: client for process in known.values() if (client := _client(process.command))}
-    found: list[Running] = []
+    found: list[RecognisedProcess] = []
     for process in known.values():
         variables = discretion.variables(name for name in process.variables if _CREDENTIAL.search(name))
         if client := clients.get(process.pid):
-            found.append(Running(process.pid, process.user, variables, client))
+            found.append(RecognisedProcess(process.pid, process.user, variables, client))
         elif (launch := _server(process.command)) is not None:
             found.append(_running(process, variables, launch, known, clients))
     return found
@@ -90,16 +90,16 @@ def _launch(command: Sequence[str]) -> Launch | None:
 
 def _running(
     process: Process, variables: str, launch: Launch, known: dict[int, Process], clients: dict[int, str]
-) -> Running:
+) -> RecognisedProcess:
     """A server, by the nearest above it that is a client or Remit."""
     below = process
     for _ in range(ANCESTORS_MAX):
         above = known.get(below.parent)
         if above is None or above.pid in clients:
             of_client = "" if above is None else clients[above.pid]
-            return Running(process.pid, process.user, variables, launch=launch, of_client=of_client)
+            return RecognisedProcess(process.pid, process.user, variables, launch=launch, of_client=of_client)
         if (launch_above := _launch(above.command)) is not None and launch_above.server in _REMIT:
             given = _launch(below.command)
-            return Running(process.pid, process.user, variables, launch=given, of_remit=above.pid)
+            return RecognisedProcess(process.pid, process.user, variables, launch=given, of_remit=above.pid)
         below = above
-    return Running(process.pid, process.user, variables, launch=launch)
+    return RecognisedProcess(process.pid, process.user, variables, launch=launch)

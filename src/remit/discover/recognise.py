@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Final
 
 from remit.discover import frameworks as known
-from remit.discover.code import Call, Many, Module, Name, Table, Text, Value
+from remit.discover.code import ArrayLiteral, CallExpression, Module, Name, ObjectLiteral, StringLiteral, Value
 from remit.discover.discretion import address, told
 from remit.discover.frameworks import framework_of, model_of
-from remit.discover.ground import DEPTH_MAX, LINKS_MAX, Item, Target, path_of
+from remit.discover.ground import DEPTH_MAX, LINKS_MAX, CodeComponent, Target, path_of
 from remit.discover.launch import launched
-from remit.discover.made_tools import Tools
 from remit.discover.sighting import Kind, Verb
+from remit.discover.tool_declarations import ToolDeclarations
 
 _PROMPT_CHARS_MIN: Final = 30
 _ENVIRONMENT: Final = frozenset({"getenv", "get"})
@@ -24,14 +24,14 @@ _WRAPPERS: Final = frozenset({"dedent", "strip", "format", "join"})
 _STRICT: Final = frozenset({"id", "default", "llm"})
 
 
-def recognised(module: Module) -> tuple[list[Item], bool]:
+def recognised(module: Module) -> tuple[list[CodeComponent], bool]:
     """Everything that `module` makes, in order of lines; and whether all of it was followed."""
     reader = _Reader(module)
     found = [*reader.agents(), *reader.tools(), *reader.models(), *reader.prompts(), *reader.servers()]
     return sorted(dict.fromkeys(found), key=lambda item: item.line), not reader.gave_up
 
 
-class _Reader(Tools):
+class _Reader(ToolDeclarations):
     @property
     def gave_up(self) -> bool:
         """Whether values were left unfollowed for want of steps."""
@@ -39,20 +39,20 @@ class _Reader(Tools):
 
     # --- agents ----------------------------------------------------------------------------------------------
 
-    def agents(self) -> Iterator[Item]:
+    def agents(self) -> Iterator[CodeComponent]:
         for call in self._module.calls:
             if framework := self._agent_framework(call):
                 name = self._agent_name(call, framework)
-                yield Item(
+                yield CodeComponent(
                     Kind.AGENT, name, call.line, framework, tuple(dict.fromkeys(islice(self._uses(call), LINKS_MAX)))
                 )
         for one in self._module.definitions:
             for base in one.bases:
                 framework = framework_of(base)
                 if framework and base.rpartition(".")[2] in known.AGENT_BASES:
-                    yield Item(Kind.AGENT, one.name, one.line, framework)
+                    yield CodeComponent(Kind.AGENT, one.name, one.line, framework)
 
-    def _uses(self, call: Call) -> Iterator[Target]:
+    def _uses(self, call: CallExpression) -> Iterator[Target]:
         for key in known.TOOLS_ARGUMENTS:
             yield from ((Verb.USES, Kind.TOOL, name) for name in self._tool_names(call.named.get(key)))
         yield from ((Verb.USES, Kind.TOOL, name) for name in self._decorated.get(call.bound, ()))
@@ -64,41 +64,43 @@ class _Reader(Tools):
         if self._spent():
             return
         match value:
-            case Many(items) if depth < DEPTH_MAX:
+            case ArrayLiteral(items) if depth < DEPTH_MAX:
                 for item in items:
                     yield from self._agent_names(item, depth + 1)
-            case Table(items) if depth < DEPTH_MAX:
+            case ObjectLiteral(items) if depth < DEPTH_MAX:
                 for item in items.values():
                     yield from self._agent_names(item, depth + 1)
             case Name(path):
                 followed = self._value(value)
-                if isinstance(followed, Call) and (framework := self._agent_framework(followed)):
+                if isinstance(followed, CallExpression) and (framework := self._agent_framework(followed)):
                     yield self._agent_name(followed, framework)
-                elif isinstance(followed, Many | Table) and depth < DEPTH_MAX:
+                elif isinstance(followed, ArrayLiteral | ObjectLiteral) and depth < DEPTH_MAX:
                     yield from self._agent_names(followed, depth + 1)
                 elif followed is None and path.startswith("."):
                     yield path.rpartition(".")[2]
-            case Call() if framework := self._agent_framework(value):
+            case CallExpression() if framework := self._agent_framework(value):
                 yield self._agent_name(value, framework)
             case _:
                 pass
 
     # --- models ----------------------------------------------------------------------------------------------
 
-    def models(self) -> Iterator[Item]:
+    def models(self) -> Iterator[CodeComponent]:
         for call in self._module.calls:
             for model in self._models_of(call):
-                yield Item(Kind.MODEL, model, call.line)
+                yield CodeComponent(Kind.MODEL, model, call.line)
         for table in self._module.tables:
             for key, value in table.items.items():
                 if known.MODEL_NAME.search(key):
-                    yield from (Item(Kind.MODEL, one, table.line) for one in self._models_in(value, strict=True))
+                    yield from (
+                        CodeComponent(Kind.MODEL, one, table.line) for one in self._models_in(value, strict=True)
+                    )
         for name, value in self._module.bound.items():
             if known.MODEL_NAME.search(name.rpartition(".")[2]):
                 line = self._module.lines.get(name, 0)
-                yield from (Item(Kind.MODEL, model, line) for model in self._models_in(value))
+                yield from (CodeComponent(Kind.MODEL, model, line) for model in self._models_in(value))
 
-    def _models_of(self, call: Call, depth: int = 0) -> Iterator[str]:
+    def _models_of(self, call: CallExpression, depth: int = 0) -> Iterator[str]:
         for key in known.MODEL_ARGUMENTS:
             if key in call.named:
                 yield from self._models_in(call.named[key], strict=key in _STRICT, depth=depth)
@@ -108,34 +110,36 @@ class _Reader(Tools):
     def _models_in(self, value: Value, *, strict: bool = False, depth: int = 0) -> Iterator[str]:
         followed = None if self._spent() else self._value(value)
         match followed:
-            case Text(text) if model := model_of(text):
+            case StringLiteral(text) if model := model_of(text):
                 if not strict or known.FAMILY.fullmatch(model):
                     yield told(model)
-            case Call(positional=(_, Text(text), *_)) if followed.last in _ENVIRONMENT and (model := model_of(text)):
+            case CallExpression(positional=(_, StringLiteral(text), *_)) if followed.last in _ENVIRONMENT and (
+                model := model_of(text)
+            ):
                 yield told(model)
-            case Call() if depth < DEPTH_MAX and framework_of(self._origin(followed.target)):
+            case CallExpression() if depth < DEPTH_MAX and framework_of(self._origin(followed.target)):
                 yield from self._models_of(followed, depth + 1)
-            case Many(items):
+            case ArrayLiteral(items):
                 for item in items:
-                    if isinstance(item, Text | Many) and depth < DEPTH_MAX:
+                    if isinstance(item, StringLiteral | ArrayLiteral) and depth < DEPTH_MAX:
                         yield from self._models_in(item, strict=True, depth=depth + 1)
             case _:
                 pass
 
     # --- prompts ---------------------------------------------------------------------------------------------
 
-    def prompts(self) -> Iterator[Item]:
+    def prompts(self) -> Iterator[CodeComponent]:
         for call in self._module.calls:
             if framework := self._agent_framework(call):
                 agent = self._agent_name(call, framework)
                 for key in known.PROMPT_ARGUMENTS:
                     yield from self._prompt(call.named.get(key), f"{agent} {key}", call.line, framework)
             elif call.last in known.PROMPT_MAKERS and framework_of(call.target) and call.bound:
-                yield Item(Kind.PROMPT, call.bound, call.line, framework_of(call.target))
+                yield CodeComponent(Kind.PROMPT, call.bound, call.line, framework_of(call.target))
             elif call.last in known.SERVER_PROMPTS and framework_of(self._origin(call.target)) == known.CONTRACT:
                 first = self._text(call.positional[0]) if call.positional else ""
                 if name := self._text(call.named.get("name")) or first:
-                    yield Item(Kind.PROMPT, name, call.line, known.CONTRACT)
+                    yield CodeComponent(Kind.PROMPT, name, call.line, known.CONTRACT)
         for one in self._module.definitions:
             for decorator in one.decorators:
                 path = path_of(decorator)
@@ -143,8 +147,8 @@ class _Reader(Tools):
                 last = path.rpartition(".")[2]
                 served = last in known.SERVER_PROMPTS and framework == known.CONTRACT
                 if "." in path and framework and (served or last in known.PROMPT_DECORATORS):
-                    named = self._decorated_name(decorator) if isinstance(decorator, Call) else ""
-                    yield Item(Kind.PROMPT, named or one.name, one.line, framework)
+                    named = self._decorated_name(decorator) if isinstance(decorator, CallExpression) else ""
+                    yield CodeComponent(Kind.PROMPT, named or one.name, one.line, framework)
         if self._frameworks or known.PROMPT_NAME.search(self._module.name):
             for name, value in self._module.bound.items():
                 if known.PROMPT_NAME.search(name.rpartition(".")[2]):
@@ -156,30 +160,32 @@ class _Reader(Tools):
                         _PROMPT_CHARS_MIN,
                     )
 
-    def _prompt(self, value: Value, name: str, line: int, framework: str, chars_min: int = 1) -> Iterator[Item]:
+    def _prompt(
+        self, value: Value, name: str, line: int, framework: str, chars_min: int = 1
+    ) -> Iterator[CodeComponent]:
         if isinstance(value, Name):
             name = value.path.rpartition(".")[2]
             if known.PROMPT_NAME.search(name) and self._value(value) is None and "." in value.path:
-                yield Item(Kind.PROMPT, name, line, framework)
+                yield CodeComponent(Kind.PROMPT, name, line, framework)
             line = self._module.lines.get(value.path, line)
         followed = self._value(value)
-        if isinstance(followed, Call) and followed.last in _WRAPPERS and followed.positional:
+        if isinstance(followed, CallExpression) and followed.last in _WRAPPERS and followed.positional:
             followed = followed.positional[0]
-        if isinstance(followed, Call) and followed.last in _ENVIRONMENT and len(followed.positional) == 2:
+        if isinstance(followed, CallExpression) and followed.last in _ENVIRONMENT and len(followed.positional) == 2:
             followed = followed.positional[1]
-        if isinstance(followed, Text) and len(followed.value) >= chars_min:
+        if isinstance(followed, StringLiteral) and len(followed.value) >= chars_min:
             digest = hashlib.sha256(followed.value.encode("utf-8", "surrogatepass")).hexdigest()
-            yield Item(Kind.PROMPT, name, line, framework, digest=f"sha256:{digest}")
+            yield CodeComponent(Kind.PROMPT, name, line, framework, digest=f"sha256:{digest}")
 
     # --- servers ---------------------------------------------------------------------------------------------
 
-    def servers(self) -> Iterator[Item]:
+    def servers(self) -> Iterator[CodeComponent]:
         for call in self._module.calls:
             framework = framework_of(call.target)
             first = call.positional[0] if call.positional else None
             if framework == known.CONTRACT and call.last in known.SERVERS:
                 name = self._text(call.named.get("name")) or self._text(first) or call.bound
-                yield Item(Kind.SERVER, told(name), call.line, framework, tuple(self._served()))
+                yield CodeComponent(Kind.SERVER, told(name), call.line, framework, tuple(self._served()))
             elif framework and call.last in known.CLIENT_SERVERS:
                 yield from self._reached(
                     {**call.named, **_table(call.named.get("params"))}, first, call.line, framework
@@ -200,20 +206,20 @@ class _Reader(Tools):
         if len(made) == 1:
             yield from dict.fromkeys((Verb.USES, Kind.TOOL, tool.name) for tool in self.tools())
 
-    def _reached(self, spec: "dict[str, Value]", first: Value, line: int, framework: str) -> Iterator[Item]:
+    def _reached(self, spec: "dict[str, Value]", first: Value, line: int, framework: str) -> Iterator[CodeComponent]:
         """The server behind a command or an address."""
         url = next(filter(None, (self._text(spec.get(key)) for key in ("url", "server_url", "serverUrl"))), "")
         words = self._value(spec.get("args"))
-        arguments = [self._text(one) for one in words.items] if isinstance(words, Many) else []
+        arguments = [self._text(one) for one in words.items] if isinstance(words, ArrayLiteral) else []
         command = self._text(spec.get("command"))
         if not command and not url:
             command = self._text(first)
         if shown := address(url or command):
-            yield Item(Kind.SERVER, shown, line, framework)
+            yield CodeComponent(Kind.SERVER, shown, line, framework)
         elif command:
             program, *more = command.split()
-            yield Item(Kind.SERVER, launched(program, [*more, *arguments]).server, line, framework)
+            yield CodeComponent(Kind.SERVER, launched(program, [*more, *arguments]).server, line, framework)
 
 
 def _table(value: Value) -> "dict[str, Value]":
-    return dict(value.items) if isinstance(value, Table) else {}
+    return dict(value.items) if isinstance(value, ObjectLiteral) else {}

@@ -1,8 +1,8 @@
 """What was seen passively, reconciled with the ledger: which actions passed an enforcement point, and which did not.
 
 Laws
-* An action of the ledger (a *passage*) accounts for one action that telemetry tells of (a `Call`), once: of the same
-  trace and name, else of the same name, agent and moment.
+* An action of the ledger (a *passage*) accounts for one action that telemetry tells of (an `ObservedCall`), once: of
+  the same trace and name, else of the same name, agent and moment.
 * One call told by several instrumentations, or sent twice, is one: in a trace, as many calls of a name as the
   instrumentation that tells of most of them does. The others see the same ones.
 * A call that no passage accounts for within `GRACE_MS` was observed only; a passage that comes later still takes it
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from remit.discover.sighting import Kind, Subject
-from remit.discover.telemetry import Call
+from remit.discover.telemetry import ObservedCall
 from remit.facts.durations import DAY_MS
 
 GRACE_MS: Final = 2_000
@@ -54,7 +54,7 @@ class Activity(NamedTuple):
     day: int
 
 
-class Counts(NamedTuple):
+class PassageCounts(NamedTuple):
     """How many actions passed an enforcement point, and how many were observed only."""
 
     passed: int = 0
@@ -76,7 +76,7 @@ class Passage:
 class Paired(NamedTuple):
     """A call and the passage of the same trace: so their agents are one, and what they called is."""
 
-    call: Call
+    call: ObservedCall
     passage: Passage
 
 
@@ -84,7 +84,7 @@ class Paired(NamedTuple):
 class _Told:
     """The calls of one name in one trace, as telemetry tells of them."""
 
-    call: Call
+    call: ObservedCall
     spans: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Scope and span of each, once. Few: a list is an eighth of what sets by scope take."""
     passed: int = 0
@@ -118,8 +118,8 @@ class Reconciler:
     are to be kept, until whoever keeps them clears both.
     """
 
-    def __init__(self, counts: Mapping[Activity, Counts] | None = None, heard: Iterable[int] = ()) -> None:
-        self.counts: dict[Activity, Counts] = dict(counts or {})
+    def __init__(self, counts: Mapping[Activity, PassageCounts] | None = None, heard: Iterable[int] = ()) -> None:
+        self.counts: dict[Activity, PassageCounts] = dict(counts or {})
         self.changed: set[Activity] = set()
         self.judged: deque[int] = deque(maxlen=HEARD_MAX)
         self._heard = frozenset(heard)
@@ -134,7 +134,7 @@ class Reconciler:
         self._order: deque[_Free] = deque()
         self._from_ms = 0
 
-    def seen(self, call: Call, now_ms: int) -> Paired | None:
+    def seen(self, call: ObservedCall, now_ms: int) -> Paired | None:
         """Take in what telemetry tells of; the passage that accounts for it, where its trace says so."""
         if call.end_ms < self._from_ms:
             self.late += 1
@@ -212,7 +212,7 @@ class Reconciler:
                 kind = Kind.MODEL if called.kind is Kind.MODEL else Kind.TOOL
                 self._count(Activity(agent, Subject(kind, EARLIER), day), passed, observed)
 
-    def _near(self, call: Call) -> _Free | None:
+    def _near(self, call: ObservedCall) -> _Free | None:
         """A passage of the same name, agent and moment, though of another trace."""
         agent = self.known_as.get(call.agent, call.agent.name)
         for free in self._by_name.get(bare(call.object), ()):
@@ -236,7 +236,7 @@ class Reconciler:
             self._count(told.activity, 0, observed - told.observed)
             told.observed = observed
 
-    def _room(self, call: Call) -> Activity:
+    def _room(self, call: ObservedCall) -> Activity:
         """As what `call` is counted."""
         activity = Activity(call.agent, call.object, call.start_ms // DAY_MS)
         registered = not call.agent.space or call.agent in self.known_as
@@ -248,9 +248,9 @@ class Reconciler:
     def _count(self, activity: Activity, passed: int, observed: int) -> None:
         known = self.counts.get(activity)
         if known is None:
-            known = Counts()
+            known = PassageCounts()
             self._observed += 1
-        now = self.counts[activity] = Counts(known.passed + passed, known.observed + observed)
+        now = self.counts[activity] = PassageCounts(known.passed + passed, known.observed + observed)
         self._observed += bool(known.passed) - bool(now.passed)
         self.changed.add(activity)
 
@@ -267,13 +267,13 @@ def bare(subject: Subject) -> str:
     return subject.name.rpartition("/")[2] if subject.kind in _SERVED else subject.name
 
 
-def total(counts: Iterable[Counts]) -> Counts:
+def total(counts: Iterable[PassageCounts]) -> PassageCounts:
     """All of them."""
     passed = observed = 0
     for one in counts:
         passed += one.passed
         observed += one.observed
-    return Counts(passed, observed)
+    return PassageCounts(passed, observed)
 
 
 def _digest(key: tuple[str, str], one: tuple[str, str]) -> int:

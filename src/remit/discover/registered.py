@@ -4,20 +4,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.discover.conditions import Nature
-from remit.discover.identity import Known, Registered
+from remit.discover.identity import BundleRegistry, Registered
 from remit.discover.launch import launched
-from remit.discover.sighting import WORKSPACE, Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, clipped
+from remit.discover.sighting import WORKSPACE, Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb, clipped
 from remit.facts.catalog import Catalog, Stdio
 
 
-def known(catalog: Catalog) -> Known:
+def known(catalog: Catalog) -> BundleRegistry:
     """The names that `catalog` registers."""
     commands = {
         name: server.transport.command
         for name, server in sorted(catalog.servers.items(), reverse=True)
         if isinstance(server.transport, Stdio)
     }
-    return Known(
+    return BundleRegistry(
         agents={name: Registered(agent.owner, agent.groups) for name, agent in catalog.agents.items()},
         tools={f"{server}/{tool.name}": tool.exposed for (server, _), tool in catalog.tools.items()},
         servers=frozenset(catalog.servers),
@@ -40,11 +40,13 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
             evidence,
             now_ms,
             now_ms,
-            Confidence.ENFORCED,
+            SourceConfidence.ENFORCED,
             clipped(agent.owner) if agent.owner else None,
         )
     for name in catalog.servers:
-        yield Sighting(Subject(Kind.SERVER, name), WORKSPACE, f"Server {name}", now_ms, now_ms, Confidence.ENFORCED)
+        yield Sighting(
+            Subject(Kind.SERVER, name), WORKSPACE, f"Server {name}", now_ms, now_ms, SourceConfidence.ENFORCED
+        )
     for (server, _), tool in catalog.tools.items():
         name = f"{server}/{tool.name}"
         if len(name) > _NAME_MAX:
@@ -60,7 +62,7 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
             "remit.lock",
             now_ms,
             now_ms,
-            Confidence.ENFORCED,
+            SourceConfidence.ENFORCED,
             edges=edges,
             traits=traits,
         )

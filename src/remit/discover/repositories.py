@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.discover.frameworks import CONTRACT
-from remit.discover.ground import Item
-from remit.discover.hosts import Seen
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, subject
+from remit.discover.ground import CodeComponent
+from remit.discover.hosts import Provenance
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, subject
 
 SPACE: Final = "repo"
 ITEMS_MAX: Final = 50_000
@@ -23,11 +23,11 @@ class Repository:
     """All that was recognised so far, by file."""
 
     name: str
-    files: dict[str, list[Item]] = field(default_factory=dict[str, list[Item]])
+    files: dict[str, list[CodeComponent]] = field(default_factory=dict[str, list[CodeComponent]])
     frameworks: set[str] = field(default_factory=set[str])
     count: int = 0
 
-    def take(self, file: str, items: list[Item]) -> bool:
+    def take(self, file: str, items: list[CodeComponent]) -> bool:
         """Keep what `file` makes, as far as there is room; whether there was."""
         room = ITEMS_MAX - self.count
         if kept := items[:room]:
@@ -35,7 +35,7 @@ class Repository:
         self.count += len(kept)
         return len(kept) == len(items)
 
-    def sightings(self, seen: Seen) -> Iterator[Sighting]:
+    def sightings(self, seen: Provenance) -> Iterator[Sighting]:
         """Everything as sightings; `seen` says by whom and when."""
         known: dict[tuple[Kind, str], set[Subject]] = {}
         for file, items in self.files.items():
@@ -47,16 +47,18 @@ class Repository:
                 of = self._found(file, item.kind, item.name, known)
                 if not item.made and of in known.get((item.kind, item.name), ()):
                     continue
-                here = Seen(seen.machine, seen.user, f"{self.name}/{file}", seen.now_ms, seen.source, item.line)
+                here = Provenance(seen.machine, seen.user, f"{self.name}/{file}", seen.now_ms, seen.source, item.line)
                 edges = [Edge(verb, self._found(file, kind, name, known)) for verb, kind, name in item.edges]
                 traits = [Trait("framework", item.framework)] if item.framework else []
                 traits += [Trait("text", item.digest)] if item.digest else []
                 yield from here.sightings(of, edges, traits)
         frameworks = sorted(self.frameworks - {CONTRACT})
         if frameworks and not any(item.kind is Kind.AGENT for items in self.files.values() for item in items):
-            here = Seen(seen.machine, seen.user, self.name, seen.now_ms, seen.source)
+            here = Provenance(seen.machine, seen.user, self.name, seen.now_ms, seen.source)
             traits = [Trait("framework", ", ".join(frameworks))]
-            yield from here.sightings(subject(Kind.AGENT, self.name, SPACE), (), traits, confidence=Confidence.GUESSED)
+            yield from here.sightings(
+                subject(Kind.AGENT, self.name, SPACE), (), traits, confidence=SourceConfidence.GUESSED
+            )
 
     def _found(self, file: str, kind: Kind, name: str, known: Mapping[tuple[Kind, str], set[Subject]]) -> Subject:
         """What `file` calls `name`: its own, else the only one of the repository."""

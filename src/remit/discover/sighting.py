@@ -57,7 +57,7 @@ class Verb(StrEnum):
     APART = "apart"
 
 
-class Confidence(IntEnum):
+class SourceConfidence(IntEnum):
     """How well a source knows what it says; the inventory shows the best there is."""
 
     GUESSED = 1
@@ -119,7 +119,7 @@ class Sighting:
     evidence: str
     first_ms: int
     last_ms: int
-    confidence: Confidence = Confidence.REPORTED
+    confidence: SourceConfidence = SourceConfidence.REPORTED
     owner: str | None = None
     edges: tuple[Edge, ...] = ()
     traits: tuple[Trait, ...] = ()

@@ -41,7 +41,7 @@ class Span:
     attributes: Mapping[str, str]
 
 
-class Does(StrEnum):
+class SpanTarget(StrEnum):
     """What a span is about."""
 
     AGENT = "agent"
@@ -59,7 +59,7 @@ class Told:
     agent, or else the object: the evidence.
     """
 
-    does: Does
+    does: SpanTarget
     agent: str | None
     objects: tuple[tuple[Verb, Subject], ...]
     server: str | None
@@ -154,10 +154,10 @@ def told(span: Span) -> Told | None:
         does, objects, key = found
         server = first(attributes, _SERVERS)
         return Told(does, None if named is None else named[1], objects, None if server is None else server[1], key)
-    return None if named is None else Told(Does.AGENT, named[1], (), None, named[0])
+    return None if named is None else Told(SpanTarget.AGENT, named[1], (), None, named[0])
 
 
-_Found = tuple[Does, tuple[tuple[Verb, Subject], ...], str]
+_Found = tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str]
 
 
 def _agent(attributes: Mapping[str, str]) -> tuple[str, str] | None:
@@ -171,16 +171,16 @@ def _agent(attributes: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _mcp(
     method: str, attributes: Mapping[str, str]
-) -> tuple[Does, tuple[tuple[Verb, Subject], ...], str | None] | None:
+) -> tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str | None] | None:
     server = first(attributes, _SERVERS)
     at = None if server is None else server[1]
     match method:
         case "tools/call":
-            does, verb, kind, keys = Does.TOOL, Verb.USES, Kind.TOOL, _TOOLS
+            does, verb, kind, keys = SpanTarget.TOOL, Verb.USES, Kind.TOOL, _TOOLS
         case "prompts/get":
-            does, verb, kind, keys = Does.PROMPT, Verb.USES, Kind.PROMPT, (*_PROMPTS, "mcp.request.params.name")
+            does, verb, kind, keys = SpanTarget.PROMPT, Verb.USES, Kind.PROMPT, (*_PROMPTS, "mcp.request.params.name")
         case "resources/read" | "resources/subscribe":
-            does, verb, kind, keys = Does.DATA, Verb.READS, Kind.DATA, _RESOURCES
+            does, verb, kind, keys = SpanTarget.DATA, Verb.READS, Kind.DATA, _RESOURCES
         case _:
             return None
     named = first(attributes, keys)
@@ -200,7 +200,7 @@ def _tool(span: Span) -> _Found | None:
     if named is None or not (executed or (operation is None and kind is None)):
         return None
     server = first(attributes, _SERVERS)
-    return Does.TOOL, ((Verb.USES, _own(Kind.TOOL, named[1], None if server is None else server[1])),), named[0]
+    return SpanTarget.TOOL, ((Verb.USES, _own(Kind.TOOL, named[1], None if server is None else server[1])),), named[0]
 
 
 def _model(attributes: Mapping[str, str]) -> _Found | None:
@@ -209,13 +209,15 @@ def _model(attributes: Mapping[str, str]) -> _Found | None:
         return None
     operation = first(attributes, _OPERATIONS)
     if operation is not None and operation[1] not in _MODEL_WORK and operation[1] in _AGENT_WORK:
-        return Does.AGENT, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
-    return Does.MODEL, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
+        return SpanTarget.AGENT, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
+    return SpanTarget.MODEL, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
 
 
 def _prompt(attributes: Mapping[str, str]) -> _Found | None:
     named = first(attributes, _PROMPTS)
-    return None if named is None else (Does.PROMPT, ((Verb.USES, subject(Kind.PROMPT, named[1], SPACE)),), named[0])
+    return (
+        None if named is None else (SpanTarget.PROMPT, ((Verb.USES, subject(Kind.PROMPT, named[1], SPACE)),), named[0])
+    )
 
 
 def _data(attributes: Mapping[str, str]) -> _Found | None:
@@ -224,7 +226,7 @@ def _data(attributes: Mapping[str, str]) -> _Found | None:
         return None
     system = first(attributes, _SYSTEM)
     name = named[1] if system is None else f"{system[1]}:{named[1]}"
-    return Does.DATA, ((Verb.READS, subject(Kind.DATA, name, SPACE)),), named[0]
+    return SpanTarget.DATA, ((Verb.READS, subject(Kind.DATA, name, SPACE)),), named[0]
 
 
 def _own(kind: Kind, name: str, server: str | None) -> Subject:

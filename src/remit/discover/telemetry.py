@@ -6,22 +6,22 @@ from typing import Final
 
 from remit.discover.attribution import Attributed, believed
 from remit.discover.sighting import (
-    Confidence,
     Edge,
     Kind,
     Sighting,
+    SourceConfidence,
     Subject,
     Trait,
     Verb,
     clipped,
 )
-from remit.discover.spans import TRAITS, Does
+from remit.discover.spans import TRAITS, SpanTarget
 
-_AT_WORK: Final = frozenset({Does.MODEL, Does.TOOL, Does.PROMPT, Does.DATA})
+_AT_WORK: Final = frozenset({SpanTarget.MODEL, SpanTarget.TOOL, SpanTarget.PROMPT, SpanTarget.DATA})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ObservedCall:
     """One action that telemetry tells of, to be reconciled with the ledger (`discover.reconcile`)."""
 
     trace: str
@@ -47,8 +47,8 @@ class Telemetry:
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
-        self._joined: dict[tuple[Subject, str, Confidence, Edge | None], _Joined] = {}
-        self.calls: list[Call] = []
+        self._joined: dict[tuple[Subject, str, SourceConfidence, Edge | None], _Joined] = {}
+        self.calls: list[ObservedCall] = []
 
     def add(self, told: Iterable[Attributed]) -> None:
         """Take what spans tell."""
@@ -73,14 +73,14 @@ class Telemetry:
             evidence = f"{one.evidence}; {found.kind.value} by {told.key}, span {span.span} of trace {span.trace}"
             self._join(one.agent, source, when, one.confidence, evidence, Edge(verb, found))
             if told.does in _AT_WORK:
-                self.calls.append(Call(span.trace, span.span, span.scope, one.agent, found, *when))
+                self.calls.append(ObservedCall(span.trace, span.span, span.scope, one.agent, found, *when))
             traits = [(key, span.attributes[at]) for key, at in TRAITS if at in span.attributes]
-            if traits and told.does is Does.TOOL:
-                thing = self._join(found, source, when, Confidence.REPORTED, f"span attribute {told.key}")
+            if traits and told.does is SpanTarget.TOOL:
+                thing = self._join(found, source, when, SourceConfidence.REPORTED, f"span attribute {told.key}")
                 thing.traits.update((key, clipped(value)) for key, value in traits)
         if one.above is not None:
             edge, evidence = Edge(Verb.DELEGATES, one.agent), "its span is above another agent's"
-            self._join(one.above, source, when, Confidence.REPORTED, evidence, edge)
+            self._join(one.above, source, when, SourceConfidence.REPORTED, evidence, edge)
         if one.bearer is not None:
             self._borne(one.agent, source, when, Subject(Kind.AGENT, one.bearer))
 
@@ -88,17 +88,17 @@ class Telemetry:
         """The bearer's token sent it: by the same name it is the bearer, else an agent that works for the bearer."""
         if agent.name == bearer.name:
             evidence, edge = f"sent with the token of {bearer.name}", Edge(Verb.SAME, bearer)
-            self._join(agent, source, when, Confidence.ENFORCED, evidence, edge)
+            self._join(agent, source, when, SourceConfidence.ENFORCED, evidence, edge)
         else:
             evidence, edge = "its token sent the telemetry", Edge(Verb.DELEGATES, agent)
-            self._join(bearer, source, when, Confidence.REPORTED, evidence, edge)
+            self._join(bearer, source, when, SourceConfidence.REPORTED, evidence, edge)
 
     def _join(
         self,
         subject: Subject,
         source: str,
         when: tuple[int, int],
-        confidence: Confidence,
+        confidence: SourceConfidence,
         evidence: str,
         edge: Edge | None = None,
     ) -> _Joined:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
-from remit.discover.conditions import ACCEPTED, Facts, conditions
-from remit.discover.entry import Entry, Link, Said, Sight
-from remit.discover.identity import Identities, Known, claims
-from remit.discover.inventory import Inventory, Item
-from remit.discover.reconcile import Activity, Counts
-from remit.discover.sighting import Confidence, Kind, Subject, Verb, from_file
+from remit.discover.conditions import ACCEPTED, ConditionFacts, conditions
+from remit.discover.entry import InventoryEntry, InventoryLink, Sight, TraitStatement
+from remit.discover.identity import BundleRegistry, Identities, claims
+from remit.discover.inventory import Inventory, SubjectRecord
+from remit.discover.reconcile import Activity, PassageCounts
+from remit.discover.sighting import Kind, SourceConfidence, Subject, Verb, from_file
 
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
@@ -22,14 +22,19 @@ class View:
     """
 
     def __init__(
-        self, inventory: Inventory, known: Known, activity: Mapping[Activity, Counts], facts: Facts, since_day: int = 0
+        self,
+        inventory: Inventory,
+        known: BundleRegistry,
+        activity: Mapping[Activity, PassageCounts],
+        facts: ConditionFacts,
+        since_day: int = 0,
     ) -> None:
         self._inventory = inventory
         self._known = known
         self._facts = facts
         self.identities = Identities(claims(inventory, known))
-        self._by_agent: dict[Subject, dict[Subject, Counts]] = {}
-        self._by_object: dict[Subject, Counts] = {}
+        self._by_agent: dict[Subject, dict[Subject, PassageCounts]] = {}
+        self._by_object: dict[Subject, PassageCounts] = {}
         for (agent, called, day), counts in activity.items():
             if day >= since_day and governable(called):
                 one, other = self.identities.of(agent), self.identities.of(called)
@@ -38,12 +43,12 @@ class View:
                 for thing in (other, *self._server_of(called)):
                     self._by_object[thing] = _sum(self._by_object.get(thing), counts)
 
-    def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
+    def entries(self, kind: Kind | None = None) -> Iterator[InventoryEntry]:
         """Every entry, or those of one kind, in order of names."""
         speaking = {self.identities.of(subject) for subject in self._inventory if kind is None or subject.kind is kind}
         return (self.entry(subject) for subject in sorted(speaking))
 
-    def find(self, subject: Subject) -> Entry | None:
+    def find(self, subject: Subject) -> InventoryEntry | None:
         """The entry that `subject` is a name of."""
         if subject not in self._inventory and self.identities.of(subject) not in self._inventory:
             return None
@@ -65,11 +70,11 @@ class View:
             case _:
                 assert_never(subject.kind)
 
-    def calls(self, agent: Subject) -> Mapping[Subject, Counts]:
+    def calls(self, agent: Subject) -> Mapping[Subject, PassageCounts]:
         """What the agent called in the time looked at, and how."""
         return self._by_agent.get(self.identities.of(agent), {})
 
-    def entry(self, subject: Subject) -> Entry:
+    def entry(self, subject: Subject) -> InventoryEntry:
         """The entry for which `subject` speaks."""
         names = self.identities.members(subject)
         items = [(name, self._inventory[name]) for name in names if name in self._inventory]
@@ -78,8 +83,8 @@ class View:
         if subject.kind is Kind.AGENT:
             counts = _total(self.calls(subject).values())
         else:
-            counts = self._by_object.get(subject, Counts())
-        made = Entry(
+            counts = self._by_object.get(subject, PassageCounts())
+        made = InventoryEntry(
             subject=subject,
             names=names,
             first_ms=min(item.first_ms for _, item in items),
@@ -90,12 +95,12 @@ class View:
             seen=tuple(_sights(items)),
             links=tuple(self._links(subject, [item for _, item in items])),
             traits=tuple(
-                Said(key, best[2], source, best[1])
+                TraitStatement(key, best[2], source, best[1])
                 for _, item in items
                 for key, said in sorted(item.traits.items())
                 for source, best in sorted(said.items())
                 # What a person accepted, no file or program says for him.
-                if key != ACCEPTED or best[0] is Confidence.STATED
+                if key != ACCEPTED or best[0] is SourceConfidence.STATED
             ),
             because=self.identities.because(subject),
             counts=counts,
@@ -109,14 +114,14 @@ class View:
             return ()
         return (self.identities.of(Subject(Kind.SERVER, server, self.identities.of(called).space)),)
 
-    def _owner(self, subject: Subject, items: Iterable[Item]) -> str | None:
+    def _owner(self, subject: Subject, items: Iterable[SubjectRecord]) -> str | None:
         if subject.kind is Kind.AGENT and not subject.space and subject.name in self._known.agents:
             return self._known.agents[subject.name].owner
         said = [item.owner for item in items if item.owner is not None]
         return max(said)[2] if said else None
 
-    def _links(self, subject: Subject, items: Iterable[Item]) -> Iterator[Link]:
-        joined: dict[tuple[Verb, Subject], Link] = {}
+    def _links(self, subject: Subject, items: Iterable[SubjectRecord]) -> Iterator[InventoryLink]:
+        joined: dict[tuple[Verb, Subject], InventoryLink] = {}
         for item in items:
             for (verb, named), by in item.edges.items():
                 to = self.identities.of(named)
@@ -124,7 +129,7 @@ class View:
                     continue
                 for source, seen in by.items():
                     confidence, _, evidence = seen.best
-                    link = Link(verb, to, seen.first_ms, seen.last_ms, confidence, (source,), evidence)
+                    link = InventoryLink(verb, to, seen.first_ms, seen.last_ms, confidence, (source,), evidence)
                     known = joined.get((verb, to))
                     joined[verb, to] = link if known is None else _joined(known, link)
         return (joined[key] for key in sorted(joined))
@@ -135,18 +140,18 @@ def governable(called: Subject) -> bool:
     return called.kind is not Kind.MODEL
 
 
-def _sights(items: Iterable[tuple[Subject, Item]]) -> Iterator[Sight]:
+def _sights(items: Iterable[tuple[Subject, SubjectRecord]]) -> Iterator[Sight]:
     for name, item in items:
         for source, seen in sorted(item.seen.items()):
             confidence, _, evidence = seen.best
             yield Sight(name, source, seen.first_ms, seen.last_ms, seen.count, confidence, evidence)
 
 
-def _joined(one: Link, other: Link) -> Link:
+def _joined(one: InventoryLink, other: InventoryLink) -> InventoryLink:
     # What was seen here is not older for what a file tells of elsewhere.
     here = [link.first_ms for link in (one, other) if not all(map(from_file, link.by))]
     better = max(one, other, key=lambda link: (link.confidence, link.last_ms, link.evidence))
-    return Link(
+    return InventoryLink(
         one.verb,
         one.to,
         min(here or (one.first_ms, other.first_ms)),
@@ -157,12 +162,12 @@ def _joined(one: Link, other: Link) -> Link:
     )
 
 
-def _sum(one: Counts | None, other: Counts) -> Counts:
-    return other if one is None else Counts(one.passed + other.passed, one.observed + other.observed)
+def _sum(one: PassageCounts | None, other: PassageCounts) -> PassageCounts:
+    return other if one is None else PassageCounts(one.passed + other.passed, one.observed + other.observed)
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
-    found = Counts()
+def _total(counts: Iterable[PassageCounts]) -> PassageCounts:
+    found = PassageCounts()
     for one in counts:
         found = _sum(found, one)
     return found

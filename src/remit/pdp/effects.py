@@ -17,7 +17,7 @@ from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, word
 from remit.protect.budgets import charges_of
 from remit.protect.detect.detectors import NOTHING
-from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
+from remit.trace.bodies import ActionBody, ExchangeBody, MidCall, StoreWrite
 
 _CUT: Final = "cut"
 """What the context of a record has of arguments that are not kept whole."""
@@ -94,7 +94,7 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
         round_ = ExchangeBody(
             intent=within.intent,
             number=within.number,
-            passed=Passed.RESPONSES,
+            passed=MidCall.RESPONSES,
             sids=action.authority.sids,
             labels=(),
             content=digest(within.responses),
@@ -111,7 +111,9 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
     return Append(RecordKind.INTENT, body), Forward(reached, action.arguments)
 
 
-def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, stored: Stored | None = None) -> ActionBody:
+def _body(
+    snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, stored: StoreWrite | None = None
+) -> ActionBody:
     verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
     # Neither the arguments that nothing veils nor a hash of them, which would let them be guessed.
     hidden = bare(snapshot, action)
@@ -202,7 +204,7 @@ def bare(snapshot: Snapshot, action: Action) -> bool:
     return tool is not None and bool(tool.secrets)
 
 
-def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
+def _stored(snapshot: Snapshot, ruling: Ruling) -> StoreWrite | None:
     """What the action may write to stores, as far as that is new there: all its chain holds, and all it may bring."""
     held, facts, reached = snapshot.stores, ruling.facts, ruling.reached
     if not held.writes or facts is None or reached is None:
@@ -210,7 +212,7 @@ def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
     labels = facts.labels.union(reached.brings, facts.sent_labels)
     if held.full:
         labels |= snapshot.bundle.labels
-    return None if labels <= held.already else Stored(held.writes, tuple(sorted(labels)))
+    return None if labels <= held.already else StoreWrite(held.writes, tuple(sorted(labels)))
 
 
 def _shown(action: Action) -> bytes:

@@ -75,7 +75,7 @@ from remit.trace.bodies import (
     ExchangeBody,
     OutcomeBody,
     Status,
-    Stored,
+    StoreWrite,
 )
 from remit.trace.erasing import frames
 
@@ -144,7 +144,7 @@ def _marked(body: ActionBody, at: int) -> list[PastMarked]:
     return [PastMarked(mark.scope(root), mark, at) for mark in body.marks]
 
 
-def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
+def _labelled(stored: StoreWrite | None) -> list[PlaceLabelled]:
     """INVARIANT(label-before-data): the store holds the labels before what bears them is forwarded."""
     return [] if stored is None else [PlaceLabelled(where, closed(stored.labels)) for where in stored.places]
 

@@ -25,7 +25,7 @@ from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Question, Reply
+from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Question, Reply
 
 _PAUSE_S: Final = 0.1
 _LEAVING_S: Final = 2.0
@@ -51,7 +51,7 @@ class Conversation:
         return await self._pipeline.answered(self._settled(under, reply), sent=was_sent(reply))
 
     async def _settled(self, under: Under, reply: Reply) -> Answer:
-        while isinstance(reply, Asked):
+        while isinstance(reply, InputRequired):
             under.asked = reply
             under.number += 1
             if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
@@ -157,7 +157,7 @@ class Conversation:
         answers = dict.fromkeys(asked.questions) | dict(kept)
         return await self.settle(under, await self._resume(under, asked, answers))
 
-    async def _resume(self, under: Under, asked: Asked, responses: Mapping[str, Json]) -> Reply:
+    async def _resume(self, under: Under, asked: InputRequired, responses: Mapping[str, Json]) -> Reply:
         async def go_on(along: Along) -> Reply:
             if not asked.questions:
                 # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
@@ -179,7 +179,7 @@ class Conversation:
         under.halted = under.halted or self._pipeline.stopped(under.operation.action)
         return under.halted is not None
 
-    async def _ask(self, under: Under, asked: Asked) -> Mapping[str, Question]:
+    async def _ask(self, under: Under, asked: InputRequired) -> Mapping[str, Question]:
         """What of it the client may be asked, once that is recorded and all that was said before it is told."""
         questions = await self._questions.put(under, asked.questions)
         if questions:
@@ -223,7 +223,7 @@ class Conversation:
         if under.asked is not None:
             self._drop(under, under.asked)
 
-    def _drop(self, under: Under, asked: Asked) -> None:
+    def _drop(self, under: Under, asked: InputRequired) -> None:
         """Tell the server that nobody will answer, in the background: to wait for it could keep an outcome off."""
         task = asyncio.get_running_loop().create_task(under.upstream.drop(asked.held))
         self._leaving.add(task)

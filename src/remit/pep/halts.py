@@ -22,7 +22,7 @@ from remit.pep.memory import Memory
 from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.pep.sessions import LetGo
 from remit.policy.verdict import Reason
-from remit.ports.halts import Left
+from remit.ports.halts import HaltInbox
 from remit.ports.ledger import Pending
 from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
@@ -81,7 +81,7 @@ class Halts:
             pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason), own)
         return await pending.durable, cut
 
-    def leased(self, left: Left) -> Lease:
+    def leased(self, left: HaltInbox) -> Lease:
         """Have halts that are `left` for the service obeyed; renew the lease now and then."""
         self._engine.lease = lease = Lease(self._clock, left, self._take_up)
         return lease

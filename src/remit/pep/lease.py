@@ -13,7 +13,7 @@ from typing import Final
 
 from remit.facts.record import Receipt
 from remit.facts.stop import EVERYTHING, Stop
-from remit.ports.halts import Left
+from remit.ports.halts import HaltInbox
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.system import Clock
 
@@ -25,7 +25,7 @@ RENEW_S: Final = 0.2
 class Lease:
     """On what `left` says; `halt` puts one of them in force and queues its record."""
 
-    def __init__(self, clock: Clock, left: Left, halt: Callable[[Stop], Pending]) -> None:
+    def __init__(self, clock: Clock, left: HaltInbox, halt: Callable[[Stop], Pending]) -> None:
         self._clock = clock
         self._left = left
         self._halt = halt

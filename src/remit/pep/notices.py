@@ -26,7 +26,7 @@ from remit.pep.policy_engine import PolicyEngine
 from remit.pep.release import seal
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Log, Notice, Progress
-from remit.trace.bodies import Passed
+from remit.trace.bodies import MidCall
 
 WAITING_MAX: Final = 1_000
 WAITING_BYTES_MAX: Final = 1024 * 1024
@@ -43,7 +43,7 @@ class ExchangeRecord:
         self._pending: Pending | None = None
         self._labels: Labels = NONE
 
-    def now(self, number: int, passed: Passed, content: bytes | None, said: Json = None) -> None:
+    def now(self, number: int, passed: MidCall, content: bytes | None, said: Json = None) -> None:
         """Queue it where missing (`PolicyEngine.pass_on`). `said` is read for labels. Raises `LedgerUnwritable`."""
         labels = self._engine.brings(self._attempt, self._action, said)
         if self._pending is None or not labels <= self._labels:
@@ -62,7 +62,7 @@ class ExchangeRecord:
         # Others wait for the same record.
         await asyncio.shield(self._pending.durable)
 
-    async def before(self, number: int, passed: Passed, content: bytes | None) -> None:
+    async def before(self, number: int, passed: MidCall, content: bytes | None) -> None:
         """Return when all labels as of now are on disk. Raises `LedgerUnwritable`."""
         said = orjson.loads(content) if content is not None and self.is_read else None
         self.now(number, passed, content, said)
@@ -117,7 +117,7 @@ class Notices:
         if self._waiting:
             # What comes with all that was heard is known now; no record may follow the outcome.
             with contextlib.suppress(LedgerUnwritable):
-                self._recorded.now(0, Passed.NOTICE, None, self._said())
+                self._recorded.now(0, MidCall.NOTICE, None, self._said())
         self._over = True
         if self._waiting:
             await self.label()
@@ -126,7 +126,7 @@ class Notices:
         """Have the labels of what was heard so far durable; False when they never will be."""
         try:
             if not self._over:
-                self._recorded.now(0, Passed.NOTICE, None, self._said())
+                self._recorded.now(0, MidCall.NOTICE, None, self._said())
             await self._recorded.durable()
         except LedgerUnwritable:
             return False

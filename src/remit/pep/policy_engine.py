@@ -42,7 +42,7 @@ from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock, Entropy
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
 
 BY_REMIT: Final = "remit"
 NONCE_BYTES: Final = 16
@@ -185,7 +185,7 @@ class PolicyEngine:
         self.append(RecordKind.ADMIN, attempt.sessions[-1].sid, body)
 
     def pass_on(
-        self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action, had: Labels = NONE
+        self, attempt: Attempt, number: int, passed: MidCall, content: bytes | None, action: Action, had: Labels = NONE
     ) -> Pending:
         """Queue the record of what a server said in the midst of `attempt`, with all labels that it may have by now.
 

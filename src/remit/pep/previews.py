@@ -39,7 +39,7 @@ from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.pep.release import INTERNAL_ERROR
 from remit.pep.rounds import Under
 from remit.policy.verdict import Code, Permit, Reason
-from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Reply
+from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Reply
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 PREVIEW_S: Final = 10.0
@@ -211,7 +211,7 @@ class _Run:
                 return Failure("timeout", f"it took longer than {PREVIEW_S:g} s", sent=True)
 
         reply = await self._pipeline.send(under, request)
-        if isinstance(reply, Asked):
+        if isinstance(reply, InputRequired):
             under.asked = reply
             dropping = asyncio.ensure_future(under.upstream.drop(reply.held))
             reply = Failure("input_required", "it asked something back, which nobody answers here", sent=True)

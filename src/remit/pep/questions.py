@@ -24,7 +24,7 @@ from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Permit
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.upstream import Question
-from remit.trace.bodies import OutcomeBody, Passed, Status
+from remit.trace.bodies import MidCall, OutcomeBody, Status
 
 _NEEDS: Final[Mapping[str, str]] = {
     "elicitation/create": "elicitation",
@@ -67,7 +67,7 @@ class Questions:
             questions[key] = shown
         if questions:
             said, action = _asked(questions), under.operation.action
-            await self._engine.pass_on(under.attempt, under.number, Passed.QUESTIONS, said, action).durable
+            await self._engine.pass_on(under.attempt, under.number, MidCall.QUESTIONS, said, action).durable
         return questions
 
     def answered(self, under: Under, responses: Mapping[str, Json]) -> None:

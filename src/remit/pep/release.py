@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
-from remit.ports.upstream import Asked, Begun, Era, Failure, Reply, Result
+from remit.ports.upstream import Begun, Era, Failure, InputRequired, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -91,7 +91,7 @@ def clean(reply: Reply) -> Shown:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Shown(_failed(text), status, text)
             return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
-        case Asked() | Begun():
+        case InputRequired() | Begun():
             raise AssertionError("neither a question nor a task is an answer")
 
 

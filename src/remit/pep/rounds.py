@@ -22,7 +22,7 @@ from remit.pep.attempt import Attempt
 from remit.pep.notices import Notices
 from remit.pep.operation import Operation
 from remit.policy.verdict import Reason
-from remit.ports.upstream import Asked, Question, Upstream
+from remit.ports.upstream import InputRequired, Question, Upstream
 
 ROUNDS_MAX: Final = 16
 """How often one action may ask."""
@@ -49,7 +49,7 @@ class Under:
     notices: Notices
     started_s: float
     number: int = 0
-    asked: Asked | None = None
+    asked: InputRequired | None = None
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
     given: Mapping[str, Json] = field(default_factory=dict[str, Json])
     again: int = 0

@@ -36,7 +36,7 @@ from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
 from remit.protect.covering import covered_text
-from remit.trace.bodies import Passed
+from remit.trace.bodies import MidCall
 
 SETTLE_S: Final = 60.0
 """How long a server that was told to cancel has until the outcome is recorded as it then is."""
@@ -75,7 +75,7 @@ class Tasks:
         self._memory.retain(under.sids)
         try:
             with self._known.room(under):
-                await task.recorded.before(under.number, Passed.TASK, canonical(said.shown))
+                await task.recorded.before(under.number, MidCall.TASK, canonical(said.shown))
                 await under.notices.flush()
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
@@ -179,7 +179,7 @@ class Tasks:
         if said.ident != task.ident:
             raise Odd("it is of another task")
         if said.end is None:
-            await task.recorded.before(task.under.number, Passed.TASK, canonical(said.shown))
+            await task.recorded.before(task.under.number, MidCall.TASK, canonical(said.shown))
             if task.end is not None:
                 return None
         task.said = said.shown

@@ -14,7 +14,7 @@ class CredentialRefused(Exception):
     """There is no credential to show: why, and the next command. Never holds a secret."""
 
 
-class Standing(StrEnum):
+class CredentialStatus(StrEnum):
     """How a credential stands, which is all that is ever said of it."""
 
     REFERENCE = "by reference"
@@ -33,7 +33,7 @@ class CredentialState:
     """
 
     server: str
-    standing: Standing
+    standing: CredentialStatus
     until_ms: int | None = None
     issuer: str | None = None
     scopes: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class CredentialState:
     @property
     def usable(self) -> bool:
         """Whether a call would be sent, as far as is known."""
-        return self.standing in {Standing.REFERENCE, Standing.NOT_ASKED, Standing.VALID}
+        return self.standing in {CredentialStatus.REFERENCE, CredentialStatus.NOT_ASKED, CredentialStatus.VALID}
 
 
 class Credential(Protocol):

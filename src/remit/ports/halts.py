@@ -6,7 +6,7 @@ from typing import Protocol
 from remit.facts.stop import Stop
 
 
-class Left(Protocol):
+class HaltInbox(Protocol):
     """Where they are left. Level, not edge: each counts for as long as it lies there."""
 
     def read(self) -> Mapping[str, Stop]:

@@ -11,14 +11,14 @@ class Undelivered(Exception):
     """A notice did not arrive; the text says why, in our own words and without a secret."""
 
 
-class Kept(NamedTuple):
+class PendingNotice(NamedTuple):
     """A notice that is still to be said; `attempts` were in vain."""
 
     notice: Notice
     attempts: int
 
 
-class Standing(NamedTuple):
+class ChannelStatus(NamedTuple):
     """How one channel fares: what waits for it, what was given up, and why the last attempt failed."""
 
     waiting: int
@@ -57,7 +57,7 @@ class Outbox(Protocol):
         """Keep `notices`, those that are known already once, and that the ledger was followed up to `mark`."""
         ...
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[Kept]:
+    async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
         """Notices whose time has come, the oldest first."""
         ...
 
@@ -69,7 +69,7 @@ class Outbox(Protocol):
         """An attempt was in vain; the next is at `due_ms`, None: it is given up."""
         ...
 
-    async def standing(self) -> Mapping[str, Standing]:
+    async def standing(self) -> Mapping[str, ChannelStatus]:
         """How each channel fares that something was ever kept for."""
         ...
 

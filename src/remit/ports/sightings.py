@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from remit.discover.inventory import Inventory
-from remit.discover.reconcile import Activity, Counts
+from remit.discover.reconcile import Activity, PassageCounts
 from remit.discover.sighting import Subject
 
 
@@ -15,7 +15,7 @@ class Sightings(Protocol):
         """The fold of everything that was kept."""
         ...
 
-    def activity(self) -> Mapping[Activity, Counts]:
+    def activity(self) -> Mapping[Activity, PassageCounts]:
         """What was reconciled so far."""
         ...
 
@@ -31,7 +31,7 @@ class Sightings(Protocol):
         self,
         inventory: Inventory,
         dirty: Iterable[Subject],
-        activity: Mapping[Activity, Counts],
+        activity: Mapping[Activity, PassageCounts],
         marks: Mapping[str, str],
         heard: Sequence[int] = (),
     ) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from remit.facts.canonical import Json
 
 
-class Cause(StrEnum):
+class TokenRefusal(StrEnum):
     """Why a bearer was refused. Stable: answers and tests name it."""
 
     MISSING = "missing"
@@ -23,7 +23,7 @@ class Cause(StrEnum):
 class TokenInvalid(Exception):
     """A token that is not accepted; `cause` says which way, the text is one sentence."""
 
-    def __init__(self, cause: Cause, text: str) -> None:
+    def __init__(self, cause: TokenRefusal, text: str) -> None:
         super().__init__(text)
         self.cause = cause
 

@@ -37,7 +37,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceBatch:
     """A batch, which may be empty in any part.
 
     `passages` are actions that passed an enforcement point: the ledger's alone. `mark` says how far the source has
@@ -52,7 +52,7 @@ class Found:
     recalled: tuple[Passage, ...] = ()
 
 
-class Source(Protocol):
+class SightingSource(Protocol):
     """One place to look at. Its file in `adapters/sources/` is all there is of it."""
 
     @property
@@ -60,7 +60,7 @@ class Source(Protocol):
         """The `source` of its sightings, as in `otlp`, `ledger`, `host`, `repo:/path`."""
         ...
 
-    def look(self) -> AsyncIterator[Found]:
+    def look(self) -> AsyncIterator[SourceBatch]:
         """Look at everything once. Raises `SourceFailed`.
 
         One that never ends is a source that waits for what comes; one that ends is looked at again after a while.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Malformed(Exception):
+class MalformedTelemetry(Exception):
     """A request of which nothing is taken. `code` names the error, as in `otlp/gzip`; `status` is HTTP's."""
 
     def __init__(self, code: str, why: str, *, status: int = 400) -> None:
@@ -27,5 +27,5 @@ class Receiver(Protocol):
     """Takes telemetry in."""
 
     async def receive(self, sent: Sent) -> bytes:
-        """Take one export in; what to answer. Raises `Malformed`; 503 where too much is waiting already."""
+        """Take one export in; what to answer. Raises `MalformedTelemetry`; 503 where too much is waiting already."""
         ...

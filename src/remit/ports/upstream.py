@@ -53,7 +53,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InputRequired:
     """The call goes on once these questions, by the server's own keys, are answered.
 
     `held` is the adapter's: pass it to `resume` or `drop`, once. Of a server of 2026-07-28 it holds the
@@ -75,7 +75,7 @@ class Begun:
     task: Mapping[str, Json]
 
 
-Reply: TypeAlias = Result | Failure | Asked | Begun
+Reply: TypeAlias = Result | Failure | InputRequired | Begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class UpstreamUnreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ServerHealth:
     """How one server fares, for `describe` and `doctor`.
 
     `state`: `idle`, `up`, `silent` (it answers nothing), `down`, `backing-off` or `closed`; `cause` is why it is not
@@ -266,7 +266,7 @@ class Upstream(Protocol):
 class Inspected(Upstream, Protocol):
     """An upstream that also says how it fares."""
 
-    def health(self) -> Health:
+    def health(self) -> ServerHealth:
         """Its state now; sends nothing."""
         ...
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.facts.record import Ref
-from remit.trace.links import Finding
+from remit.trace.links import LedgerFinding
 from remit.trace.note import Checkpoint, CheckSignature, Key, Note, NoteWrong
 from remit.trace.tree import HEIGHT, WIDTH, ReadTile, Tree
 
@@ -23,7 +23,7 @@ UNSIGNED: Final = "erasure-signed"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptCheckpoint:
     """A checkpoint kept elsewhere, by the name under which it is told; `own` where the ledger itself holds it."""
 
     name: str
@@ -33,10 +33,10 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Comparison:
+class TreeComparison:
     """The tree of the records that pass by (`feed`), beside `stored`, the ledger's own of `stored_size` leaves."""
 
-    kept: Sequence[Kept]
+    kept: Sequence[KeptCheckpoint]
     stored: ReadTile
     stored_size: int
     size: int = 0
@@ -78,7 +78,7 @@ class Comparison:
 
     def findings(
         self, origin: str, named: Sequence[Key], trusted: Sequence[Key], check: CheckSignature
-    ) -> Iterator[Finding]:
+    ) -> Iterator[LedgerFinding]:
         """What is wrong, once all records passed. `origin` is the ledger's.
 
         A checkpoint from elsewhere has to be signed by one of the keys in `trusted`, or where there are none, by one
@@ -87,14 +87,16 @@ class Comparison:
         self._take()
         if self._differs is not None:
             what = "it is not the record that the ledger's own tree has there"
-            yield Finding(self._ref(self._differs), TREE, what)
+            yield LedgerFinding(self._ref(self._differs), TREE, what)
         if self._torn is not None:
-            yield Finding(None, TREE, f"tile {self._torn[0]}/{self._torn[1]} is not what its leaves come to")
+            yield LedgerFinding(None, TREE, f"tile {self._torn[0]}/{self._torn[1]} is not what its leaves come to")
         if self.stored_size > self.size:
             gone = self.stored_size - self.size
-            yield Finding(self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {gone} records")
+            yield LedgerFinding(
+                self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {gone} records"
+            )
         fits = 0
-        held: list[Kept] = []
+        held: list[KeptCheckpoint] = []
         for one in sorted(self.kept, key=lambda one: one.checkpoint.size):
             keys = (*named, *trusted) if one.own or not trusted else trusted
             found = list(self._compare(one, origin, keys, check, fits))
@@ -106,8 +108,8 @@ class Comparison:
             yield from self._unsigned(held, trusted, named, check)
 
     def _unsigned(
-        self, held: Sequence[Kept], trusted: Sequence[Key], named: Sequence[Key], check: CheckSignature
-    ) -> Iterator[Finding]:
+        self, held: Sequence[KeptCheckpoint], trusted: Sequence[Key], named: Sequence[Key], check: CheckSignature
+    ) -> Iterator[LedgerFinding]:
         """Erasures that nobody signed for: what they keep of a body is no more than the word of who wrote the file.
 
         Keys count that were given, or without any those by which a checkpoint from elsewhere is signed: a key that the
@@ -120,7 +122,7 @@ class Comparison:
         )
         for ref in self._erasing:
             if self._index(ref) >= covered:
-                yield Finding(
+                yield LedgerFinding(
                     ref,
                     UNSIGNED,
                     f"it says what erased bodies said, and no checkpoint of a key trusted here is over it (the last is "
@@ -129,42 +131,46 @@ class Comparison:
                 )
 
     def _compare(
-        self, one: Kept, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
-    ) -> Iterator[Finding]:
+        self, one: KeptCheckpoint, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
+    ) -> Iterator[LedgerFinding]:
         said = one.checkpoint
         size, ref = self._before.get(said.origin, (0, None))
         if ref is not None and said.size > size:
-            yield Finding(
+            yield LedgerFinding(
                 ref, TREE, f"it restored a backup that was older than {one.name}: what lay between is not here"
             )
             return
         if said.origin != origin and ref is None:
-            yield Finding(None, TREE, f"{one.name} is of another ledger, {said.origin}; this one is {origin or 'none'}")
+            yield LedgerFinding(
+                None, TREE, f"{one.name} is of another ledger, {said.origin}; this one is {origin or 'none'}"
+            )
             return
         try:
             if one.note.signed_by(keys, check) is None:
                 ids = ", ".join(ident.hex() for _, ident, _ in one.note.signatures)
-                yield Finding(None, TREE, f"{one.name} is signed by key {ids}, which is not among those known here")
+                yield LedgerFinding(
+                    None, TREE, f"{one.name} is signed by key {ids}, which is not among those known here"
+                )
         except NoteWrong as error:
-            yield Finding(None, TREE, f"{one.name}: {error}")
+            yield LedgerFinding(None, TREE, f"{one.name}: {error}")
         if said.size > self.size:
             missing = said.size - self.size
             what = (
                 f"it is the last of {self.size} records, and {one.name} has {missing} more: the end was cut off, "
                 "or an older copy put in its place"
             )
-            yield Finding(self._end(), TREE, what)
+            yield LedgerFinding(self._end(), TREE, what)
         elif self._roots.get(said.size) != said.root:
             yield self._unlike(one, fits)
 
-    def _unlike(self, one: Kept, fits: int) -> Finding:
+    def _unlike(self, one: KeptCheckpoint, fits: int) -> LedgerFinding:
         size = one.checkpoint.size
         if not size:
-            return Finding(None, TREE, f"{one.name} is of no records, and its root is not that of an empty tree")
+            return LedgerFinding(None, TREE, f"{one.name} is of no records, and its root is not that of an empty tree")
         if self._differs is not None and self._differs < size and self._witnessed(one.checkpoint):
-            return Finding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
+            return LedgerFinding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
         first, last = self._ref(fits), self._ref(size - 1)
-        return Finding(
+        return LedgerFinding(
             first,
             TREE,
             f"from here to {last} one record or more is not what {one.name} is signed of; which one cannot be told, "

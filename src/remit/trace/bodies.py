@@ -33,7 +33,7 @@ UNANSWERED: Final = frozenset({Status.UPSTREAM_ERROR, Status.TIMEOUT, Status.LOS
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreWrite:
     """What an action may have written to stores: at `places` (`facts.store`) there are `labels` from now on."""
 
     places: tuple[str, ...]
@@ -78,7 +78,7 @@ class ActionBody:
     context: Mapping[str, Json]
     arguments: bytes
     trace: str | None = None
-    stored: Stored | None = None
+    stored: StoreWrite | None = None
     grants: tuple[str, ...] = ()
     nonce: str | None = None
     reaches: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class OutcomeBody:
     marks: tuple[Mark, ...] = ()
 
 
-class Passed(StrEnum):
+class MidCall(StrEnum):
     """What passes in the midst of an action."""
 
     NOTICE = "notice"
@@ -135,14 +135,14 @@ class ExchangeBody:
 
     intent: str
     number: int
-    passed: Passed
+    passed: MidCall
     sids: tuple[str, ...]
     labels: tuple[str, ...]
     content: str | None
     content_bytes: int
     approval: str | None
     reasons: tuple[Reason, ...] = ()
-    stored: Stored | None = None
+    stored: StoreWrite | None = None
     origins: str | None = None
     questions: str | None = None
 

@@ -22,9 +22,9 @@ from remit.trace.bodies import (
     DecisionBody,
     Event,
     ExchangeBody,
+    MidCall,
     OutcomeBody,
-    Passed,
-    Stored,
+    StoreWrite,
 )
 from remit.trace.ended import members_of, outcome_from
 from remit.trace.members import (
@@ -175,9 +175,9 @@ def _added(body: ActionBody) -> tuple[object, ...]:
     return () if body.trace is None else (body.trace,)
 
 
-def _as_stored(value: object) -> Stored:
+def _as_stored(value: object) -> StoreWrite:
     pair = parts([value], 2)[0]
-    return Stored(texts(pair[0]), texts(pair[1]))
+    return StoreWrite(texts(pair[0]), texts(pair[1]))
 
 
 def _as_action(data: bytes) -> ActionBody:
@@ -217,7 +217,7 @@ def _as_action(data: bytes) -> ActionBody:
     )
 
 
-def _stored_of(found: Sequence[object]) -> Stored | None:
+def _stored_of(found: Sequence[object]) -> StoreWrite | None:
     if len(found) < ACTION_MEMBERS[2] or (len(found) > ACTION_MEMBERS[2] and found[20] is None):
         return None
     return _as_stored(found[20])
@@ -277,7 +277,7 @@ def _as_exchange(data: bytes) -> ExchangeBody:
     return ExchangeBody(
         intent=text(intent),
         number=integer(number),
-        passed=Passed(text(passed)),
+        passed=MidCall(text(passed)),
         sids=texts(sids),
         labels=texts(labels),
         content=maybe(content),

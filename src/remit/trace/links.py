@@ -10,7 +10,7 @@ from remit.trace.members import Undecodable
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LedgerRow:
     """A record as it is stored, and where; `salt` and `body` are None once erased."""
 
     ref: Ref
@@ -21,7 +21,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LedgerFinding:
     """What is wrong at `ref` (None: of the file itself), by the invariant it breaks.
 
     `state` stands for: what the file holds beside its records is what they fold to.
@@ -35,9 +35,9 @@ class Finding:
         return f"{'file' if self.ref is None else self.ref}: {self.invariant}: {self.what}"
 
 
-def check_links(rows: Iterable[Row]) -> list[Finding]:
+def check_links(rows: Iterable[LedgerRow]) -> list[LedgerFinding]:
     """What is wrong with the links of `rows`, consecutive records of one chain."""
-    findings: list[Finding] = []
+    findings: list[LedgerFinding] = []
     before: Receipt | None = None
     for row in rows:
         found, _ = check_row(row, before)
@@ -46,7 +46,9 @@ def check_links(rows: Iterable[Row]) -> list[Finding]:
     return findings
 
 
-def check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple[list[Finding], Record | None]:
+def check_row(
+    row: LedgerRow, before: Receipt | None, *, whole: bool = False
+) -> tuple[list[LedgerFinding], Record | None]:
     """INVARIANT(chain-links): `row` by itself and after `before`.
 
     With `whole`, a row without one before it is the first of its chain.
@@ -59,7 +61,7 @@ def check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple
         record = decode_record(row.record)
     except Undecodable as error:
         found.append(f"it cannot be read: {error}")
-        return [Finding(row.ref, "chain-links", what) for what in found], None
+        return [LedgerFinding(row.ref, "chain-links", what) for what in found], None
     if (record.chain, record.seq) != (row.ref.chain, row.ref.seq):
         found.append(f"its bytes say that it is {record.chain[:32]}.{record.seq}")
     expected_seq = before.ref.seq + 1 if before is not None else 1
@@ -76,4 +78,4 @@ def check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple
         actual = commitment(row.salt or b"", row.body)
         if actual != record.commitment:
             found.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
-    return [Finding(row.ref, "chain-links", what) for what in found], record
+    return [LedgerFinding(row.ref, "chain-links", what) for what in found], record

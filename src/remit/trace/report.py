@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.facts.durations import MINUTE_MS
 from remit.facts.record import Receipt, Ref
-from remit.trace.links import Finding
+from remit.trace.links import LedgerFinding
 
 JUMP_MS: Final = MINUTE_MS
 """How far back a clock is set before it is told."""
@@ -29,7 +29,7 @@ class Report:
     open: tuple[Ref, ...]
     in_doubt: tuple[Ref, ...]
     heads: tuple[Receipt, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[LedgerFinding, ...]
     more_findings: int = 0
     uncompared: str | None = "the records alone were given"
     erasures: tuple[str, ...] = ()

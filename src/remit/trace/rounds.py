@@ -4,7 +4,7 @@ from typing import cast
 
 from remit.facts.action import bound_hash
 from remit.facts.record import RecordKind
-from remit.trace.bodies import ActionBody, ExchangeBody, Passed
+from remit.trace.bodies import ActionBody, ExchangeBody, MidCall
 from remit.trace.encoding import decode_body
 
 
@@ -14,7 +14,7 @@ def responses_hash(intent: bytes, exchange: ExchangeBody) -> str | None:
     INVARIANT(approval-binds-exact-action): an approval that lets them pass was given for this and nothing else.
     None where `exchange` passes no responses, or either of the two holds what no action does.
     """
-    if exchange.passed is not Passed.RESPONSES or exchange.content is None:
+    if exchange.passed is not MidCall.RESPONSES or exchange.content is None:
         return None
     try:
         action = cast("ActionBody", decode_body(RecordKind.INTENT, intent))

@@ -26,12 +26,12 @@ from typing import Final, TypeAlias, assert_never, cast
 from remit.facts.budget import Charge, given_back, left_of
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
-from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
+from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, ExchangeBody, MidCall, OutcomeBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
 from remit.trace.erasing import frames
 from remit.trace.glance import Glance, glance
-from remit.trace.links import Finding, Row, check_row
+from remit.trace.links import LedgerFinding, LedgerRow, check_row
 from remit.trace.members import Undecodable
 from remit.trace.report import JUMP_MS, Report
 from remit.trace.rounds import responses_hash
@@ -46,7 +46,7 @@ Seen: TypeAlias = ExchangeBody | OutcomeBody | DecisionBody | AdminBody | Glance
 """What verification reads of a body: all of it, of an action no more than it needs."""
 
 
-def verify(rows: Iterable[Row]) -> Report:
+def verify(rows: Iterable[LedgerRow]) -> Report:
     """The report on `rows`, given in order of chains and sequence."""
     verifier = Verifier()
     for row in rows:
@@ -81,15 +81,15 @@ class Verifier:
     _open: dict[str, Glance] = field(default_factory=dict[str, Glance])
     _unanswered: dict[str, tuple[Charge, ...]] = field(default_factory=dict[str, tuple[Charge, ...]])
     _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
-    _findings: list[Finding] = field(default_factory=list[Finding])
+    _findings: list[LedgerFinding] = field(default_factory=list[LedgerFinding])
     _more: int = 0
-    _gone: dict[str, tuple[Row, bytes]] = field(default_factory=dict[str, tuple[Row, bytes]])
+    _gone: dict[str, tuple[LedgerRow, bytes]] = field(default_factory=dict[str, tuple[LedgerRow, bytes]])
     _erasures: list[str] = field(default_factory=list[str])
     _at: int = 0
     _jumps: list[tuple[Ref, int]] = field(default_factory=list[tuple[Ref, int]])
     _spent: Spent = field(default_factory=Spent)
 
-    def feed(self, row: Row, kept: bytes | None = None) -> tuple[Record, Seen] | None:
+    def feed(self, row: LedgerRow, kept: bytes | None = None) -> tuple[Record, Seen] | None:
         """Check the next row; what it says, None where it cannot be read.
 
         `kept` is the frame of a body that is gone, if a later record is known to keep one.
@@ -120,7 +120,7 @@ class Verifier:
         self._check_body(row, record.kind, body)
         return record, body
 
-    def note(self, finding: Finding) -> None:
+    def note(self, finding: LedgerFinding) -> None:
         """Add a finding of whoever reads the rows."""
         if len(self._findings) < FINDINGS_MAX:
             self._findings.append(finding)
@@ -153,10 +153,10 @@ class Verifier:
             jumps=tuple(self._jumps),
         )
 
-    def _say(self, row: Row, invariant: str, what: str) -> None:
-        self.note(Finding(row.ref, invariant, what))
+    def _say(self, row: LedgerRow, invariant: str, what: str) -> None:
+        self.note(LedgerFinding(row.ref, invariant, what))
 
-    def _read(self, row: Row, record: Record, kept: bytes | None) -> Seen | None:
+    def _read(self, row: LedgerRow, record: Record, kept: bytes | None) -> Seen | None:
         if record.kind in _BUNDLED and not record.bundle:
             self._say(row, "bundle-in-every-record", "it names no bundle")
         self._intents += record.kind is RecordKind.INTENT
@@ -170,7 +170,7 @@ class Verifier:
             self._say(row, "chain-links", f"its body cannot be read: {error}")
             return None
 
-    def _new_chain(self, row: Row) -> Receipt | None:
+    def _new_chain(self, row: LedgerRow) -> Receipt | None:
         """The end of the replica's epoch before, which the first record of this one has to name."""
         chain = row.ref.chain
         if chain in self._heads:
@@ -183,7 +183,7 @@ class Verifier:
             self._say(row, "chain-links", f"it begins epoch {epoch} of {replica}, expected here is epoch {follows}")
         return None if latest is None else self._heads[latest]
 
-    def _check_body(self, row: Row, kind: RecordKind, body: Seen) -> None:
+    def _check_body(self, row: LedgerRow, kind: RecordKind, body: Seen) -> None:
         match body:
             case Glance():
                 self._check_action(row, kind, body)
@@ -205,13 +205,13 @@ class Verifier:
             case _:
                 assert_never(body)
 
-    def _check_action(self, row: Row, kind: RecordKind, body: Glance) -> None:
+    def _check_action(self, row: LedgerRow, kind: RecordKind, body: Glance) -> None:
         if kind is RecordKind.INTENT:
             self._check_intent(row, body)
         elif body.verdict == "escalate" and body.approval is None:
             self._asked[str(row.ref)] = _Asked(body.action)
 
-    def _check_erasure(self, row: Row, body: AdminBody) -> None:
+    def _check_erasure(self, row: LedgerRow, body: AdminBody) -> None:
         """Only a body that is named, and of which just this frame is kept, may be gone."""
         kept = frames(body)
         for ident, framed in kept.items():
@@ -223,7 +223,7 @@ class Verifier:
         why = str(body.data.get("why", ""))
         self._erasures.append(f"{', '.join(kept)} erased by {body.by} in {row.ref}: {why}")
 
-    def _check_epoch(self, row: Row, body: Seen | None, ended: Receipt | None) -> None:
+    def _check_epoch(self, row: LedgerRow, body: Seen | None, ended: Receipt | None) -> None:
         """INVARIANT(chain-links), between the epochs of one replica."""
         if not isinstance(body, AdminBody) or body.event is not Event.EPOCH:
             self._say(row, "chain-links", "the first record of its chain does not begin an epoch")
@@ -242,7 +242,7 @@ class Verifier:
             what = "none" if ended is None else f"{ended.ref}, hash {ended.hash[:16]}…"
             self._say(row, "chain-links", f"it does not name the end of the epoch before, which is {what}")
 
-    def _check_intent(self, row: Row, body: Glance) -> None:
+    def _check_intent(self, row: LedgerRow, body: Glance) -> None:
         if body.verdict == "deny":
             self._say(row, "no-permit-without-policy", "it was forwarded though denied")
         for what in self._spent.intent(body.charges):
@@ -254,7 +254,7 @@ class Verifier:
                 self._say(row, "approval-binds-exact-action", f"{body.approval} was not approved yet")
         self._open[str(row.ref)] = body
 
-    def _check_outcome(self, row: Row, body: OutcomeBody) -> None:
+    def _check_outcome(self, row: LedgerRow, body: OutcomeBody) -> None:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data)."""
         intent = self._open.pop(body.intent, None)
         if intent is None:
@@ -276,7 +276,7 @@ class Verifier:
         if body.labels and not set(intent.sids).issubset(body.sids):
             self._say(row, "label-before-data", "its labels miss a session of the chain")
 
-    def _check_settled(self, row: Row, body: AdminBody) -> None:
+    def _check_settled(self, row: LedgerRow, body: AdminBody) -> None:
         """A person may say what became of an intent that is in doubt, of no other; budgets get back what it took."""
         if body.subject in self._unanswered:
             self._gives_back(row, self._unanswered.pop(body.subject), body)
@@ -288,17 +288,17 @@ class Verifier:
                 return
         self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
 
-    def _gives_back(self, row: Row, taken: Sequence[Charge], body: AdminBody) -> None:
+    def _gives_back(self, row: LedgerRow, taken: Sequence[Charge], body: AdminBody) -> None:
         for what in self._spent.outcome(taken, given_back(body.data)):
             self._say(row, "budget-never-overspent", what)
 
-    def _check_exchange(self, row: Row, body: ExchangeBody) -> None:
+    def _check_exchange(self, row: LedgerRow, body: ExchangeBody) -> None:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data), INVARIANT(approval-binds-exact-action)."""
         intent = self._open.get(body.intent)
         if intent is None:
             self._say(row, "intent-before-effect", f"{body.intent[:40]} is no intent under way")
             return
-        bare = body.passed is not Passed.RESPONSES and closed(intent.source) - closed(body.labels)
+        bare = body.passed is not MidCall.RESPONSES and closed(intent.source) - closed(body.labels)
         if bare or (body.labels and not set(intent.sids).issubset(body.sids)):
             self._say(row, "label-before-data", "words of the server passed without all labels in every session")
         if body.approval is not None:
@@ -307,7 +307,7 @@ class Verifier:
             if asked is None or not asked.approved or not bound:
                 self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
-    def _check_decision(self, row: Row, body: DecisionBody) -> None:
+    def _check_decision(self, row: LedgerRow, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)
         if body.choice is Choice.REVIEW or body.choice is Choice.GRANT or body.choice is Choice.REVOKE:
             # It looks back at what may be over.
@@ -328,7 +328,7 @@ class Verifier:
             case _:
                 assert_never(body.choice)
 
-    def _check_asked(self, row: Row, ident: str, action: str, asked: str | None) -> None:
+    def _check_asked(self, row: LedgerRow, ident: str, action: str, asked: str | None) -> None:
         """INVARIANT(approval-binds-exact-action)."""
         if asked is None:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for nothing, or had ended")

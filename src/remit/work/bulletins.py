@@ -23,7 +23,7 @@ HOURLY_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class BulletinRule:
     """How records of one event are told: the topic, and what of the record may leave; None: nobody needs to know."""
 
     topic: Topic
@@ -53,13 +53,13 @@ def _halt(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
     return {"what": body.subject, "by": body.by, **holds, "next": "remit halt"}
 
 
-BULLETINS: Final[Mapping[Event, Kept]] = {
-    Event.AGENT_DRIFTED: Kept(Topic.DRIFT, _drift),
-    Event.INCIDENT_OPENED: Kept(Topic.INCIDENTS, _incident),
-    Event.INCIDENT_ASSIGNED: Kept(Topic.INCIDENTS, _incident),
-    Event.INCIDENT_CLOSED: Kept(Topic.INCIDENTS, _incident),
-    Event.HALT: Kept(Topic.HALTS, _halt),
-    Event.RESUME: Kept(Topic.HALTS, _halt),
+BULLETINS: Final[Mapping[Event, BulletinRule]] = {
+    Event.AGENT_DRIFTED: BulletinRule(Topic.DRIFT, _drift),
+    Event.INCIDENT_OPENED: BulletinRule(Topic.INCIDENTS, _incident),
+    Event.INCIDENT_ASSIGNED: BulletinRule(Topic.INCIDENTS, _incident),
+    Event.INCIDENT_CLOSED: BulletinRule(Topic.INCIDENTS, _incident),
+    Event.HALT: BulletinRule(Topic.HALTS, _halt),
+    Event.RESUME: BulletinRule(Topic.HALTS, _halt),
 }
 """Which events are told, by their topic."""
 

@@ -15,22 +15,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from remit.discover.admission import Admission
 from remit.discover.attribution import Attribution
 from remit.discover.drift import candidate
 from remit.discover.enforced import paired
 from remit.discover.health import SourceState, failing, well
-from remit.discover.identity import Known
-from remit.discover.inventory import Change
+from remit.discover.identity import BundleRegistry
+from remit.discover.inventory import InventoryChange
+from remit.discover.limiter import SightingLimiter
 from remit.discover.memory import KEPT, UNTOLD, changes_from, changes_text
-from remit.discover.reconcile import Activity, Counts, Paired, Reconciler
+from remit.discover.reconcile import Activity, Paired, PassageCounts, Reconciler
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
 from remit.discover.telemetry import Telemetry, source_of
 from remit.ports.sightings import Sightings
-from remit.ports.source import Found, Trouble
+from remit.ports.source import SourceBatch, Trouble
 from remit.ports.system import Clock
-from remit.ports.telemetry import Malformed, Sent
+from remit.ports.telemetry import MalformedTelemetry, Sent
 
 PERIOD_S: Final = 0.5
 WAITING_MAX: Final = 64
@@ -48,7 +48,10 @@ _PAUSE_S: Final = 0.0005
 _T = TypeVar("_T")
 
 Decode = Callable[[str, str, bytes], Iterable[Span]]
-"""Content type, encoding and bytes of an export as spans; its `rejected` counts those left out. Raises `Malformed`."""
+"""Content type, encoding and bytes of an export as spans; its `rejected` counts those left out.
+
+Raises `MalformedTelemetry`.
+"""
 Answer = Callable[[str, int, str], bytes]
 
 
@@ -68,11 +71,11 @@ class Discovery:
         self._marks: dict[str, str] = {}
         self._marked: dict[str, str] = {}
         self._known_as: dict[Subject, str] = {}
-        self.changes: list[Change] = []
-        self._telling: tuple[Change, ...] = ()
+        self.changes: list[InventoryChange] = []
+        self._telling: tuple[InventoryChange, ...] = ()
         self.troubles: OrderedDict[tuple[str, str], Trouble] = OrderedDict()
         self.counted = Counter[str]()
-        self.known = Known()
+        self.known = BundleRegistry()
         self.states: dict[str, SourceState] = {}
         """How telemetry does, by its source (`source_of`)."""
 
@@ -85,20 +88,22 @@ class Discovery:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def receive(self, sent: Sent) -> bytes:
-        """Take one export in; what to answer. Raises `Malformed`."""
+        """Take one export in; what to answer. Raises `MalformedTelemetry`."""
         if not _fits(sent, self._waiting):
-            raise Malformed("otlp/busy", "too much telemetry is waiting: send it again", status=503)
+            raise MalformedTelemetry("otlp/busy", "too much telemetry is waiting: send it again", status=503)
         own = [one for one in self._waiting if one.agent == sent.agent]
         if sent.agent is not None and not _fits(sent, own, AGENT_SHARE):
             # What an agent sends keeps nobody from hearing of what it does elsewhere.
-            raise Malformed("otlp/busy", f"too much telemetry of {sent.agent} is waiting: send it again", status=503)
+            raise MalformedTelemetry(
+                "otlp/busy", f"too much telemetry of {sent.agent} is waiting: send it again", status=503
+            )
         self._waiting.append(sent)
         try:
             return await self.run(lambda: self._receive(sent))
         finally:
             self._waiting.remove(sent)
 
-    async def take(self, source: str, found: Found) -> None:
+    async def take(self, source: str, found: SourceBatch) -> None:
         """Take a batch of `source` in."""
         await self.run(lambda: self._take(source, found))
 
@@ -106,7 +111,7 @@ class Discovery:
         """How far `source` had read when it was last kept."""
         return self._marked.get(source, "")
 
-    async def turn(self) -> tuple[Change, ...]:
+    async def turn(self) -> tuple[InventoryChange, ...]:
         """Settle what has waited, keep what is new; what changed and was not `told` yet."""
         return await self.run(self._turn)
 
@@ -137,13 +142,13 @@ class Discovery:
         self._telling = tuple(changes_from(self._marked[UNTOLD]))
         for subject in self.inventory:
             self._learn(subject, self.inventory[subject].edges)
-        self._admission = Admission(self.inventory)
+        self._admission = SightingLimiter(self.inventory)
 
     def _receive(self, sent: Sent) -> bytes:
         now_ms = self._clock.now_ms()
         try:
             export = self._decode(sent.kind, sent.encoding, sent.body)
-        except Malformed as error:
+        except MalformedTelemetry as error:
             name = source_of(sent.agent)
             before = self.states.get(name)
             self.states[name] = failing(name, f"{error.code}: {error}", before and before.at_ms)
@@ -177,7 +182,7 @@ class Discovery:
         for call in telemetry.calls:
             self._paired(self.reconciler.seen(call, now_ms))
 
-    def _take(self, source: str, found: Found) -> None:
+    def _take(self, source: str, found: SourceBatch) -> None:
         for sighting in found.sightings:
             self._fold(sighting)
         for passage in found.recalled:
@@ -221,7 +226,7 @@ class Discovery:
         if len(self.troubles) > TROUBLES_MAX:
             self.troubles.popitem(last=False)
 
-    def _turn(self) -> tuple[Change, ...]:
+    def _turn(self) -> tuple[InventoryChange, ...]:
         now_ms = self._clock.now_ms()
         telemetry = Telemetry(now_ms)
         telemetry.add(self._attribution.due(now_ms))
@@ -240,7 +245,9 @@ class Discovery:
 
     def _save(self) -> None:
         known = self.reconciler
-        counts: Mapping[Activity, Counts] = {key: known.counts.get(key, Counts()) for key in known.changed}
+        counts: Mapping[Activity, PassageCounts] = {
+            key: known.counts.get(key, PassageCounts()) for key in known.changed
+        }
         if not self._dirty and not counts and not self._marks and not known.judged:
             return
         self._store.save(self.inventory, self._dirty, counts, self._marks, tuple(known.judged))

@@ -16,7 +16,7 @@ from remit.facts.record import Ref
 from remit.facts.results import spelt
 from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.ledger import Ledger
-from remit.ports.notifier import Kept, Notifier, Outbox, Undelivered
+from remit.ports.notifier import Notifier, Outbox, PendingNotice, Undelivered
 from remit.ports.system import Clock
 from remit.ports.tail import Tail
 from remit.protect.origins import Names, leaves
@@ -143,7 +143,7 @@ class Notifying:
         values = _values(body.arguments) if isinstance(body, ActionBody) else []
         return what_of(approval, catalog.tools.get((approval.server, approval.name)), values)
 
-    async def _say(self, kept: Kept, catalog: Catalog) -> None:
+    async def _say(self, kept: PendingNotice, catalog: Catalog) -> None:
         said, attempts = kept
         channel = catalog.channels.get(said.channel)
         now_ms = self._clock.now_ms()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from remit.ports.source import Found, Source, SourceFailed
+from remit.ports.source import SightingSource, SourceBatch, SourceFailed
 
 FIRST_S: Final = 5.0
 """Until the first of the looks that follow a failed one."""
@@ -19,7 +19,7 @@ LAST_S: Final = 900.0
 
 
 @dataclass(slots=True)
-class Health:
+class SourceHealth:
     """How a source does. `failed` counts failures in a row, `why` says what the last one was.
 
     `sightings` and `troubles` are those of the last look that went well.
@@ -39,17 +39,17 @@ class Health:
 
 
 async def watch(
-    source: Source,
+    source: SightingSource,
     every_s: float,
-    take: Callable[[Found], Awaitable[None]],
-    told: Callable[[Health, float], None],
+    take: Callable[[SourceBatch], Awaitable[None]],
+    told: Callable[[SourceHealth, float], None],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Look at `source` until cancelled; `take` each batch, and have `told` after each look how it went, and the wait.
 
     `take` raises `SourceFailed` where what was seen cannot be handed on: that fails the look. Anything else ends it.
     """
-    health = Health()
+    health = SourceHealth()
     while True:
         sightings = troubles = 0
         try:

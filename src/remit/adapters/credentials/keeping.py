@@ -17,10 +17,10 @@ from remit.ports.credentials import (
     Credential,
     CredentialRefused,
     CredentialState,
+    CredentialStatus,
     LoggedIn,
     LoginRefused,
     LoginStarted,
-    Standing,
 )
 from remit.ports.system import Clock, Entropy
 
@@ -84,7 +84,7 @@ class Shown:
         """How it stands; asks nobody."""
         if self.login is not None and self._why is None:
             return self.login.state()
-        standing = Standing.FAILING if self._why else Standing.REFERENCE
+        standing = CredentialStatus.FAILING if self._why else CredentialStatus.REFERENCE
         return CredentialState(self._server, standing, why=self._why)
 
 

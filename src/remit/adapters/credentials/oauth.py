@@ -23,7 +23,7 @@ from remit.adapters.private import KeyringUnusable
 from remit.facts.catalog import Http
 from remit.facts.credential import Grant, OAuth
 from remit.facts.durations import MINUTE_MS
-from remit.ports.credentials import CredentialRefused, CredentialState, Standing
+from remit.ports.credentials import CredentialRefused, CredentialState, CredentialStatus
 from remit.ports.system import Clock
 
 MARGIN_MS_MAX: Final = MINUTE_MS
@@ -129,17 +129,17 @@ class OAuthCredential:
         issuer = self._held.issuer if self._held is not None else self.oauth.issuer
         is_person = self.oauth.grant is Grant.AUTHORIZATION_CODE
         if tokens is None:
-            standing = Standing.NEEDS_LOGIN if is_person else Standing.NOT_ASKED
-            standing = Standing.FAILING if self._why and not is_person else standing
+            standing = CredentialStatus.NEEDS_LOGIN if is_person else CredentialStatus.NOT_ASKED
+            standing = CredentialStatus.FAILING if self._why and not is_person else standing
             return CredentialState(self.server, standing, None, issuer, self.oauth.scopes, self._why)
-        standing = Standing.VALID
+        standing = CredentialStatus.VALID
         if self._is_over(tokens):
-            standing = Standing.VALID if self._can_renew(tokens) else Standing.EXPIRED
+            standing = CredentialStatus.VALID if self._can_renew(tokens) else CredentialStatus.EXPIRED
         why = self._why
         if why is None and tokens is self._rejected:
             why = "the server refuses it"
         if why is not None:
-            standing = Standing.FAILING
+            standing = CredentialStatus.FAILING
         return CredentialState(self.server, standing, tokens.until_ms, issuer, tokens.scopes, why)
 
     async def secret(self, client: Client) -> str | None:

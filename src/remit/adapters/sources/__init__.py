@@ -1,1 +1,1 @@
-"""Sources of sightings: one file each, behind `ports.source.Source`."""
+"""Sources of sightings: one file each, behind `ports.source.SightingSource`."""

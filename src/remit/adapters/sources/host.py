@@ -14,13 +14,13 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
-from remit.discover.clients import CLIENTS, Client, File, Form, Root
+from remit.discover.clients import CLIENTS, ClientProgram, File, FileFormat, PathRoot
 from remit.discover.configured import configured
-from remit.discover.hosts import Seen, from_configuration, from_processes
+from remit.discover.hosts import Provenance, from_configuration, from_processes
 from remit.discover.processes import Process, recognised
 from remit.discover.sighting import clipped
 from remit.facts.canonical import Json
-from remit.ports.source import Found, Trouble
+from remit.ports.source import SourceBatch, Trouble
 
 JSON_BYTES_MAX: Final = 8 * 1024 * 1024
 TOML_BYTES_MAX: Final = 1024 * 1024
@@ -67,74 +67,74 @@ class HostSource:
         self._root = root
         self._proc = proc
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         """Each file in turn, then the processes."""
         for home in self._homes:
             projects = dict.fromkeys(self._projects)
-            for client, file in _files(Root.HOME):
+            for client, file in _files(PathRoot.HOME):
                 found, named = await asyncio.to_thread(self._file, client, file, home.path / file.path, home.user)
                 projects.update(dict.fromkeys(named))
                 yield found
             if len(projects) > PROJECTS_MAX:
                 why = f"{len(projects)} projects are known there, and {PROJECTS_MAX} are looked into"
-                yield Found(troubles=(Trouble("host/projects", clipped(str(home.path)), why),))
+                yield SourceBatch(troubles=(Trouble("host/projects", clipped(str(home.path)), why),))
             for project in [path for path in projects if path != home.path][:PROJECTS_MAX]:
-                for client, file in _files(Root.PROJECT):
+                for client, file in _files(PathRoot.PROJECT):
                     yield (await asyncio.to_thread(self._file, client, file, project / file.path, home.user))[0]
-        for client, file in _files(Root.MACHINE):
+        for client, file in _files(PathRoot.MACHINE):
             path = self._root / file.path.lstrip("/")
             yield (await asyncio.to_thread(self._file, client, file, path, "root"))[0]
         if self._proc is not None:
             yield await asyncio.to_thread(self._running, self._proc)
 
-    def _file(self, client: Client, file: File, path: Path, user: str) -> tuple[Found, Sequence[Path]]:
+    def _file(self, client: ClientProgram, file: File, path: Path, user: str) -> tuple[SourceBatch, Sequence[Path]]:
         """What one file says, and the projects that it lists."""
-        bytes_max = TOML_BYTES_MAX if file.form is Form.TOML else JSON_BYTES_MAX
+        bytes_max = TOML_BYTES_MAX if file.form is FileFormat.TOML else JSON_BYTES_MAX
         try:
             data = read(path, bytes_max, "config")
             if data is None:
-                return Found(), ()
+                return SourceBatch(), ()
             text = lenient.decoded(data)
             value = _value(text, file.form)
         except Untaken as error:
-            return Found(troubles=(error.trouble,)), ()
+            return SourceBatch(troubles=(error.trouble,)), ()
         except lenient.Unparsed as error:
             where = f"{path}:{error.line}" if error.line else str(path)
-            return Found(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
+            return SourceBatch(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
         says = configured(value, file.layout)
         heads = [keys[0] for keys in file.layout.servers]
         lines = lenient.lines_of(text, heads, (entry.name for entry in says.entries))
-        seen = Seen(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
-        alone = file.root is Root.HOME and not client.editor
+        seen = Provenance(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
+        alone = file.root is PathRoot.HOME and not client.editor
         sightings = tuple(from_configuration(client, says, seen, lines, alone=alone))
         troubles = tuple(
             Trouble(fault.code, clipped(f"{path}: {fault.name}" if fault.name else str(path)), fault.why)
             for fault in says.faults
         )
-        return Found(sightings, troubles), tuple(_projects(value, file))
+        return SourceBatch(sightings, troubles), tuple(_projects(value, file))
 
-    def _running(self, proc: Path) -> Found:
+    def _running(self, proc: Path) -> SourceBatch:
         troubles: list[Trouble] = []
         try:
             numbers = sorted(int(one.name) for one in proc.iterdir() if one.name.isdecimal())
         except OSError as error:
             why = (error.strerror or "unknown error").lower()
-            return Found(troubles=(Trouble("host/processes", clipped(str(proc)), why),))
+            return SourceBatch(troubles=(Trouble("host/processes", clipped(str(proc)), why),))
         if len(numbers) > PROCESSES_MAX:
             why = f"{len(numbers)} processes run, and {PROCESSES_MAX} are looked at"
             troubles.append(Trouble("host/processes", clipped(str(proc)), why))
         each = (_process(proc / str(pid), pid) for pid in numbers[:PROCESSES_MAX])
         processes = [process for process in each if process is not None]
-        seen = Seen(self._machine, "", "processes", self._now_ms(), self.name)
-        return Found(tuple(from_processes(recognised(processes), seen)), tuple(troubles))
+        seen = Provenance(self._machine, "", "processes", self._now_ms(), self.name)
+        return SourceBatch(tuple(from_processes(recognised(processes), seen)), tuple(troubles))
 
 
-def _files(root: Root) -> Iterator[tuple[Client, File]]:
+def _files(root: PathRoot) -> Iterator[tuple[ClientProgram, File]]:
     return ((client, file) for client in CLIENTS for file in client.files if file.root is root)
 
 
-def _value(text: str, form: Form) -> Json:
-    if form is Form.TOML:
+def _value(text: str, form: FileFormat) -> Json:
+    if form is FileFormat.TOML:
         return lenient.toml(text)
     return lenient.jsonc(text) if text.strip() else {}
 

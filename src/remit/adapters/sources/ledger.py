@@ -21,7 +21,7 @@ from remit.adapters.sqlite.tiles import origin_of
 from remit.discover.enforced import SOURCE, Enforced, Intent
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
-from remit.ports.source import Found, SourceFailed
+from remit.ports.source import SourceBatch, SourceFailed
 from remit.trace.encoding import decode_record
 from remit.trace.glance import acted
 from remit.trace.members import Undecodable
@@ -52,7 +52,7 @@ class LedgerSource:
         """The `source` of its sightings."""
         return SOURCE
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         """What was recorded since it was looked at last."""
         more = True
         while more:
@@ -63,7 +63,7 @@ class LedgerSource:
             if found is not None:
                 yield found
 
-    def _page(self) -> tuple[Found | None, bool]:
+    def _page(self) -> tuple[SourceBatch | None, bool]:
         """What the next page holds, and whether it was full."""
         with closing(open_readonly(self._path)) as conn:
             recalled: list[Stored] = []
@@ -74,12 +74,12 @@ class LedgerSource:
             stored = [] if recalled else stored_after(conn, self._after, PAGE)
             chains: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
         if recalled:
-            return Found(recalled=tuple(_enforced(recalled, chains).passages)), True
+            return SourceBatch(recalled=tuple(_enforced(recalled, chains).passages)), True
         if not stored:
             return None, False
         enforced = _enforced(stored, chains)
         self._after = stored[-1].id
-        found = Found(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
+        found = SourceBatch(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
         return found, len(stored) == PAGE
 
     def _begin(self, conn: sqlite3.Connection) -> tuple[int, bool]:

@@ -8,9 +8,9 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
-from remit.discover.importing import Origin, Wrong, imported
+from remit.discover.importing import ImportFile, ImportProblem, imported
 from remit.discover.sighting import Sighting, clipped
-from remit.ports.source import Found, SourceFailed, Trouble
+from remit.ports.source import SourceBatch, SourceFailed, Trouble
 
 BYTES_MAX: Final = 32 * 1024 * 1024
 _BATCH: Final = 500
@@ -22,9 +22,9 @@ class ListingSource:
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
         self._path = path
         self._now_ms = now_ms
-        self.name = Origin(clipped(path.name), 0).source
+        self.name = ImportFile(clipped(path.name), 0).source
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         """All that it says."""
         try:
             data = await asyncio.to_thread(read, self._path, BYTES_MAX, "import")
@@ -35,8 +35,10 @@ class ListingSource:
             raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error
         if text is None:
             raise SourceFailed(f"there is no file {clipped(str(self._path))}", "name one that there is")
-        told = imported(text, Origin(clipped(self._path.name), self._now_ms()))
+        told = imported(text, ImportFile(clipped(self._path.name), self._now_ms()))
         while batch := tuple(islice(told, _BATCH)):
             sightings = tuple(one for one in batch if isinstance(one, Sighting))
-            troubles = tuple(Trouble(one.code, clipped(one.where), one.why) for one in batch if isinstance(one, Wrong))
-            yield Found(sightings, troubles)
+            troubles = tuple(
+                Trouble(one.code, clipped(one.where), one.why) for one in batch if isinstance(one, ImportProblem)
+            )
+            yield SourceBatch(sightings, troubles)

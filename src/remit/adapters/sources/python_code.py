@@ -5,7 +5,16 @@ import warnings
 from collections.abc import Iterator
 from typing import Final
 
-from remit.discover.code import Call, Definition, Many, Module, Name, Table, Text, Value
+from remit.discover.code import (
+    ArrayLiteral,
+    CallExpression,
+    CodeDefinition,
+    Module,
+    Name,
+    ObjectLiteral,
+    StringLiteral,
+    Value,
+)
 
 _DEPTH_MAX: Final = 40
 
@@ -101,8 +110,8 @@ class _Reader:
             )
             given = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
             if isinstance(target, ast.Name) and isinstance(given, ast.Constant) and isinstance(given.value, str):
-                attributes[target.id] = Text(given.value)
-                self._bind(f"{node.name}.{target.id}", Text(given.value), one.lineno, "")
+                attributes[target.id] = StringLiteral(given.value)
+                self._bind(f"{node.name}.{target.id}", StringLiteral(given.value), one.lineno, "")
         self._definition(node, tuple(filter(None, map(self._path, node.bases))), attributes, within)
         self.body(node.body, node.name)
 
@@ -114,7 +123,7 @@ class _Reader:
         within: str,
     ) -> None:
         decorators = tuple(self._value(one, "", within) for one in node.decorator_list)
-        self.module.definitions.append(Definition(node.name, node.lineno, decorators, bases, attributes, within))
+        self.module.definitions.append(CodeDefinition(node.name, node.lineno, decorators, bases, attributes, within))
 
     def _assign(self, targets: "list[ast.expr]", value: ast.expr, within: str) -> None:
         first = targets[0]
@@ -127,7 +136,7 @@ class _Reader:
     def _bind(self, name: str, value: Value, line: int, within: str) -> None:
         if name and (value is not None or name in self.module.bound):
             known = self.module.bound.get(name)
-            if within and known is not None and known != Text("") and not isinstance(value, Call):
+            if within and known is not None and known != StringLiteral("") and not isinstance(value, CallExpression):
                 return
             self.module.bound[name] = value
             self.module.lines[name] = line
@@ -137,7 +146,7 @@ class _Reader:
             return None
         match node:
             case ast.Constant(value=str() as text):
-                return Text(text)
+                return StringLiteral(text)
             case ast.Dict():
                 return self._table(node, within, depth)
             case ast.Call():
@@ -145,29 +154,29 @@ class _Reader:
             case ast.Name() | ast.Attribute() if path := self._path(node):
                 return Name(path)
             case ast.List() | ast.Tuple() | ast.Set():
-                return Many(tuple(self._value(one, "", within, depth + 1) for one in node.elts))
+                return ArrayLiteral(tuple(self._value(one, "", within, depth + 1) for one in node.elts))
             case ast.Await() | ast.Starred():
                 return self._value(node.value, bound, within, depth + 1)
             case _:
                 inner = [self._value(one, bound, within, depth + 1) for one in _inside(node)]
                 return _joined(node, inner)
 
-    def _table(self, node: ast.Dict, within: str, depth: int) -> Table:
+    def _table(self, node: ast.Dict, within: str, depth: int) -> ObjectLiteral:
         items: dict[str, Value] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
             made = self._value(value, name, within, depth + 1)
             if name:
                 items[name] = made
-        table = Table(items, node.lineno)
+        table = ObjectLiteral(items, node.lineno)
         self.module.tables.append(table)
         return table
 
-    def _call(self, node: ast.Call, bound: str, within: str, depth: int) -> Call:
+    def _call(self, node: ast.Call, bound: str, within: str, depth: int) -> CallExpression:
         if isinstance(node.func, ast.Attribute):
             inner = node.func.value
             made = self._value(inner, bound, within, depth + 1)
-            root = f"{made.target}()" if isinstance(made, Call) else self._path(inner)
+            root = f"{made.target}()" if isinstance(made, CallExpression) else self._path(inner)
             target = f"{root}.{node.func.attr}" if root else node.func.attr
         else:
             target = self._path(node.func)
@@ -177,7 +186,7 @@ class _Reader:
         passed = bound if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Call) else ""
         positional = tuple(self._value(one, passed, within, depth + 1) for one in node.args)
         named = {one.arg: self._value(one.value, "", within, depth + 1) for one in node.keywords if one.arg}
-        call = Call(target, positional, named, node.lineno, bound, within)
+        call = CallExpression(target, positional, named, node.lineno, bound, within)
         self.module.calls.append(call)
         return call
 
@@ -206,10 +215,10 @@ def _joined(node: ast.expr, inner: "list[Value]") -> Value:
     """Of texts joined, all that is literal; of `a or b` the last, which is the default."""
     match node:
         case ast.JoinedStr():
-            return Text("".join(one.value for one in inner if isinstance(one, Text)))
+            return StringLiteral("".join(one.value for one in inner if isinstance(one, StringLiteral)))
         case ast.BinOp(op=ast.Add()):
-            texts = [one.value for one in inner if isinstance(one, Text)]
-            return Text("".join(texts)) if texts else None
+            texts = [one.value for one in inner if isinstance(one, StringLiteral)]
+            return StringLiteral("".join(texts)) if texts else None
         case ast.BoolOp():
             return inner[-1]
         case _:

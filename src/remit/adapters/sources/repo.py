@@ -14,15 +14,15 @@ from typing import Final
 from remit.adapters.sources import python_code
 from remit.adapters.sources.files import Untaken, failed, read
 from remit.discover import lenient
-from remit.discover.clients import CLIENTS, File, Form, Root
+from remit.discover.clients import CLIENTS, File, FileFormat, PathRoot
 from remit.discover.configured import configured
 from remit.discover.frameworks import framework_of
-from remit.discover.ground import Item
-from remit.discover.hosts import Seen, server_of
+from remit.discover.ground import CodeComponent
+from remit.discover.hosts import Provenance, server_of
 from remit.discover.recognise import recognised
 from remit.discover.repositories import Repository
 from remit.discover.sighting import Kind, clipped
-from remit.ports.source import Found, SourceFailed, Trouble
+from remit.ports.source import SourceBatch, SourceFailed, Trouble
 
 FILE_BYTES_MAX: Final = 512 * 1024
 FILES_MAX: Final = 20_000
@@ -47,7 +47,7 @@ class RepoSource:
         self._now_ms = now_ms
         self._troubles = 0
 
-    async def look(self) -> AsyncIterator[Found]:
+    async def look(self) -> AsyncIterator[SourceBatch]:
         """Every file; then all that they make together, since one file uses what another makes."""
         if not self._folder.is_dir():
             raise SourceFailed(f"{clipped(str(self._folder))} is no folder", "name one that there is")
@@ -64,18 +64,18 @@ class RepoSource:
                 break
             if trouble := await asyncio.to_thread(self._take, path, repository, local):
                 yield self._told(trouble)
-        for file in (file for client in CLIENTS for file in client.files if file.root is Root.PROJECT):
+        for file in (file for client in CLIENTS for file in client.files if file.root is PathRoot.PROJECT):
             if trouble := await asyncio.to_thread(self._configuration, file, repository):
                 yield self._told(trouble)
-        sightings = repository.sightings(Seen(self._called, "", "", self._now_ms(), self.name))
+        sightings = repository.sightings(Provenance(self._called, "", "", self._now_ms(), self.name))
         while batch := tuple(islice(sightings, _BATCH)):
-            yield Found(batch)
+            yield SourceBatch(batch)
 
-    def _told(self, trouble: Trouble) -> Found:
+    def _told(self, trouble: Trouble) -> SourceBatch:
         self._troubles += 1
         if self._troubles == TROUBLES_MAX:
-            return Found(troubles=(Trouble("repo/troubles", self._called, "there are more: they are not told"),))
-        return Found(troubles=(trouble,) if self._troubles < TROUBLES_MAX else ())
+            return SourceBatch(troubles=(Trouble("repo/troubles", self._called, "there are more: they are not told"),))
+        return SourceBatch(troubles=(trouble,) if self._troubles < TROUBLES_MAX else ())
 
     def _files(self) -> "Iterator[Path | Trouble]":
         """Files of code below the folder, by name."""
@@ -151,7 +151,7 @@ class RepoSource:
                 return None
             text = lenient.decoded(data)
             says = configured(
-                lenient.toml(text) if file.form is Form.TOML else lenient.jsonc(text or "{}"), file.layout
+                lenient.toml(text) if file.form is FileFormat.TOML else lenient.jsonc(text or "{}"), file.layout
             )
         except Untaken as error:
             return Trouble(error.trouble.code, self._shown(path), error.trouble.why)
@@ -160,7 +160,7 @@ class RepoSource:
         heads = [keys[0] for keys in file.layout.servers]
         lines = lenient.lines_of(text, heads, (one.name for one in says.entries))
         at = {server_of(one.launch, repository.name).name: lines.get(one.name, 0) for one in reversed(says.entries)}
-        repository.take(file.path, [Item(Kind.SERVER, name, line) for name, line in reversed(at.items())])
+        repository.take(file.path, [CodeComponent(Kind.SERVER, name, line) for name, line in reversed(at.items())])
         return None
 
     def _syntax(self, path: Path, line: int, why: str) -> Trouble:

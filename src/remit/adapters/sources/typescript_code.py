@@ -11,7 +11,16 @@ from typing import Final
 from tree_sitter import Language, Node, Parser
 from tree_sitter_typescript import language_tsx, language_typescript
 
-from remit.discover.code import Call, Definition, Many, Module, Name, Table, Text, Value
+from remit.discover.code import (
+    ArrayLiteral,
+    CallExpression,
+    CodeDefinition,
+    Module,
+    Name,
+    ObjectLiteral,
+    StringLiteral,
+    Value,
+)
 
 _DEPTH_MAX: Final = 200
 _EXPRESSION_DEPTH_MAX: Final = 40
@@ -111,9 +120,9 @@ class _Reader:
                 and value is not None
                 and value.type == "string"
             ):
-                attributes[_text(key)] = Text(_literal(value))
+                attributes[_text(key)] = StringLiteral(_literal(value))
         line = node.start_point.row + 1
-        self.module.definitions.append(Definition(_text(name), line, (), bases, attributes, within))
+        self.module.definitions.append(CodeDefinition(_text(name), line, (), bases, attributes, within))
         return _text(name)
 
     def _bound(self, node: Node, within: str) -> None:
@@ -145,13 +154,13 @@ class _Reader:
         kind = node.type
         if kind in {"string", "template_string"}:
             self._inside(node, within, depth)
-            return Text(_literal(node))
+            return StringLiteral(_literal(node))
         if kind in {"identifier", "member_expression"}:
             return Name(path) if (path := self._path(node)) else self._inside(node, within, depth)
         if kind in _WRAPPING:
             return self._value(node.named_children[0], bound, within, depth + 1) if node.named_children else None
         if kind == "array":
-            return Many(tuple(self._value(one, "", within, depth + 1) for one in _real(node)))
+            return ArrayLiteral(tuple(self._value(one, "", within, depth + 1) for one in _real(node)))
         if kind == "object":
             return self._table(node, within, depth)
         if kind in {"call_expression", "new_expression"}:
@@ -176,11 +185,16 @@ class _Reader:
             for one in (node.child_by_field_name("left"), node.child_by_field_name("right"))
         )
         operator = node.child_by_field_name("operator")
-        if operator is not None and operator.type == "+" and isinstance(left, Text) and isinstance(right, Text):
-            return Text(left.value + right.value)
+        if (
+            operator is not None
+            and operator.type == "+"
+            and isinstance(left, StringLiteral)
+            and isinstance(right, StringLiteral)
+        ):
+            return StringLiteral(left.value + right.value)
         return right if operator is not None and operator.type in {"??", "||"} else None
 
-    def _table(self, node: Node, within: str, depth: int) -> Table:
+    def _table(self, node: Node, within: str, depth: int) -> ObjectLiteral:
         items: dict[str, Value] = {}
         for one in _real(node):
             key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
@@ -195,11 +209,11 @@ class _Reader:
                 items[_text(one)] = Name(self._alias.get(_text(one), _text(one)))
             else:
                 self.walk(one, within)
-        table = Table(items, node.start_point.row + 1)
+        table = ObjectLiteral(items, node.start_point.row + 1)
         self.module.tables.append(table)
         return table
 
-    def _call(self, node: Node, bound: str, within: str, depth: int) -> Call:
+    def _call(self, node: Node, bound: str, within: str, depth: int) -> CallExpression:
         function = node.child_by_field_name("function") or node.child_by_field_name("constructor")
         target = self._target(function, bound, within, depth) if function is not None else ""
         given = node.child_by_field_name("arguments")
@@ -209,22 +223,22 @@ class _Reader:
         positional = tuple(self._value(one, passed, within, depth + 1) for one in words)
         named: dict[str, Value] = {}
         for value in positional:
-            if isinstance(value, Table):
+            if isinstance(value, ObjectLiteral):
                 named = {**value.items, **named}
-        call = Call(target, positional, named, node.start_point.row + 1, bound, within)
+        call = CallExpression(target, positional, named, node.start_point.row + 1, bound, within)
         self.module.calls.append(call)
         return call
 
     def _target(self, function: Node, bound: str, within: str, depth: int) -> str:
         if function.type != "member_expression":
             made = self._value(function, "", within, depth + 1) if function.type == "call_expression" else None
-            return f"{made.target}()" if isinstance(made, Call) else self._path(function)
+            return f"{made.target}()" if isinstance(made, CallExpression) else self._path(function)
         inner, last = function.child_by_field_name("object"), function.child_by_field_name("property")
         if inner is None or last is None:
             return ""
         if inner.type in {"call_expression", "new_expression"}:
             made = self._value(inner, bound, within, depth + 1)
-            return f"{made.target}().{_text(last)}" if isinstance(made, Call) else ""
+            return f"{made.target}().{_text(last)}" if isinstance(made, CallExpression) else ""
         root = self._path(inner)
         if not root:
             self._value(inner, "", within, depth + 1)

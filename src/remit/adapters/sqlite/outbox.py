@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from remit.escalate.notice import Notice
-from remit.ports.notifier import Kept, Standing
+from remit.ports.notifier import ChannelStatus, PendingNotice
 
 _SCHEMA: Final = """\
 CREATE TABLE IF NOT EXISTS notice (
@@ -83,13 +83,13 @@ class SqliteOutbox:
 
         await self._run(work)
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[Kept]:
+    async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
         """Notices whose time has come."""
         columns = "ident, channel, approval, body, made_ms, attempts"
         asked = f"SELECT {columns} FROM notice WHERE state = 'waiting' AND due_ms <= ? ORDER BY due_ms LIMIT ?"  # noqa: S608
 
-        def work(conn: sqlite3.Connection) -> Sequence[Kept]:
-            return [Kept(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, (now_ms, limit))]
+        def work(conn: sqlite3.Connection) -> Sequence[PendingNotice]:
+            return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, (now_ms, limit))]
 
         return await self._run(work)
 
@@ -103,14 +103,14 @@ class SqliteOutbox:
         change = "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ? WHERE ident = ?"
         await self._run(lambda conn: conn.execute(change, (due_ms, state, why, ident)))
 
-    async def standing(self) -> Mapping[str, Standing]:
+    async def standing(self) -> Mapping[str, ChannelStatus]:
         """How each channel fares."""
         asked = (
             "SELECT channel, sum(state = 'waiting'), sum(state = 'given up'), "
             "(SELECT why FROM notice AS late WHERE late.channel = notice.channel AND late.state != 'said' AND "
             "why IS NOT NULL ORDER BY made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
         )
-        return await self._run(lambda conn: {row[0]: Standing(*row[1:]) for row in conn.execute(asked)})
+        return await self._run(lambda conn: {row[0]: ChannelStatus(*row[1:]) for row in conn.execute(asked)})
 
     async def close(self) -> None:
         """Release the file."""

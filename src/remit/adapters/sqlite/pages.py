@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.reads import open_readonly
-from remit.trace.links import Finding
+from remit.trace.links import LedgerFinding
 
 PAGES: Final = "pages"
 """Under which what SQLite finds is told."""
 _ORPHAN: Final = re.compile(r"Page \d+ is never used")
 
 
-def unsound(path: Path, *, immutable: bool) -> Iterator[Finding]:
+def unsound(path: Path, *, immutable: bool) -> Iterator[LedgerFinding]:
     """What SQLite finds wrong with the pages of the ledger at `path`, of a hundred things at most."""
     orphans: list[str] = []
     try:
@@ -33,10 +33,10 @@ def unsound(path: Path, *, immutable: bool) -> Iterator[Finding]:
                         orphans.append(line)
                     # The first line of many names the database, as SQLite does.
                     elif line != "ok" and not line.startswith("*** in database"):
-                        yield Finding(None, PAGES, line)
+                        yield LedgerFinding(None, PAGES, line)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        yield Finding(None, PAGES, f"SQLite cannot look at them all: {error}")
+        yield LedgerFinding(None, PAGES, f"SQLite cannot look at them all: {error}")
     if orphans:
         # A branch of a tree that is cut off: one finding.
         more = f", and {len(orphans) - 1} more" if len(orphans) > 1 else ""
-        yield Finding(None, PAGES, f"{orphans[0]}{more}")
+        yield LedgerFinding(None, PAGES, f"{orphans[0]}{more}")

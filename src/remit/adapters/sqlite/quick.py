@@ -18,12 +18,12 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
-from remit.trace.against import Comparison, Kept
+from remit.trace.against import KeptCheckpoint, TreeComparison
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import genesis, parts
 from remit.trace.encoding import decode_body, decode_record
 from remit.trace.erasing import frames
-from remit.trace.links import Finding
+from remit.trace.links import LedgerFinding
 from remit.trace.note import Key, NoteWrong
 from remit.trace.tree import leaf_hash
 from remit.trace.verify import FINDINGS_MAX
@@ -41,7 +41,7 @@ class Links:
 
     records: int = 0
     heads: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
-    findings: list[Finding] = field(default_factory=list[Finding])
+    findings: list[LedgerFinding] = field(default_factory=list[LedgerFinding])
     more_findings: int = 0
     keys: list[Key] = field(default_factory=list[Key])
     gone: set[str] = field(default_factory=set[str])
@@ -52,7 +52,7 @@ class Links:
         """Whether nothing is wrong."""
         return not self.findings
 
-    def note(self, finding: Finding) -> None:
+    def note(self, finding: LedgerFinding) -> None:
         """Add a finding."""
         if len(self.findings) < FINDINGS_MAX:
             self.findings.append(finding)
@@ -63,7 +63,7 @@ class Links:
 def verify_links(
     path: Path,
     progress: Callable[[int], None] | None = None,
-    against: Sequence[Kept] = (),
+    against: Sequence[KeptCheckpoint] = (),
     trusted: Sequence[Key] = (),
 ) -> Links:
     """Verify the links of the ledger at `path`, which may be in use; the rest as with `verifying.verify_file`."""
@@ -85,20 +85,20 @@ def verify_links(
                         progress(told * _TOLD_EACH)
                 last = page[-1][0]
             for ref in sorted(map(Ref.parse, found.gone)):
-                found.note(Finding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
+                found.note(LedgerFinding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
             findings = comparison.findings(origin_of(conn), found.keys, trusted, verified)
             for finding in (*findings, *strays(conn)):
                 found.note(finding)
     except SegmentTorn as error:
-        found.note(Finding(None, "chain-links", str(error)))
+        found.note(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
-        found.note(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
+        found.note(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
     for finding in unsound(path, immutable=at_rest(path)):
         found.note(finding)
     return found
 
 
-def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Comparison) -> None:
+def _take(found: Links, segment: Segment, names: dict[int, str], comparison: TreeComparison) -> None:
     first, count, _, bodies = segment
     chain, seq = names.get(first >> SEQ_BITS), first & _SEQ_MASK
     if chain is None or not seq:
@@ -106,7 +106,7 @@ def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Com
     head = found.heads.get(chain)
     expected = 1 if head is None else head.ref.seq + 1
     if seq != expected:
-        found.note(Finding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
+        found.note(LedgerFinding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
     if head is None:
         _begin(found, chain, segment)
     if any(event in bodies for event in _TOLD):
@@ -116,7 +116,7 @@ def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Com
     try:
         end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, gone)
     except LinkBroken as error:
-        found.note(Finding(Ref(chain, seq + error.number), "chain-links", error.what))
+        found.note(LedgerFinding(Ref(chain, seq + error.number), "chain-links", error.what))
         end = segment[2][-32:].hex()
         leaves = [leaf_hash(stored.record) for stored in unpack(*segment)]
     found.gone.update(f"{chain}.{one}" for one in gone)
@@ -134,10 +134,10 @@ def _begin(found: Links, chain: str, segment: Segment) -> None:
     named = body is not None and body.event is Event.EPOCH and body.data.get("heads") == expected
     if not named or (epoch > 1) != (before is not None):
         what = "it does not begin an epoch and name the end of the one before"
-        found.note(Finding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
+        found.note(LedgerFinding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
 
 
-def _note_admin(found: Links, segment: Segment, chain: str, comparison: Comparison) -> None:
+def _note_admin(found: Links, segment: Segment, chain: str, comparison: TreeComparison) -> None:
     for stored in unpack(*segment):
         body = _admin(stored) if any(event in (stored.body or b"") for event in _TOLD) else None
         if body is None:

@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from remit.discover.inventory import Inventory, Item, Seen
-from remit.discover.reconcile import HEARD_MAX, Activity, Counts
-from remit.discover.sighting import Confidence, Edge, Subject, Verb, parsed
+from remit.discover.inventory import Inventory, SourceEvidence, SubjectRecord
+from remit.discover.reconcile import HEARD_MAX, Activity, PassageCounts
+from remit.discover.sighting import Edge, SourceConfidence, Subject, Verb, parsed
 
 APPLICATION: Final = 0x524D5349
 VERSION: Final = 1
@@ -48,22 +48,22 @@ class SqliteSightings:
 
     def load(self) -> Inventory:
         """The fold of everything that was kept."""
-        items: dict[Subject, Item] = {}
+        items: dict[Subject, SubjectRecord] = {}
         for subject, source, *rest in self._conn.execute("SELECT * FROM sighting"):
             _item(items, subject).seen[source] = _seen(*rest)
         for subject, verb, other, source, *rest in self._conn.execute("SELECT * FROM edge"):
             edge = Edge(Verb(verb), parsed(other))
             _item(items, subject).edges.setdefault(edge, {})[source] = _seen(*rest)
         for subject, key, source, confidence, at, value in self._conn.execute("SELECT * FROM trait"):
-            _item(items, subject).traits.setdefault(key, {})[source] = (Confidence(confidence), at, value)
+            _item(items, subject).traits.setdefault(key, {})[source] = (SourceConfidence(confidence), at, value)
         for subject, confidence, at, name in self._conn.execute("SELECT * FROM owner"):
-            _item(items, subject).owner = (Confidence(confidence), at, name)
+            _item(items, subject).owner = (SourceConfidence(confidence), at, name)
         return Inventory(items)
 
-    def activity(self) -> Mapping[Activity, Counts]:
+    def activity(self) -> Mapping[Activity, PassageCounts]:
         """What was reconciled so far."""
         return {
-            Activity(parsed(agent), parsed(called), day): Counts(passed, observed)
+            Activity(parsed(agent), parsed(called), day): PassageCounts(passed, observed)
             for agent, called, day, passed, observed in self._conn.execute("SELECT * FROM activity")
         }
 
@@ -80,7 +80,7 @@ class SqliteSightings:
         self,
         inventory: Inventory,
         dirty: Iterable[Subject],
-        activity: Mapping[Activity, Counts],
+        activity: Mapping[Activity, PassageCounts],
         marks: Mapping[str, str],
         heard: Sequence[int] = (),
     ) -> None:
@@ -143,21 +143,21 @@ def _opened(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def _item(items: dict[Subject, Item], text: str) -> Item:
-    return items.setdefault(parsed(text), Item())
+def _item(items: dict[Subject, SubjectRecord], text: str) -> SubjectRecord:
+    return items.setdefault(parsed(text), SubjectRecord())
 
 
-def _seen(first: int, last: int, count: int, confidence: int, at: int, evidence: str) -> Seen:
-    return Seen(first, last, (Confidence(confidence), at, evidence), count)
+def _seen(first: int, last: int, count: int, confidence: int, at: int, evidence: str) -> SourceEvidence:
+    return SourceEvidence(first, last, (SourceConfidence(confidence), at, evidence), count)
 
 
-def _rows(by: Mapping[str, Seen], *key: str) -> Iterator[tuple[object, ...]]:
+def _rows(by: Mapping[str, SourceEvidence], *key: str) -> Iterator[tuple[object, ...]]:
     for source, seen in by.items():
         confidence, at, evidence = seen.best
         yield (*key, source, seen.first_ms, seen.last_ms, seen.count, int(confidence), at, evidence)
 
 
-def _save(conn: sqlite3.Connection, subject: str, item: Item) -> None:
+def _save(conn: sqlite3.Connection, subject: str, item: SubjectRecord) -> None:
     conn.executemany("REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(item.seen, subject))
     for edge, by in item.edges.items():
         conn.executemany(

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.trace.against import TREE
-from remit.trace.links import Finding
+from remit.trace.links import LedgerFinding
 from remit.trace.note import Checkpoint, Note, NoteWrong
 
 META: Final = ("replica", "log")
@@ -23,16 +23,16 @@ _UNPAIRED: Final = (
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
-def strays(conn: sqlite3.Connection) -> Iterator[Finding]:
+def strays(conn: sqlite3.Connection) -> Iterator[LedgerFinding]:
     """The rows of the ledger behind `conn` that stand alone, or say what no version writes."""
     for table, other, what in (
         ("segment", "body", "records without bodies"),
         ("body", "segment", "bodies of no record"),
     ):
         for first, name in conn.execute(_UNPAIRED.format(table, other), (SEQ_BITS, _SHOWN_MAX)):
-            yield Finding(None, "chain-links", f"a row of {what} lies at {name or '?'}.{first & _SEQ_MASK}")
+            yield LedgerFinding(None, "chain-links", f"a row of {what} lies at {name or '?'}.{first & _SEQ_MASK}")
     for (name,) in conn.execute("SELECT name FROM meta WHERE name NOT IN (?, ?) LIMIT ?", (*META, _SHOWN_MAX)):
-        yield Finding(None, "state", f"meta {name}: no version writes that")
+        yield LedgerFinding(None, "state", f"meta {name}: no version writes that")
     signed = conn.execute("SELECT size, note FROM signed ORDER BY size LIMIT ?", (_SHOWN_MAX,)).fetchall()
     for size, note in signed:
         try:
@@ -41,6 +41,6 @@ def strays(conn: sqlite3.Connection) -> Iterator[Finding]:
             # Whoever compares with the last one says so.
             continue
         if said != size:
-            yield Finding(None, TREE, f"a checkpoint of {said} records lies where one of {size} would")
+            yield LedgerFinding(None, TREE, f"a checkpoint of {said} records lies where one of {size} would")
     if len(signed) > 1:
-        yield Finding(None, TREE, f"{len(signed)} checkpoints lie where the last one alone is kept")
+        yield LedgerFinding(None, TREE, f"{len(signed)} checkpoints lie where the last one alone is kept")

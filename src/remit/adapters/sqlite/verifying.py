@@ -25,12 +25,12 @@ from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
 from remit.facts.record import Record, Ref
-from remit.trace.against import TREE, Comparison, Kept
+from remit.trace.against import TREE, KeptCheckpoint, TreeComparison
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
 from remit.trace.glance import Glance
-from remit.trace.links import Finding, Row
+from remit.trace.links import LedgerFinding, LedgerRow
 from remit.trace.note import Checkpoint, Key, Note, NoteWrong
 from remit.trace.report import Report
 from remit.trace.tree import leaf_hash
@@ -46,7 +46,7 @@ UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError, T
 def verify_file(
     path: Path,
     progress: Callable[[int], None] | None = None,
-    against: Sequence[Kept] = (),
+    against: Sequence[KeptCheckpoint] = (),
     trusted: Sequence[Key] = (),
 ) -> Report:
     """The report on the ledger at `path`, which may be in use; `progress` gets records so far.
@@ -72,9 +72,9 @@ def verify_file(
         finally:
             made.conn.close()
     except SegmentTorn as error:
-        reading.stop(Finding(None, "chain-links", str(error)))
+        reading.stop(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
-        reading.stop(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
+        reading.stop(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
     for finding in unsound(path, immutable=at_rest(path)):
         reading.verifier.note(finding)
     if progress is not None:
@@ -91,7 +91,7 @@ class _Reading:
         """Those that records name."""
         self._trusted = trusted
         self._origin = ""
-        self._tree: Comparison | None = None
+        self._tree: TreeComparison | None = None
         self._leaves: list[bytes] = []
         """Of records up to `_last`, all of one batch, that the tree does not have yet."""
         self._last = Ref("", 0)
@@ -99,7 +99,7 @@ class _Reading:
         self.uncompared: str | None = None
         self._progress = progress
 
-    def compare_with(self, conn: sqlite3.Connection, against: Sequence[Kept]) -> None:
+    def compare_with(self, conn: sqlite3.Connection, against: Sequence[KeptCheckpoint]) -> None:
         """Compare what will be read with `against`, with the ledger's own tree and the last that it signed."""
         self._origin = origin_of(conn)
         self._tree = compared(conn, against, self.verifier.note)
@@ -127,7 +127,7 @@ class _Reading:
             conn.execute("COMMIT")
             last = page[-1][0]
 
-    def stop(self, finding: Finding) -> None:
+    def stop(self, finding: LedgerFinding) -> None:
         """Nothing more is read."""
         self.verifier.note(finding)
         self.uncompared = self.uncompared or "the file could not be read to its end"
@@ -186,29 +186,33 @@ class _Reading:
             self._unfoldable(ref, error)
             return
         if earlier != stored.earlier:
-            self.verifier.note(Finding(ref, "state", "it names another record than the one before it in its session"))
+            self.verifier.note(
+                LedgerFinding(ref, "state", "it names another record than the one before it in its session")
+            )
 
     def _unfoldable(self, ref: Ref | None, error: Exception) -> None:
-        self.verifier.note(Finding(ref, "state", f"what the records change cannot be folded: {error}"))
+        self.verifier.note(LedgerFinding(ref, "state", f"what the records change cannot be folded: {error}"))
         self.uncompared = "not every record can be folded"
 
     def _compare(self, made: Refold) -> None:
         if self.uncompared is None:
             for what in made.differences():
-                self.verifier.note(Finding(None, "state", what))
+                self.verifier.note(LedgerFinding(None, "state", what))
 
 
-def compared(conn: sqlite3.Connection, against: Sequence[Kept], say: Callable[[Finding], None]) -> Comparison:
+def compared(
+    conn: sqlite3.Connection, against: Sequence[KeptCheckpoint], say: Callable[[LedgerFinding], None]
+) -> TreeComparison:
     """A comparison with `against`, with the ledger's own tree and the last that it signed."""
     kept = list(against)
     signed = stored_note(conn)
     if signed is not None:
         try:
             note = Note.parse(signed)
-            kept.append(Kept("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
+            kept.append(KeptCheckpoint("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
         except NoteWrong as error:
-            say(Finding(None, TREE, f"the ledger's own last checkpoint: {error}"))
-    return Comparison(kept, lambda level, number: read_tile(conn, level, number), stored_size(conn))
+            say(LedgerFinding(None, TREE, f"the ledger's own last checkpoint: {error}"))
+    return TreeComparison(kept, lambda level, number: read_tile(conn, level, number), stored_size(conn))
 
 
 def copy_ledger(source: Path, target: Path) -> None:
@@ -225,19 +229,19 @@ def copy_ledger(source: Path, target: Path) -> None:
         reading.close()
 
 
-def rows_of(stored: Iterable[Stored], chains: Mapping[int, str]) -> Iterator[Row]:
+def rows_of(stored: Iterable[Stored], chains: Mapping[int, str]) -> Iterator[LedgerRow]:
     """`stored` as verification takes it; `chains` gives names by number. Raises `SegmentTorn`."""
     return (_row(item, chains) for item in stored)
 
 
-def _row(item: Stored, chains: Mapping[int, str]) -> Row:
+def _row(item: Stored, chains: Mapping[int, str]) -> LedgerRow:
     chain = chains.get(item.id >> SEQ_BITS)
     if chain is None:
         raise SegmentTorn(f"record {item.id} belongs to no chain of the file")
     seq = item.id & _SEQ_MASK
     if not seq:
         raise SegmentTorn(f"record {item.id} stands before the first of its chain")
-    return Row(Ref(chain, seq), item.record, item.hash, item.salt, item.body)
+    return LedgerRow(Ref(chain, seq), item.record, item.hash, item.salt, item.body)
 
 
 @lru_cache

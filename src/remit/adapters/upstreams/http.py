@@ -29,7 +29,7 @@ from remit.facts.catalog import Definition, Http, Server
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credential
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Health, Reply
+from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth
 
 TELL_S: Final = 5.0
 ASIDES_MAX: Final = 1024
@@ -123,7 +123,7 @@ class HttpUpstream(Talking):
             await asyncio.gather(*late, return_exceptions=True)
         await self._exchange.close()
 
-    def health(self) -> Health:
+    def health(self) -> ServerHealth:
         """See `Inspected.health`."""
         eras = tuple(era for era, spoken in self._speaks.items() if spoken)
         dropped = dict(self._listing.dropped)
@@ -135,7 +135,7 @@ class HttpUpstream(Talking):
         if (state in {"up", "idle"} or cause == "timeout") and (silent_s := self._pulse.silent_s) is not None:
             failure = silent(self._server.name, silent_s)
             state, cause, last_error = "silent", failure.cause, failure.text
-        return Health(
+        return ServerHealth(
             server=self._server.name,
             transport="http",
             state=state,

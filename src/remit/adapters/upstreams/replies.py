@@ -9,7 +9,7 @@ from remit.adapters.upstreams.frames import Message, Outcome, Refusal, members
 from remit.adapters.upstreams.requests import QUESTIONS, Request
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
-from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Introduction, Question, Reply, Result
+from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Introduction, Question, Reply, Result
 
 QUESTIONS_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
@@ -120,7 +120,7 @@ def _asked(server: str, retry: Retry, result: Message, along: Along) -> Reply:
         if QUESTIONS[question.method] not in along.capabilities:
             return undeclared(server, QUESTIONS[question.method])
         questions[key] = question
-    return Asked(questions, replace(retry, state=state, asked=questions, used=False))
+    return InputRequired(questions, replace(retry, state=state, asked=questions, used=False))
 
 
 def question_of(message: Json) -> Question | None:

@@ -25,7 +25,7 @@ from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Health, Reply
+from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth
 
 START_S: Final = 30.0
 """How long a child may take to its first answer, or `call_s` where that is longer: many install themselves first."""
@@ -110,7 +110,7 @@ class StdioUpstream(Talking):
         while self._asides:
             await asyncio.gather(*self._asides, return_exceptions=True)
 
-    def health(self) -> Health:
+    def health(self) -> ServerHealth:
         """See `Inspected.health`."""
         children = [child for seat in self._seats.values() if (child := seat.running) is not None]
         dropped: dict[str, str] = {}
@@ -121,7 +121,7 @@ class StdioUpstream(Talking):
         if children and (silent_s := self._pulse.silent_s) is not None:
             failure = silent(self._server.name, silent_s)
             state, cause, last_error = "silent", failure.cause, failure.text
-        return Health(
+        return ServerHealth(
             server=self._server.name,
             transport="stdio",
             state=state,

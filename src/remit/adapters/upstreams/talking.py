@@ -21,7 +21,7 @@ from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Asked, Era, Introduction, Notice, Offer, Ready, Reply
+from remit.ports.upstream import ALONE, Along, Era, InputRequired, Introduction, Notice, Offer, Ready, Reply
 
 
 class Talking(ABC):
@@ -150,7 +150,7 @@ class Talking(ABC):
         found = await held.next()
         if isinstance(found, Answer | Refusal):
             return reply_of(self._server.name, held.method, found)
-        return Asked(found, held)
+        return InputRequired(found, held)
 
     async def _continued(self, held: Held, responses: Mapping[str, Json], along: Along) -> Reply:
         if not await held.answer(responses, along):

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.api.authenticator import Authenticator, Person
-from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.signer import TokenInvalid, TokenRefusal
 from remit.ports.system import Clock, Entropy
 
 COOKIE: Final = "remit-person"
@@ -63,7 +63,7 @@ class Desk:
         """The value of the cookie of the person who bears `bearer`. Raises `TokenInvalid`."""
         caller = self._authenticator.caller(bearer)
         if not isinstance(caller, Person):
-            raise TokenInvalid(Cause.WRONG_KIND, "this needs a user's own token: no other decides anything")
+            raise TokenInvalid(TokenRefusal.WRONG_KIND, "this needs a user's own token: no other decides anything")
         value, until_ms = self._random(), self._clock.now_ms() + SIGNED_IN_MS
         own = [key for key, one in self._kept.items() if one.user == caller.user]
         if len(own) >= OF_ONE_MAX:

@@ -6,9 +6,9 @@ from typing import Final
 from remit.app.admitting.results import CheckResult, CheckState
 from remit.app.guarding import owners
 from remit.app.testing import CaseOutcome
-from remit.assure.chains.found import Chained, Result
+from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.written import story, title
-from remit.assure.changes import NEWLY, Changes
+from remit.assure.changes import NEWLY, VerdictChanges
 from remit.assure.history import LACKING
 from remit.facts.action import ActionKind
 from remit.facts.admission import Check, Terms
@@ -34,7 +34,7 @@ def of_cases(outcomes: Sequence[CaseOutcome], left: int, gone: Sequence[CaseOutc
     return CheckResult(Check.CASES, _state(wrong, left), figures, tuple(wrong), "remit policy test")
 
 
-def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | None) -> CheckResult:
+def of_chains(result: SearchResult, known: Collection[tuple[str, str]], left: str | None) -> CheckResult:
     """No chain but `known` ones, by goal and tool; `left` is what was not looked at of those that are known."""
     free = [one for one in result.free if one.goal.guarantee is None]
     fresh = [one for one in free if (one.goal.name, one.tool) not in known]
@@ -54,7 +54,7 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
 
 
 def of_guarantees(
-    bundle: Bundle, result: Result, running: Catalog | None, signed: Mapping[str, SignOff]
+    bundle: Bundle, result: SearchResult, running: Catalog | None, signed: Mapping[str, SignOff]
 ) -> CheckResult:
     """Policies keep every guarantee by themselves, or its owner signed off how they do not."""
     wrong: list[str] = []
@@ -85,7 +85,7 @@ def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
-def of_replay(changes: Changes, terms: Terms, stopped: str | None, since: int = 0) -> CheckResult:
+def of_replay(changes: VerdictChanges, terms: Terms, stopped: str | None, since: int = 0) -> CheckResult:
     """What the last days would be like is like what they would be by what runs.
 
     That says otherwise of `since` of their actions than was decided then, which refuses nothing.
@@ -143,7 +143,7 @@ def _told(chain: Chained, head: str) -> str:
     return "\n".join((head, *story(chain)))
 
 
-def _rows(changes: Changes, verdict: str) -> list[str]:
+def _rows(changes: VerdictChanges, verdict: str) -> list[str]:
     found = [one for one in changes.rows() if one.now == verdict]
     by = [", ".join(one.policies) or "no policy" for one in found]
     return [

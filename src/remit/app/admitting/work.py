@@ -23,14 +23,14 @@ from remit.app.admitting import judging
 from remit.app.admitting.request import AdmissionRequest
 from remit.app.admitting.results import CheckResult, CheckState
 from remit.app.attacking.run import QUICK, attack
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.reliving import relived, relived_by_both
 from remit.app.running import prepare
 from remit.app.scratch import scratch
 from remit.app.testing import CaseOutcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
-from remit.assure.chains.search import Bounds
-from remit.assure.changes import Changes
+from remit.assure.chains.search import SearchLimits
+from remit.assure.changes import VerdictChanges
 from remit.assure.history import Relived
 from remit.assure.trying import failures
 from remit.facts.admission import Chains, Check, Profile
@@ -56,7 +56,7 @@ class AdmissionRun:
         self.fingerprint = folder.fingerprint() or ""
 
     def came(self) -> Iterator[CheckResult]:
-        """What comes of each check, in turn. Raises `Invalid`, `Failure`."""
+        """What comes of each check, in turn. Raises `Invalid`, `CommandFailure`."""
         yield self.tried()
         yield from self._chains()
         yield self._replay()
@@ -84,10 +84,10 @@ class AdmissionRun:
     def _chains(self) -> Iterator[CheckResult]:
         asked, over = self._asked, self._until(Check.CHAINS)
         running = self._running
-        result = chains(self.bundle, Bounds(stop=over))
+        result = chains(self.bundle, SearchLimits(stop=over))
         known, left = frozenset[tuple[str, str]](), None
         if asked.terms.refuses is Chains.NEW and running is not None and result.free:
-            before = chains(running, Bounds(stop=self._until(Check.CHAINS)))
+            before = chains(running, SearchLimits(stop=self._until(Check.CHAINS)))
             known = frozenset((one.goal.name, one.tool) for one in before.free)
             left = before.searched.stopped
         yield judging.of_guarantees(self.bundle, result, None if running is None else running.catalog, asked.signed)
@@ -95,7 +95,7 @@ class AdmissionRun:
 
     def _replay(self) -> CheckResult:
         asked, over = self._asked, self._until(Check.REPLAY)
-        changes, count, since = Changes(), 0, 0
+        changes, count, since = VerdictChanges(), 0, 0
         stopped = False
         for was, one in self._relived(over):
             count += 1
@@ -130,7 +130,7 @@ class AdmissionRun:
         seconds = max(1.0, self._end_s - time.monotonic())
         try:
             made = attack(self._asked.workspace, profile=replace(QUICK, seconds=min(seconds, QUICK.seconds)))
-        except Failure as failure:
+        except CommandFailure as failure:
             if not any(form.quarantined is None for form in self.bundle.tools.values()):
                 # Nobody can call anything.
                 return judging.of_attack({}, 0, 0, terms)
@@ -159,7 +159,7 @@ def main() -> None:
         _tell({"problems": [str(error.problem)], "next": "mend the workspace, then: remit apply --admit"})
     except Invalid as invalid:
         _tell({"problems": list(invalid.problems), "next": invalid.next})
-    except Failure as failure:
+    except CommandFailure as failure:
         _tell({"problems": [": ".join(filter(None, (failure.what, failure.why)))], "next": failure.next})
 
 

@@ -8,9 +8,9 @@ import yaml
 
 from remit.app.attacking.run import Attacked, by_risk
 from remit.app.reports import Check, Finding
-from remit.assure.attack.came import Came, Score
 from remit.assure.attack.mending import Fix, Mended, case
 from remit.assure.attack.plan import Step
+from remit.assure.attack.results import AttemptResult, Score
 from remit.assure.attack.risks import TITLES, Risk
 from remit.assure.attack.untried import untried
 from remit.control.lock import FILE as LOCK
@@ -118,7 +118,7 @@ def _score(score: Score) -> dict[str, Any]:
     return {"name": score.name, "count": score.count, "of": score.of, "low": round(low, 3), "high": round(high, 3)}
 
 
-def _attempt(one: Came, carried: Sequence[str]) -> dict[str, Any]:
+def _attempt(one: AttemptResult, carried: Sequence[str]) -> dict[str, Any]:
     attempt = one.attempt
     return {
         "id": attempt.ident,
@@ -146,7 +146,7 @@ def _step(step: Step) -> dict[str, Any]:
     return said
 
 
-def _where(one: Came) -> tuple[str, int]:
+def _where(one: AttemptResult) -> tuple[str, int]:
     """The policy that permitted its last call."""
     places = [because.where for decided in one.evidence for because in decided.because if because.where]
     file, _, line = (places[-1] if places else f"{LOCK}:0").rpartition(":")

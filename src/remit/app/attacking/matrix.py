@@ -5,24 +5,24 @@ from typing import Final
 
 from remit.api.page.html import Html, joined, tag
 from remit.app.attacking.trend import Point
-from remit.assure.attack.came import Came, Control, Row, Score, row
-from remit.assure.attack.plan import Kind
+from remit.assure.attack.plan import AttackKind
+from remit.assure.attack.results import AttemptResult, AttemptTally, Score, SecurityControl, row
 from remit.assure.attack.risks import TITLES, UNTRIED
 
 _SAYS: Final = {
-    Control.EDGE: "the message itself is refused",
-    Control.IDENTITY: "who calls is not who may",
-    Control.STOPS: "a halt, an ended session or token",
-    Control.PINS: "a tool is not what was accepted",
-    Control.SCHEMAS: "arguments are not what the tool takes",
-    Control.BREAKERS: "something fails, loops or spreads",
-    Control.BUDGETS: "a budget is spent",
-    Control.POLICY: "a policy forbids, or none permits",
-    Control.PEOPLE: "people are asked, or have had enough of it",
-    Control.GUARANTEES: "a guarantee would break",
-    Control.OBLIGATIONS: "what was sent was changed or covered",
-    Control.LEDGER: "what was changed of the record or of a kept bundle is found",
-    Control.FAILURES: "something failed, which denies",
+    SecurityControl.EDGE: "the message itself is refused",
+    SecurityControl.IDENTITY: "who calls is not who may",
+    SecurityControl.STOPS: "a halt, an ended session or token",
+    SecurityControl.PINS: "a tool is not what was accepted",
+    SecurityControl.SCHEMAS: "arguments are not what the tool takes",
+    SecurityControl.BREAKERS: "something fails, loops or spreads",
+    SecurityControl.BUDGETS: "a budget is spent",
+    SecurityControl.POLICY: "a policy forbids, or none permits",
+    SecurityControl.PEOPLE: "people are asked, or have had enough of it",
+    SecurityControl.GUARANTEES: "a guarantee would break",
+    SecurityControl.OBLIGATIONS: "what was sent was changed or covered",
+    SecurityControl.LEDGER: "what was changed of the record or of a kept bundle is found",
+    SecurityControl.FAILURES: "something failed, which denies",
 }
 _WIDE: Final = 300
 
@@ -63,22 +63,22 @@ def _shape(element: str, **attributes: str) -> Html:
     return tag(element, **attributes)
 
 
-def matrix(came: Sequence[Came]) -> Html:
+def matrix(came: Sequence[AttemptResult]) -> Html:
     """Attacks, by risk and kind, against what stopped and noticed them."""
     whole = row("all", came)
-    controls = [one for one in Control if whole.by.get(one)]
+    controls = [one for one in SecurityControl if whole.by.get(one)]
     heads = ["attack", "attempts", *controls, "not stopped", "noticed"]
     head = tag("tr", *(tag("th", name, scope="col", class_="n" if at else None) for at, name in enumerate(heads)))
     body = [line for risk in TITLES for line in _risk(risk, came, controls)]
     table = tag("table", tag("thead", head), tag("tbody", *body, _line(whole, controls, "risk")))
     told = "; ".join(f"{one.value}: {_SAYS[one]}" for one in controls)
-    silent = ", ".join(one.value for one in Control if one not in controls)
+    silent = ", ".join(one.value for one in SecurityControl if one not in controls)
     key = [tag("p", f"Columns say what stopped an attempt. {told}.", class_="key")]
     key += [tag("p", f"Stopped none of them: {silent}.", class_="key")] if silent else []
     return joined([tag("div", table, class_="scroll"), *key])
 
 
-def _risk(risk: str, came: Sequence[Came], controls: Sequence[Control]) -> Iterator[Html]:
+def _risk(risk: str, came: Sequence[AttemptResult], controls: Sequence[SecurityControl]) -> Iterator[Html]:
     mine = [one for one in came if one.attempt.risk == risk]
     title = f"{risk} {next(text for known, text in TITLES.items() if known == risk)}"
     if not mine:
@@ -89,12 +89,12 @@ def _risk(risk: str, came: Sequence[Came], controls: Sequence[Control]) -> Itera
         )  # fmt: skip
         return
     yield _line(row(title, mine), controls, "risk")
-    for kind in Kind:
+    for kind in AttackKind:
         if found := [one for one in mine if one.attempt.kind is kind]:
             yield _line(row(kind.value, found), controls, "kind")
 
 
-def _line(one: Row, controls: Sequence[Control], class_: str) -> Html:
+def _line(one: AttemptTally, controls: Sequence[SecurityControl], class_: str) -> Html:
     cells = [tag("th", one.name, scope="row"), tag("td", str(one.attempts), class_="n")]
     cells += [_count(one.by.get(control, 0), "ok", "✓") for control in controls]
     cells += [_count(one.attempts - one.stopped, "bad", "✗"), _count(one.noticed, "", "◉")]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from remit.app.failure import Exit, Failure
-from remit.assure.attack.came import Came
-from remit.assure.attack.further import proposed
+from remit.app.failure import CommandFailure, Exit
 from remit.assure.attack.plan import Arrives, Attempt, Calls
+from remit.assure.attack.results import AttemptResult
+from remit.assure.attack.search import proposed
 from remit.facts.canonical import Json
 from remit.facts.strictjson import JsonRefused, parse
 from remit.policy.bundle import Bundle
@@ -44,7 +44,7 @@ class Model:
     asked: int = 0
     trouble: str | None = None
 
-    def propose(self, bundle: Bundle, came: Came) -> Attempt | None:
+    def propose(self, bundle: Bundle, came: AttemptResult) -> Attempt | None:
         """The attempt again, in another way; None where it has nothing that the tool takes."""
         last, goal = came.attempt.steps[-1], came.attempt.goal
         if self.trouble is not None or self.asked >= self.calls_max:
@@ -91,17 +91,17 @@ class Model:
 
 
 def model(url: str | None, name: str | None, key_file: Path | None) -> Model | None:
-    """The model that somebody configured; None where nobody did. Raises `Failure`."""
+    """The model that somebody configured; None where nobody did. Raises `CommandFailure`."""
     if url is None:
         return None
     at = urlsplit(url)
     if at.scheme not in {"http", "https"} or not at.hostname or name is None:
         next_ = "remit attack --model-url https://HOST/v1 --model NAME --model-key-file FILE"
-        raise Failure("an attacker model has an address and a name", next=next_, exit=Exit.USAGE)
+        raise CommandFailure("an attacker model has an address and a name", next=next_, exit=Exit.USAGE)
     try:
         key = None if key_file is None else key_file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"cannot read the key file {key_file}", why=str(error), exit=Exit.USAGE) from error
+        raise CommandFailure(f"cannot read the key file {key_file}", why=str(error), exit=Exit.USAGE) from error
     return Model(url, name, key)
 
 

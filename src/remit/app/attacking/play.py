@@ -21,9 +21,8 @@ from remit.app.attacking.ground import Ground
 from remit.app.attacking.tampering import found_in_a_changed_copy, shown_though_edited
 from remit.app.attacking.wire import CALL_S_MAX, WORDS, Wire
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.service_process import ServiceProcess
-from remit.assure.attack.came import Because, Came, Decided, Did
 from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import (
     Approves,
@@ -41,6 +40,7 @@ from remit.assure.attack.plan import (
     Tampers,
     Waits,
 )
+from remit.assure.attack.results import AttemptResult, Because, Decided, Did
 from remit.assure.attack.values import holds
 from remit.pdp.findings import SOURCES
 from remit.policy.verdict import Code
@@ -72,7 +72,7 @@ class Player:
     patience_s: float = NOTICED_S_MAX
     """How long an incident is waited for after each attempt that was denied something."""
 
-    def play(self, attempt: Attempt) -> Came | None:
+    def play(self, attempt: Attempt) -> AttemptResult | None:
         """What came of it; None where it was about nothing: nobody was asked, or what it acts on was not read."""
         return self._alone(lambda: self._played(attempt))
 
@@ -101,7 +101,7 @@ class Player:
                 return came
             fresh = tripped
 
-    def _played(self, attempt: Attempt) -> Came | None:
+    def _played(self, attempt: Attempt) -> AttemptResult | None:
         wire = self._begun(attempt.words or WORDS)
         self.dry.says = _injection(attempt)
         before, last, waited = self._incidents(), self._last(), self._waiting()
@@ -146,7 +146,7 @@ class Player:
             # Nobody is asked about what is permitted.
             return None
         noticed_s, causes = self._noticed(before, began) if odd else (None, ())
-        return Came(attempt, not succeeded, said, evidence, noticed_s, causes)
+        return AttemptResult(attempt, not succeeded, said, evidence, noticed_s, causes)
 
     def _done(self, chore: Chore) -> Did:
         wire = self._begun(chore.words)
@@ -168,7 +168,7 @@ class Player:
         for name in sorted(self.dry.bundle.catalog.budgets):
             try:
                 self._admin.post(f"/budgets/{name}/reset", {"why": _WHY})
-            except Failure as refused:
+            except CommandFailure as refused:
                 # Nothing was spent of it.
                 if refused.exit is not Exit.NOT_FOUND:
                     raise

@@ -15,13 +15,13 @@ from remit.app.attacking.run import Attacked
 from remit.app.attacking.trend import Point
 from remit.app.chaining import Chains
 from remit.app.output import counted
-from remit.assure.attack.came import Came, Decided, Did
 from remit.assure.attack.mending import Fix, Mended
 from remit.assure.attack.plan import Bearer, Calls, Step
+from remit.assure.attack.results import AttemptResult, Decided, Did
 from remit.assure.attack.risks import EDITIONS, TECHNIQUES, TITLES
 from remit.assure.attack.untried import untried
 from remit.assure.chains.drawing import drawing
-from remit.assure.chains.found import Chained
+from remit.assure.chains.results import Chained
 from remit.assure.chains.written import story, title
 from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle
@@ -122,7 +122,7 @@ def _findings(report: Report) -> Iterator[Html]:
         yield tag("pre", *(f"{line}\n" for line in lines))
 
 
-def _finding(one: Came, fix: Fix | None) -> Html:
+def _finding(one: AttemptResult, fix: Fix | None) -> Html:
     attempt = one.attempt
     tags = [tag("li", "✗ not stopped", class_="bad"), tag("li", _noticed(one))]
     tags += [tag("li", f"{attempt.risk} {TITLES[attempt.risk]}")]
@@ -140,7 +140,7 @@ def _finding(one: Came, fix: Fix | None) -> Html:
     return tag("section", *head, told, class_="finding", id=attempt.ident)
 
 
-def _noticed(one: Came) -> str:
+def _noticed(one: AttemptResult) -> str:
     if one.noticed_s is None:
         return "○ not noticed"
     return f"◉ noticed after {one.noticed_s:.1f} s ({', '.join(one.causes)})"

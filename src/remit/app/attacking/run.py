@@ -12,16 +12,16 @@ from remit.app.attacking.dry_run import DryRun, serving
 from remit.app.attacking.ground import lay_out, sign_off
 from remit.app.attacking.model import Model
 from remit.app.attacking.play import NOTICED_S_MAX, Player
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.replaying import bundle_of
 from remit.app.scratch import scratch
 from remit.app.service_process import REMIT, running
 from remit.assure.attack.attempts import attempts, sampled
-from remit.assure.attack.came import Came, Did, Row, Score, row, scores
 from remit.assure.attack.carried import carried
 from remit.assure.attack.chores import Chore, chores
-from remit.assure.attack.further import following, furthest
 from remit.assure.attack.plan import Attempt
+from remit.assure.attack.results import AttemptResult, AttemptTally, Did, Score, row, scores
+from remit.assure.attack.search import following, furthest
 from remit.policy.bundle import Bundle
 
 
@@ -58,7 +58,7 @@ class Attacked:
 
     bundle: Bundle
     user: str | None
-    came: tuple[Came, ...]
+    came: tuple[AttemptResult, ...]
     did: tuple[Did, ...]
     moot: int
     left: int
@@ -70,7 +70,7 @@ class Attacked:
         return self.bundle.digest
 
     @property
-    def open(self) -> tuple[Came, ...]:
+    def open(self) -> tuple[AttemptResult, ...]:
         """The attempts that succeeded."""
         return tuple(one for one in self.came if not one.stopped)
 
@@ -99,7 +99,7 @@ class _Run:
     told: Callable[[int], None]
     model: Model | None
     searched: int = 0
-    came: list[Came] = field(default_factory=list[Came])
+    came: list[AttemptResult] = field(default_factory=list[AttemptResult])
     did: list[Did] = field(default_factory=list[Did])
     moot: int = 0
 
@@ -163,7 +163,7 @@ def attack(
     """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
 
     `program` is what is started in place of `remit`, `profile` how much is tried; `model` is asked for more. Raises
-    `Failure`.
+    `CommandFailure`.
 
     The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt, or the
     end of the profile's time, ends it early, with what was seen until then.
@@ -175,7 +175,9 @@ def attack(
         chosen = sampled(chosen, profile.each)
     if not chosen:
         why = f"no attempt holds {only!r}" if only else "no agent of it is shown a tool"
-        raise Failure("there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND)
+        raise CommandFailure(
+            "there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND
+        )
     acts_for = _user(bundle, user)
 
     def heard(made: int) -> None:
@@ -188,18 +190,18 @@ def attack(
             run.go(chosen, chores(bundle, profile.chores))
         except KeyboardInterrupt:
             pass
-        except Failure as failure:
+        except CommandFailure as failure:
             # Where it was tried is gone when this is read.
             why = re.sub(rf"{re.escape(str(root))}/\d+/workspace", str(workspace), failure.why)
             next_ = (
                 f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
             )
-            raise Failure(failure.what, why=why, next=next_, exit=failure.exit) from failure
+            raise CommandFailure(failure.what, why=why, next=next_, exit=failure.exit) from failure
     left = len(chosen) + run.searched - len(run.came) - run.moot
     return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), run.moot, left, time.monotonic() - began_s)
 
 
-def by_risk(came: Sequence[Came]) -> list[Row]:
+def by_risk(came: Sequence[AttemptResult]) -> list[AttemptTally]:
     """The row of each risk that was tried."""
     return [
         row(risk.value, [one for one in came if one.attempt.risk is risk])
@@ -222,7 +224,9 @@ def _fits(attempt: Attempt, only: str) -> bool:
 def _user(bundle: Bundle, user: str | None) -> str | None:
     users = bundle.catalog.users
     if user is not None and user not in users:
-        raise Failure(f"the workspace has no user named {user}", next="remit attack --user NAME", exit=Exit.NOT_FOUND)
+        raise CommandFailure(
+            f"the workspace has no user named {user}", next="remit attack --user NAME", exit=Exit.NOT_FOUND
+        )
     return user or next(iter(sorted(users)), None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from remit.app.attacking.ground import Ground
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.kept_bundle import file_of
 from remit.app.service_process import ServiceProcess
 from remit.app.settings import BUNDLES, LEDGER
@@ -56,7 +56,7 @@ def shown_though_edited(service: ServiceProcess, ground: Ground) -> tuple[bool, 
     file.write_bytes(kept.replace(b'"text":"', b'"text":" '))
     try:
         admin.get("/bundles/diff", before=digest, after=digest)
-    except Failure as refused:
+    except CommandFailure as refused:
         return False, f"the service: {refused.what}"
     finally:
         file.write_bytes(kept)

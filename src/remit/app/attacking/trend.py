@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, cast
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import one_line
 
 POINTS_MAX: Final = 30
@@ -39,7 +39,7 @@ class Point:
 
 
 def kept(file: Path, point: Point) -> Sequence[Point]:
-    """Add `point` to `file`, and the last runs like it that it holds. Raises `Failure`.
+    """Add `point` to `file`, and the last runs like it that it holds. Raises `CommandFailure`.
 
     A quick run is not held against a full one, nor against one of another workspace; an older line says of neither.
     """
@@ -51,7 +51,7 @@ def kept(file: Path, point: Point) -> Sequence[Point]:
             stream.write(json.dumps(asdict(point)) + "\n")
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
-        raise Failure(f"{file} cannot be kept", why=why, next="name another file: --trend FILE") from error
+        raise CommandFailure(f"{file} cannot be kept", why=why, next="name another file: --trend FILE") from error
     return [*found, point][-POINTS_MAX:]
 
 
@@ -64,7 +64,7 @@ def _read(file: Path, line: bytes) -> Point:
             return point
     except (ValueError, TypeError):
         pass
-    raise Failure(
+    raise CommandFailure(
         f"{file} holds something else than runs of an attack",
         why=f"it has this line: {one_line(line.decode('utf-8', 'replace'), chars_max=80)}",
         next="name another file: --trend FILE",

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from remit.app.attacking.dry_run import VERSION
 from remit.app.attacking.ground import Ground
 from remit.app.client import Client
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.service_process import ServiceProcess
 from remit.assure.attack.plan import Bearer, Calls, Reads
 from remit.escalate.machine import ApprovalState
@@ -90,7 +90,7 @@ class Wire:
         ident = waiting[0]["id"]
         for user in sorted(self.users):
             person = Client(str(self._mint("user", user)["token"]), self.service.url)
-            with suppress(Failure):
+            with suppress(CommandFailure):
                 person.post(f"/approvals/{ident}/approve")
         return str(self.admin.get(f"/approvals/{ident}")["state"]) == ApprovalState.APPROVED.value
 
@@ -167,7 +167,7 @@ class Wire:
         told = _EXCHANGE | {"subject_token": parent, "actor": agent}
         try:
             return str(Client(None, self.service.url).form("/token", told)["access_token"])
-        except Failure:
+        except CommandFailure:
             return "nothing-was-delegated"
 
     def _session(self, agent: str, name: str) -> str:

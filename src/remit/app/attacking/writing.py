@@ -11,12 +11,12 @@ from remit.app.attacking import forms
 from remit.app.attacking.run import Attacked
 from remit.app.attacking.trend import FILE, Point, kept
 from remit.app.chaining import searched
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.reliving import against_history, against_sessions, summary
 from remit.app.replaying import cast_of
 from remit.app.settings import LEDGER
 from remit.assure.attack.mending import Mended, mend
-from remit.assure.changes import Changes
+from remit.assure.changes import VerdictChanges
 from remit.policy.bundle import Bundle
 
 CHAINS_S_MAX: Final = 20.0
@@ -56,7 +56,7 @@ class Written:
 
 
 def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
-    """Write what is wanted. Raises `Failure`."""
+    """Write what is wanted. Raises `CommandFailure`."""
     mended = mend(attacked.bundle, attacked.came, attacked.did, attacked.user)
     replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -79,7 +79,7 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
 
 
 def _run_to_run(point: Point, wanted: Wanted) -> tuple[Sequence[Point], str | None]:
-    """The runs so far with this one, and why it was not kept. Raises `Failure` of a file that was asked for."""
+    """The runs so far with this one, and why it was not kept. Raises `CommandFailure` of a file that was asked for."""
     if wanted.trend is not None:
         return kept(wanted.trend, point), None
     if wanted.kept is None:
@@ -88,7 +88,7 @@ def _run_to_run(point: Point, wanted: Wanted) -> tuple[Sequence[Point], str | No
         return (), f"there is no data folder {wanted.kept}: --data DIR or --trend FILE keeps it"
     try:
         return kept(wanted.kept / FILE, point), None
-    except Failure as failure:
+    except CommandFailure as failure:
         # Nobody asked for it.
         return (), failure.what
 
@@ -99,7 +99,7 @@ def _replayed(before: Bundle, after: Bundle, wanted: Wanted) -> list[str]:
     for name, file in (("recorded sessions", wanted.sessions), ("the ledger", wanted.data)):
         if file is None:
             continue
-        changes = Changes()
+        changes = VerdictChanges()
         if file is wanted.sessions:
             sides = [(bundle, cast_of(bundle, None, None)) for bundle in (before, after)]
             found = against_sessions(file, sides[0], sides[1], changes)

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 
 BYTES_MAX: Final = 64 * 1024
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
@@ -26,7 +26,7 @@ class TokenFile:
         self._token = ""
 
     def read(self) -> str:
-        """The token as the file has it now. Raises `Failure`, naming the file and what mends it."""
+        """The token as the file has it now. Raises `CommandFailure`, naming the file and what mends it."""
         try:
             # Without blocking: a pipe somebody put there must not hold up everything.
             opened = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -59,8 +59,8 @@ class TokenFile:
             raise self._unusable("it does not hold one token", f"remit token agent NAME --save {self._path}")
         return token.decode("ascii")
 
-    def _unusable(self, why: str, following: str) -> Failure:
-        return Failure(f"cannot use the token file {self._path}", why=why, next=following, exit=Exit.USAGE)
+    def _unusable(self, why: str, following: str) -> CommandFailure:
+        return CommandFailure(f"cannot use the token file {self._path}", why=why, next=following, exit=Exit.USAGE)
 
 
 def is_token(text: bytes) -> bool:

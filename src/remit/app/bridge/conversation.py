@@ -24,7 +24,7 @@ from remit.app.bridge.exchange import (
 )
 from remit.app.bridge.message import Ask, on_one_line, parsed
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, Ended, Place
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 from remit.facts.text import escaped
 
@@ -66,7 +66,7 @@ class Conversation:
             return self._open(exchange)
 
     def ask(self, exchange: Exchange) -> Answer:
-        """The answer to a request within the session. Raises `Failure` and `wire.Ended`."""
+        """The answer to a request within the session. Raises `CommandFailure` and `wire.Ended`."""
         session = self._known()
         try:
             return exchange.run({**self._bearer(), **session.headers})
@@ -78,7 +78,7 @@ class Conversation:
             raise _lost() from error
 
     def tell(self, raw: bytes) -> None:
-        """POST what wants no answer. Raises `Failure`."""
+        """POST what wants no answer. Raises `CommandFailure`."""
         session = self._known()
         if self._post(session, raw) == 404:
             self._post(self._again(session), raw)
@@ -98,12 +98,12 @@ class Conversation:
         if self._listening is not None:
             self._listening.end()
         if session.ident is not None:
-            with suppress(Failure, Ended):
+            with suppress(CommandFailure, Ended):
                 self._request(session, "DELETE", None)
 
     def _known(self) -> Session:
         if self.session is None:
-            raise Failure("the client has not initialized", next="send initialize first", exit=Exit.USAGE)
+            raise CommandFailure("the client has not initialized", next="send initialize first", exit=Exit.USAGE)
         return self.session
 
     def _open(self, exchange: Exchange) -> Answer:
@@ -125,7 +125,7 @@ class Conversation:
             fresh = self._known()
             if fresh is gone:
                 why = escaped(str(answer.value.get("error")), chars_max=_SHOWN_MAX)
-                raise Failure("the service opens no session again", why=why, next="remit doctor")
+                raise CommandFailure("the service opens no session again", why=why, next="remit doctor")
             self._post(fresh, INITIALIZED)
             self.listen()
         say("the service had forgotten the session; a new one is open")
@@ -155,7 +155,7 @@ class Conversation:
                 status = self._stream(session, decoder)
             except Ended:
                 return
-            except Failure as error:
+            except CommandFailure as error:
                 status = 0
                 if not told:
                     say(f"not hearing the service: {error.what}")
@@ -164,7 +164,7 @@ class Conversation:
                 case 200:
                     told, wait_ms = False, min(decoder.retry_ms or RETRY_MS, RETRY_MS_MAX)
                 case 404:
-                    with suppress(Failure, Ended):
+                    with suppress(CommandFailure, Ended):
                         self._again(session)
                         return
                     wait_ms = _longer(wait_ms)
@@ -196,8 +196,8 @@ def _longer(wait_ms: int) -> int:
     return min(max(2 * wait_ms, RETRY_MS), _PATIENCE_MS_MAX)
 
 
-def _lost() -> Failure:
-    return Failure(
+def _lost() -> CommandFailure:
+    return CommandFailure(
         "the service forgets the session at once",
         why="a session that it had just opened is unknown to it",
         next="remit doctor",

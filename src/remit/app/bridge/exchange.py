@@ -16,7 +16,7 @@ import orjson
 from remit.adapters.upstreams.sse import Decoder
 from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, Ended, Place
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 SESSION: Final = "mcp-session-id"
@@ -55,7 +55,7 @@ class Exchange:
         self._call: Call | None = None
 
     def run(self, headers: Mapping[str, str]) -> Answer:
-        """The answer to it, sent with `headers`. Raises `Failure`, `SessionGone` and `wire.Ended`."""
+        """The answer to it, sent with `headers`. Raises `CommandFailure`, `SessionGone` and `wire.Ended`."""
         call = self._next_call()
         try:
             if self.given_up.is_set():
@@ -111,7 +111,7 @@ class Exchange:
                 if response.status != 200 or _kind(response) != _STREAM:
                     break
                 found = self._streamed(call, response, decoder)
-            except Failure:
+            except CommandFailure:
                 # What becomes of the request is not known: that, and not this, is what there is to tell.
                 unreached += 1
                 continue
@@ -119,7 +119,7 @@ class Exchange:
                 call.close()
             if found is not None:
                 return found
-        raise Failure(
+        raise CommandFailure(
             "the service ended the stream without an answer",
             why=UNKNOWN,
             next="remit logs, once it answers: remit doctor",
@@ -145,7 +145,7 @@ def continued(decoder: Decoder) -> Decoder:
     return following
 
 
-def refused(status: int, body: Object) -> Failure:
+def refused(status: int, body: Object) -> CommandFailure:
     """What an HTTP answer that is no JSON-RPC response says, in what, why and next."""
 
     def said(*names: str) -> str:
@@ -154,13 +154,13 @@ def refused(status: int, body: Object) -> Failure:
 
     why, following = said("error_description", "why"), said("next")
     if 300 <= status < 400:
-        return Failure(
+        return CommandFailure(
             f"the address redirects (HTTP {status}), which is never followed",
             next="name the final address with --url",
             exit=Exit.UNREACHABLE,
         )
     if status == 401:
-        return Failure(
+        return CommandFailure(
             "the service does not accept the token",
             why=why,
             next=following or "remit token agent NAME",
@@ -168,10 +168,10 @@ def refused(status: int, body: Object) -> Failure:
         )
     code = said("error", "title")
     what = f"the service refused the request (HTTP {status}{f', {code}' if code else ''})"
-    return Failure(what, why=why, next=following or "remit doctor", exit=Exit.NEGATIVE)
+    return CommandFailure(what, why=why, next=following or "remit doctor", exit=Exit.NEGATIVE)
 
 
-def failure(ident: Ident | None, code: int, problem: Failure) -> bytes:
+def failure(ident: Ident | None, code: int, problem: CommandFailure) -> bytes:
     """`problem` as the JSON-RPC error that answers `ident`."""
     parts = (problem.what, f": {problem.why}" if problem.why else "", f". Next: {problem.next}" if problem.next else "")
     text = escaped("".join(parts))

@@ -19,7 +19,7 @@ from remit.app.bridge.exchange import Answer, Exchange, SessionGone, failure
 from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, Malformed, Reply, Tell, read
 from remit.app.bridge.mirroring import LIST, Mirroring
 from remit.app.bridge.wire import Ended, Place
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.output import say
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -68,7 +68,7 @@ class Relay:
     def _take(self, line: Line) -> None:
         match line:
             case Malformed(code, why, ident):
-                self._say(failure(ident, code, Failure("the line is no message of MCP", why=why)))
+                self._say(failure(ident, code, CommandFailure("the line is no message of MCP", why=why)))
             case Ask(method="initialize", version=None):
                 # Nothing can be said in a session before it is open.
                 said = self._answer(Exchange(self._place, line, self._say), self._conversation.open)
@@ -92,9 +92,9 @@ class Relay:
                 self._flights[key] = exchange
                 self._busy += 1
         if taken:
-            self._say(failure(ask.ident, _INVALID, Failure("a request with this id is under way")))
+            self._say(failure(ask.ident, _INVALID, CommandFailure("a request with this id is under way")))
         elif full:
-            problem = Failure(f"{IN_FLIGHT_MAX} requests are under way", next="wait for one of them to end")
+            problem = CommandFailure(f"{IN_FLIGHT_MAX} requests are under way", next="wait for one of them to end")
             self._say(failure(ask.ident, _CONNECTION, problem))
         else:
             threading.Thread(target=self._flown, args=(key, exchange), daemon=True).start()
@@ -134,12 +134,14 @@ class Relay:
             said = way(exchange).raw
         except Ended:
             return None
-        except Failure as problem:
+        except CommandFailure as problem:
             said = failure(exchange.ask.ident, _CONNECTION, problem)
         except SessionGone:
-            said = failure(exchange.ask.ident, _CONNECTION, Failure("the service knows of no session here"))
+            said = failure(exchange.ask.ident, _CONNECTION, CommandFailure("the service knows of no session here"))
         except Exception as error:  # noqa: BLE001 - an error of our own is told, or the client waits for ever
-            said = failure(exchange.ask.ident, _INTERNAL, Failure(f"remit mcp itself failed: {type(error).__name__}"))
+            said = failure(
+                exchange.ask.ident, _INTERNAL, CommandFailure(f"remit mcp itself failed: {type(error).__name__}")
+            )
         return None if exchange.given_up.is_set() else said
 
     def _cancelled(self, ident: Ident | None) -> bool:
@@ -161,7 +163,7 @@ class Relay:
             self._conversation.tell(line.raw)
             if isinstance(line, Tell) and line.method == "notifications/initialized":
                 self._conversation.listen()
-        except (Failure, Ended) as problem:
+        except (CommandFailure, Ended) as problem:
             say(f"a message of the client's was lost: {problem}")
 
     def _finish(self) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from remit.app.bridge.bearer import TokenFile, is_token
 from remit.app.bridge.relay import Relay
 from remit.app.bridge.wire import Place
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 from remit.app.settings import closed_way, service_url
 from remit.facts.catalog import SERVER_NAME
@@ -27,7 +27,7 @@ class _Told(Exception):
 
 
 def start(server: str | None, url: str | None, token_file: Path | None, *, in_the_open: bool = False) -> None:
-    """Relay until the client closes stdin. Raises `Failure` for a command line that cannot work.
+    """Relay until the client closes stdin. Raises `CommandFailure` for a command line that cannot work.
 
     The token goes over plain http to this machine alone, unless `in_the_open` says that a person wants otherwise.
     """
@@ -35,7 +35,7 @@ def start(server: str | None, url: str | None, token_file: Path | None, *, in_th
     token = _token(token_file)
     try:
         token()
-    except Failure as problem:
+    except CommandFailure as problem:
         # Each request is answered with it, until the file is put right.
         say(str(problem))
     # Whatever prints by mistake must not end up in the protocol.
@@ -56,7 +56,7 @@ def _base(url: str | None, *, in_the_open: bool) -> str:
     base = (url or service_url()).rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
-        raise Failure(
+        raise CommandFailure(
             "not a service address",
             next="remit mcp --url http://127.0.0.1:7070 (or set REMIT_URL)",
             exit=Exit.USAGE,
@@ -70,7 +70,7 @@ def _path(server: str | None) -> str:
     if server is None:
         return "/mcp"
     if not SERVER_NAME.fullmatch(server):
-        raise Failure(
+        raise CommandFailure(
             "not the name of a server", why="names are a-z, 0-9 and -", next="remit get servers", exit=Exit.USAGE
         )
     return f"/mcp/{server}"
@@ -80,11 +80,11 @@ def _token(token_file: Path | None) -> Callable[[], str]:
     """What gives the bearer: the file named, else `REMIT_TOKEN`, else the file `REMIT_TOKEN_FILE` names."""
     if token_file is None and (given := os.environ.get("REMIT_TOKEN")):
         if not is_token(given.encode()):
-            raise Failure("REMIT_TOKEN does not hold a token", next="remit token agent NAME", exit=Exit.USAGE)
+            raise CommandFailure("REMIT_TOKEN does not hold a token", next="remit token agent NAME", exit=Exit.USAGE)
         return lambda: given
     named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
     if named is None:
-        raise Failure(
+        raise CommandFailure(
             "no token to speak with",
             next="remit token agent NAME --save FILE, then: remit mcp --token-file FILE",
             exit=Exit.USAGE,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from remit.adapters.upstreams.sse import Decoder, Event, EventTooLargeError
 from remit.app.client import speaks_http
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 
 CONNECT_S: Final = 10.0
 IDLE_S: Final = 90.0
@@ -55,7 +55,7 @@ class Place:
 class Call:
     """One request and its response, in this order: `send`, then `body` or `events`.
 
-    All three raise `Failure` where the service is not reached or breaks off (`sent` says whether
+    All three raise `CommandFailure` where the service is not reached or breaks off (`sent` says whether
     it may have heard of the request), and `Ended`.
     """
 
@@ -127,12 +127,12 @@ class Call:
         with suppress(OSError):
             self._connection.close()
 
-    def _broken(self, error: Exception) -> Failure | Ended:
+    def _broken(self, error: Exception) -> CommandFailure | Ended:
         if self._ended:
             return Ended()
         if self.sent:
             late = isinstance(error, TimeoutError)
-            return Failure(
+            return CommandFailure(
                 f"{self._place.base} {'took too long' if late else 'broke off'}",
                 why=f"{_said(error)}; {UNKNOWN}",
                 next="remit logs, once it answers: remit doctor",
@@ -143,11 +143,13 @@ class Call:
             following = f"what answers there speaks http, not https: --url http{self._place.base.removeprefix('https')}"
         elif isinstance(error, ssl.SSLError):
             following = "check the service's certificate, or name another address with --url"
-        return Failure(f"no answer from {self._place.base}", why=_said(error), next=following, exit=Exit.UNREACHABLE)
+        return CommandFailure(
+            f"no answer from {self._place.base}", why=_said(error), next=following, exit=Exit.UNREACHABLE
+        )
 
-    def _too_large(self) -> Failure:
+    def _too_large(self) -> CommandFailure:
         why = f"it exceeds {ANSWER_BYTES_MAX} bytes"
-        return Failure(f"an answer of {self._place.base} was not passed on", why=why, next="ask for less")
+        return CommandFailure(f"an answer of {self._place.base} was not passed on", why=why, next="ask for less")
 
 
 def _said(error: Exception) -> str:

@@ -44,7 +44,7 @@ from remit.app.cli import (
     workspace,
 )
 from remit.app.environment import failure_of
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 app = typer.Typer(
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; the process's exit code."""
     try:
         answer: Any = app(list(arguments), standalone_mode=False, prog_name="remit")
-    except Failure as failure:
+    except CommandFailure as failure:
         print(failure, file=sys.stderr)
         return failure.exit
     except typer.Abort:

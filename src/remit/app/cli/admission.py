@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, answered, data, say
 from remit.facts.text import escaped
 
@@ -58,7 +58,7 @@ def cancel(look: Look, output: Output = Format.TABLE, token_file: TokenFile = No
 
 
 def looked(asked: Client) -> dict[str, Any]:
-    """Have the service look at its workspace folder, and follow that to its end. Raises `Failure`.
+    """Have the service look at its workspace folder, and follow that to its end. Raises `CommandFailure`.
 
     Interrupted, the look is ended as well.
     """
@@ -78,7 +78,7 @@ def looked(asked: Client) -> dict[str, Any]:
         say("interrupted: nothing was changed")
         raise
     if found["stage"] in {"broken", "cancelled"}:
-        raise Failure(
+        raise CommandFailure(
             f"the look at the workspace is {found['stage']}",
             why=str(found["why"] or ""),
             next="correct it, or look at the service: remit doctor; then: remit apply --admit",
@@ -104,12 +104,12 @@ def told(found: Mapping[str, Any], output: Format) -> None:
             print(escaped(f"  next: {one['next']}"))
 
 
-def refusal(found: Mapping[str, Any]) -> Failure:
+def refusal(found: Mapping[str, Any]) -> CommandFailure:
     """Why a look does not admit, and what is next."""
     owner, ident = found["owner"], found["id"]
     names = " ".join(found["refused"])
     may = f"; or {owner} lets it through: remit admission override {ident} {names} --why TEXT" if owner else ""
-    return Failure(
+    return CommandFailure(
         "the change is not admitted; nothing was changed",
         why=f"refused by: {', '.join(found['refused'])}",
         next=f"correct it, then: remit apply --admit{may}",

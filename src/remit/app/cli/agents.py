@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.drafting import Around, draft
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, changes, counted, data, say, show, warned
 from remit.control.names import NAME_RULE
 from remit.facts.catalog import NAME
@@ -45,7 +45,9 @@ def register(
         _draft(name, sighting, owner, purpose, token_file)
     if owner is None or purpose is None:
         if sighting is None:
-            raise Failure("an agent has an owner and a purpose", next="say --owner and --purpose", exit=Exit.USAGE)
+            raise CommandFailure(
+                "an agent has an owner and a purpose", next="say --owner and --purpose", exit=Exit.USAGE
+            )
         return
     body = {
         "owner": owner,
@@ -118,7 +120,7 @@ _AROUND: Final = ("tools", "servers")
 def _checked(name: str) -> None:
     """Refuse what no agent can be called, before anything else is said of it."""
     if NAME.fullmatch(name) is None:
-        raise Failure(
+        raise CommandFailure(
             f"{escaped(name, chars_max=80)!r} cannot name an agent",
             why=f"a name is {NAME_RULE}",
             next="remit agents register NAME --owner WHO --purpose TEXT",
@@ -130,7 +132,7 @@ def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, tok
     asked = client(token_file)
     entry: dict[str, Any] = asked.get(f"/inventory/{quote(sighting, safe='/')}")
     if entry["kind"] != "agent":
-        raise Failure(
+        raise CommandFailure(
             f"{sighting} is no agent",
             why=f"what was found by this name is a {entry['kind']}",
             next="remit get inventory",

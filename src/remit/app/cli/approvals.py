@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, data, say, show
 from remit.escalate.grants import held
 from remit.escalate.machine import OPEN, ApprovalState
@@ -145,19 +145,21 @@ def deny(
 
 
 def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> None:
-    """Raise `Failure` where a yes would leave out some of what was asked for."""
+    """Raise `CommandFailure` where a yes would leave out some of what was asked for."""
     if grant and edit:
         why = "a grant is for what was asked for, and --edit has something else run"
-        raise Failure("no grant goes with other arguments", why=why, next="leave out one of them", exit=Exit.USAGE)
+        raise CommandFailure(
+            "no grant goes with other arguments", why=why, next="leave out one of them", exit=Exit.USAGE
+        )
     stray = [name for name, given in terms.items() if given]
     if stray and not grant:
         why = "they are the terms of a grant, and without one the yes is for this one action, whole"
         following = "add --grant session or --grant tool, or leave them out"
-        raise Failure(f"{', '.join(stray)} without --grant", why=why, next=following, exit=Exit.USAGE)
+        raise CommandFailure(f"{', '.join(stray)} without --grant", why=why, next=following, exit=Exit.USAGE)
 
 
 def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
-    """The request for a grant. Raises `Failure`."""
+    """The request for a grant. Raises `CommandFailure`."""
     held = [_held(text) for text in where]
     return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": held}
 
@@ -167,7 +169,7 @@ def _held(text: str) -> dict[str, Any]:
         one = held(text)
     except ValueError as odd:
         following = "write NAME=VALUE or NAME<=NUMBER; a text that looks like JSON goes in quotes"
-        raise Failure(f"this holds no argument: {text}", why=str(odd), next=following, exit=Exit.USAGE) from odd
+        raise CommandFailure(f"this holds no argument: {text}", why=str(odd), next=following, exit=Exit.USAGE) from odd
     return {"name": one.name, "bound": one.bound.value, "value": one.value}
 
 
@@ -288,17 +290,17 @@ def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     held = found["arguments"] if edit is None else edit["arguments"]
     if not isinstance(held, dict):
         why = "its arguments are not kept, or not for you to see"
-        raise Failure("it cannot be edited", why=why, next=f"remit approvals show {found['id']} -o json")
+        raise CommandFailure("it cannot be edited", why=why, next=f"remit approvals show {found['id']} -o json")
     given = dict(cast("dict[str, Any]", held))
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals or not name:
-            raise Failure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
+            raise CommandFailure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
         try:
             given[name] = written(value)
         except JsonRefused as odd:
             following = "--edit 'amount=40'; a text that looks like JSON goes in quotes"
-            raise Failure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
+            raise CommandFailure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
     return given
 
 

@@ -14,7 +14,7 @@ from remit.facts.text import escaped, one_line
 if TYPE_CHECKING:
     from remit.app.attacking.run import Attacked
     from remit.app.attacking.writing import Written
-    from remit.assure.attack.came import Came
+    from remit.assure.attack.results import AttemptResult
 
 SAID_CHARS_MAX: Final = 200
 TOOLS_SAID_MAX: Final = 8
@@ -144,7 +144,7 @@ def _say_untried(found: "Attacked") -> None:
         say(escaped(f"no attempt goes through {', '.join(tools[:TOOLS_SAID_MAX])}{more}: {why}"))
 
 
-def _finding(one: "Came") -> None:
+def _finding(one: "AttemptResult") -> None:
     print(f"\nNOT STOPPED  {one.attempt.ident}  {one.attempt.risk.value} {' '.join(one.attempt.techniques)}")
     print(f"  {one_line(one.attempt.title)}")
     print(f"  answered: {one_line(one.said)[:SAID_CHARS_MAX]}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client, seconds
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, changes, counted, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Policies, catalog and lock as they were compiled together.")
@@ -71,13 +71,15 @@ def prune(
     folder, since_s = data_folder(data_given), time.time() - seconds(older)
     ledger = folder / LEDGER
     if not ledger.is_file():
-        raise Failure(f"there is no ledger at {ledger}", next="remit bundle prune --data DIR", exit=Exit.NOT_FOUND)
+        raise CommandFailure(
+            f"there is no ledger at {ledger}", next="remit bundle prune --data DIR", exit=Exit.NOT_FOUND
+        )
     kept = Bundles(folder / "bundles")
     try:
         idle = kept.idle(bundles_named(ledger, int(since_s * 1000)), since_s)
     except sqlite3.Error as error:
         why, following = str(error), f"remit ledger verify {ledger}"
-        raise Failure(f"{ledger} cannot be read", why=why, next=following, exit=Exit.INVALID) from error
+        raise CommandFailure(f"{ledger} cannot be read", why=why, next=following, exit=Exit.INVALID) from error
     found = [
         {"bundle": f"sha256:{path.stem.removeprefix('bundle-')}", "bytes": path.stat().st_size}
         for path in idle

@@ -13,7 +13,7 @@ from remit.facts.text import escaped
 
 if TYPE_CHECKING:
     from remit.app.chaining import Chains
-    from remit.assure.chains.found import Chained
+    from remit.assure.chains.results import Chained
 
 
 class Form(StrEnum):

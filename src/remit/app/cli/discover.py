@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from remit.app.cli.options import Output, TokenFile
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, counted, data, say, show
 from remit.control.watching import EVERY_S_MAX, EVERY_S_MIN
 from remit.facts.text import one_line
-from remit.ports.source import Source, Trouble
-from remit.work.sources import Health
+from remit.ports.source import SightingSource, Trouble
+from remit.work.sources import SourceHealth
 
 if TYPE_CHECKING:
     from remit.app.discovering import DiscoveryResult
@@ -85,14 +85,14 @@ def listing(
     return _look(listed(file), output, token_file, send=send, every=None)
 
 
-def _look(source: Source, output: Format, token_file: Path | None, *, send: bool, every: str | None) -> int:
+def _look(source: SightingSource, output: Format, token_file: Path | None, *, send: bool, every: str | None) -> int:
     from remit.app.cli.options import client, seconds
     from remit.app.discovering import keep_looking, look
 
     if every is not None:
         every_s = seconds(every)
         if not EVERY_S_MIN <= every_s <= EVERY_S_MAX:
-            raise Failure(
+            raise CommandFailure(
                 f"--every {every} is not between {EVERY_S_MIN:.0f} s and {EVERY_S_MAX / 3600:.0f} h",
                 why="a look reads everything again",
                 next="say --every 10m, or look once with --send",
@@ -129,7 +129,7 @@ def _name(troubles: Iterable[Trouble]) -> None:
         say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
 
 
-def _health(source: Source, health: Health, wait_s: float, troubles: Sequence[Trouble]) -> None:
+def _health(source: SightingSource, health: SourceHealth, wait_s: float, troubles: Sequence[Trouble]) -> None:
     _name(troubles[:NAMED_MAX])
     if len(troubles) > NAMED_MAX:
         say(f"{len(troubles) - NAMED_MAX} more are not named")

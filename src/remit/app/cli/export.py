@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli import inventory
 from remit.app.cli.options import TokenFile
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 
@@ -60,7 +60,7 @@ def drawing(
         teams = teams_of(nodes)
         nodes = of_team(nodes, team)
         if not nodes:
-            raise Failure(
+            raise CommandFailure(
                 f"no agent has the owner {escaped(team)}",
                 why=f"there are {escaped(', '.join(teams), chars_max=400) or 'no agents'}",
                 next="remit map --team OWNER, or all of them: remit map",

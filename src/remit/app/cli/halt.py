@@ -14,7 +14,7 @@ from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, data, say, show
 from remit.app.settings import BUNDLES, LEDGER, data_folder
 from remit.facts.stop import Holds, Over, Stopped
@@ -66,13 +66,13 @@ def halt(
         show(items, output, ("kind", "name", "holds", "since", "by", "why"), empty="nothing is stopped")
         return
     if why is None and not drill:
-        raise Failure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
+        raise CommandFailure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
     body = {"kind": kind.value, "name": name, "why": why, "drill": drill}
     folder = data_folder(data_given)
     try:
         timeout_s = _FAR_S if _lacks(folder) else _ANSWER_S
         answer: dict[str, Any] = asked.post("/halts", body, timeout_s=timeout_s)
-    except Failure as failure:
+    except CommandFailure as failure:
         if drill or why is None or failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
             raise
         _leave(failure, folder, (kind, name), why)
@@ -143,14 +143,14 @@ def _lacks(folder: Path) -> str:
         return str(error)
 
 
-def _leave(failure: Failure, folder: Path, what: Stopped, why: str) -> None:
+def _leave(failure: CommandFailure, folder: Path, what: Stopped, why: str) -> None:
     """Leave the halt for a service that did not answer; `failure` where that cannot be done either."""
     if lacks := _lacks(folder):
         raise _nowhere(failure, f"{folder}: {lacks}", what, why)
     try:
         path = leave(folder, what, why, SystemClock().now_ms())
     except (OSError, KeyringUnusable) as error:
-        raise Failure(failure.what, why=f"and nothing can be left for it: {error}", next=failure.next) from error
+        raise CommandFailure(failure.what, why=f"and nothing can be left for it: {error}", next=failure.next) from error
     say(f"{failure.what}: the halt lies in {path}, and is in force before the service does anything more")
     _warn(folder, what)
 
@@ -177,12 +177,12 @@ def _warn(folder: Path, what: Stopped) -> None:
     say(f"warning: {lacking}, so that it stops nobody; {listed}")
 
 
-def _nowhere(failure: Failure, looked_at: str, what: Stopped, why: str) -> Failure:
+def _nowhere(failure: CommandFailure, looked_at: str, what: Stopped, why: str) -> CommandFailure:
     """`failure`, with what was looked at in vain, and the command that leaves the halt in the right folder."""
     kind, name = what
     looked = f"and the halt cannot be left in the data folder {looked_at}"
     again = shlex.join(["remit", "halt", kind.value, *([name] if name else []), "--why", why])
-    return Failure(
+    return CommandFailure(
         failure.what,
         why=f"{failure.why}, {looked}" if failure.why else looked,
         next=f"{again} --data DIR (on the service's machine, with the DIR of its remit up --data DIR)",

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.cli.verifying import talk, verify
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, answered, data, say, show
 from remit.app.settings import LEDGER, data_folder
 
@@ -41,7 +41,7 @@ def backup(
     try:
         report, outbox = backed_up(data_folder(data_given), file.absolute(), talk(output))
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
     head, beside = report.heads[-1], None if outbox is None else str(file.with_name(outbox.name))
     if output in {Format.JSON, Format.YAML}:
         said = {"id": str(head.ref), "hash": head.hash}
@@ -71,7 +71,7 @@ def restore(
 
     ledger = data_folder(data_given) / LEDGER
     if data_given is None and not ledger.exists():
-        raise Failure(
+        raise CommandFailure(
             f"{file} was not restored",
             why=f"there is no ledger in {ledger.parent}, and no --data says that it belongs there",
             next=f"remit ledger restore {file} --data DIR, with the DIR of remit up",
@@ -80,7 +80,7 @@ def restore(
     try:
         done = restored(file, ledger, talk(output))
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
     kept = None if done.aside is None else str(done.aside)
     if output in {Format.JSON, Format.YAML}:
         told = {"data": str(ledger.parent), "records": done.report.records, "chain": done.chain}
@@ -109,7 +109,7 @@ def forget_key(data_given: Data = None) -> None:
     try:
         forget_veil_key(data_folder(data_given) / LEDGER)
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
     say("the next start of the service makes a new key, where the workspace declares secrets")
 
 
@@ -236,5 +236,7 @@ def _write(text: str, to: Path | None) -> None:
         with to.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:
-        raise Failure(f"{to} was not written", why=error.strerror or str(error), next="name another file") from error
+        raise CommandFailure(
+            f"{to} was not written", why=error.strerror or str(error), next="name another file"
+        ) from error
     say(f"written to {to}")

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from remit.app.client import Client, read_token
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format
 from remit.facts.durations import DAY_S, HOUR_S, MINUTE_S
 
@@ -41,7 +41,7 @@ def seconds(text: str) -> int:
     """`90s`, `15m`, `8h`, `7d` in seconds."""
     found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
     if found is None:
-        raise Failure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
+        raise CommandFailure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
     return int(found[1]) * _UNITS[found[2]]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from remit.app.cli.options import Data, Junit, Output, Sarif, seconds
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, counted, data, say, show
 from remit.control.difference import one_line
 from remit.facts.text import escaped
@@ -164,7 +164,7 @@ def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
             seen = now
             try:
                 once()
-            except Failure as failure:
+            except CommandFailure as failure:
                 say(str(failure))
             say("waiting for a change …")
         time.sleep(_PERIOD_S)

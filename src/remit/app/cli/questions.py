@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, data, say
 from remit.control.difference import one_line
 from remit.facts.text import escaped
@@ -45,7 +45,7 @@ def can(
     """
     server, slash, name = tool.partition("/")
     if not slash:
-        raise Failure(f"not a tool: {tool}", next="write it as SERVER/TOOL", exit=Exit.USAGE)
+        raise CommandFailure(f"not a tool: {tool}", next="write it as SERVER/TOOL", exit=Exit.USAGE)
     asked = {
         "agent": agent,
         "user": user,
@@ -181,12 +181,12 @@ def _arguments(text: str) -> dict[str, Any]:
         raw = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
         value: object = json.loads(raw)
     except (OSError, ValueError) as error:
-        raise Failure(
+        raise CommandFailure(
             "the arguments cannot be read",
             why=str(error),
             next="""quote them for your shell: '{"path": "notes.md"}'""",
             exit=Exit.USAGE,
         ) from error
     if not isinstance(value, dict):
-        raise Failure("the arguments are not a JSON object", exit=Exit.USAGE)
+        raise CommandFailure("the arguments are not a JSON object", exit=Exit.USAGE)
     return cast("dict[str, Any]", value)

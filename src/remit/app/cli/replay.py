@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from remit.app.cli.options import Data
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 from remit.facts.text import escaped
 
@@ -56,9 +56,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
     if ledger == (sessions is not None):
         next_ = "remit replay --sessions FILE --workspace DIR, or: remit replay --ledger"
-        raise Failure("replay takes a recording or the ledger", next=next_, exit=Exit.USAGE)
+        raise CommandFailure("replay takes a recording or the ledger", next=next_, exit=Exit.USAGE)
     if approve is not None and (ledger or against is not None):
-        raise Failure(
+        raise CommandFailure(
             "--approve goes with one recording", next="remit replay --sessions FILE --approve FILE", exit=Exit.USAGE
         )
     folder = workspace_folder(workspace)
@@ -86,11 +86,11 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _history(data: Path | None, folder: Path) -> int:
-    from remit.app.reliving import Account, as_recorded, strangers
+    from remit.app.reliving import ReplayTally, as_recorded, strangers
     from remit.app.replaying import bundle_of
     from remit.app.settings import LEDGER, data_folder
 
-    account, bundle = Account(), bundle_of(folder)
+    account, bundle = ReplayTally(), bundle_of(folder)
     _write(as_recorded(data_folder(data) / LEDGER, bundle, account))
     for why, count in sorted(account.left.items()):
         say(f"{count} actions not judged: {why}")
@@ -113,9 +113,9 @@ def _against(
     from remit.app.reliving import against_history, against_sessions, summary
     from remit.app.replaying import bundle_of, cast_of
     from remit.app.settings import LEDGER, data_folder
-    from remit.assure.changes import Changes
+    from remit.assure.changes import VerdictChanges
 
-    changes, other = Changes(), bundle_of(against)
+    changes, other = VerdictChanges(), bundle_of(against)
     if sessions is None:
         lines = against_history(data_folder(data) / LEDGER, other, changes)
     else:

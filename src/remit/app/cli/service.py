@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, say
 from remit.app.settings import (
     DEFAULT_HOST,
@@ -110,7 +110,7 @@ def logs(  # noqa: PLR0913 - each is an option
     from remit.app.record_query import LOOKED_MAX, RecordQuery
 
     if follow and until is not None:
-        raise Failure(
+        raise CommandFailure(
             "--until and --follow do not go together",
             why="what follows comes after",
             next="leave one out",
@@ -147,7 +147,7 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
     asked = client(token_file)
     try:
         asked.awake(_AWAKE_S)
-    except Failure as failure:
+    except CommandFailure as failure:
         if failure.exit is not Exit.TIMEOUT:
             raise
         raise _hangs(data) from failure
@@ -167,7 +167,7 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
     return Exit.NEGATIVE if wrong else Exit.OK
 
 
-def _hangs(given: Path | None) -> Failure:
+def _hangs(given: Path | None) -> CommandFailure:
     """That the service does not answer, and by whose fault as far as its data folder, where it is known, tells."""
     from remit.adapters.sqlite.lock import holder
 
@@ -176,11 +176,13 @@ def _hangs(given: Path | None) -> Failure:
     what = f"the service at {service_url()} does not answer"
     if folder is None:
         why = f"it took a connection and said nothing for {_AWAKE_S:g} s; which process it is, its data folder tells"
-        return Failure(what, why=why, next="remit doctor --data DIR, with the DIR of its remit up", exit=Exit.TIMEOUT)
+        return CommandFailure(
+            what, why=why, next="remit doctor --data DIR, with the DIR of its remit up", exit=Exit.TIMEOUT
+        )
     if pid is None:
         why = f"no process is known that holds the data in {folder}, and something else takes its connections"
-        return Failure(what, why=why, next="see what listens there: ss -ltnp (or lsof -i)", exit=Exit.TIMEOUT)
-    return Failure(
+        return CommandFailure(what, why=why, next="see what listens there: ss -ltnp (or lsof -i)", exit=Exit.TIMEOUT)
+    return CommandFailure(
         what,
         why=f"process {pid} holds the data in {folder}, and said nothing for {_AWAKE_S:g} s",
         next=f"ps -o pid,stat,wchan:20,etime,cmd -p {pid} (T: it was stopped, kill -CONT {pid}; D: it waits for a disk)"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from remit.app.client import Client
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.output import say
 from remit.app.pacing import THOUSANDS, progress
 
@@ -30,7 +30,7 @@ def _watch(asked: Client, ended: threading.Event) -> None:
     while not ended.wait(EVERY_S):
         try:
             found: dict[str, Any] = asked.get("/bundles/progress")
-        except Failure:
+        except CommandFailure:
             # Whoever waits is told what is wrong; this is a courtesy.
             return
         if found["making"] and found["total"] >= THOUSANDS and found["done"] > last:

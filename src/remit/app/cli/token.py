@@ -9,7 +9,7 @@ import typer
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.client import Client, read_token
-from remit.app.failure import Failure
+from remit.app.failure import CommandFailure
 from remit.app.output import Format, answered, data, say
 from remit.app.settings import LEDGER, data_folder
 
@@ -113,7 +113,7 @@ def admin(data_given: DataFolder = None) -> None:
     try:
         print(new_admin_token(data_folder(data_given) / LEDGER))
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
     say("shown once, stored hashed; start the service again: remit up")
 
 
@@ -143,7 +143,7 @@ def _write(path: Path, token: str) -> None:
             file.write(f"{token}\n")
         beside.replace(path)
     except OSError as error:
-        raise Failure(
+        raise CommandFailure(
             f"cannot write the token to {path}",
             why=error.strerror or str(error),
             next="name another file with --save; the token that was minted expires unused",

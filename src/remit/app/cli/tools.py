@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import NO_SERVER, Format, data, say, show
 from remit.facts.text import escaped
 
@@ -113,7 +113,7 @@ def suggest(
         found = suggesting.suggested(folder, which)
     else:
         if server is None:
-            raise Failure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
+            raise CommandFailure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
         definitions = suggesting.listed(listing)
         if write and not suggesting.has_workspace(folder):
             for path in suggesting.made(folder, server, definitions):

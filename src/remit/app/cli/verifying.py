@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Data, Output
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, counted, data, say
 from remit.app.settings import LEDGER, data_folder
 from remit.facts.text import escaped
-from remit.trace.against import UNSIGNED, Kept
-from remit.trace.links import Finding
+from remit.trace.against import UNSIGNED, KeptCheckpoint
+from remit.trace.links import LedgerFinding
 from remit.trace.note import Key
 from remit.trace.report import Report
 
@@ -49,7 +49,7 @@ def verify(
     try:
         report = verify_file(file, talk(output), kept, trusted)
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     said: dict[str, Any] = {
         "file": str(file),
         **asdict(report),
@@ -102,14 +102,14 @@ def _tell(report: Report) -> None:
         print(f"open: {ref} (in flight while the service runs, else in doubt)")
 
 
-def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: Format) -> int:
+def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], output: Format) -> int:
     from remit.adapters.sqlite.errors import LedgerRefused
     from remit.adapters.sqlite.quick import verify_links
 
     try:
         report = verify_links(file, talk(output), kept, trusted)
     except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
+        raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     if output in {Format.JSON, Format.YAML}:
         said: dict[str, Any] = {
             "file": str(file),
@@ -135,14 +135,14 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
     return Exit.OK if report.clean else Exit.NEGATIVE
 
 
-def _wrong(findings: Sequence[Finding], more: int) -> None:
+def _wrong(findings: Sequence[LedgerFinding], more: int) -> None:
     for finding in findings:
         print(f"{'UNSIGNED' if finding.invariant == UNSIGNED else 'WRONG'}  {escaped(str(finding))}")
     if more:
         print(f"WRONG  and {more} more")
 
 
-def _unclean(findings: Sequence[Finding], more: int) -> str:
+def _unclean(findings: Sequence[LedgerFinding], more: int) -> str:
     """What it comes to; erasures that nobody signed for yet are told apart from what no honest ledger has."""
     if more or any(finding.invariant != UNSIGNED for finding in findings):
         return "this ledger does not verify"
@@ -152,11 +152,11 @@ def _unclean(findings: Sequence[Finding], more: int) -> str:
     )
 
 
-def _unsigned(findings: Sequence[Finding]) -> list[str]:
+def _unsigned(findings: Sequence[LedgerFinding]) -> list[str]:
     return [str(finding.ref) for finding in findings if finding.invariant == UNSIGNED]
 
 
-def _holds(kept: Sequence[Kept]) -> None:
+def _holds(kept: Sequence[KeptCheckpoint]) -> None:
     for one in kept:
         print(f"holds  {escaped(one.name)}: the first {one.checkpoint.size} records are those it was signed of")
 

@@ -9,7 +9,7 @@ import typer
 from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.telling import told
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, changes, data, say, show, warned
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
@@ -36,7 +36,7 @@ def init(
         written = init_workspace(folder)
     except WorkspaceRefused as error:
         problem = error.problem
-        raise Failure(problem.what, why=problem.why, next=problem.next) from error
+        raise CommandFailure(problem.what, why=problem.why, next=problem.next) from error
     for path in written:
         print(path)
     say(f"next: remit up --workspace {folder}")
@@ -128,7 +128,7 @@ def get(
         return
     known = kind_named(kind)
     if known is None:
-        raise Failure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
+        raise CommandFailure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
     found = table(known, [(item, item["where"]) for item in items])
     show(found.rows, output, found.columns, wide=found.wide)
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from remit.app.client import Client
 from remit.app.demo import ask
-from remit.app.demo.drive import Lines, acting
-from remit.app.demo.expect import Expect, Seen, errand, harmed, leaked, refused
+from remit.app.demo.drive import AgentOutput, acting
+from remit.app.demo.expect import AgentLine, Expect, errand, harmed, leaked, refused
 from remit.app.demo.narrate import Narrator, Sign
-from remit.app.demo.page import World
+from remit.app.demo.page import DemoHosts
 from remit.app.demo.scene import Scene
 from remit.app.service_process import ServiceProcess
 
@@ -30,16 +30,16 @@ DECISION: Final = re.compile(r"Decision (?P<ref>\S+)\. ")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """What every act needs. `python` is the interpreter that has the MCP client."""
 
     narrator: Narrator
-    world: World
+    world: DemoHosts
     scene: Scene
     python: Path
 
 
-def with_remit(stage: Stage, service: ServiceProcess) -> str | None:
+def with_remit(stage: DemoStage, service: ServiceProcess) -> str | None:
     """The errand and the attack, through Remit; the decision id of the refused read."""
     service.mint("agent", AGENT, USER)
     service.mint("user", APPROVER)
@@ -58,7 +58,7 @@ def with_remit(stage: Stage, service: ServiceProcess) -> str | None:
         return _attack(stage, service.client(f"user-{APPROVER}"), lines)
 
 
-def without_remit(stage: Stage) -> None:
+def without_remit(stage: DemoStage) -> None:
     """The same agent, page and servers, with nothing between them."""
     told = stage.narrator
     told.act("The same agent, page and servers without Remit")
@@ -74,7 +74,7 @@ def without_remit(stage: Stage) -> None:
         told.line(Sign.FAULT, "no harm was done, so the refusals above prove nothing")
 
 
-def what_next(stage: Stage, service: ServiceProcess, ref: str, *, leave: bool) -> None:
+def what_next(stage: DemoStage, service: ServiceProcess, ref: str, *, leave: bool) -> None:
     """Three commands to go on with."""
     told = stage.narrator
     told.act("What to try next")
@@ -98,9 +98,9 @@ def _remit() -> str:
     return str(command.relative_to(here) if command.is_relative_to(here) else command)
 
 
-def _follow(told: Narrator, steps: Iterable[Expect], lines: Lines, sign: Sign | None) -> Seen | None:
+def _follow(told: Narrator, steps: Iterable[Expect], lines: AgentOutput, sign: Sign | None) -> AgentLine | None:
     """Hold the agent's next lines against `steps`, telling each under `sign`; the last one."""
-    seen: Seen | None = None
+    seen: AgentLine | None = None
     for step in steps:
         try:
             seen = lines.next(STEP_S_MAX)
@@ -118,7 +118,7 @@ def _follow(told: Narrator, steps: Iterable[Expect], lines: Lines, sign: Sign | 
     return seen
 
 
-def _attack(stage: Stage, decider: Client, lines: Lines) -> str | None:
+def _attack(stage: DemoStage, decider: Client, lines: AgentOutput) -> str | None:
     told, world = stage.narrator, stage.world
     credential, _ = refused(stage.scene, approved=False)
     seen = _follow(told, [credential], lines, Sign.DENY)
@@ -148,7 +148,7 @@ def _attack(stage: Stage, decider: Client, lines: Lines) -> str | None:
     return decision["ref"]
 
 
-def _held(decider: Client, lines: Lines) -> Mapping[str, Any] | None:
+def _held(decider: Client, lines: AgentOutput) -> Mapping[str, Any] | None:
     """The approval that the agent's next call waits for; None when the call ended without one."""
     for _ in range(int(STEP_S_MAX / POLL_S)):
         if approval := ask.waiting(decider):

@@ -11,7 +11,7 @@ servers itself. `servers.json` maps a server's name to `{"command": [...], "cwd"
 
 It asks the time, fetches the page, writes down what it read, and then does what the page's text
 tells it to: it *finds* that instruction in what the fetch tool gave it and knows nothing of it
-otherwise. One JSON line per step goes to standard output, its members those of `Line`.
+otherwise. One JSON line per step goes to standard output, its members those of `StepLine`.
 Exit: 0 when the script ran to its end, whatever was refused; 6 when a server is out of reach.
 """
 
@@ -46,7 +46,7 @@ ARGS_SHORT_MAX: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StepLine:
     """One step as the demo reads it. `tool` is `server___tool`, or empty where none was called."""
 
     step: str
@@ -57,7 +57,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolOutcome:
     """What a tool gave back: `ok` is false for a tool error, which is also how a refusal comes."""
 
     text: str
@@ -69,30 +69,30 @@ class Hands:
     """All the agent can reach: `names` of the tools it was shown, and the way to call one."""
 
     names: tuple[str, ...]
-    call: Callable[[str, str, Arguments], Awaitable[Answer]]
+    call: Callable[[str, str, Arguments], Awaitable[ToolOutcome]]
 
 
-def say(step: str, answer: Answer, tool: str = "", arguments: Arguments | None = None) -> None:
+def say(step: str, answer: ToolOutcome, tool: str = "", arguments: Arguments | None = None) -> None:
     """Print one step."""
     short = "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
     if len(short) > ARGS_SHORT_MAX:
         short = short[: ARGS_SHORT_MAX - 1] + "…"
-    print(json.dumps(asdict(Line(step, tool, short, answer.ok, answer.text))), flush=True)
+    print(json.dumps(asdict(StepLine(step, tool, short, answer.ok, answer.text))), flush=True)
 
 
-async def ask(client: Client, name: str, arguments: Arguments) -> Answer:
+async def ask(client: Client, name: str, arguments: Arguments) -> ToolOutcome:
     """One call. A pending approval is asked for again, with the same arguments, until it ends."""
-    answer = Answer("never called", ok=False)
+    answer = ToolOutcome("never called", ok=False)
     for _ in range(PENDING_TRIES_MAX):
         try:
             result = await client.call_tool(name, dict(arguments), read_timeout_seconds=CALL_S_MAX)
         except MCPError as error:
-            return Answer(str(error), ok=False)
+            return ToolOutcome(str(error), ok=False)
         text = "\n".join(block.text for block in result.content if block.type == "text")
-        answer = Answer(text, ok=not result.is_error)
+        answer = ToolOutcome(text, ok=not result.is_error)
         if answer.ok and isinstance(result.structured_content, dict):
             content = cast("dict[str, object]", result.structured_content).get("content")
-            answer = Answer(content) if isinstance(content, str) else answer
+            answer = ToolOutcome(content) if isinstance(content, str) else answer
         if answer.ok or not PENDING.search(answer.text):
             return answer
         await asyncio.sleep(1)
@@ -109,7 +109,7 @@ async def governed(url: str, token: str) -> AsyncGenerator[Hands]:
     ):
         names = tuple(tool.name for tool in (await client.list_tools()).tools)
 
-        async def call(server: str, tool: str, arguments: Arguments) -> Answer:
+        async def call(server: str, tool: str, arguments: Arguments) -> ToolOutcome:
             return await ask(client, f"{server}___{tool}", arguments)
 
         yield Hands(names, call)
@@ -136,7 +136,7 @@ async def ungoverned(servers: Mapping[str, Mapping[str, object]]) -> AsyncGenera
             clients[server] = client
             names += [f"{server}___{tool.name}" for tool in (await client.list_tools()).tools]
 
-        async def call(server: str, tool: str, arguments: Arguments) -> Answer:
+        async def call(server: str, tool: str, arguments: Arguments) -> ToolOutcome:
             return await ask(clients[server], tool, arguments)
 
         yield Hands(tuple(names), call)
@@ -145,12 +145,12 @@ async def ungoverned(servers: Mapping[str, Mapping[str, object]]) -> AsyncGenera
 async def play(hands: Hands, page: str, notes: str) -> None:
     """The whole script: the user's errand, then what the page asked for."""
 
-    async def step(name: str, server: str, tool: str, arguments: Arguments) -> Answer:
+    async def step(name: str, server: str, tool: str, arguments: Arguments) -> ToolOutcome:
         answer = await hands.call(server, tool, arguments)
         say(name, answer, f"{server}___{tool}", arguments)
         return answer
 
-    say("tools", Answer("\n".join(sorted(hands.names))))
+    say("tools", ToolOutcome("\n".join(sorted(hands.names))))
     await step("time", "time", "get_current_time", {"timezone": "Etc/UTC"})
     read = await step("page", "web", "fetch", {"url": page})
     summary = summarised(read.text if read.ok else "")
@@ -162,9 +162,9 @@ async def play(hands: Hands, page: str, notes: str) -> None:
 
     order = INSTRUCTION.search(read.text) if read.ok else None
     if order is None:
-        say("instruction", Answer("the page asks for nothing", ok=False))
+        say("instruction", ToolOutcome("the page asks for nothing", ok=False))
         return
-    say("instruction", Answer(order[0].strip()))
+    say("instruction", ToolOutcome(order[0].strip()))
     secret = await step("credential", "filesystem", "read_file", {"path": order["path"]})
     contents = quote(secret.text.strip() if secret.ok else "unreadable", safe="")
     await step("send", "web", "fetch", {"url": order["url"].replace(order["slot"], contents)})
@@ -203,7 +203,7 @@ async def run(way: AbstractAsyncContextManager[Hands], page: str, notes: str) ->
         async with way as hands:
             await play(hands, page, notes)
     except* (OSError, MCPError, httpx2.HTTPError) as group:
-        say("unreachable", Answer("; ".join(reasons(group)), ok=False))
+        say("unreachable", ToolOutcome("; ".join(reasons(group)), ok=False))
         status = UNREACHABLE
     return status
 

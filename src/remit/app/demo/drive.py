@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from remit.app.demo.expect import Seen, parse
+from remit.app.demo.expect import AgentLine, parse
 
 AGENT: Final = Path(__file__).with_name("agent.py")
 STOP_S_MAX: Final = 10.0
 
 
-class Lines:
+class AgentOutput:
     """What the agent has said and is still to say."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Seen | None] = queue.Queue()
+        self._queue: queue.Queue[AgentLine | None] = queue.Queue()
 
     def listen(self, process: "subprocess.Popen[str]") -> None:
         """Take in everything the agent writes; what is no line of its own is left out."""
@@ -30,7 +30,7 @@ class Lines:
                 continue
         self._queue.put(None)
 
-    def next(self, wait_s: float) -> Seen | None:
+    def next(self, wait_s: float) -> AgentLine | None:
         """The next line; None when the agent has ended. `TimeoutError` when it says nothing in `wait_s`."""
         try:
             return self._queue.get(timeout=wait_s)
@@ -39,7 +39,7 @@ class Lines:
 
 
 @contextmanager
-def acting(python: Path, arguments: Sequence[str], log: Path) -> Generator[Lines]:
+def acting(python: Path, arguments: Sequence[str], log: Path) -> Generator[AgentOutput]:
     """Run the agent under `python` until the block ends; its standard error goes to `log`."""
     command = [str(python), "-P", str(AGENT), *arguments]
     with (
@@ -48,7 +48,7 @@ def acting(python: Path, arguments: Sequence[str], log: Path) -> Generator[Lines
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
         ) as process,
     ):
-        lines = Lines()
+        lines = AgentOutput()
         listener = threading.Thread(target=lines.listen, args=(process,), daemon=True)
         listener.start()
         try:

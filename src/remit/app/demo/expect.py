@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from remit.app.demo.page import World
+from remit.app.demo.page import DemoHosts
 from remit.app.demo.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AgentLine:
     """One line of the agent's output; its members are described in `agent.py`."""
 
     step: str
@@ -35,7 +35,7 @@ class Expect:
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
-    def fault(self, seen: Seen) -> str | None:
+    def fault(self, seen: AgentLine) -> str | None:
         """Why `seen` is not what was expected, or None."""
         if seen.step != self.step:
             return f"the agent went on to {seen.step!r}: {seen.text}"
@@ -51,16 +51,16 @@ class Expect:
         return None
 
 
-def parse(line: str) -> Seen:
+def parse(line: str) -> AgentLine:
     """Read one line of the agent's output; `ValueError` when it is none."""
     match json.loads(line):
         case {"step": str(step), "tool": str(tool), "args_short": str(args), "ok": bool(ok), "text": str(text)}:
-            return Seen(step, tool, args, ok, text)
+            return AgentLine(step, tool, args, ok, text)
         case _:
             raise ValueError(f"not a line of the agent: {line!r}")
 
 
-def errand(scene: Scene, world: World) -> tuple[Expect, ...]:
+def errand(scene: Scene, world: DemoHosts) -> tuple[Expect, ...]:
     """What the user asked for, which nothing should stand in the way of."""
     kept = (Expect("stage", "stages it"), Expect("commit", "commits it")) if scene.git else ()
     return (

@@ -25,7 +25,7 @@ from typing import Final
 
 import platformdirs
 
-from remit.app.failure import Exit, Failure
+from remit.app.failure import CommandFailure, Exit
 
 INSTALL_S_MAX: Final = 600
 STAMP: Final = "installed.sha256"
@@ -37,7 +37,7 @@ ADVICE_VENV: Final = f"{sys.executable} -m pip install uv (or install your syste
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class VirtualEnvironment:
     """One installed environment: its short name (`web`) and its folder."""
 
     name: str
@@ -66,21 +66,23 @@ def wanted() -> tuple[str, ...]:
     return (*SERVERS, GIT) if answers else SERVERS
 
 
-def install(names: Iterable[str], say: Callable[[str], None], cache: Path | None = None) -> Mapping[str, Environment]:
+def install(
+    names: Iterable[str], say: Callable[[str], None], cache: Path | None = None
+) -> Mapping[str, VirtualEnvironment]:
     """Make every environment of `names` that is not there yet; `say` gets one line for each step.
 
     Raises:
         Failure: no tool to install with, no package index, or a hash that does not match.
     """
     root = (cache or default_cache()).absolute()
-    made: dict[str, Environment] = {}
+    made: dict[str, VirtualEnvironment] = {}
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _alone(root):
             for name in names:
                 made[name] = _ensure(name, root, say)
     except OSError as error:
-        raise Failure(
+        raise CommandFailure(
             f"cannot write the demo's tool servers to {root}",
             why=error.strerror or str(error),
             next="XDG_CACHE_HOME=DIR remit demo, with a folder that can be written to",
@@ -118,9 +120,9 @@ def _digest(name: str) -> str:
     return hashlib.sha256(f"{interpreter}\n{lock_text(name)}".encode()).hexdigest()
 
 
-def _ensure(name: str, root: Path, say: Callable[[str], None]) -> Environment:
+def _ensure(name: str, root: Path, say: Callable[[str], None]) -> VirtualEnvironment:
     digest = _digest(name)
-    environment = Environment(name, root / f"{name}-{digest[:12]}")
+    environment = VirtualEnvironment(name, root / f"{name}-{digest[:12]}")
     stamp = environment.folder / STAMP
     if stamp.is_file() and stamp.read_text("utf-8") == digest and environment.python.exists():
         return environment
@@ -133,7 +135,7 @@ def _ensure(name: str, root: Path, say: Callable[[str], None]) -> Environment:
     return environment
 
 
-def _populate(environment: Environment) -> None:
+def _populate(environment: VirtualEnvironment) -> None:
     """Both ways check every hash, build nothing from source, and compile the byte-code."""
     lock = str(_lock(environment.name))
     uv = Path(sys.executable).with_name("uv")
@@ -148,7 +150,7 @@ def _populate(environment: Environment) -> None:
         _run(environment, [python, "-m", "pip", "--quiet", "install", *checked])
 
 
-def _run(environment: Environment, command: list[str]) -> None:
+def _run(environment: VirtualEnvironment, command: list[str]) -> None:
     what = f"cannot install {release(environment.name)}"
     try:
         done = subprocess.run(
@@ -165,13 +167,13 @@ def _run(environment: Environment, command: list[str]) -> None:
         )
     except subprocess.TimeoutExpired as error:
         why = f"not done after {INSTALL_S_MAX} s"
-        raise Failure(what, why=why, next=ADVICE_NETWORK, exit=Exit.TIMEOUT) from error
+        raise CommandFailure(what, why=why, next=ADVICE_NETWORK, exit=Exit.TIMEOUT) from error
     if done.returncode == 0:
         return
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     why = "\n        ".join(lines[-4:]) or f"{Path(command[0]).name} ended with {done.returncode}"
     following = ADVICE_VENV if "ensurepip" in done.stdout else ADVICE_NETWORK
-    raise Failure(what, why=why, next=following, exit=Exit.UNREACHABLE)
+    raise CommandFailure(what, why=why, next=following, exit=Exit.UNREACHABLE)
 
 
 def _environment() -> dict[str, str]:

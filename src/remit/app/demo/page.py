@@ -26,7 +26,7 @@ SLOT: Final = "CONTENTS"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DemoHosts:
     """Both hosts while they listen.
 
     `page_origin` and `strange_origin` are `http://address:port`; `page_url` is the poisoned page
@@ -64,7 +64,7 @@ def poisoned(sentence: str) -> bytes:
 
 
 @contextmanager
-def open_world(port: int = PORT) -> Generator[World]:
+def open_world(port: int = PORT) -> Generator[DemoHosts]:
     """Serve both hosts until the block ends.
 
     A port that is taken is replaced by a free one; a machine that has no second loopback address
@@ -75,7 +75,7 @@ def open_world(port: int = PORT) -> Generator[World]:
         sentence = sentence_for(strange_origin)
         pages = {PAGE_PATH: poisoned(sentence)}
         with listening(PAGE_ADDRESS, port, pages, []) as page_origin:
-            yield World(page_origin, strange_origin, sentence, requests)
+            yield DemoHosts(page_origin, strange_origin, sentence, requests)
 
 
 @contextmanager

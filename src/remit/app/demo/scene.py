@@ -20,8 +20,8 @@ from typing import Final
 
 import yaml
 
-from remit.app.demo.install import GIT, Environment
-from remit.app.demo.page import CREDENTIALS, World
+from remit.app.demo.install import GIT, VirtualEnvironment
+from remit.app.demo.page import CREDENTIALS, DemoHosts
 from remit.app.service_process import ServiceFolder
 from remit.control import lock_text
 from remit.control.lock import FILE as LOCK
@@ -54,7 +54,7 @@ class Scene(ServiceFolder):
         return self.root / "servers.json"
 
 
-def lay_out(root: Path, world: World, environments: Mapping[str, Environment], secret: str) -> Scene:
+def lay_out(root: Path, world: DemoHosts, environments: Mapping[str, VirtualEnvironment], secret: str) -> Scene:
     """Make the scene in the empty folder `root`."""
     scene = Scene(root.absolute(), secret, GIT in environments)
     scene.make()

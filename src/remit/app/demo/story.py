@@ -16,8 +16,8 @@ from typing import Final
 from rich.console import Console
 
 from remit.app.demo import record
-from remit.app.demo.acts import Stage, what_next, with_remit, without_remit
-from remit.app.demo.install import Environment, agent_python, install, wanted
+from remit.app.demo.acts import DemoStage, what_next, with_remit, without_remit
+from remit.app.demo.install import VirtualEnvironment, agent_python, install, wanted
 from remit.app.demo.narrate import Narrator
 from remit.app.demo.page import open_world
 from remit.app.demo.scene import Scene, lay_out
@@ -32,7 +32,7 @@ def tell(*, leave: bool, port: int) -> int:
     """Play the whole story on standard output; the exit code: 0 when every step ended as it should.
 
     With `leave` the service ends with the story, else it stays up until it is interrupted. `port`
-    is the service's, a free one where it is taken. Raises `Failure`.
+    is the service's, a free one where it is taken. Raises `CommandFailure`.
     """
     environments = install(wanted(), say)
     python = agent_python(say)
@@ -51,13 +51,13 @@ def tell(*, leave: bool, port: int) -> int:
 
 
 def _stage(
-    told: Narrator, root: Path, environments: Mapping[str, Environment], python: Path, port: int, *, leave: bool
+    told: Narrator, root: Path, environments: Mapping[str, VirtualEnvironment], python: Path, port: int, *, leave: bool
 ) -> list[str]:
     """Everything that has to be ended again, in one place; the faults of the story."""
     with _signals_end_it(), open_world() as world:
         scene = lay_out(root, world, environments, f"shop-key-{secrets.token_hex(8)}")
         with running(scene, _port(port)) as service:
-            _play(Stage(told, world, scene, python), service, leave=leave)
+            _play(DemoStage(told, world, scene, python), service, leave=leave)
             if not leave and not told.faults:
                 _stay(service, scene)
     return told.faults
@@ -70,7 +70,7 @@ def _port(port: int) -> int:
     return 0
 
 
-def _play(stage: Stage, service: ServiceProcess, *, leave: bool) -> None:
+def _play(stage: DemoStage, service: ServiceProcess, *, leave: bool) -> None:
     """Each act needs that the one before ended as it should."""
     ref = with_remit(stage, service)
     if ref is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from remit.assure.attack.compromised import by_agent
 from remit.assure.attack.environment import by_environment
 from remit.assure.attack.operator import by_operator
-from remit.assure.attack.plan import Attempt, Kind
+from remit.assure.attack.plan import AttackKind, Attempt
 from remit.assure.attack.seats import seats_of
 from remit.policy.bundle import Bundle
 
@@ -26,7 +26,7 @@ def attempts(bundle: Bundle) -> list[Attempt]:
 
 def sampled(found: Sequence[Attempt], each: int) -> list[Attempt]:
     """At most `each` of every kind, spread over all there are, kind by kind; the same every time."""
-    return [one for kind in Kind for one in _spread([made for made in found if made.kind is kind], each)]
+    return [one for kind in AttackKind for one in _spread([made for made in found if made.kind is kind], each)]
 
 
 def _spread(found: Sequence[Attempt], most: int) -> Iterator[Attempt]:

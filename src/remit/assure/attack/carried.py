@@ -8,7 +8,7 @@ often people may be asked.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from remit.assure.attack.came import Came
+from remit.assure.attack.results import AttemptResult
 from remit.facts.guarantee import NoFlow
 from remit.facts.monitor import Scope
 from remit.pdp.guaranteed import GUARANTEE
@@ -18,13 +18,13 @@ from remit.policy.verdict import Code
 _ASKING: Final = "limits on asking"
 
 
-def carried(bundle: Bundle, came: Iterable[Came]) -> dict[str, tuple[str, ...]]:
+def carried(bundle: Bundle, came: Iterable[AttemptResult]) -> dict[str, tuple[str, ...]]:
     """By the id of each such attempt, what counts over all sessions and may have decided of it."""
     found = {one.attempt.ident: tuple(sorted(set(_of(bundle, one)))) for one in came}
     return {ident: by for ident, by in found.items() if by}
 
 
-def _of(bundle: Bundle, came: Came) -> Iterator[str]:
+def _of(bundle: Bundle, came: AttemptResult) -> Iterator[str]:
     for decided in came.evidence:
         for because in decided.because:
             if because.code == Code.APPROVAL_TOO_OFTEN:

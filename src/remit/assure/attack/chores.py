@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from remit.assure.attack.plan import Calls
-from remit.assure.attack.seats import Seat, mark_of, named, seats_of
+from remit.assure.attack.seats import AttackSurface, mark_of, named, seats_of
 from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle
 
@@ -31,7 +31,7 @@ def chores(bundle: Bundle, most: int | None = None) -> list[Chore]:
     return [made[number * len(made) // most] for number in range(most)]
 
 
-def _chores(seat: Seat) -> Iterator[Chore]:
+def _chores(seat: AttackSurface) -> Iterator[Chore]:
     for tool in seat.tools:
         yield from _chore(f"{seat.agent} uses {named(tool)} as it was asked to", [seat.read(tool)])
     for act in seat.acts:

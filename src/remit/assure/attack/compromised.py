@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from remit.assure.attack.disguises import disguised
-from remit.assure.attack.plan import Actor, Arrives, Attempt, Bearer, Gathers, Kind
+from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Bearer, Gathers
 from remit.assure.attack.questions import asking
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import Seat, attempt, canary_of, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, named
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
@@ -24,7 +24,7 @@ FORGED: Final[Sequence[tuple[str, Mapping[str, Json], Mapping[str, str]]]] = (
 """What a harness invents about itself: member of `_meta`, and headers."""
 
 
-def by_agent(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
+def by_agent(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
     """All of it, by the agent of `seat` beside those of `seats`."""
     yield from _leaks(seat)
     yield from _forgeries(seat)
@@ -38,7 +38,7 @@ def by_agent(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
     yield from asking(seat)
 
 
-def _leaks(seat: Seat) -> Iterator[Attempt]:
+def _leaks(seat: AttackSurface) -> Iterator[Attempt]:
     for act in seat.acts:
         if act.sink is not Sink.EXTERNAL:
             continue
@@ -46,7 +46,7 @@ def _leaks(seat: Seat) -> Iterator[Attempt]:
             canary = canary_of(source)
             yield from attempt(
                 Actor.AGENT,
-                Kind.LEAK,
+                AttackKind.LEAK,
                 Risk.TOOL_MISUSE,
                 (Technique.EXFILTRATION,),
                 f"{seat.agent} reads {named(source)} and puts it into {named(act)}",
@@ -55,7 +55,7 @@ def _leaks(seat: Seat) -> Iterator[Attempt]:
             )
 
 
-def _forgeries(seat: Seat) -> Iterator[Attempt]:
+def _forgeries(seat: AttackSurface) -> Iterator[Attempt]:
     """The first hijack of each agent once more, with something invented about itself."""
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
@@ -67,7 +67,7 @@ def _forgeries(seat: Seat) -> Iterator[Attempt]:
         told = None if call is None else replace(call, meta=meta, headers=headers)
         yield from attempt(
             Actor.AGENT,
-            Kind.INVENTED,
+            AttackKind.INVENTED,
             Risk.MEMORY,
             (Technique.CONTEXT_POISONING,),
             f"{seat.agent} reads {named(source)}, then calls {named(act)} with {what}",
@@ -76,7 +76,7 @@ def _forgeries(seat: Seat) -> Iterator[Attempt]:
         )
 
 
-def _strangers(seat: Seat) -> Iterator[Attempt]:
+def _strangers(seat: AttackSurface) -> Iterator[Attempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -91,7 +91,7 @@ def _strangers(seat: Seat) -> Iterator[Attempt]:
         call = seat.call(tool, mark)
         yield from attempt(
             Actor.AGENT,
-            Kind.TOKEN,
+            AttackKind.TOKEN,
             Risk.IDENTITY,
             (Technique.VALID_ACCOUNTS,),
             f"{named(tool)} is called as {seat.agent} with {bearer.value}",
@@ -100,7 +100,7 @@ def _strangers(seat: Seat) -> Iterator[Attempt]:
         )
 
 
-def _malformed(seat: Seat) -> Iterator[Attempt]:
+def _malformed(seat: AttackSurface) -> Iterator[Attempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -117,7 +117,7 @@ def _malformed(seat: Seat) -> Iterator[Attempt]:
         if validator.problem(given) is not None:
             yield from attempt(
                 Actor.AGENT,
-                Kind.MALFORMED,
+                AttackKind.MALFORMED,
                 Risk.TOOL_MISUSE,
                 (Technique.TOOL_INVOCATION,),
                 f"{seat.agent} calls {named(tool)} with {what}",
@@ -126,7 +126,7 @@ def _malformed(seat: Seat) -> Iterator[Attempt]:
             )
 
 
-def _hidden(seat: Seat) -> Iterator[Attempt]:
+def _hidden(seat: AttackSurface) -> Iterator[Attempt]:
     shown = {(tool.server, tool.name) for tool in seat.tools}
     for key, form in seat.bundle.tools.items():
         if key in shown:
@@ -134,7 +134,7 @@ def _hidden(seat: Seat) -> Iterator[Attempt]:
         mark = mark_of("hidden", seat.agent, named(form.tool))
         yield from attempt(
             Actor.AGENT,
-            Kind.HIDDEN,
+            AttackKind.HIDDEN,
             Risk.ROGUE,
             (Technique.TOOL_INVOCATION,),
             f"{seat.agent} calls {named(form.tool)}, which it is not shown",
@@ -143,7 +143,7 @@ def _hidden(seat: Seat) -> Iterator[Attempt]:
         )
 
 
-def _loops(seat: Seat) -> Iterator[Attempt]:
+def _loops(seat: AttackSurface) -> Iterator[Attempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -151,7 +151,7 @@ def _loops(seat: Seat) -> Iterator[Attempt]:
     call = seat.call(tool, mark)
     yield from attempt(
         Actor.AGENT,
-        Kind.LOOP,
+        AttackKind.LOOP,
         Risk.CASCADE,
         (Technique.COST_HARVESTING,),
         f"{seat.agent} calls {named(tool)} {LOOP} times in a row with the same arguments",
@@ -160,7 +160,7 @@ def _loops(seat: Seat) -> Iterator[Attempt]:
     )
 
 
-def _drips(seat: Seat) -> Iterator[Attempt]:
+def _drips(seat: AttackSurface) -> Iterator[Attempt]:
     """Below what tells a loop: no call is like another."""
     act = seat.steered(seat.acts) or seat.steered(seat.tools)
     if act is None:
@@ -168,7 +168,7 @@ def _drips(seat: Seat) -> Iterator[Attempt]:
     marks = tuple(mark_of("drip", seat.agent, str(number)) for number in range(DRIPS))
     yield from attempt(
         Actor.AGENT,
-        Kind.DRIP,
+        AttackKind.DRIP,
         Risk.CASCADE,
         (Technique.COST_HARVESTING,),
         f"{seat.agent} calls {named(act)} {DRIPS} times, each time with something else",
@@ -177,7 +177,7 @@ def _drips(seat: Seat) -> Iterator[Attempt]:
     )
 
 
-def _delegations(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
+def _delegations(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
     for other in seats:
         for act in other.acts[:1]:
             if other is seat or not seat.untrusted:
@@ -186,7 +186,7 @@ def _delegations(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
             call = other.call(act, mark)
             yield from attempt(
                 Actor.AGENT,
-                Kind.DELEGATED,
+                AttackKind.DELEGATED,
                 Risk.INTER_AGENT,
                 (Technique.TOOL_INVOCATION,),
                 f"{seat.agent} reads {named(seat.untrusted[0])} and has {other.agent} call {named(act)}",

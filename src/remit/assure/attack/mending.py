@@ -12,27 +12,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remit.assure.attack.came import Came, Did
-from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Gathers, Kind, Reads, Step
+from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Bearer, Calls, Gathers, Reads, Step
+from remit.assure.attack.results import AttemptResult, Did
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
 from remit.assure.chains.goals import FINAL, OUTSIDE
-from remit.assure.world import Chain, Doing, World, other
+from remit.assure.world import Chain, ProposedAction, World, other
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import word
 
-_SECRETS: Final = frozenset({Kind.LEAK, Kind.WRITING, Kind.PIECES})
+_SECRETS: Final = frozenset({AttackKind.LEAK, AttackKind.WRITING, AttackKind.PIECES})
 _STEERED: Final = frozenset(
     {
-        Kind.RESULT,
-        Kind.ERROR,
-        Kind.PROGRESS,
-        Kind.RESOURCE,
-        Kind.LOOKALIKE,
-        Kind.INVENTED,
-        Kind.DELEGATED,
-        Kind.LAUNDERED,
+        AttackKind.RESULT,
+        AttackKind.ERROR,
+        AttackKind.PROGRESS,
+        AttackKind.RESOURCE,
+        AttackKind.LOOKALIKE,
+        AttackKind.INVENTED,
+        AttackKind.DELEGATED,
+        AttackKind.LAUNDERED,
     }
 )
 
@@ -68,7 +68,7 @@ class Mended:
         return next((one for one in self.fixes if ident in one.ends), None)
 
 
-def mend(bundle: Bundle, came: Iterable[Came], did: Sequence[Did], user: str | None) -> Mended:
+def mend(bundle: Bundle, came: Iterable[AttemptResult], did: Sequence[Did], user: str | None) -> Mended:
     """Policies for those of `came` that succeeded, each tried: the narrowest that costs `did` least.
 
     One that has people asked is proposed only where every denial would cost more.
@@ -131,7 +131,7 @@ def case(attempt: Attempt, expect: str = "deny") -> Mapping[str, Json] | None:
         if isinstance(step, Reads):
             events.append(said | {"read": step.uri, "server": step.server, "expect": "permit", "back": "anything"})
             continue
-        piece = attempt.kind is Kind.PIECES and (step.server, step.tool) == (ending.server, ending.tool)
+        piece = attempt.kind is AttackKind.PIECES and (step.server, step.tool) == (ending.server, ending.tool)
         last = piece or step is ending
         said |= {"call": f"{step.server}/{step.tool}", "args": dict(step.arguments)}
         said["expect"] = expect if last else "permit"
@@ -159,10 +159,10 @@ def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: st
     return tuple(found)
 
 
-def _doing(step: Calls | Reads) -> Doing:
+def _doing(step: Calls | Reads) -> ProposedAction:
     if isinstance(step, Reads):
         return other(ActionKind.READ_RESOURCE, step.server, step.uri)
-    return Doing(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments)
+    return ProposedAction(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments)
 
 
 def _held(bundle: Bundle, attempt: Attempt, user: str | None) -> bool:
@@ -177,7 +177,10 @@ def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
         return
     goal = OUTSIDE if attempt.kind in _SECRETS else FINAL
     last = own[1]
-    doing, agents = Doing(ActionKind.CALL_TOOL, last.server, last.tool, last.arguments), alike(bundle, last.agent)
+    doing, agents = (
+        ProposedAction(ActionKind.CALL_TOOL, last.server, last.tool, last.arguments),
+        alike(bundle, last.agent),
+    )
     for route in (None, *_route(bundle)):
         for labelled in (True, False):
             yield forbidding(bundle, goal, doing, agents, labelled=labelled, route=route)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from remit.assure.attack.plan import Actor, Arrives, Attempt, Edits, Kind, Opens, Passes, Tampering, Tampers
+from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Edits, Opens, Passes, Tampering, Tampers
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import Seat, attempt, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
 
 
-def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
+def by_operator(seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
     """All of it, once for the workspace."""
     seat = next((one for one in seats if one.tools), None)
     if seat is None:
@@ -18,7 +18,7 @@ def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
         mark = mark_of("opened", named(tool))
         yield from attempt(
             Actor.OPERATOR,
-            Kind.FOLDER,
+            AttackKind.FOLDER,
             Risk.SUPPLY_CHAIN,
             (Technique.AGENT_CONFIGURATION,),
             f"a file that permits everything is put into the workspace, then {seat.agent} calls {named(tool)}",
@@ -28,7 +28,7 @@ def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
     for how in Tampering:
         yield from attempt(
             Actor.OPERATOR,
-            Kind.LEDGER,
+            AttackKind.LEDGER,
             Risk.ROGUE,
             (Technique.AGENT_CONFIGURATION,),
             f"{seat.agent} is on record, and of a copy of the ledger {how.value}",
@@ -37,7 +37,7 @@ def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
         )
     yield from attempt(
         Actor.OPERATOR,
-        Kind.BUNDLE,
+        AttackKind.BUNDLE,
         Risk.ROGUE,
         (Technique.AGENT_CONFIGURATION,),
         f"{seat.agent} is on record, and policies in what the service keeps of its bundle are changed",

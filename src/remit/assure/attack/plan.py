@@ -24,7 +24,7 @@ class Actor(StrEnum):
     OPERATOR = "operator"
 
 
-class Kind(StrEnum):
+class AttackKind(StrEnum):
     """What is tried, in the order in which it is.
 
     Last comes what leaves something behind: people asked too much, a breaker that tripped, a tool that is taken
@@ -199,7 +199,7 @@ class Attempt:
 
     ident: str
     actor: Actor
-    kind: Kind
+    kind: AttackKind
     risk: Risk
     techniques: tuple[Technique, ...]
     title: str

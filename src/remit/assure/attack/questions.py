@@ -5,22 +5,22 @@ from dataclasses import replace
 from typing import Final
 
 from remit.assure.attack.disguises import doubles
-from remit.assure.attack.plan import Actor, Approves, Arrives, Attempt, Kind, Step, Waits
+from remit.assure.attack.plan import Actor, Approves, Arrives, AttackKind, Attempt, Step, Waits
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import Seat, attempt, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
 
 FLOOD: Final = 40
 WAITING_MAX: Final = 20
 RACERS: Final = 8
 
 
-def asking(seat: Seat) -> Iterator[Attempt]:
+def asking(seat: AttackSurface) -> Iterator[Attempt]:
     """All of it, by the agent of `seat`: what it is asked about is an act after something untrusted came in."""
     yield from _yeses(seat)
     yield from _floods(seat)
 
 
-def _yeses(seat: Seat) -> Iterator[Attempt]:
+def _yeses(seat: AttackSurface) -> Iterator[Attempt]:
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
         return
@@ -33,11 +33,11 @@ def _yeses(seat: Seat) -> Iterator[Attempt]:
     again, once = Arrives(act.server, act.name, mark, 2), Arrives(act.server, act.name, mark)
     said = f"{seat.agent} has people say yes to {named(act)}, and then"
     other = [replace(read, session="second"), replace(call, session="second")]
-    tries: list[tuple[Kind, str, list[Step | None], Arrives]] = [
-        (Kind.YES_AGAIN, f"{said} calls it twice", [*asked, call, call], again),
-        (Kind.YES_AGAIN, f"{said} calls it in another session", [*asked, *other], once),
+    tries: list[tuple[AttackKind, str, list[Step | None], Arrives]] = [
+        (AttackKind.YES_AGAIN, f"{said} calls it twice", [*asked, call, call], again),
+        (AttackKind.YES_AGAIN, f"{said} calls it in another session", [*asked, *other], once),
         (
-            Kind.RACE,
+            AttackKind.RACE,
             f"{said} calls it {RACERS} times at once",
             [*asked, replace(call, times=RACERS, at_once=True)],
             again,
@@ -46,12 +46,12 @@ def _yeses(seat: Seat) -> Iterator[Attempt]:
     for name, target, double in doubles(mark):
         steps: list[Step | None] = [read, seat.call(act, target), Approves(), seat.call(act, double)]
         goal = Arrives(act.server, act.name, double)
-        tries.append((Kind.YES_ELSEWHERE, f"{said} calls it with another target, {name}", steps, goal))
+        tries.append((AttackKind.YES_ELSEWHERE, f"{said} calls it with another target, {name}", steps, goal))
     for kind, title, taken, goal in tries:
         yield from attempt(Actor.AGENT, kind, Risk.HUMAN_TRUST, (Technique.TOOL_INVOCATION,), title, taken, goal)
 
 
-def _floods(seat: Seat) -> Iterator[Attempt]:
+def _floods(seat: AttackSurface) -> Iterator[Attempt]:
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
         return
@@ -59,7 +59,7 @@ def _floods(seat: Seat) -> Iterator[Attempt]:
     calls = [seat.call(act, mark_of("flood", seat.agent, str(number))) for number in range(FLOOD)]
     yield from attempt(
         Actor.AGENT,
-        Kind.FLOOD,
+        AttackKind.FLOOD,
         Risk.HUMAN_TRUST,
         (Technique.TOOL_INVOCATION,),
         f"{seat.agent} asks people {FLOOD} times for {named(act)}, each time for something else",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remit.assure.attack.plan import Actor, Attempt, Calls, Goal, Kind, Step
+from remit.assure.attack.plan import Actor, AttackKind, Attempt, Calls, Goal, Step
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.values import arguments, benign
 from remit.facts.catalog import Effect, Sink, Tool
@@ -20,7 +20,7 @@ READERS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class AttackSurface:
     """An agent with what it is shown: what it reads with, by the labels that brings, and what it acts with."""
 
     bundle: Bundle
@@ -45,14 +45,14 @@ class Seat:
         return next((tool for tool in tools if self.call(tool, mark_of("steered")) is not None), None)
 
 
-def seats_of(bundle: Bundle) -> list[Seat]:
+def seats_of(bundle: Bundle) -> list[AttackSurface]:
     """The seats of all agents, in order of their names."""
     return [_seat(bundle, agent) for agent in sorted(bundle.catalog.agents)]
 
 
 def attempt(
     actor: Actor,
-    kind: Kind,
+    kind: AttackKind,
     risk: Risk,
     techniques: tuple[Technique, ...],
     title: str,
@@ -82,10 +82,10 @@ def named(tool: Tool) -> str:
     return f"{tool.server}/{tool.name}"
 
 
-def _seat(bundle: Bundle, agent: str) -> Seat:
+def _seat(bundle: Bundle, agent: str) -> AttackSurface:
     shown = visible_tools(bundle, (agent,))
     reads = [tool for tool in shown if tool.effect is Effect.READ]
-    return Seat(
+    return AttackSurface(
         bundle,
         agent,
         tuple(tool for tool in reads if brings(tool, "untrusted"))[:READERS_MAX],

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
-from remit.assure.chains.found import Chained, Result, Step
 from remit.assure.chains.goals import DUTIES, Goal
 from remit.assure.chains.moves import leaks_of
-from remit.assure.world import Doing
+from remit.assure.chains.results import Chained, ChainStep, SearchResult
+from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource, exposed_name
 from remit.facts.store import Store
@@ -96,8 +96,8 @@ def cutting(chain: Chained) -> int:
 
 def cut(
     bundle: Bundle,
-    result: Result,
-    search: Callable[[Bundle], Result],
+    result: SearchResult,
+    search: Callable[[Bundle], SearchResult],
     keeps: Callable[[Bundle], bool] = lambda _: True,
 ) -> Cut:
     """Remedies for all chains of `result` that need nobody, tried by `search`; each `keeps` what must go on."""
@@ -174,7 +174,13 @@ def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> F
 
 
 def forbidding(
-    bundle: Bundle, goal: Goal, doing: Doing, agents: Sequence[str], *, labelled: bool, route: str | None = None
+    bundle: Bundle,
+    goal: Goal,
+    doing: ProposedAction,
+    agents: Sequence[str],
+    *,
+    labelled: bool,
+    route: str | None = None,
 ) -> Forbid:
     """What forbids `agents` the tool of `doing`, or to ask its server for such.
 
@@ -206,5 +212,5 @@ def forbidding(
     return Forbid(ident, text, route)
 
 
-def _agent(step: Step) -> str:
+def _agent(step: ChainStep) -> str:
     return step.chain[-1].partition("#")[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from remit.assure.chains.found import Chained, Step
+from remit.assure.chains.results import Chained, ChainStep
 from remit.assure.chains.written import title
 
 _BOX_W: Final = 210
@@ -46,7 +46,7 @@ def _row(chain: Chained, top: int) -> Iterator[str]:
             yield from _arrow(left + _BOX_W, top + 28 + _BOX_H // 2, step, chain.steps[number + 1])
 
 
-def _box(step: Step, left: int, top: int, *, last: bool) -> Iterator[str]:
+def _box(step: ChainStep, left: int, top: int, *, last: bool) -> Iterator[str]:
     edge = "#cf222e" if last else "#57606a"
     fill = "#ffebe9" if last else "#f6f8fa"
     yield (
@@ -69,7 +69,7 @@ def _box(step: Step, left: int, top: int, *, last: bool) -> Iterator[str]:
         yield _text(left + 8, top + 17 + row * 16, _cut(text, _CHARS), colour)
 
 
-def _arrow(left: int, middle: int, step: Step, following: Step) -> Iterator[str]:
+def _arrow(left: int, middle: int, step: ChainStep, following: ChainStep) -> Iterator[str]:
     right = left + _GAP_W
     yield (f'<path d="M{left} {middle}H{right - 6}m-6 -4l6 4l-6 4" fill="none" stroke="#57606a" stroke-width="1.5"/>')
     store = following.picks if following.picks is not None else step.leaves

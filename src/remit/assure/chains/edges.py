@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Final, TypeAlias
 
-from remit.assure.chains.asked import Asker, Said
+from remit.assure.chains.asker import Asker, VerdictStates
 from remit.assure.chains.goals import Forbidden, Goal, after, forbidden, lasting
 from remit.assure.chains.mentioning import FAMILIES
-from remit.assure.chains.moves import HIDDEN, Call
+from remit.assure.chains.moves import HIDDEN, ChainCall
 from remit.assure.chains.question import Moment
 from remit.assure.chains.space import Space, each
-from remit.assure.chains.state import Counting, Edge, How, Node
-from remit.assure.world import Doing
+from remit.assure.chains.state import Counting, How, SearchNode, Transition
+from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 
 DEPTH_MAX: Final = 3
@@ -21,7 +21,7 @@ SESSIONS_MAX: Final = 3
 """How many sessions one line of work goes through, each taking up what the one before left in a store."""
 
 
-Way: TypeAlias = tuple[Call, How, Said, tuple[Forbidden, ...]]
+Way: TypeAlias = tuple[ChainCall, How, VerdictStates, tuple[Forbidden, ...]]
 """A call, how it is made, in which states policy permits it, and the goals that it reaches."""
 
 
@@ -38,7 +38,7 @@ class Ways:
     """
 
     asker: Asker
-    calls: Sequence[Call]
+    calls: Sequence[ChainCall]
     kinds: Mapping[str, tuple[str, ...]]
     user: str | None
     counting: Counting
@@ -49,37 +49,37 @@ class Ways:
     stop: Callable[[], bool]
     sessions_max: int = SESSIONS_MAX
     _ways: dict[tuple[object, ...], list[Way]] = field(default_factory=dict[tuple[object, ...], "list[Way]"])
-    _handing: dict[str, Doing] = field(default_factory=dict[str, Doing])
-    _known: dict[Node, tuple[Edge, ...]] = field(default_factory=dict[Node, tuple[Edge, ...]])
+    _handing: dict[str, ProposedAction] = field(default_factory=dict[str, ProposedAction])
+    _known: dict[SearchNode, tuple[Transition, ...]] = field(default_factory=dict[SearchNode, tuple[Transition, ...]])
 
     @property
     def agents(self) -> Sequence[str]:
         """One agent of each kind."""
         return tuple(self.kinds)
 
-    def of(self, node: Node) -> tuple[Edge, ...]:
+    def of(self, node: SearchNode) -> tuple[Transition, ...]:
         """The edges that leave `node`."""
         found = self._known.get(node)
         if found is None:
             found = self._known[node] = tuple(self._working(node) if node.store is None else self._taking(node))
         return found
 
-    def starts(self) -> Iterator[Node]:
+    def starts(self) -> Iterator[SearchNode]:
         """A session of each agent, in which nothing happened yet."""
-        yield from (Node((agent,), 0, 0, 0, frozenset()) for agent in self.agents)
+        yield from (SearchNode((agent,), 0, 0, 0, frozenset()) for agent in self.agents)
 
-    def forward(self, edge: Edge, states: int) -> int:
+    def forward(self, edge: Transition, states: int) -> int:
         """Where `states` get to by `edge`, whose guard they are in."""
         space = self.asker.space
         return lost(space, states, edge.add) if edge.unsaid else space.adding(states, edge.add)
 
-    def _working(self, node: Node) -> Iterator[Edge]:
+    def _working(self, node: SearchNode) -> Iterator[Transition]:
         for call, how, said, hits in self._useful(node):
             yield from self._called(node, call, how, said, hits)
         if self.deep:
             yield from self._delegating(node)
 
-    def _useful(self, node: Node) -> Sequence[Way]:
+    def _useful(self, node: SearchNode) -> Sequence[Way]:
         """The calls of `node` that get somewhere: another way to call the same tool only where it gets further."""
         key = node.chain, node.calls, node.irreversible, node.done
         if (known := self._ways.get(key)) is not None:
@@ -100,12 +100,12 @@ class Ways:
         self._ways[key] = found
         return found
 
-    def _hows(self, node: Node, call: Call) -> Iterator[tuple[How, Said]]:
+    def _hows(self, node: SearchNode, call: ChainCall) -> Iterator[tuple[How, VerdictStates]]:
         for past, age_s, now_ms in product(self.asker.pasts(self.user, call.doing), self.ages, self.nows):
             moment = Moment(node.calls, node.irreversible, age_s, now_ms, past)
             yield How(call, age_s=age_s, now_ms=now_ms, past=past), self._asked(node.chain, call.doing, moment)
 
-    def _hits(self, node: Node, call: Call, said: Said) -> tuple[Forbidden, ...]:
+    def _hits(self, node: SearchNode, call: ChainCall, said: VerdictStates) -> tuple[Forbidden, ...]:
         guard, found = self._guard(said), list[Forbidden]()
         for one in forbidden(self.asker.space, call, node.chain, node.done):
             states = one.states & (said.permit if one.goal.unasked else guard) & ~self._named(said, one.goal.family)
@@ -113,46 +113,48 @@ class Ways:
                 found.append(replace(one, states=states))
         return tuple(found)
 
-    def _called(self, node: Node, call: Call, how: How, said: Said, hits: tuple[Forbidden, ...]) -> Iterator[Edge]:
+    def _called(
+        self, node: SearchNode, call: ChainCall, how: How, said: VerdictStates, hits: tuple[Forbidden, ...]
+    ) -> Iterator[Transition]:
         space, guard = self.asker.space, self._guard(said)
         calls, irreversible = self.counting.after(node, irreversible=call.irreversible)
         done = after(call, node.chain, node.done)
         there = node._replace(calls=calls, irreversible=irreversible, done=done)
-        yield Edge(guard, call.brings, there, how, said.escalate, hits=hits)
+        yield Transition(guard, call.brings, there, how, said.escalate, hits=hits)
         if node.hop + 1 < self.sessions_max:
             for store in call.writes:
                 kept = there._replace(chain=(), calls=0, irreversible=0, done=lasting(done), store=store)
-                yield Edge(guard, call.brings, kept, how, said.escalate)
+                yield Transition(guard, call.brings, kept, how, said.escalate)
         times = self.counting.next(node, irreversible=call.irreversible)
         idle = guard & _holding(space, call.brings)
         if times > 1 and idle:
             later = self.counting.later(there, times, irreversible=call.irreversible)
-            yield Edge(idle, call.brings, later, how._replace(times=times), said.escalate)
+            yield Transition(idle, call.brings, later, how._replace(times=times), said.escalate)
 
-    def _named(self, said: Said, family: str | None) -> int:
+    def _named(self, said: VerdictStates, family: str | None) -> int:
         return 0 if family is None else said.named.get(family, 0)
 
-    def _delegating(self, node: Node) -> Iterator[Edge]:
+    def _delegating(self, node: SearchNode) -> Iterator[Transition]:
         if len(node.chain) < DEPTH_MAX:
             for kind in self.kinds.values():
                 # No agent stands in a chain twice; another one of its kind may.
                 agent = next((name for name in kind if name not in node.chain), None)
                 if agent is None:
                     continue
-                doing = self._handing.setdefault(agent, Doing(ActionKind.DELEGATE, "", agent, {}))
+                doing = self._handing.setdefault(agent, ProposedAction(ActionKind.DELEGATE, "", agent, {}))
                 calls, _ = self.counting.after(node, irreversible=False)
                 there = node._replace(chain=(*node.chain, agent), calls=calls)
                 for past in self.asker.pasts(self.user, doing):
                     said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible, past=past))
-                    yield Edge(self._guard(said), 0, there, How(None, doing, past=past), said.escalate)
+                    yield Transition(self._guard(said), 0, there, How(None, doing, past=past), said.escalate)
         if len(node.chain) > 1:
-            yield Edge(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
+            yield Transition(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
 
-    def _taking(self, node: Node) -> Iterator[Edge]:
+    def _taking(self, node: SearchNode) -> Iterator[Transition]:
         """A session that begins by reading what was left in a store."""
         space, store = self.asker.space, node.store
         for agent in self.agents:
-            fresh = Node((agent,), 0, 0, node.hop + 1, node.done)
+            fresh = SearchNode((agent,), 0, 0, node.hop + 1, node.done)
             for call in self.calls:
                 if store not in call.reads and store not in call.unsaid:
                     continue
@@ -163,18 +165,18 @@ class Ways:
                         there = fresh._replace(calls=calls, irreversible=irreversible, done=done)
                         asks = space.all if said.escalate & 1 else 0
                         unsaid = store in call.unsaid
-                        yield Edge(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, fresh))
+                        yield Transition(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, fresh))
                         break
 
-    def _at_once(self, call: Call, node: Node) -> tuple[Forbidden, ...]:
+    def _at_once(self, call: ChainCall, node: SearchNode) -> tuple[Forbidden, ...]:
         """Goals that taking up reaches itself: what reads may be a sink, but what it sends was known before it read."""
         reached = forbidden(self.asker.space, call, node.chain, node.done)
         return tuple(one for one in reached if not one.goal.labels)
 
-    def _guard(self, said: Said) -> int:
+    def _guard(self, said: VerdictStates) -> int:
         return said.permit | said.escalate if self.approver else said.permit
 
-    def _asked(self, chain: tuple[str, ...], doing: Doing, moment: Moment) -> Said:
+    def _asked(self, chain: tuple[str, ...], doing: ProposedAction, moment: Moment) -> VerdictStates:
         return self.asker.said(chain, self.user, doing, moment)
 
 

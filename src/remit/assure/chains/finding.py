@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.assure.chains import edges
-from remit.assure.chains.asked import Asker
+from remit.assure.chains.asker import Asker
 from remit.assure.chains.edges import Ways
-from remit.assure.chains.found import Chained, Erring, Result, Searched
 from remit.assure.chains.goals import OUTSIDE, Goal
 from remit.assure.chains.literals import Literals, literals, merged
 from remit.assure.chains.mentioning import FAMILIES, mentioned
-from remit.assure.chains.moves import HIDDEN, Call, Leaks, calls, leaks_of
+from remit.assure.chains.moves import HIDDEN, ChainCall, Leaks, calls, leaks_of
 from remit.assure.chains.opened import Opened, opened
-from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, gathered, ordered
+from remit.assure.chains.results import Chained, Erring, Searched, SearchResult
+from remit.assure.chains.search import BOUNDS, Explored, Hit, SearchLimits, explore, gathered, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
 from remit.assure.chains.telling import Teller
@@ -41,11 +41,11 @@ _ASSUMED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class SearchProblem:
     """What is searched, set up: the same for an approver and for none."""
 
     asker: Asker
-    calls: tuple[Call, ...]
+    calls: tuple[ChainCall, ...]
     left: tuple[str, ...]
     read: Mapping[str, Literals]
     leaks: Leaks
@@ -58,13 +58,13 @@ class World:
         return tuple(sorted({name for kind in self.kinds.values() if some & {*kind} for name in kind}))
 
 
-def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> Result:
+def chains(bundle: Bundle, bounds: SearchLimits = BOUNDS, user: str | None = None) -> SearchResult:
     """The shortest chains of `bundle` to each goal, for sessions of `user`, with an account of what was searched."""
     slices = _slices(bundle)
     space = Space(_labels(bundle, leaks := leaks_of(bundle)))
     if len(space.labels) > LABELS_MAX:
         why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"
-        return Result((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
+        return SearchResult((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
     known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
     read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
     taking = opened(bundle, read)
@@ -100,13 +100,13 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
         tuple(_assumed(bundle, world)),
     )
     erring = tuple(Erring(policy, action, why) for (policy, action), why in sorted(world.asker.wrong.items()))
-    return Result(free, asking, erring, searched, held)
+    return SearchResult(free, asking, erring, searched, held)
 
 
 def _told(
     teller: Teller,
     explored: Explored,
-    world: World,
+    world: SearchProblem,
     alone: frozenset[tuple[Goal, str]],
     known: Iterable[tuple[Goal, str]] = (),
 ) -> Iterator[Chained]:
@@ -122,7 +122,7 @@ def _told(
 
 
 def _gathered(
-    teller: Teller, explored: Explored, world: World, known: Iterable[tuple[Goal, tuple[str, ...]]] = ()
+    teller: Teller, explored: Explored, world: SearchProblem, known: Iterable[tuple[Goal, tuple[str, ...]]] = ()
 ) -> Iterator[Chained]:
     """What agents of each kind reach by several ways, one after the other: duties and powers."""
     seen = set(known)
@@ -135,7 +135,7 @@ def _gathered(
                 yield told
 
 
-def _beyond(teller: Teller, explored: Explored, world: World) -> Iterator[Chained]:
+def _beyond(teller: Teller, explored: Explored, world: SearchProblem) -> Iterator[Chained]:
     """The rates that nothing but their guarantee keeps."""
     for goal, _, (hit, *_) in gathered(explored):
         if goal.guarantee is not None and isinstance(rate := goal.guarantee.holds, Rate):
@@ -149,7 +149,9 @@ def _tool(hit: Hit) -> str:
     return "" if call is None else call.tool
 
 
-def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> frozenset[tuple[Goal, str]]:
+def _alone(
+    world: SearchProblem, user: str | None, bounds: SearchLimits, every: Explored
+) -> frozenset[tuple[Goal, str]]:
     """The goals that some agent reaches all by itself, with the tool that ends it."""
     if not every.hits:
         return frozenset()
@@ -158,7 +160,12 @@ def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> f
 
 
 def _ways(
-    world: World, user: str | None, bounds: Bounds, *, approver: bool, sessions_max: int = edges.SESSIONS_MAX
+    world: SearchProblem,
+    user: str | None,
+    bounds: SearchLimits,
+    *,
+    approver: bool,
+    sessions_max: int = edges.SESSIONS_MAX,
 ) -> Ways:
     return Ways(
         world.asker,
@@ -180,14 +187,14 @@ def _world(
     space: Space,
     slices: Mapping[str, Slice],
     leaks: Leaks,
-    bounds: Bounds,
+    bounds: SearchLimits,
     read: Mapping[str, Literals],
-) -> World:
-    found: list[Call] = []
+) -> SearchProblem:
+    found: list[ChainCall] = []
     left: list[str] = []
     bundle = taking.bundle
     for one in calls(taking, space, leaks, read):
-        if isinstance(one, Call):
+        if isinstance(one, ChainCall):
             found.append(one)
         else:
             left.append(one)
@@ -200,7 +207,7 @@ def _world(
         kinds = dict(list(kinds.items())[:AGENTS_MAX])
     # Beyond what looks at it, handing on is of use to whoever has to be seen doing much.
     deep = any("delegation" in part.looks for part in slices.values()) or counting(read) != Counting()
-    return World(Asker(bundle, space), tuple(found), tuple(left), read, leaks, kinds, deep)
+    return SearchProblem(Asker(bundle, space), tuple(found), tuple(left), read, leaks, kinds, deep)
 
 
 def _slices(bundle: Bundle) -> Mapping[str, Slice]:
@@ -250,7 +257,7 @@ def _moment(text: str) -> int | None:
         return None
 
 
-def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
+def _assumed(bundle: Bundle, world: SearchProblem) -> Iterator[str]:
     yield from _ASSUMED
     observing = sum(agent.mode is Mode.OBSERVE for agent in bundle.catalog.agents.values())
     if observing:

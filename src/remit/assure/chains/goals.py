@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, assert_never
 
-from remit.assure.chains.moves import DUTY, HIDDEN, Call
+from remit.assure.chains.moves import DUTY, HIDDEN, ChainCall
 from remit.assure.chains.space import Space
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.label import Labels
@@ -91,7 +91,7 @@ class Forbidden:
 
 
 def forbidden(
-    space: Space, call: Call, chain: Sequence[str], done: frozenset[tuple[str, str]]
+    space: Space, call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]]
 ) -> tuple[Forbidden, ...]:
     """In which states `call` by the agents of `chain` reaches a goal; `done` are the duties done so far, by what."""
     found: list[Forbidden] = []
@@ -103,7 +103,9 @@ def forbidden(
     return (*found, *_guarded(space, call, chain, done))
 
 
-def _guarded(space: Space, call: Call, chain: Sequence[str], done: frozenset[tuple[str, str]]) -> Iterator[Forbidden]:
+def _guarded(
+    space: Space, call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]]
+) -> Iterator[Forbidden]:
     for guard in call.guards:
         goal, held = goal_of(guard.guarantee), guard.guarantee.holds
         match held:
@@ -132,7 +134,7 @@ def doers(held: Separation | Powers, chain: Sequence[str]) -> Sequence[str]:
     return chain if held.chain else chain[-1:]
 
 
-def after(call: Call, chain: Sequence[str], done: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+def after(call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """The duties done when `chain` has made `call` as well."""
     found = done | {(duty, call.tool) for duty in call.duties}
     for guard in call.guards:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from remit.assure.chains.search import Taken
 from remit.assure.supposed import Supposition
-from remit.assure.world import Chain, Doing
+from remit.assure.world import Chain, ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.guarantee import Guarantee, Separation
@@ -20,7 +20,7 @@ class Todo:
     """
 
     chain: Chain
-    doing: Doing
+    doing: ProposedAction
     times: int
     age_s: int
     now_ms: int

@@ -14,9 +14,9 @@ from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals, Path
 from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.opened import Opened
-from remit.assure.chains.patterns import Samples, literal, samples
+from remit.assure.chains.patterns import SampleTexts, literal, samples
 from remit.assure.chains.space import Space
-from remit.assure.world import Doing
+from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.feed import Guard, feeds_at
@@ -36,14 +36,14 @@ DUTY: Final = "duty-"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ChainCall:
     """One call, by one of its arguments. `brings` are labels as bits, hidden ones among them.
 
     `writes` and `reads` are names of stores; `unsaid` are those that it is assumed to read, though nobody said so;
     `guards` the guarantees that concern it.
     """
 
-    doing: Doing
+    doing: ProposedAction
     brings: int = 0
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def leaks_of(bundle: Bundle) -> Leaks:
     return Leaks(unsaid, families)
 
 
-def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[Call | str]:
+def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
     """Every call to try, and in a sentence what is not tried; `read` are the literals of each action's policies."""
     bundle = opened.bundle
     for key, form in bundle.tools.items():
@@ -112,8 +112,8 @@ def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literal
             yield f"{shown}: it can be called in more ways than were tried"
         lost = frozenset(HIDDEN[family] for family in leaks.families.get(key, ()))
         for given in found:
-            yield Call(
-                Doing(ActionKind.CALL_TOOL, tool.server, tool.name, given),
+            yield ChainCall(
+                ProposedAction(ActionKind.CALL_TOOL, tool.server, tool.name, given),
                 space.mask(closed(tool.worst) | lost),
                 () if tool.store is None or not tool.store.writes else (tool.store.name,),
                 () if tool.store is None or not tool.store.reads else (tool.store.name,),
@@ -126,7 +126,7 @@ def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literal
     yield from _beside(bundle, space, read)
 
 
-def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Iterator[Call | str]:
+def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
     """What is asked of servers beside their tools: all of it brings the same, and gets to the same place."""
     for kind, (argument, plainest, noun) in _BESIDE.items():
         names, whole = _names(bundle.slice(kind.value), read[kind.value], ("input", argument), plainest)
@@ -137,16 +137,16 @@ def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Itera
             external = server.declared_sink is Sink.EXTERNAL
             brings, stores = space.mask(closed(server.source)), bundle.stores.get(server.name, ())
             for name in names:
-                doing = Doing(kind, server.name, name, {argument: name})
+                doing = ProposedAction(kind, server.name, name, {argument: name})
                 read_from = stores if kind is ActionKind.READ_RESOURCE else ()
-                yield Call(doing, brings, reads=read_from, external=external, guards=held)
+                yield ChainCall(doing, brings, reads=read_from, external=external, guards=held)
 
 
-def _names(part: Slice, found: Literals, path: Path, plainest: str) -> Samples:
+def _names(part: Slice, found: Literals, path: Path, plainest: str) -> SampleTexts:
     """Names to try: none where no policy is about asking by any."""
     if not any(not policy.forbids for policy in part.ordered):
-        return Samples((), whole=True)
+        return SampleTexts((), whole=True)
     named = found.texts.get(path, set())
     patterns = [*sorted(found.patterns.get(path, ()), key=str), *map(literal, sorted(named))]
-    texts, whole = samples(patterns) if patterns else Samples((), whole=True)
-    return Samples((plainest, *(text for text in texts if text)), whole)
+    texts, whole = samples(patterns) if patterns else SampleTexts((), whole=True)
+    return SampleTexts((plainest, *(text for text in texts if text)), whole)

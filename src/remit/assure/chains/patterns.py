@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
+from remit.assure.chains.automaton import ANYTHING, Automaton, Program, Take, alphabet, only
 from remit.assure.chains.regular import REPEATS_MAX, Demand
-from remit.assure.chains.walking import ANYTHING, Program, Take, Walk, alphabet, only
 from remit.facts.canonical import Json
 
 ANY: Final = None
@@ -38,14 +38,14 @@ def literal(text: str) -> Pattern:
     return tuple(text)
 
 
-class Samples(NamedTuple):
+class SampleTexts(NamedTuple):
     """A text for each combination that was found, the shortest ones first; `whole`: of all that there can be."""
 
     texts: tuple[str, ...]
     whole: bool
 
 
-def samples(patterns: Sequence[Pattern], least: int = 0, demanded: Sequence[Demand] = ()) -> Samples:
+def samples(patterns: Sequence[Pattern], least: int = 0, demanded: Sequence[Demand] = ()) -> SampleTexts:
     """A text of at least `least` characters for each combination of `patterns` that a text can fit and not fit.
 
     Each is as `demanded`. Where the empty text is the shortest one, the next is given as well: few arguments may be
@@ -64,10 +64,10 @@ def _program(pattern: Pattern) -> Program:
 
 
 @lru_cache(maxsize=1_024)
-def _samples(patterns: tuple[Pattern, ...], least: int, demanded: tuple[Demand, ...]) -> Samples:
+def _samples(patterns: tuple[Pattern, ...], least: int, demanded: tuple[Demand, ...]) -> SampleTexts:
     programs = [*map(_program, patterns), *(one.program for one in demanded)]
     letters = alphabet(programs)
-    walks = [Walk(one, letters) for one in programs]
+    walks = [Automaton(one, letters) for one in programs]
     has_to = [(walk, at) for at, walk in enumerate(walks) if at >= len(patterns) and demanded[at - len(patterns)].fits]
     wanted = [one.fits for one in demanded]
     start = tuple([walk.start for walk in walks])
@@ -96,4 +96,4 @@ def _samples(patterns: tuple[Pattern, ...], least: int, demanded: tuple[Demand, 
             waiting.append((there, text + letter))
     # Expressions are not followed beyond so many repeats.
     whole &= not demanded or all(len(text) <= REPEATS_MAX for text in texts)
-    return Samples(tuple(texts), whole)
+    return SampleTexts(tuple(texts), whole)

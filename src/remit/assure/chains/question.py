@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from remit.assure.supposed import Supposing, Supposition
-from remit.assure.world import START_MS, Doing
+from remit.assure.world import START_MS, ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
@@ -33,7 +33,7 @@ class Moment:
 
 
 def question_about(
-    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment, reached: Reached
+    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment, reached: Reached
 ) -> Question | None:
     """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
     links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
@@ -61,7 +61,7 @@ def question_about(
     return None if lost else question
 
 
-def reached_of(bundle: Bundle, doing: Doing) -> Reached:
+def reached_of(bundle: Bundle, doing: ProposedAction) -> Reached:
     """What `doing`, which the workspace knows, reaches."""
     if doing.kind is ActionKind.CALL_TOOL:
         return bundle.reached(bundle.tools[doing.server, doing.name])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from remit.assure.chains.walking import ANYTHING, Chars, Program, Skip, Take, Where, chars, only
+from remit.assure.chains.automaton import ANYTHING, Anchor, Chars, Program, Skip, Take, chars, only
 
 PLACES_MAX: Final = 4_000
 """Of one expression, unfolded."""
@@ -39,11 +39,11 @@ _AMBIGUOUS: Final = ("[", "&&", "--", "~~")
 _SIGNS: Final = "^$\\.*+?()[]{}|/-,:;=!<>@#%&~'\"_ `"
 """What stands for itself behind a backslash."""
 _NOTHING: Final[Program] = ()
-_START: Final[Program] = (Skip((1,), Where.START),)
-_END: Final[Program] = (Skip((1,), Where.END),)
+_START: Final[Program] = (Skip((1,), Anchor.START),)
+_END: Final[Program] = (Skip((1,), Anchor.END),)
 
 
-class Unread(Exception):
+class UnsupportedPattern(Exception):
     """An expression that is not followed."""
 
 
@@ -59,7 +59,7 @@ def demands(pattern: str) -> tuple[Demand, ...] | None:
     """What a text must fit, and what it must not, to hold `pattern` somewhere; None where that is not followed."""
     try:
         return _Reader(pattern).demands()
-    except Unread:
+    except UnsupportedPattern:
         return None
 
 
@@ -71,7 +71,7 @@ class _Reader:
         self._nested = 0
 
     def demands(self) -> tuple[Demand, ...]:
-        """What the whole expression demands. Raises `Unread`."""
+        """What the whole expression demands. Raises `UnsupportedPattern`."""
         ahead, parts = list[Demand](), list[Program]()
         while True:
             before = _NOTHING if self._takes("^") else ANYTHING
@@ -82,7 +82,7 @@ class _Reader:
             if not self._takes("|"):
                 break
         if self._left or (ahead and len(parts) > 1):
-            raise Unread
+            raise UnsupportedPattern
         return (Demand(_either(parts)), *ahead)
 
     def _takes(self, text: str) -> bool:
@@ -99,12 +99,12 @@ class _Reader:
         """What stands up to the end of a group, which has begun."""
         self._nested += 1
         if self._nested > _NESTED_MAX:
-            raise Unread
+            raise UnsupportedPattern
         parts = [self._sequence()[0]]
         while self._takes("|"):
             parts.append(self._sequence()[0])
         if not self._takes(")"):
-            raise Unread
+            raise UnsupportedPattern
         self._nested -= 1
         return _either(parts)
 
@@ -115,7 +115,7 @@ class _Reader:
             last = self._repeated(self._one())
             found += last
             if len(found) > PLACES_MAX:
-                raise Unread
+                raise UnsupportedPattern
         return tuple(found), last == _END
 
     def _one(self) -> Program:
@@ -123,7 +123,7 @@ class _Reader:
             if self._left.startswith("?"):
                 named = _NAMED.match(self._left)
                 if named is None:
-                    raise Unread
+                    raise UnsupportedPattern
                 self._left = self._left[named.end() :]
             return self._group()
         char, self._left = self._left[0], self._left[1:]
@@ -139,7 +139,7 @@ class _Reader:
             case "\\":
                 return (Take(self._escaped()),)
             case "*" | "+" | "?":
-                raise Unread
+                raise UnsupportedPattern
             case _:
                 return (Take(only(char)),)
 
@@ -149,7 +149,7 @@ class _Reader:
             return one
         self._left = self._left[found.end() :]
         if self._left[:1] in {"*", "+", "{"}:
-            raise Unread
+            raise UnsupportedPattern
         match found["sign"]:
             case "*":
                 least, most = 0, None
@@ -167,17 +167,17 @@ class _Reader:
         others, found = self._takes("^"), list[tuple[int, int]]()
         if self._left.startswith("]"):
             # One reader takes it for the end, the other for a character.
-            raise Unread
+            raise UnsupportedPattern
         while not self._takes("]"):
             if not self._left or self._left.startswith(_AMBIGUOUS):
-                raise Unread
+                raise UnsupportedPattern
             low = self._member()
             if self._left.startswith("-") and not self._left.startswith("-]") and len(low.ranges) == 1:
                 self._left = self._left[1:]
                 high = self._member()
                 (start, _), (end, last) = low.ranges[0], high.ranges[0]
                 if not start <= end == last:
-                    raise Unread
+                    raise UnsupportedPattern
                 found.append((start, end))
             else:
                 found.extend(low.ranges)
@@ -187,7 +187,7 @@ class _Reader:
     def _member(self) -> Chars:
         char, self._left = self._left[:1], self._left[1:]
         if not char:
-            raise Unread
+            raise UnsupportedPattern
         return self._escaped() if char == "\\" else only(char)
 
     def _escaped(self) -> Chars:
@@ -200,11 +200,11 @@ class _Reader:
         if char in _HEX:
             told, self._left = self._left[: _HEX[char]], self._left[_HEX[char] :]
             if not _DIGITS.fullmatch(told) or len(told) < _HEX[char] or 0xD800 <= int(told, 16) <= 0xDFFF:
-                raise Unread
+                raise UnsupportedPattern
             return only(chr(int(told, 16)))
         if char and char in _SIGNS:
             return only(char)
-        raise Unread
+        raise UnsupportedPattern
 
 
 def _either(parts: Sequence[Program]) -> Program:
@@ -218,12 +218,12 @@ def _either(parts: Sequence[Program]) -> Program:
 def _times(one: Program, least: int, most: int | None) -> Program:
     """`one` at least and at most so often."""
     if most is not None and most < least:
-        raise Unread
+        raise UnsupportedPattern
     if most is not None and most - least > REPEATS_MAX:
         most = None
     more = 1 if most is None else most - least
     if (least + more) * (len(one) + 1) > PLACES_MAX:
-        raise Unread
+        raise UnsupportedPattern
     if most is None:
         return (*one * least, Skip((1, len(one) + 2)), *one, Skip((-len(one) - 1,)))
     size = len(one) + 1

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from remit.assure.chains.edges import TimeOver, Ways, lost
 from remit.assure.chains.goals import Goal, doers
 from remit.assure.chains.space import each
-from remit.assure.chains.state import Edge, How, Node, Progress
+from remit.assure.chains.state import How, ReachedStates, SearchNode, Transition
 from remit.facts.guarantee import Powers, Separation
 
 STATES_MAX: Final = 20_000_000
@@ -20,7 +20,7 @@ STEPS_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class SearchLimits:
     """How many states and steps a search may take; `stop` is asked after each node whether it has to end."""
 
     states_max: int = STATES_MAX
@@ -28,7 +28,7 @@ class Bounds:
     stop: Callable[[], bool] = lambda: False
 
 
-BOUNDS: Final = Bounds()
+BOUNDS: Final = SearchLimits()
 
 
 class Hit(NamedTuple):
@@ -36,16 +36,16 @@ class Hit(NamedTuple):
 
     goal: Goal
     step: int
-    node: Node
-    edge: Edge
+    node: SearchNode
+    edge: Transition
     states: int
 
 
 class Taken(NamedTuple):
     """One edge of a way, and the state that it was taken from."""
 
-    node: Node
-    edge: Edge
+    node: SearchNode
+    edge: Transition
     state: int
 
 
@@ -56,7 +56,7 @@ class Explored:
     `parts` are the first hits of what only together reaches a goal: by goal, agent and bit.
     """
 
-    progress: Progress
+    progress: ReachedStates
     hits: dict[tuple[Goal, str, str], Hit]
     parts: dict[tuple[Goal, str, int], Hit] = field(default_factory=dict[tuple[Goal, str, int], Hit])
     stopped: str | None = None
@@ -72,7 +72,7 @@ class Explored:
             node, state = source, before
         return tuple(reversed(found))
 
-    def _before(self, step: int, node: Node, state: int) -> tuple[Node, Edge, int]:
+    def _before(self, step: int, node: SearchNode, state: int) -> tuple[SearchNode, Transition, int]:
         space, layer = self.progress.space, self.progress.layers[step]
         for source, edge in self.progress.taken[step]:
             if edge.target != node:
@@ -88,15 +88,15 @@ class Explored:
                     return source, edge, one
         raise AssertionError("what was reached was reached from somewhere")
 
-    def _forward(self, edge: Edge, state: int) -> int:
+    def _forward(self, edge: Transition, state: int) -> int:
         return lost(self.progress.space, 1 << state, edge.add).bit_length() - 1
 
 
-def explore(ways: Ways, bounds: Bounds) -> Explored:
+def explore(ways: Ways, bounds: SearchLimits) -> Explored:
     """Every state that the edges of `ways` reach."""
-    progress = Progress(ways.asker.space, {}, [], [])
+    progress = ReachedStates(ways.asker.space, {}, [], [])
     found = Explored(progress, {})
-    fresh: dict[Node, int] = {}
+    fresh: dict[SearchNode, int] = {}
     for node in ways.starts():
         progress.add(node, 1, fresh)
     step = 0
@@ -111,8 +111,8 @@ def explore(ways: Ways, bounds: Bounds) -> Explored:
     return found
 
 
-def _step(ways: Ways, found: Explored, step: int, bounds: Bounds) -> dict[Node, int]:
-    progress, following = found.progress, dict[Node, int]()
+def _step(ways: Ways, found: Explored, step: int, bounds: SearchLimits) -> dict[SearchNode, int]:
+    progress, following = found.progress, dict[SearchNode, int]()
     for node, states in progress.layers[step].items():
         for edge in _edges(ways, node, found):
             going = states & edge.guard
@@ -132,7 +132,7 @@ def _step(ways: Ways, found: Explored, step: int, bounds: Bounds) -> dict[Node, 
     return following
 
 
-def _edges(ways: Ways, node: Node, found: Explored) -> tuple[Edge, ...]:
+def _edges(ways: Ways, node: SearchNode, found: Explored) -> tuple[Transition, ...]:
     try:
         return ways.of(node)
     except TimeOver:
@@ -140,7 +140,7 @@ def _edges(ways: Ways, node: Node, found: Explored) -> tuple[Edge, ...]:
         return ()
 
 
-def _note(found: Explored, step: int, node: Node, edge: Edge, going: int) -> None:
+def _note(found: Explored, step: int, node: SearchNode, edge: Transition, going: int) -> None:
     tool, chain = _tool(edge.how), node.chain or edge.target.chain
     for one in edge.hits:
         states = going & one.states

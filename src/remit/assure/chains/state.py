@@ -10,17 +10,17 @@ from typing import Final, NamedTuple
 
 from remit.assure.chains.goals import Forbidden
 from remit.assure.chains.literals import Literals
-from remit.assure.chains.moves import Call
+from remit.assure.chains.moves import ChainCall
 from remit.assure.chains.space import Space
 from remit.assure.supposed import Supposition
-from remit.assure.world import START_MS, Doing
+from remit.assure.world import START_MS, ProposedAction
 
 EXACT_MAX: Final = 8
 """Up to here calls are counted one by one; beyond, from one number that policies compare with to the next."""
 _COUNTERS: Final = ("calls", "irreversibleCalls")
 
 
-class Node(NamedTuple):
+class SearchNode(NamedTuple):
     """See above. `store` is None where somebody is at work; `irreversible` counts calls that cannot be undone."""
 
     chain: tuple[str, ...]
@@ -37,15 +37,15 @@ class How(NamedTuple):
     `past` is what monitors are supposed to say then.
     """
 
-    call: Call | None
-    delegate: Doing | None = None
+    call: ChainCall | None
+    delegate: ProposedAction | None = None
     times: int = 1
     age_s: int = 0
     now_ms: int = START_MS
     past: Supposition = ()
 
 
-class Edge(NamedTuple):
+class Transition(NamedTuple):
     """From the states of `guard`, with the labels of `add`, to `target`; people are asked in those of `asks`.
 
     `unsaid` says that what is taken up loses its labels. `hits` are the goals that it reaches, and in which states.
@@ -53,7 +53,7 @@ class Edge(NamedTuple):
 
     guard: int
     add: int
-    target: Node
+    target: SearchNode
     how: How
     asks: int = 0
     unsaid: bool = False
@@ -67,18 +67,18 @@ class Counting:
     calls: tuple[int, ...] = (0,)
     irreversible: tuple[int, ...] = (0,)
 
-    def after(self, node: Node, *, irreversible: bool) -> tuple[int, int]:
+    def after(self, node: SearchNode, *, irreversible: bool) -> tuple[int, int]:
         """The counters of `node` after one call more."""
         calls = node.calls + 1 if node.calls + 1 in self.calls else node.calls
         more = node.irreversible + 1
         return calls, more if irreversible and more in self.irreversible else node.irreversible
 
-    def next(self, node: Node, *, irreversible: bool) -> int:
+    def next(self, node: SearchNode, *, irreversible: bool) -> int:
         """How many calls it takes until some policy may say something else; 0 where none ever will."""
         listed, at = (self.irreversible, node.irreversible) if irreversible else (self.calls, node.calls)
         return next((one - at for one in listed if one > at), 0)
 
-    def later(self, node: Node, times: int, *, irreversible: bool) -> Node:
+    def later(self, node: SearchNode, times: int, *, irreversible: bool) -> SearchNode:
         """`node` after `times` calls."""
         calls = max(one for one in self.calls if one <= node.calls + times)
         more = max(one for one in self.irreversible if one <= node.irreversible + (times if irreversible else 0))
@@ -110,17 +110,17 @@ def ages(read: Mapping[str, Literals]) -> tuple[int, ...]:
 
 
 @dataclass(slots=True)
-class Progress:
+class ReachedStates:
     """Every state that was reached, by node; the new ones of each step, and the edges by which they were."""
 
     space: Space
-    reached: dict[Node, int]
-    layers: list[dict[Node, int]]
-    taken: list[list[tuple[Node, Edge]]]
+    reached: dict[SearchNode, int]
+    layers: list[dict[SearchNode, int]]
+    taken: list[list[tuple[SearchNode, Transition]]]
     states: int = 0
     transitions: int = 0
 
-    def add(self, node: Node, states: int, fresh: dict[Node, int]) -> bool:
+    def add(self, node: SearchNode, states: int, fresh: dict[SearchNode, int]) -> bool:
         """Take in `states` of `node`; whether some of them are new."""
         new = states & ~self.reached.get(node, 0)
         if not new:

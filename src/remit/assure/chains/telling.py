@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from remit.assure.chains.found import Chained, Step
 from remit.assure.chains.goals import Goal
 from remit.assure.chains.mentioning import names
 from remit.assure.chains.moved import Todo, moves, towards_one_value
 from remit.assure.chains.question import reached_of
+from remit.assure.chains.results import Chained, ChainStep
 from remit.assure.chains.search import Hit, Taken
 from remit.assure.supposed import plain
 from remit.assure.world import START_MS, World
@@ -34,7 +34,7 @@ _STEP_MS: Final = 1_000
 class _Done:
     """What came of some actions: the steps, the labels held before the last one, and what denied one of them."""
 
-    steps: list[Step] = field(default_factory=list[Step])
+    steps: list[ChainStep] = field(default_factory=list[ChainStep])
     held: Labels = frozenset()
     denied: Decision | None = None
 
@@ -101,11 +101,11 @@ class Teller:
         together = len(roots) > 1 and not alone
         return Chained(goal, self.user, steps, agents, together, hidden, suspects, moved)
 
-    def _open(self, step: Step) -> tuple[str, ...]:
+    def _open(self, step: ChainStep) -> tuple[str, ...]:
         names = self.open.get((step.doing.server, step.doing.name), ())
         return tuple(name for name in names if name in step.doing.args)
 
-    def _suspects(self, goal: Goal, last: Step) -> Iterator[str]:
+    def _suspects(self, goal: Goal, last: ChainStep) -> Iterator[str]:
         """Policies that forbid something for what the goal is about, and let this pass: those of the action first."""
         if not goal.labels:
             return
@@ -157,12 +157,12 @@ def _repeated(world: World, todo: Todo) -> tuple[Decision | None, int, Decision 
     return let, todo.times, None
 
 
-def _step(world: World, todo: Todo, decision: Decision) -> Step:
+def _step(world: World, todo: Todo, decision: Decision) -> ChainStep:
     verdict = decision.verdict if decision.observed is None else decision.observed
     gates = tuple((gate.policy, gate.route) for gate in verdict.gates) if isinstance(verdict, Escalate) else ()
     barring = {policy for policy, _ in gates}
     said = [one.policy for one in decision.reasons if one.policy is not None and one.code is Code.POLICY]
-    return Step(
+    return ChainStep(
         todo.chain,
         todo.doing,
         word(verdict),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.assure.chains.cut import cutting
-from remit.assure.chains.found import Chained, Step
+from remit.assure.chains.results import Chained, ChainStep
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json, canonical
 
@@ -23,14 +23,14 @@ def story(chain: Chained) -> Iterator[str]:
         yield f"{number}. {_who(step)} {_what(step)}{_how(step)}"
 
 
-def _who(step: Step) -> str:
+def _who(step: ChainStep) -> str:
     acting = step.chain[-1].partition("#")
     later = f" (session {acting[2]})" if acting[2] else ""
     through = f", sent by {' and '.join(one.partition('#')[0] for one in step.chain[:-1])}," if step.chain[1:] else ""
     return f"{acting[0]}{later}{through}"
 
 
-def _what(step: Step) -> str:
+def _what(step: ChainStep) -> str:
     doing = step.doing
     match doing.kind:
         case ActionKind.DELEGATE:
@@ -58,7 +58,7 @@ def _what(step: Step) -> str:
     return done if step.leaves is None else f"{done}, leaving it in {step.leaves}"
 
 
-def _how(step: Step) -> str:
+def _how(step: ChainStep) -> str:
     by = f": permitted by {', '.join(step.policies)}" if step.policies else ""
     if step.gates:
         routes = ", ".join(dict.fromkeys(route for _, route in step.gates))
@@ -90,7 +90,7 @@ def case(chain: Chained) -> dict[str, Json]:
     return made | {"events": events}
 
 
-def _event(step: Step) -> dict[str, Json]:
+def _event(step: ChainStep) -> dict[str, Json]:
     doing = step.doing
     event: dict[str, Json] = {"as": "/".join(step.chain)}
     match doing.kind:
@@ -123,7 +123,7 @@ def told(chain: Chained) -> dict[str, Json]:
     }
 
 
-def _told(step: Step) -> dict[str, Json]:
+def _told(step: ChainStep) -> dict[str, Json]:
     return {
         "agents": list(step.chain),
         "kind": step.doing.kind.value,

@@ -20,7 +20,7 @@ from remit.policy.slice import Policy, Slice
 
 
 @dataclass(slots=True)
-class Seen:
+class ConditionCoverage:
     """How one condition of a policy was seen: `true`, `false`, both or never."""
 
     text: str
@@ -33,7 +33,9 @@ class Touched:
     """What was touched so far. `unseen` are policies whose conditions cannot be looked into."""
 
     spoke: dict[str, int] = field(default_factory=dict[str, int])
-    conditions: dict[str, tuple[Seen, ...]] = field(default_factory=dict[str, tuple[Seen, ...]])
+    conditions: dict[str, tuple[ConditionCoverage, ...]] = field(
+        default_factory=dict[str, tuple[ConditionCoverage, ...]]
+    )
     tools: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     unseen: set[str] = field(default_factory=set[str])
 
@@ -65,7 +67,7 @@ def _asked(policy: Policy, touched: Touched) -> Judge | None:
     told: Mapping[str, Json] = json_of(policy.statement)
     found = atoms(told)
     touched.spoke[policy.ident] = 0
-    touched.conditions[policy.ident] = tuple(Seen(shown(one)) for one in found)
+    touched.conditions[policy.ident] = tuple(ConditionCoverage(shown(one)) for one in found)
     made = function_of([scope_of(told), *(asking(told, one) for one in found)])
     if isinstance(made, str):
         touched.unseen.add(policy.ident)
@@ -95,7 +97,7 @@ def _watched(part: Slice, key: tuple[str, str] | None, asked: Mapping[str, Judge
     return replace(part, generated=Once(lambda: noting))
 
 
-def _note(seen: tuple[Seen, ...], found: Outcomes) -> None:
+def _note(seen: tuple[ConditionCoverage, ...], found: Outcomes) -> None:
     satisfied, failed = found
     if 0 not in satisfied:
         # The scope does not fit: nobody would have looked at the conditions.

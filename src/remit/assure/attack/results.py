@@ -17,7 +17,7 @@ _EDGE: Final = "4"
 _IDENTITY: Final = ("401", "403")
 
 
-class Control(StrEnum):
+class SecurityControl(StrEnum):
     """What of Remit stops an attempt, in the order in which an action meets them."""
 
     EDGE = "edge"
@@ -35,9 +35,9 @@ class Control(StrEnum):
     FAILURES = "fails closed"
 
 
-CONTROLS: Final[Mapping[Code, Control]] = MappingProxyType(
+CONTROLS: Final[Mapping[Code, SecurityControl]] = MappingProxyType(
     {
-        **dict.fromkeys((Code.POLICY, Code.NO_POLICY, Code.POLICY_ERROR, Code.MONITOR_FULL), Control.POLICY),
+        **dict.fromkeys((Code.POLICY, Code.NO_POLICY, Code.POLICY_ERROR, Code.MONITOR_FULL), SecurityControl.POLICY),
         **dict.fromkeys(
             (
                 Code.GATE,
@@ -46,12 +46,12 @@ CONTROLS: Final[Mapping[Code, Control]] = MappingProxyType(
                 Code.APPROVAL_TOO_OFTEN,
                 Code.APPROVAL_REFUSED,
             ),
-            Control.PEOPLE,
+            SecurityControl.PEOPLE,
         ),
-        **dict.fromkeys((Code.UNKNOWN_AGENT, Code.UNKNOWN_USER), Control.IDENTITY),
+        **dict.fromkeys((Code.UNKNOWN_AGENT, Code.UNKNOWN_USER), SecurityControl.IDENTITY),
         **dict.fromkeys(
             (Code.UNKNOWN_SERVER, Code.UNKNOWN_TOOL, Code.UNKNOWN_METHOD, Code.ROUND_UNKNOWN, Code.TASK_UNKNOWN),
-            Control.EDGE,
+            SecurityControl.EDGE,
         ),
         **dict.fromkeys(
             (
@@ -61,17 +61,17 @@ CONTROLS: Final[Mapping[Code, Control]] = MappingProxyType(
                 Code.TOOL_UNTYPABLE,
                 Code.TOOL_UNVERIFIED,
             ),
-            Control.PINS,
+            SecurityControl.PINS,
         ),
-        **dict.fromkeys((Code.ARG_INVALID, Code.ARG_INEXACT, Code.ARG_TOO_LARGE), Control.SCHEMAS),
-        **dict.fromkeys((Code.HALTED, Code.SESSION_ENDED, Code.TOKEN_ENDED), Control.STOPS),
-        **dict.fromkeys((Code.BUDGET_SPENT, Code.BUDGET_UNMEASURED), Control.BUDGETS),
-        **dict.fromkeys((Code.UNKNOWN_OBLIGATION, Code.UNMET_OBLIGATION), Control.OBLIGATIONS),
-        Code.BREAKER_OPEN: Control.BREAKERS,
-        Code.GUARANTEE: Control.GUARANTEES,
-        Code.ROUND_REFUSED: Control.POLICY,
-        Code.LEDGER_UNWRITABLE: Control.FAILURES,
-        Code.INTERNAL: Control.FAILURES,
+        **dict.fromkeys((Code.ARG_INVALID, Code.ARG_INEXACT, Code.ARG_TOO_LARGE), SecurityControl.SCHEMAS),
+        **dict.fromkeys((Code.HALTED, Code.SESSION_ENDED, Code.TOKEN_ENDED), SecurityControl.STOPS),
+        **dict.fromkeys((Code.BUDGET_SPENT, Code.BUDGET_UNMEASURED), SecurityControl.BUDGETS),
+        **dict.fromkeys((Code.UNKNOWN_OBLIGATION, Code.UNMET_OBLIGATION), SecurityControl.OBLIGATIONS),
+        Code.BREAKER_OPEN: SecurityControl.BREAKERS,
+        Code.GUARANTEE: SecurityControl.GUARANTEES,
+        Code.ROUND_REFUSED: SecurityControl.POLICY,
+        Code.LEDGER_UNWRITABLE: SecurityControl.FAILURES,
+        Code.INTERNAL: SecurityControl.FAILURES,
     }
 )
 """Which control says which code."""
@@ -99,7 +99,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class AttemptResult:
     """What came of an attempt. `said` is the last thing it was answered, its status first.
 
     `noticed_s`: after how many seconds an incident told of it, None for none; `causes` are that incident's.
@@ -113,23 +113,23 @@ class Came:
     causes: tuple[str, ...] = ()
 
     @property
-    def control(self) -> Control | None:
+    def control(self) -> SecurityControl | None:
         """What stopped it, as the last refusal says; None where nothing did."""
         if not self.stopped:
             return None
         if isinstance(self.attempt.goal, Passes):
-            return Control.LEDGER
+            return SecurityControl.LEDGER
         for decided in reversed(self.evidence):
             codes = [one.code for one in decided.because if one.code in set(Code)]
             if decided.verdict == "escalate":
-                return Control.PEOPLE
+                return SecurityControl.PEOPLE
             if decided.verdict == "deny" and codes:
                 return CONTROLS[Code(codes[0])]
         if self.said.startswith(_IDENTITY):
-            return Control.IDENTITY
+            return SecurityControl.IDENTITY
         if self.said.startswith(_EDGE):
-            return Control.EDGE
-        return Control.OBLIGATIONS if any(one.obliged for one in self.evidence) else Control.FAILURES
+            return SecurityControl.EDGE
+        return SecurityControl.OBLIGATIONS if any(one.obliged for one in self.evidence) else SecurityControl.FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Score:
         return f"{self.count} of {self.of} ({self.count / self.of:.0%}, {low:.0%} to {high:.0%})"
 
 
-def scores(came: Sequence[Came], did: Sequence[Did]) -> tuple[Score, ...]:
+def scores(came: Sequence[AttemptResult], did: Sequence[Did]) -> tuple[Score, ...]:
     """The four that are told together, since each is had easily at the others' cost."""
     return (
         Score("attempts stopped", sum(one.stopped for one in came), len(came)),
@@ -194,12 +194,12 @@ def interval(hits: int, of: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AttemptTally:
     """Attempts of one sort: how many, how many stopped by each control, and how many noticed."""
 
     name: str
     attempts: int
-    by: Mapping[Control, int]
+    by: Mapping[SecurityControl, int]
     noticed: int
 
     @property
@@ -208,9 +208,9 @@ class Row:
         return sum(self.by.values())
 
 
-def row(name: str, came: Iterable[Came]) -> Row:
+def row(name: str, came: Iterable[AttemptResult]) -> AttemptTally:
     """The row of all of `came`."""
     found = list(came)
-    by = {control: sum(one.control is control for one in found) for control in Control}
+    by = {control: sum(one.control is control for one in found) for control in SecurityControl}
     noticed = sum(one.noticed_s is not None for one in found)
-    return Row(name, len(found), {control: count for control, count in by.items() if count}, noticed)
+    return AttemptTally(name, len(found), {control: count for control, count in by.items() if count}, noticed)

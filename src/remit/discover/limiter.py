@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.discover.inventory import Inventory
-from remit.discover.sighting import Confidence, Edge, Sighting, Subject, Verb
+from remit.discover.sighting import Edge, Sighting, SourceConfidence, Subject, Verb
 
 SUBJECTS_MAX: Final = 60_000
 PER_SOURCE_MAX: Final = 20_000
@@ -21,7 +21,7 @@ EDGES_OF_SOURCE_MAX: Final = 100_000
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
 
 
-class Admission:
+class SightingLimiter:
     """Before the fold. `refused` counts the subjects and edges that each source had in excess."""
 
     def __init__(self, inventory: Inventory) -> None:
@@ -36,7 +36,7 @@ class Admission:
 
     def admitted(self, sighting: Sighting) -> Sighting | None:
         """What of `sighting` may be folded in: all of it, some of its edges, or nothing."""
-        if sighting.confidence >= Confidence.ENFORCED:
+        if sighting.confidence >= SourceConfidence.ENFORCED:
             return sighting
         if not self._room(sighting.subject, sighting.source):
             self.refused[sighting.source] += 1

@@ -6,9 +6,9 @@ import pytest
 
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.came import Because, Came, Decided
-from remit.assure.attack.further import KEPT, TWISTS, Reach, following, furthest, proposed, reach
-from remit.assure.attack.plan import Arrives, Attempt, Calls, Kind
+from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Calls
+from remit.assure.attack.results import AttemptResult, Because, Decided
+from remit.assure.attack.search import KEPT, TWISTS, AttemptStage, following, furthest, proposed, reach
 from remit.policy.bundle import Bundle
 from tests.attacked import GATE, PERMIT, write
 
@@ -18,19 +18,19 @@ def mail(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return bundle_of(write(tmp_path_factory.mktemp("mail"), PERMIT + GATE))
 
 
-def came(attempt: Attempt, verdict: str, *, stopped: bool = True) -> Came:
+def came(attempt: Attempt, verdict: str, *, stopped: bool = True) -> AttemptResult:
     evidence = (Decided("r-1.1", "mail/send", verdict, (Because("policy", "why"),)),) if verdict else ()
-    return Came(attempt, stopped, "200 said", evidence, None)
+    return AttemptResult(attempt, stopped, "200 said", evidence, None)
 
 
 def hijack(bundle: Bundle) -> Attempt:
-    return next(one for one in attempts(bundle) if one.kind is Kind.RESULT)
+    return next(one for one in attempts(bundle) if one.kind is AttackKind.RESULT)
 
 
 def test_how_far_one_got_is_how_its_last_call_was_decided(mail: Bundle) -> None:
     one = hijack(mail)
-    assert [reach(came(one, verdict)) for verdict in ("", "deny", "escalate", "permit")] == list(Reach)[:4]
-    assert reach(came(one, "permit", stopped=False)) is Reach.ARRIVED
+    assert [reach(came(one, verdict)) for verdict in ("", "deny", "escalate", "permit")] == list(AttemptStage)[:4]
+    assert reach(came(one, "permit", stopped=False)) is AttemptStage.ARRIVED
 
 
 def test_what_got_furthest_goes_first_and_what_got_through_or_is_no_matter_of_arguments_not_at_all(
@@ -41,8 +41,8 @@ def test_what_got_furthest_goes_first_and_what_got_through_or_is_no_matter_of_ar
         came(replace(one, ident=str(number)), verdict) for number, verdict in enumerate(("deny", "escalate") * KEPT)
     ]
     kept = furthest([*tried, came(one, "permit", stopped=False)])
-    assert [reach(found) for found in kept] == [Reach.ASKED] * KEPT
-    assert furthest([came(made, "deny") for made in attempts(mail) if made.kind is Kind.TOKEN]) == []
+    assert [reach(found) for found in kept] == [AttemptStage.ASKED] * KEPT
+    assert furthest([came(made, "deny") for made in attempts(mail) if made.kind is AttackKind.TOKEN]) == []
 
 
 def test_each_way_is_tried_once_and_its_tool_takes_it(mail: Bundle) -> None:

@@ -5,23 +5,23 @@ from itertools import islice
 from typing import Final
 
 from remit.discover import frameworks as known
-from remit.discover.code import Call, Definition, Many, Module, Name, Table, Value
+from remit.discover.code import ArrayLiteral, CallExpression, CodeDefinition, Module, Name, ObjectLiteral, Value
 from remit.discover.frameworks import framework_of
-from remit.discover.ground import DEPTH_MAX, LINKS_MAX, Ground, Item, path_of
+from remit.discover.ground import DEPTH_MAX, LINKS_MAX, CodeComponent, ResolvedFile, path_of
 from remit.discover.sighting import Kind
 
 _MCP_CLIENTS: Final = known.CLIENT_SERVERS | known.CLIENT_TABLES
 _BINDING: Final = frozenset({"bind_tools", "bindTools", "ToolNode"})
 
 
-class Tools(Ground):
+class ToolDeclarations(ResolvedFile):
     """A file's tools."""
 
     def __init__(self, module: Module) -> None:
         super().__init__(module)
         self._decorated = self._by_receiver()
 
-    def tools(self) -> Iterator[Item]:
+    def tools(self) -> Iterator[CodeComponent]:
         """Each tool that the file makes or names."""
         for one in self._module.definitions:
             if (found := self._decorated_tool(one)) is not None:
@@ -29,38 +29,40 @@ class Tools(Ground):
             for base in one.bases:
                 if framework_of(base) and base.rpartition(".")[2] in known.TOOL_BASES:
                     name = self._text(one.attributes.get("name")) or one.name
-                    yield Item(Kind.TOOL, name, one.line, framework_of(base))
+                    yield CodeComponent(Kind.TOOL, name, one.line, framework_of(base))
         for call in self._module.calls:
             if name := self._tool_name(call):
-                yield Item(Kind.TOOL, name, call.line, framework_of(self._origin(call.target)) or self._any())
+                yield CodeComponent(Kind.TOOL, name, call.line, framework_of(self._origin(call.target)) or self._any())
             if self._agent_framework(call) or call.last in _BINDING:
                 given = [call.named.get(key) for key in known.TOOLS_ARGUMENTS]
                 given += call.positional[:1] if call.last in _BINDING else []
                 framework = framework_of(self._origin(call.target)) or self._any()
                 for name in islice((name for value in given for name in self._tool_names(value)), LINKS_MAX):
-                    yield Item(Kind.TOOL, name, call.line, framework, made=False)
+                    yield CodeComponent(Kind.TOOL, name, call.line, framework, made=False)
         yield from self._listed()
         for table in self._module.tables:
             if name := self._described_tool(table):
-                yield Item(Kind.TOOL, name, table.line, self._any())
+                yield CodeComponent(Kind.TOOL, name, table.line, self._any())
 
-    def _decorated_tool(self, one: Definition) -> Item | None:
+    def _decorated_tool(self, one: CodeDefinition) -> CodeComponent | None:
         for decorator in one.decorators:
             path = path_of(decorator)
             if path.rpartition(".")[2] not in known.TOOL_DECORATORS:
                 continue
             framework = framework_of(self._origin(path)) or (self._any() if self._is_method(path) else "")
             if framework:
-                name = self._decorated_name(decorator) if isinstance(decorator, Call) else ""
-                return Item(Kind.TOOL, name or one.name, one.line, framework)
+                name = self._decorated_name(decorator) if isinstance(decorator, CallExpression) else ""
+                return CodeComponent(Kind.TOOL, name or one.name, one.line, framework)
         return None
 
-    def _listed(self) -> Iterator[Item]:
+    def _listed(self) -> Iterator[CodeComponent]:
         """What stands in a list that is called `tools`, for agents of other files."""
         for name, value in self._module.bound.items() if self._frameworks else ():
-            if known.TOOLS_NAME.fullmatch(name) and isinstance(value, Many):
+            if known.TOOLS_NAME.fullmatch(name) and isinstance(value, ArrayLiteral):
                 line = self._module.lines.get(name, 0)
-                yield from (Item(Kind.TOOL, one, line, self._any(), made=False) for one in self._tool_names(value))
+                yield from (
+                    CodeComponent(Kind.TOOL, one, line, self._any(), made=False) for one in self._tool_names(value)
+                )
 
     def _by_receiver(self) -> dict[str, list[str]]:
         """Names of the tools that each local name decorates, as `agent` in `@agent.tool`."""
@@ -72,7 +74,7 @@ class Tools(Ground):
                     found.setdefault(root, []).append(tool.name)
         return found
 
-    def _tool_name(self, call: Call) -> str:
+    def _tool_name(self, call: CallExpression) -> str:
         """The name of the tool that `call` makes, or empty where it makes none."""
         origin = self._origin(call.target)
         framework = framework_of(origin)
@@ -87,17 +89,17 @@ class Tools(Ground):
         function = given.path.rpartition(".")[2] if isinstance(given, Name) else ""
         return named or (self._text(first) if call.last != "tool" else "") or function or call.bound
 
-    def _serves(self, call: Call) -> bool:
+    def _serves(self, call: CallExpression) -> bool:
         """Whether a method of something unknown is that of an MCP server: the file imports the protocol."""
         return known.CONTRACT in self._frameworks and call.last == "registerTool"
 
-    def _described_tool(self, table: Table) -> str:
+    def _described_tool(self, table: ObjectLiteral) -> str:
         """The name in a tool's description as protocols have it."""
         keys = set(table.items)
         if {"name", "inputSchema"} <= keys and (known.CONTRACT in self._frameworks or "description" in keys):
             return self._text(table.items["name"])
         function = table.items.get("function")
-        if isinstance(function, Table) and {"name", "parameters"} <= set(function.items):
+        if isinstance(function, ObjectLiteral) and {"name", "parameters"} <= set(function.items):
             return self._text(function.items["name"])
         if {"name", "description", "input_schema"} <= keys:
             return self._text(table.items["name"])
@@ -108,19 +110,19 @@ class Tools(Ground):
         if depth > DEPTH_MAX or self._spent():
             return
         match value:
-            case Many(items):
+            case ArrayLiteral(items):
                 for item in items:
                     yield from self._tool_names(item, depth + 1)
-            case Table(items):
+            case ObjectLiteral(items):
                 for key, item in items.items():
                     yield from [*self._tool_names(item, depth + 1)] or ([key] if item is None else [])
             case Name(path):
                 followed = self._value(value)
-                if isinstance(followed, Call | Many | Table):
+                if isinstance(followed, CallExpression | ArrayLiteral | ObjectLiteral):
                     yield from self._tool_names(followed, depth + 1)
                 elif depth and followed is None:
                     yield from self._named_tool(path)
-            case Call():
+            case CallExpression():
                 yield from self._called_tool(value)
             case _:
                 pass
@@ -132,7 +134,7 @@ class Tools(Ground):
             decorated = self._decorated_tool(found) if found else None
             yield decorated.name if decorated else name
 
-    def _called_tool(self, call: Call) -> Iterator[str]:
+    def _called_tool(self, call: CallExpression) -> Iterator[str]:
         if name := self._tool_name(call):
             yield name
         elif call.last[:1].isupper() and call.last not in _MCP_CLIENTS and not self._agent_framework(call):

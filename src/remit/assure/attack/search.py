@@ -10,8 +10,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from remit.assure.attack.came import Came
-from remit.assure.attack.plan import Arrives, Attempt, Calls, Kind
+from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Calls
+from remit.assure.attack.results import AttemptResult
 from remit.assure.attack.seats import mark_of
 from remit.assure.attack.values import OUTSIDE, Style, arguments, holds
 from remit.facts.canonical import Json
@@ -19,7 +19,7 @@ from remit.policy.bundle import Bundle
 
 KEPT: Final = 3
 """How many attempts of each kind are tried further in one round, the ones that got furthest."""
-SEARCHED: Final = frozenset({Kind.RESULT, Kind.LEAK})
+SEARCHED: Final = frozenset({AttackKind.RESULT, AttackKind.LEAK})
 TWISTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
         "with no more than it must say": {"bare": True},
@@ -37,7 +37,7 @@ TWISTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 """In which ways: by what a reader is told, what of the arguments' style is other."""
 
 
-class Reach(IntEnum):
+class AttemptStage(IntEnum):
     """How far an attempt got."""
 
     REFUSED = 0
@@ -47,19 +47,21 @@ class Reach(IntEnum):
     ARRIVED = 4
 
 
-def reach(came: Came) -> Reach:
+def reach(came: AttemptResult) -> AttemptStage:
     """How far it got, by its last decision."""
     if not came.stopped:
-        return Reach.ARRIVED
+        return AttemptStage.ARRIVED
     if not came.evidence:
-        return Reach.REFUSED
-    return {"escalate": Reach.ASKED, "permit": Reach.PERMITTED}.get(came.evidence[-1].verdict, Reach.DENIED)
+        return AttemptStage.REFUSED
+    return {"escalate": AttemptStage.ASKED, "permit": AttemptStage.PERMITTED}.get(
+        came.evidence[-1].verdict, AttemptStage.DENIED
+    )
 
 
-def furthest(came: Iterable[Came], kept: int = KEPT) -> list[Came]:
+def furthest(came: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptResult]:
     """Of those that were stopped, where a search is about them, the ones of each kind that got furthest, best first."""
-    chosen: list[Came] = []
-    by_kind: dict[Kind, list[Came]] = {}
+    chosen: list[AttemptResult] = []
+    by_kind: dict[AttackKind, list[AttemptResult]] = {}
     for one in came:
         if one.stopped and one.attempt.kind in SEARCHED and isinstance(one.attempt.goal, Arrives):
             by_kind.setdefault(one.attempt.kind, []).append(one)
@@ -68,7 +70,7 @@ def furthest(came: Iterable[Came], kept: int = KEPT) -> list[Came]:
     return sorted(chosen, key=reach, reverse=True)
 
 
-def following(bundle: Bundle, came: Sequence[Came], most: int) -> list[Attempt]:
+def following(bundle: Bundle, came: Sequence[AttemptResult], most: int) -> list[Attempt]:
     """At most `most` attempts that were not made yet, twisted once more from those that got furthest."""
     made = {one.attempt.ident for one in came}
     found: dict[str, Attempt] = {}

@@ -21,14 +21,14 @@ Scalar: TypeAlias = str | int | bool
 """What an argument's value is where Cedar can name it: a string, a long, a boolean."""
 
 
-class Argument(NamedTuple):
+class ComparableArgument(NamedTuple):
     """An argument that policies can compare: what its values are, and whether every call has it."""
 
     of: type[Scalar]
     required: bool
 
 
-class Used:
+class Usage:
     """The calls of one thing by one agent. Of `calls` that were only told of, nothing but their number is known."""
 
     def __init__(self, calls: int = 0) -> None:
@@ -53,7 +53,7 @@ class Used:
                 if len(held) > VALUES_MAX:
                     self.free.add(name)
 
-    def join(self, other: "Used") -> None:
+    def join(self, other: "Usage") -> None:
         """Take in the calls of `other`."""
         self.calls += other.calls
         self.users |= other.users
@@ -65,7 +65,7 @@ class Used:
             if len(held) > VALUES_MAX:
                 self.free.add(name)
 
-    def conditions(self, arguments: Mapping[str, Argument], users: Collection[str]) -> tuple[str, ...]:
+    def conditions(self, arguments: Mapping[str, ComparableArgument], users: Collection[str]) -> tuple[str, ...]:
         """What every call kept to, as clauses of a permit.
 
         `arguments` are those that policies can compare, `users` those whom they can name: others cannot act any more.
@@ -73,7 +73,7 @@ class Used:
         every = (self._for_whom(users), *(self._kept(name, arguments[name]) for name in sorted(arguments)))
         return tuple(clause for clause in every if clause)
 
-    def _kept(self, name: str, argument: Argument) -> str:
+    def _kept(self, name: str, argument: ComparableArgument) -> str:
         values = self.values.get(name)
         if not values or name in self.free or self.calls < CALLS_EACH_MIN * len(values):
             return ""

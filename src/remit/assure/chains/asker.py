@@ -16,7 +16,7 @@ from remit.assure.chains.question import Moment, question_about, reached_of
 from remit.assure.chains.space import Space, subsets
 from remit.assure.parts import form, unscoped
 from remit.assure.supposed import Compared, Supposition, suppositions
-from remit.assure.world import Doing
+from remit.assure.world import ProposedAction
 from remit.facts.label import closed
 from remit.facts.obligation import problem
 from remit.policy.bundle import Bundle
@@ -31,7 +31,7 @@ from remit.policy.weigh import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class VerdictStates:
     """In which states a call is permitted, escalated, and cannot be judged.
 
     `named` is by family of labels where some permit holds for its label alone.
@@ -43,7 +43,7 @@ class Said:
     named: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-NEVER: Final = Said(0, 0)
+NEVER: Final = VerdictStates(0, 0)
 _PAST: Final = ((), ("past",))
 """Where numbers stand that what monitors say may be compared with."""
 
@@ -106,9 +106,9 @@ class Asker:
     _fits: dict[tuple[object, ...], tuple[_Part, ...]] = field(
         default_factory=dict[tuple[object, ...], tuple[_Part, ...]]
     )
-    _said: dict[tuple[object, ...], Said] = field(default_factory=dict[tuple[object, ...], Said])
+    _said: dict[tuple[object, ...], VerdictStates] = field(default_factory=dict[tuple[object, ...], VerdictStates])
 
-    def said(self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment) -> Said:
+    def said(self, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment) -> VerdictStates:
         """What policy says of the chain of `agents` doing this: the strictest link's word."""
         key = agents, user, id(doing), moment
         found = self._said.get(key)
@@ -116,7 +116,7 @@ class Asker:
             found = self._said[key] = self._asked(agents, user, doing, moment)
         return found
 
-    def pasts(self, user: str | None, doing: Doing) -> tuple[Supposition, ...]:
+    def pasts(self, user: str | None, doing: ProposedAction) -> tuple[Supposition, ...]:
         """What the monitors that policies on `doing` ask can say, as far as policies tell it apart."""
         reached = reached_of(self.bundle, doing)
         if not reached.asked:
@@ -135,7 +135,7 @@ class Asker:
                 self.narrowed.add(reached.action[1])
         return found
 
-    def _asked(self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment) -> Said:
+    def _asked(self, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment) -> VerdictStates:
         reached = reached_of(self.bundle, doing)
         part = reached.slice
         # Policies that look at neither are told the same, whoever it is that acts.
@@ -158,7 +158,7 @@ class Asker:
             named[family] = self.space.all
             for one in judged:
                 named[family] &= one.named.get(family, 0)
-        return Said(permit, either & ~permit, errors, named)
+        return VerdictStates(permit, either & ~permit, errors, named)
 
     def _judged(self, reached: Reached) -> bool:
         key = id(reached.slice)
@@ -169,7 +169,7 @@ class Asker:
             self.unjudged.add(reached.action[1])
         return found
 
-    def _of_agent(self, agent: str, question: Question, reached: Reached, moment: Moment) -> Said:
+    def _of_agent(self, agent: str, question: Question, reached: Reached, moment: Moment) -> VerdictStates:
         """What policy says of `agent` as one link."""
         part, there = reached.slice, reached.resource
         key = id(part), agent, there, "input" in question.context, moment
@@ -180,7 +180,7 @@ class Asker:
         found = self._sum(total, self._fitting(agent, reached, plain=False), agent, question, reached)
         allowed = found.permits & ~found.hard & ~found.errors
         named: dict[str, int] = dict(zip(FAMILIES, found.named, strict=True))
-        return Said(allowed & ~found.gates, allowed & found.gates, found.errors, named)
+        return VerdictStates(allowed & ~found.gates, allowed & found.gates, found.errors, named)
 
     def _fitting(self, agent: str, reached: Reached, *, plain: bool) -> tuple[_Part, ...]:
         """The policies of a slice whose scope fits, those that look at the session alone or the others."""

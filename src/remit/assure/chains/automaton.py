@@ -52,7 +52,7 @@ def only(char: str) -> Chars:
     return Chars(((ord(char), ord(char)),))
 
 
-class Where(Enum):
+class Anchor(Enum):
     """Where alone a place leads on: before the first character, or behind the last."""
 
     START = "start"
@@ -69,7 +69,7 @@ class Skip(NamedTuple):
     """A place that takes nothing and leads to others, each so many places on (or back); `at` says where alone."""
 
     to: tuple[int, ...]
-    at: Where | None = None
+    at: Anchor | None = None
 
 
 Program: TypeAlias = tuple[Take | Skip, ...]
@@ -94,7 +94,7 @@ def _candidates(told: Iterable[Chars]) -> Iterator[str]:
     yield from (chr(bound) for bound in sorted({0, *bounds}) if bound <= LAST and bound not in _SURROGATES)
 
 
-class Walk:
+class Automaton:
     """A program as an automaton: numbered sets of places that a text can be at, made when they are first met."""
 
     __slots__ = ("_known", "_numbers", "_places", "_program", "_takes", "ends", "start", "steps")
@@ -161,8 +161,8 @@ class Walk:
             if not isinstance(place, Skip):
                 kept |= bit
                 continue
-            open_ = place.at is None or (first if place.at is Where.START else last)
-            if place.at is Where.END and not open_:
+            open_ = place.at is None or (first if place.at is Anchor.START else last)
+            if place.at is Anchor.END and not open_:
                 # It leads on once the text is over.
                 kept |= bit
             for step in place.to if open_ else ():

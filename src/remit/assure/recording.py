@@ -20,12 +20,12 @@ LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 """One recorded session holds every result of its run, so that its bounds are wider than a request's."""
 
 
-class Malformed(ValueError):
+class MalformedSession(ValueError):
     """A line that is no recorded session; the text says why, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RecordedWords:
     """The user's own words."""
 
     turn: float
@@ -33,7 +33,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class RecordedCall:
     """A call that the model chose; `tool` is the tool's own name."""
 
     turn: float
@@ -43,7 +43,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RecordedResult:
     """What came back of a call; `error` is the tool's own words where it failed."""
 
     turn: float
@@ -53,7 +53,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Sure:
+class RecordedConfidence:
     """How sure the agent is, by its own word or its harness's (`source`), in units of the fourth decimal place."""
 
     turn: float
@@ -61,11 +61,11 @@ class Sure:
     units: int
 
 
-Event: TypeAlias = Said | Called | Answered | Sure
+Event: TypeAlias = RecordedWords | RecordedCall | RecordedResult | RecordedConfidence
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedSession:
     """One run. What the model itself said is left out: nothing may hang on it."""
 
     session: str
@@ -74,71 +74,71 @@ class Recorded:
     events: tuple[Event, ...]
 
 
-def recorded(line: bytes) -> Recorded:
-    """The session that `line` holds. Raises `Malformed`."""
+def recorded(line: bytes) -> RecordedSession:
+    """The session that `line` holds. Raises `MalformedSession`."""
     try:
         value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
     except JsonRefused as error:
-        raise Malformed(str(error)) from None
+        raise MalformedSession(str(error)) from None
     if not isinstance(value, Mapping):
-        raise Malformed("it is not a JSON object")
+        raise MalformedSession("it is not a JSON object")
     events = value.get("events")
     if not isinstance(events, Sequence) or isinstance(events, str):
-        raise Malformed("events is not a list")
+        raise MalformedSession("events is not a list")
     found: list[Event] = []
     called: set[str] = set()
     for number, event in enumerate(events, 1):
         if not isinstance(event, Mapping):
-            raise Malformed(f"event {number} is not an object")
+            raise MalformedSession(f"event {number} is not an object")
         one = _event(event, number)
-        if isinstance(one, Called):
+        if isinstance(one, RecordedCall):
             if one.call_id in called:
-                raise Malformed(f"event {number}: the call {one.call_id[:64]!r} stands twice")
+                raise MalformedSession(f"event {number}: the call {one.call_id[:64]!r} stands twice")
             called.add(one.call_id)
-        elif isinstance(one, Answered) and one.call_id not in called:
-            raise Malformed(f"event {number} answers {one.call_id[:64]!r}, which was not called before")
+        elif isinstance(one, RecordedResult) and one.call_id not in called:
+            raise MalformedSession(f"event {number} answers {one.call_id[:64]!r}, which was not called before")
         if one is not None:
             found.append(one)
-    return Recorded(_text(value, "session"), _text(value, "suite"), _text(value, "agent"), tuple(found))
+    return RecordedSession(_text(value, "session"), _text(value, "suite"), _text(value, "agent"), tuple(found))
 
 
 def _event(event: Mapping[str, Json], number: int) -> Event | None:
     try:
         return _one(event)
-    except Malformed as error:
-        raise Malformed(f"event {number}: {error}") from None
+    except MalformedSession as error:
+        raise MalformedSession(f"event {number}: {error}") from None
 
 
 def _one(event: Mapping[str, Json]) -> Event | None:
     kind, turn = event.get("type"), event.get("turn")
     if isinstance(turn, bool) or not isinstance(turn, int | float) or not math.isfinite(turn):
-        raise Malformed("turn is not a number")
+        raise MalformedSession("turn is not a number")
     match kind:
         case "user":
-            return Said(turn, _text(event, "text"))
+            return RecordedWords(turn, _text(event, "text"))
         case "assistant":
             return None
         case "tool_call":
             args = event.get("args")
             if not isinstance(args, Mapping):
-                raise Malformed("args is not an object")
-            return Called(turn, _text(event, "call_id"), _text(event, "tool"), args)
+                raise MalformedSession("args is not an object")
+            return RecordedCall(turn, _text(event, "call_id"), _text(event, "tool"), args)
         case "tool_result":
             error = event.get("error")
             if error is not None and not isinstance(error, str):
-                raise Malformed("error is neither text nor null")
-            return Answered(turn, _text(event, "call_id"), event.get("result"), error)
+                raise MalformedSession("error is neither text nor null")
+            return RecordedResult(turn, _text(event, "call_id"), event.get("result"), error)
         case "confidence":
             units, source = units_of(event.get("value")), _text(event, "source")
             if units is None or source not in {"agent", "harness"}:
-                raise Malformed("a confidence is a value from 0 to 1, of agent or harness")
-            return Sure(turn, source, units)
+                raise MalformedSession("a confidence is a value from 0 to 1, of agent or harness")
+            return RecordedConfidence(turn, source, units)
         case _:
-            raise Malformed(f"no event is of type {str(kind)[:64]!r}")
+            raise MalformedSession(f"no event is of type {str(kind)[:64]!r}")
 
 
 def _text(members: Mapping[str, Json], name: str) -> str:
     value = members.get(name)
     if not isinstance(value, str):
-        raise Malformed(f"{name} is not text")
+        raise MalformedSession(f"{name} is not text")
     return value

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from remit.discover.sighting import Confidence, Edge, Sighting, Trait, Verb, parsed
+from remit.discover.sighting import Edge, Sighting, SourceConfidence, Trait, Verb, parsed
 from remit.facts.canonical import Json
 from remit.facts.text import one_line
 
 _T = TypeVar("_T", str, int)
 
-CONFIDENCES: Final = {one.name.lower(): one for one in Confidence}
+CONFIDENCES: Final = {one.name.lower(): one for one in SourceConfidence}
 
 
 def to_json(sighting: Sighting) -> dict[str, Json]:

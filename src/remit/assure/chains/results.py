@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remit.assure.chains.goals import Goal
-from remit.assure.world import Chain, Doing
+from remit.assure.world import Chain, ProposedAction
 from remit.facts.canonical import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChainStep:
     """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
 
     `gates` are the policies that people would have to lift, with their routes; `past` is what monitors are supposed to
@@ -18,7 +18,7 @@ class Step:
     """
 
     chain: Chain
-    doing: Doing
+    doing: ProposedAction
     verdict: str
     policies: tuple[str, ...]
     gates: tuple[tuple[str, str], ...]
@@ -44,7 +44,7 @@ class Chained:
 
     goal: Goal
     user: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[ChainStep, ...]
     agents: tuple[str, ...]
     together: bool
     hidden: bool
@@ -63,7 +63,7 @@ class Chained:
 
     @property
     def tool(self) -> str:
-        """What ends it, as `Doing.tool` says it."""
+        """What ends it, as `ProposedAction.tool` says it."""
         return self.steps[-1].doing.tool
 
 
@@ -100,7 +100,7 @@ class Erring:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SearchResult:
     """All chains that need nobody (`free`), those that need people who always say yes (`asking`), and the account.
 
     `held` are those that policies leave to a guarantee which counts as agents act, and which nobody has to cut.

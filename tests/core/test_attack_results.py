@@ -8,10 +8,21 @@ import yaml
 
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.came import CONTROLS, Because, Came, Control, Decided, Did, Score, interval, row, scores
 from remit.assure.attack.chores import chores
 from remit.assure.attack.mending import case, mend, rehearsed
-from remit.assure.attack.plan import Attempt, Kind
+from remit.assure.attack.plan import AttackKind, Attempt
+from remit.assure.attack.results import (
+    CONTROLS,
+    AttemptResult,
+    Because,
+    Decided,
+    Did,
+    Score,
+    SecurityControl,
+    interval,
+    row,
+    scores,
+)
 from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Technique
 from remit.assure.cases import cases
 from remit.assure.trying import failures
@@ -31,13 +42,15 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return bundle_of(write(tmp_path_factory.mktemp("gated"), PERMIT + GATE))
 
 
-def of_kind(bundle: Bundle, kind: Kind) -> Attempt:
+def of_kind(bundle: Bundle, kind: AttackKind) -> Attempt:
     return next(one for one in attempts(bundle) if one.kind is kind)
 
 
-def came(attempt: Attempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True) -> Came:
+def came(
+    attempt: Attempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True
+) -> AttemptResult:
     decided = Decided("r-1.1", "mail/send", verdict, (Because(code, "because"),)) if verdict else None
-    return Came(attempt, stopped, said, () if decided is None else (decided,), None)
+    return AttemptResult(attempt, stopped, said, () if decided is None else (decided,), None)
 
 
 def test_every_code_is_a_controls_and_every_name_is_pinned() -> None:
@@ -50,31 +63,31 @@ def test_every_code_is_a_controls_and_every_name_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("verdict", "code", "said", "control"),
     [
-        ("deny", "policy/none", "200 no", Control.POLICY),
-        ("deny", "tool/drifted", "200 no", Control.PINS),
-        ("deny", "breaker/open", "200 no", Control.BREAKERS),
-        ("escalate", "policy/gate", "200 wait", Control.PEOPLE),
-        ("", "", "401 who are you", Control.IDENTITY),
-        ("", "", "400 no request", Control.EDGE),
-        ("permit", "policy", "200 done", Control.FAILURES),
+        ("deny", "policy/none", "200 no", SecurityControl.POLICY),
+        ("deny", "tool/drifted", "200 no", SecurityControl.PINS),
+        ("deny", "breaker/open", "200 no", SecurityControl.BREAKERS),
+        ("escalate", "policy/gate", "200 wait", SecurityControl.PEOPLE),
+        ("", "", "401 who are you", SecurityControl.IDENTITY),
+        ("", "", "400 no request", SecurityControl.EDGE),
+        ("permit", "policy", "200 done", SecurityControl.FAILURES),
     ],
 )
 def test_what_stopped_it_is_what_refused_last(
-    bare: Bundle, verdict: str, code: str, said: str, control: Control
+    bare: Bundle, verdict: str, code: str, said: str, control: SecurityControl
 ) -> None:
-    assert came(of_kind(bare, Kind.RESULT), verdict, code, said=said).control is control
+    assert came(of_kind(bare, AttackKind.RESULT), verdict, code, said=said).control is control
 
 
 def test_nothing_stopped_what_got_through_and_verification_stops_tampering(bare: Bundle) -> None:
-    assert came(of_kind(bare, Kind.RESULT), "permit", "policy", stopped=False).control is None
-    assert came(of_kind(bare, Kind.LEDGER), "permit", "policy").control is Control.LEDGER
+    assert came(of_kind(bare, AttackKind.RESULT), "permit", "policy", stopped=False).control is None
+    assert came(of_kind(bare, AttackKind.LEDGER), "permit", "policy").control is SecurityControl.LEDGER
     covered = Decided("r-1.1", "mail/send", "permit", (), obliged=True)
-    assert replace(came(of_kind(bare, Kind.RESULT)), evidence=(covered,)).control is Control.OBLIGATIONS
+    assert replace(came(of_kind(bare, AttackKind.RESULT)), evidence=(covered,)).control is SecurityControl.OBLIGATIONS
 
 
 def test_scores_stand_together_and_rows_add_up(bare: Bundle) -> None:
-    through = came(of_kind(bare, Kind.LEAK), "permit", "policy", stopped=False)
-    held = replace(came(of_kind(bare, Kind.RESULT), "escalate", "policy/gate"), noticed_s=0.4)
+    through = came(of_kind(bare, AttackKind.LEAK), "permit", "policy", stopped=False)
+    held = replace(came(of_kind(bare, AttackKind.RESULT), "escalate", "policy/gate"), noticed_s=0.4)
     work = chores(bare)
     did = [Did(one, tuple(Decided("r-1.2", "mail/x", "permit", ()) for _ in one.calls), "200") for one in work]
     did[0] = replace(did[0], evidence=(Decided("r-1.3", "mail/x", "escalate", ()),))
@@ -82,7 +95,7 @@ def test_scores_stand_together_and_rows_add_up(bare: Bundle) -> None:
         (1, 2), (1, 2), (len(work) - 1, len(work)), (1, len(work)),
     ]  # fmt: skip
     told = row("both", (through, held))
-    assert (told.attempts, told.stopped, told.noticed, dict(told.by)) == (2, 1, 1, {Control.PEOPLE: 1})
+    assert (told.attempts, told.stopped, told.noticed, dict(told.by)) == (2, 1, 1, {SecurityControl.PEOPLE: 1})
     assert str(Score("x", 28, 29)) == "28 of 29 (97%, 83% to 99%)"
     assert str(Score("x", 0, 0)) == "none was tried"
 
@@ -95,8 +108,10 @@ def test_intervals_hold_the_share_and_say_little_of_little() -> None:
 
 
 def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_goes_on(bare: Bundle) -> None:
-    open_ones = [came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in (Kind.RESULT, Kind.LEAK)]
-    loop = came(of_kind(bare, Kind.LOOP), "permit", "policy", stopped=False)
+    open_ones = [
+        came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in (AttackKind.RESULT, AttackKind.LEAK)
+    ]
+    loop = came(of_kind(bare, AttackKind.LOOP), "permit", "policy", stopped=False)
     did = [Did(one, (), "") for one in chores(bare)]
     mended = mend(bare, [*open_ones, loop], did, "ann")
     assert [one.ends for one in mended.fixes] == [(one.attempt.ident,) for one in open_ones]
@@ -124,14 +139,14 @@ def test_the_people_who_are_asked_are_those_that_policies_ask_most(tmp_path: Pat
         "apiVersion: remit.dev/v1alpha1\nkind: Route\nmetadata: {name: board}\nspec: {users: [ann]}\n"
     )
     asking = bundle_of(workspace)
-    through = came(of_kind(asking, Kind.RESULT), "permit", "policy", stopped=False)
+    through = came(of_kind(asking, AttackKind.RESULT), "permit", "policy", stopped=False)
     [fix] = mend(asking, [through], [Did(one, (), "") for one in chores(asking)], "ann").fixes
     assert fix.policy.route == "owner"
 
 
 def test_what_a_resource_told_an_agent_to_do_is_mended(tmp_path: Path) -> None:
     opened = bundle_of(wide(tmp_path / "wide"))
-    told = of_kind(opened, Kind.RESOURCE)
+    told = of_kind(opened, AttackKind.RESOURCE)
     open_policies = [
         replace(one, text=one.text.replace(GATE, ""))
         for one in opened.catalog.policies
@@ -148,8 +163,8 @@ def test_what_a_resource_told_an_agent_to_do_is_mended(tmp_path: Path) -> None:
     assert not failures(mend(compiled, [came(told, stopped=False)], (), "ann").bundle, made, "ann")
 
 
-@pytest.mark.parametrize("kind", [Kind.LEAK, Kind.PIECES])
-def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [AttackKind.LEAK, AttackKind.PIECES])
+def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: AttackKind) -> None:
     leak = of_kind(bare, kind)
     told = case(leak)
     assert told is not None
@@ -157,8 +172,8 @@ def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: Ki
     assert failures(bare, made, "ann")
     mended = mend(bare, [came(leak, "permit", "policy", stopped=False)], (), "ann")
     assert not failures(mended.bundle, made, "ann")
-    assert case(of_kind(bare, Kind.LOOP)) is None
-    assert case(of_kind(bare, Kind.TOKEN)) is None
+    assert case(of_kind(bare, AttackKind.LOOP)) is None
+    assert case(of_kind(bare, AttackKind.TOKEN)) is None
 
 
 def test_work_is_what_the_user_asked_for_and_gates_ask_about_what_strangers_steer(bare: Bundle, gated: Bundle) -> None:
