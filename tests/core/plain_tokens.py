@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from remit.facts.text import composed
+from remit.facts.text import IGNORED, composed
 from remit.protect.paths import SPACES, ended
 from remit.protect.pieces import Token, TokenKind
 
@@ -25,9 +25,7 @@ def reaching(text: str) -> Iterator[str]:
             yield f"/{word}"
 
 
-_INVISIBLE: Final = dict.fromkeys(
-    (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
-)
+_INVISIBLE: Final = dict.fromkeys(map(ord, IGNORED))
 _SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + _CONTROLS, " "))
 _STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")

@@ -382,3 +382,22 @@ def test_labels_of_a_store_never_shrink(writes: list[tuple[str, set[str]]]) -> N
         assert labels <= after[key]
         assert labels <= after[""]
         before = after
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://b\u00fccher.example/a", "http://XN--Bcher-kva.example/a"),
+        ("xn--bcher-kva/a", "B\u00dcCHER/a"),
+        ("no\ufe0ftes/a", "notes/a"),
+        ("no\u3164tes/a", "notes/a"),
+        ("no\u2800tes\U000e0061/a", "notes/a"),
+    ],
+)
+def test_a_host_in_its_own_script_and_what_draws_nothing_tell_no_keys_apart(one: str, other: str) -> None:
+    assert normal(one) == normal(other) == normal(normal(one))
+
+
+@pytest.mark.parametrize("odd", ["xn--", "xn--99999999", "xn--..-kva", "axn--bcher-kva", "xn--0"])
+def test_what_only_looks_like_the_name_of_a_host_stays(odd: str) -> None:
+    assert normal(odd).rstrip("-") == odd.rstrip("-")

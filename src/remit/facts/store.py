@@ -20,7 +20,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.canonical import Json
-from remit.facts.text import composed
+from remit.facts.text import IGNORED, composed
 
 STORE_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
 KEYS_MAX: Final = 64
@@ -41,6 +41,7 @@ _BEHIND: Final = " \"'`."
 _GLOB: Final = re.compile(r"[*?\[{]")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d[\d_]{0,30}(?:\.\d{0,30})?(?:e\+?\d\d?)?|0x[0-9a-f]{1,16})")
 """As `int` and `float` of Python and `Number` of JavaScript read them."""
+_CODED: Final = re.compile(r"(?<![a-z0-9-])xn--([a-z0-9-]{1,59})(?![a-z0-9-])")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
@@ -136,6 +137,13 @@ def _taken_alike(parts: Sequence[str], written: Sequence[str]) -> bool:
     )
 
 
+def _decoded(found: re.Match[str]) -> str:
+    try:
+        return found[1].encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError, OverflowError):
+        return found[0]
+
+
 def _number(named: str) -> str:
     """`named` as a number is written, where it is one."""
     if _NUMBER.fullmatch(named) is None:
@@ -154,11 +162,14 @@ _short: Final = lru_cache(maxsize=4_096)(_normal)
 def _plain(text: str) -> str:
     """`text` without percent signs that stand for characters, invisible ones, and differences of case and form.
 
+    Names of hosts are in their own script (RFC 3492), wherever they stand.
+
     Nothing where percent signs stand for percent signs too often to be told.
     """
     for _ in range(_DECODED_MAX):
         folded = composed(composed(unquote(text, errors="replace")).casefold())
-        read = "".join(char for char in folded if unicodedata.category(char) not in _INVISIBLE).strip()
+        drawn = (char for char in folded if unicodedata.category(char) not in _INVISIBLE and char not in IGNORED)
+        read = _CODED.sub(_decoded, "".join(drawn).strip())
         if read == text:
             return read
         text = read

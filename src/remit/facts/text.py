@@ -11,6 +11,13 @@ from typing import Final
 
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_IGNORED: Final = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F)),
+    *((0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
+)
+IGNORED: Final = frozenset(chr(code) for first, last in _IGNORED for code in range(first, last + 1))
+"""What draws nothing (Unicode's Default_Ignorable_Code_Point), and the blank of Braille."""
 _SHOWN: Final = frozenset("\n\t")
 _HALFWIDTH: Final = (("\uff9e", "\u3099"), ("\uff9f", "\u309a"))
 """The only letters that stand for marks, and the marks."""

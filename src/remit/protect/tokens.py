@@ -14,16 +14,16 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from remit.facts.text import composed
+from remit.facts.text import IGNORED, composed
 from remit.protect.onward import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reached
 from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Token, TokenKind, number, tokens
 from remit.protect.spelling import learnt, learnt_of_path
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
-_INVISIBLE: Final = dict.fromkeys(
-    (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
-)
+_INVISIBLE: Final = dict.fromkeys(map(ord, IGNORED))
+_STYLED: Final = re.compile(r"(?<=[^\x00-\x7f])[\ufe0e\ufe0f]")
+"""Which picture is drawn of the character before; behind a letter of ASCII it says nothing."""
 _BETWEEN: Final = '\\,;|()[]{}<>"`*!“”„«»' + CONTROLS
 _SPLIT: Final = str.maketrans(dict.fromkeys(_BETWEEN, " "))
 _ELLIPSIS: Final = "\u2026"
@@ -46,7 +46,7 @@ def respelt(text: str) -> bool:
     A reader takes full width, a circled digit or an invisible character for what it stands for; the tool that gets the
     text may not, and reach somebody else (Unicode TR 36, section 2; TR 39).
     """
-    return not text.isascii() and any(map(_respelt, set(text)))
+    return not text.isascii() and any(map(_respelt, set(_STYLED.sub("", text))))
 
 
 @lru_cache(maxsize=4_096)
