@@ -77,6 +77,17 @@ def test_the_ledgers_own_tree_names_the_record_or_what_was_kept_narrows_it_down(
     assert found.startswith("r0102-1.3: tree: from here to r0102-1.5"), "its own tree leads to no root that was signed"
 
 
+def test_two_histories_that_one_key_signed_are_told() -> None:
+    leaves = [leaf_hash(b"record %d" % number) for number in range(2)]
+    notes = [kept(2, root_of(leaves)), kept(2, bytes(32), "other.note")]
+    comparison = TreeComparison(notes, lambda _level, _number: b"", 0)
+    for number in range(2):
+        fed(comparison, Ref("r0102-1", number + 1), b"record %d" % number)
+    assert said(comparison) == [
+        "file: tree: other.note has another root than one of as many records that fits: two histories were signed"
+    ]
+
+
 def test_a_foreign_and_a_forged_checkpoint_are_told_apart() -> None:
     one, other = root_of([leaf_hash(b"one")]), Checkpoint("elsewhere", 1, bytes(32))
     note = replace(kept(2, one).note, text=str(Checkpoint(KEY.name, 1, one)))

@@ -169,6 +169,9 @@ class TreeComparison:
             return LedgerFinding(None, TREE, f"{one.name} is of no records, and its root is not that of an empty tree")
         if self._differs is not None and self._differs < size and self._witnessed(one.checkpoint):
             return LedgerFinding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
+        if fits == size:
+            what = f"{one.name} has another root than one of as many records that fits: two histories were signed"
+            return LedgerFinding(None, TREE, what)
         first, last = self._ref(fits), self._ref(size - 1)
         return LedgerFinding(
             first,
