@@ -1,5 +1,6 @@
 """`verify_links`, several times as fast: what it sees of a file, and what of a kept checkpoint; mutants in small."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -10,7 +11,10 @@ import pytest
 from proof.mutations import CLASSES, Hand, dump, in_full, incrementally, noticed
 from remit.adapters.sqlite import LedgerRefused, verify_file
 from remit.adapters.sqlite import quick as quick_module
+from remit.adapters.sqlite.mark import mark
 from remit.adapters.sqlite.quick import verify_links
+from remit.app.cli import run
+from remit.app.failure import Exit
 from remit.facts.record import Ref
 from remit.trace.against import KeptCheckpoint
 from remit.trace.links import LedgerRow
@@ -150,3 +154,29 @@ def test_mutants_of_every_class_are_noticed(world: tuple[Log, KeptCheckpoint], t
     assert set(total) == set(CLASSES)
     total, found = incrementally(log, kept, seed=7, count=200)
     assert (found, sum(total.values())) == (total, 200)
+
+
+def test_an_older_copy_in_its_place_is_behind_its_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, _ = log_of(tmp_path, 4)
+    older = log.file.read_bytes()
+    asyncio.run(gone_on(log))
+    made = mark(log.file)
+    assert made is not None
+    assert run(["ledger", "verify", "--data", str(tmp_path)]) == Exit.OK
+    log.file.write_bytes(older)
+    assert verify_file(log.file).clean, "to itself it is whole"
+    for flags in ((), ("--links",)):
+        assert run(["ledger", "verify", "--data", str(tmp_path), *flags]) == Exit.NEGATIVE
+        said = f"its end is lost: it had come to {made.chain}.{made.seq}, which is not in it"
+        assert said in capsys.readouterr().out
+    log.file.with_name("ledger.mark").write_text("{")
+    assert run(["ledger", "verify", "--data", str(tmp_path)]) == Exit.NEGATIVE
+    assert "ledger.mark cannot be read" in capsys.readouterr().out
+    copy = log.file.rename(tmp_path / "copy.sqlite3")
+    assert run(["ledger", "verify", str(copy)]) == Exit.OK, "the mark is of another file"
+
+
+async def gone_on(log: Log) -> None:
+    await log.open()
+    await log.fill(1)
+    await log.close()

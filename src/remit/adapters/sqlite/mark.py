@@ -69,8 +69,7 @@ def check(ledger: Path, keys: Path) -> None:
             why = f"there is none, but keys of one are in {keys}: tokens that were revoked there would act again"
             raise LedgerLost(ledger, why)
     elif marked is not None and not _holds(ledger, marked):
-        why = f"its end is lost: it had come to {marked.chain}.{marked.seq}, which is not in it, or is another record"
-        raise LedgerLost(ledger, why)
+        raise LedgerLost(ledger, _gone(marked))
 
 
 def keys(ledger: Path) -> tuple[str, ...]:
@@ -86,6 +85,15 @@ def is_behind(ledger: Path) -> bool:
     except LedgerLost:
         return True
     return marked is not None and not _holds(ledger, marked)
+
+
+def lost(ledger: Path, *, immutable: bool) -> str | None:
+    """What `ledger` has lost of what its mark names, for whoever reads it; None where nothing."""
+    try:
+        marked = _marked(ledger)
+    except LedgerLost as error:
+        return error.why
+    return None if marked is None or _holds(ledger, marked, immutable=immutable) else _gone(marked)
 
 
 def forget(ledger: Path) -> None:
@@ -104,9 +112,13 @@ def _marked(ledger: Path) -> Mark | None:
         raise LedgerLost(ledger, f"{path} cannot be read, which says how far it had come") from error
 
 
-def _holds(ledger: Path, marked: Mark) -> bool:
+def _gone(marked: Mark) -> str:
+    return f"its end is lost: it had come to {marked.chain}.{marked.seq}, which is not in it, or is another record"
+
+
+def _holds(ledger: Path, marked: Mark, *, immutable: bool = False) -> bool:
     try:
-        with closing(open_readonly(ledger)) as conn:
+        with closing(open_readonly(ledger, immutable=immutable)) as conn:
             row = conn.execute("SELECT no FROM chain WHERE name = ?", (marked.chain,)).fetchone()
             stored = None if row is None else stored_at(conn, row[0] << SEQ_BITS | marked.seq)
     except sqlite3.Error as error:

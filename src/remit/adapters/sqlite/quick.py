@@ -16,7 +16,7 @@ from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stor
 from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, open_current, page_after
+from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, cut_off, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.trace.against import KeptCheckpoint, TreeComparison
 from remit.trace.bodies import AdminBody, Event
@@ -65,6 +65,8 @@ def verify_links(
     progress: Callable[[int], None] | None = None,
     against: Sequence[KeptCheckpoint] = (),
     trusted: Sequence[Key] = (),
+    *,
+    marked: bool = False,
 ) -> Links:
     """Verify the links of the ledger at `path`, which may be in use; the rest as with `verifying.verify_file`."""
     if not path.is_file():
@@ -93,7 +95,7 @@ def verify_links(
         found.note(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         found.note(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
-    for finding in unsound(path, immutable=at_rest(path)):
+    for finding in (*unsound(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
         found.note(finding)
     return found
 

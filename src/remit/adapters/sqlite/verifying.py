@@ -16,6 +16,7 @@ from typing import Final
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.frames import frame_of
+from remit.adapters.sqlite.mark import lost
 from remit.adapters.sqlite.pages import unsound
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
@@ -48,11 +49,13 @@ def verify_file(
     progress: Callable[[int], None] | None = None,
     against: Sequence[KeptCheckpoint] = (),
     trusted: Sequence[Key] = (),
+    *,
+    marked: bool = False,
 ) -> Report:
     """The report on the ledger at `path`, which may be in use; `progress` gets records so far.
 
     `against` are checkpoints kept elsewhere, signed by one of `trusted` or,
-    without any, by a key that the ledger names.
+    without any, by a key that the ledger names. `marked`: it is the one that the mark beside it is of.
     Opens it read-only. What SQLite itself cannot read, or finds unsound, is a finding, and so is each row of a state
     table that is not what the records fold to; no report is clean whose state was not compared.
     Raises `LedgerRefused` for a file that is not there, is no ledger, or has another schema than
@@ -75,11 +78,18 @@ def verify_file(
         reading.stop(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         reading.stop(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
-    for finding in unsound(path, immutable=at_rest(path)):
+    for finding in (*unsound(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
         reading.verifier.note(finding)
     if progress is not None:
         progress(reading.seen)
     return replace(reading.verifier.report(), uncompared=reading.uncompared)
+
+
+def cut_off(path: Path) -> Iterator[LedgerFinding]:
+    """What the mark beside the ledger at `path` names and is not there any more."""
+    why = lost(path, immutable=at_rest(path))
+    if why is not None:
+        yield LedgerFinding(None, "chain-links", why)
 
 
 class _Reading:

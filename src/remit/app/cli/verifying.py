@@ -47,7 +47,7 @@ def verify(
     if links:
         return _links(file, kept, trusted, output)
     try:
-        report = verify_file(file, talk(output), kept, trusted)
+        report = verify_file(file, talk(output), kept, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
         raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     said: dict[str, Any] = {
@@ -107,7 +107,7 @@ def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], o
     from remit.adapters.sqlite.quick import verify_links
 
     try:
-        report = verify_links(file, talk(output), kept, trusted)
+        report = verify_links(file, talk(output), kept, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
         raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     if output in {Format.JSON, Format.YAML}:
