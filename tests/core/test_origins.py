@@ -643,3 +643,16 @@ def test_what_draws_nothing_parts_no_word() -> None:
     assert world.origin("send", to="carol") is Origin.UNTRUSTED
     assert world.origin("send", to="\u2708\ufe0f travel") is Origin.GROUNDED
     assert world.origin("send", to="tra\ufe0fvel") is Origin.UNSEEN
+
+
+@pytest.mark.parametrize(
+    "odd", ["+main", ":main", "main^", "main~", "main^^", "%main", "main%", "see main%", "(main^).", "++main", "main~:"]
+)
+def test_a_sign_that_reaches_further_is_no_part_of_the_word(odd: str) -> None:
+    world = World(said="see main, at 100% or +49: it is main")
+    assert world.origin("send", to=odd) is Origin.UNSEEN
+    assert world.origin("send", to="main") is Origin.GROUNDED
+    assert world.origin("send", to="100%") is Origin.GROUNDED
+    assert world.origin("send", to="main:") is Origin.GROUNDED
+    world.hear(f"no, {odd}")
+    assert world.origin("send", to=odd) is Origin.GROUNDED

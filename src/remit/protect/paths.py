@@ -20,8 +20,11 @@ _GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
 _ENDS: Final = ".:?"
 _AFTER: Final = ".:?/"
 _OPENING: Final = re.escape('\\,;|()[]{}<>"`*“”„«» ' + _AROUND + CONTROLS + SPACES)
-_LED: Final = re.compile(rf"[-.](?<![^{_OPENING}][-.])[^{_OPENING}]+")
-_LEADING: Final = re.compile(r"\.+(?=[^\W\d])|[-.]*-(?=[.\w])")
+_LED: Final = re.compile(rf"[-.+:%](?<![^{_OPENING}][-.+:%])[^{_OPENING}]+")
+_LEADING: Final = re.compile(r"\.+(?=[^\W\d])|[-.]*-(?=[.\w])|[+:%]+(?=[^\W\d])")
+_BEHIND: Final = "%^~"
+"""What makes more of the name before it: a wildcard of SQL, who came before a revision."""
+_SPLITTING: Final = re.compile(rf"[{_OPENING}]+")
 
 
 def reaching(text: str) -> Iterator[str]:
@@ -55,10 +58,19 @@ def reached(text: str) -> Iterator[tuple[str, str]]:
 
 
 def leading(text: str) -> Iterator[str]:
-    """The tokens of what begins with a dot or a dash in `text`, which is `plain`: `.git` is not `git`."""
+    """The tokens of names in `text`, which is `plain`, with a sign that says more than the name.
+
+    `.git` is not `git`, nor `--force` the word; `+main` does more to a branch, and `main^` is another revision.
+    """
     for piece in _LED.finditer(text):
         if (found := _LEADING.match(piece[0])) is not None:
             yield f"/{found[0]}{piece[0][found.end() :].rstrip(_AFTER)}"
+    if any(sign in text for sign in _BEHIND):
+        for word in _SPLITTING.split(text):
+            said = word.rstrip(_AFTER)
+            name = said.rstrip(_BEHIND)
+            if name != said and name[-1:].isalpha():
+                yield f"/{said}"
 
 
 def ended(token: str) -> str:
