@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from remit.adapters.upstreams.exchange import STANDING_BYTES_MAX
 from remit.adapters.upstreams.hearing import LOG_BYTES_MAX, Ear, Hearing, Inbox
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.adapters.upstreams.watching import PENDING_MAX, Watch
@@ -93,6 +94,36 @@ async def test_of_a_stream_without_ids_that_broke_off_all_may_have_changed() -> 
         assert server.gets == [None, None]
         assert not await upstream.definitions("a", OLD)
         assert len(server.messages("tools/list")) == 2, "the tools are looked at anew as well"
+        await watch.aclose()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_standing_stream_holds_no_large_events(modern: bool) -> None:
+    large = told("notifications/message", level="info", data="x" * STANDING_BYTES_MAX)
+
+    async def standing(server: Scripted, _last: str | None, say: Say) -> None:
+        if len(server.gets) == 1:
+            await say(large)
+        else:
+            await say(told("notifications/prompts/list_changed"))
+        await asyncio.sleep(1000)
+
+    async def listening(_: Scripted, message: Any, say: Say) -> None:
+        agreed = {"notifications": {"promptsListChanged": True}}
+        about = {"_meta": {SUBSCRIPTION: message["id"]}}
+        await say(told("notifications/subscriptions/acknowledged", **agreed, **about))
+        await say(large)
+        await asyncio.sleep(1000)
+
+    async with upstream_of(Scripted(listening, standing, modern=modern)) as upstream:
+        watch = upstream.watch("a", MODERN if modern else OLD, frozenset({Offer.PROMPTS}), NOTHING)
+        assert await anext(watch) == Ready()
+        if modern:
+            with pytest.raises(UpstreamUnreachable, match="above"):
+                await anext(watch)
+        else:
+            assert await anext(watch) == Changed(Offer.PROMPTS), "the stream is opened again"
         await watch.aclose()
 
 

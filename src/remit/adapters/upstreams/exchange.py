@@ -46,6 +46,8 @@ BASE_HEADERS: Final[Mapping[str, str]] = {
 }
 SESSION_HEADER: Final = "mcp-session-id"
 VERSION_HEADER: Final = "mcp-protocol-version"
+STANDING_BYTES_MAX: Final = 512 * 1024
+"""Of one event on a stream that stands for changes and questions: many do, and what they hold is counted for nobody."""
 KEEPALIVE_S: Final = 4.0
 """Below the 5 s after which common servers drop an idle connection: a POST on one that is just
 being dropped is lost, and whether it arrived is unknown."""
@@ -212,7 +214,9 @@ class Exchange:
     ) -> Outcome | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
         answered, flood = False, Flood(UNASKED_MAX)
-        decoder = Decoder(self._bytes_max)
+        ear = None if ident is None else hearing.open.get(ident)
+        stands = ident is None or (ear is not None and ear.watch is not None)
+        decoder = Decoder(min(self._bytes_max, STANDING_BYTES_MAX) if stands else self._bytes_max)
         if last is not None:
             decoder.ident, decoder.retry_ms = last.ident, last.retry_ms
         session = response.headers.get(SESSION_HEADER)
