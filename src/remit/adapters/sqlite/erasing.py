@@ -10,7 +10,7 @@ of them the lock is free for as long as it was held. What a crash leaves undone 
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -66,9 +66,6 @@ class SqliteBodies:
             ]
             if left:
                 _erase(conn, left)
-            elif named and _is_recent(conn):
-                # They are gone from the database; a crash may have left them in the log, which the start went on with.
-                _cut_log(conn)
             return len(left)
 
     def _open(self) -> sqlite3.Connection:
@@ -79,10 +76,19 @@ class SqliteBodies:
         return conn
 
 
-def _is_recent(conn: sqlite3.Connection) -> bool:
-    """Whether this epoch, or the one before, erased something."""
-    [last, erased] = conn.execute("SELECT (SELECT max(no) FROM chain), (SELECT max(record) FROM erased)").fetchone()
-    return bool(last - (erased >> SEQ_BITS) <= 1)
+def cut_leftover(conn: sqlite3.Connection) -> None:
+    """Cut the log that a crash left, where something was ever erased: the start behind `conn` would go on with it.
+
+    Who reads from it just now is not waited for: then it stays until the service is stopped, or erases.
+    """
+    [erased] = conn.execute("SELECT EXISTS (SELECT 1 FROM erased)").fetchone()
+    if not erased:
+        return
+    [waits_ms] = conn.execute("PRAGMA busy_timeout").fetchone()
+    conn.execute(f"PRAGMA busy_timeout = {_CUT_MS}")
+    with suppress(sqlite3.OperationalError):
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    conn.execute(f"PRAGMA busy_timeout = {waits_ms}")
 
 
 def _erase(conn: sqlite3.Connection, idents: Iterable[int]) -> bool:

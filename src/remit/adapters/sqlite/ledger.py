@@ -17,6 +17,7 @@ from remit.adapters.sqlite import approvals, reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
 from remit.adapters.sqlite.ends import check_end, looked_at, unopened
+from remit.adapters.sqlite.erasing import cut_leftover
 from remit.adapters.sqlite.errors import damaged
 from remit.adapters.sqlite.firsts import first_of
 from remit.adapters.sqlite.lock import FolderLock
@@ -272,6 +273,7 @@ def open_ledger(
                 opened.callback(conn.close)
                 if not verified:
                     check_end(conn, path)
+                cut_leftover(conn)
                 state = State(conn)
                 replica, origin = _replica(conn, entropy), _origin(conn, entropy)
                 writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
