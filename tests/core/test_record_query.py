@@ -65,7 +65,11 @@ def test_what_came_at_the_end_or_after_is_not_found(until: str, found: bool) -> 
 def test_an_end_before_the_beginning_is_refused(since: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Time goes on meanwhile: both are told from one moment.
     ticks = count(1_764_500_000_000)
-    monkeypatch.setattr(SystemClock, "now_ms", lambda _: next(ticks))
+
+    def now_ms(_: SystemClock) -> int:
+        return next(ticks)
+
+    monkeypatch.setattr(SystemClock, "now_ms", now_ms)
     with pytest.raises(CommandFailure, match="there is nothing from"):
         looking(since=since, until="2m")
 
