@@ -147,6 +147,16 @@ def test_enforcing_takes_nothing_else_of_the_folder_and_survives_a_restart(count
     assert service.told("diff")["changes"] == []
 
 
+def test_an_owner_whom_nobody_declared_is_said_with_those_who_are(counting: Counting) -> None:
+    for owner, known in (("anna", False), ("ana", True), ("owners", True)):
+        done = counting.service.remit("agents", "register", f"of-{owner}", "--owner", owner, "--purpose", "x")
+        assert done.returncode == 0, done.stderr
+        said = f"warning: {owner} is to answer for of-{owner}, and no user or group is called so"
+        assert (said in done.stderr) is not known
+        told = f"there are ana, clerks, owners, sam; next: correct `owner` in agents/of-{owner}.yaml"
+        assert (told in done.stderr) is not known
+
+
 def test_what_cannot_be_done_says_why_and_changes_nothing(counting: Counting) -> None:
     service = counting.service
     flags = ("--owner", "platform", "--purpose", "x")

@@ -1,5 +1,7 @@
 """Routes of introducing an agent: declared, watched, held to policy. Nothing here lets one go again."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -15,6 +17,7 @@ from remit.api.services import Adoption, Services
 from remit.api.unapplied import not_running
 from remit.api.views import applied_view, instant
 from remit.control.adoption import Row
+from remit.control.names import EVERYONE
 from remit.control.resources import AgentSpec, ResourceKind
 from remit.discover.sighting import Kind, Subject
 from remit.facts.action import ActionKind
@@ -29,6 +32,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["agents"])
 
 WINDOW_S_MAX: Final = 366 * 24 * 3600
 ROWS_MAX: Final = 200
+NAMES_MAX: Final = 10
 JUDGED_MAX: Final = 50
 """How many rows have their latest example judged again."""
 _ASKED_AGAIN: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
@@ -43,9 +47,23 @@ async def register(name: AgentPath, asked: RegisterRequest, services: With, call
     found = None if asked.found is None else await _found(services, asked.found, name)
     spec = AgentSpec(asked.owner, asked.purpose, tuple(asked.groups), mode=Mode(asked.mode))
     applied = await services.runtime.register(name, spec, named(caller))
+    applied = replace(applied, warnings=(*applied.warnings, *_unknown(services, name, asked.owner)))
     if found is not None:
         await services.discovery.adopt(found, name, named(caller))
     return applied_view(applied)
+
+
+def _unknown(services: Services, agent: str, owner: str) -> Iterator[str]:
+    """That nobody is called as the owner is: he may be a team that nothing else names, or mistyped."""
+    catalog = services.runtime.catalog
+    known = sorted((set(catalog.users) | catalog.groups) - {EVERYONE})
+    if owner not in known:
+        more = f" and {len(known) - NAMES_MAX} more" if len(known) > NAMES_MAX else ""
+        yield (
+            f"{owner} is to answer for {agent}, and no user or group is called so: nobody reads its incidents or "
+            f"resumes it as its owner; there are {', '.join(known[:NAMES_MAX]) or 'none'}{more}; "
+            f"next: correct `owner` in agents/{agent}.yaml, or declare the User, then: remit apply"
+        )
 
 
 async def _found(services: Services, text: str, name: str) -> Subject:
