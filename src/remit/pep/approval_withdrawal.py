@@ -1,8 +1,8 @@
-"""Ends the approvals that people stopped: nothing can come of them, nobody is asked any more, and channels hear so.
+"""Ends approvals that people stopped, or whose agents are gone: nothing comes of them, and nobody is asked any more.
 
-Level, not edge: what is stopped is compared with what was when it looked last, so that a halt that was left for the
-service, or was in force at its start, does the same; and it looks before anything acts again. While something is
-stopped no approval opens under it.
+Level, not edge: what is stopped, and which agents there are, is compared with what was when it looked last, so that a
+halt that was left for the service, or was in force at its start, does the same; and it looks before anything acts
+again. While something is stopped, or an agent is not declared, no approval opens under it.
 INVARIANT(stop-wins)
 """
 
@@ -24,41 +24,43 @@ _AGAIN_S: Final = 0.01
 
 
 class ApprovalWithdrawal:
-    """Looks at what waits whenever what is stopped has changed."""
+    """Looks at what waits whenever what is stopped, or which agents there are, has changed."""
 
     def __init__(self, memory: Memory, engine: PolicyEngine, ledger: Ledger) -> None:
         self._memory = memory
         self._engine = engine
         self._ledger = ledger
-        self._seen: Mapping[Stopped, Stop] = {}
+        self._seen: tuple[Mapping[Stopped, Stop], frozenset[str]] = {}, frozenset()
 
     async def turn(self) -> int:
         """How many were withdrawn. Raises `LedgerUnwritable`."""
-        stopped = dict(self._memory.stopped)
-        if stopped == self._seen:
+        seen = dict(self._memory.stopped), frozenset(self._engine.bundle.catalog.agents)
+        if seen == self._seen:
             return 0
         waiting = [one for one in self._memory.approvals() if one.state in OPEN]
         found = [(one, why) for one in waiting if (why := await self._why(one)) is not None]
         pending = [
             self._engine.append(
-                RecordKind.ADMIN, one.sid, AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, one.ident, {"why": str(why)})
+                RecordKind.ADMIN, one.sid, AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, one.ident, {"why": why})
             )
             for one, why in found
             if (self._memory.approval(one.ident) or one).state in OPEN
         ]
         for one in pending:
             await one.durable
-        self._seen = stopped
+        self._seen = seen
         return len(pending)
 
-    async def _why(self, approval: Approval) -> Stop | None:
-        """The stop that is over what `approval` was asked for."""
+    async def _why(self, approval: Approval) -> str | None:
+        """What ends `approval`: an agent of its chain that is gone, or the stop that is over what it was asked for."""
         body = (await self._entry(Ref.parse(approval.ident))).body
         links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
         authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
+        if gone := [agent for agent, _ in links if agent not in catalog.agents]:
+            return f"agent {gone[0]} is gone: the running bundle declares none that is called so"
         over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), held(catalog, *place))
-        return over[0] if over else None
+        return str(over[0]) if over else None
 
     async def _entry(self, ref: Ref) -> Entry:
         """The proposal `ref`, once it is on disk: its chain is known from nowhere else."""
