@@ -18,6 +18,7 @@ metadata: {name: teller}
 spec: {owner: platform, purpose: counts too, groups: [clerks]}
 """
 CLERK = RESOURCES.split("---\n", 1)[0]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -54,6 +55,39 @@ async def test_a_mint_that_cannot_be_says_why(api: World, body: dict[str, object
     answer = await api.ask("POST", "/tokens", api.admin, body)
     assert answer.status_code == status, answer.text
     assert says in answer.text
+
+
+async def test_tokens_are_listed_by_what_became_of_them_and_never_told(api: World):
+    async def listed(**query: object) -> dict[str, dict[str, Any]]:
+        asked = "&".join(f"{key}={value}" for key, value in query.items())
+        answer = await api.told("GET", f"/tokens?{asked}")
+        assert not answer["more"]
+        return {one["jti"]: one for one in answer["items"]}
+
+    kept, gone = [await api.mint("agent", "bot", user="req") for _ in range(2)]
+    person = await api.mint("user", "cat")
+    assert isinstance(await api.call(kept["token"], "echo", {"text": "x"}), Released)
+    child = (await api.delegate(gone["token"], "sub")).json()["access_token"]
+    found = await listed(name="bot")
+    [sub] = [one for one in found.values() if one["came_from"] == [gone["jti"]]]
+    assert (sub["name"], sub["agents"], sub["state"]) == ("sub", ["bot", "sub"], "live")
+    assert person["jti"] not in found
+    one = found[kept["jti"]]
+    assert (one["kind"], one["name"], one["user"], one["sid"]) == ("agent", "bot", "req", kept["sid"])
+    assert (one["state"], one["until"], one["by"]) == ("live", kept["expires"], "admin")
+    assert one["since"] <= one["used"] <= one["until"]
+    assert next(iter(found)) == sub["jti"], "the latest first"
+    assert (await listed(name="cat"))[person["jti"]]["used"] is None
+    await api.told("POST", "/tokens/revoke", body={"token": gone["jti"]})
+    assert not {gone["jti"], sub["jti"]} & (await listed()).keys()
+    ended = await listed(ended="true")
+    assert [ended[jti]["state"] for jti in (kept["jti"], gone["jti"], sub["jti"])] == ["live", "revoked", "revoked"]
+    told = (await api.ask("GET", "/tokens?ended=true", api.admin)).text
+    for secret in (kept["token"], gone["token"], child):
+        assert secret.rsplit(".", 1)[1] not in told
+    few = await api.told("GET", "/tokens?limit=1")
+    assert (len(few["items"]), few["more"]) == (1, True)
+    assert (await api.ask("GET", "/tokens", await api.token("user", "cat"))).status_code == 403
 
 
 async def test_renewal_keeps_the_root_of_a_session(api: World):

@@ -16,6 +16,7 @@ from proof.counting import Counting, call
 from tests.e2e.test_metrics import samples
 
 UP = "remit_upstream_up{server=counter}"
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -39,6 +39,11 @@ class Ed25519Signer:
         self._keys: dict[str, SigningKey] = {key.kid: key for key in keys}
 
     @property
+    def since_ms(self) -> int:
+        """See `ports.signer.Signer.since_ms`."""
+        return min(key.created_ms for key in self._keys.values())
+
+    @property
     def file(self) -> Path:
         """Where the key lies that signs, or has to."""
         return self._keyring.file(self._newest)

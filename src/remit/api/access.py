@@ -63,6 +63,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("POST", "/sightings"): _ADMIN,
         ("GET", "/coverage"): _READERS,
         ("POST", "/tokens"): _ADMIN,
+        ("GET", "/tokens"): _ADMIN,
         ("POST", "/tokens/revoke"): _ADMIN,
         ("POST", "/keys/rotate"): _ADMIN,
         ("POST", "/token"): frozenset({Kind.NOBODY}),

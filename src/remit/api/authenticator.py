@@ -26,6 +26,8 @@ from remit.ports.signer import Signer, TokenInvalid, TokenRefusal
 from remit.ports.system import Clock
 
 CACHED_MAX: Final = 10_000
+USED_MAX: Final = 100_000
+"""Tokens of which it is known when they were used last; those that came first are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Authenticator:
         self._credentials = dict(credentials)
         self._cached_max = cached_max
         self._cached: OrderedDict[str, tuple[int, Caller]] = OrderedDict()
+        self._used: OrderedDict[str, int] = OrderedDict()
 
     def authority(self, bearer: str | None) -> Authority:
         """The authority of an agent's or a session's bearer. Raises `TokenInvalid`."""
@@ -100,8 +103,10 @@ class Authenticator:
         cached = self._cached.get(bearer)
         if cached is not None:
             expires_ms, caller = cached
-            if self._clock.now_ms() < expires_ms:
+            if (now_ms := self._clock.now_ms()) < expires_ms:
                 self._cached.move_to_end(bearer)
+                if not isinstance(caller, Admin):
+                    self._used[caller.claims.token] = now_ms
                 return caller
             del self._cached[bearer]
             raise TokenInvalid(TokenRefusal.EXPIRED, "the token has expired")
@@ -112,6 +117,9 @@ class Authenticator:
         claims = self.claims(bearer)
         caller = _caller(claims)
         self._cached[bearer] = (claims.expires_s * 1000, caller)
+        self._used[claims.token] = self._clock.now_ms()
+        if len(self._used) > USED_MAX:
+            self._used.popitem(last=False)
         if len(self._cached) > self._cached_max:
             self._cached.popitem(last=False)
         return caller
@@ -122,9 +130,17 @@ class Authenticator:
             claims = read_claims(self._signer.verify(bearer, self._clock.now_ms()))
         except ClaimsInvalid as error:
             raise TokenInvalid(TokenRefusal.MALFORMED, f"the token's claims are odd: {error}") from error
-        if any(token in self._revoked for token in (claims.token, *claims.ancestors)):
+        if self.is_revoked(claims.token, *claims.ancestors):
             raise TokenInvalid(TokenRefusal.REVOKED, "the token, or one it came from, was revoked")
         return claims
+
+    def used_ms(self, token: str) -> int | None:
+        """When the token id `token` was used last, ms since the epoch; None where that was not since the start."""
+        return self._used.get(token)
+
+    def is_revoked(self, *tokens: str) -> bool:
+        """Whether one of these token ids was revoked."""
+        return not self._revoked.isdisjoint(tokens)
 
     def revoke(self, token: str) -> None:
         """Refuse the token id `token`, and every token that came from it, from now on.

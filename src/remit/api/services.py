@@ -248,6 +248,10 @@ class Runtime(Scopes, Admitting, Protocol):
         """What people decided since then, the latest first."""
         ...
 
+    async def issued(self, since_ms: int, limit: int) -> Sequence[Entry]:
+        """The records of the last `limit` tokens that were issued since then, the latest first."""
+        ...
+
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""
         ...

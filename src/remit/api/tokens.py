@@ -1,15 +1,16 @@
 """Routes of credentials: minted, revoked, re-keyed. Tokens are told once, recorded by id only."""
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from remit.api.access import named
 from remit.api.answers import RevokedAnswer, RotatedAnswer, TokenAnswer
+from remit.api.answers_tokens import IssuedAnswer, IssuedTokensAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.problem import Problem, not_found
-from remit.api.requests import Empty, RevokeRequest, TokenRequest
+from remit.api.requests import LIMIT_MAX, Empty, Limit, RevokeRequest, TokenRequest
 from remit.api.services import Services
 from remit.api.unapplied import not_running
 from remit.api.views import instant
@@ -18,6 +19,7 @@ from remit.control.resources import ResourceKind
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_S
+from remit.ports.ledger import Entry
 from remit.ports.signer import TokenInvalid, TokenRefusal
 from remit.trace.bodies import AdminBody, Event
 
@@ -25,6 +27,10 @@ router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
 
 TTL_S: Final = {Use.AGENT: DAY_S, Use.USER: 30 * DAY_S, Use.HARNESS: TTL_MAX_S}
 IDENT_BYTES: Final = 16
+ISSUED_MAX: Final = 10_000
+"""How many tokens are looked at for a list of them."""
+LIVE: Final = "live"
+NameFilter = Annotated[str | None, Query(max_length=1000)]
 _TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -43,6 +49,51 @@ async def mint_token(asked: TokenRequest, services: With, caller: ByAdmin) -> To
         sid=claims.sid,
         jti=claims.token,
         expires=instant(claims.expires_s * 1000),
+    )
+
+
+@router.get("/tokens")
+async def list_tokens(
+    services: With, _: ByAdmin, name: NameFilter = None, *, ended: bool = False, limit: Limit = LIMIT_MAX
+) -> IssuedTokensAnswer:
+    """Tokens that were issued, the latest first: those that are live, or with `ended` all that could still be."""
+    now_ms = services.clock.now_ms()
+    found = await services.runtime.issued(now_ms - TTL_MAX_S * 1000, ISSUED_MAX)
+    items = [one for one in (_issued(entry, services, now_ms) for entry in found) if one is not None]
+    wanted = [one for one in items if (ended or one.state == LIVE) and name in {None, one.name, one.user, *one.agents}]
+    return IssuedTokensAnswer(items=wanted[:limit], more=len(wanted) > limit or len(found) == ISSUED_MAX)
+
+
+def _issued(entry: Entry, services: Services, now_ms: int) -> IssuedAnswer | None:
+    if not isinstance(entry.body, AdminBody):
+        return None
+    token, by, data = entry.body.subject, entry.body.by, entry.body.data
+    user, sid = data.get("user"), data.get("sid")
+    match data:
+        case {"use": str(use), "agents": [*agents], "expires_ms": int(until), "from": [*of]}:
+            chain, ancestors = [str(one) for one in agents], [str(one) for one in of]
+        case _:
+            return None
+    if services.authenticator.is_revoked(token, *ancestors):
+        state = "revoked"
+    elif now_ms >= until:
+        state = "expired"
+    else:
+        state = LIVE if entry.record.at >= services.signer.since_ms else "void"
+    used_ms = services.authenticator.used_ms(token)
+    return IssuedAnswer(
+        jti=token,
+        kind=use,
+        name=chain[-1] if chain else str(user),
+        agents=chain,
+        user=user if isinstance(user, str) else None,
+        sid=sid if isinstance(sid, str) else None,
+        since=instant(entry.record.at),
+        until=instant(until),
+        state=state,
+        used=None if used_ms is None else instant(used_ms),
+        by=by,
+        came_from=ancestors,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remit import __version__
-from remit.adapters.sqlite.decided import decided
+from remit.adapters.sqlite.decided import decided, issued
 from remit.adapters.workspace.folder import Folder
 from remit.api.admitting import Looked
 from remit.api.in_force import Check as Line
@@ -181,6 +181,11 @@ class Facade:
         """What people decided since then, the latest first; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(lambda: list(decided(self._settings.ledger, since_ms, DECIDED_MAX)))
+
+    async def issued(self, since_ms: int, limit: int) -> Sequence[Entry]:
+        """The last `limit` tokens that were issued since then, the latest first; one report is read at a time."""
+        async with self._reporting:
+            return await asyncio.to_thread(lambda: list(issued(self._settings.ledger, since_ms, limit)))
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""

@@ -31,6 +31,11 @@ class TokenInvalid(Exception):
 class Signer(Protocol):
     """Ed25519 JWTs (RFC 8037, RFC 9864). Keys rotate: the newest signs, earlier ones verify."""
 
+    @property
+    def since_ms(self) -> int:
+        """When the oldest key was made that it has: tokens of before verify no more."""
+        ...
+
     def sign(self, claims: Mapping[str, Json]) -> str:
         """The compact JWT over `claims` with issuer, audience and the newest key's `kid` added.
 

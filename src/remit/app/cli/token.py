@@ -10,7 +10,7 @@ from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.client import Client, read_token
 from remit.app.failure import CommandFailure
-from remit.app.output import Format, answered, data, say
+from remit.app.output import Format, answered, data, say, show
 from remit.app.settings import LEDGER, data_folder
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
@@ -81,6 +81,27 @@ def delegate(
         },
     )
     _told(answer, "access_token", save, output, f"expires in {answer['expires_in']} s; decision {answer['decision']}")
+
+
+@app.command("ls")
+def ls(
+    name: Annotated[str | None, typer.Argument(help="Only those of this agent, or of this user.")] = None,
+    *,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Expired, revoked and void ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 1000,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """List tokens by their ids, the latest first: whose they are, until when, and when one was used last.
+
+    Of use it is known since the service started. The tokens themselves are kept nowhere.
+    """
+    asked = {"name": name, "ended": "true" if all_of_them else None, "limit": limit}
+    answer: dict[str, Any] = client(token_file).get("/tokens", **asked)
+    columns = ("jti", "kind", "name", "user", "since", "until", "state", "used")
+    show(answer["items"], output, columns, wide=("sid", "by", "agents", "came_from"), empty="no such token")
+    if answer["more"]:
+        say("there are more: name an agent or a user, or say --limit")
 
 
 @app.command()
