@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from remit.adapters.credentials.challenge import bearer_challenge
 from remit.adapters.credentials.fetch import BODY_BYTES_MAX, Fetch, FetchFailed, Reach
-from remit.adapters.credentials.held import Client, Held, Tokens, unsealed
+from remit.adapters.credentials.held import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.metadata import MetadataRefused, find_issuer, issuer_places
 from remit.adapters.credentials.references import SECRET_BYTES_MAX, References
-from remit.adapters.credentials.registering import Place
+from remit.adapters.credentials.registering import CallbackAddress
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemEntropy
@@ -189,8 +189,8 @@ def test_files_that_others_may_read_are_refused(tmp_path: Path) -> None:
 
 
 TOKENS = Tokens("access-canary", "refresh-canary", 1, 2, ("a", "b"))
-HELD = Held(
-    "https://h", "https://as", "authorization_code", "https://h/mcp", Client("c", "none", "secret-canary"), TOKENS
+HELD = StoredLogin(
+    "https://h", "https://as", "authorization_code", "https://h/mcp", OAuthClient("c", "none", "secret-canary"), TOKENS
 )
 
 
@@ -314,7 +314,7 @@ def test_an_issuer_that_a_server_may_not_name_is_refused_before_anything_is_sent
 
 
 def keeping(folder: Path, environ: dict[str, str]) -> Keeping:
-    place = Place("http://127.0.0.1:7070")
+    place = CallbackAddress("http://127.0.0.1:7070")
     return Keeping(folder, place, environ, clock=ManualClock(), entropy=SystemEntropy())
 
 
@@ -360,7 +360,7 @@ def test_a_login_that_cannot_be_opened_is_told_and_not_used(tmp_path: Path) -> N
 
 
 def test_the_client_document_is_what_it_declares() -> None:
-    document = json.loads(json.dumps(Place("https://remit.example").metadata()))
+    document = json.loads(json.dumps(CallbackAddress("https://remit.example").metadata()))
     assert document["redirect_uris"] == ["https://remit.example/oauth/callback"]
-    assert Place("https://remit.example").has_document
-    assert not Place("http://127.0.0.1:7070").has_document
+    assert CallbackAddress("https://remit.example").has_document
+    assert not CallbackAddress("http://127.0.0.1:7070").has_document

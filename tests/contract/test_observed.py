@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import SqliteLedger, observed
-from remit.adapters.sqlite.observed import Page, pages
+from remit.adapters.sqlite.observed import LedgerPage, pages
 from remit.api.services import PolicyText
 from remit.app import adopting
 from remit.facts.canonical import canonical
@@ -31,7 +31,7 @@ def lost(bundle: str, ident: str) -> None:
     """No policy's text is at hand."""
 
 
-def joined(found: list[Page]) -> tuple[int, list[str]]:
+def joined(found: list[LedgerPage]) -> tuple[int, list[str]]:
     refs = [f"{one.record.chain}.{one.record.seq}" for page in found for one in page.overridden]
     return sum(page.calls for page in found), refs
 

@@ -140,7 +140,7 @@ def test_what_was_not_sent_shows_no_word_of_theirs() -> None:
 def test_what_an_error_says_is_kept_apart_and_bounded() -> None:
     message: dict[str, Json] = {"id": 1, "error": {"code": 12, "message": "<b>" * 10_000}}
     outcome = frames.read("s", b"", message)
-    assert isinstance(outcome, frames.Refusal)
+    assert isinstance(outcome, frames.ErrorFrame)
     assert outcome.failure.upstream_text is not None
     assert len(outcome.failure.upstream_text) == frames.UPSTREAM_TEXT_CHARS_MAX
     assert "<b>" not in outcome.failure.text
@@ -152,7 +152,7 @@ def test_a_server_names_what_a_client_lacks_under_the_code_for_that_alone(code: 
     lacks: Json = {"elicitation": {}}
     error: Json = {"code": code, "message": "no", "data": {"requiredCapabilities": lacks}}
     outcome = frames.read("s", b"", {"id": 1, "error": error})
-    assert isinstance(outcome, frames.Refusal)
+    assert isinstance(outcome, frames.ErrorFrame)
     assert outcome.failure.needs == (lacks if code == -32021 else {})
     shown = clean(outcome.failure)
     assert (shown.failed is not None) == (code == -32021)
@@ -165,7 +165,7 @@ async def test_an_empty_cursor_is_the_end_of_the_tools() -> None:
     async def page(cursor: str | None) -> tuple[int, frames.Outcome]:
         asked.append(cursor)
         result: dict[str, Json] = {"tools": [{"name": "t", "inputSchema": {}}], "nextCursor": "" if cursor else "2"}
-        return 1, frames.Answer(b"", result)
+        return 1, frames.ResultFrame(b"", result)
 
     listing = Listing(Server("s", Http("http://127.0.0.1/")), DEFAULT, ManualClock(), page)
     assert (await listing.tools()).dropped == {"t": "listed 2 times"}
@@ -176,16 +176,16 @@ def test_an_address_that_the_user_has_to_open_is_told_with_the_error() -> None:
     asked: Json = [{"mode": "url", "elicitationId": "e", "url": "https://a.example/1", "message": "Log in"}, 7, {}]
     error: dict[str, Json] = {"code": -32042, "message": "Login required", "data": {"elicitations": asked}}
     outcome = frames.read("s", b"", {"id": 1, "error": error})
-    assert isinstance(outcome, frames.Refusal)
+    assert isinstance(outcome, frames.ErrorFrame)
     assert outcome.failure.upstream_text == "Login required\nLog in: https://a.example/1"
     assert "a.example" in str(clean(outcome.failure).value)
     odds: tuple[Json, ...] = (None, {"elicitations": "x"}, [])
     for data in odds:
         outcome = frames.read("s", b"", {"id": 1, "error": {**error, "data": data}})
-        assert isinstance(outcome, frames.Refusal)
+        assert isinstance(outcome, frames.ErrorFrame)
         assert outcome.failure.upstream_text == "Login required"
     other = frames.read("s", b"", {"id": 1, "error": {**error, "code": -32000}})
-    assert isinstance(other, frames.Refusal)
+    assert isinstance(other, frames.ErrorFrame)
     assert other.failure.upstream_text == "Login required"
 
 
@@ -203,16 +203,16 @@ def test_values_are_counted_before_a_message_is_read() -> None:
 
 def test_null_is_no_error_beside_a_result_and_no_failure_of_a_tool() -> None:
     outcome = frames.read("s", b"", {"id": 1, "error": None, "result": {"content": [], "isError": None}})
-    assert isinstance(outcome, frames.Answer)
+    assert isinstance(outcome, frames.ResultFrame)
     assert reply_of("s", "tools/call", outcome) == Result({"content": [], "isError": None}, is_error=False)
-    assert isinstance(frames.read("s", b"", {"id": 1, "error": None}), frames.Refusal)
-    assert isinstance(frames.read("s", b"", {"id": 1, "error": None, "result": None}), frames.Refusal)
+    assert isinstance(frames.read("s", b"", {"id": 1, "error": None}), frames.ErrorFrame)
+    assert isinstance(frames.read("s", b"", {"id": 1, "error": None, "result": None}), frames.ErrorFrame)
 
 
 @pytest.mark.parametrize("error", ["no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
 def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     outcome = frames.read("s", b"", {"id": 1, "error": error, "result": {"content": []}})
-    assert isinstance(outcome, frames.Refusal)
+    assert isinstance(outcome, frames.ErrorFrame)
     assert outcome.failure.sent
 
 
@@ -221,7 +221,7 @@ def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     [{}, {"content": {}}, {"content": ["x"]}, {"content": [], "isError": "no"}, {"content": [], "resultType": "task"}],
 )
 def test_a_result_of_the_wrong_shape_is_a_failure(result: dict[str, Json]) -> None:
-    assert isinstance(reply_of("s", "tools/call", frames.Answer(b"", result)), Failure)
+    assert isinstance(reply_of("s", "tools/call", frames.ResultFrame(b"", result)), Failure)
 
 
 def test_a_result_sheds_what_belongs_to_one_era() -> None:
@@ -233,7 +233,7 @@ def test_a_result_sheds_what_belongs_to_one_era() -> None:
         "structuredContent": {"resultType": "mine"},
         "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "x"}},
     }
-    reply = reply_of("s", "tools/call", frames.Answer(b"", result))
+    reply = reply_of("s", "tools/call", frames.ResultFrame(b"", result))
     assert reply == Result({"content": [], "structuredContent": {"resultType": "mine"}}, is_error=False)
 
 

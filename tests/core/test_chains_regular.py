@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.app.chaining import Chains, cases_text
+from remit.app.chaining import ChainFindings, cases_text
 from remit.assure.chains.cut import cut
 from remit.assure.chains.finding import chains
 from remit.assure.chains.patterns import pattern_of, samples
@@ -158,7 +158,7 @@ def test_an_argument_without_a_value_is_left_open_and_that_is_said() -> None:
     assert chain.steps[-1].open == ("word",)
     assert "with word left open, for which no value was found: permitted by all" in list(story(chain))[-1]
     assert told(chain)["case"] is None
-    text = cases_text(Chains(running, result, None))
+    text = cases_text(ChainFindings(running, result, None))
     assert yaml.safe_load(text) == []
     assert "word left open" in text
     assert cut(running, result, chains).whole

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from remit.app.drafting import Around, draft
+from remit.app.drafting import WorkspaceNames, draft
 
 ENTRY: dict[str, Any] = {
     "name": "agent/otlp:planner\x1b",
@@ -22,7 +22,7 @@ ENTRY: dict[str, Any] = {
 
 
 def test_a_sighting_becomes_an_agent_with_its_least_privilege_policy() -> None:
-    made = draft("planner", ENTRY, Around(["notes/read", "notes/write"], ["notes"]), None, None)
+    made = draft("planner", ENTRY, WorkspaceNames(["notes/read", "notes/write"], ["notes"]), None, None)
     document = yaml.safe_load(made.agent)
     assert document["metadata"] == {"name": "planner"}
     assert document["spec"]["owner"] == "SOMEBODY"
@@ -35,9 +35,9 @@ def test_a_sighting_becomes_an_agent_with_its_least_privilege_policy() -> None:
 
 
 def test_what_a_person_says_of_it_counts() -> None:
-    made = draft("planner", {**ENTRY, "owner": "ann"}, Around([]), "bob", 'plans: "things"')
+    made = draft("planner", {**ENTRY, "owner": "ann"}, WorkspaceNames([]), "bob", 'plans: "things"')
     assert yaml.safe_load(made.agent)["spec"] == {"owner": "bob", "purpose": 'plans: "things"', "mode": "enforce"}
-    assert draft("planner", {**ENTRY, "owner": "ann"}, Around([]), None, None).owner == "ann"
+    assert draft("planner", {**ENTRY, "owner": "ann"}, WorkspaceNames([]), None, None).owner == "ann"
 
 
 def uses(*to: str, **traits: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_servers_that_the_workspace_lacks_are_drafted_as_far_as_their_names_tell
             "client": "pypi:",
         },
     )
-    made = draft("a", found, Around([], ["notes", "mcp-server-time"]), None, None)
+    made = draft("a", found, WorkspaceNames([], ["notes", "mcp-server-time"]), None, None)
     specs = {name: yaml.safe_load(text) for name, text in made.servers.items()}
     assert {name: one["metadata"]["name"] for name, one in specs.items()} == {name: name for name in specs}
     assert {name: one["spec"] for name, one in specs.items()} == {

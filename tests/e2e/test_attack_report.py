@@ -16,10 +16,10 @@ from playwright.sync_api import BrowserContext, Dialog, FloatRect
 
 from proof.service import REMIT, environment
 from remit.app.attacking import forms
-from remit.app.attacking.report import Report, page
+from remit.app.attacking.report import AttackReport, page
 from remit.app.attacking.run import QUICK, Attacked, attack
 from remit.app.attacking.trend import Point, kept
-from remit.app.attacking.writing import Wanted
+from remit.app.attacking.writing import AttackFiles
 from remit.app.attacking.writing import write as written
 from remit.app.chaining import searched
 from remit.app.reports import sarif
@@ -112,7 +112,7 @@ def test_what_was_not_tried_and_not_searched_is_no_tick(tmp_path: Path) -> None:
     for steps, told in ((STEPS_MAX, "nothing was tried."), (1, "nothing was tried; the search stopped after 1 step")):
         chains = searched(workspace, steps=steps)
         attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
-        html = page(Report("w", "now", attacked, Mended((), chains.bundle, ()), chains))
+        html = page(AttackReport("w", "now", attacked, Mended((), chains.bundle, ()), chains))
         assert f"✗ {told}" in html
         assert "✓ Every attempt" not in html
 
@@ -131,7 +131,9 @@ def test_hostile_names_are_text(files: Path, tmp_path: Path, chromium: BrowserCo
     shown.on("dialog", dismissed)
     for number, hostile in enumerate(STRINGS):
         point = Point(hostile, hostile, 1, 1, 1, 1, 1, 1)
-        told = Report(hostile, hostile, attacked, Mended((), chains.bundle, ()), chains, (hostile,), (point, point))
+        told = AttackReport(
+            hostile, hostile, attacked, Mended((), chains.bundle, ()), chains, (hostile,), (point, point)
+        )
         file = tmp_path / f"{number}.html"
         file.write_text(page(told), "utf-8", "surrogatepass")
         shown.goto(file.as_uri())
@@ -211,12 +213,12 @@ def test_runs_are_kept_in_the_data_folder_and_held_against_their_like(files: Pat
     assert kept(runs, quick) == [older, quick, quick]
     found = attack(write(tmp_path / "mail", PERMIT), profile=replace(QUICK, seconds=0.0))
     none = tmp_path / "none"
-    told = written(tmp_path / "mail", found, Wanted(kept=none))
+    told = written(tmp_path / "mail", found, AttackFiles(kept=none))
     assert (told.points, none.exists()) == ((), False)
     assert "no data folder" in str(told.trouble)
     (none / "attacks.jsonl").mkdir(parents=True)
-    assert "cannot be kept" in str(written(tmp_path / "mail", found, Wanted(kept=none)).trouble)
-    assert written(tmp_path / "mail", found, Wanted()).trouble is None
+    assert "cannot be kept" in str(written(tmp_path / "mail", found, AttackFiles(kept=none)).trouble)
+    assert written(tmp_path / "mail", found, AttackFiles()).trouble is None
 
 
 def test_what_it_would_have_cost_is_replayed(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from proof.attacked.mutant import MUTANTS
-from remit.app.attacking.run import Attacked, Profile, attack
+from remit.app.attacking.run import Attacked, AttackProfile, attack
 from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.results import SecurityControl
 from tests.attacked import wide
 
-LEAN = Profile(chores=4, patience_s=0.0)
+LEAN = AttackProfile(chores=4, patience_s=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_a_field_that_leads_to_the_help_of_its_command_has_one_wherever_it_stand
 
 
 def test_each_next_of_a_field_is_a_command_that_exists() -> None:
-    helps = [malformed.Wanted("", f"{command} --help") for command in malformed.COMMANDS.values()]
+    helps = [malformed.ExpectedField("", f"{command} --help") for command in malformed.COMMANDS.values()]
     for wanted in (*malformed.FIELDS.values(), *malformed.IN_PATH.values(), *malformed.IN_NOUN.values(), *helps):
         here: Any = typer.main.get_command(app)
         remit, *words = (wanted.next or "remit").split()

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
-from remit.app.bridge.wire import Call, Place
+from remit.app.bridge.wire import Call, ServiceEndpoint
 from remit.app.client import Client, speaks_http
 from remit.app.failure import CommandFailure, Exit
 from tests.e2e.api_world import World, world
@@ -29,7 +29,7 @@ async def test_https_for_http_names_the_address_that_is_spoken(api: World):
     assert (told.what, told.exit) == (f"no answer from {wrong}", Exit.UNREACHABLE)
     assert (told.why, told.next) == ("what answers there speaks http, not https", f"set REMIT_URL={api.url}")
     with pytest.raises(CommandFailure) as failed:
-        await asyncio.to_thread(Call(Place(wrong, "/mcp")).send, "POST", {}, b"{}")
+        await asyncio.to_thread(Call(ServiceEndpoint(wrong, "/mcp")).send, "POST", {}, b"{}")
     assert failed.value.next == f"what answers there speaks http, not https: --url {api.url}"
 
 

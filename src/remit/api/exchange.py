@@ -36,7 +36,7 @@ _ONCE: Final = frozenset(
 )  # fmt: skip
 
 
-class Refused(Exception):
+class OAuthError(Exception):
     """An OAuth error (RFC 6749 section 5.2): `error` is its code, `ref` the decision behind it."""
 
     def __init__(
@@ -99,7 +99,7 @@ async def exchange(form: Form, services: With) -> JSONResponse:
     """Hand an agent's authority to a sub-agent."""
     try:
         return JSONResponse(await _exchange(form, services), headers={"Pragma": "no-cache"})
-    except Refused as refused:
+    except OAuthError as refused:
         return refused.answer()
 
 
@@ -109,7 +109,7 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
     counted(services, parent)
     sub_agent = form["actor"]
     if sub_agent not in services.runtime.catalog.agents:
-        raise Refused("invalid_target", f"no such agent: {sub_agent[:64]!r}", "remit get agents")
+        raise OAuthError("invalid_target", f"no such agent: {sub_agent[:64]!r}", "remit get agents")
     now_ms = services.clock.now_ms()
     left_s = parent.claims.expires_s - now_ms // 1000
     try:
@@ -121,7 +121,7 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
             ttl_s=left_s if wanted_s is None else min(wanted_s, left_s),
         )
     except NotDelegable as error:
-        raise Refused("access_denied", str(error), status=403) from error
+        raise OAuthError("access_denied", str(error), status=403) from error
     ref, decision = await services.driver.authorization.delegate(parent.authority, sub_agent)
     _permitted(ref, decision, services.runtime.resource)
     # The ledger took its time: what was revoked meanwhile must not bear a child.
@@ -138,26 +138,26 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
 
 def _check_form(form: Mapping[str, str], services: Services) -> int | None:
     if not form:
-        raise Refused(
+        raise OAuthError(
             "invalid_request", "the form is empty, malformed or names a field twice",
             "see docs/reference/api.md",
         )  # fmt: skip
     if form.get("grant_type") != GRANT:
-        raise Refused("unsupported_grant_type", f"grant_type must be {GRANT}")
+        raise OAuthError("unsupported_grant_type", f"grant_type must be {GRANT}")
     for name in ("subject_token", "subject_token_type", "actor"):
         if not form.get(name):
-            raise Refused("invalid_request", f"{name} is missing")
+            raise OAuthError("invalid_request", f"{name} is missing")
     if form["subject_token_type"] not in {ACCESS_TOKEN, JWT}:
-        raise Refused("invalid_request", f"subject_token_type must be {ACCESS_TOKEN}")
+        raise OAuthError("invalid_request", f"subject_token_type must be {ACCESS_TOKEN}")
     if form.get("requested_token_type", ACCESS_TOKEN) not in {ACCESS_TOKEN, JWT}:
-        raise Refused("invalid_request", f"only {ACCESS_TOKEN} is issued")
+        raise OAuthError("invalid_request", f"only {ACCESS_TOKEN} is issued")
     if "actor_token" in form or "actor_token_type" in form:
-        raise Refused("invalid_request", "name the sub-agent as `actor`; actor_token is not taken")
+        raise OAuthError("invalid_request", "name the sub-agent as `actor`; actor_token is not taken")
     if form.get("scope"):
-        raise Refused("invalid_scope", "authority is what policy says; there are no scopes")
+        raise OAuthError("invalid_scope", "authority is what policy says; there are no scopes")
     for name in ("resource", "audience"):
         if form.get(name, services.runtime.resource) != services.runtime.resource:
-            raise Refused("invalid_target", f"{name} must be {services.runtime.resource}")
+            raise OAuthError("invalid_target", f"{name} must be {services.runtime.resource}")
     return _seconds(form.get("expires_in"))
 
 
@@ -165,7 +165,7 @@ def _seconds(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
-        raise Refused("invalid_request", "expires_in is a positive number of seconds")
+        raise OAuthError("invalid_request", "expires_in is a positive number of seconds")
     return int(text)
 
 
@@ -177,7 +177,7 @@ def _subject(form: Mapping[str, str], services: Services) -> Acting:
         raise TokenInvalid(TokenRefusal.WRONG_KIND, "only an agent's or a session's authority is handed on")
     except TokenInvalid as error:
         # RFC 8693 section 2.2.2 gives the code. The subject token is the credential here: hence 401.
-        raise Refused(
+        raise OAuthError(
             "invalid_request", f"subject_token: {error}", "remit token agent NAME", status=401, cause=error.cause
         ) from error
 
@@ -188,9 +188,9 @@ def _permitted(ref: Ref, decision: Decision, resource: str) -> None:
             return
         case Deny():
             why = _why(decision, ()) or "no policy permits it"
-            raise Refused("access_denied", why, f"remit why {ref}", status=403, ref=str(ref))
+            raise OAuthError("access_denied", why, f"remit why {ref}", status=403, ref=str(ref))
         case Escalate(gates=gates):
-            raise Refused(
+            raise OAuthError(
                 "authorization_pending",
                 _why(decision, {gate.policy for gate in gates}) or "people decide this",
                 f"remit approvals show {ref} (people are shown it at {resource}/a/{ref}), then ask again",

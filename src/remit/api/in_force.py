@@ -22,7 +22,7 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BundleProgress:
     """How far a bundle to be is: `done` of `total` policies are checked."""
 
     done: int
@@ -30,7 +30,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """One line of `remit doctor`. `next` is the command that mends it."""
 
     name: str

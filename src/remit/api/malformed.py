@@ -19,7 +19,7 @@ _TOLD_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedField:
     """What a field must be, as it follows "not …", and the command that helps; none: that of the route (`COMMANDS`)."""
 
     words: str
@@ -29,100 +29,106 @@ class Wanted:
 _NAME: Final = "a name: 1 to 63 letters, digits and . _ @ -, a letter or digit first"
 _LONG_NAME: Final = "a name of 1 to 200 characters"
 _REF: Final = "a decision id, which looks like r7f3-1.5"
-_SID: Final = Wanted("a session id: 32 hexadecimal digits, or d- and 30 of them", "remit sessions ls")
+_SID: Final = ExpectedField("a session id: 32 hexadecimal digits, or d- and 30 of them", "remit sessions ls")
 _TEXT: Final = "a text of 1 to 1000 characters"
 _STOPPED: Final = "agent, group, user, session, server, tool or everything"
-_COUNT: Final = Wanted("a whole number from 1 to 1000", "remit logs --limit 100")
+_COUNT: Final = ExpectedField("a whole number from 1 to 1000", "remit logs --limit 100")
 
-FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
+FIELDS: Final[Mapping[str, ExpectedField]] = MappingProxyType(
     {
-        "after": Wanted(_REF, "remit logs"),
-        "agent": Wanted(_NAME, "remit get agents"),
-        "one": Wanted("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
-        "other": Wanted("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
-        "same": Wanted("true or false", "remit inventory same --help"),
-        "sightings": Wanted("a list of sightings, as remit discover host -o json writes them", "remit discover --help"),
-        "arguments": Wanted("a JSON object of arguments", "remit can --help"),
-        "chain": Wanted("a list of the names of agents", "remit get agents"),
-        "days": Wanted("a number of days from 1 to 366", "remit approvals stats --help"),
-        "dry_run": Wanted("true or false", "remit apply --dry-run"),
-        "groups": Wanted("a list of the names of groups", "remit get groups"),
-        "ident": Wanted(_REF, "remit approvals ls"),
-        "ids": Wanted("a list of 1 to 10000 decision ids, which look like r7f3-1.5"),
-        "kind": Wanted("a kind of token (agent, user, harness) or of action (call_tool, …)", "remit token --help"),
-        "last-event-id": Wanted(_REF, "remit logs"),
+        "after": ExpectedField(_REF, "remit logs"),
+        "agent": ExpectedField(_NAME, "remit get agents"),
+        "one": ExpectedField("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
+        "other": ExpectedField("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
+        "same": ExpectedField("true or false", "remit inventory same --help"),
+        "sightings": ExpectedField(
+            "a list of sightings, as remit discover host -o json writes them", "remit discover --help"
+        ),
+        "arguments": ExpectedField("a JSON object of arguments", "remit can --help"),
+        "chain": ExpectedField("a list of the names of agents", "remit get agents"),
+        "days": ExpectedField("a number of days from 1 to 366", "remit approvals stats --help"),
+        "dry_run": ExpectedField("true or false", "remit apply --dry-run"),
+        "groups": ExpectedField("a list of the names of groups", "remit get groups"),
+        "ident": ExpectedField(_REF, "remit approvals ls"),
+        "ids": ExpectedField("a list of 1 to 10000 decision ids, which look like r7f3-1.5"),
+        "kind": ExpectedField(
+            "a kind of token (agent, user, harness) or of action (call_tool, …)", "remit token --help"
+        ),
+        "last-event-id": ExpectedField(_REF, "remit logs"),
         "latest": _COUNT,
         "limit": _COUNT,
-        "mode": Wanted("observe or enforce"),
-        "name": Wanted(_NAME, "remit get agents"),
-        "note": Wanted("a text of at most 2000 characters"),
-        "open": Wanted("true or false", "remit approvals ls"),
-        "owner": Wanted(_TEXT),
-        "pin": Wanted("a pin: sha256: and 64 hexadecimal digits", "remit tools review"),
-        "purpose": Wanted(_TEXT),
-        "ref": Wanted(_REF, "remit logs"),
-        "refresh": Wanted("true or false", "remit tools ls"),
-        "server": Wanted("the name of a server: 1 to 24 of a-z, 0-9 and -", "remit get servers"),
+        "mode": ExpectedField("observe or enforce"),
+        "name": ExpectedField(_NAME, "remit get agents"),
+        "note": ExpectedField("a text of at most 2000 characters"),
+        "open": ExpectedField("true or false", "remit approvals ls"),
+        "owner": ExpectedField(_TEXT),
+        "pin": ExpectedField("a pin: sha256: and 64 hexadecimal digits", "remit tools review"),
+        "purpose": ExpectedField(_TEXT),
+        "ref": ExpectedField(_REF, "remit logs"),
+        "refresh": ExpectedField("true or false", "remit tools ls"),
+        "server": ExpectedField("the name of a server: 1 to 24 of a-z, 0-9 and -", "remit get servers"),
         "sid": _SID,
-        "text": Wanted("a text of 1 to 65536 characters", "remit sessions ls"),
-        "token": Wanted("a token, nor the id of one", "remit token revoke --help"),
-        "tool": Wanted("the name of a tool: 1 to 128 characters", "remit tools ls"),
-        "ttl_s": Wanted(
+        "text": ExpectedField("a text of 1 to 65536 characters", "remit sessions ls"),
+        "token": ExpectedField("a token, nor the id of one", "remit token revoke --help"),
+        "tool": ExpectedField("the name of a tool: 1 to 128 characters", "remit tools ls"),
+        "ttl_s": ExpectedField(
             f"a duration from 1 s to {TTL_MAX_S // DAY_S} days, in whole seconds (at most {TTL_MAX_S})",
             "remit token --help",
         ),
-        "user": Wanted(_NAME, "remit get users"),
-        "bound": Wanted("= or <=", "remit approvals approve --help"),
-        "found": Wanted("an agent of the inventory, agent/NAME or agent/SPACE:NAME", "remit inventory ls --kind agent"),
-        "for_s": Wanted("a number of seconds"),
-        "reason": Wanted("one of the reasons that the command lists"),
-        "shown": Wanted("the nonce of the approval as it was shown", "remit approvals show ID -o json"),
-        "to": Wanted(_NAME, "remit get users"),
-        "value": Wanted("a value that fits what it is for", "remit approvals approve --help"),
-        "uses": Wanted("a whole number of times", "remit approvals approve --help"),
-        "terms": Wanted(
+        "user": ExpectedField(_NAME, "remit get users"),
+        "bound": ExpectedField("= or <=", "remit approvals approve --help"),
+        "found": ExpectedField(
+            "an agent of the inventory, agent/NAME or agent/SPACE:NAME", "remit inventory ls --kind agent"
+        ),
+        "for_s": ExpectedField("a number of seconds"),
+        "reason": ExpectedField("one of the reasons that the command lists"),
+        "shown": ExpectedField("the nonce of the approval as it was shown", "remit approvals show ID -o json"),
+        "to": ExpectedField(_NAME, "remit get users"),
+        "value": ExpectedField("a value that fits what it is for", "remit approvals approve --help"),
+        "uses": ExpectedField("a whole number of times", "remit approvals approve --help"),
+        "terms": ExpectedField(
             "terms as a dry run names them: sha256: and 64 hexadecimal digits", "remit grants show ID -o json"
         ),
-        "scope": Wanted("session or tool", "remit approvals approve --help"),
-        "where": Wanted("a list of arguments, each held to a value", "remit approvals approve --help"),
-        "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
-        "why": Wanted(_TEXT),
-        "id": Wanted(_REF, "remit ledger in-doubt"),
-        "happened": Wanted("true or false"),
-        "whose": Wanted("whose account or breaker, such as: agent clerk"),
-        "resolution": Wanted("resolved, expected or false-alarm"),
-        "admission": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
-        "look": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
-        "checks": Wanted("a list of: cases, guarantees, chains, replay, attack", "remit admission show ID"),
-        "breach": Wanted("the digest of what is broken, as it is shown", "remit guarantees ls"),
+        "scope": ExpectedField("session or tool", "remit approvals approve --help"),
+        "where": ExpectedField("a list of arguments, each held to a value", "remit approvals approve --help"),
+        "which": ExpectedField("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
+        "why": ExpectedField(_TEXT),
+        "id": ExpectedField(_REF, "remit ledger in-doubt"),
+        "happened": ExpectedField("true or false"),
+        "whose": ExpectedField("whose account or breaker, such as: agent clerk"),
+        "resolution": ExpectedField("resolved, expected or false-alarm"),
+        "admission": ExpectedField("the id of a look at a change, as it is shown", "remit apply --admit"),
+        "look": ExpectedField("the id of a look at a change, as it is shown", "remit apply --admit"),
+        "checks": ExpectedField("a list of: cases, guarantees, chains, replay, attack", "remit admission show ID"),
+        "breach": ExpectedField("the digest of what is broken, as it is shown", "remit guarantees ls"),
     }
 )
 """Every field of a request, wherever it stands."""
 
-IN_PATH: Final[Mapping[str, Wanted]] = MappingProxyType(
+IN_PATH: Final[Mapping[str, ExpectedField]] = MappingProxyType(
     {
-        "kind": Wanted(
+        "kind": ExpectedField(
             "a kind: agents, users, groups, servers, tools, policies, routes, channels, sources, budgets, breakers, "
             "monitors, guarantees and admissions are",
             "remit get agents",
         ),
-        "name": Wanted(_LONG_NAME, "remit get agents"),
+        "name": ExpectedField(_LONG_NAME, "remit get agents"),
     }
 )
 """Fields that mean something else where they are part of an address."""
 
-IN_NOUN: Final[Mapping[tuple[str, str], Wanted]] = MappingProxyType(
+IN_NOUN: Final[Mapping[tuple[str, str], ExpectedField]] = MappingProxyType(
     {
-        ("breakers", "name"): Wanted(_LONG_NAME, "remit get breakers"),
-        ("budgets", "name"): Wanted(_LONG_NAME, "remit get budgets"),
-        ("grants", "ident"): Wanted("the id of a grant, which looks like r7f3-1.5", "remit grants ls"),
-        ("guarantees", "name"): Wanted(_LONG_NAME, "remit get guarantees"),
-        ("halts", "kind"): Wanted(_STOPPED),
-        ("halts", "name"): Wanted("a name of at most 200 characters"),
-        ("incidents", "ident"): Wanted("the id of an incident, which looks like r7f3-1.5", "remit incidents ls"),
-        ("inventory", "name"): Wanted(_LONG_NAME, "remit inventory ls"),
-        ("passkeys", "id"): Wanted("the id of a passkey: 12 hexadecimal digits", "remit passkeys ls"),
-        ("servers", "name"): Wanted(_LONG_NAME, "remit get servers"),
+        ("breakers", "name"): ExpectedField(_LONG_NAME, "remit get breakers"),
+        ("budgets", "name"): ExpectedField(_LONG_NAME, "remit get budgets"),
+        ("grants", "ident"): ExpectedField("the id of a grant, which looks like r7f3-1.5", "remit grants ls"),
+        ("guarantees", "name"): ExpectedField(_LONG_NAME, "remit get guarantees"),
+        ("halts", "kind"): ExpectedField(_STOPPED),
+        ("halts", "name"): ExpectedField("a name of at most 200 characters"),
+        ("incidents", "ident"): ExpectedField("the id of an incident, which looks like r7f3-1.5", "remit incidents ls"),
+        ("inventory", "name"): ExpectedField(_LONG_NAME, "remit inventory ls"),
+        ("passkeys", "id"): ExpectedField("the id of a passkey: 12 hexadecimal digits", "remit passkeys ls"),
+        ("servers", "name"): ExpectedField(_LONG_NAME, "remit get servers"),
     }
 )
 """Fields that mean something else below a noun of the API, the first part of a route."""
@@ -162,7 +168,7 @@ def told(errors: Sequence[Mapping[str, Any]], route: str = "") -> tuple[tuple[st
     return tuple(found), next(iter(found.values()), _HELP)
 
 
-def wanted(part: str, name: str, route: str) -> Wanted | None:
+def wanted(part: str, name: str, route: str) -> ExpectedField | None:
     """What the field `name` in `part` of a request to `route` must be; None where it is no field."""
     found = IN_NOUN.get((route.split("/", 2)[1] if route else "", name))
     found = found or (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)

@@ -14,7 +14,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.discovering import Discovering
 from remit.api.driving import Driver
 from remit.api.handling import Handled
-from remit.api.in_force import Check, InForce, Progress
+from remit.api.in_force import BundleProgress, DoctorCheck, InForce
 from remit.api.inviting import Invitations
 from remit.api.spending import Scopes
 from remit.control.adoption import Row
@@ -205,7 +205,7 @@ class Runtime(Scopes, Admitting, Protocol):
         """Two bundles by how their digests begin, None the running one: both digests, and what differs."""
         ...
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> BundleProgress | None:
         """How far the bundle is that is being made; None where none is."""
         ...
 
@@ -256,7 +256,7 @@ class Runtime(Scopes, Admitting, Protocol):
         """Facts about the service: version, bundle, workspace, servers, ledger."""
         ...
 
-    async def doctor(self) -> Sequence[Check]:
+    async def doctor(self) -> Sequence[DoctorCheck]:
         """Every check of the installation."""
         ...
 

@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from pydantic import JsonValue
 
-from remit.api.in_force import Check
+from remit.api.in_force import DoctorCheck
 from remit.api.moments import instant
 from remit.api.services import Resource, Services
 from remit.control.resources import ResourceKind
@@ -17,13 +17,13 @@ SHOWN_MAX: Final = 10
 """How many stops `remit doctor` tells one by one."""
 
 
-def stop_checks(stops: Sequence[Stop]) -> list[Check]:
+def stop_checks(stops: Sequence[Stop]) -> list[DoctorCheck]:
     """A line for each of `stops`: first that everything is stopped, which is not as it should be, then the oldest."""
     ordered = sorted(stops, key=lambda stop: stop.what != EVERYTHING)
-    found = [Check("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
+    found = [DoctorCheck("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
     left = len(ordered) - len(found)
     if left:
-        found.append(Check("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
+        found.append(DoctorCheck("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
     return found
 
 

@@ -14,7 +14,7 @@ import aiohttp
 
 from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.registering import Place
+from remit.adapters.credentials.registering import CallbackAddress
 from remit.adapters.halts import HaltFolder
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FolderNotary
@@ -192,7 +192,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     resource = settings.public_url or f"http://{settings.host}:{port}"
     ledger, signer, notary = await opened(settings, resource)
     session = open_http_session()
-    keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
+    keeping = Keeping(settings.data, CallbackAddress(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
     state = settings.data / "servers"
 

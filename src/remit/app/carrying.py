@@ -6,7 +6,7 @@ Law: each state table of the ledger (`adapters.sqlite.tables.STATE`) is in `TABL
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from remit.adapters.sqlite.standing import Since, Standing
+from remit.adapters.sqlite.standing import LedgerState, Since
 from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
 from remit.facts.mark import named
@@ -16,11 +16,11 @@ from remit.trace.bodies import AdminBody, Event
 BY: Final = "the data folder's owner"
 WHY: Final[Mapping[str, Json]] = {"why": "a backup was restored"}
 
-_Carry: TypeAlias = Callable[[Standing, Standing, Since], Iterator[AdminBody]]
+_Carry: TypeAlias = Callable[[LedgerState, LedgerState, Since], Iterator[AdminBody]]
 """From what the backup and the replaced ledger say: records that make the one stand as the other."""
 
 
-def carried(ours: Standing, before: tuple[Standing, Since] | None) -> Iterator[AdminBody]:
+def carried(ours: LedgerState, before: tuple[LedgerState, Since] | None) -> Iterator[AdminBody]:
     """What is recorded anew once a backup by which `ours` stands is restored, `before` being what it replaces.
 
     None: that cannot be read, or there is none; then the backup's own sessions end.
@@ -31,12 +31,12 @@ def carried(ours: Standing, before: tuple[Standing, Since] | None) -> Iterator[A
             yield from carry(ours, theirs, since)
 
 
-def _sessions(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _sessions(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for sid in sorted((ours.sessions | theirs.sessions | theirs.ended) - ours.ended):
         yield AdminBody(Event.SESSION_ENDED, BY, sid, WHY)
 
 
-def _stopped(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _stopped(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for what, stop in sorted(theirs.stopped.items()):
         known = ours.stopped.get(what)
         if known is None or (known.by, known.reason, known.holds) != (stop.by, stop.reason, stop.holds):
@@ -44,7 +44,7 @@ def _stopped(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
             yield AdminBody(Event.HALT, stop.by, subject(what), data)
 
 
-def _spent(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _spent(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for account, held in sorted(theirs.spent.items()):
         less = spent_since(ours.spent.get(account), held)
         if less is not None:
@@ -52,25 +52,25 @@ def _spent(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
             yield AdminBody(Event.BUDGET_CARRIED, BY, account, data)
 
 
-def _past(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _past(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for place, slot in sorted(theirs.past.items()):
         if ours.past.get(place) != slot:
             yield AdminBody(Event.PAST_CARRIED, BY, named(place), {"slot": slot.to_json(), **WHY})
 
 
-def _revoked(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _revoked(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for token, expires_ms in sorted(theirs.revoked.items()):
         if token not in ours.revoked:
             yield AdminBody(Event.TOKEN_REVOKED, BY, token, {"expires_ms": expires_ms, **WHY})
 
 
-def _credentials(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _credentials(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for ident in sorted(ours.credentials.keys() | theirs.credentials.keys()):
         if ours.credentials.get(ident) != theirs.credentials.get(ident):
             yield AdminBody(Event.CREDENTIAL, BY, ident, {"hash": theirs.credentials.get(ident), **WHY})
 
 
-def _passkeys(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _passkeys(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     """Also who had one since, since glass asks him for it, and how far each has counted."""
     for ident, one in sorted(theirs.passkeys.items()):
         known = ours.passkeys.get(ident)
@@ -81,27 +81,27 @@ def _passkeys(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]
             yield AdminBody(Event.PASSKEY_REMOVED, BY, ident, {"user": one.user, **WHY})
 
 
-def _stored(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _stored(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for where, labels in sorted(theirs.stored.items()):
         more = labels - ours.stored.get(where, frozenset())
         if more:
             yield AdminBody(Event.STORE_CARRIED, BY, where, {"labels": [*sorted(more)], **WHY})
 
 
-def _tripped(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _tripped(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for key, trip in sorted(theirs.tripped.items()):
         if key not in ours.tripped:
             yield AdminBody(Event.BREAKER_TRIPPED, BY, key, {**trip.evidence, **WHY})
 
 
-def _keyed(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
+def _keyed(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     """What people erased of indices; the key that a session got afterwards is no use, since it ends."""
     for sid, key in sorted(ours.keyed.items()):
         if theirs.keyed.get(sid) != key:
             yield AdminBody(Event.SESSION_KEYED, BY, sid, {"key": None, **WHY})
 
 
-def _settled(ours: Standing, _: Standing, since: Since) -> Iterator[AdminBody]:
+def _settled(ours: LedgerState, _: LedgerState, since: Since) -> Iterator[AdminBody]:
     """What became of what is in doubt by the backup alone: settled again, budgets would get back twice what it took."""
     for intent, happened in sorted(since.ends.items()):
         outcome = ours.doubtful[intent]
@@ -109,7 +109,7 @@ def _settled(ours: Standing, _: Standing, since: Since) -> Iterator[AdminBody]:
         yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **known, **WHY})
 
 
-def _erased(_: Standing, __: Standing, since: Since) -> Iterator[AdminBody]:
+def _erased(_: LedgerState, __: LedgerState, since: Since) -> Iterator[AdminBody]:
     yield from since.erasures
 
 

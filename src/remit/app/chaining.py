@@ -10,7 +10,7 @@ import yaml
 
 from remit.app.failure import CommandFailure, Exit
 from remit.app.replaying import bundle_of
-from remit.app.reports import Check, Finding
+from remit.app.reports import ReportCheck, ReportFinding
 from remit.app.testing import cases_of
 from remit.assure.cases import Case
 from remit.assure.chains.cut import Cut, Forbid, cut
@@ -28,7 +28,7 @@ SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Chains:
+class ChainFindings:
     """What was found in a workspace, and what ends it; `cut` is None where nothing has to be ended."""
 
     bundle: Bundle
@@ -43,7 +43,7 @@ def searched(
     seconds: float = SECONDS_MAX,
     states: int = STATES_MAX,
     steps: int = STEPS_MAX,
-) -> Chains:
+) -> ChainFindings:
     """Search `workspace` for chains, for at most `seconds`, and look for what ends them. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     if user is not None and user not in bundle.catalog.users:
@@ -57,10 +57,10 @@ def searched(
 
     result = search(bundle)
     if not result.free:
-        return Chains(bundle, result, None)
+        return ChainFindings(bundle, result, None)
     # What holds now has to hold when the chains are cut.
     held = [one.case for one in cases_of(workspace) if not failures(bundle, one.case, user)]
-    return Chains(bundle, result, cut(bundle, result, search, lambda made: not _broken(made, held, user)))
+    return ChainFindings(bundle, result, cut(bundle, result, search, lambda made: not _broken(made, held, user)))
 
 
 def _broken(bundle: Bundle, held: Sequence[Case], user: str | None) -> bool:
@@ -72,7 +72,7 @@ def _until(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() > end_s
 
 
-def cases_text(found: Chains) -> str:
+def cases_text(found: ChainFindings) -> str:
     """The chains as cases, which hold once the chains are cut."""
     head = "# Chains that were found: each of these fails until the last step is denied. See: remit chains\n"
     free = found.result.free
@@ -81,7 +81,7 @@ def cases_text(found: Chains) -> str:
     return head + left + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
 
 
-def policies_text(found: Chains) -> str:
+def policies_text(found: ChainFindings) -> str:
     """The policies that end them."""
     remedies = () if found.cut is None else found.cut.remedies
     said = [one.text if isinstance(one, Forbid) else f"// {one.text}\n" for one in remedies]
@@ -91,28 +91,28 @@ def policies_text(found: Chains) -> str:
 _ALWAYS: Final = (OUTSIDE, FINAL, DUTIES)
 
 
-def rules(found: Chains) -> dict[str, str]:
+def rules(found: ChainFindings) -> dict[str, str]:
     """The rules of findings: what is looked for everywhere, and what the workspace's guarantees add."""
     goals = [*_ALWAYS, *(goal_of(one) for one in found.bundle.catalog.guarantees.values())]
     return {f"chain/{goal.name}": goal.says for goal in goals}
 
 
-def checks(found: Chains) -> list[Check]:
+def checks(found: ChainFindings) -> list[ReportCheck]:
     """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, and all was seen."""
     free = found.result.free
     goals = [
-        Check("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
+        ReportCheck("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
         for rule, says in rules(found).items()
     ]
     wrong = [f"policy {one.policy}, for {one.action}: {one.why}" for one in found.result.erring]
-    whole = Check("search", "it looked at everything", found.result.searched.unseen)
-    return [*goals, Check("search", "every policy can be evaluated", wrong), whole]
+    whole = ReportCheck("search", "it looked at everything", found.result.searched.unseen)
+    return [*goals, ReportCheck("search", "every policy can be evaluated", wrong), whole]
 
 
-def findings(found: Chains) -> list[Finding]:
+def findings(found: ChainFindings) -> list[ReportFinding]:
     """Each chain, where the policy stands that permitted its last step; a note where people would have to say yes."""
     return [
-        Finding(f"chain/{one.goal.name}", _line(one), *_where(found.bundle, one), "note" if one.asks else "error")
+        ReportFinding(f"chain/{one.goal.name}", _line(one), *_where(found.bundle, one), "note" if one.asks else "error")
         for one in (*found.result.free, *found.result.asking)
     ]
 

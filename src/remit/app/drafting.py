@@ -35,7 +35,7 @@ _SERVER_CHARS_MAX: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class WorkspaceNames:
     """What the workspace has: its tools (`server/tool`) and its servers."""
 
     tools: Collection[str]
@@ -57,7 +57,9 @@ class Drafted:
     servers: Mapping[str, str]
 
 
-def draft(name: str, entry: Mapping[str, Any], around: Around, owner: str | None, purpose: str | None) -> Drafted:
+def draft(
+    name: str, entry: Mapping[str, Any], around: WorkspaceNames, owner: str | None, purpose: str | None
+) -> Drafted:
     """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`."""
     counts, unnamed = Counter[UsedAction](), list[str]()
     servers: dict[str, str] = {}

@@ -9,8 +9,8 @@ from remit import __version__
 from remit.adapters.sqlite.decided import decided, issued
 from remit.adapters.workspace.folder import Folder
 from remit.api.admitting import Looked
-from remit.api.in_force import Check as Line
-from remit.api.in_force import InForce, Progress
+from remit.api.in_force import BundleProgress, InForce
+from remit.api.in_force import DoctorCheck as Line
 from remit.api.services import (
     Adoption,
     Applied,
@@ -122,10 +122,10 @@ class Facade:
         found = await asyncio.to_thread(history.difference, one, two)
         return one, two, [Change(each.op.value, each.kind.value, each.name, each.lines) for each in found]
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> BundleProgress | None:
         """How far the bundle is that is being made; None where none is."""
         pace = self._runtime.pace
-        return None if pace is None else Progress(pace.done, pace.total)
+        return None if pace is None else BundleProgress(pace.done, pace.total)
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle."""

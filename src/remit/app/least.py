@@ -36,7 +36,7 @@ _SCALARS: Final[Mapping[Atom, type[Scalar]]] = {Atom.STRING: str, Atom.LONG: int
 
 
 @dataclass(frozen=True, slots=True)
-class Suggested:
+class PolicySuggestion:
     """The suggestion, and how the agent's history comes out by it: `same` of `judged` as they were decided.
 
     `differences` are some that did not: decision id, what was called, verdict then and now.
@@ -48,7 +48,7 @@ class Suggested:
     differences: tuple[tuple[str, str, str, str], ...]
 
 
-def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> Suggested:
+def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> PolicySuggestion:
     """Least privilege for `agent` from what it did since then. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     if agent not in bundle.catalog.agents:
@@ -99,7 +99,7 @@ def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[Pro
     return compile_bundle(replace(bundle.catalog, policies=policies)).result
 
 
-def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
+def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> PolicySuggestion:
     history, judged, same = HistoryReplay(made), 0, 0
     differences: list[tuple[str, str, str, str]] = []
     for entry, kept in _entries(ledger):
@@ -112,7 +112,7 @@ def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least)
         same += was == now
         if was != now and len(differences) < DIFFERENCES_MAX:
             differences.append((ref, one.tool, was, now))
-    return Suggested(found, judged, same, tuple(differences))
+    return PolicySuggestion(found, judged, same, tuple(differences))
 
 
 def _done(entry: Entry, agent: str) -> ActionBody | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite.mark import Mark, mark
+from remit.adapters.sqlite.mark import LedgerMark, mark
 
 PERIOD_S: Final = 1.0
 
@@ -23,7 +23,7 @@ class Marking:
         self._fail = fail
         self._signing = signing
         self._file = _file(path)
-        self._mark: Mark | None = None
+        self._mark: LedgerMark | None = None
 
     async def turn(self) -> None:
         """Look once. Raises `sqlite3.Error`, `OSError`."""

@@ -18,7 +18,7 @@ _UNSAID: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ReportCheck:
     """One thing that was checked: `name` in `group`, and what is `wrong` with it, nothing where it holds."""
 
     group: str
@@ -27,7 +27,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReportFinding:
     """One finding: the `rule` that it breaks, in one sentence, at `file` and `line` (0: the whole file)."""
 
     rule: str
@@ -37,7 +37,7 @@ class Finding:
     level: str = "error"
 
 
-def junit(name: str, checks: Sequence[Check]) -> str:
+def junit(name: str, checks: Sequence[ReportCheck]) -> str:
     """`checks` as JUnit XML."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     failed = sum(bool(one.wrong) for one in checks)
@@ -58,7 +58,7 @@ def junit(name: str, checks: Sequence[Check]) -> str:
     return "\n".join([*lines, "</testsuites>", ""])
 
 
-def sarif(rules: Mapping[str, str], findings: Iterable[Finding], unseen: Sequence[str] = ()) -> str:
+def sarif(rules: Mapping[str, str], findings: Iterable[ReportFinding], unseen: Sequence[str] = ()) -> str:
     """`findings` as SARIF; `rules` says of each rule what it means, `unseen` in a sentence each what was not looked at.
 
     A run that left something out is not told as one that succeeded (SARIF 2.1.0, 3.20.14 and 3.20.21).

@@ -25,7 +25,7 @@ from remit.adapters.sqlite.backup import back_up, copy_beside, exchange
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
-from remit.adapters.sqlite.standing import Since, Standing, replaced, standing
+from remit.adapters.sqlite.standing import LedgerState, Since, replaced, standing
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.carrying import BY, WHY, carried
@@ -123,7 +123,7 @@ def _forget(projection: Path) -> None:
         projection.with_name(projection.name + end).unlink(missing_ok=True)
 
 
-async def _begin(staged: Path, ours: Standing, before: tuple[Standing, Since] | None, report: Report) -> str:
+async def _begin(staged: Path, ours: LedgerState, before: tuple[LedgerState, Since] | None, report: Report) -> str:
     """Begin an epoch that no record had yet, and record in it what was restored; its chain."""
     clock, entropy = SystemClock(), SystemEntropy()
     passed = 0 if before is None else before[0].epoch

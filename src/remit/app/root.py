@@ -25,7 +25,7 @@ _API_WAIT_S: Final = 10.0
 _METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-class Room(Protocol):
+class PathHandler(Protocol):
     """What answers some paths by itself."""
 
     def serves(self, path: str) -> bool:
@@ -49,7 +49,7 @@ class Root:
         *,
         edge: McpApp,
         api: "asyncio.Future[App]",
-        rooms: Sequence[Room],
+        rooms: Sequence[PathHandler],
         hosts: frozenset[str],
         origins: frozenset[str],
         ready: Callable[[], str | None],

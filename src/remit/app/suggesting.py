@@ -32,14 +32,14 @@ _SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
-class Suggested:
+class CatalogSuggestions:
     """`proposals` for what the workspace does not speak of yet; `spoken_of` are those of what it does."""
 
     proposals: tuple[Proposal, ...]
     spoken_of: tuple[Proposal, ...]
 
 
-def suggested(workspace: Path, which: str | None) -> Suggested:
+def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`.
 
     Raises `CommandFailure`.
@@ -77,7 +77,7 @@ def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) 
     return [*sinks, *propose(server, tools)]
 
 
-def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> Suggested:
+def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> CatalogSuggestions:
     """`proposals` but for tools that have an entry in `source`, and Servers that declare their sink."""
     entered = {
         (resource.kind, resource.name)
@@ -85,7 +85,7 @@ def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> Sug
         if not isinstance(resource.spec, ServerSpec) or resource.spec.sink is not None
     }
     found = tuple(proposals)
-    return Suggested(
+    return CatalogSuggestions(
         tuple(one for one in found if (one.kind, one.name) not in entered),
         tuple(one for one in found if (one.kind, one.name) in entered),
     )

@@ -12,7 +12,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class OAuthClient:
     """Who Remit is at one authorization server.
 
     `method` is how it proves that at the token endpoint: `none`, `client_secret_basic` or
@@ -36,14 +36,14 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredLogin:
     """A login: bound to the `origin` of the server's url and to the `issuer` that gave it."""
 
     origin: str
     issuer: str
     grant: str
     resource: str
-    client: Client
+    client: OAuthClient
     tokens: Tokens | None
 
     def sealed(self) -> bytes:
@@ -69,8 +69,8 @@ class Held:
         return orjson.dumps(members)
 
 
-def unsealed(data: bytes) -> Held | None:
-    """What `Held.sealed` wrote; None where this version cannot read it."""
+def unsealed(data: bytes) -> StoredLogin | None:
+    """What `StoredLogin.sealed` wrote; None where this version cannot read it."""
     try:
         value: Json = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -85,9 +85,9 @@ def unsealed(data: bytes) -> Held | None:
             "client": {"ident": str(ident), "method": str(method), "secret": str() | None as secret},
             "tokens": Mapping() | None as tokens,
         }:
-            client = Client(ident, method, secret)
+            client = OAuthClient(ident, method, secret)
             kept = None if tokens is None else _tokens(tokens)
-            return Held(origin, issuer, grant, resource, client, kept)
+            return StoredLogin(origin, issuer, grant, resource, client, kept)
         case _:
             return None
 

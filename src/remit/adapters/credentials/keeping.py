@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.credentials.fetch import Fetch
-from remit.adapters.credentials.login import Flow
+from remit.adapters.credentials.login import LoginFlow
 from remit.adapters.credentials.oauth import PAUSE_S, OAuthCredential
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.registering import Place
+from remit.adapters.credentials.registering import CallbackAddress
 from remit.adapters.credentials.vault import Vault
 from remit.facts.canonical import Json
 from remit.facts.catalog import Http, Server
@@ -27,7 +27,7 @@ from remit.ports.system import Clock, Entropy
 FOLDER: Final = "credentials"
 
 
-class Shown:
+class ServerCredentials:
     """What one HTTP server is shown: headers by reference, and a login where it has one."""
 
     def __init__(
@@ -91,14 +91,16 @@ class Shown:
 class Keeping:
     """Owns what credentials share: the references read, the sealed files, the logins under way."""
 
-    def __init__(self, data: Path, place: Place, environ: Mapping[str, str], *, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, data: Path, place: CallbackAddress, environ: Mapping[str, str], *, clock: Clock, entropy: Entropy
+    ) -> None:
         self._place = place
         self._clock = clock
         self._references = References(environ, clock)
         self._vault = Vault(data / FOLDER, data / "keys", entropy)
         self._fetch = Fetch()
-        self._flow = Flow(self._fetch, place, clock, entropy)
-        self._shown: dict[str, tuple[Http, Shown]] = {}
+        self._flow = LoginFlow(self._fetch, place, clock, entropy)
+        self._shown: dict[str, tuple[Http, ServerCredentials]] = {}
 
     def of(self, server: Server) -> Credential | None:
         """See `Credentials.of`; the same object for the same declaration."""
@@ -122,7 +124,7 @@ class Keeping:
                 fetch=self._fetch,
                 clock=self._clock,
             )
-        shown = Shown(server.name, transport.headers, login, references=self._references, clock=self._clock)
+        shown = ServerCredentials(server.name, transport.headers, login, references=self._references, clock=self._clock)
         self._shown[server.name] = (transport, shown)
         return shown
 

@@ -13,10 +13,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import Held
-from remit.adapters.credentials.metadata import Guarded, MetadataRefused, discover
+from remit.adapters.credentials.held import StoredLogin
+from remit.adapters.credentials.metadata import MetadataRefused, ProtectedResource, discover
 from remit.adapters.credentials.oauth import OAuthCredential
-from remit.adapters.credentials.registering import Place, client_for
+from remit.adapters.credentials.registering import CallbackAddress, client_for
 from remit.adapters.credentials.tokening import GrantRefused, ask
 from remit.facts.credential import Grant, OAuth
 from remit.ports.credentials import CredentialRefused, LoggedIn, LoginRefused, LoginStarted
@@ -38,18 +38,18 @@ class _Pending:
     """A login that a person has begun."""
 
     credential: OAuthCredential
-    guarded: Guarded
-    held: Held
+    guarded: ProtectedResource
+    held: StoredLogin
     scope: str
     by: str
     until_ms: int
     verifier: str = field(repr=False)
 
 
-class Flow:
+class LoginFlow:
     """The logins under way, in memory alone: a restart ends them."""
 
-    def __init__(self, fetch: Fetch, place: Place, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, fetch: Fetch, place: CallbackAddress, clock: Clock, entropy: Entropy) -> None:
         self._fetch = fetch
         self._place = place
         self._clock = clock
@@ -152,7 +152,7 @@ class Flow:
         return _plain(self._entropy.token_bytes(32))
 
 
-def _scope(guarded: Guarded, oauth: OAuth) -> str:
+def _scope(guarded: ProtectedResource, oauth: OAuth) -> str:
     """What to ask for; a login that outlives its first token is part of it where that takes a scope."""
     scopes = guarded.scopes
     if scopes and not oauth.scopes and _OFFLINE in guarded.issuer.scopes and _OFFLINE not in scopes:

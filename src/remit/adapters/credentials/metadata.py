@@ -48,7 +48,7 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class ProtectedResource:
     """A server and who guards it: `resource` is its name in token requests (RFC 8707)."""
 
     resource: str
@@ -63,7 +63,7 @@ class _Resource:
     scopes: tuple[str, ...]
 
 
-async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> Guarded:
+async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> ProtectedResource:
     """Who guards the server at the url of `transport`. Raises `MetadataRefused`, `FetchFailed`."""
     url, reach = transport.url, _own_reach(transport)
     # A ping without a credential: does nothing where it is let in, and is challenged where it is not.
@@ -73,7 +73,7 @@ async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> Guarded:
     chosen = _chosen(oauth.issuer, resource)
     issuer = await find_issuer(fetch, chosen, reach_of(transport, oauth))
     scopes = oauth.scopes or _words(challenge.get("scope")) or (resource.scopes if resource is not None else ())
-    return Guarded(resource.resource if resource is not None else canonical(url), issuer, scopes)
+    return ProtectedResource(resource.resource if resource is not None else canonical(url), issuer, scopes)
 
 
 def _chosen(named: str | None, resource: _Resource | None) -> str:

@@ -13,8 +13,15 @@ from typing import Final
 from yarl import URL
 
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import Client, Held, Tokens, unsealed
-from remit.adapters.credentials.metadata import Guarded, Issuer, MetadataRefused, discover, find_issuer, reach_of
+from remit.adapters.credentials.held import OAuthClient, StoredLogin, Tokens, unsealed
+from remit.adapters.credentials.metadata import (
+    Issuer,
+    MetadataRefused,
+    ProtectedResource,
+    discover,
+    find_issuer,
+    reach_of,
+)
 from remit.adapters.credentials.references import References
 from remit.adapters.credentials.registering import own_client
 from remit.adapters.credentials.tokening import GrantRefused, ask, revoke
@@ -62,7 +69,7 @@ class OAuthCredential:
         self._held = self._load()
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> StoredLogin | None:
         """What is kept, if it is of what is declared now."""
         return self._held
 
@@ -105,7 +112,7 @@ class OAuthCredential:
         issuer = self._held.issuer if self._held is not None else self.oauth.issuer
         return f"server {self.server!r} refuses the token that {issuer} gives for it (HTTP 401); see: remit doctor"
 
-    async def accept(self, held: Held) -> None:
+    async def accept(self, held: StoredLogin) -> None:
         """Keep a new login, on disk first. Raises `CredentialRefused`."""
         await self._keep(held)
         self._why = None
@@ -142,7 +149,7 @@ class OAuthCredential:
             standing = CredentialStatus.FAILING
         return CredentialState(self.server, standing, tokens.until_ms, issuer, tokens.scopes, why)
 
-    async def secret(self, client: Client) -> str | None:
+    async def secret(self, client: OAuthClient) -> str | None:
         """The secret of `client`, by reference or as it was registered. Raises `CredentialRefused`."""
         declared = self.oauth.client_secret
         if declared is not None and client.ident == self.oauth.client_id:
@@ -196,7 +203,7 @@ class OAuthCredential:
         await self._keep(replace(held, tokens=tokens))
         self._why = None
 
-    async def _asking(self, held: Held | None) -> tuple[Held, Mapping[str, str]]:
+    async def _asking(self, held: StoredLogin | None) -> tuple[StoredLogin, Mapping[str, str]]:
         """What to ask the token endpoint for, and as whom."""
         if held is not None and held.tokens is not None and held.tokens.refresh is not None:
             return held, {
@@ -214,17 +221,17 @@ class OAuthCredential:
             fields["scope"] = " ".join(guarded.scopes)
         return self.holding(guarded, client), fields
 
-    def holding(self, guarded: Guarded, client: Client) -> Held:
+    def holding(self, guarded: ProtectedResource, client: OAuthClient) -> StoredLogin:
         """A login at what `guarded` says, without tokens yet."""
         origin = str(URL(self.transport.url).origin())
         grant = self.oauth.grant.value
-        return Held(origin, guarded.issuer.issuer, grant, guarded.resource, client, tokens=None)
+        return StoredLogin(origin, guarded.issuer.issuer, grant, guarded.resource, client, tokens=None)
 
-    async def _issuer_of(self, held: Held) -> Issuer:
+    async def _issuer_of(self, held: StoredLogin) -> Issuer:
         self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.transport, self.oauth))
         return self._issuer
 
-    async def _lost(self, before: Held | None, refused: GrantRefused) -> CredentialRefused:
+    async def _lost(self, before: StoredLogin | None, refused: GrantRefused) -> CredentialRefused:
         """A grant that is over is forgotten, so that nobody tries it again; another refusal is only told."""
         if refused.code not in _LOST or before is None or before.tokens is None:
             return self._failed(str(refused))
@@ -235,14 +242,14 @@ class OAuthCredential:
             return self._failed(str(refused))
         return self._refusal(f"its login has ended ({refused}); a person logs in: remit servers login {self.server}")
 
-    async def _keep(self, held: Held) -> None:
+    async def _keep(self, held: StoredLogin) -> None:
         try:
             await asyncio.to_thread(self._vault.write, self.server, held.sealed())
         except (KeyringUnusable, OSError) as error:
             raise self._failed(f"its login cannot be kept: {error}") from None
         self._held = held
 
-    def _load(self) -> Held | None:
+    def _load(self) -> StoredLogin | None:
         try:
             data = self._vault.read(self.server)
         except KeyringUnusable as error:

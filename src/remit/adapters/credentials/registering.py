@@ -11,7 +11,7 @@ from typing import Final
 from yarl import URL
 
 from remit.adapters.credentials.fetch import Fetch
-from remit.adapters.credentials.held import Client
+from remit.adapters.credentials.held import OAuthClient
 from remit.adapters.credentials.metadata import Issuer, MetadataRefused
 from remit.facts.canonical import Json
 from remit.facts.credential import OAuth
@@ -23,7 +23,7 @@ _METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallbackAddress:
     """Where Remit is reached by a person's browser: `base` is scheme, host and port."""
 
     base: str
@@ -55,19 +55,19 @@ class Place:
         }
 
 
-def own_client(issuer: Issuer, oauth: OAuth) -> Client | None:
+def own_client(issuer: Issuer, oauth: OAuth) -> OAuthClient | None:
     """The client that a person registered, as the Server resource has it."""
     if oauth.client_id is None:
         return None
     if oauth.client_secret is None:
-        return Client(oauth.client_id, "none")
+        return OAuthClient(oauth.client_id, "none")
     for method in _METHODS[:2]:
         if method in issuer.auth_methods:
-            return Client(oauth.client_id, method)
+            return OAuthClient(oauth.client_id, method)
     raise MetadataRefused("the authorization server takes no client secret: neither client_secret_basic nor _post")
 
 
-async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Place, scope: str) -> Client:
+async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: CallbackAddress, scope: str) -> OAuthClient:
     """Who to log in as, to ask for `scope`. Raises `MetadataRefused`, `FetchFailed`.
 
     A registration serves one login: people log in seldom, and servers forget clients.
@@ -76,7 +76,7 @@ async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Place, s
     if own is not None:
         return own
     if issuer.takes_documents and place.has_document:
-        return Client(place.document, "none")
+        return OAuthClient(place.document, "none")
     if issuer.registration_endpoint is None:
         how = " (it takes client metadata documents: remit up --public-url)" if issuer.takes_documents else ""
         raise MetadataRefused(
@@ -87,7 +87,9 @@ async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Place, s
     return await _register(fetch, issuer, issuer.registration_endpoint, place, asked)
 
 
-async def _register(fetch: Fetch, issuer: Issuer, endpoint: str, place: Place, asked: Mapping[str, Json]) -> Client:
+async def _register(
+    fetch: Fetch, issuer: Issuer, endpoint: str, place: CallbackAddress, asked: Mapping[str, Json]
+) -> OAuthClient:
     found = await fetch.post_json(endpoint, asked, issuer.reach)
     body = found.body or {}
     ident, secret = body.get("client_id"), body.get("client_secret")
@@ -99,4 +101,4 @@ async def _register(fetch: Fetch, issuer: Issuer, endpoint: str, place: Place, a
         )
     if method not in _METHODS or (method != "none") != isinstance(secret, str):
         raise MetadataRefused("the authorization server wants a proof of the client that Remit does not give")
-    return Client(ident, str(method), secret if isinstance(secret, str) else None)
+    return OAuthClient(ident, str(method), secret if isinstance(secret, str) else None)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import Client, Tokens
+from remit.adapters.credentials.held import OAuthClient, Tokens
 from remit.adapters.credentials.metadata import Issuer
 from remit.control.credentials import SCOPE
 from remit.facts.canonical import Json
@@ -34,7 +34,7 @@ class GrantRefused(Exception):
 async def ask(
     fetch: Fetch,
     issuer: Issuer,
-    client: Client,
+    client: OAuthClient,
     secret: str | None,
     grant: Mapping[str, str],
     now_ms: int,
@@ -51,7 +51,7 @@ async def ask(
     return _tokens(body, issuer, grant, now_ms)
 
 
-async def revoke(fetch: Fetch, issuer: Issuer, client: Client, secret: str | None, tokens: Tokens) -> bool:
+async def revoke(fetch: Fetch, issuer: Issuer, client: OAuthClient, secret: str | None, tokens: Tokens) -> bool:
     """Ask that `tokens` end (RFC 7009); whether that was accepted. Raises `FetchFailed`."""
     if issuer.revocation_endpoint is None:
         return False
@@ -61,7 +61,7 @@ async def revoke(fetch: Fetch, issuer: Issuer, client: Client, secret: str | Non
 
 
 def authenticated(
-    client: Client, secret: str | None, fields: Mapping[str, str]
+    client: OAuthClient, secret: str | None, fields: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """`fields` and headers that say who asks (RFC 6749 section 2.3.1)."""
     named = {**fields, "client_id": client.ident}

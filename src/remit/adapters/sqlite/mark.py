@@ -19,7 +19,7 @@ FILE: Final = "ledger.mark"
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
-class Mark(NamedTuple):
+class LedgerMark(NamedTuple):
     """The last record that was durable when it was looked at, by chain and place there, and its hash in hex.
 
     `keys`: the files that signed then, by their names in the data folder.
@@ -43,7 +43,7 @@ class LedgerLost(LedgerRefused):
         )
 
 
-def mark(ledger: Path, known: Mark | None = None, keys: tuple[str, ...] = ()) -> Mark | None:
+def mark(ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = ()) -> LedgerMark | None:
     """Write down how far `ledger` has come, and what signs there, unless that is `known`; None where it has no record.
 
     Raises `sqlite3.Error`, `OSError`.
@@ -53,7 +53,7 @@ def mark(ledger: Path, known: Mark | None = None, keys: tuple[str, ...] = ()) ->
         stored = None if row is None else stored_at(conn, chain_end(conn, row[0]))
     if row is None or stored is None:
         return known
-    found = Mark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys)
+    found = LedgerMark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys)
     if found != known:
         write_private(ledger.with_name(FILE), json.dumps(found._asdict()).encode("ascii"))
     return found
@@ -101,22 +101,24 @@ def forget(ledger: Path) -> None:
     ledger.with_name(FILE).unlink(missing_ok=True)
 
 
-def _marked(ledger: Path) -> Mark | None:
+def _marked(ledger: Path) -> LedgerMark | None:
     path = ledger.with_name(FILE)
     try:
         said = json.loads(path.read_bytes())
-        return Mark(str(said["chain"]), int(said["seq"]), str(said["hash"]), tuple(map(str, said.get("keys", ()))))
+        return LedgerMark(
+            str(said["chain"]), int(said["seq"]), str(said["hash"]), tuple(map(str, said.get("keys", ())))
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerLost(ledger, f"{path} cannot be read, which says how far it had come") from error
 
 
-def _gone(marked: Mark) -> str:
+def _gone(marked: LedgerMark) -> str:
     return f"its end is lost: it had come to {marked.chain}.{marked.seq}, which is not in it, or is another record"
 
 
-def _holds(ledger: Path, marked: Mark, *, immutable: bool = False) -> bool:
+def _holds(ledger: Path, marked: LedgerMark, *, immutable: bool = False) -> bool:
     try:
         with closing(open_readonly(ledger, immutable=immutable)) as conn:
             row = conn.execute("SELECT no FROM chain WHERE name = ?", (marked.chain,)).fetchone()

@@ -28,7 +28,7 @@ _PAGE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LedgerPage:
     """A part of the ledger: how many records it holds, from when on, and what was found there.
 
     `calls` counts the agent's intents; `overridden` are those that observing let through, the
@@ -41,7 +41,7 @@ class Page:
     overridden: tuple[Entry, ...]
 
 
-def pages(path: Path, agent: str, since_ms: int) -> Iterator[Page]:
+def pages(path: Path, agent: str, since_ms: int) -> Iterator[LedgerPage]:
     """The ledger at `path` from its end back to `since_ms`. Blocks."""
     with closing(reads.open_readonly(path)) as conn:
         # Names of agents need no escape in JSON; nothing else of a chain is written like this.
@@ -57,7 +57,7 @@ def pages(path: Path, agent: str, since_ms: int) -> Iterator[Page]:
                     stored = list(unpack(*row))
                     from_ms = decode_record(stored[0].record).at
                     if from_ms < since_ms:
-                        yield Page(records, from_ms, calls, tuple(overridden))
+                        yield LedgerPage(records, from_ms, calls, tuple(overridden))
                         return
                     for one in reversed(stored):
                         observed = _observed(one, named)
@@ -65,7 +65,7 @@ def pages(path: Path, agent: str, since_ms: int) -> Iterator[Page]:
                         if observed:
                             overridden.append(reads.entry(one))
                 records += size
-            yield Page(records, from_ms, calls, tuple(overridden))
+            yield LedgerPage(records, from_ms, calls, tuple(overridden))
 
 
 def _observed(stored: Stored, named: bytes) -> bool | None:

@@ -35,7 +35,7 @@ _IN_DOUBT: Final = "SELECT id, NULL FROM in_doubt UNION SELECT id, outcome FROM 
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerState:
     """What stands by a ledger: of its last epoch, and of all that was stopped, spent, marked and removed."""
 
     replica: str
@@ -73,7 +73,7 @@ class Since:
     erasures: tuple[AdminBody, ...]
 
 
-def standing(path: Path) -> Standing | None:
+def standing(path: Path) -> LedgerState | None:
     """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
     try:
         conn = _opened(path)
@@ -85,7 +85,7 @@ def standing(path: Path) -> Standing | None:
         return None
 
 
-def replaced(path: Path, ours: Standing) -> tuple[Standing, Since] | None:
+def replaced(path: Path, ours: LedgerState) -> tuple[LedgerState, Since] | None:
     """What the ledger at `path`, which nobody uses, has to say to its backup `ours`; None where it cannot be read."""
     try:
         conn = _opened(path)
@@ -113,12 +113,12 @@ def _opened(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def _standing(conn: sqlite3.Connection) -> Standing:
+def _standing(conn: sqlite3.Connection) -> LedgerState:
     [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
     [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
     chains = dict[int, str](conn.execute("SELECT no, name FROM chain"))
     found = conn.execute("SELECT sid, ended FROM session").fetchall()
-    return Standing(
+    return LedgerState(
         replica,
         epoch,
         dict(_heads(conn, chains)),
@@ -154,7 +154,7 @@ def _heads(conn: sqlite3.Connection, chains: Mapping[int, str]) -> Iterator[tupl
         yield name, (last & _SEQ_MASK, b"" if stored is None else stored.hash)
 
 
-def _shared(conn: sqlite3.Connection, ours: Standing) -> Mapping[str, int]:
+def _shared(conn: sqlite3.Connection, ours: LedgerState) -> Mapping[str, int]:
     """How many records of each chain `ours` has, of those that are the very same here."""
     numbers = dict[str, int](conn.execute("SELECT name, no FROM chain"))
     found: dict[str, int] = {}

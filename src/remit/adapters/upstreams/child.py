@@ -17,9 +17,9 @@ from remit.adapters.upstreams import launch
 from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
+    ErrorFrame,
     Message,
     Outcome,
-    Refusal,
     cancelled,
     is_answer,
     is_overfull,
@@ -114,13 +114,13 @@ class Child(asyncio.SubprocessProtocol):
         """The last of what it wrote to stderr."""
         return self._hiding.hide(self.stderr)
 
-    async def greet(self, era: Era, along: Along = ALONE) -> Refusal | None:
+    async def greet(self, era: Era, along: Along = ALONE) -> ErrorFrame | None:
         """The first message, which fixes the child's era and, of `initialize`, capabilities; what refused it."""
         self.era = era
         self.capabilities = along.capabilities
         first = DISCOVER if era is Era.STATELESS else initialize_request(along.capabilities)
         outcome = await self.ask(first, Ear(aside=True))
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, ErrorFrame):
             return outcome
         self.known.take(outcome.result, float("-inf"))
         if era is Era.STATELESS:
@@ -130,7 +130,7 @@ class Child(asyncio.SubprocessProtocol):
             version = outcome.result.get("protocolVersion")
             spoken = isinstance(version, str) and version in OLD_VERSIONS
             self._write(notification("notifications/initialized", {}))
-        return None if spoken else Refusal(garbage(self.server, f"no version of {era.value} or its kind"))
+        return None if spoken else ErrorFrame(garbage(self.server, f"no version of {era.value} or its kind"))
 
     async def ask(self, asked: Request, ear: Ear) -> Outcome:
         """See `Wire.ask`: cancelling it tells the child."""
@@ -240,7 +240,7 @@ class Child(asyncio.SubprocessProtocol):
         text = f"server {self.server!r} {how}; what it said on stderr: remit describe server {self.server}"
         for answer in self._owed.values():
             if not answer.done():
-                answer.set_result(Refusal(Failure(cause="died", text=text, sent=True)))
+                answer.set_result(ErrorFrame(Failure(cause="died", text=text, sent=True)))
         self._late.clear()
         self.quiet.set()
         self.hearing.lose("ended")
@@ -248,7 +248,7 @@ class Child(asyncio.SubprocessProtocol):
 
     def _overlong(self) -> None:
         """A line above the bounds: which call it answers is unknown, so all that it may fail."""
-        refusal = Refusal(too_large(self.server, self._bytes_max))
+        refusal = ErrorFrame(too_large(self.server, self._bytes_max))
         for ident in self._suspects or tuple(self._owed):
             answer = self._owed.get(ident)
             if answer is not None and not answer.done():
@@ -290,22 +290,22 @@ class Child(asyncio.SubprocessProtocol):
         try:
             Holding(self.hearing.open.get(ident)).whole(line)
         except NoRoomError:
-            return Refusal(no_room(self.server))
+            return ErrorFrame(no_room(self.server))
         return read(self.server, line, message)
 
     def _reply(self, body: bytes) -> None:
         if self._unread() < UNREAD_BYTES_MAX:
             self._write(body)
 
-    def _unable(self, params: bytes) -> Refusal | None:
+    def _unable(self, params: bytes) -> ErrorFrame | None:
         if self._gone or self._stdin is None or self._stdin.is_closing():
             text = f"server {self.server!r} is not running"
-            return Refusal(Failure(cause="died", text=text, sent=False))
+            return ErrorFrame(Failure(cause="died", text=text, sent=False))
         if self._unread() > UNREAD_BYTES_MAX:
             text = f"server {self.server!r} has stopped reading its input"
-            return Refusal(Failure(cause="stuck", text=text, sent=False))
+            return ErrorFrame(Failure(cause="stuck", text=text, sent=False))
         if b"\n" in params:
-            return Refusal(Failure(cause="internal", text="a line feed would break the framing", sent=False))
+            return ErrorFrame(Failure(cause="internal", text="a line feed would break the framing", sent=False))
         return None
 
     def _unread(self) -> int:

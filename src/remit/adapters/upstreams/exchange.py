@@ -18,10 +18,10 @@ from remit.adapters.upstreams.failures import Unusable, garbage, no_room, too_la
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     UPSTREAM_TEXT_CHARS_MAX,
-    Answer,
+    ErrorFrame,
     Message,
     Outcome,
-    Refusal,
+    ResultFrame,
     answers,
     is_answer,
     is_overfull,
@@ -83,7 +83,7 @@ class TooLargeError(Exception):
     """A body above `result_bytes_max`."""
 
 
-class Exchange:
+class HttpExchange:
     """POSTs to one server's address. Timeouts are the caller's: it cancels."""
 
     def __init__(
@@ -117,7 +117,7 @@ class Exchange:
         waits = self._pulse.begins(hearing.open.get(ident))
         try:
             outcome = await self._asked(ident, body, headers, hearing, resume=resume)
-            if isinstance(outcome, Answer) or outcome.status:
+            if isinstance(outcome, ResultFrame) or outcome.status:
                 self._pulse.heard()
             return outcome
         finally:
@@ -141,15 +141,15 @@ class Exchange:
             if isinstance(found, Decoder):
                 return await self._resume(ident, found, headers, hearing, holding) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
-            return Refusal(self._lost("cannot be reached", problem, sent=sent))
+            return ErrorFrame(self._lost("cannot be reached", problem, sent=sent))
         except Unusable as unusable:
-            return Refusal(unusable.failure)
+            return ErrorFrame(unusable.failure)
         except (TooLargeError, EventTooLargeError):
-            return Refusal(too_large(self.server, self._bytes_max))
+            return ErrorFrame(too_large(self.server, self._bytes_max))
         except NoRoomError:
-            return Refusal(no_room(self.server))
+            return ErrorFrame(no_room(self.server))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
-            return Refusal(self._lost("broke off", problem, sent=True))
+            return ErrorFrame(self._lost("broke off", problem, sent=True))
         return found
 
     async def close(self) -> None:
@@ -171,7 +171,7 @@ class Exchange:
     async def _single(self, ident: int, response: aiohttp.ClientResponse, holding: Holding) -> Outcome:
         status = response.status
         if 300 <= status < 400:
-            return Refusal(self._redirected(response), status)
+            return ErrorFrame(self._redirected(response), status)
         raw = self._hiding.hide(await self._body(response, holding))
         if is_overfull(raw):
             raise TooLargeError
@@ -181,11 +181,11 @@ class Exchange:
         if status != 200:
             return self._refused(status, raw, message)
         if message is None:
-            return Refusal(garbage(self.server, "an answer that is neither JSON nor an event stream"), status)
+            return ErrorFrame(garbage(self.server, "an answer that is neither JSON nor an event stream"), status)
         if is_answer(message) and (answers(message, ident) or (message.get("id") is None and "error" in message)):
             return read(self.server, raw, message, status, response.headers.get(SESSION_HEADER))
         self.strays += 1
-        return Refusal(garbage(self.server, "an answer to another request"), status)
+        return ErrorFrame(garbage(self.server, "an answer to another request"), status)
 
     async def _body(self, response: aiohttp.ClientResponse, holding: Holding) -> bytes:
         announced = response.content_length
@@ -232,7 +232,7 @@ class Exchange:
                         answered = True
                         return read(self.server, data, message, 200, session)
                     if flood.more():
-                        return Refusal(garbage(self.server, "a flood of messages beside the answer"), 200)
+                        return ErrorFrame(garbage(self.server, "a flood of messages beside the answer"), 200)
                     if message is not None and "method" in message:
                         self._pulse.heard()
                         self.strays += not hearing.hear(message, ident)
@@ -269,7 +269,7 @@ class Exchange:
 
     async def listen(
         self, headers: Mapping[str, str], last: Decoder, hearing: Hearing, began: Callable[[], None]
-    ) -> Refusal | Decoder:
+    ) -> ErrorFrame | Decoder:
         """GET the session's standing stream from `last` on; the decoder where it ended. `began` is told when it does.
 
         Never raises but on cancellation, which closes the stream.
@@ -277,10 +277,10 @@ class Exchange:
         try:
             found = await self._read_on(None, last, headers, hearing, Holding(None), began)
         except Unusable as unusable:
-            return Refusal(unusable.failure)
+            return ErrorFrame(unusable.failure)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
-            return Refusal(self._lost("broke off", problem, sent=True))
-        return found if isinstance(found, Decoder | Refusal) else self._ended()
+            return ErrorFrame(self._lost("broke off", problem, sent=True))
+        return found if isinstance(found, Decoder | ErrorFrame) else self._ended()
 
     async def _read_on(
         self,
@@ -304,9 +304,9 @@ class Exchange:
         began()
         return await self._stream(ident, response, hearing, holding, last)
 
-    def _ended(self, status: int = 200) -> Refusal:
+    def _ended(self, status: int = 200) -> ErrorFrame:
         text = f"server {self.server!r} ended its stream without an answer"
-        return Refusal(Failure(cause="disconnected", text=text, sent=True), status)
+        return ErrorFrame(Failure(cause="disconnected", text=text, sent=True), status)
 
     def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
         if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, PrivateAddressError):
@@ -338,7 +338,7 @@ class Exchange:
         text = f"server {self.server!r} answered with HTTP {status}"
         if status == 401:
             text += "; say in its Server resource what to show it (headers, oauth), then: remit apply"
-        return Refusal(Failure(cause=cause, text=text, sent=True, upstream_text=theirs or None), status)
+        return ErrorFrame(Failure(cause=cause, text=text, sent=True, upstream_text=theirs or None), status)
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

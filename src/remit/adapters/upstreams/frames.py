@@ -1,6 +1,6 @@
 """JSON-RPC 2.0 as MCP uses it: the envelopes Remit sends, and one reading of the bytes it gets.
 
-Whatever an upstream answers becomes an `Answer` or a `Refusal`.
+Whatever an upstream answers becomes a `ResultFrame` or an `ErrorFrame`.
 """
 
 import base64
@@ -33,7 +33,7 @@ Message: TypeAlias = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResultFrame:
     """The result object of the request that was asked. `raw` is the whole message as it came.
 
     `session` is the `mcp-session-id` that came with it over HTTP.
@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorFrame:
     """Why there is none. `status`: of HTTP, 0 if none; `code`: of a JSON-RPC error."""
 
     failure: Failure
@@ -53,7 +53,7 @@ class Refusal:
     code: int | None = None
 
 
-Outcome: TypeAlias = Answer | Refusal
+Outcome: TypeAlias = ResultFrame | ErrorFrame
 
 
 def request(ident: int, method: str, params: bytes) -> bytes:
@@ -131,10 +131,10 @@ def members(value: Json) -> Message:
 def read(server: str, raw: bytes, message: Message, status: int = 0, session: str | None = None) -> Outcome:
     """The outcome a response stands for, its id already compared; many servers say `"error": null` beside a result."""
     if message.get("error") is None and type(result := message.get("result")) is dict:
-        return Answer(raw, cast("Message", result), session)
+        return ResultFrame(raw, cast("Message", result), session)
     error = message.get("error")
     if not isinstance(error, Mapping):
-        return Refusal(garbage(server, "a response without result or error"), status)
+        return ErrorFrame(garbage(server, "a response without result or error"), status)
     code = error.get("code")
     number = code if type(code) is int else None
     text = error.get("message")
@@ -148,7 +148,7 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
         code=number,
         needs=_needs(error) if number == MISSING_CAPABILITY else {},
     )
-    return Refusal(failure, status, number)
+    return ErrorFrame(failure, status, number)
 
 
 def _addresses(error: Message) -> Iterator[str]:

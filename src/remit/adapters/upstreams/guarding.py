@@ -22,7 +22,7 @@ class PrivateAddressError(OSError):
     """A public name that leads to an address that is none."""
 
 
-class Guarded(AbstractResolver):
+class GuardedResolver(AbstractResolver):
     """Resolves as `inner` does, and refuses what breaks the laws above."""
 
     def __init__(self, inner: AbstractResolver) -> None:
@@ -49,12 +49,12 @@ class Guarded(AbstractResolver):
 class Connector(TCPConnector):
     """A connector that resolves by its `guard`; `guarded` makes it."""
 
-    guard: Guarded
+    guard: GuardedResolver
 
 
 def guarded(*, per_host_max: int, keepalive_s: float, inner: AbstractResolver | None = None) -> Connector:
     """Connections of all HTTP upstreams: those of one host cannot use up those of another."""
-    guard = Guarded(inner or ThreadedResolver())
+    guard = GuardedResolver(inner or ThreadedResolver())
     found = Connector(
         limit=0, limit_per_host=per_host_max, keepalive_timeout=keepalive_s, ttl_dns_cache=60, resolver=guard
     )

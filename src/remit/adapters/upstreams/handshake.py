@@ -6,13 +6,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, Exchange
+from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.failures import garbage
-from remit.adapters.upstreams.frames import Outcome, Refusal, cancelled, notification, request
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome, cancelled, notification, request
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.replies import unsent
 from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, Request, initialize_request, meta
-from remit.adapters.upstreams.standing import Standing
+from remit.adapters.upstreams.standing import StandingStream
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
 from remit.ports.upstream import Era, Failure
@@ -37,7 +37,7 @@ class Handshake:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: HttpExchange,
         spawn: Spawn,
         on_change: Callable[[], None],
         capabilities: Mapping[str, Json],
@@ -50,7 +50,7 @@ class Handshake:
         self._spawn = spawn
         self._opening = asyncio.Lock()
         self._headers: dict[str, str] | None = None
-        self._standing: Standing | None = None
+        self._standing: StandingStream | None = None
         self._attended = attended
         self._attending = 0
         self._lingering: asyncio.TimerHandle | None = None
@@ -66,7 +66,7 @@ class Handshake:
         """Whether the server accepted `initialize`."""
         return self._headers is not None
 
-    async def open(self) -> Refusal | None:
+    async def open(self) -> ErrorFrame | None:
         """`initialize` unless that is done; what refused it."""
         if self._headers is not None:
             return None
@@ -100,7 +100,7 @@ class Handshake:
     async def stand(self) -> None:
         """See `Wire.stand`: by the standing GET stream."""
         if (self._standing is None or self._standing.is_over) and self._headers is not None:
-            self._standing = Standing(self._exchange, self._headers, self.hearing)
+            self._standing = StandingStream(self._exchange, self._headers, self.hearing)
         if self._standing is not None:
             await self._standing.opened()
 
@@ -147,7 +147,7 @@ class Handshake:
     async def _asked(self, asked: Request, ear: Ear) -> Outcome:
         headers = self._headers or {}
         outcome = await self._once(asked, ear, headers)
-        if isinstance(outcome, Refusal) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
+        if isinstance(outcome, ErrorFrame) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
             if self._headers is headers:
                 self._forget()
             if asked.method != _REPEATABLE:
@@ -158,12 +158,12 @@ class Handshake:
             return await self._once(asked, ear, self._headers or {})
         return outcome
 
-    async def _is_unknown(self, refused: Refusal, headers: dict[str, str]) -> bool:
+    async def _is_unknown(self, refused: ErrorFrame, headers: dict[str, str]) -> bool:
         """Whether the server knows the session no more: it says so with 404, or, as many do, with 400 to a ping too."""
         if refused.status != HTTPStatus.BAD_REQUEST:
             return refused.status == HTTPStatus.NOT_FOUND
         outcome = await self._once(PING, Ear(aside=True), headers)
-        return isinstance(outcome, Refusal) and outcome.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
+        return isinstance(outcome, ErrorFrame) and outcome.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
 
     def _forget(self) -> None:
         self._headers = None
@@ -194,27 +194,27 @@ class Handshake:
         finally:
             self.hearing.closed(ident)
 
-    async def _initialize(self) -> Refusal | None:
+    async def _initialize(self) -> ErrorFrame | None:
         self._ident += 1
         asked = initialize_request(self.capabilities)
         body = request(self._ident, asked.method, asked.params(b""))
         outcome = await self._exchange.ask(self._ident, body, BASE_HEADERS, self.hearing)
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, ErrorFrame):
             return outcome
         version = outcome.result.get("protocolVersion")
         if not isinstance(version, str) or version not in OLD_VERSIONS:
-            return Refusal(garbage(self._exchange.server, "an initialize result of an unknown version"), 400)
+            return ErrorFrame(garbage(self._exchange.server, "an initialize result of an unknown version"), 400)
         headers = {**BASE_HEADERS, VERSION_HEADER: version}
         session = outcome.session
         if session is not None:
             if len(session) > SESSION_ID_CHARS_MAX or not session.isascii() or not session.isprintable():
-                return Refusal(garbage(self._exchange.server, "an unusable session id"), 400)
+                return ErrorFrame(garbage(self._exchange.server, "an unusable session id"), 400)
             headers[SESSION_HEADER] = session
         ready = notification("notifications/initialized", {})
         status = await self._exchange.tell("POST", ready, headers)
         if not 200 <= status < 300:
             text = f"server {self._exchange.server!r} refused notifications/initialized (HTTP {status})"
-            return Refusal(Failure(cause="refused", text=text, sent=True), status or 502)
+            return ErrorFrame(Failure(cause="refused", text=text, sent=True), status or 502)
         self._headers = headers
         self.known = Known()
         self.known.take(outcome.result, 0.0)

@@ -17,10 +17,10 @@ REFUSED: Final = -1
 """Of a sampling request that the user, or policy, refuses (MCP 2025-11-25, client/sampling)."""
 
 
-class Held:
+class OpenCall:
     """The call runs in a task of its own. `next` and `answer` take turns; `cancel` at any time."""
 
-    def __init__(self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["Held"], None]) -> None:
+    def __init__(self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["OpenCall"], None]) -> None:
         self.method = request.method
         self.waits = False
         """Whether it waits for the client: then it may be answered, once."""

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from remit.adapters.upstreams.exchange import Exchange
+from remit.adapters.upstreams.exchange import HttpExchange
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
-from remit.adapters.upstreams.frames import Refusal
+from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.handshake import Handshake
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
@@ -69,7 +69,7 @@ class HttpUpstream(Talking):
         super().__init__(server, clock)
         self._url = server.transport.url
         self._limits = limits
-        self._exchange = Exchange(server.name, server.transport.url, session, limits, self._pulse, credential)
+        self._exchange = HttpExchange(server.name, server.transport.url, session, limits, self._pulse, credential)
         self._plain = Plain(self._exchange, self._tools_changed)
         self._listing = Listing(server, limits, clock, pages(self._plain))
         self._kept: dict[_Key, _Kept] = {}
@@ -193,18 +193,18 @@ class HttpUpstream(Talking):
             text += ": it looks like one of the HTTP+SSE transport of 2024-11-05, which Remit does not speak"
         raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
-    async def _probe(self, sid: str, era: Era, along: Along) -> Refusal | None:
+    async def _probe(self, sid: str, era: Era, along: Along) -> ErrorFrame | None:
         """None when the server speaks `era`, its refusal when it does not; an outage raises."""
         if era is Era.INITIALIZE:
             refusal = await self._session(sid, along).handshake.open()
         else:
             outcome = await self._plain.ask(DISCOVER, Ear(aside=True))
-            refusal = outcome if isinstance(outcome, Refusal) else None
-            if not isinstance(outcome, Refusal):
+            refusal = outcome if isinstance(outcome, ErrorFrame) else None
+            if not isinstance(outcome, ErrorFrame):
                 self._plain.known.take(outcome.result, self._clock.monotonic_s())
                 if not _names(outcome.result, era):
                     text = f"server {self._server.name!r} does not name {era.value} among its versions"
-                    refusal = Refusal(Failure(cause="not_mcp", text=text, sent=True), 400)
+                    refusal = ErrorFrame(Failure(cause="not_mcp", text=text, sent=True), 400)
         if refusal is None:
             return None
         if refusal.status in _NOT_THIS_ERA or (refusal.status == 200 and refusal.failure.cause in _VERDICTS):

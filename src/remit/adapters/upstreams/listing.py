@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable, closed, timed_out
-from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.requests import list_request
 from remit.adapters.upstreams.wire import Wire
@@ -138,9 +138,9 @@ class Listing:
         size = 0
         while True:
             ident, outcome = await self._fetch(cursor)
-            if isinstance(outcome, Refusal) and outcome.failure.cause == "disconnected":
+            if isinstance(outcome, ErrorFrame) and outcome.failure.cause == "disconnected":
                 ident, outcome = await self._fetch(cursor)  # an idle connection that was just being dropped
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, ErrorFrame):
                 raise Unusable(outcome.failure)
             size += len(outcome.raw)
             pages.append(_around_id(outcome.raw, ident))

@@ -5,7 +5,7 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from remit.adapters.upstreams.exchange import BASE_HEADERS, VERSION_HEADER, Exchange
+from remit.adapters.upstreams.exchange import BASE_HEADERS, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.frames import Outcome, header_value, request
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.requests import Request, meta
@@ -20,7 +20,7 @@ _Route = tuple[str, str | None]
 class Plain:
     """A server's address in the stateless era; headers are made once per method and name."""
 
-    def __init__(self, exchange: Exchange, on_change: Callable[[], None]) -> None:
+    def __init__(self, exchange: HttpExchange, on_change: Callable[[], None]) -> None:
         self.hearing = Hearing(on_change)
         self.known = Known()
         self._exchange = exchange

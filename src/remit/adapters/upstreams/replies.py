@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remit.adapters.upstreams.failures import garbage, undeclared
-from remit.adapters.upstreams.frames import Message, Outcome, Refusal, members
+from remit.adapters.upstreams.frames import ErrorFrame, Message, Outcome, members
 from remit.adapters.upstreams.requests import QUESTIONS, Request
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
@@ -55,7 +55,7 @@ class Retry:
 
 def reply_of(server: str, method: str, outcome: Outcome) -> Reply:
     """The reply that `outcome` of a request stands for, where a server may not ask by it."""
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, ErrorFrame):
         return outcome.failure
     if outcome.result.get("resultType", "complete") != "complete":
         return garbage(server, "a result of a type that was not offered")
@@ -67,7 +67,7 @@ def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) ->
 
     A call may also be answered with a task, to a client that declared that it takes one.
     """
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, ErrorFrame):
         return outcome.failure
     match outcome.result.get("resultType"):
         case "input_required":

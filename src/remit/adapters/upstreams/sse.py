@@ -8,7 +8,7 @@ class EventTooLargeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ServerSentEvent:
     """One dispatched event. `ident` is the last seen id; `retry_ms` the last seen delay."""
 
     data: bytes
@@ -36,7 +36,7 @@ class Decoder:
         """What is held of an event that is not complete."""
         return self._held + len(self._rest)
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that `chunk` completes, priming ones (an id without data) included."""
         if not chunk:
             return []
@@ -50,14 +50,14 @@ class Decoder:
             return []
         lines = (bytes(self._rest) + chunk).splitlines(keepends=True)
         self._rest = bytearray() if lines[-1][-1:] in {b"\n", b"\r"} else bytearray(lines.pop())
-        events: list[Event] = []
+        events: list[ServerSentEvent] = []
         for line in lines:
             stripped = line.rstrip(b"\r\n")
             if stripped:
                 self._field(stripped)
                 self._check()
             elif self._data or self._has_id:
-                events.append(Event(b"\n".join(self._data), self.ident, self.retry_ms))
+                events.append(ServerSentEvent(b"\n".join(self._data), self.ident, self.retry_ms))
                 self._data, self._held, self._has_id = [], 0, False
         self.events += len(events)
         self._check()

@@ -10,8 +10,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
-from remit.adapters.upstreams.exchange import Exchange
-from remit.adapters.upstreams.frames import Refusal
+from remit.adapters.upstreams.exchange import HttpExchange
+from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.sse import Decoder
 
@@ -24,10 +24,10 @@ _RETRY_MS: Final = 1000
 _RETRY_MS_MAX: Final = 10_000
 
 
-class Standing:
+class StandingStream:
     """Feeds `hearing` until it is cancelled; a server that offers no such stream is left alone."""
 
-    def __init__(self, exchange: Exchange, headers: Mapping[str, str], hearing: Hearing) -> None:
+    def __init__(self, exchange: HttpExchange, headers: Mapping[str, str], hearing: Hearing) -> None:
         self._exchange = exchange
         self._headers = headers
         self._hearing = hearing
@@ -63,7 +63,7 @@ class Standing:
 
         while barren < BARREN_MAX:
             found = await self._exchange.listen(self._headers, last, self._hearing, began)
-            if isinstance(found, Refusal):
+            if isinstance(found, ErrorFrame):
                 if found.status in _NO_STREAM:
                     self._is_refused = True
                     return

@@ -14,7 +14,7 @@ import orjson
 
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
-from remit.adapters.upstreams.frames import Refusal
+from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
 from remit.adapters.upstreams.presenting import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
@@ -220,14 +220,14 @@ class StdioUpstream(Talking):
         if seat.failures:
             self._restarts += 1
         eras = sorted((era, *(one for one in Era if one is not era)), key=lambda one: self._speaks.get(one) is False)
-        refusal = Refusal(closed(self._server.name))
+        refusal = ErrorFrame(closed(self._server.name))
         for candidate in eras:
             child = await self._spawn_child(seat)
             try:
                 async with asyncio.timeout(self._start_s):
                     refused = await child.greet(candidate, along)
             except TimeoutError:
-                refused = Refusal(timed_out(self._server.name, self._start_s, sent=True))
+                refused = ErrorFrame(timed_out(self._server.name, self._start_s, sent=True))
             except asyncio.CancelledError:
                 self._spawn(self._ended(child))
                 raise

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
 
-from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.requests import ask_request, listen_request
 from remit.adapters.upstreams.watching import Watch
@@ -31,7 +31,7 @@ async def _listened(
 ) -> AsyncGenerator[Changed | Updated | Ready]:
     def ended(task: "asyncio.Task[Outcome]") -> None:
         outcome = None if task.cancelled() or task.exception() is not None else task.result()
-        watch.lose("ended the subscription", outcome.failure if isinstance(outcome, Refusal) else None)
+        watch.lose("ended the subscription", outcome.failure if isinstance(outcome, ErrorFrame) else None)
 
     listening = asyncio.create_task(wire.ask(listen_request(offers, uris), Ear(watch=watch)))
     listening.add_done_callback(ended)

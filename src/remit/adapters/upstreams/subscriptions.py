@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from remit.adapters.upstreams.failures import Unusable
-from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 
 SUBSCRIBE: Final = "resources/subscribe"
 UNSUBSCRIBE: Final = "resources/unsubscribe"
@@ -49,7 +49,7 @@ class Subscriptions:
                 return
             one.sent = True
             outcome = await ask(SUBSCRIBE, uri)
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, ErrorFrame):
                 raise Unusable(outcome.failure)
             one.agreed = True
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
-from remit.adapters.upstreams.frames import Answer, Refusal
+from remit.adapters.upstreams.frames import ErrorFrame, ResultFrame
 from remit.adapters.upstreams.hearing import Ear
-from remit.adapters.upstreams.held import Held
+from remit.adapters.upstreams.held import OpenCall
 from remit.adapters.upstreams.listing import LIST_S, list_limit_s
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
@@ -30,7 +30,7 @@ class Talking(ABC):
     def __init__(self, server: Server, clock: Clock) -> None:
         self._server = server
         self._clock = clock
-        self._held: set[Held] = set()
+        self._held: set[OpenCall] = set()
         self._pulse = Pulse(clock)
         self._looking: asyncio.Task[None] | None = None
 
@@ -88,7 +88,7 @@ class Talking(ABC):
                 held.used = True
                 ear = Ear(along)
                 return await self._limited(ear, lambda: self._again(held, responses, ear))
-            case Held() if held in self._held and held.waits:
+            case OpenCall() if held in self._held and held.waits:
                 return await self._limited(held.ear, lambda: self._continued(held, responses, along))
             case _:
                 return expired(self._server.name, "it was answered before, or is over", sent=True)
@@ -98,7 +98,7 @@ class Talking(ABC):
         match held:
             case Retry():
                 held.used = True
-            case Held() if held in self._held:
+            case OpenCall() if held in self._held:
                 self._held.discard(held)
                 held.cancel()
                 await held.over()
@@ -135,7 +135,7 @@ class Talking(ABC):
         await level(wire, ear.along)
         if not ear.along.capabilities:
             return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
-        held = Held(wire, retry.request, ear, self._held.discard)
+        held = OpenCall(wire, retry.request, ear, self._held.discard)
         self._held.add(held)
         return await self._further(held)
 
@@ -146,13 +146,13 @@ class Talking(ABC):
         again = retry.request.again(retry.responses(responses), retry.state)
         return reply_or_asked(self._server.name, retry, await wire.ask(again, ear), ear.along)
 
-    async def _further(self, held: Held) -> Reply:
+    async def _further(self, held: OpenCall) -> Reply:
         found = await held.next()
-        if isinstance(found, Answer | Refusal):
+        if isinstance(found, ResultFrame | ErrorFrame):
             return reply_of(self._server.name, held.method, found)
         return InputRequired(found, held)
 
-    async def _continued(self, held: Held, responses: Mapping[str, Json], along: Along) -> Reply:
+    async def _continued(self, held: OpenCall, responses: Mapping[str, Json], along: Along) -> Reply:
         if not await held.answer(responses, along):
             held.cancel()
             return expired(self._server.name, "it took no answer", sent=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remit.adapters.upstreams.failures import Unusable
-from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.replies import introduction
 from remit.adapters.upstreams.requests import DISCOVER, LEVELS, Request, ask_request
@@ -67,7 +67,7 @@ async def introduced(wire: Wire, clock: Clock, age_s: float) -> Introduction:
     known, now_s = wire.known, clock.monotonic_s()
     if known.introduction is None or (wire.era is Era.STATELESS and now_s - known.said_s > age_s):
         outcome = await wire.ask(DISCOVER, Ear(aside=True))
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, ErrorFrame):
             raise Unusable(outcome.failure)
         known.take(outcome.result, now_s)
     assert known.introduction is not None  # noqa: S101 - just taken

@@ -13,7 +13,7 @@ from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming, unconfirmed
 from remit.api.page.desk import SignedIn
-from remit.api.page.reading import PREFIX, Form, Refusal, arguments_of
+from remit.api.page.reading import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.page.render import granting
 from remit.api.services import Services
 from remit.escalate.grants import Constraint, Scope, Wish, held
@@ -28,7 +28,7 @@ WHERE_CHARS_MAX: Final = 1_000
 _GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
 
 
-class Acting:
+class ApprovalActions:
     """Forms of approvals, carried out over `services`."""
 
     def __init__(self, services: Services, confirming: Confirming) -> None:
@@ -64,7 +64,10 @@ class Acting:
         )
 
     async def act(self, who: SignedIn, approval: Approval, form: Form, host: str, *, careful: bool) -> bytes | None:
-        """Do what `form` says about `approval`; a page to show, None where it is done. Raises `Refusal` and more."""
+        """Do what `form` says about `approval`; a page to show, None where it is done.
+
+        Raises `PageRefusal` and more.
+        """
         services, ident, back = self._services, approval.ident, f"{PREFIX}{approval.ident}"
         choice, note = form.get("choice", ""), form.get("note") or None
         by = services.runtime.catalog.users[who.person.user]
@@ -91,7 +94,7 @@ class Acting:
                 may_decide(services, who.person)
                 why = form.get("why", "").strip()
                 if not why:
-                    raise Refusal(400, "not decided", "say what the emergency is", back=back)
+                    raise PageRefusal(400, "not decided", "say what the emergency is", back=back)
                 keyed, confirmed = await is_keyed(services, who.person), None
                 if keyed or self._wants_strong(approval):
                     confirmed = await self._confirming.confirmed(who, ident, form, back)
@@ -100,7 +103,7 @@ class Acting:
                     ident, by, why, shown=shown, confirmed=confirmed, keyed=keyed
                 )
             case _:
-                raise Refusal(400, "not decided", "the form says neither yes nor no", back=back)
+                raise PageRefusal(400, "not decided", "the form says neither yes nor no", back=back)
         return None
 
     async def _approve(self, who: SignedIn, approval: Approval, form: Form, back: str, *, careful: bool) -> None:
@@ -129,7 +132,7 @@ class Acting:
             return granting(told, viewer, approval.shown, said)
         _sure(form, back)
         if wish.terms is None:
-            raise Refusal(400, "not decided", "look at what that would cover first", back=back)
+            raise PageRefusal(400, "not decided", "look at what that would cover first", back=back)
         confirmed = await self._confirmed(who, approval, form, back)
         # Refused before anything is said: a yes without its grant is not what was asked for.
         await previewed(services, approval.ident, wish)
@@ -150,18 +153,18 @@ class Acting:
 
 def _shown(form: Form, approval: Approval, back: str) -> None:
     if form.get("shown", "") != approval.shown:
-        raise Refusal(409, "not decided", "this is not what was shown: look at it again", back=back)
+        raise PageRefusal(409, "not decided", "this is not what was shown: look at it again", back=back)
 
 
 def _sure(form: Form, back: str) -> None:
     if form.get("sure") != "yes":
-        raise Refusal(400, "not decided", "this one takes more than a key: say that you have checked it", back=back)
+        raise PageRefusal(400, "not decided", "this one takes more than a key: say that you have checked it", back=back)
 
 
 def _reason(form: Form, back: str) -> str | None:
     reason = form.get("reason") or None
     if reason is not None and sentence(reason) is None:
-        raise Refusal(400, "not decided", "there is no such reason", back=back)
+        raise PageRefusal(400, "not decided", "there is no such reason", back=back)
     return reason
 
 
@@ -171,13 +174,13 @@ def _number(form: Form, name: str, back: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found <= 100_000:
-        raise Refusal(400, "not decided", f"{name} is no number above 0", back=back)
+        raise PageRefusal(400, "not decided", f"{name} is no number above 0", back=back)
     return found
 
 
 def _wish(form: Form, now_ms: int, back: str) -> Wish:
     if form.get("scope") not in {scope.value for scope in Scope}:
-        raise Refusal(400, "not decided", "a grant is for the session or for the tool", back=back)
+        raise PageRefusal(400, "not decided", "a grant is for the session or for the tool", back=back)
     until_ms = now_ms + int(_number(form, "hours", back) * HOUR_MS) if form.get("hours", "").strip() else None
     if (shown := form.get("until")) is not None:
         # Until when it was shown, however long it was read.
@@ -185,7 +188,7 @@ def _wish(form: Form, now_ms: int, back: str) -> Wish:
     uses = int(_number(form, "uses", back)) if form.get("uses", "").strip() else None
     where = form.get("where", "")
     if len(where) > WHERE_CHARS_MAX:
-        raise Refusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
+        raise PageRefusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
     lines = [line for line in where.splitlines() if line.strip()]
     held_to = tuple(_held(line, back) for line in lines)
     return Wish(Scope(form["scope"]), until_ms, uses, held_to, form.get("terms") or None)
@@ -195,11 +198,11 @@ def _moment(said: str, back: str) -> int:
     try:
         return moment_of(said)
     except ValueError as odd:
-        raise Refusal(400, "not decided", "until is no moment", back=back) from odd
+        raise PageRefusal(400, "not decided", "until is no moment", back=back) from odd
 
 
 def _held(line: str, back: str) -> Constraint:
     try:
         return held(line)
     except ValueError as odd:
-        raise Refusal(400, "not decided", str(odd), back=back) from odd
+        raise PageRefusal(400, "not decided", str(odd), back=back) from odd

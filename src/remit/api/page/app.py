@@ -12,15 +12,15 @@ from remit.api.access import named
 from remit.api.approvals import decisions_of
 from remit.api.briefs import case_of
 from remit.api.listing import listed
-from remit.api.page.acting import Acting
+from remit.api.page.acting import ApprovalActions
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, meant
 from remit.api.page.reading import (
     PREFIX,
     Form,
+    PageRefusal,
     Receive,
-    Refusal,
     Send,
     answer,
     form_of,
@@ -61,7 +61,7 @@ class Pages:
         self._services = services
         self._desk = Desk(services.authenticator, services.clock, services.entropy, services.runtime.resource)
         self._confirming = Confirming(services, self._desk)
-        self._acting = Acting(services, self._confirming)
+        self._acting = ApprovalActions(services, self._confirming)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP exchange."""
@@ -69,7 +69,7 @@ class Pages:
         try:
             led = heads.get(b"sec-fetch-site") == "cross-site" and not scope["query_string"]
             await self._answer(scope["method"], scope["path"], heads, receive, send, led=led)
-        except Refusal as refused:
+        except PageRefusal as refused:
             await send_page(send, refused.status, refused.page)
         except LedgerUnwritable:
             page = message("not decided", "the ledger does not accept records", None, "remit doctor")
@@ -116,7 +116,9 @@ class Pages:
                 page = await self._decide(who, ident, form, heads)
                 await (send_on(send, f"{PREFIX}{ident}") if page is None else send_page(send, 200, page))
             case _:
-                raise Refusal(404 if method in {"GET", "POST"} else 405, "nothing here", "no such page", back=PREFIX)
+                raise PageRefusal(
+                    404 if method in {"GET", "POST"} else 405, "nothing here", "no such page", back=PREFIX
+                )
 
     def _signed_in(self, cookies: str) -> SignedIn | None:
         found = self._desk.signed_in(cookies)
@@ -126,9 +128,9 @@ class Pages:
     async def _own_form(self, who: SignedIn | None, heads: Heads, receive: Receive) -> Form:
         form = await form_of(heads, receive)
         if who is None:
-            raise Refusal(401, "not signed in", "sign in, then say it again", back=PREFIX)
+            raise PageRefusal(401, "not signed in", "sign in, then say it again", back=PREFIX)
         if not meant(who, form.get("csrf", "")):
-            raise Refusal(403, "not decided", "this form is not from a page of this sign-in", back=PREFIX)
+            raise PageRefusal(403, "not decided", "this form is not from a page of this sign-in", back=PREFIX)
         return form
 
     async def _sign_in(self, form: Form, send: Send) -> None:
@@ -156,16 +158,16 @@ class Pages:
         name = form.get("name", "").strip()
         known = await services.ledger.passkeys()
         if not 0 < len(name) <= NAME_CHARS_MAX:
-            raise Refusal(400, "not registered", f"a name has 1 to {NAME_CHARS_MAX} characters", back=back)
+            raise PageRefusal(400, "not registered", f"a name has 1 to {NAME_CHARS_MAX} characters", back=back)
         if sum(one.user == user for one in known) >= PASSKEYS_MAX:
             why = f"you have {PASSKEYS_MAX} already"
-            raise Refusal(409, "not registered", why, back=back, next="remit passkeys remove ID")
+            raise PageRefusal(409, "not registered", why, back=back, next="remit passkeys remove ID")
         made = self._confirming.made(who, form, back)
         if any(one.ident == made.ident for one in known):
-            raise Refusal(409, "not registered", "it is registered already", back=back)
+            raise PageRefusal(409, "not registered", "it is registered already", back=back)
         if not services.invitations.redeem(user, form.get("word", "").strip(), services.clock.now_ms()):
             why = "this word invites you to nothing: it is another's, was used, or is older than an hour"
-            raise Refusal(403, "not registered", why, back=back, next=f"remit passkeys invite {user}")
+            raise PageRefusal(403, "not registered", why, back=back, next=f"remit passkeys invite {user}")
         told = {"user": user, "key": made.key, "count": made.count, "name": name}
         await services.driver.authorization.record(AdminBody(Event.PASSKEY_ADDED, named(who.person), made.ident, told))
 
@@ -175,16 +177,16 @@ class Pages:
         known = {handle(one): one for one in await self._confirming.of(who.person.user)}
         found = known.get(form.get("id", ""))
         if found is None:
-            raise Refusal(404, "not removed", "it is no passkey of yours", back=back, next="remit passkeys ls")
+            raise PageRefusal(404, "not removed", "it is no passkey of yours", back=back, next="remit passkeys ls")
         confirmed = await self._confirming.confirmed(who, REMOVING, form, back)
         await ended(services, named(who.person), found, {"confirmed": list(confirmed)})
 
     async def _known(self, who: SignedIn | None, ident: str) -> tuple[SignedIn, Approval, Entry | None]:
         if who is None:
-            raise Refusal(401, "not signed in", "sign in, then open it again", back=f"{PREFIX}{ident}")
+            raise PageRefusal(401, "not signed in", "sign in, then open it again", back=f"{PREFIX}{ident}")
         approval = await self._services.ledger.approval(ident)
         if approval is None or not sees_approval(self._services, who.person, approval):
-            raise Refusal(404, "nothing here", _NOT_HERE, back=PREFIX)
+            raise PageRefusal(404, "nothing here", _NOT_HERE, back=PREFIX)
         return who, approval, await self._services.ledger.entry(Ref.parse(ident))
 
     async def _shown(self, who: SignedIn | None, ident: str, heads: Heads) -> tuple[bool, bytes, Approval]:
@@ -193,10 +195,10 @@ class Pages:
         services = self._services
         if not sees_arguments(services, who.person, approval):
             why = f"it is {approval.state.value}; whoever decides sees what it is about"
-            raise Refusal(200, "you asked for this", why, back=PREFIX)
+            raise PageRefusal(200, "you asked for this", why, back=PREFIX)
         case = await case_of(services, approval, proposal)
         if case is None:
-            raise Refusal(410, "nothing to show", "what was asked has been erased", back=PREFIX)
+            raise PageRefusal(410, "nothing to show", "what was asked has been erased", back=PREFIX)
         void = await voided(services, approval, proposal)
         edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
         told = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
@@ -210,7 +212,7 @@ class Pages:
             proposal = await self._services.ledger.entry(Ref.parse(approval.edit.record))
         body = None if proposal is None else proposal.body
         if not sees_arguments(self._services, who.person, approval) or not isinstance(body, ActionBody):
-            raise Refusal(404, "nothing here", _NOT_HERE, back=PREFIX)
+            raise PageRefusal(404, "nothing here", _NOT_HERE, back=PREFIX)
         return body.arguments
 
     async def _decide(self, who: SignedIn | None, ident: str, form: Form, heads: Heads) -> bytes | None:
@@ -220,11 +222,11 @@ class Pages:
         try:
             return await self._acting.act(who, approval, form, heads.get(b"host", ""), careful=careful)
         except Problem as refused:
-            raise Refusal(refused.status, refused.title, refused.why, back=back, next=refused.next) from refused
+            raise PageRefusal(refused.status, refused.title, refused.why, back=back, next=refused.next) from refused
         except EditRefused as refused:
-            raise Refusal(422, "these arguments may not run", str(refused), back=back) from refused
+            raise PageRefusal(422, "these arguments may not run", str(refused), back=back) from refused
         except VoteRefused as refused:
-            raise Refusal(409, "not decided", refused.why, back=back, next=refused.next) from refused
+            raise PageRefusal(409, "not decided", refused.why, back=back, next=refused.next) from refused
 
 
 def _known_place(place: str) -> str:

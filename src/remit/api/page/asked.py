@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PasskeyQuestion:
     """What the browser is asked (`ask`, JSON without a challenge) under `nonce`; or `why` it cannot be.
 
     `place` is where people have to be, when that is elsewhere.

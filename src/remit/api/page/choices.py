@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
-from remit.api.page.asked import Asked
+from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.html import Html, tag
 from remit.escalate.refusals import SENTENCES
 from remit.escalate.wording import manned, shortened
@@ -23,12 +23,12 @@ class Viewer(NamedTuple):
 
     user: str
     csrf: str
-    asked: Asked | None = None
+    asked: PasskeyQuestion | None = None
     grants: bool = False
     delegates: bool = False
     stops: bool = False
     breaks: bool = False
-    glass: Asked | None = None
+    glass: PasskeyQuestion | None = None
 
 
 def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) -> Iterable[Html]:
@@ -75,7 +75,7 @@ def _yes(told: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html], *, careful
     yield from _edit(told, (*bound, *confirm), ask)
 
 
-def confirmed(asked: Asked | None) -> tuple[Sequence[Html], str | None]:
+def confirmed(asked: PasskeyQuestion | None) -> tuple[Sequence[Html], str | None]:
     """The fields of a form that a passkey signs, and what the browser is asked; neither where none has to."""
     if asked is None or not asked.ask:
         return (), None
@@ -83,7 +83,7 @@ def confirmed(asked: Asked | None) -> tuple[Sequence[Html], str | None]:
     return (hidden("ask", asked.nonce), hidden("confirmed", ""), told), asked.ask
 
 
-def cannot(asked: Asked, path: str) -> Html:
+def cannot(asked: PasskeyQuestion, path: str) -> Html:
     """Why a passkey cannot be asked, and where it can."""
     link = (tag("a", "Open it there", href=f"{asked.place}{path}"),) if asked.place else ()
     return tag("p", tag("strong", "It is confirmed with a passkey here. "), asked.why, " ", *link)
@@ -162,7 +162,7 @@ def _stop(bound: Sequence[Html]) -> Iterable[Html]:
     yield _folded("Stop the session", tag("form", *bound, *why, sure, stop, class_="d", method="post"))
 
 
-def _glass(told: ApprovalAnswer, bound: Sequence[Html], asked: Asked | None) -> Iterable[Html]:
+def _glass(told: ApprovalAnswer, bound: Sequence[Html], asked: PasskeyQuestion | None) -> Iterable[Html]:
     if asked is not None and not asked.ask:
         yield _folded("Break the glass", cannot(asked, f"/a/{told.id}"))
         return

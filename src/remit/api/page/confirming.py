@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from remit.api.page.asked import Asked
+from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.desk import Desk, SignedIn
-from remit.api.page.reading import Form, Refusal, signed_form
+from remit.api.page.reading import Form, PageRefusal, signed_form
 from remit.api.services import Services
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import counts_for, wants_strong
@@ -42,12 +42,12 @@ class Confirming:
         """The passkeys of `user`."""
         return [one for one in await self._services.ledger.passkeys() if one.user == user]
 
-    async def ask(self, who: SignedIn, about: str, host: str) -> Asked:
+    async def ask(self, who: SignedIn, about: str, host: str) -> PasskeyQuestion:
         """What the browser of `who`, who is at `host`, is asked about `about`."""
         known = await self.of(who.person.user)
         if not known:
             why = f"You have no passkey yet. Whoever runs Remit invites you: remit passkeys invite {who.person.user}"
-            return Asked(why=why)
+            return PasskeyQuestion(why=why)
         elsewhere = self._elsewhere(host)
         if elsewhere is not None:
             return elsewhere
@@ -57,9 +57,9 @@ class Confirming:
             "userVerification": "required",
             "timeout": TIMEOUT_MS,
         }
-        return Asked(self._desk.ask(who, about), json.dumps(ask))
+        return PasskeyQuestion(self._desk.ask(who, about), json.dumps(ask))
 
-    async def ask_for_new(self, who: SignedIn, host: str) -> Asked:
+    async def ask_for_new(self, who: SignedIn, host: str) -> PasskeyQuestion:
         """What the browser of `who` is asked for a passkey that it makes."""
         elsewhere = self._elsewhere(host)
         if elsewhere is not None:
@@ -76,42 +76,44 @@ class Confirming:
             "attestation": "none",
             "timeout": TIMEOUT_MS,
         }
-        return Asked(self._desk.ask(who, "passkeys"), json.dumps(ask))
+        return PasskeyQuestion(self._desk.ask(who, "passkeys"), json.dumps(ask))
 
     async def confirmed(self, who: SignedIn, about: str, form: Form, back: str) -> Confirmed:
-        """Which passkey of `who` signed `form`, the answer to what he was asked about `about`. Raises `Refusal`."""
+        """Which passkey of `who` signed `form`, the answer to what he was asked about `about`. Raises `PageRefusal`."""
         self._answered(who, about, form, back)
         said = form.get("confirmed", "")
         named = _named(said)
         known = next((one for one in await self.of(who.person.user) if one.ident == named), None)
         if known is None:
-            raise Refusal(403, "not confirmed", "it is no passkey of yours", back=back, next="remit passkeys ls")
+            raise PageRefusal(403, "not confirmed", "it is no passkey of yours", back=back, next="remit passkeys ls")
         try:
             count = self._services.passkeys.signed(said, _challenge(form), known)
         except NotConfirmed as refused:
-            raise Refusal(403, "not confirmed", str(refused), back=back) from refused
+            raise PageRefusal(403, "not confirmed", str(refused), back=back) from refused
         return Confirmed(known.ident, count)
 
     def made(self, who: SignedIn, form: Form, back: str) -> Made:
-        """The passkey that the browser of `who` made. Raises `Refusal`."""
+        """The passkey that the browser of `who` made. Raises `PageRefusal`."""
         self._answered(who, "passkeys", form, back)
         try:
             return self._services.passkeys.made(form.get("confirmed", ""), _challenge(form))
         except NotConfirmed as refused:
-            raise Refusal(403, "not registered", str(refused), back=back) from refused
+            raise PageRefusal(403, "not registered", str(refused), back=back) from refused
 
     def _answered(self, who: SignedIn, about: str, form: Form, back: str) -> None:
         if not self._desk.answers(who, about, form.get("ask", "")):
             why = "this page was used already, or is too old: open it again"
-            raise Refusal(409, "not confirmed", why, back=back)
+            raise PageRefusal(409, "not confirmed", why, back=back)
 
-    def _elsewhere(self, host: str) -> Asked | None:
+    def _elsewhere(self, host: str) -> PasskeyQuestion | None:
         keys = self._services.passkeys
         if not keys.holder:
-            return Asked(why="Passkeys need a name that is reached over https: remit up --public-url https://NAME")
+            return PasskeyQuestion(
+                why="Passkeys need a name that is reached over https: remit up --public-url https://NAME"
+            )
         if keys.origin.partition("://")[2] == host:
             return None
-        return Asked(why="Your passkey is bound to another address of this service.", place=keys.origin)
+        return PasskeyQuestion(why="Your passkey is bound to another address of this service.", place=keys.origin)
 
 
 def encoded(data: bytes) -> str:

@@ -22,7 +22,7 @@ Form: TypeAlias = Mapping[str, str]
 """The fields of a form, in the order in which they were sent."""
 
 
-class Refusal(Exception):
+class PageRefusal(Exception):
     """A page with `status` that says why not; `back` is where to go on."""
 
     def __init__(self, status: int, what: str, why: str, *, back: str | None = None, next: str = "") -> None:
@@ -34,25 +34,25 @@ class Refusal(Exception):
 async def form_of(heads: Mapping[bytes, str], receive: Receive) -> Form:
     """The fields of a form, each once. It has to come from a page of ours: a browser says so in Origin."""
     if b"origin" not in heads:
-        raise Refusal(403, "not decided", "a form without Origin is not believed", back=PREFIX)
+        raise PageRefusal(403, "not decided", "a form without Origin is not believed", back=PREFIX)
     if heads.get(b"content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise Refusal(415, "not decided", "only the forms of these pages are read", back=PREFIX)
+        raise PageRefusal(415, "not decided", "only the forms of these pages are read", back=PREFIX)
     data = bytearray()
     more = True
     while more:
         said = await receive()
         if said["type"] == "http.disconnect":
-            raise Refusal(400, "not decided", "the form ended early", back=PREFIX)
+            raise PageRefusal(400, "not decided", "the form ended early", back=PREFIX)
         data += said.get("body", b"")
         more = said.get("more_body", False)
         if len(data) > FORM_BYTES_MAX:
-            raise Refusal(413, "not decided", f"a form has at most {FORM_BYTES_MAX:,} bytes", back=PREFIX)
+            raise PageRefusal(413, "not decided", f"a form has at most {FORM_BYTES_MAX:,} bytes", back=PREFIX)
     try:
         pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError as error:
-        raise Refusal(400, "not decided", "the form cannot be read", back=PREFIX) from error
+        raise PageRefusal(400, "not decided", "the form cannot be read", back=PREFIX) from error
     if len(dict(pairs)) != len(pairs):
-        raise Refusal(400, "not decided", "the form says something twice", back=PREFIX)
+        raise PageRefusal(400, "not decided", "the form says something twice", back=PREFIX)
     return dict(pairs)
 
 
@@ -70,9 +70,9 @@ def arguments_of(form: Form, back: str) -> Mapping[str, Json]:
     try:
         found = parse(form.get("arguments", "").encode("utf-8"))
     except JsonRefused as refused:
-        raise Refusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
+        raise PageRefusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
     if not isinstance(found, Mapping):
-        raise Refusal(400, "not decided", "the arguments are no JSON object", back=back)
+        raise PageRefusal(400, "not decided", "the arguments are no JSON object", back=back)
     return found
 
 

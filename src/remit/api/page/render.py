@@ -6,7 +6,7 @@ from typing import Final
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
 from remit.api.moments import instant, moment_of
-from remit.api.page.asked import Asked
+from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
@@ -182,7 +182,7 @@ def granting(granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tu
     return message("too long", "these terms are too long for a page: remit approvals approve --dry-run", "/a/")
 
 
-def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: Asked) -> bytes:
+def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> bytes:
     """The passkeys of `viewer`, the form that ends one, by one of them, and the form that registers one."""
     rows = [tag("li", one.name, tag("small", f"since {instant(one.at_ms)}, signed {one.count} times")) for one in known]
     listed = tag("ul", *rows) if rows else tag("p", "You have none.")
@@ -203,7 +203,7 @@ def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: Asked) -> bytes
     return page("passkeys", *head, tag("h2", "One more"), form, how)
 
 
-def _removal(known: Sequence[Passkey], viewer: Viewer, removing: Asked) -> Iterable[Html]:
+def _removal(known: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> Iterable[Html]:
     if not removing.ask:
         return
     confirm, ask = confirmed(removing)

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import yaml
 
 from remit.app.attacking.run import Attacked, by_risk
-from remit.app.reports import Check, Finding
+from remit.app.reports import ReportCheck, ReportFinding
 from remit.assure.attack.mending import Fix, Mended, case
 from remit.assure.attack.plan import Step
 from remit.assure.attack.results import AttemptResult, Score
@@ -59,22 +59,25 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
     }
 
 
-def checks(attacked: Attacked) -> list[Check]:
+def checks(attacked: Attacked) -> list[ReportCheck]:
     """Each attempt, and what is wrong with it; and that all of them were made."""
     made = [
-        Check(
+        ReportCheck(
             f"{one.attempt.risk.value} {TITLES[one.attempt.risk]}",
             f"{one.attempt.ident} {one.attempt.title}",
             () if one.stopped else (f"not stopped: {one.said}",),
         )
         for one in attacked.came
     ]
-    return [*made, Check("attack", "every attempt was made", unseen(attacked))]
+    return [*made, ReportCheck("attack", "every attempt was made", unseen(attacked))]
 
 
-def findings(attacked: Attacked) -> list[Finding]:
+def findings(attacked: Attacked) -> list[ReportFinding]:
     """Each attempt that got through, where the policy stands that let it."""
-    return [Finding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one)) for one in attacked.open]
+    return [
+        ReportFinding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one))
+        for one in attacked.open
+    ]
 
 
 def unseen(attacked: Attacked) -> tuple[str, ...]:

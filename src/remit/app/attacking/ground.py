@@ -34,7 +34,7 @@ _WHY: Final = "an attack on a copy"
 _OPEN: Final = '@id("attack-opens-all")\npermit (principal, action, resource);\n'
 
 
-class Ground(ServiceFolder):
+class AttackFolder(ServiceFolder):
     """The laid-out folder."""
 
     def open_all(self) -> None:
@@ -46,9 +46,9 @@ class Ground(ServiceFolder):
         (self.workspace / "attack.cedar").unlink(missing_ok=True)
 
 
-def lay_out(workspace: Path, root: Path, url: str) -> Ground:
+def lay_out(workspace: Path, root: Path, url: str) -> AttackFolder:
     """Copy `workspace`, its servers at `url`/SERVER/mcp, into the empty folder `root`. Raises `files.Unreadable`."""
-    ground = Ground(root.absolute())
+    ground = AttackFolder(root.absolute())
     ground.make()
     for file in files.found(workspace, []):
         text = files.read(workspace, file).text
@@ -60,7 +60,7 @@ def lay_out(workspace: Path, root: Path, url: str) -> Ground:
     return ground
 
 
-def sign_off(ground: Ground, bundle: Bundle) -> None:
+def sign_off(ground: AttackFolder, bundle: Bundle) -> None:
     """Have the owners of guarantees sign off what `bundle` breaks of them."""
     found = breaches(bundle)
     broken = {breach.guarantee for breach in found}

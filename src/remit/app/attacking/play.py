@@ -17,9 +17,9 @@ from threading import Thread
 from typing import Any, Final, TypeAlias, TypeVar
 
 from remit.app.attacking.dry_run import DryRun
-from remit.app.attacking.ground import Ground
+from remit.app.attacking.ground import AttackFolder
 from remit.app.attacking.tampering import found_in_a_changed_copy, shown_though_edited
-from remit.app.attacking.wire import CALL_S_MAX, WORDS, Wire
+from remit.app.attacking.wire import CALL_S_MAX, WORDS, AttemptSessions
 from remit.app.client import Client
 from remit.app.failure import CommandFailure, Exit
 from remit.app.service_process import ServiceProcess
@@ -65,7 +65,7 @@ class Player:
     """Goes through attempts; `user` is for whom every agent acts."""
 
     service: ServiceProcess
-    ground: Ground
+    ground: AttackFolder
     dry: DryRun
     user: str | None
     program: Sequence[str]
@@ -177,10 +177,10 @@ class Player:
     def _admin(self) -> Client:
         return self.service.client("admin")
 
-    def _begun(self, words: str = WORDS) -> Wire:
+    def _begun(self, words: str = WORDS) -> AttemptSessions:
         self.dry.begin()
         catalog = self.dry.bundle.catalog
-        return Wire(self.service, self.ground, catalog.agents, catalog.users, self.user, words)
+        return AttemptSessions(self.service, self.ground, catalog.agents, catalog.users, self.user, words)
 
     def _fed(self, attempt: Attempt) -> bool:
         """Whether all that it reads reached the server that has the words; else what came after stands alone."""

@@ -13,7 +13,7 @@ from remit.api.page.html import Html, joined, tag
 from remit.app.attacking import forms, matrix
 from remit.app.attacking.run import Attacked
 from remit.app.attacking.trend import Point
-from remit.app.chaining import Chains
+from remit.app.chaining import ChainFindings
 from remit.app.output import counted
 from remit.assure.attack.mending import Fix, Mended
 from remit.assure.attack.plan import Bearer, Calls, Step
@@ -32,19 +32,19 @@ ARGUMENTS_CHARS_MAX: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AttackReport:
     """What goes into it: `workspace` by name, `at` an instant, and what replaying history says of the fixes' cost."""
 
     workspace: str
     at: str
     attacked: Attacked
     mended: Mended
-    chains: Chains
+    chains: ChainFindings
     replayed: Sequence[str] = ()
     points: Sequence[Point] = ()
 
 
-def page(report: Report) -> str:
+def page(report: AttackReport) -> str:
     """The whole file."""
     attacked = report.attacked
     name = f"Attack on {report.workspace}"
@@ -74,7 +74,7 @@ def page(report: Report) -> str:
     return f"<!doctype html>\n{tag('html', head, tag('body', main), lang='en')}\n"
 
 
-def _about(report: Report) -> Html:
+def _about(report: AttackReport) -> Html:
     attacked = report.attacked
     told = (
         ("Bundle", attacked.digest.removeprefix("sha256:")[:16]),
@@ -86,7 +86,7 @@ def _about(report: Report) -> Html:
     return tag("p", *(tag("span", tag("b", name), f" {text}") for name, text in told), class_="head")
 
 
-def _verdict(report: Report) -> Html:
+def _verdict(report: AttackReport) -> Html:
     attacked = report.attacked
     chains = len(report.chains.result.free)
     wrong: list[str] = []
@@ -109,7 +109,7 @@ def _verdict(report: Report) -> Html:
     return tag("p", held, class_="verdict ok")
 
 
-def _findings(report: Report) -> Iterator[Html]:
+def _findings(report: AttackReport) -> Iterator[Html]:
     found = report.attacked.open
     yield tag("h2", f"Findings ({len(found)})")
     if not found:
@@ -178,7 +178,7 @@ def _fix(fix: Fix | None) -> Html:
     return joined([tag("pre", fix.policy.text.strip()), tag("p", told)])
 
 
-def _chains(chains: Chains) -> Iterator[Html]:
+def _chains(chains: ChainFindings) -> Iterator[Html]:
     result = chains.result
     yield tag("h2", f"Chains of permitted calls ({len(result.free)}, and {len(result.asking)} where people say yes)")
     if not result.free and not result.asking:
@@ -232,7 +232,7 @@ def _trend(points: Sequence[Point]) -> Iterator[Html]:
         yield matrix.trend(points)
 
 
-def _foot(report: Report) -> Html:
+def _foot(report: AttackReport) -> Html:
     searched = report.chains.result.searched
     told = (
         "Stopped means that no effect arrived at a tool's own server, or that verification finds what was changed; "

@@ -26,7 +26,7 @@ from remit.policy.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class AttackProfile:
     """How much is tried: at most `each` attempts of every kind and `chores`, within `seconds`.
 
     In each of `rounds`, what got furthest is tried in at most `breadth` other ways for each service.
@@ -43,8 +43,8 @@ class Profile:
     breadth: int = 12
 
 
-FULL: Final = Profile(rounds=2)
-QUICK: Final = Profile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
+FULL: Final = AttackProfile(rounds=2)
+QUICK: Final = AttackProfile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
 """Two of every kind within a minute: for whoever waits for the answer, as a release does."""
 
 
@@ -94,7 +94,7 @@ class _Run:
     bundle: Bundle
     user: str | None
     program: Sequence[str]
-    profile: Profile
+    profile: AttackProfile
     until_s: float
     told: Callable[[int], None]
     model: Model | None
@@ -157,7 +157,7 @@ def attack(
     told: Callable[[int, int], None] | None = None,
     user: str | None = None,
     program: Sequence[str] = REMIT,
-    profile: Profile = FULL,
+    profile: AttackProfile = FULL,
     model: Model | None = None,
 ) -> Attacked:
     """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
@@ -209,7 +209,7 @@ def by_risk(came: Sequence[AttemptResult]) -> list[AttemptTally]:
     ]
 
 
-def _by_service(chosen: Sequence[Attempt], profile: Profile) -> list[list[Attempt]]:
+def _by_service(chosen: Sequence[Attempt], profile: AttackProfile) -> list[list[Attempt]]:
     """The attempts that one service is to bear, for each service."""
     if profile.together:
         return [list(chosen)]

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, assert_never
 
-from remit.app.attacking.ground import Ground
+from remit.app.attacking.ground import AttackFolder
 from remit.app.failure import CommandFailure
 from remit.app.kept_bundle import file_of
 from remit.app.service_process import ServiceProcess
@@ -20,7 +20,7 @@ VERIFY_S_MAX: Final = 60.0
 
 
 def found_in_a_changed_copy(
-    service: ServiceProcess, ground: Ground, how: Tampering, program: Sequence[str]
+    service: ServiceProcess, ground: AttackFolder, how: Tampering, program: Sequence[str]
 ) -> tuple[bool, str]:
     """Whether `program` finds nothing wrong with a copy of the ledger though it was changed; what it said.
 
@@ -46,7 +46,7 @@ def found_in_a_changed_copy(
     return False, f"verification: {found[0] if found else 'not clean'}"
 
 
-def shown_though_edited(service: ServiceProcess, ground: Ground) -> tuple[bool, str]:
+def shown_though_edited(service: ServiceProcess, ground: AttackFolder) -> tuple[bool, str]:
     """Whether the service shows what it keeps of its bundle though the policies in it were edited; what it said."""
     admin = service.client("admin")
     digest = str(admin.get("/bundles", limit=1)["items"][0]["bundle"])

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from remit.app.attacking.dry_run import VERSION
-from remit.app.attacking.ground import Ground
+from remit.app.attacking.ground import AttackFolder
 from remit.app.client import Client
 from remit.app.failure import CommandFailure
 from remit.app.service_process import ServiceProcess
@@ -39,11 +39,11 @@ _EXCHANGE: Final = {
 
 
 @dataclass(slots=True)
-class Wire:
+class AttemptSessions:
     """The sessions of one attempt at the service; `words` is what `user`, for whom every agent acts, says in them."""
 
     service: ServiceProcess
-    ground: Ground
+    ground: AttackFolder
     agents: Mapping[str, Agent]
     users: Collection[str]
     user: str | None

@@ -24,7 +24,7 @@ CHAINS_S_MAX: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AttackFiles:
     """The files that are wanted; `sessions` and `data` are histories that proposed policies are replayed over.
 
     A run without `trend` is kept in the folder `kept`, where there is one; `quick` says of which kind it is.
@@ -43,7 +43,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AttackFigures:
     """What was made of an attack on the way: policies, what replay says of their cost, and the runs so far.
 
     `trouble` is why this run was not kept among them.
@@ -55,7 +55,7 @@ class Written:
     trouble: str | None = None
 
 
-def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
+def write(workspace: Path, attacked: Attacked, wanted: AttackFiles) -> AttackFigures:
     """Write what is wanted. Raises `CommandFailure`."""
     mended = mend(attacked.bundle, attacked.came, attacked.did, attacked.user)
     replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
@@ -70,15 +70,15 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
     if wanted.fix is not None:
         reports.new(wanted.fix, forms.policies_text(mended))
     if wanted.report is not None:
-        from remit.app.attacking.report import Report, page
+        from remit.app.attacking.report import AttackReport, page
 
         chains = searched(workspace, attacked.user, seconds=CHAINS_S_MAX)
-        told = Report(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
+        told = AttackReport(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
         reports.written(wanted.report, page(told))
-    return Written(mended, replayed, points, trouble)
+    return AttackFigures(mended, replayed, points, trouble)
 
 
-def _run_to_run(point: Point, wanted: Wanted) -> tuple[Sequence[Point], str | None]:
+def _run_to_run(point: Point, wanted: AttackFiles) -> tuple[Sequence[Point], str | None]:
     """The runs so far with this one, and why it was not kept. Raises `CommandFailure` of a file that was asked for."""
     if wanted.trend is not None:
         return kept(wanted.trend, point), None
@@ -93,7 +93,7 @@ def _run_to_run(point: Point, wanted: Wanted) -> tuple[Sequence[Point], str | No
         return (), failure.what
 
 
-def _replayed(before: Bundle, after: Bundle, wanted: Wanted) -> list[str]:
+def _replayed(before: Bundle, after: Bundle, wanted: AttackFiles) -> list[str]:
     """What all proposed policies together would change of what is recorded."""
     lines: list[str] = []
     for name, file in (("recorded sessions", wanted.sessions), ("the ledger", wanted.data)):

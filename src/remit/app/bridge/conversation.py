@@ -16,14 +16,14 @@ from remit.app.bridge.exchange import (
     RETRY_MS,
     RETRY_MS_MAX,
     SESSION,
-    Answer,
-    Exchange,
+    BridgeExchange,
+    BridgeResponse,
     SessionGone,
     continued,
     refused,
 )
 from remit.app.bridge.message import Ask, on_one_line, parsed
-from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, Ended, Place
+from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, CallEnded, ServiceEndpoint
 from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 from remit.facts.text import escaped
@@ -34,7 +34,7 @@ _SHOWN_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class BridgeSession:
     """A session at the service, opened by the client's request `opening`."""
 
     ident: str | None
@@ -52,20 +52,22 @@ class Session:
 class Conversation:
     """The one conversation of this process. `bearer` gives the authorization header of each request."""
 
-    def __init__(self, place: Place, bearer: Callable[[], dict[str, str]], hear: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, place: ServiceEndpoint, bearer: Callable[[], dict[str, str]], hear: Callable[[bytes], None]
+    ) -> None:
         self._place = place
         self._bearer = bearer
         self._hear = hear
         self._opening = threading.Lock()
         self._listening: Call | None = None
-        self.session: Session | None = None
+        self.session: BridgeSession | None = None
 
-    def open(self, exchange: Exchange) -> Answer:
+    def open(self, exchange: BridgeExchange) -> BridgeResponse:
         """The answer to the client's `initialize`; the session it opens is the one from here on."""
         with self._opening:
             return self._open(exchange)
 
-    def ask(self, exchange: Exchange) -> Answer:
+    def ask(self, exchange: BridgeExchange) -> BridgeResponse:
         """The answer to a request within the session. Raises `CommandFailure` and `wire.Ended`."""
         session = self._known()
         try:
@@ -98,30 +100,30 @@ class Conversation:
         if self._listening is not None:
             self._listening.end()
         if session.ident is not None:
-            with suppress(CommandFailure, Ended):
+            with suppress(CommandFailure, CallEnded):
                 self._request(session, "DELETE", None)
 
-    def _known(self) -> Session:
+    def _known(self) -> BridgeSession:
         if self.session is None:
             raise CommandFailure("the client has not initialized", next="send initialize first", exit=Exit.USAGE)
         return self.session
 
-    def _open(self, exchange: Exchange) -> Answer:
+    def _open(self, exchange: BridgeExchange) -> BridgeResponse:
         answer = exchange.run(self._bearer())
         result = answer.value.get("result")
         if isinstance(result, dict):
             version = str(result.get("protocolVersion", ""))  # pyright: ignore[reportUnknownArgumentType,reportUnknownMemberType]
             if self.session is not None:
                 self.session.ended.set()
-            self.session = Session(answer.session, version, exchange.ask)
+            self.session = BridgeSession(answer.session, version, exchange.ask)
         return answer
 
-    def _again(self, gone: Session) -> Session:
+    def _again(self, gone: BridgeSession) -> BridgeSession:
         """The session after `gone`, opened unless another thread was quicker."""
         with self._opening:
             if self.session is not gone:
                 return self._known()
-            answer = self._open(Exchange(self._place, gone.opening, self._hear))
+            answer = self._open(BridgeExchange(self._place, gone.opening, self._hear))
             fresh = self._known()
             if fresh is gone:
                 why = escaped(str(answer.value.get("error")), chars_max=_SHOWN_MAX)
@@ -131,13 +133,13 @@ class Conversation:
         say("the service had forgotten the session; a new one is open")
         return fresh
 
-    def _post(self, session: Session, raw: bytes) -> int:
+    def _post(self, session: BridgeSession, raw: bytes) -> int:
         status, body = self._request(session, "POST", raw)
         if not 200 <= status < 300 and status != 404:
             raise refused(status, parsed(body) or {})
         return status
 
-    def _request(self, session: Session, method: str, raw: bytes | None) -> tuple[int, bytes]:
+    def _request(self, session: BridgeSession, method: str, raw: bytes | None) -> tuple[int, bytes]:
         call = Call(self._place, TELL_S)
         kinds = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
         try:
@@ -146,14 +148,14 @@ class Conversation:
         finally:
             call.close()
 
-    def _listen(self, session: Session) -> None:
+    def _listen(self, session: BridgeSession) -> None:
         decoder = Decoder(ANSWER_BYTES_MAX)
         wait_ms = 0
         told = False
         while not session.ended.wait(wait_ms / 1000):
             try:
                 status = self._stream(session, decoder)
-            except Ended:
+            except CallEnded:
                 return
             except CommandFailure as error:
                 status = 0
@@ -164,7 +166,7 @@ class Conversation:
                 case 200:
                     told, wait_ms = False, min(decoder.retry_ms or RETRY_MS, RETRY_MS_MAX)
                 case 404:
-                    with suppress(CommandFailure, Ended):
+                    with suppress(CommandFailure, CallEnded):
                         self._again(session)
                         return
                     wait_ms = _longer(wait_ms)
@@ -174,12 +176,12 @@ class Conversation:
                     wait_ms = _longer(wait_ms)
             decoder = continued(decoder)
 
-    def _stream(self, session: Session, decoder: Decoder) -> int:
+    def _stream(self, session: BridgeSession, decoder: Decoder) -> int:
         """Read the standing stream to its end; the HTTP status it began with."""
         resumed = {"last-event-id": decoder.ident} if decoder.ident else {}
         call = self._listening = Call(self._place)
         if session.ended.is_set():
-            raise Ended
+            raise CallEnded
         try:
             asked = {**self._bearer(), **session.headers, **resumed, "accept": "text/event-stream"}
             response = call.send("GET", asked)

@@ -15,7 +15,7 @@ import orjson
 
 from remit.adapters.upstreams.sse import Decoder
 from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
-from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, Ended, Place
+from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, CallEnded, ServiceEndpoint
 from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
@@ -33,7 +33,7 @@ class SessionGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BridgeResponse:
     """The JSON-RPC response to a request, on one line, and the session that it opened."""
 
     raw: bytes
@@ -41,10 +41,10 @@ class Answer:
     session: str | None = None
 
 
-class Exchange:
+class BridgeExchange:
     """The request `ask` under way. `hear` gets every other message, on one line."""
 
-    def __init__(self, place: Place, ask: Ask, hear: Callable[[bytes], None]) -> None:
+    def __init__(self, place: ServiceEndpoint, ask: Ask, hear: Callable[[bytes], None]) -> None:
         self.ask = ask
         self.given_up = threading.Event()
         """The client waits no longer: no answer is passed on."""
@@ -54,12 +54,12 @@ class Exchange:
         self._ended = threading.Event()
         self._call: Call | None = None
 
-    def run(self, headers: Mapping[str, str]) -> Answer:
+    def run(self, headers: Mapping[str, str]) -> BridgeResponse:
         """The answer to it, sent with `headers`. Raises `CommandFailure`, `SessionGone` and `wire.Ended`."""
         call = self._next_call()
         try:
             if self.given_up.is_set():
-                raise Ended
+                raise CallEnded
             asked = {**headers, "accept": f"application/json, {_STREAM}", "content-type": "application/json"}
             response = call.send("POST", asked, self.ask.raw)
             if response.status != 200 or _kind(response) != _STREAM:
@@ -85,19 +85,19 @@ class Exchange:
                 call.end()
         return call
 
-    def _streamed(self, call: Call, response: http.client.HTTPResponse, decoder: Decoder) -> Answer | None:
+    def _streamed(self, call: Call, response: http.client.HTTPResponse, decoder: Decoder) -> BridgeResponse | None:
         opened = response.getheader(SESSION)
         for event in call.events(response, decoder):
             value = parsed(event.data)
             if value is None:
                 continue
             if is_answer(value, self.ask.ident):
-                return Answer(on_one_line(event.data), value, opened)
+                return BridgeResponse(on_one_line(event.data), value, opened)
             if "method" in value:
                 self._hear(on_one_line(event.data))
         return None
 
-    def _resumed(self, headers: Mapping[str, str], decoder: Decoder) -> Answer:
+    def _resumed(self, headers: Mapping[str, str], decoder: Decoder) -> BridgeResponse:
         """Read on by GET where the stream ended early, as often as its event ids allow."""
         unreached = 0
         for _ in range(RESUMES_MAX if self.ask.version is None else 0):
@@ -126,15 +126,15 @@ class Exchange:
             exit=Exit.UNREACHABLE,
         )
 
-    def _single(self, response: http.client.HTTPResponse, body: bytes, *, gone: bool) -> Answer:
+    def _single(self, response: http.client.HTTPResponse, body: bytes, *, gone: bool) -> BridgeResponse:
         value = parsed(body) or {}
         if response.status == 404 and gone and self.ask.version is None:
             raise SessionGone
         if response.status == 200 and is_answer(value, self.ask.ident):
-            return Answer(on_one_line(body), value, response.getheader(SESSION))
+            return BridgeResponse(on_one_line(body), value, response.getheader(SESSION))
         if isinstance(value.get("error"), Mapping) and value.get("id") in {None, self.ask.ident}:
             named = {**value, "id": self.ask.ident}
-            return Answer(orjson.dumps(named), named)
+            return BridgeResponse(orjson.dumps(named), named)
         raise refused(response.status, value)
 
 

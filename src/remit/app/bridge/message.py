@@ -64,7 +64,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedMessage:
     """What cannot be sent on: a JSON-RPC error code, why, and whom to tell."""
 
     code: int
@@ -72,27 +72,29 @@ class Malformed:
     ident: Ident | None = None
 
 
-Line: TypeAlias = Ask | Tell | Reply | Malformed
+Line: TypeAlias = Ask | Tell | Reply | MalformedMessage
 
 
 def read(raw: bytes) -> Line:
     """The one message on a line."""
     value = parsed(raw)
     if value is None:
-        return Malformed(-32700, "the line is not one JSON object")
+        return MalformedMessage(-32700, "the line is not one JSON object")
     method, ident = value.get("method"), _ident(value.get("id"))
     if method is None:
-        return Reply(raw) if "result" in value or "error" in value else Malformed(-32600, "it has no method", ident)
+        return (
+            Reply(raw) if "result" in value or "error" in value else MalformedMessage(-32600, "it has no method", ident)
+        )
     if not isinstance(method, str) or not _WORD.fullmatch(method):
-        return Malformed(-32600, "the method is no word of printable ASCII", ident)
+        return MalformedMessage(-32600, "the method is no word of printable ASCII", ident)
     params = _object(value.get("params"))
     if "id" not in value:
         return Tell(raw, method, _ident(params.get("requestId")) if method == CANCELLED else None)
     if ident is None:
-        return Malformed(-32600, "the id is neither a string nor an integer")
+        return MalformedMessage(-32600, "the id is neither a string nor an integer")
     version = _object(params.get("_meta")).get(VERSION_KEY)
     if version is not None and (not isinstance(version, str) or not _WORD.fullmatch(version)):
-        return Malformed(-32602, f"params._meta {VERSION_KEY} is no word of printable ASCII", ident)
+        return MalformedMessage(-32602, f"params._meta {VERSION_KEY} is no word of printable ASCII", ident)
     name = params.get(NAMED.get(method, ""))
     return Ask(raw, ident, method, params, version, name if isinstance(name, str) else None)
 

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import orjson
 
-from remit.app.bridge.exchange import Answer
+from remit.app.bridge.exchange import BridgeResponse
 from remit.app.bridge.message import Ask, Object, read
 from remit.facts.canonical import Json
 from remit.facts.mirrored import Mirror, encoded, headers, mirrors
@@ -37,7 +37,7 @@ class Mirroring:
         said = headers(self._known.get(ask.name, ()), cast("Mapping[str, Json]", arguments))
         return {name: encoded(value) for name, value in said.items()}
 
-    def learn(self, answer: Answer) -> str | None:
+    def learn(self, answer: BridgeResponse) -> str | None:
         """Read the schemas of one page of a list; the cursor of the next one."""
         result = _object(answer.value.get("result"))
         tools = result.get("tools")
@@ -48,11 +48,11 @@ class Mirroring:
         cursor = result.get("nextCursor")
         return cursor if isinstance(cursor, str) else None
 
-    def wants_list(self, ask: Ask, answer: Answer) -> bool:
+    def wants_list(self, ask: Ask, answer: BridgeResponse) -> bool:
         """Whether `answer` refuses a call for its headers."""
         return ask.method == CALL and _object(answer.value.get("error")).get("code") == _MISMATCH
 
-    def fetch(self, ask: Ask, run: Callable[[Ask], Answer]) -> bool:
+    def fetch(self, ask: Ask, run: Callable[[Ask], BridgeResponse]) -> bool:
         """List the tools in the name of `ask`'s client; whether that changes the headers of `ask`."""
         before = self.headers(ask)
         cursor: str | None = None

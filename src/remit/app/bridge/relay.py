@@ -15,10 +15,10 @@ from typing import Final, assert_never
 
 from remit.adapters.upstreams.lines import Lines
 from remit.app.bridge.conversation import Conversation
-from remit.app.bridge.exchange import Answer, Exchange, SessionGone, failure
-from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, Malformed, Reply, Tell, read
+from remit.app.bridge.exchange import BridgeExchange, BridgeResponse, SessionGone, failure
+from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, MalformedMessage, Reply, Tell, read
 from remit.app.bridge.mirroring import LIST, Mirroring
-from remit.app.bridge.wire import Ended, Place
+from remit.app.bridge.wire import CallEnded, ServiceEndpoint
 from remit.app.failure import CommandFailure
 from remit.app.output import say
 
@@ -36,7 +36,7 @@ _STANDING: Final = "subscriptions/listen"
 class Relay:
     """Between the file descriptors `source` and `sink`, and the service at `place`."""
 
-    def __init__(self, place: Place, token: Callable[[], str], source: int, sink: int) -> None:
+    def __init__(self, place: ServiceEndpoint, token: Callable[[], str], source: int, sink: int) -> None:
         self._place = place
         self._token = token
         self._source = source
@@ -44,7 +44,7 @@ class Relay:
         self._saying = threading.Lock()
         self._changed = threading.Condition()
         self._busy = 0
-        self._flights: dict[tuple[type, Ident], Exchange] = {}
+        self._flights: dict[tuple[type, Ident], BridgeExchange] = {}
         self._mirroring = Mirroring()
         self._conversation = Conversation(place, self._bearer, self._say)
 
@@ -62,20 +62,20 @@ class Relay:
     def _take_all(self, found: list[bytes | None]) -> None:
         for line in found:
             self._take(
-                Malformed(_INVALID, f"a line has at most {LINE_BYTES_MAX} bytes") if line is None else read(line)
+                MalformedMessage(_INVALID, f"a line has at most {LINE_BYTES_MAX} bytes") if line is None else read(line)
             )
 
     def _take(self, line: Line) -> None:
         match line:
-            case Malformed(code, why, ident):
+            case MalformedMessage(code, why, ident):
                 self._say(failure(ident, code, CommandFailure("the line is no message of MCP", why=why)))
             case Ask(method="initialize", version=None):
                 # Nothing can be said in a session before it is open.
-                said = self._answer(Exchange(self._place, line, self._say), self._conversation.open)
+                said = self._answer(BridgeExchange(self._place, line, self._say), self._conversation.open)
                 if said is not None:
                     self._say(said)
             case Ask():
-                self._fly(Exchange(self._place, line, self._say))
+                self._fly(BridgeExchange(self._place, line, self._say))
             case Tell(method=method, cancels=cancels) if method == CANCELLED and self._cancelled(cancels):
                 pass
             case Tell() | Reply():
@@ -83,7 +83,7 @@ class Relay:
             case _:
                 assert_never(line)
 
-    def _fly(self, exchange: Exchange) -> None:
+    def _fly(self, exchange: BridgeExchange) -> None:
         ask = exchange.ask
         key = (type(ask.ident), ask.ident)
         with self._changed:
@@ -99,7 +99,7 @@ class Relay:
         else:
             threading.Thread(target=self._flown, args=(key, exchange), daemon=True).start()
 
-    def _flown(self, key: tuple[type, Ident], exchange: Exchange) -> None:
+    def _flown(self, key: tuple[type, Ident], exchange: BridgeExchange) -> None:
         try:
             said = self._answer(exchange, self._conversation.ask if exchange.ask.version is None else self._alone)
             with self._changed:
@@ -112,10 +112,10 @@ class Relay:
                 self._busy -= 1
                 self._changed.notify_all()
 
-    def _alone(self, exchange: Exchange) -> Answer:
+    def _alone(self, exchange: BridgeExchange) -> BridgeResponse:
         """Of 2026-07-28: every request stands alone, its headers made from its body."""
 
-        def run(exchange: Exchange) -> Answer:
+        def run(exchange: BridgeExchange) -> BridgeResponse:
             ask = exchange.ask
             return exchange.run({**self._bearer(), **ask.headers, **self._mirroring.headers(ask)})
 
@@ -123,16 +123,16 @@ class Relay:
         if exchange.ask.method == LIST:
             self._mirroring.learn(answer)
         elif self._mirroring.wants_list(exchange.ask, answer) and self._mirroring.fetch(
-            exchange.ask, lambda ask: run(Exchange(self._place, ask, self._say))
+            exchange.ask, lambda ask: run(BridgeExchange(self._place, ask, self._say))
         ):
             return run(exchange)
         return answer
 
-    def _answer(self, exchange: Exchange, way: Callable[[Exchange], Answer]) -> bytes | None:
+    def _answer(self, exchange: BridgeExchange, way: Callable[[BridgeExchange], BridgeResponse]) -> bytes | None:
         """What answers the request; None where nobody waits for that any more."""
         try:
             said = way(exchange).raw
-        except Ended:
+        except CallEnded:
             return None
         except CommandFailure as problem:
             said = failure(exchange.ask.ident, _CONNECTION, problem)
@@ -163,7 +163,7 @@ class Relay:
             self._conversation.tell(line.raw)
             if isinstance(line, Tell) and line.method == "notifications/initialized":
                 self._conversation.listen()
-        except (CommandFailure, Ended) as problem:
+        except (CommandFailure, CallEnded) as problem:
             say(f"a message of the client's was lost: {problem}")
 
     def _finish(self) -> None:

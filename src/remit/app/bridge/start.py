@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from remit.app.bridge.bearer import TokenFile, is_token
 from remit.app.bridge.relay import Relay
-from remit.app.bridge.wire import Place
+from remit.app.bridge.wire import ServiceEndpoint
 from remit.app.failure import CommandFailure, Exit
 from remit.app.output import say
 from remit.app.settings import closed_way, service_url
@@ -31,7 +31,7 @@ def start(server: str | None, url: str | None, token_file: Path | None, *, in_th
 
     The token goes over plain http to this machine alone, unless `in_the_open` says that a person wants otherwise.
     """
-    place = Place(_base(url, in_the_open=in_the_open), _path(server))
+    place = ServiceEndpoint(_base(url, in_the_open=in_the_open), _path(server))
     token = _token(token_file)
     try:
         token()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from remit.adapters.upstreams.sse import Decoder, Event, EventTooLargeError
+from remit.adapters.upstreams.sse import Decoder, EventTooLargeError, ServerSentEvent
 from remit.app.client import speaks_http
 from remit.app.failure import CommandFailure, Exit
 
@@ -29,12 +29,12 @@ _CHUNK: Final = 64 * 1024
 _BROKEN: Final = (OSError, http.client.HTTPException)
 
 
-class Ended(Exception):
+class CallEnded(Exception):
     """`Call.end` was called: nobody waits for this any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceEndpoint:
     """Where the service is: `base` as `http://host:port`, `path` of its enforcement point."""
 
     base: str
@@ -56,10 +56,10 @@ class Call:
     """One request and its response, in this order: `send`, then `body` or `events`.
 
     All three raise `CommandFailure` where the service is not reached or breaks off (`sent` says whether
-    it may have heard of the request), and `Ended`.
+    it may have heard of the request), and `CallEnded`.
     """
 
-    def __init__(self, place: Place, idle_s: float = IDLE_S) -> None:
+    def __init__(self, place: ServiceEndpoint, idle_s: float = IDLE_S) -> None:
         self._place = place
         self._idle_s = idle_s
         self._connection = place.connect()
@@ -74,7 +74,7 @@ class Call:
             self._connection.connect()
             with self._lock:
                 if self._ended:
-                    raise Ended
+                    raise CallEnded
                 # The connection lets go of it with the response; what ends a stream is this.
                 self._socket = self._connection.sock
                 if self._socket is not None:
@@ -95,7 +95,7 @@ class Call:
             raise self._too_large()
         return found
 
-    def events(self, response: http.client.HTTPResponse, after: Decoder | None = None) -> Iterator[Event]:
+    def events(self, response: http.client.HTTPResponse, after: Decoder | None = None) -> Iterator[ServerSentEvent]:
         """The events of the stream as they come, until the service ends it or it breaks.
 
         `after`: the decoder of the stream that this one continues. Where a stream breaks is no
@@ -109,9 +109,9 @@ class Call:
             raise self._too_large() from error
         except _BROKEN as error:
             if self._ended:
-                raise Ended from error
+                raise CallEnded from error
         if self._ended:
-            raise Ended
+            raise CallEnded
 
     def end(self) -> None:
         """Close the connection, from any thread; in the stateless era that cancels the request."""
@@ -127,9 +127,9 @@ class Call:
         with suppress(OSError):
             self._connection.close()
 
-    def _broken(self, error: Exception) -> CommandFailure | Ended:
+    def _broken(self, error: Exception) -> CommandFailure | CallEnded:
         if self._ended:
-            return Ended()
+            return CallEnded()
         if self.sent:
             late = isinstance(error, TimeoutError)
             return CommandFailure(

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.drafting import Around, draft
+from remit.app.drafting import WorkspaceNames, draft
 from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, changes, counted, data, say, show, warned
 from remit.control.names import NAME_RULE
@@ -139,7 +139,7 @@ def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, tok
             exit=Exit.USAGE,
         )
     tools, servers = ([item["name"] for item in asked.get(f"/resources/{kind}")["items"]] for kind in _AROUND)
-    made = draft(name, entry, Around(tools, servers), owner, purpose)
+    made = draft(name, entry, WorkspaceNames(tools, servers), owner, purpose)
     if owner is None or purpose is None:
         print(f"# agents/{name}.yaml\n{made.agent}")
         for short, text in made.servers.items():

@@ -25,7 +25,7 @@ Ident = Annotated[str, typer.Argument(help="The approval's id, like r7f3-5.1234.
 Note = Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")]
 
 
-class Scope(StrEnum):
+class GrantLength(StrEnum):
     """What a yes may be granted for, beyond the one action."""
 
     SESSION = "session"
@@ -78,7 +78,7 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
 def approve(  # noqa: PLR0913, PLR0917 - each is an option
     ident: Ident,
     note: Note = None,
-    grant: Annotated[Scope | None, typer.Option(help="Grant the rest of the session, or the tool.")] = None,
+    grant: Annotated[GrantLength | None, typer.Option(help="Grant the rest of the session, or the tool.")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="How long it is granted: 90s, 15m, 8h, 7d.")] = None,
     uses: Annotated[int | None, typer.Option(min=1, help="How often at most.")] = None,
     where: Annotated[
@@ -158,7 +158,7 @@ def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> Non
         raise CommandFailure(f"{', '.join(stray)} without --grant", why=why, next=following, exit=Exit.USAGE)
 
 
-def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
+def wished(scope: GrantLength, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
     """The request for a grant. Raises `CommandFailure`."""
     held = [_held(text) for text in where]
     return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": held}

@@ -13,7 +13,7 @@ from remit.facts.text import escaped, one_line
 
 if TYPE_CHECKING:
     from remit.app.attacking.run import Attacked
-    from remit.app.attacking.writing import Written
+    from remit.app.attacking.writing import AttackFigures
     from remit.assure.attack.results import AttemptResult
 
 SAID_CHARS_MAX: Final = 200
@@ -72,7 +72,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     from remit.app.attacking.model import model
     from remit.app.attacking.run import FULL, QUICK
     from remit.app.attacking.run import attack as attacked
-    from remit.app.attacking.writing import Wanted, write
+    from remit.app.attacking.writing import AttackFiles, write
     from remit.app.settings import workspace_folder
 
     reports.refuse_existing(cases, fix)
@@ -82,7 +82,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     found = attacked(folder, only, told, user, profile=QUICK if quick else FULL, model=attacker)
     # What tried only some of it says nothing of how it goes.
     kept = None if only or found.left else folder_of(data_folder)
-    wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept, quick)
+    wanted = AttackFiles(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept, quick)
     written = write(folder, found, wanted)
     if output in {Format.JSON, Format.YAML}:
         data(forms.told(found, written.mended), output)
@@ -94,7 +94,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     return Exit.NEGATIVE if found.open or found.left else Exit.OK
 
 
-def _say(found: "Attacked", written: "Written", output: Format) -> None:
+def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
     from remit.app.attacking import forms
     from remit.app.attacking.run import by_risk
     from remit.assure.attack.risks import TITLES, Risk

@@ -12,11 +12,11 @@ from remit.app.output import Format, counted, data, say
 from remit.facts.text import escaped
 
 if TYPE_CHECKING:
-    from remit.app.chaining import Chains
+    from remit.app.chaining import ChainFindings
     from remit.assure.chains.results import Chained
 
 
-class Form(StrEnum):
+class ChainFormat(StrEnum):
     """How chains are written."""
 
     TABLE = "table"
@@ -41,7 +41,9 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     junit: Junit = None,
     sarif: Sarif = None,
-    output: Annotated[Form, typer.Option("-o", "--output", help="How the answer is written.")] = Form.TABLE,
+    output: Annotated[
+        ChainFormat, typer.Option("-o", "--output", help="How the answer is written.")
+    ] = ChainFormat.TABLE,
 ) -> int:
     """Search a workspace for permitted chains of calls that end where they must not, and say what cuts them.
 
@@ -66,18 +68,18 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     if sarif is not None:
         reports.written(sarif, reports.sarif(rules(found), findings(found), result.searched.unseen))
     match output:
-        case Form.JSON:
+        case ChainFormat.JSON:
             data(_told(found), Format.JSON)
-        case Form.SVG:
+        case ChainFormat.SVG:
             print(drawing([*result.free, *result.asking]), end="")
-        case Form.TABLE:
+        case ChainFormat.TABLE:
             _say(found)
     if result.free or result.erring:
         return Exit.NEGATIVE
     return Exit.TIMEOUT if result.searched.unseen else Exit.OK
 
 
-def _say(found: "Chains") -> None:
+def _say(found: "ChainFindings") -> None:
     result = found.result
     for one in result.free:
         print(f"\n{_head(one)}")
@@ -115,7 +117,7 @@ def _story(one: "Chained") -> None:
         print(f"  Policies about such data that let it pass: {escaped(', '.join(one.suspects))}")
 
 
-def _account(found: "Chains") -> None:
+def _account(found: "ChainFindings") -> None:
     searched = found.result.searched
     free, asking = len(found.result.free), len(found.result.asking)
     need = "needs" if free == 1 else "need"
@@ -132,7 +134,7 @@ def _account(found: "Chains") -> None:
         say(f"assumed: {escaped(text)}")
 
 
-def _told(found: "Chains") -> dict[str, Any]:
+def _told(found: "ChainFindings") -> dict[str, Any]:
     from remit.assure.chains.written import told
 
     result, searched = found.result, found.result.searched

@@ -12,7 +12,7 @@ from remit.app.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """How an inventory is written."""
 
     CYCLONEDX = "cyclonedx"
@@ -31,7 +31,7 @@ File = Annotated[Path | None, typer.Option("--file", help="Write it there; else 
 
 @inventory.app.command("export")
 def export(
-    form: Annotated[Form, typer.Option("--as", help="CycloneDX 1.6, CSV or JSON.")] = Form.CYCLONEDX,
+    form: Annotated[ExportFormat, typer.Option("--as", help="CycloneDX 1.6, CSV or JSON.")] = ExportFormat.CYCLONEDX,
     source: From = None,
     file: File = None,
     token_file: TokenFile = None,

@@ -213,24 +213,28 @@ def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
     from remit.app import reports
 
     if junit is not None:
-        checks = [reports.Check(one.found.file, one.found.case.name, one.wrong) for one in found.outcomes]
+        checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in found.outcomes]
         checks += [
-            reports.Check("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _unnoticed(fate.killer))
+            reports.ReportCheck("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _unnoticed(fate.killer))
             for fate in found.fates or ()
         ]
         reports.written(junit, reports.junit("remit policy test", checks))
     if sarif is not None:
         findings = [
-            reports.Finding("case", text, one.found.file, one.found.line) for one in found.failed for text in one.wrong
+            reports.ReportFinding("case", text, one.found.file, one.found.line)
+            for one in found.failed
+            for text in one.wrong
         ]
         for fate in found.survived:
             file, _, line = fate.mutant.where.rpartition(":")
             text = f"no case notices {fate.mutant.ident} {fate.mutant.change}"
-            findings.append(reports.Finding("mutant", text, file, int(line), "warning"))
+            findings.append(reports.ReportFinding("mutant", text, file, int(line), "warning"))
         for gap in found.gaps:
             file, _, line = gap.where.rpartition(":")
             text = f"{gap.kind} {gap.name}: {gap.text}"
-            findings.append(reports.Finding("untouched", text, file or gap.where, int(line) if file else 0, "note"))
+            findings.append(
+                reports.ReportFinding("untouched", text, file or gap.where, int(line) if file else 0, "note")
+            )
         reports.written(sarif, reports.sarif(_RULES, findings))
 
 

@@ -17,7 +17,7 @@ from remit.policy.verdict import spoken
 _SHOWN_MAX: Final = 120
 
 
-class Asked(StrEnum):
+class QuestionKind(StrEnum):
     """What `can` asks of."""
 
     TOOL = "call_tool"
@@ -33,7 +33,9 @@ def can(
     sid: Annotated[
         str | None, typer.Option(help="Judge inside this session, with its labels and counters (else a new one).")
     ] = None,
-    kind: Annotated[Asked, typer.Option(help="What it would do: call_tool, read_resource or get_prompt.")] = Asked.TOOL,
+    kind: Annotated[
+        QuestionKind, typer.Option(help="What it would do: call_tool, read_resource or get_prompt.")
+    ] = QuestionKind.TOOL,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:

@@ -17,7 +17,7 @@ from remit.facts.text import escaped
 _PROGRESS_S: Final = 1.0
 
 
-class Form(StrEnum):
+class VerdictFormat(StrEnum):
     """How verdicts are written."""
 
     TABLE = "table"
@@ -42,7 +42,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
         Path | None, typer.Option("--approve", help="What people granted: lines of session, call_id, scope.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a core.")] = 0,
-    output: Annotated[Form | None, typer.Option("-o", "--output", help="How the answer is written.")] = None,
+    output: Annotated[VerdictFormat | None, typer.Option("-o", "--output", help="How the answer is written.")] = None,
 ) -> int:
     """Judge recorded sessions by a workspace, with simulated time. Nothing is called, nothing is recorded.
 
@@ -63,7 +63,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
         )
     folder = workspace_folder(workspace)
     if against is not None:
-        return _against(sessions, data, folder, against, (agent, user), output or Form.TABLE)
+        return _against(sessions, data, folder, against, (agent, user), output or VerdictFormat.TABLE)
     if sessions is None:
         return _history(data, folder)
     bundle = bundle_of(folder)
@@ -108,7 +108,7 @@ def _against(
     folder: Path,
     against: Path,
     named: tuple[str | None, str | None],
-    output: Form,
+    output: VerdictFormat,
 ) -> int:
     from remit.app.reliving import against_history, against_sessions, summary
     from remit.app.replaying import bundle_of, cast_of
@@ -121,7 +121,7 @@ def _against(
     else:
         one = bundle_of(folder)
         lines = against_sessions(sessions, (one, cast_of(one, *named)), (other, cast_of(other, *named)), changes)
-    if output is Form.JSONL:
+    if output is VerdictFormat.JSONL:
         _write(lines)
         for text in summary(changes):
             say(escaped(text))
