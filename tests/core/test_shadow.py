@@ -96,6 +96,23 @@ def test_cedarpy_judges_a_slice_without_code_gates_and_errors_included(monkeypat
     assert bundle(ANYBODY).shadow.asked == 0
 
 
+def test_cedarpy_judges_what_is_too_deep_to_be_read_where_it_is_asked_for() -> None:
+    """`json` counts the calls under way: what was read when the bundle was compiled may be too deep for a decision."""
+    long = " + ".join(["context.inputSize"] * 300)
+    running = bundle(f'@id("p") permit (principal, action, resource) when {{ {long} > 3 }};')
+    made: list[Judge | str] = []
+
+    def called(more: int) -> None:
+        if more:
+            called(more - 1)
+        else:
+            made.append(running.slice("shop___look").generated())
+
+    called(600)
+    assert made == ["its conditions are nested too deeply to be read here"]
+    assert decided(running, action("shop/look", {})).verdict == Permit()
+
+
 def test_actions_with_the_same_policies_share_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 

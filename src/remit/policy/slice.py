@@ -159,5 +159,10 @@ def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:
 
 def generated_of(policies: Iterable[Policy]) -> Judge | str:
     """The function of `policies`, or why there is none."""
+    try:
+        forms = [json_of(policy.statement) for policy in policies]
+    except RecursionError:
+        # What was read when its bundle was compiled may not be where more calls are under way.
+        return "its conditions are nested too deeply to be read here"
     # That their action fits is why they are in the slice.
-    return function_of([json_of(policy.statement) for policy in policies], scope=("principal", "resource"))
+    return function_of(forms, scope=("principal", "resource"))
