@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from remit.api.services import Invalid
-from remit.app import preparing, runtime
+from remit.app import preparing, recent
 from remit.app.bundles import Bundles
 from remit.app.compiling import check_apart
 from remit.app.pacing import Pace
@@ -74,7 +74,7 @@ async def test_a_bundle_that_ran_before_comes_back_as_it_was_but_not_for_ever(ap
     second = await applied(api, POLICIES + MORE)
     assert second is not first
     assert await applied(api, POLICIES) is first
-    for n in range(runtime.RECENT_MAX):
+    for n in range(recent.RECENT_MAX):
         await applied(api, POLICIES + MORE.replace("9999", f"{n}9999"))
     again = await applied(api, POLICIES)
     assert again is not first

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from remit.adapters.system import SystemClock, settle_collector
+from remit.api.services import Invalid
 from remit.app.build import Service
 from remit.app.forwarding import passing_on
 from remit.app.liveness import PERIOD_S as LIVENESS_S
@@ -19,10 +20,13 @@ from remit.app.liveness import Liveness
 from remit.app.logs import Logs
 from remit.app.marking import PERIOD_S as MARKING_S
 from remit.app.marking import Marking
+from remit.app.output import counted, say
 from remit.app.recurring import Recurring, tell
+from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.app.watching import PERIOD_S as WATCHING_S
 from remit.app.watching import Stamp, WorkspaceWatcher
+from remit.facts.text import escaped
 from remit.pep.lease import RENEW_S
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
@@ -47,6 +51,7 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
         partial(asyncio.to_thread, logs.start),
         service.proofs.erasures.finish,
         service.discoverer.start,
+        partial(unapplied, service.runtime),
     ):
         await guarded(step, tell)
     settle_collector()
@@ -57,6 +62,19 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
     except* Exception as errors:  # noqa: BLE001 - the law above
         for each in errors.exceptions:
             tell(each)
+
+
+async def unapplied(runtime: Runtime) -> None:
+    """Say what of the workspace folder does not run, where a start went on with what was in force."""
+    try:
+        found = await runtime.waiting()
+    except Invalid as error:
+        found, why = None, f"the workspace folder does not validate: {error.problems[0]}"
+    else:
+        why = "" if found is None else f"the workspace folder has {counted(len(found.changes), 'change')} not applied"
+    if why:
+        _LOG.warning("what was in force runs, and not what the workspace folder says", extra={"why": why})
+        say(f"{escaped(why)}; what was in force runs: remit diff, then: remit apply")
 
 
 def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Coroutine[Any, Any, None]]:

@@ -32,13 +32,12 @@ from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.veil_key import VeilKey
-from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
 from remit.app.addresses import reached_as
-from remit.app.bundles import Bundles
+from remit.app.beginning import open_workspace
 from remit.app.closing import Closes, close_all
 from remit.app.drifting import Drifts
 from remit.app.failure import CommandFailure, Exit
@@ -47,17 +46,13 @@ from remit.app.front import Front
 from remit.app.http import Bounds
 from remit.app.logs import Logs
 from remit.app.opening import opened
-from remit.app.output import say
-from remit.app.pacing import Telling
 from remit.app.rates import counting
 from remit.app.root import App, Root, Scrape
-from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, BUNDLES, INCIDENTS, KEYS, OUTBOX, Settings, no_workspace
+from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, Settings
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
-from remit.control.resources import WorkspaceSource
 from remit.facts.catalog import Server
 from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
@@ -134,51 +129,6 @@ class Service:
         await close_all(*parts, self.outbox.kept, self.ledger)
 
 
-def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
-    """The workspace as it is now, compiled.
-
-    Raises `CommandFailure` with every problem, and leaves no new data folder then.
-    """
-    folder = Folder(settings.workspace)
-    new = not settings.data.exists()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bundles = Bundles(settings.data / BUNDLES)
-    try:
-        running = _governing(settings, folder, bundles)
-    except CommandFailure:
-        if new:
-            bundles.discard()
-        raise
-    bundles.keep(running.bundle)
-    return folder, bundles, running
-
-
-def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Running:
-    try:
-        running = prepare(_source(folder, bundles), bundles, Telling(say))
-    except Invalid as error:
-        raise CommandFailure(
-            f"the workspace {settings.workspace} does not validate",
-            why="\n        ".join(error.problems),
-            next="correct it and start again (a new one: remit init DIR)",
-            exit=Exit.INVALID,
-        ) from error
-    if not running.source.resources and not running.source.policies:
-        raise no_workspace(settings.workspace)
-    return running
-
-
-def _source(folder: Folder, bundles: Bundles) -> WorkspaceSource:
-    fingerprint = folder.fingerprint()
-    known = None if fingerprint is None else bundles.source(fingerprint)
-    if known is not None:
-        return known
-    source = folder.load()
-    if fingerprint is not None and not source.problems:
-        bundles.keep_source(fingerprint, source)
-    return source
-
-
 def _introduced(driver: Driver, resource: str) -> str:
     """Tell `driver` who looks up hosts, and what the addresses of pages begin with: that is the answer."""
     driver.resolves_by(HostResolver())
@@ -188,7 +138,7 @@ def _introduced(driver: Driver, resource: str) -> str:
 
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `CommandFailure`."""
-    folder, bundles, running = open_workspace(settings)
+    folder, bundles, begun = open_workspace(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
     ledger, signer, notary = await opened(settings, resource)
     session = open_http_session()
@@ -204,7 +154,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     fleet = Fleet(upstream)
     credentials = dict(await ledger.credentials())
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
-    runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
+    runtime = Runtime(begun, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.authorization.load()
     pages = _introduced(driver, resource)
@@ -294,7 +244,7 @@ async def _started(runtime: Runtime, *opened: Closes) -> None:
         raise CommandFailure(
             "the workspace breaks what it guarantees",
             why="\n        ".join(error.problems),
-            next="correct it; or start without the guarantee, have it signed off, and: remit apply",
+            next="correct it, and: remit up --apply; or start so without it, have that signed off, and: remit apply",
             exit=Exit.INVALID,
         ) from error
 

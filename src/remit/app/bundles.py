@@ -1,83 +1,34 @@
 """What the service remembers of bundles between starts, in its data folder.
 
-Three things: the last workspace as it was read (so that a start with nothing changed parses no
-YAML), what was found of each policy (so that a start with nothing changed reads and
-validates none), and the policies of every bundle that ran (so that `remit
-why` can show the lines that decided, after they have changed). Losing any costs time or
+Four things: what is in force (`resuming`), the last workspace as it was read (so that a start that
+takes the folder, with nothing changed, parses no YAML), what was found of each policy (so that a
+start with nothing changed reads and validates none), and the policies of every bundle that ran (so that `remit
+why` can show the lines that decided, after they have changed). Losing the others costs time or
 detail, never correctness; none is evidence, and what somebody edited is not shown.
 """
 
 import contextlib
-import hashlib
-import io
 import os
 import pickle
 import shutil
-import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import orjson
 
-from remit import __version__
 from remit.api.services import PolicyText
 from remit.app.kept_bundle import FORM, described_of, file_of, kept_of, pins_of
+from remit.app.pickled import packed, shape
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
+from remit.app.resuming import Resuming
 from remit.app.vouching import FILE as KEY
 from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
-from remit.control.lock import Lock, Pinned
-from remit.control.problems import SourceLocation
-from remit.control.resources import Resource, ResourceKind, Spec, WindowSpec, WorkspaceSource
-from remit.facts.admission import Terms
+from remit.control.resources import ResourceKind, WorkspaceSource
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition, PolicySource
-from remit.facts.credential import OAuth, Secret
-from remit.facts.guarantee import Held
-from remit.facts.monitor import Happening, Selector, Window
-from remit.facts.results import Part
 from remit.policy.compile import Bundle, CheckCache
-
-
-def _shape() -> str:
-    """Changes whenever the values that are kept would be read differently."""
-    plain = (
-        WorkspaceSource,
-        Resource,
-        Lock,
-        Pinned,
-        Definition,
-        PolicySource,
-        SourceLocation,
-        Secret,
-        OAuth,
-        Argument,
-        Part,
-    )
-    kinds = (*plain, *get_args(Spec), *get_args(Held), Terms, WindowSpec, Window, Happening, Selector)
-    named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
-    return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
-
-
-def _frozen(members: dict[object, object]) -> Mapping[object, object]:
-    return MappingProxyType(members)
-
-
-def _reduced(mapping: Mapping[object, object]) -> tuple[Callable[..., object], tuple[object, ...]]:
-    return _frozen, (dict(mapping),)
-
-
-def packed(source: object) -> bytes:
-    """`source`, or what holds one, as `pickle` reads it again."""
-    data = io.BytesIO()
-    pickler = pickle.Pickler(data)
-    pickler.dispatch_table = {MappingProxyType: _reduced}
-    pickler.dump(source)
-    return data.getvalue()
 
 
 def silent() -> None:
@@ -106,9 +57,13 @@ class Bundles:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
+    def resuming(self, workspace: Path) -> Resuming:
+        """What was in force of the folder `workspace`, and what is going to be."""
+        return Resuming(self.root, self._vouching, workspace)
+
     def source(self, fingerprint: str) -> WorkspaceSource | None:
         """The workspace with that fingerprint as it was read, if it was the last one."""
-        path = self.root / f"source-{_shape()}"
+        path = self.root / f"source-{shape()}"
         try:
             kept = path.read_bytes()
         except FileNotFoundError:
@@ -127,7 +82,7 @@ class Bundles:
     def keep_source(self, fingerprint: str, source: WorkspaceSource) -> None:
         """Keep a workspace that was read without problems."""
         if self._vouching.able:
-            path, data = self.root / f"source-{_shape()}", fingerprint.encode("ascii") + packed(source)
+            path, data = self.root / f"source-{shape()}", fingerprint.encode("ascii") + packed(source)
             write_beside(path, (self._vouching.seal(path.name, data), data))
 
     def memory(self, breath: Breath = silent) -> CheckCache:
@@ -220,8 +175,8 @@ class Bundles:
         with contextlib.suppress(OSError):
             for path in (*self.root.glob(".*.kept.*"), *self.root.glob(".source-*"), *self.root.glob(".policies-*")):
                 path.unlink(missing_ok=True)
-            for path in self.root.glob("source-*"):
-                if path.name != f"source-{_shape()}":
+            for path in (*self.root.glob("source-*"), *self.root.glob("running-*")):
+                if path.name not in {f"source-{shape()}", f"running-{shape()}"}:
                     path.unlink(missing_ok=True)
 
     def _pins_without(self, bundles: Sequence[Path]) -> Sequence[Path]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from remit.api.services import Invalid
-from remit.app.bundles import Bundles, packed
+from remit.app.bundles import Bundles
 from remit.app.pacing import Pace
+from remit.app.pickled import packed
 from remit.app.running import prepare
 from remit.control.resources import WorkspaceSource
 

@@ -7,11 +7,12 @@ that is lost is made again from the ledger, which alone is believed.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.api.in_force import InForce
 from remit.api.services import Conflict, Missing
 from remit.app.bundles import Bundles
+from remit.app.output import counted
 from remit.app.running import Running
 from remit.control.diff import ResourceChange, compare
 from remit.facts.canonical import Json
@@ -55,6 +56,23 @@ def admitted_as(last: AdminBody | None, running: Running) -> bool:
     return last.subject == running.bundle.digest and not gone
 
 
+class Brought(NamedTuple):
+    """What a start put in force in place of the bundle `before`; `changes` None where that is not at hand any more."""
+
+    before: str
+    changes: tuple[str, ...] | None
+
+    @property
+    def said(self) -> dict[str, Json]:
+        """As the record of the start has it."""
+        told: dict[str, Json] = {"from": self.before}
+        return told if self.changes is None else told | {"changes": [*self.changes]}
+
+    def __str__(self) -> str:
+        told = "what it changed is not kept" if self.changes is None else counted(len(self.changes), "change")
+        return f"the start took the folder, and put in force what was not: {told}; remit bundle diff {self.before[:19]}"
+
+
 class BundleHistory:
     """Reads `ledger` by what `bundles` noted down."""
 
@@ -86,6 +104,17 @@ class BundleHistory:
         refs = self._bundles.noted()
         entry = await self._entry(refs[-1]) if refs else None
         return None if entry is None else _body(entry)
+
+    async def brought(self, running: str) -> Brought | None:
+        """What a start with `running` changes of what was in force last; None where that is nothing, or not known."""
+        last = await self.last()
+        if last is None or last.subject == running:
+            return None
+        try:
+            changes = await asyncio.to_thread(self.difference, last.subject, running)
+        except Missing:
+            return Brought(last.subject, None)
+        return Brought(last.subject, tuple(f"{one.op.value} {one.kind.value} {one.name}" for one in changes))
 
     async def clean(self, running: str) -> None:
         """Remove what is kept of bundles that no record names, since an apply was killed before.

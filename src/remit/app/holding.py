@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from remit.api.services import Conflict
 from remit.facts.durations import HOUR_MS
 from remit.facts.store import place
 from remit.policy.bundle import Bundle
@@ -26,6 +27,15 @@ async def held_labels(bundle: Bundle, ledger: Ledger, now_ms: int) -> Mapping[st
         for label in session.labels - bundle.labels:
             held.setdefault(label, []).append(f"session {session.sid} of {session.agent}")
     return {label: _listed(by) for label, by in held.items()}
+
+
+async def check_labels(bundle: Bundle, running: Bundle, ledger: Ledger, now_ms: int) -> None:
+    """Raises `Conflict` where `bundle` could not name a label of `running` that a live session or a store holds."""
+    gone = {label: by for label, by in (await held_labels(bundle, ledger, now_ms)).items() if label in running.labels}
+    if gone:
+        label, by = min(gone.items())
+        what = f"the label {label} would leave the catalog, and {by} holds it: no policy could name what is marked so"
+        raise Conflict(what, "keep it as the source of a tool or a server, or: remit sessions ls")
 
 
 def _listed(by: list[str]) -> str:

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.api.services import Invalid, Missing
 from remit.app.bundles import Bundles
+from remit.app.resuming import Resuming
 from remit.control import lock as locking
 from remit.control.assemble import Assembled, assemble
 from remit.control.lock import Lock
@@ -44,6 +45,18 @@ class Running:
         """What names each file of cases, with its text; it gives away nothing of them."""
         texts = (f"{file}\n{text}" for file, text in self.source.cases)
         return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:_GUARD_CHARS] for text in texts))
+
+
+class Beginning(NamedTuple):
+    """What a start begins with; `fingerprint` is that of the folder which it is all of, None where parts waited.
+
+    `resumed`: it is what was in force, and not what the folder says now.
+    """
+
+    running: Running
+    resuming: Resuming
+    fingerprint: str | None
+    resumed: bool
 
 
 def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told = untold) -> Running:

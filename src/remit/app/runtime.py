@@ -17,11 +17,13 @@ from remit.app.bundles import Bundles
 from remit.app.confirming import crowded_out, unconfirmed
 from remit.app.fleet import Fleet
 from remit.app.guarding import check_guarantees
-from remit.app.history import BundleHistory, admitted_as, counts_of
-from remit.app.holding import held_labels
+from remit.app.history import Brought, BundleHistory, admitted_as, counts_of
+from remit.app.holding import check_labels, held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
-from remit.app.running import Running, accepted, enforced, told_of
+from remit.app.recent import Recent
+from remit.app.resuming import KeptSource
+from remit.app.running import Beginning, Running, accepted, enforced, told_of
 from remit.app.signing import unsigned
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
@@ -41,8 +43,6 @@ from remit.trace.bodies import AdminBody, Event
 
 _WATCHER = "the service"
 _ADMIT: Final = "remit apply --admit"
-RECENT_MAX: Final = 3
-"""Bundles that ran and are kept as they were: whoever goes back to one finds it warm."""
 
 
 class Runtime:
@@ -50,7 +50,7 @@ class Runtime:
 
     def __init__(
         self,
-        running: Running,
+        begun: Beginning,
         workspace: Workspace,
         bundles: Bundles,
         fleet: Fleet,
@@ -61,7 +61,8 @@ class Runtime:
     ) -> None:
         self._veiling = veiling
         self._passkeys = passkeys
-        self._running = running
+        self._running = running = begun.running
+        self._begun = begun
         self._workspace = workspace
         self._bundles = bundles
         self._fleet = fleet
@@ -70,7 +71,9 @@ class Runtime:
         self._changing = asyncio.Lock()
         self._preparing = Preparing(bundles)
         self.history = BundleHistory(ledger, bundles)
-        self._recent = {running.bundle.digest: running.bundle}
+        self._recent = Recent(running.bundle)
+        self.brought: Brought | None = None
+        """What a start put in force that was not: it took the folder."""
         self.admitted = True
         """False where a start took a folder that the Admission before it did not see."""
 
@@ -100,7 +103,18 @@ class Runtime:
         data: dict[str, Json] = {"at": "start"}
         if not self.admitted:
             data["admitted"] = False
-        await self._in_force(_WATCHER, self._running, data)
+        if not self._begun.resumed:
+            self.brought = await self.history.brought(self.bundle.digest)
+            data |= {} if self.brought is None else self.brought.said
+        await self._in_force(_WATCHER, self._running, data, self._begun.fingerprint)
+
+    async def waiting(self) -> Applied | None:
+        """What the folder says and this process did not begin with; None where that is nothing. Raises `Invalid`."""
+        begun = self._begun
+        if not begun.resumed or begun.fingerprint == await asyncio.to_thread(self._workspace.fingerprint):
+            return None
+        found = await self.diff()
+        return found if found.changes else None
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle. Raises `Invalid`."""
@@ -122,6 +136,7 @@ class Runtime:
         if dry_run:
             return await self.diff()
         async with self._changing:
+            fingerprint = await asyncio.to_thread(self._workspace.fingerprint)
             new = await self._folder()
             if admitted is not None and not await self._is_that(admitted, new):
                 raise Conflict("the workspace, or what runs, has changed since it was looked at", _ADMIT)
@@ -129,7 +144,7 @@ class Runtime:
             if admitted is None and demanded is not None and new.differs(self._running):
                 raise Conflict(f"the Admission {demanded.name} looks at every change before it runs", _ADMIT)
             await self._keeps_labels(new)
-            done = await self._swap(new, by, {} if admitted is None else admitted.said)
+            done = await self._swap(new, by, {} if admitted is None else admitted.said, fingerprint)
             self.admitted = self.admitted or admitted is not None
             return done
 
@@ -252,7 +267,7 @@ class Runtime:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
         check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())
-        return await self._warned(replace(new, bundle=self._known(new.bundle)))
+        return await self._warned(replace(new, bundle=self._recent.known(new.bundle)))
 
     async def _warned(self, running: Running) -> Running:
         found = await self._doubts(running)
@@ -263,24 +278,17 @@ class Runtime:
         unheard = await unsigned(running.source, self.clock)
         return (*await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)
 
-    def _known(self, bundle: Bundle) -> Bundle:
-        """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
-        known = self._recent.get(bundle.digest)
-        return bundle if known is None or known.catalog != bundle.catalog else known
-
     async def _keeps_labels(self, new: Running) -> None:
         """Raises `Conflict` where `new` could not name a label that a live session or a store holds."""
-        held = await self.unnameable(new.bundle)
-        gone = {label: by for label, by in held.items() if label in self.bundle.labels}
-        if gone:
-            label, by = min(gone.items())
-            what = (
-                f"the label {label} would leave the catalog, and {by} holds it: no policy could name what is marked so"
-            )
-            raise Conflict(what, "keep it as the source of a tool or a server, or: remit sessions ls")
+        await check_labels(new.bundle, self.bundle, self._ledger, self.clock.now_ms())
 
-    async def _swap(self, new: Running, by: str, said: Mapping[str, Json] | None = None) -> Applied:
-        """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder."""
+    async def _swap(
+        self, new: Running, by: str, said: Mapping[str, Json] | None = None, fingerprint: str | None = None
+    ) -> Applied:
+        """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder.
+
+        `fingerprint` is that of the folder where `new` is all of it.
+        """
         from remit.app.comparing import changes_between
 
         if said is None and self.bundle.catalog.admission is not None and new.differs(self._running):
@@ -296,33 +304,34 @@ class Runtime:
         changes = await asyncio.to_thread(changes_between, self._running, new)
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
         # What a start took is on record as unseen until a look is.
+        data: dict[str, Json] | None = None
         if new.differs(self._running) or (said and not self.admitted):
             await asyncio.to_thread(self._bundles.keep, new.bundle)
-            data: dict[str, Json] = {
+            data = {
                 "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
                 **({} if self.admitted else {"admitted": False}),
                 **(said or {}),
             }
-            await self._in_force(by, new, data)
+        await self._in_force(by, new, data, fingerprint)
         if old.shadow.difference is not None and new.bundle is not old:
             # What generated code got wrong, it may get wrong again: what was switched off stays off.
             new.bundle.shadow.difference, new.bundle.shadow.reported = old.shadow.difference, True
         self._running = new
-        self._remember(new.bundle)
+        self._recent.ran(new.bundle)
         self._fleet.take(new.bundle.catalog.servers)
         return Applied(new.bundle.digest, changes, new.warnings, applied=True)
 
-    def _remember(self, bundle: Bundle) -> None:
-        """Keep `bundle` as the latest of those that ran."""
-        self._recent.pop(bundle.digest, None)
-        self._recent[bundle.digest] = bundle
-        while len(self._recent) > RECENT_MAX:
-            del self._recent[next(iter(self._recent))]
-
-    async def _in_force(self, by: str, running: Running, data: dict[str, Json]) -> None:
-        ref = await self.record(Event.BUNDLE, by, running.bundle.digest, data | counts_of(running))
-        await asyncio.to_thread(self.history.note, ref, start=data.get("at") == "start")
+    async def _in_force(
+        self, by: str, running: Running, data: dict[str, Json] | None, fingerprint: str | None = None
+    ) -> None:
+        """Have the next start begin with `running`; on record with `data`, where there is any."""
+        resuming = self._begun.resuming
+        await asyncio.to_thread(resuming.ready, KeptSource(running.source, fingerprint))
+        if data is not None:
+            ref = await self.record(Event.BUNDLE, by, running.bundle.digest, data | counts_of(running))
+            await asyncio.to_thread(self.history.note, ref, start=data.get("at") == "start")
+        await asyncio.to_thread(resuming.settle)
 
     async def record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> Ref:
         """Append one `admin` record, durably."""

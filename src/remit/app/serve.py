@@ -150,6 +150,8 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
     if not bundle.tools:
         say("no tool is accepted yet, so nothing is permitted: remit tools review")
         return
+    if service.runtime.brought is not None:
+        say(str(service.runtime.brought))
     for warning in service.runtime.running.warnings:
         say(f"warning: {warning.removeprefix('warning: ')}")
 

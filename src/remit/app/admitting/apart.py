@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from remit.api.services import Invalid
 from remit.app.admitting.request import AdmissionRequest
 from remit.app.admitting.results import CheckResult
-from remit.app.bundles import packed
+from remit.app.pickled import packed
 
 GRACE_S: Final = 60.0
 """How much longer than its terms say it may take: servers of an attack have to end."""

@@ -45,6 +45,9 @@ def up(  # noqa: PLR0913 - each is an option
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
     ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Take the workspace as it is; without it a restart runs what was in force.")
+    ] = False,
     accept_loss: Annotated[
         bool,
         typer.Option("--accept-loss", help="Go on where the ledger, its end, or keys are lost: tokens are void then."),
@@ -75,6 +78,8 @@ def up(  # noqa: PLR0913 - each is an option
             log_level=level,
             forward=forward_to(),
             accept_loss=accept_loss,
+            # What is taken as it changes is not left as it was.
+            apply=apply or watch,
         ),
         watch=watch,
     )

@@ -1,0 +1,79 @@
+"""What a service begins with: the workspace as it was in force, and the folder where that is not known.
+
+Law: a restart puts nothing in force that nobody applied. The first start of all takes the folder, and so does one that
+is told to (`remit up --apply`), one with another folder, and one that cannot read what was in force, which it tells.
+"""
+
+import logging
+from typing import Final
+
+from remit.adapters.workspace.folder import Folder
+from remit.api.services import Invalid
+from remit.app.bundles import Bundles
+from remit.app.failure import CommandFailure, Exit
+from remit.app.output import say
+from remit.app.pacing import Telling
+from remit.app.running import Beginning, prepare
+from remit.app.settings import BUNDLES, Settings, no_workspace
+from remit.control.resources import WorkspaceSource
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
+    """The workspace as it was in force, or else as it is now, compiled.
+
+    Raises `CommandFailure` with every problem, and leaves no new data folder then.
+    """
+    folder = Folder(settings.workspace)
+    new = not settings.data.exists()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bundles = Bundles(settings.data / BUNDLES)
+    try:
+        begun = _resumed(settings, folder, bundles) or _governing(settings, folder, bundles)
+    except CommandFailure:
+        if new:
+            bundles.discard()
+        raise
+    bundles.keep(begun.running.bundle)
+    return folder, bundles, begun
+
+
+def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning | None:
+    """What was in force; None where that is not known, does not validate any more, or is not wanted."""
+    resuming = bundles.resuming(folder.path)
+    found = None if settings.apply else resuming.found()
+    if found is None:
+        return None
+    try:
+        running = prepare(found.source, bundles, Telling(say))
+    except Invalid as error:
+        _LOG.warning("what was in force does not validate: the folder is taken", extra={"why": error.problems[0]})
+        return None
+    return Beginning(running, resuming, found.fingerprint, resumed=True)
+
+
+def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning:
+    fingerprint = folder.fingerprint()
+    try:
+        running = prepare(_source(folder, bundles, fingerprint), bundles, Telling(say))
+    except Invalid as error:
+        raise CommandFailure(
+            f"the workspace {settings.workspace} does not validate",
+            why="\n        ".join(error.problems),
+            next="correct it and start again (a new one: remit init DIR)",
+            exit=Exit.INVALID,
+        ) from error
+    if not running.source.resources and not running.source.policies:
+        raise no_workspace(settings.workspace)
+    return Beginning(running, bundles.resuming(folder.path), fingerprint, resumed=False)
+
+
+def _source(folder: Folder, bundles: Bundles, fingerprint: str | None) -> WorkspaceSource:
+    known = None if fingerprint is None else bundles.source(fingerprint)
+    if known is not None:
+        return known
+    source = folder.load()
+    if fingerprint is not None and not source.problems:
+        bundles.keep_source(fingerprint, source)
+    return source
