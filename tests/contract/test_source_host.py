@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from remit.adapters.sources import host
 from remit.adapters.sources.host import Home, HostSource, own_home
+from remit.discover.sighting import Kind
 from remit.ports.source import SourceBatch
 
 SECRET = "hush-9a8b7c6d"
@@ -37,6 +39,23 @@ def put(path: Path, content: str | bytes | dict[str, object]) -> Path:
         content = json.dumps(content)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def test_remits_own_relay_is_known_by_its_program(tmp_path: Path) -> None:
+    own = Path(sys.executable).with_name("remit")
+    linked = tmp_path / "bin" / "remit"
+    linked.parent.mkdir()
+    linked.symlink_to(own)
+    impostor = put(tmp_path / "evil" / "remit", "#!/bin/sh\n")
+    impostor.chmod(0o755)
+    args = ["mcp", "--token-file", str(tmp_path / "token")]
+    servers: dict[str, object] = {
+        name: {"command": str(command), "args": args}
+        for name, command in (("a", own), ("b", linked), ("c", impostor), ("d", tmp_path / "none" / "remit"))
+    }
+    put(tmp_path / "home/.claude.json", {"mcpServers": servers})
+    named = [str(one.subject) for one in look(world(tmp_path)).sightings if one.subject.kind is Kind.SERVER]
+    assert named == 2 * ["server/host:relay/http://127.0.0.1:7070/mcp@box"] + 2 * ["server/host:remit@box"]
 
 
 def test_homes_projects_and_the_machine_are_read(tmp_path: Path) -> None:

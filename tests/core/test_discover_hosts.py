@@ -220,6 +220,37 @@ def test_a_client_uses_its_servers_and_says_how() -> None:
     assert (agent.owner, agent.evidence) == ("alice", "/home/alice/.x.json:3")
 
 
+OWN = "/v/bin/remit"
+RELAY = ["mcp", "--token-file", "/t", "--server=files", "--in-the-open"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "variables", "named"),
+    [
+        (OWN, RELAY, {"REMIT_TOKEN_FILE": "/t"}, "relay/http://127.0.0.1:7070/mcp@box"),
+        (OWN, [*RELAY, "--url", "https://r.example/"], {}, "relay/https://r.example/mcp@box"),
+        (OWN, [*RELAY, "--url=http://localhost:7171"], {}, "relay/http://localhost:7171/mcp@box"),
+        ("/elsewhere/remit", RELAY, {}, "remit@box"),
+        (OWN, RELAY, {"PYTHONPATH": "/evil"}, "remit@box"),
+        (OWN, RELAY, {"REMIT_URL": "https://r.example"}, "remit@box"),
+        (OWN, [*RELAY, "--url", "not one"], {}, "remit@box"),
+        (OWN, [*RELAY, "--url"], {}, "remit@box"),
+        (OWN, [*RELAY, "--more"], {}, "remit@box"),
+        (OWN, ["demo"], {}, "remit@box"),
+    ],
+)
+def test_remits_own_relay_is_known_by_its_program_and_by_no_name(
+    command: str, words: list[str], variables: dict[str, str], named: str
+) -> None:
+    value: Json = {"mcpServers": {"remit": {"command": command, "args": [*words], "env": {**variables}}}}
+    found = configured(value, LAYOUT, OWN.__eq__)
+    [server, _] = from_configuration(CLAUDE, found, SEEN)
+    assert str(server.subject) == f"server/host:{named}"
+    # Who knows no such program believes none.
+    [other, _] = from_configuration(CLAUDE, of(value), SEEN)
+    assert str(other.subject) == "server/host:remit@box"
+
+
 def test_a_changed_configuration_is_drift_of_the_client() -> None:
     inventory, changes = Inventory(), list[InventoryChange]()
     for at, arguments, rules in (

@@ -191,6 +191,28 @@ def test_a_server_that_remit_runs_is_the_one_that_is_registered() -> None:
         assert status(entry_of(at, one), Aspect.SHADOW) == (ConditionStatus.TRUE, "NeverRegistered")
 
 
+@pytest.mark.parametrize(
+    ("address", "machine", "ours"),
+    [
+        ("http://127.0.0.1:7070/mcp", "box", True),
+        ("https://r.example/mcp", "laptop", True),
+        ("http://127.0.0.1:7070/mcp", "laptop", False),
+        ("http://127.0.0.1:7171/mcp", "box", False),
+        ("https://other.example/mcp", "box", False),
+    ],
+)
+def test_a_relay_to_this_service_is_governed_and_one_to_another_is_not_known(
+    address: str, machine: str, *, ours: bool
+) -> None:
+    doors = frozenset({"http://127.0.0.1:7070/mcp", "https://r.example/mcp"})
+    relay = Subject(Kind.SERVER, f"relay/{address}@{machine}", "host")
+    entry = entry_of(view(seen(relay, "host:box"), facts=ConditionFacts(NOW, doors=doors, machine="box")), relay)
+    shadow, governed = status(entry, Aspect.SHADOW), status(entry, Aspect.GOVERNED)
+    assert shadow == ((ConditionStatus.FALSE, "Relay") if ours else (ConditionStatus.UNKNOWN, "RelayElsewhere"))
+    told = (ConditionStatus.TRUE, "EnforcementPoint") if ours else (ConditionStatus.UNKNOWN, "NothingSeen")
+    assert governed == told
+
+
 def test_governed_is_what_was_seen_to_pass_and_nothing_else() -> None:
     found = (seen(BOT), seen(TELEMETRY))
     assert status(entry_of(view(*found), BOT), Aspect.GOVERNED) == (ConditionStatus.UNKNOWN, "NothingSeen")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -25,6 +26,32 @@ CONFIG = {"mcpServers": {"files": {"command": "npx", "args": ["fs", "/srv/data"]
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
     async with world(tmp_path_factory.mktemp("discover")) as made:
         yield made
+
+
+async def test_a_client_that_comes_by_the_relay_is_governed_and_one_that_only_says_so_is_shadow(
+    api: World, tmp_path: Path
+) -> None:
+    home = tmp_path / "bob"
+    home.mkdir()
+    args = ["mcp", "--token-file", "/home/bob/agent.token", "--url", api.url]
+    own = str(Path(sys.executable).with_name("remit"))
+    servers = {"remit": {"command": own, "args": args}, "evil": {"command": "/elsewhere/remit", "args": args}}
+    (home / ".claude.json").write_text(json.dumps({"mcpServers": servers}))
+    host = ("discover", "host", "--home", str(home), "--no-processes", "--send")
+    code, _, err = await remit(api, *host, token=api.admin)
+    assert code == 0, err
+    code, out, err = await remit(api, "inventory", "ls", "--kind", "server", "-o", "json", token=api.admin)
+    assert code == 0, err
+    said = {
+        one["name"]: {each["type"]: each["status"] for each in one["conditions"]}
+        for one in json.loads(out)["items"]
+        if "remit" in one["name"] or "relay" in one["name"]
+    }
+    machine = socket.gethostname()
+    assert said == {
+        f"server/host:relay/{api.url}/mcp@{machine}": {"Governed": "True", "Shadow": "False"},
+        f"server/host:remit@{machine}": {"Governed": "Unknown", "Shadow": "True"},
+    }
 
 
 async def test_what_is_found_is_in_the_inventory_and_in_what_is_exported(api: World, tmp_path: Path) -> None:

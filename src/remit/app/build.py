@@ -6,7 +6,7 @@ imported afterwards, in a thread, while the service already governs.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,7 +165,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
     hosts, origins = reached_as(settings, port, resource)
-    discoverer, incidents = _discoverer(settings, runtime, driver), _incidents(settings, driver, ledger)
+    discoverer, incidents = _discoverer(settings, runtime, driver, origins), _incidents(settings, driver, ledger)
     throttle = Throttle(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
@@ -211,10 +211,17 @@ def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driv
     return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.authorization.record))
 
 
-def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discoverer:
+def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, origins: Iterable[str]) -> Discoverer:
     drifts = Drifts(driver.authorization.record, driver.halts, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
-    return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
+    return Discoverer(
+        discovery,
+        lambda: runtime.bundle,
+        _CLOCK,
+        settings.ledger,
+        drifts,
+        frozenset(f"{origin}/mcp" for origin in origins),
+    )
 
 
 def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger) -> Handling:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -42,10 +43,19 @@ WINDOW_DAYS: Final = 7
 
 
 class Discoverer:
-    """Answers about the inventory. `bundle` gives the running one; `ledger` is where the enforcement points record."""
+    """Answers about the inventory. `bundle` gives the running one; `ledger` is where the enforcement points record.
+
+    `doors` are the addresses at which they answer.
+    """
 
     def __init__(
-        self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock, ledger: Path, drifts: Drifts
+        self,
+        discovery: Discovery,
+        bundle: Callable[[], Bundle],
+        clock: Clock,
+        ledger: Path,
+        drifts: Drifts,
+        doors: frozenset[str] = frozenset(),
     ) -> None:
         self.discovery = discovery
         self._drifts = drifts
@@ -56,6 +66,7 @@ class Discoverer:
         self._ledger: SightingSource | None = None
         self._watching = SourceWatcher(discovery, clock)
         self._ledger_path = ledger
+        self._doors = doors
         self._bundle = bundle
         self._clock = clock
         self._of: Bundle | None = None
@@ -148,7 +159,7 @@ class Discoverer:
             for agent in catalog.agents
         }
         people = frozenset(catalog.users) | (catalog.groups - {EVERYONE})
-        self._facts = ConditionFacts(now_ms, natures(catalog), within, people)
+        self._facts = ConditionFacts(now_ms, natures(catalog), within, people, self._doors, socket.gethostname())
         self._of = bundle
         self._watching.follow(catalog.sources)
         self.discovery.known = found

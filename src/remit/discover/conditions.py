@@ -3,7 +3,8 @@
 Laws
 * A condition is a function of the entry, of what was reconciled and of what is registered: nothing is remembered, so
   none can outlive its cause.
-* Nothing is called governed that was not seen to pass an enforcement point, and nothing is said of what was not seen.
+* Nothing is called governed that was not seen to pass an enforcement point, or leads to one alone, and nothing is said
+  of what was not seen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Final
 from remit.discover.entry import Aspect, Condition, ConditionStatus, InventoryEntry, InventoryLink
 from remit.discover.identity import run_by_remit
 from remit.discover.reconcile import PassageCounts
+from remit.discover.relays import leads_to, relay_to
 from remit.discover.sighting import WORKSPACE, Kind, Subject, Verb
 from remit.facts.catalog import Sink
 from remit.facts.durations import DAY_MS, HOUR_MS
@@ -43,12 +45,15 @@ class ConditionFacts:
 
     `natures` are what the catalog says of each registered tool (`server/tool`), `within` which of them each registered
     agent may call, as policy's scopes have it; `people` are the names of the users and groups that there are.
+    `doors` are the addresses of MCP at which this service answers, on `machine`.
     """
 
     now_ms: int
     natures: Mapping[str, Nature] = field(default_factory=dict[str, Nature])
     within: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     people: frozenset[str] = frozenset()
+    doors: frozenset[str] = frozenset()
+    machine: str = ""
 
 
 def conditions(
@@ -62,8 +67,8 @@ def _conditions(
     entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subject, PassageCounts]
 ) -> Iterator[Condition]:
     if entry.subject.kind in _GOVERNABLE:
-        yield _shadow(entry)
-        yield _governed(entry, calls)
+        yield _shadow(entry, facts)
+        yield _governed(entry, facts, calls)
     if entry.subject.kind is Kind.AGENT:
         yield _owned(entry, facts)
         yield _drifted(entry, facts)
@@ -71,9 +76,14 @@ def _conditions(
         yield _toxic(entry, facts)
 
 
-def _shadow(entry: InventoryEntry) -> Condition:
+def _shadow(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     if entry.registered:
         return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Registered", "it is registered")
+    if (relay := relay_to(entry.subject)) is not None:
+        if leads_to(facts.doors, facts.machine, relay):
+            return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Relay", "it is Remit's relay to this service")
+        what = f"it is Remit's relay to {relay[0]}, which has to say what passes there"
+        return Condition(Aspect.SHADOW, ConditionStatus.UNKNOWN, "RelayElsewhere", what)
     if run := [sight for sight in entry.seen if run_by_remit(sight.name)]:
         # Of this service it would be registered; of another one a process's name alone tells.
         told = max(run, key=lambda sight: sight.last_ms).evidence
@@ -89,7 +99,12 @@ def _shadow(entry: InventoryEntry) -> Condition:
     return Condition(Aspect.SHADOW, ConditionStatus.TRUE, "NeverRegistered", what)
 
 
-def _governed(entry: InventoryEntry, calls: Mapping[Subject, PassageCounts]) -> Condition:
+def _governed(entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subject, PassageCounts]) -> Condition:
+    relay = relay_to(entry.subject)
+    if relay is not None and leads_to(facts.doors, facts.machine, relay):
+        return Condition(
+            Aspect.GOVERNED, ConditionStatus.TRUE, "EnforcementPoint", "all that goes through it passes this service"
+        )
     passed, observed = entry.counts
     if observed:
         around = _listed(str(called) for called, counts in calls.items() if counts.observed)

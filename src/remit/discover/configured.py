@@ -10,6 +10,7 @@ from typing import Final
 
 from remit.discover import discretion
 from remit.discover.launch import Launch, launched
+from remit.discover.relays import Relays, nobody, relayed
 from remit.facts.canonical import Json
 
 ENTRIES_MAX: Final = 500
@@ -35,6 +36,7 @@ class Layout:
 class ConfiguredServer:
     """One server as a client's configuration declares it. Everything in it may be told.
 
+    `relay` is the address to which it relays where it is Remit's own relay.
     `approved` are tools that run unasked, `tools` those that are named at all; `enabled` is the client's word.
     """
 
@@ -47,6 +49,7 @@ class ConfiguredServer:
     approved: tuple[str, ...] = ()
     enabled: bool = True
     trusted: bool = False
+    relay: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,15 @@ class Configured:
     faults: tuple[ConfigurationFault, ...] = ()
 
 
-def configured(value: Json, layout: Layout) -> Configured:
-    """What `value` says by `layout`."""
+def configured(value: Json, layout: Layout, relays: Relays = nobody) -> Configured:
+    """What `value` says by `layout`; `relays` knows Remit's own program."""
     if not isinstance(value, Mapping):
         return Configured(faults=(ConfigurationFault("config/shape", "", "the file holds no object"),))
     entries: dict[tuple[str, str], ConfiguredServer] = {}
     faults: list[ConfigurationFault] = []
     for path in layout.servers:
         for servers in _at(value, path):
-            for found in _entries(servers, path[-1]):
+            for found in _entries(servers, path[-1], relays):
                 if isinstance(found, ConfigurationFault):
                     faults.append(found)
                 elif len(entries) >= ENTRIES_MAX:
@@ -108,18 +111,18 @@ def _at(value: Json, path: Path) -> Iterator[Json]:
             yield from _at(one, rest)
 
 
-def _entries(servers: Json, where: str) -> Iterator[ConfiguredServer | ConfigurationFault]:
+def _entries(servers: Json, where: str, relays: Relays) -> Iterator[ConfiguredServer | ConfigurationFault]:
     if not isinstance(servers, Mapping):
         yield ConfigurationFault("config/shape", where, "what should list servers is no object")
         return
     for name, spec in servers.items():
         shown = discretion.told(name)
-        found = _entry(shown, spec) if isinstance(spec, Mapping) else None
+        found = _entry(shown, spec, relays) if isinstance(spec, Mapping) else None
         why = "it declares neither a command nor an address"
         yield found or ConfigurationFault("config/shape", shown, why)
 
 
-def _entry(name: str, spec: Mapping[str, Json]) -> ConfiguredServer | None:
+def _entry(name: str, spec: Mapping[str, Json], relays: Relays) -> ConfiguredServer | None:
     """The server that `spec` declares, or None where it declares none."""
     if isinstance(transport := spec.get("transport"), Mapping):
         # Cline's newer form.
@@ -132,8 +135,10 @@ def _entry(name: str, spec: Mapping[str, Json]) -> ConfiguredServer | None:
         command, arguments = next(iter(command), None), command[1:]
     url = next((text for key in ("url", "serverUrl", "httpUrl") if isinstance(text := spec.get(key), str)), None)
     words = [word for word in arguments if isinstance(word, str)] if isinstance(arguments, list) else []
+    relay: str | None = None
     if isinstance(command, str) and command.strip():
         launch, transport = launched(command, words), "stdio"
+        relay = relayed(command, words, _variables(spec, environment), relays)
     elif url is not None:
         launch = Launch(discretion.address(url) or discretion.HIDDEN, everywhere=True)
         transport = "sse" if spec.get("type") == "sse" or url.rstrip("/").endswith("/sse") else "http"
@@ -144,8 +149,7 @@ def _entry(name: str, spec: Mapping[str, Json]) -> ConfiguredServer | None:
         return None
     bearer = spec.get("bearer_token_env_var")
     variables = [
-        *discretion.names_of(environment),
-        *discretion.names_of(spec.get("env_vars")),
+        *_variables(spec, environment),
         *launch.variables,
         *_texts(bearer),
     ]
@@ -163,7 +167,12 @@ def _entry(name: str, spec: Mapping[str, Json]) -> ConfiguredServer | None:
         tuple(dict.fromkeys(approved)),
         enabled=spec.get("disabled") is not True and spec.get("enabled") is not False,
         trusted=spec.get("trust") is True,
+        relay=relay,
     )
+
+
+def _variables(spec: Mapping[str, Json], environment: Json) -> tuple[str, ...]:
+    return (*discretion.names_of(environment), *discretion.names_of(spec.get("env_vars")))
 
 
 def _tools(spec: Mapping[str, Json], key: str) -> list[str]:

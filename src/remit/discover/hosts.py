@@ -17,6 +17,7 @@ from remit.discover.configured import Configured, ConfiguredServer
 from remit.discover.identity import OURS
 from remit.discover.launch import Launch
 from remit.discover.processes import RecognisedProcess
+from remit.discover.relays import RELAY
 from remit.discover.sighting import (
     EDGES_MAX,
     TEXT_CHARS_MAX,
@@ -91,6 +92,12 @@ def server_of(launch: Launch, machine: str) -> Subject:
     return subject(Kind.SERVER, f"{launch.server}@{machine}", SPACE)
 
 
+def _configured(entry: ConfiguredServer, machine: str) -> Subject:
+    if entry.relay is not None:
+        return subject(Kind.SERVER, f"{RELAY}{entry.relay}@{machine}", SPACE)
+    return server_of(entry.launch, machine)
+
+
 def _server_of(running: RecognisedProcess, launch: Launch, machine: str) -> Subject:
     if running.of_remit:
         # What the same package is elsewhere, nobody governs for that.
@@ -114,7 +121,7 @@ def from_configuration(
     edges: list[Edge] = [Edge(Verb.USES, subject(Kind.MODEL, model)) for model in found.models]
     said: dict[str, list[str]] = {}
     for entry in found.entries:
-        server = server_of(entry.launch, seen.machine)
+        server = _configured(entry, seen.machine)
         tools = [Edge(Verb.USES, subject(Kind.TOOL, f"{server.name}/{tool}", server.space)) for tool in entry.tools]
         if entry.enabled:
             edges += [Edge(Verb.USES, server), *tools]

@@ -7,6 +7,8 @@ projects that the clients' own files list.
 import asyncio
 import os
 import pwd
+import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +103,7 @@ class HostSource:
         except lenient.Unparsed as error:
             where = f"{path}:{error.line}" if error.line else str(path)
             return SourceBatch(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
-        says = configured(value, file.layout)
+        says = configured(value, file.layout, is_relay)
         heads = [keys[0] for keys in file.layout.servers]
         lines = lenient.lines_of(text, heads, (entry.name for entry in says.entries))
         seen = Provenance(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
@@ -127,6 +129,13 @@ class HostSource:
         processes = [process for process in each if process is not None]
         seen = Provenance(self._machine, "", "processes", self._now_ms(), self.name)
         return SourceBatch(tuple(from_processes(recognised(processes), seen)), tuple(troubles))
+
+
+def is_relay(command: str) -> bool:
+    """Whether `command` is the program `remit` of this very installation, whatever it is called there."""
+    found = shutil.which(command)
+    own = Path(sys.executable).with_name("remit")
+    return found is not None and own.is_file() and Path(found).resolve() == own.resolve()
 
 
 def _files(root: PathRoot) -> Iterator[tuple[ClientProgram, File]]:
