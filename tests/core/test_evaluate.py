@@ -13,7 +13,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import PolicySource
 from remit.policy.context import Facts
 from remit.policy.evaluate import judge, question_of
-from remit.policy.form import form_of
+from remit.policy.form import form_of, kept_json
 from remit.policy.once import Once
 from remit.policy.parse import split
 from remit.policy.schema import FLOW
@@ -238,3 +238,11 @@ def test_adding_a_forbid_never_makes_a_verdict_milder(
     assert rank(after.verdict) >= rank(before.verdict)
     if isinstance(before.verdict, Escalate):
         assert not isinstance(after.verdict, Permit)
+
+
+def test_a_policy_of_many_slices_is_read_once_for_all_of_them() -> None:
+    kept_json.cache_clear()
+    made = bundle("".join(f'@id("p{number}") permit (principal, action, resource);\n' for number in range(7)))
+    for name in ("shop___refund", "shop___look", "web___fetch"):
+        assert not isinstance(generated_of(made.slice(name, ()).policies.values()), str)
+    assert (kept_json.cache_info().misses, kept_json.cache_info().hits) == (7, 14)

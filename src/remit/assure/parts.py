@@ -3,23 +3,21 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Final, cast
 
 import cedarpy
 
 from remit.facts.canonical import Json
-from remit.policy.form import json_of
+from remit.policy.form import kept_json
 from remit.policy.parse import Statement
 
 _BRACKETED: Final = re.compile(r"(?<!\w)\((context(?:\.\w+)*|[\w:]+::\"[^\"]*\")\)")
 _ALWAYS: Final[Mapping[str, Json]] = {"op": "All"}
 
 
-@lru_cache(maxsize=4_096)
 def form(statement: Statement) -> Mapping[str, Json]:
     """`statement`, which is a policy, in Cedar's JSON form: nobody's to change."""
-    return json_of(statement)
+    return kept_json(statement)
 
 
 def atoms(policy: Mapping[str, Json]) -> tuple[Json, ...]:

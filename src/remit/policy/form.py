@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 import cedarpy
@@ -120,6 +121,12 @@ def json_of(statement: Statement) -> Mapping[str, Json]:
     except ValueError as error:
         raise UnreadablePolicy(str(error)) from None
     return _mapping(policy)
+
+
+@lru_cache(maxsize=2_048)
+def kept_json(statement: Statement) -> Mapping[str, Json]:
+    """`statement`, which is a policy, in Cedar's JSON form: nobody's to change. A policy is in many slices."""
+    return json_of(statement)
 
 
 def _form(policy: Mapping[str, Json]) -> ParsedPolicy:

@@ -12,7 +12,7 @@ from remit.policy import cedar
 from remit.policy.compiled.function import Judge, function_of
 from remit.policy.context import ATTRIBUTES
 from remit.policy.convert import Path
-from remit.policy.form import ParsedPolicy, PolicyEffect, json_of
+from remit.policy.form import ParsedPolicy, PolicyEffect, kept_json
 from remit.policy.once import Once
 from remit.policy.parse import Statement
 from remit.policy.schema import FLOW
@@ -160,7 +160,7 @@ def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:
 def generated_of(policies: Iterable[Policy]) -> Judge | str:
     """The function of `policies`, or why there is none."""
     try:
-        forms = [json_of(policy.statement) for policy in policies]
+        forms = [kept_json(policy.statement) for policy in policies]
     except RecursionError:
         # What was read when its bundle was compiled may not be where more calls are under way.
         return "its conditions are nested too deeply to be read here"
