@@ -25,6 +25,7 @@ from remit.assure.attack.results import (
 )
 from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Technique
 from remit.assure.cases import cases
+from remit.assure.chains.cut import mended as mended_by
 from remit.assure.trying import failures
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -112,8 +113,8 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
         came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in (AttackKind.RESULT, AttackKind.LEAK)
     ]
     loop = came(of_kind(bare, AttackKind.LOOP), "permit", "policy", stopped=False)
-    did = [Did(one, (), "") for one in chores(bare)]
-    mended = mend(bare, [*open_ones, loop], did, "ann")
+    work = chores(bare)
+    mended = mend(bare, [*open_ones, loop], work, "ann")
     assert [one.ends for one in mended.fixes] == [(one.attempt.ident,) for one in open_ones]
     assert mended.left == (loop.attempt.ident,)
     for one, label in zip(mended.fixes, ("untrusted", "confidential"), strict=True):
@@ -121,6 +122,15 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
         assert mended.of(one.ends[0]) is one
     # The work that reads strangers' mail and then sends is what the first policy is about: people are asked.
     assert [(one.cost.denied, one.cost.asked) for one in mended.fixes] == [(0, 1), (0, 0)]
+    assert {one.cost.of for one in mended.fixes} == {len(work)}
+    # Work without the tool that is forbidden comes out as before: each piece played over says so.
+    for one in mended.fixes:
+        made = mended_by(bare, [one.policy])[0]
+        assert made is not None
+        was, now = ([rehearsed(each, job.calls, "ann", job.words) for job in work] for each in (bare, made))
+        newly = [told for before, told in zip(was, now, strict=True) if told != before]
+        assert sum("escalate" in told for told in newly) == one.cost.asked
+        assert len(newly) == one.cost.asked + one.cost.denied
     assert [one.policy.route for one in mended.fixes] == ["owner", None]
     assert ['@gate("owner")' in one.policy.text for one in mended.fixes] == [True, False]
     for one, verdict in zip(open_ones, ("escalate", "deny"), strict=True):
@@ -140,7 +150,7 @@ def test_the_people_who_are_asked_are_those_that_policies_ask_most(tmp_path: Pat
     )
     asking = bundle_of(workspace)
     through = came(of_kind(asking, AttackKind.RESULT), "permit", "policy", stopped=False)
-    [fix] = mend(asking, [through], [Did(one, (), "") for one in chores(asking)], "ann").fixes
+    [fix] = mend(asking, [through], chores(asking), "ann").fixes
     assert fix.policy.route == "owner"
 
 

@@ -15,6 +15,7 @@ from remit.app.failure import CommandFailure
 from remit.app.reliving import against_history, against_sessions, summary
 from remit.app.replaying import cast_of
 from remit.app.settings import LEDGER
+from remit.assure.attack.chores import chores
 from remit.assure.attack.mending import Mended, mend
 from remit.assure.changes import VerdictChanges
 from remit.policy.bundle import Bundle
@@ -57,7 +58,7 @@ class AttackFigures:
 
 def write(workspace: Path, attacked: Attacked, wanted: AttackFiles) -> AttackFigures:
     """Write what is wanted. Raises `CommandFailure`."""
-    mended = mend(attacked.bundle, attacked.came, attacked.did, attacked.user)
+    mended = mend(attacked.bundle, attacked.came, chores(attacked.bundle), attacked.user)
     replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted.quick), wanted)

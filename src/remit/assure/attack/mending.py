@@ -5,6 +5,8 @@ Laws
   read, or a tool pinned, is no policy's to say.
 * A policy is proposed after it was tried: with it, the attempt played over by the evaluator alone is denied, or people
   are asked, where a denial would end harmless work, too.
+* Its cost is counted on all harmless work that there is, not on what an attack had time for: it forbids one tool, so
+  that only work with that tool may come out otherwise.
 """
 
 from collections import Counter
@@ -12,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Bearer, Calls, Gathers, Reads, Step
-from remit.assure.attack.results import AttemptResult, Did
+from remit.assure.attack.results import AttemptResult
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
 from remit.assure.chains.goals import FINAL, OUTSIDE
 from remit.assure.world import Chain, ProposedAction, World, other
@@ -68,14 +71,15 @@ class Mended:
         return next((one for one in self.fixes if ident in one.ends), None)
 
 
-def mend(bundle: Bundle, came: Iterable[AttemptResult], did: Sequence[Did], user: str | None) -> Mended:
-    """Policies for those of `came` that succeeded, each tried: the narrowest that costs `did` least.
+def mend(bundle: Bundle, came: Iterable[AttemptResult], work: Sequence[Chore], user: str | None) -> Mended:
+    """Policies for those of `came` that succeeded, each tried: the narrowest that costs `work` least.
 
     One that has people asked is proposed only where every denial would cost more.
     """
     policies: list[Forbid] = []
     ends: list[list[str]] = []
     alone: list[Bundle] = []
+    costs: list[Cost] = []
     left: list[str] = []
     for one in came:
         attempt = one.attempt
@@ -93,27 +97,28 @@ def mend(bundle: Bundle, came: Iterable[AttemptResult], did: Sequence[Did], user
         if not tried:
             left.append(attempt.ident)
             continue
-        costs = [cost(bundle, made, did, user) for _, made in tried]
-        option, made = tried[min(range(len(tried)), key=lambda at: (costs[at].denied, costs[at].asked))]
+        taken = [cost(bundle, made, work, _ending(attempt), user) for _, made in tried]
+        best = min(range(len(tried)), key=lambda at: (taken[at].denied, taken[at].asked))
+        option, made = tried[best]
+        costs.append(taken[best])
         policies.append(_renamed(option, policies))
         ends.append([attempt.ident])
         alone.append(made)
     whole = mended(bundle, policies)[0] or bundle
-    fixes = [
-        Fix(policy, tuple(idents), cost(bundle, made, did, user))
-        for policy, idents, made in zip(policies, ends, alone, strict=True)
-    ]
+    fixes = [Fix(policy, tuple(idents), paid) for policy, idents, paid in zip(policies, ends, costs, strict=True)]
     return Mended(tuple(fixes), whole, tuple(left))
 
 
-def cost(before: Bundle, after: Bundle, did: Sequence[Did], user: str | None) -> Cost:
-    """What `after` newly denies and asks of the work that was done."""
+def cost(before: Bundle, after: Bundle, work: Sequence[Chore], tool: tuple[str, str], user: str | None) -> Cost:
+    """What of `work` is newly denied and asked about by `after`, which forbids more of `tool` and of nothing else."""
     denied = asked = 0
-    for one in did:
-        was, now = (rehearsed(bundle, one.chore.calls, user, one.chore.words) for bundle in (before, after))
+    for one in work:
+        if all((call.server, call.tool) != tool for call in one.calls):
+            continue
+        was, now = (rehearsed(bundle, one.calls, user, one.words) for bundle in (before, after))
         denied += "deny" in now and "deny" not in was
         asked += "escalate" in now and "escalate" not in was
-    return Cost(denied, asked, len(did))
+    return Cost(denied, asked, len(work))
 
 
 def case(attempt: Attempt, expect: str = "deny") -> Mapping[str, Json] | None:
@@ -184,6 +189,12 @@ def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
     for route in (None, *_route(bundle)):
         for labelled in (True, False):
             yield forbidding(bundle, goal, doing, agents, labelled=labelled, route=route)
+
+
+def _ending(attempt: Attempt) -> tuple[str, str]:
+    """The tool of the call that a policy has to stop."""
+    own = _own_steps(attempt)
+    return ("", "") if own is None else (own[1].server, own[1].tool)
 
 
 def _route(bundle: Bundle) -> Sequence[str]:
