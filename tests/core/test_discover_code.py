@@ -414,12 +414,21 @@ def test_code_of_every_kind_is_read_for_calls() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a =\n", 1), ("x\0y", 0), ("(" * 5_000, 1), ("a" + "[0]" * 50_000, 0), ("a" + "+1" * 200_000, 0)],
+    [("a =\n", 1), ("x\0y", 0), ("(" * 5_000, 1), ("a" + "+1" * 200_000, 0)],
 )
 def test_what_is_no_python_is_refused(text: str, line: int) -> None:
     with pytest.raises(python_code.NoPython) as refused:
         python_code.read(text, "x")
     assert refused.value.line == line
+
+
+def test_what_is_as_deep_as_some_pythons_parse_is_read_or_refused() -> None:
+    text = 'a = Agent(name="ann")\nb = a' + "[0]" * 50_000
+    try:
+        found, line = python_code.read(text, "x").bound["a"], None
+    except python_code.NoPython as refused:
+        found, line = None, refused.line
+    assert (found, line) in [(python_code.read('a = Agent(name="ann")', "x").bound["a"], None), (None, 0)]
 
 
 def test_typescript_is_read_alike() -> None:
