@@ -151,7 +151,8 @@ class Guarded:
             with opener.open(url, timeout=20) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            with error:
+                return error.code, error.read().decode()
 
     def answer_of(self, url: str) -> str:
         """Where the authorization server sends the browser, which does not go there yet."""
@@ -163,7 +164,8 @@ class Guarded:
         try:
             urllib.request.build_opener(Stop).open(url, timeout=20)
         except urllib.error.HTTPError as error:
-            return error.headers["Location"]
+            with error:
+                return error.headers["Location"]
         raise AssertionError("the browser was not sent on")
 
     async def call(self, text: str) -> tuple[bool, str]:

@@ -160,3 +160,17 @@ def test_limits_come_from_flags_else_from_the_environment(monkeypatch: pytest.Mo
     assert (limits_of([]).streams_max, limits_of([]).call_s) == (7, 1.5)
     assert limits_of(["streams_max=8"]).streams_max == 8
     assert limits_of(["streams_max=8"]).call_s == DEFAULT.call_s
+
+
+def test_who_leaves_in_the_midst_of_a_request_is_no_error_of_the_service(counting: Counting, token: str) -> None:
+    service = counting.service
+    head = (
+        f"POST /api/v1/halts HTTP/1.1\r\nhost: 127.0.0.1:{service.port}\r\nauthorization: Bearer {service.admin}\r\n"
+        "content-type: application/json\r\ncontent-length: 400\r\n\r\n{"
+    )
+    with socket.create_connection(("127.0.0.1", service.port)) as leaving:
+        leaving.sendall(head.encode())
+        time.sleep(0.2)
+    assert serves(counting, token, "after-who-left")
+    time.sleep(0.5)  # a thread of its own writes the log
+    assert "a request failed on an error of ours" not in service.log

@@ -99,7 +99,8 @@ def test_an_agent_never_sees_a_secret(world: Guarded) -> None:
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request, timeout=20)
-        text += refused.value.read().decode() + str(refused.value.headers)
+        with refused.value as answer:
+            text += answer.read().decode() + str(answer.headers)
     finally:
         world.notes()
     assert [one[:12] for one in canaries(world) if one in text] == []

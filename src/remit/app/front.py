@@ -12,6 +12,8 @@ import asyncio
 import logging
 from typing import Final
 
+from starlette.requests import ClientDisconnect
+
 from remit.app.root import App, Message, Receive, Scope, Send, answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
 from remit.pep.fault import fault
@@ -61,6 +63,8 @@ class Front:
         except asyncio.CancelledError:
             if not status:
                 await answer(told, 503, {**_DRAINED})
+        except ClientDisconnect:
+            _LOG.info("a client went away before all of its request was there", extra=_of(account))
         except Exception as error:  # noqa: BLE001 - the last place where it can be answered
             _LOG.error("a request failed on an error of ours", extra={**fault(error), **_of(account)})
             if not status:

@@ -1,6 +1,7 @@
 """`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
 
 import shlex
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -135,10 +136,14 @@ def cut_off(cut: Sequence[str], *, drill: bool) -> str:
 
 def _lacks(folder: Path) -> str:
     """Why no service can be left a halt in `folder`; nothing where one can."""
+    lacks = "there is no such folder"
     try:
-        if (folder / LEDGER).is_file():
-            return ""
-        return "no ledger is in it" if folder.is_dir() else "there is no such folder"
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            return lacks
+        lacks = "no ledger is in it"
+        return "" if stat.S_ISREG((folder / LEDGER).stat().st_mode) else lacks
+    except FileNotFoundError:
+        return lacks
     except OSError as error:
         return str(error)
 
