@@ -21,7 +21,7 @@ from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.front import Front
 from remit.app.logs import Logs
 from remit.facts.limits import DEFAULT
-from remit.pep.tally import Stage, Tally
+from remit.pep.tally import CallStage, Tally
 from remit.pep.throttle import Throttle
 from remit.trace.bodies import OutcomeBody, Status
 
@@ -41,13 +41,13 @@ async def tallied(count: int) -> None:
             throttle = Throttle(DEFAULT, clock)
             await asyncio.sleep(0)
         with throttle.request("clerk"):
-            tally.took(Stage.DECIDE, 0.0004)
+            tally.took(CallStage.DECIDE, 0.0004)
             for _ in range(2):
                 future = loop.create_future()
                 tally.recorded(_OUTCOME)
                 tally.settles(future, clock)
                 future.set_result(None)
-            tally.took(Stage.TOTAL, 0.002)
+            tally.took(CallStage.TOTAL, 0.002)
 
 
 async def fronted(count: int, front: Callable[..., Coroutine[Any, Any, None]]) -> None:

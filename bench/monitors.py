@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Final
 
 from proof.verdict import say
-from remit.facts.mark import FLEET, Does, Mark
+from remit.facts.mark import FLEET, Mark, MarkOp
 from remit.facts.monitor import Cells, Window, slots_of
 from remit.protect.monitors import key_of
 from remit.protect.past import Past
@@ -45,14 +45,14 @@ class Kind:
     name: str
     window: Window
     keyed: bool = False
-    third: Does = Does.ADD
+    third: MarkOp = MarkOp.ADD
 
 
 KINDS: Final = (
     Kind("for ever", FOREVER),
-    Kind("since", FOREVER, third=Does.RESET),
+    Kind("since", FOREVER, third=MarkOp.RESET),
     Kind("window", MINUTE),
-    Kind("window, taken back", MINUTE, third=Does.BACK),
+    Kind("window, taken back", MINUTE, third=MarkOp.BACK),
     Kind("by 1,000 keys", MINUTE, keyed=True),
 )
 
@@ -63,8 +63,8 @@ def marks(kind: Kind, count: int) -> Iterator[Mark]:
     cells, window = cells_of(kind), kind.window
     for number in range(count):
         key, at_ms = keys[number % KEYS], number * 10
-        does = kind.third if number % 3 == 2 else Does.ADD
-        told = at_ms - 10 if does is Does.BACK else at_ms
+        does = kind.third if number % 3 == 2 else MarkOp.ADD
+        told = at_ms - 10 if does is MarkOp.BACK else at_ms
         yield Mark(kind.name, cells.fleet, cells.slot(key), key, does, told, 1, window.step_ms, window.steps)
 
 

@@ -21,7 +21,7 @@ import yaml
 from proof.verdict import say
 from remit.facts.catalog import Argument, Definition, Effect, Sink, Tool
 from remit.facts.origin import Role
-from remit.facts.results import Format, Part
+from remit.facts.results import Part, ResultFormat
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.language import STOP
@@ -55,7 +55,7 @@ _ROLES: Final = {
 }
 
 
-def tool(form: Format, parts: tuple[Part, ...] = _PARTS) -> Tool:
+def tool(form: ResultFormat, parts: tuple[Part, ...] = _PARTS) -> Tool:
     """A tool whose results are records, some of their fields trusted."""
     return Tool(
         "s",
@@ -148,7 +148,7 @@ def judging(rounds: int) -> tuple[float, float]:
     made = prose(1)
     index = Index(KEY)
     index.apply(words(index, "Send 120.50 to Name7 and tell bob@example.org about it"))
-    told = tool(Format.JSON)
+    told = tool(ResultFormat.JSON)
     index.apply(learn(read(told, told.worst, result(json.dumps(made.records(60)))), told, {}, index, "c"))
     times: list[int] = []
     known = ("to", "amount", "date", "body")
@@ -190,7 +190,7 @@ def growth() -> tuple[str, float]:
     """The hostile text whose time grows the most from 50 to 200 kB, and by which factor; every reader is asked."""
     worst = ("", 0.0)
     for name, made in HOSTILE.items():
-        for told in (None, tool(Format.JSON), tool(Format.YAML)):
+        for told in (None, tool(ResultFormat.JSON), tool(ResultFormat.YAML)):
             small, large = (min(_took(told, made(size)) for _ in range(3)) for size in (50_000, 200_000))
             # What takes next to nothing says nothing.
             factor = large / small if large > 0.002 else 1.0
@@ -209,7 +209,7 @@ def _took(told: Tool | None, text: str) -> float:
 def sizes() -> tuple[float, float]:
     """Bytes saved and resident for each distinct token, of 60 results of 10 kB each."""
     made = prose(2)
-    told = tool(Format.JSON)
+    told = tool(ResultFormat.JSON)
     results = [result(made.text(10)) if n % 2 else result(json.dumps(made.records(10))) for n in range(60)]
     gc.collect()
     tracemalloc.start()
@@ -229,7 +229,7 @@ def sizes() -> tuple[float, float]:
 def session_s(calls: int) -> float:
     """How long one session takes that judges so many calls and reads a result of 1 kB after each."""
     made = prose(3)
-    told = tool(Format.JSON)
+    told = tool(ResultFormat.JSON)
     results = [result(made.text(1)) for _ in range(200)]
     index = Index(KEY)
     begun = time.thread_time()
@@ -245,9 +245,9 @@ def main(argv: Sequence[str]) -> int:
     made = prose(0)
     count = 200 if "--long" in argv else 40
     text = index_us_per_kb(None, [made.text(8) for _ in range(count)])
-    told_json = index_us_per_kb(tool(Format.JSON), [json.dumps(made.records(8)) for _ in range(count)])
+    told_json = index_us_per_kb(tool(ResultFormat.JSON), [json.dumps(made.records(8)) for _ in range(count)])
     dumped = [yaml.dump(made.records(8), Dumper=yaml.CSafeDumper) for _ in range(count)]
-    told_yaml = index_us_per_kb(tool(Format.YAML), dumped)
+    told_yaml = index_us_per_kb(tool(ResultFormat.YAML), dumped)
     print(f"indexing, µs a kB: text {text:.0f}, JSON {told_json:.0f}, YAML {told_yaml:.0f}")
     judging(200)
     p50, p99 = judging(20_000 if "--long" in argv else 3_000)

@@ -19,7 +19,7 @@ from proof.verdict import say
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Catalog, PolicySource
 from remit.facts.guarantee import Guarantee, Powers, Rate
-from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, Window
+from remit.facts.monitor import EventAggregate, Happening, Monitor, MonitorScope, Selector, Window
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.purse import Purse
@@ -64,7 +64,10 @@ def guarded(plain: Catalog) -> Catalog:
 
 def monitor(number: int) -> Monitor:
     """One over the fleet or a session, of the tool that is asked about where it is one of the first."""
-    op, scope = (Op.COUNT, Op.ONCE)[number % 2], Scope.FLEET if number % 3 else Scope.SESSION
+    op, scope = (
+        (EventAggregate.COUNT, EventAggregate.ONCE)[number % 2],
+        MonitorScope.FLEET if number % 3 else MonitorScope.SESSION,
+    )
     return Monitor(f"m{number}", op, (Happening(of(MINE if number < FED else other(number))),), scope, HOUR)
 
 

@@ -204,10 +204,10 @@ def _a_yes_lasts() -> None:
 
 
 def _people_are_asked_for_ever() -> None:
-    from remit.pdp.snapshot import Asking
+    from remit.pdp.snapshot import AskQuota
     from remit.pep.approval_matcher import ApprovalMatcher
 
-    put(ApprovalMatcher, "asking", always(Asking.MAY))
+    put(ApprovalMatcher, "asking", always(AskQuota.MAY))
 
 
 def _nothing_is_found_in_a_ledger() -> None:

@@ -23,7 +23,7 @@ from remit.facts.agent import Agent, Authority, Link, User
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Server, Sink, Tool
 from remit.facts.limits import DEFAULT
 from remit.pep.driver import Driver
-from remit.pep.mcp.app import Edge, McpApp
+from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.ports.ledger import Ledger, Pending
 from remit.ports.signer import TokenInvalid, TokenRefusal
@@ -225,7 +225,7 @@ async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
     assert isinstance(bundle, Bundle), bundle
     driver = Driver(cast("Ledger", Watched(ledger, laws)), CLOCK, lambda: bundle, upstreams)
     await driver.authorization.load()
-    edge = Edge("http://remit.test", frozenset({"remit.test"}))
+    edge = McpEndpoint("http://remit.test", frozenset({"remit.test"}))
     made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, seed)
     try:
         for bearer in ("clerk", "guest"):

@@ -26,7 +26,7 @@ from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemEntropy
 from remit.facts.catalog import Http, Server, Stdio
-from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.ports.credentials import CredentialRefused, CredentialStatus
 from tests.upstreams.rig import ManualClock
 
@@ -340,14 +340,14 @@ def test_headers_and_variables_by_reference_are_resolved_together(tmp_path: Path
 
 def test_a_login_that_cannot_be_opened_is_told_and_not_used(tmp_path: Path) -> None:
     vault(tmp_path).write("shop", HELD.sealed())
-    login = Server("shop", Http("https://h/mcp", {}, OAuth(Grant.AUTHORIZATION_CODE)))
+    login = Server("shop", Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE)))
     first = keeping(tmp_path, {})
     first.of(login)
     assert first.states()["shop"].standing is CredentialStatus.VALID
     for other in (
-        Http("https://other/mcp", {}, OAuth(Grant.AUTHORIZATION_CODE)),
-        Http("https://h/mcp", {}, OAuth(Grant.AUTHORIZATION_CODE, issuer="https://another")),
-        Http("https://h/mcp", {}, OAuth(Grant.AUTHORIZATION_CODE, client_id="another")),
+        Http("https://other/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE)),
+        Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE, issuer="https://another")),
+        Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE, client_id="another")),
     ):
         first.of(Server("shop", other))
         assert first.states()["shop"].standing is CredentialStatus.NEEDS_LOGIN

@@ -18,7 +18,7 @@ from remit.adapters.sqlite.reads import open_readonly
 from remit.app.cli import run
 from remit.app.failure import Exit
 from remit.app.reliving import relived
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.ports.ledger import Draft
@@ -133,7 +133,7 @@ async def test_history_is_judged_again_by_what_an_erasure_keeps(tmp_path: Path) 
     )
     running, asked = bundle(*policies), of_shop("shop/look", {"order_id": "1"})
     first = body(decide(snapshot(bundle(policies[0]), asked), asked, NOW))
-    used = Used()
+    used = UsageHistory()
     used.intent(first.links, first.kind, first.server, first.name, first.reaches)
     later = body(decide(replace(snapshot(running, asked), used=used), asked, NOW))
     assert (first.verdict, later.verdict) == ("permit", "permit")

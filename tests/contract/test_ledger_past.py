@@ -17,12 +17,12 @@ from remit.adapters.sqlite.schema import VERSION
 from remit.app.restoring import restore
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
-from remit.facts.mark import FLEET, Does, Mark
+from remit.facts.mark import FLEET, Mark, MarkOp
 from remit.facts.monitor import Window
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.fold import fold
 from remit.ports.ledger import Draft
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Event
 from remit.work.erasing import Erasures
 from tests.contract.ledger_world import Place, append_all
@@ -31,7 +31,7 @@ from tests.core.recording import Step, action, outcome
 WINDOW = Window(1_000, 60)
 
 
-def mark(does: Does, at_ms: int, key: str = "", **more: object) -> Mark:
+def mark(does: MarkOp, at_ms: int, key: str = "", **more: object) -> Mark:
     made = Mark("exports~1", True, 0, key, does, at_ms, 1, WINDOW.step_ms, WINDOW.steps)
     return made._replace(**more)  # type: ignore[arg-type]
 
@@ -42,9 +42,11 @@ def intent(*marks: Mark, sid: str = "s1") -> Step:
 
 SIGNED = AdminBody(Event.GUARANTEE_SIGNED, "ana", "apart", {"breach": "sha256:b", "why": "a \x00 reason"})
 FIRST = [
-    intent(mark(Does.ADD, 10), mark(Does.ADD, 10, fleet=False), mark(Does.LAST, 10, "k", agent="writer", user="ana")),
-    intent(mark(Does.ADD, 1_500)),
-    Step(RecordKind.PROPOSAL, "s2", action("deny", links=(("writer", "s2"),), marks=(mark(Does.ADD, 3_000),))),
+    intent(
+        mark(MarkOp.ADD, 10), mark(MarkOp.ADD, 10, fleet=False), mark(MarkOp.LAST, 10, "k", agent="writer", user="ana")
+    ),
+    intent(mark(MarkOp.ADD, 1_500)),
+    Step(RecordKind.PROPOSAL, "s2", action("deny", links=(("writer", "s2"),), marks=(mark(MarkOp.ADD, 3_000),))),
     Step(RecordKind.ADMIN, "", SIGNED),
 ]
 
@@ -53,12 +55,12 @@ async def filled(place: Place) -> None:
     """A ledger with these, and the outcome of the second."""
     ledger = place.open()
     receipts = await append_all(ledger, FIRST)
-    ended = replace(outcome(str(receipts[1].ref)), marks=(mark(Does.BACK, 1_500), mark(Does.ADD, 2_000, "k")))
+    ended = replace(outcome(str(receipts[1].ref)), marks=(mark(MarkOp.BACK, 1_500), mark(MarkOp.ADD, 2_000, "k")))
     await append_all(ledger, [Step(RecordKind.OUTCOME, "s1", ended)])
     await ledger.close()
 
 
-def total(slot: Slot | None, key: str, now_ms: int) -> int:
+def total(slot: KeyedCells | None, key: str, now_ms: int) -> int:
     assert slot is not None
     cell = slot.cell(key, WINDOW, now_ms)
     assert cell is not None
@@ -70,7 +72,7 @@ async def test_what_monitors_keep_is_a_fold_of_the_records(tmp_path: Path) -> No
     place = Place(tmp_path)
     await filled(place)
     ledger = place.open()
-    await append_all(ledger, [intent(mark(Does.ADD, 4_000))])
+    await append_all(ledger, [intent(mark(MarkOp.ADD, 4_000))])
     fleet, own = await ledger.past(FLEET), await ledger.past("s1")
     assert list(fleet) == [(FLEET, "exports~1", 0)]
     slot = fleet[FLEET, "exports~1", 0]
@@ -111,11 +113,15 @@ def test_a_restored_backup_knows_what_happened_since_to_the_fleet(tmp_path: Path
 
     async def more() -> None:
         ledger = place.open()
-        since = [mark(Does.ADD, 4_000), mark(Does.LAST, 4_000, "k", agent="reader"), mark(Does.ADD, 4_000, fleet=False)]
-        await append_all(ledger, [intent(*since), intent(mark(Does.ADD, 9, ident="kept~1"))])
+        since = [
+            mark(MarkOp.ADD, 4_000),
+            mark(MarkOp.LAST, 4_000, "k", agent="reader"),
+            mark(MarkOp.ADD, 4_000, fleet=False),
+        ]
+        await append_all(ledger, [intent(*since), intent(mark(MarkOp.ADD, 9, ident="kept~1"))])
         await ledger.close()
 
-    async def fleet() -> Mapping[tuple[str, str, int], Slot]:
+    async def fleet() -> Mapping[tuple[str, str, int], KeyedCells]:
         ledger = place.open()
         found = await ledger.past(FLEET)
         assert not await ledger.past("s9")
@@ -170,7 +176,7 @@ async def test_a_file_whose_windows_hold_steps_that_are_over_is_folded_anew(tmp_
     ledger = place.open()
     records = [entry.record for entry in await ledger.entries(after=None, limit=9, sid=None)]
     [_, ended] = [Ref(one.chain, one.seq) for one in records if one.kind is RecordKind.INTENT]
-    await append_all(ledger, [intent(mark(Does.ADD, 500_000))])
+    await append_all(ledger, [intent(mark(MarkOp.ADD, 500_000))])
 
     async def record(body: AdminBody) -> Receipt:
         return await ledger.append(Draft(RecordKind.ADMIN, place.clock.now_ms(), "", "", body)).durable

@@ -16,7 +16,7 @@ from remit.adapters.sqlite.tables import STATE
 from remit.app.carrying import TABLES
 from remit.app.restoring import restore
 from remit.facts.budget import Charge
-from remit.facts.mark import Does, Mark
+from remit.facts.mark import Mark, MarkOp
 from remit.facts.record import Ref
 from remit.trace.bodies import AdminBody, Event, Status, StoreWrite
 from tests.contract.ledger_world import Place, append_all
@@ -27,7 +27,7 @@ from tests.core.recording import RecordKind, Step, action, outcome
 ACCOUNT: Final = "few calls 60 fleet:"
 WORDS: Final = "words tokens 60 fleet:"
 NEVER: Final = 10**15
-MARK: Final = Mark("exports~1", True, 0, "", Does.ADD, 10, 1, 1_000, 60)
+MARK: Final = Mark("exports~1", True, 0, "", MarkOp.ADD, 10, 1, 1_000, 60)
 
 Rows = Mapping[Any, tuple[Any, ...]]
 """Of one table, by key."""

@@ -11,7 +11,7 @@ import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.schema import VERSION
-from remit.escalate.grants import Scope, Terms
+from remit.escalate.grants import GrantScope, GrantTerms
 from remit.facts.canonical import Json
 from remit.facts.confidence import Confidence
 from remit.facts.record import RecordKind
@@ -22,8 +22,8 @@ from tests.contract.test_ledger_erase import erasures_of, filled
 from tests.core.recording import Step, action, outcome
 
 GATES = (Gate("final", "owner", "sha256:t"),)
-TERMS = Terms(
-    Scope.SESSION, "r0102-1.2", ("writer",), "ana", "s1", "call_tool", "files", "w", "sha256:p", (), GATES, 90, 3,
+TERMS = GrantTerms(
+    GrantScope.SESSION, "r0102-1.2", ("writer",), "ana", "s1", "call_tool", "files", "w", "sha256:p", (), GATES, 90, 3,
     values=frozenset({("to", '"a\x00\x1ab"')}),
 )  # fmt: skip
 

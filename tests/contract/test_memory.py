@@ -12,7 +12,7 @@ import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.approvals import REFUSED
-from remit.escalate.grants import Grant, Terms
+from remit.escalate.grants import Grant, GrantTerms
 from remit.facts.action import Action
 from remit.facts.agent import Authority, Link
 from remit.facts.durations import HOUR_MS
@@ -95,7 +95,7 @@ def test_noes_are_found_by_an_index_which_an_older_file_gets(tmp_path: Path) -> 
     assert (report.findings, report.uncompared) == ((), None)
 
 
-def given(memory: Memory, seq: int, terms: Terms = TERMS) -> str:
+def given(memory: Memory, seq: int, terms: GrantTerms = TERMS) -> str:
     ref = Ref("r1-1", seq)
     said = DecisionBody("r1-1.1", "", "max", Choice.GRANT, ("owner",), grant=terms.to_json())
     memory.apply(ref, 5, RecordKind.DECISION, said)

@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey, OKPKey
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.signer import ALGORITHM, LEEWAY_S, TYPE, Ed25519Signer
 from remit.api.authenticator import Acting, Admin, Authenticator, HarnessOf, Person
-from remit.control.authority import TTL_MAX_S, Use, admin_token, attenuate, credential_hash, mint
+from remit.control.authority import TTL_MAX_S, TokenUse, admin_token, attenuate, credential_hash, mint
 from remit.facts.canonical import Json
 from remit.ports.signer import TokenInvalid, TokenRefusal
 
@@ -243,8 +243,8 @@ def authenticator(signer: Ed25519Signer, clock: Hand, **more: int) -> Authentica
     return Authenticator(signer, clock, revoked={}, credentials=stored, **more)
 
 
-def token(signer: Ed25519Signer, use: Use, mark: int = 1, ttl_s: int = 600) -> str:
-    root = b"r" * 16 if use in {Use.AGENT, Use.SESSION} else None
+def token(signer: Ed25519Signer, use: TokenUse, mark: int = 1, ttl_s: int = 600) -> str:
+    root = b"r" * 16 if use in {TokenUse.AGENT, TokenUse.SESSION} else None
     made = mint(use, "a", token=bytes([mark]) * 16, now_ms=START_MS, ttl_s=ttl_s, root=root)
     return signer.sign(made.to_json())
 
@@ -258,12 +258,12 @@ def refused(found: Authenticator, bearer: str | None) -> TokenRefusal:
 def test_each_kind_of_bearer_is_told_apart(make: Callable[..., Ed25519Signer], clock: Hand):
     signer = make()
     found = authenticator(signer, clock)
-    assert isinstance(found.caller(token(signer, Use.USER)), Person)
-    assert isinstance(found.caller(token(signer, Use.HARNESS)), HarnessOf)
-    assert isinstance(found.caller(token(signer, Use.AGENT)), Acting)
-    assert found.authority(token(signer, Use.SESSION)).trusted_harness
+    assert isinstance(found.caller(token(signer, TokenUse.USER)), Person)
+    assert isinstance(found.caller(token(signer, TokenUse.HARNESS)), HarnessOf)
+    assert isinstance(found.caller(token(signer, TokenUse.AGENT)), Acting)
+    assert found.authority(token(signer, TokenUse.SESSION)).trusted_harness
     assert found.caller(admin_token(b"a" * 16)) == Admin("admin")
-    for use in (Use.USER, Use.HARNESS):
+    for use in (TokenUse.USER, TokenUse.HARNESS):
         with pytest.raises(TokenInvalid) as error:
             found.authority(token(signer, use))
         assert error.value.cause is TokenRefusal.WRONG_KIND
@@ -283,7 +283,7 @@ def test_why_a_bearer_is_refused(make: Callable[..., Ed25519Signer], clock: Hand
 
 def test_a_remembered_token_still_expires(make: Callable[..., Ed25519Signer], clock: Hand):
     signer = make()
-    found, bearer = authenticator(signer, clock), token(signer, Use.AGENT, ttl_s=10)
+    found, bearer = authenticator(signer, clock), token(signer, TokenUse.AGENT, ttl_s=10)
     assert found.caller(bearer) is found.caller(bearer)
     clock.ms += 10_000
     assert refused(found, bearer) is TokenRefusal.EXPIRED
@@ -293,7 +293,7 @@ def test_a_remembered_token_still_expires(make: Callable[..., Ed25519Signer], cl
 def test_revoking_ends_a_remembered_token_and_all_that_came_from_it(make: Callable[..., Ed25519Signer], clock: Hand):
     signer = make()
     found = authenticator(signer, clock)
-    parent = mint(Use.AGENT, "a", token=b"1" * 16, now_ms=START_MS, ttl_s=600, root=b"r" * 16)
+    parent = mint(TokenUse.AGENT, "a", token=b"1" * 16, now_ms=START_MS, ttl_s=600, root=b"r" * 16)
     child = attenuate(parent, "b", token=b"2" * 16, now_ms=START_MS, ttl_s=600)
     grandchild = attenuate(child, "c", token=b"3" * 16, now_ms=START_MS, ttl_s=600)
     bearers = [signer.sign(one.to_json()) for one in (parent, child, grandchild)]
@@ -308,7 +308,7 @@ def test_revoking_ends_a_remembered_token_and_all_that_came_from_it(make: Callab
 
 def test_a_revocation_outlives_its_token_and_a_clock_that_is_set_back(make: Callable[..., Ed25519Signer], clock: Hand):
     signer = make()
-    found, bearer = authenticator(signer, clock), token(signer, Use.AGENT, ttl_s=600)
+    found, bearer = authenticator(signer, clock), token(signer, TokenUse.AGENT, ttl_s=600)
     found.revoke(found.authority(bearer).token)
     clock.ms += 3_600_000
     found.revoke("another")
@@ -329,7 +329,7 @@ class Counting(Ed25519Signer):
 
 def test_a_signature_is_verified_once(tmp_path: Path, clock: Hand):
     signer = Counting(tmp_path / "keys", clock, issuer=URL, audience=URL)
-    found, bearer = authenticator(signer, clock), token(signer, Use.AGENT)
+    found, bearer = authenticator(signer, clock), token(signer, TokenUse.AGENT)
     for _ in range(5):
         found.authority(bearer)
     assert signer.verified == 1
@@ -338,7 +338,7 @@ def test_a_signature_is_verified_once(tmp_path: Path, clock: Hand):
 def test_what_is_remembered_is_bounded(tmp_path: Path, clock: Hand):
     signer = Counting(tmp_path / "keys", clock, issuer=URL, audience=URL)
     found = authenticator(signer, clock, cached_max=2)
-    bearers = [token(signer, Use.AGENT, mark) for mark in range(1, 4)]
+    bearers = [token(signer, TokenUse.AGENT, mark) for mark in range(1, 4)]
     for bearer in (*bearers, bearers[2], bearers[1]):
         found.caller(bearer)
     assert signer.verified == 3

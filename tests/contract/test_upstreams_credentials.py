@@ -20,7 +20,7 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.limits import DEFAULT
-from remit.pep.mcp.app import METADATA, Edge, McpApp
+from remit.pep.mcp.app import METADATA, McpApp, McpEndpoint
 from remit.ports.credentials import CredentialRefused
 from remit.ports.upstream import Era, Failure, Result, UpstreamUnreachable
 from tests.eventually import eventually
@@ -279,7 +279,7 @@ async def test_a_child_that_tells_a_variable_by_reference_is_not_heard(tmp_path:
 @pytest.mark.parametrize("named", [(), ("https://login.example",)])
 def test_remits_own_metadata_names_what_is_configured(named: tuple[str, ...]) -> None:
     """RFC 9728: without a configured authorization server there is no such member."""
-    edge = Edge("https://remit.example", frozenset({"remit.example"}), authorization_servers=named)
+    edge = McpEndpoint("https://remit.example", frozenset({"remit.example"}), authorization_servers=named)
     anything: Any = MagicMock()
     app = McpApp(anything, anything, edge, ManualClock(), SystemEntropy())
     sent: list[Any] = []

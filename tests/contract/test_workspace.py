@@ -29,7 +29,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
-from remit.facts.store import Access
+from remit.facts.store import StoreAccess
 from remit.ports.workspace import Deleted, Workspace, WorkspaceRefused
 from tests.core.declaring import NOW, lock_of
 
@@ -107,7 +107,7 @@ def test_every_kind_and_cedar_are_read(tmp_path: Path) -> None:
             (),
             ("clock",),
             arguments={"zone": Argument(secret=True)},
-            store=StoreSpec(("t", "u"), "s", Access.READ),
+            store=StoreSpec(("t", "u"), "s", StoreAccess.READ),
         ),
         ResourceKind.ROUTE: RouteSpec(("staff",), ("ana",), 1, 5, 60, True, True),
         ResourceKind.POLICY: PolicySpec('@id("inline")\npermit (principal, action, resource);\n', INLINE),

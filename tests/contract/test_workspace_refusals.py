@@ -8,11 +8,11 @@ import pytest
 from remit.adapters.workspace import files
 from remit.adapters.workspace.folder import Folder
 from remit.control.assemble import AssemblyRefused, assemble
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 from tests.contract.test_workspace import HEAD, WHOLE, folder_of
 
 
-def problem_of(root: Path, **texts: str | bytes) -> Problem:
+def problem_of(root: Path, **texts: str | bytes) -> WorkspaceProblem:
     """The one error of a workspace, complete: file, line, cause, next command."""
     source = folder_of(root, **texts).load()
     found = assemble(source)

@@ -21,7 +21,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.policy.compile import Bundle, compile_bundle
-from remit.policy.problem import Problem
+from remit.policy.problem import PolicyProblem
 from remit.trace.bodies import ActionBody
 
 NOW = 1_800_000_000_000
@@ -106,14 +106,14 @@ def bundle(made: Catalog | str, *more: str) -> Bundle:
     return result
 
 
-def problems(made: Catalog | str) -> tuple[Problem, ...]:
+def problems(made: Catalog | str) -> tuple[PolicyProblem, ...]:
     """The problems of what must not compile."""
     result = compile_bundle(made if isinstance(made, Catalog) else catalog(made)).result
     assert not isinstance(result, Bundle), "it compiled"
     return result
 
 
-def warnings(made: Catalog | str) -> tuple[Problem, ...]:
+def warnings(made: Catalog | str) -> tuple[PolicyProblem, ...]:
     return compile_bundle(made if isinstance(made, Catalog) else catalog(made)).warnings
 
 

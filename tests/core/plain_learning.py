@@ -12,7 +12,7 @@ from remit.protect.language import STOP
 from remit.protect.learning import grounds, named
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED, TokenKind
-from remit.protect.reading import Leaf, Reading
+from remit.protect.reading import Reading, TextLeaf
 from remit.protect.scalars import IndexView
 from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
 
@@ -59,7 +59,7 @@ def _brought(given: Mapping[str, Json]) -> Iterator[str]:
             yield from (*texts(text), *leading(plain(text)), whole(text))
 
 
-def _several(leaf: Leaf, bits: int, seen: IndexView) -> Iterator[Entries]:
+def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[Entries]:
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)

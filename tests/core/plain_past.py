@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.facts.monitor import Op, Window
+from remit.facts.monitor import EventAggregate, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ def counts(window: Window, event_ms: int, now_ms: int) -> bool:
     return not window.steps or event_ms // window.step_ms >= now_ms // window.step_ms - window.steps
 
 
-def said(op: Op, window: Window, events: list[Told], key: str, now_ms: int) -> int | str | None:
+def said(op: EventAggregate, window: Window, events: list[Told], key: str, now_ms: int) -> int | str | None:
     """What a monitor says of `key`: a number, or who did it last."""
     gone = {event.back for event in events if event.does == "back"}
     mine = [(number, event) for number, event in enumerate(events) if event.key == key]
-    if op is Op.PREVIOUS:
+    if op is EventAggregate.PREVIOUS:
         last = [event for _, event in mine if event.does == "last"]
         latest = max((event.at_ms for event in last), default=0)
         return last[-1].agent if last and counts(window, latest, now_ms) else None

@@ -10,7 +10,7 @@ from remit.assure.chains.finding import chains
 from remit.assure.chains.search import SearchLimits
 from remit.assure.changes import VerdictChanges
 from remit.assure.history import LACKING
-from remit.facts.admission import Check, Terms
+from remit.facts.admission import AdmissionTerms, Check
 from remit.facts.durations import DAY_MS
 from remit.facts.guarantee import SignOff
 from remit.pdp.guaranteed import breach_digest
@@ -20,7 +20,7 @@ from tests.core.test_chains import ALL, MAIL, SEALED, made
 from tests.core.test_chains_guarantees import INSIDE, NOTE, PAY
 from tests.core.test_chains_guarantees import made as guarded
 
-TERMS = Terms("uma")
+TERMS = AdmissionTerms("uma")
 CASE = LocatedCase(Case("c", None, None, ()), "a.cases.yaml", 3)
 
 
@@ -161,7 +161,11 @@ def test_what_came_is_told_and_read_again_and_is_bounded() -> None:
     assert isinstance(told, list)
     assert told[-1] == "and 5 more"
     assert refusing(
-        (came, CheckResult(Check.ATTACK, CheckState.LEFT_OUT), CheckResult(Check.CHAINS, CheckState.UNFINISHED))
+        (
+            came,
+            CheckResult(Check.ATTACK, CheckState.LEFT_OUT),
+            CheckResult(Check.CHAINS, CheckState.UNFINISHED),
+        )
     ) == (
         Check.CASES,
         Check.CHAINS,

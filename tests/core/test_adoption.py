@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from remit.control.adoption import EXAMPLES_MAX, Observed, Tally, stopped_by
+from remit.control.adoption import EXAMPLES_MAX, AdoptionTally, Observed, stopped_by
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Draw, Measure, Per
 from remit.pdp.decide import decide
@@ -95,7 +95,7 @@ def test_a_budget_that_asks_people_is_named_and_counted_as_what_it_is(
     policies = (SAYS[says].format("ada"), SAYS["permit"].format("bot"))
     found = [replace(known[name], mode=OBSERVE) for name in ("ada", "bot")]
     running = bundle(replace(catalog(*policies, agents=found), budgets={"few": FEW}))
-    tally, asked = Tally("ada"), action(chain=chain)
+    tally, asked = AdoptionTally("ada"), action(chain=chain)
     for number in (3, 2):
         draw = Draw(FEW, FEW.account(""), NOW, number, 1)
         recorded = body(decide(replace(snapshot(running, asked), draws=(draw,)), asked, NOW))
@@ -124,7 +124,7 @@ def test_a_list_that_would_be_empty_is_counted_apart(policies: tuple[str, ...], 
     asked = replace(action("web/", {}), kind=ActionKind.READ_RESOURCE, name="", arguments=b'{"list":"resources"}')
     recorded = body(decide(snapshot(running, asked), asked, NOW))
     assert (recorded.verdict, recorded.observed) == ("permit", None if named is None else "deny")
-    tally = Tally("ada")
+    tally = AdoptionTally("ada")
     tally.add(Observed("r1-1.2", 5, "web (resources)", ("ada",), recorded.reasons, "deny", lists=True), forbids)
     assert (tally.denied, tally.asked, tally.hidden) == (0, 0, 0 if named is None else 1)
     assert [(row.policy or "", row.denied, row.hidden) for row in tally.rows()] == (
@@ -155,7 +155,7 @@ def test_a_policy_whose_text_is_lost_counts() -> None:
 
 
 def test_calls_count_once_policies_each_and_examples_are_the_latest() -> None:
-    tally = Tally("ada")
+    tally = AdoptionTally("ada")
     deny = (Reason(Code.POLICY, "one", "a", "a.cedar:1", "ada"), Reason(Code.POLICY, "two", "b", "a.cedar:2", "ada"))
     asks = (Reason(Code.GATE, "three", "c", "a.cedar:3", "ada"), Reason(Code.POLICY, "may", "p", None, "ada"))
     for number in range(9, 4, -1):

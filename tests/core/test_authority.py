@@ -15,7 +15,7 @@ from remit.control.authority import (
     Claims,
     ClaimsInvalid,
     NotDelegable,
-    Use,
+    TokenUse,
     admin_token,
     attenuate,
     authority,
@@ -35,7 +35,7 @@ ROOT = b"r" * 16
 NAMES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
 
 
-def agent(use: Use = Use.AGENT, ttl_s: int = 600, user: str | None = "alice") -> Claims:
+def agent(use: TokenUse = TokenUse.AGENT, ttl_s: int = 600, user: str | None = "alice") -> Claims:
     return mint(use, "a", token=b"0" * 16, now_ms=NOW_MS, ttl_s=ttl_s, user=user, root=ROOT)
 
 
@@ -50,7 +50,7 @@ def test_a_minted_agent_acts_alone_in_its_root_session():
     assert found.user == "alice"
     assert found.expires_ms == (NOW_S + 600) * 1000
     assert not found.trusted_harness
-    assert authority(agent(Use.SESSION)).trusted_harness
+    assert authority(agent(TokenUse.SESSION)).trusted_harness
 
 
 def test_the_act_claim_nests_with_the_acting_agent_outermost():
@@ -110,8 +110,8 @@ def test_a_chain_is_bounded():
         hand(claims, "z", 99)
 
 
-@pytest.mark.parametrize("use", [Use.USER, Use.HARNESS])
-def test_only_authority_to_act_is_handed_on(use: Use):
+@pytest.mark.parametrize("use", [TokenUse.USER, TokenUse.HARNESS])
+def test_only_authority_to_act_is_handed_on(use: TokenUse):
     claims = mint(use, "a", token=b"0" * 16, now_ms=NOW_MS, ttl_s=60)
     with pytest.raises(NotDelegable, match="carries no authority"):
         hand(claims, "b", 1)
@@ -128,14 +128,14 @@ def test_nothing_is_handed_on_after_the_end():
 
 
 def test_trust_in_a_harness_is_not_handed_on():
-    child = hand(agent(Use.SESSION), "b", 1)
-    assert child.use is Use.AGENT
+    child = hand(agent(TokenUse.SESSION), "b", 1)
+    assert child.use is TokenUse.AGENT
     assert not authority(child).trusted_harness
 
 
 def test_what_descends_ends_with_its_parent():
-    harness = mint(Use.HARNESS, "a", token=b"h" * 16, now_ms=NOW_MS, ttl_s=30)
-    session = descend(agent(Use.SESSION), harness)
+    harness = mint(TokenUse.HARNESS, "a", token=b"h" * 16, now_ms=NOW_MS, ttl_s=30)
+    session = descend(agent(TokenUse.SESSION), harness)
     assert session.expires_s == harness.expires_s
     assert session.ancestors == (harness.token,)
 
@@ -152,16 +152,16 @@ def test_renewal_keeps_the_root_and_refuses_a_derived_session():
 @pytest.mark.parametrize(
     ("use", "user", "root", "token", "ttl_s"),
     [
-        (Use.AGENT, None, None, b"0" * 16, 60),
-        (Use.USER, None, ROOT, b"0" * 16, 60),
-        (Use.HARNESS, "alice", None, b"0" * 16, 60),
-        (Use.AGENT, None, b"short", b"0" * 16, 60),
-        (Use.AGENT, None, ROOT, b"short", 60),
-        (Use.AGENT, None, ROOT, b"0" * 16, 0),
-        (Use.AGENT, "no name", ROOT, b"0" * 16, 60),
+        (TokenUse.AGENT, None, None, b"0" * 16, 60),
+        (TokenUse.USER, None, ROOT, b"0" * 16, 60),
+        (TokenUse.HARNESS, "alice", None, b"0" * 16, 60),
+        (TokenUse.AGENT, None, b"short", b"0" * 16, 60),
+        (TokenUse.AGENT, None, ROOT, b"short", 60),
+        (TokenUse.AGENT, None, ROOT, b"0" * 16, 0),
+        (TokenUse.AGENT, "no name", ROOT, b"0" * 16, 60),
     ],
 )
-def test_odd_mints_are_refused(use: Use, user: str | None, root: bytes | None, token: bytes, ttl_s: int):
+def test_odd_mints_are_refused(use: TokenUse, user: str | None, root: bytes | None, token: bytes, ttl_s: int):
     with pytest.raises(ValueError):
         mint(use, "a", token=token, now_ms=NOW_MS, ttl_s=ttl_s, user=user, root=root)
 
@@ -206,8 +206,8 @@ def test_odd_claims_are_refused(claim: str, value: Json, says: str):
 
 @pytest.mark.parametrize("extra", [{"sid": "s"}, {"user": "alice"}, {"act": {"sub": "b"}}])
 def test_a_user_token_names_no_session_user_or_actor(extra: dict[str, Json]):
-    claims = mint(Use.USER, "alice", token=b"0" * 16, now_ms=NOW_MS, ttl_s=60).to_json()
-    assert read_claims(claims).use is Use.USER
+    claims = mint(TokenUse.USER, "alice", token=b"0" * 16, now_ms=NOW_MS, ttl_s=60).to_json()
+    assert read_claims(claims).use is TokenUse.USER
     with pytest.raises(ClaimsInvalid, match="names no session"):
         read_claims({**claims, **extra})
 

@@ -22,7 +22,7 @@ from remit.assure.trying import failures
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
-from remit.facts.monitor import Happening, Monitor, Op, Selector
+from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -209,10 +209,10 @@ def test_a_policy_that_errs_is_told() -> None:
     assert "overflow" in erring.why
 
 
-PAGES = Monitor("pages", Op.COUNT, (Happening(Selector(frozenset({"two/mail"}))),))
-CHECKED = Monitor("checked", Op.ONCE, (Happening(Selector(frozenset({"two/web"}))),))
-LAST = Monitor("last", Op.PREVIOUS, (Happening(Selector(frozenset({"two/web"}))),))
-SPENT = Monitor("spent", Op.SUM, (Happening(Selector(frozenset({"two/web"}))),), measure="amount")
+PAGES = Monitor("pages", EventAggregate.COUNT, (Happening(Selector(frozenset({"two/mail"}))),))
+CHECKED = Monitor("checked", EventAggregate.ONCE, (Happening(Selector(frozenset({"two/web"}))),))
+LAST = Monitor("last", EventAggregate.PREVIOUS, (Happening(Selector(frozenset({"two/web"}))),))
+SPENT = Monitor("spent", EventAggregate.SUM, (Happening(Selector(frozenset({"two/web"}))),), measure="amount")
 
 
 def watched(*policies: str, monitors: tuple[Monitor, ...]) -> Bundle:

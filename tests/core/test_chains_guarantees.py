@@ -16,7 +16,7 @@ from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
-from remit.facts.monitor import Scope, Selector, Window
+from remit.facts.monitor import MonitorScope, Selector, Window
 from remit.facts.store import Store
 from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
@@ -190,7 +190,7 @@ def test_duties_of_two_agents_are_apart_and_those_of_one_who_hands_on_where_that
 def test_duties_within_one_session() -> None:
     once = '@id("once") forbid (principal, action in Remit::Action::"call_tool", resource)'
     once += " when { context.session.calls > 0 };"
-    session = replace(APART, scope=Scope.SESSION)
+    session = replace(APART, scope=MonitorScope.SESSION)
     running = made(session, ALL, using=(DRAFT, RELEASE))
     result = chains(running)
     # Whichever is done last: each is a chain of its own.
@@ -248,7 +248,7 @@ def test_a_rate_is_left_to_its_guarantee_unless_policies_or_budgets_keep_it() ->
     few += " when { context.session.calls > 1 };"
     (chain,) = chains(made(rate, ALL, few, using=(MAIL,))).held
     assert [(step.chain, step.times) for step in chain.steps] == [(("ada",), 2), (("ada#2",), 2)]
-    assert chains(made(replace(rate, scope=Scope.SESSION), ALL, few, using=(MAIL,))).held == ()
+    assert chains(made(replace(rate, scope=MonitorScope.SESSION), ALL, few, using=(MAIL,))).held == ()
     budget = Budget("calls", Measure.CALLS, Per.FLEET, None, 3, 3_600, tools=frozenset({"two/mail"}))
     assert chains(made(rate, ALL, using=(MAIL,), budgets={"calls": budget})).held == ()
     assert chains(made(rate, '@id("no") permit (principal, action == Remit::Action::"delegate", resource);',

@@ -14,7 +14,7 @@ from remit.policy.compiled.extensions import (
     Datetime,
     Decimal,
     Duration,
-    Fault,
+    EvaluationFault,
     Ip,
     ip,
 )
@@ -278,5 +278,5 @@ def test_long_texts_are_read_or_refused_as_by_cedarpy(name: str, text: str) -> N
 def test_extension_types_of_equal_numbers_differ() -> None:
     assert len({Decimal(1), Duration(1), Datetime(1)}) == 3
     assert ip("10.0.0.1") == Ip(ip("10.0.0.1/8").address, 32) != ip("10.0.0.1/8")
-    with pytest.raises(Fault, match="no address"):
+    with pytest.raises(EvaluationFault, match="no address"):
         ip("10.0.0.1/")

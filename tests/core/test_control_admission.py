@@ -7,22 +7,22 @@ import pytest
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.resources import AdmissionSpec, ResourceKind, UserSpec
-from remit.facts.admission import Admission, Chains, Terms
+from remit.facts.admission import Admission, AdmissionTerms, ChainCriterion
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import declare, small
 
 KIM = declare("kim", UserSpec())
-TERMS = Terms("kim")
+TERMS = AdmissionTerms("kim")
 
 
-def made(*terms: Terms) -> Assembled | AssemblyRefused:
+def made(*terms: AdmissionTerms) -> Assembled | AssemblyRefused:
     return assemble(small(KIM, *(declare(f"a{number}", AdmissionSpec(one)) for number, one in enumerate(terms))))
 
 
 @pytest.mark.parametrize(
     ("terms", "code", "word"),
     [
-        (Terms("eve"), "reference/unknown", "User"),
+        (AdmissionTerms("eve"), "reference/unknown", "User"),
         (replace(TERMS, days=0), "admission/shape", "days is 1 to 366"),
         (replace(TERMS, newly_permitted_max=-1), "admission/shape", "newly_permitted_max is 0 to"),
         (replace(TERMS, newly_denied_max=10**10), "admission/shape", "newly_denied_max"),
@@ -32,7 +32,7 @@ def made(*terms: Terms) -> Assembled | AssemblyRefused:
         (replace(TERMS, seconds_max=float("nan")), "admission/shape", "seconds_max is 10 to 3,600"),
     ],
 )
-def test_what_is_wrong_is_said(terms: Terms, code: str, word: str) -> None:
+def test_what_is_wrong_is_said(terms: AdmissionTerms, code: str, word: str) -> None:
     result = made(terms)
     assert isinstance(result, AssemblyRefused)
     [problem] = result.errors
@@ -49,7 +49,7 @@ def test_there_is_one_at_most() -> None:
 
 
 def test_what_is_right_runs_and_is_in_the_digest() -> None:
-    new = replace(TERMS, refuses=Chains.NEW, accepts=frozenset({"asi01-b", "asi01-a"}))
+    new = replace(TERMS, refuses=ChainCriterion.NEW, accepts=frozenset({"asi01-b", "asi01-a"}))
     none, one, other = made(), made(TERMS), made(new)
     assert isinstance(none, Assembled)
     assert isinstance(one, Assembled)

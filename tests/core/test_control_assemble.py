@@ -9,7 +9,7 @@ from hypothesis import given
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.lock import EMPTY, Lock
 from remit.control.names import COUNT_MAX
-from remit.control.problems import Problem, Severity, SourceLocation
+from remit.control.problems import ProblemSeverity, SourceLocation, WorkspaceProblem
 from remit.control.resources import (
     AgentSpec,
     ChannelSpec,
@@ -29,7 +29,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Http, PolicySource, Sink, Stdio, exposed_name
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.label import LABEL
-from remit.facts.store import Access, Store
+from remit.facts.store import Store, StoreAccess
 from tests.core.declaring import NOW, PERMIT, declare, lock_of, small, sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time",)))
@@ -42,7 +42,7 @@ def catalog_of(*resources: Resource, lock: Lock = EMPTY) -> Assembled:
     return found
 
 
-def problem_of(*resources: Resource, lock: Lock = EMPTY) -> Problem:
+def problem_of(*resources: Resource, lock: Lock = EMPTY) -> WorkspaceProblem:
     """The one error of a small workspace that must not."""
     found = assemble(small(*resources, lock=lock))
     assert isinstance(found, AssemblyRefused)
@@ -59,7 +59,7 @@ def test_assembling_is_total_and_errors_refuse(source: WorkspaceSource) -> None:
             assert found.errors
             assert list(found.problems) == sorted(found.problems, key=lambda one: one.where)
         case Assembled(catalog, warnings):
-            assert all(warning.severity is Severity.WARNING for warning in warnings)
+            assert all(warning.severity is ProblemSeverity.WARNING for warning in warnings)
             assert all(agent.groups <= catalog.groups for agent in catalog.agents.values())
             assert all(route.groups <= catalog.groups for route in catalog.routes.values())
             assert all(LABEL.fullmatch(label) for label in catalog.labels)
@@ -260,7 +260,7 @@ def test_the_store_of_a_tool_is_read_and_what_is_left_out_is_the_worst_case() ->
     assert store_of(ToolSpec()) is None
     assert store_of(ToolSpec(store=StoreSpec())) == Store("time", (), reads=True, writes=True)
     assert store_of(ToolSpec(Effect.READ, store=StoreSpec(("zone",)))) == Store("time", ("zone",), writes=False)
-    shared = StoreSpec(("zone",), "shared", Access.WRITE)
+    shared = StoreSpec(("zone",), "shared", StoreAccess.WRITE)
     assert store_of(ToolSpec(Effect.WRITE, store=shared)) == Store("shared", ("zone",), reads=False)
     odd = declare("time/now", ToolSpec(store=StoreSpec(("zone",))))
     unread = lock_of(replace(NOW, input_schema={"$ref": "https://elsewhere.example/x"}))
@@ -271,7 +271,7 @@ def test_the_store_of_a_tool_is_read_and_what_is_left_out_is_the_worst_case() ->
     ("spec", "hint"),
     [
         (ToolSpec(store=StoreSpec(name="No Name")), ""),
-        (ToolSpec(Effect.READ, store=StoreSpec(access=Access.BOTH)), "leave spec.store.access out"),
+        (ToolSpec(Effect.READ, store=StoreSpec(access=StoreAccess.BOTH)), "leave spec.store.access out"),
         (ToolSpec(arguments={"zone": Argument(secret=True)}, store=StoreSpec(("zone",))), ""),
         (ToolSpec(store=StoreSpec(("zoen",))), "did you mean 'zone'?"),
         (ToolSpec(store=StoreSpec(("quite",))), "it has zone"),
@@ -366,7 +366,7 @@ def test_policies_in_yaml_keep_the_lines_of_their_file() -> None:
 
 
 def test_problems_of_reading_refuse_and_hide_what_only_follows_from_them() -> None:
-    unread = Problem("yaml/syntax", SourceLocation("g.yaml", 2), "it is not YAML", "because")
+    unread = WorkspaceProblem("yaml/syntax", SourceLocation("g.yaml", 2), "it is not YAML", "because")
     source = replace(small(declare("ana", UserSpec(("staff",)))), problems=(unread,))
     found = assemble(source)
     assert isinstance(found, AssemblyRefused)

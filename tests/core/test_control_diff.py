@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 
 from remit.control.assemble import Assembled, assemble
-from remit.control.diff import Op, ResourceChange, Side, diff
+from remit.control.diff import ResourceChange, ResourceOp, Side, diff
 from remit.control.lock import Lock
-from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, shown, spec_json
+from remit.control.manifests import HIDDEN, BundlePolicyText, catalog_json, manifest, shown, spec_json
 from remit.control.problems import SourceLocation
 from remit.control.resources import (
     NO_WINDOW,
@@ -32,15 +32,15 @@ from remit.control.resources import (
     WorkspaceSource,
 )
 from remit.control.tables import OPTIONAL, kind_named, table
-from remit.facts.admission import Terms
+from remit.facts.admission import AdmissionTerms
 from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.guarantee import NoFlow, Separation
+from remit.facts.monitor import EventAggregate as MonitorOp
 from remit.facts.monitor import Happening, Selector
-from remit.facts.monitor import Op as MonitorOp
-from remit.facts.store import Access
+from remit.facts.store import StoreAccess
 from remit.facts.watched import Watches
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
@@ -75,19 +75,25 @@ def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Workspace
     assert {(change.kind, change.name) for change in found} == {
         key for key in old.keys() | new.keys() if old.get(key) != new.get(key)
     }
-    assert {change.op for change in found if (change.kind, change.name) not in old} <= {Op.ADD}
-    assert {change.op for change in found if (change.kind, change.name) not in new} <= {Op.REMOVE}
+    assert {change.op for change in found if (change.kind, change.name) not in old} <= {ResourceOp.ADD}
+    assert {change.op for change in found if (change.kind, change.name) not in new} <= {ResourceOp.REMOVE}
 
 
 @pytest.mark.parametrize(
     ("after", "op", "kind", "name", "lines"),
     [
-        ((TIME, STAFF, KIM, declare("ana", UserSpec())), Op.ADD, ResourceKind.USER, "ana", ()),
-        ((TIME, STAFF), Op.REMOVE, ResourceKind.USER, "kim", ()),
-        ((TIME, STAFF, declare("kim", UserSpec())), Op.CHANGE, ResourceKind.USER, "kim", ('/groups: [-"staff"-]',)),
+        ((TIME, STAFF, KIM, declare("ana", UserSpec())), ResourceOp.ADD, ResourceKind.USER, "ana", ()),
+        ((TIME, STAFF), ResourceOp.REMOVE, ResourceKind.USER, "kim", ()),
+        (
+            (TIME, STAFF, declare("kim", UserSpec())),
+            ResourceOp.CHANGE,
+            ResourceKind.USER,
+            "kim",
+            ('/groups: [-"staff"-]',),
+        ),
         (
             (TIME, STAFF, KIM, declare("time/now", ToolSpec(Effect.READ, Sink.NONE))),
-            Op.CHANGE,
+            ResourceOp.CHANGE,
             ResourceKind.TOOL,
             "time/now",
             (
@@ -98,14 +104,14 @@ def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Workspace
         ),
         (
             (declare("time", ServerSpec(("mcp-server-time", "-v"), {"TOKEN": "other"})), STAFF, KIM),
-            Op.CHANGE,
+            ResourceOp.CHANGE,
             ResourceKind.SERVER,
             "time",
             (f'/env/TOKEN: [-"{HIDDEN}"-]{{+"{HIDDEN}"+}}',),
         ),
         (
             (declare("time", ServerSpec(("mcp-server-time", "-v"), {"A": "s3cret"})), STAFF, KIM),
-            Op.CHANGE,
+            ResourceOp.CHANGE,
             ResourceKind.SERVER,
             "time",
             (f'/env/A: {{+"{HIDDEN}"+}}', f'/env/TOKEN: [-"{HIDDEN}"-]'),
@@ -113,7 +119,7 @@ def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Workspace
     ],
 )
 def test_each_change_is_shown_by_field(
-    after: tuple[Resource, ...], op: Op, kind: ResourceKind, name: str, lines: tuple[str, ...]
+    after: tuple[Resource, ...], op: ResourceOp, kind: ResourceKind, name: str, lines: tuple[str, ...]
 ) -> None:
     (change,) = between(catalog(TIME, STAFF, KIM), catalog(*after))
     assert change == ResourceChange(op, kind, name, lines)
@@ -149,9 +155,9 @@ def test_policies_differ_by_id_and_line() -> None:
     before = Side(base, {"a": "permit (\n  principal\n);", "b": "x;", "gone": "g;"})
     after = Side(base, {"a": "permit (\n  principal == X\n);", "b": "x;", "new": "n\u202e;"})
     assert [(c.op, c.name, c.lines) for c in diff(before, after)] == [
-        (Op.CHANGE, "a", (" permit (", "-  principal", "+  principal == X", " );")),
-        (Op.REMOVE, "gone", ("-g;",)),
-        (Op.ADD, "new", (r"+n\u{202e};",)),
+        (ResourceOp.CHANGE, "a", (" permit (", "-  principal", "+  principal == X", " );")),
+        (ResourceOp.REMOVE, "gone", ("-g;",)),
+        (ResourceOp.ADD, "new", (r"+n\u{202e};",)),
     ]
     hours = diff(before, Side(replace(base, session_hours_max=1.0), before.policies))
     assert hours[0].lines == ("24 -> 1",)
@@ -185,7 +191,7 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
     assert (tool.name, tool.where) == ("time/now", SourceLocation("a.yaml", 3))
     (bare,) = shown(ResourceKind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
     assert bare.where is None
-    policies = {"p": PolicyText("permit;", SourceLocation("p.cedar", 2))}
+    policies = {"p": BundlePolicyText("permit;", SourceLocation("p.cedar", 2))}
     (policy,) = shown(ResourceKind.POLICY, source, running, policies)
     assert policy.manifest["spec"] == {"cedar": "permit;"}
     (agent,) = shown(ResourceKind.AGENT, source, running, {})
@@ -205,14 +211,14 @@ def test_what_is_said_of_arguments_is_shown_and_compared() -> None:
 
 
 def test_the_store_of_a_tool_is_shown_and_compared() -> None:
-    said = ToolSpec(Effect.WRITE, store=StoreSpec(("zone",), access=Access.WRITE))
+    said = ToolSpec(Effect.WRITE, store=StoreSpec(("zone",), access=StoreAccess.WRITE))
     entry = declare("time/now", said)
     assert spec_json(said)["store"] == {"keys": ["zone"], "access": "write"}
     (tool,) = shown(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
     spec = tool.manifest["spec"]
     assert isinstance(spec, dict)
     assert spec["store"] == {"keys": ["zone"], "name": "time", "access": "write"}
-    for other, access in ((StoreSpec(), "both"), (StoreSpec(access=Access.READ), "read")):
+    for other, access in ((StoreSpec(), "both"), (StoreSpec(access=StoreAccess.READ), "read")):
         (change,) = diff(
             Side(catalog(TIME, declare("time/now", ToolSpec(Effect.WRITE, store=other))), {}),
             Side(catalog(TIME, entry), {}),
@@ -255,10 +261,10 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         declare("loops", BreakerSpec(On.IDENTICAL, BreakerSubject.AGENT, 3, "bot")),
         declare("paid", MonitorSpec(MonitorOp.ONCE, (Happening(Selector(tags=frozenset({"pay"}))),))),
         declare("home", GuaranteeSpec("kim", (("no_flow", HOME, NO_WINDOW),))),
-        declare("all", AdmissionSpec(Terms("kim"))),
+        declare("all", AdmissionSpec(AdmissionTerms("kim"))),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
-    policies = {"p": PolicyText("permit;", SourceLocation("p.cedar", 2))}
+    policies = {"p": BundlePolicyText("permit;", SourceLocation("p.cedar", 2))}
     assert {(ResourceKind.BUDGET, "few"), (ResourceKind.BREAKER, "loops")} <= catalog_json(running).keys()
     for kind in ResourceKind:
         items = shown(kind, source, running, policies)

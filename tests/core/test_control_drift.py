@@ -9,10 +9,10 @@ from remit.control.difference import (
     CHANGES_MAX,
     Added,
     Change,
-    Op,
     Piece,
     Removed,
     Replaced,
+    TextOp,
     Words,
     changes,
     render,
@@ -72,9 +72,9 @@ def test_one_changed_word_is_shown_as_that_word() -> None:
     (found,) = compare(lock, "time", [replace(NOW, description=LONG.replace("second", "minute"))])
     (change,) = found.changes
     assert isinstance(change, Words)
-    assert [piece for piece in change.pieces if piece.op is not Op.SAME] == [
-        Piece(Op.REMOVED, "second"),
-        Piece(Op.ADDED, "minute"),
+    assert [piece for piece in change.pieces if piece.op is not TextOp.SAME] == [
+        Piece(TextOp.REMOVED, "second"),
+        Piece(TextOp.ADDED, "minute"),
     ]
     assert render(change) == f"/description: {LONG.replace('second', '[-second-]{+minute+}')}"
 
@@ -82,8 +82,8 @@ def test_one_changed_word_is_shown_as_that_word() -> None:
 @given(texts, texts)
 def test_pieces_give_both_texts_whole(before: str, after: str) -> None:
     pieces = words(before, after)
-    assert "".join(piece.text for piece in pieces if piece.op is not Op.ADDED) == before
-    assert "".join(piece.text for piece in pieces if piece.op is not Op.REMOVED) == after
+    assert "".join(piece.text for piece in pieces if piece.op is not TextOp.ADDED) == before
+    assert "".join(piece.text for piece in pieces if piece.op is not TextOp.REMOVED) == after
 
 
 def test_what_stayed_between_two_changes_is_kept() -> None:
@@ -92,7 +92,7 @@ def test_what_stayed_between_two_changes_is_kept() -> None:
 
 def test_texts_with_nothing_in_common_count_as_replaced() -> None:
     before, after = " ".join(["a b"] * 300), " ".join(["c"] * 900)
-    assert [piece.op for piece in words(f"{before} x", f"{after} y")] == [Op.REMOVED, Op.ADDED]
+    assert [piece.op for piece in words(f"{before} x", f"{after} y")] == [TextOp.REMOVED, TextOp.ADDED]
 
 
 @given(json_values, json_values)

@@ -6,14 +6,14 @@ import pytest
 
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ChannelSpec, ResourceKind, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, Idempotent, Shows, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
-from remit.facts.results import Format, Part
+from remit.facts.results import Part, ResultFormat
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import declare, lock_of, small
 
@@ -31,7 +31,7 @@ OUT: Json = {
 }
 
 
-def found(spec: ToolSpec, out: Mapping[str, Json] | None = None) -> tuple[Problem, ...]:
+def found(spec: ToolSpec, out: Mapping[str, Json] | None = None) -> tuple[WorkspaceProblem, ...]:
     definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, out, {})
     source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
     made = assemble(source)
@@ -99,7 +99,7 @@ def test_what_it_says_is_in_the_catalog_in_what_is_shown_and_in_the_digest() -> 
         arguments={"zone": Argument(role=Role.KEY)},
         asks=("look up",),
         results=(Part("$.a", "trusted", identity=True), Part("$.b", "confidential:pii", directory=True)),
-        format=Format.YAML,
+        format=ResultFormat.YAML,
     )
     definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
     digests: set[str] = set()

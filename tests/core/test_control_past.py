@@ -7,7 +7,7 @@ import pytest
 
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import (
     GroupSpec,
     GuaranteeSpec,
@@ -23,7 +23,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition
 from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
 from remit.facts.impact import Extractor, ImpactMeasure
-from remit.facts.monitor import Happening, Op, Scope, Selector, When, Window
+from remit.facts.monitor import EventAggregate, Happening, MonitorScope, Selector, When, Window
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.declaring import declare, lock_of, small
@@ -71,19 +71,23 @@ def around(**declared: MonitorSpec | GuaranteeSpec) -> WorkspaceSource:
     return small(*fixed, *more, lock=lock)
 
 
-def said(source: WorkspaceSource) -> list[Problem]:
+def said(source: WorkspaceSource) -> list[WorkspaceProblem]:
     made = assemble(source)
     return list(made.problems if isinstance(made, AssemblyRefused) else made.warnings)
 
 
 GOOD: Mapping[str, MonitorSpec] = {
-    "once": MonitorSpec(Op.ONCE, (event("crm/*", when=When.FAILED, path="$.ok"),)),
-    "since": MonitorSpec(Op.SINCE, EXPORT, unless=(event("crm/draft", when=When.SUCCEEDED),)),
-    "previous": MonitorSpec(Op.PREVIOUS, EXPORT, Scope.FLEET, HOUR, by="id"),
-    "count": MonitorSpec(Op.COUNT, EXPORT, Scope.FLEET, WindowSpec(3_600, 1)),
-    "sums": MonitorSpec(Op.SUM, EXPORT, Scope.FLEET, HOUR, measure="records", awaited=True, description="d"),
-    "keyed": MonitorSpec(Op.COUNT, (event("crm/draft", "crm/pay"),), by="id", others=(("crm/pay", "doc"),)),
-    "who": MonitorSpec(Op.COUNT, (replace(EXPORT[0], agents=frozenset({"bot"}), groups=frozenset({"night"})),)),
+    "once": MonitorSpec(EventAggregate.ONCE, (event("crm/*", when=When.FAILED, path="$.ok"),)),
+    "since": MonitorSpec(EventAggregate.SINCE, EXPORT, unless=(event("crm/draft", when=When.SUCCEEDED),)),
+    "previous": MonitorSpec(EventAggregate.PREVIOUS, EXPORT, MonitorScope.FLEET, HOUR, by="id"),
+    "count": MonitorSpec(EventAggregate.COUNT, EXPORT, MonitorScope.FLEET, WindowSpec(3_600, 1)),
+    "sums": MonitorSpec(
+        EventAggregate.SUM, EXPORT, MonitorScope.FLEET, HOUR, measure="records", awaited=True, description="d"
+    ),
+    "keyed": MonitorSpec(EventAggregate.COUNT, (event("crm/draft", "crm/pay"),), by="id", others=(("crm/pay", "doc"),)),
+    "who": MonitorSpec(
+        EventAggregate.COUNT, (replace(EXPORT[0], agents=frozenset({"bot"}), groups=frozenset({"night"})),)
+    ),
 }
 
 
@@ -110,28 +114,28 @@ def test_what_a_monitor_may_say() -> None:
         (replace(GOOD["sums"], measure=None), "sum says what it adds up"),
         (replace(GOOD["count"], measure="records"), "no other op does"),
         (replace(GOOD["previous"], awaited=False), "previous waits for outcomes"),
-        (MonitorSpec(Op.ONCE, (event("crm/export", path="$.ok"),)), "a result is there when"),
-        (MonitorSpec(Op.ONCE, (event("crm/export", when=When.FAILED, path="ok"),)), "leads to no part"),
-        (MonitorSpec(Op.ONCE, EXPORT, window=WindowSpec(None, 1)), "there is none"),
-        (MonitorSpec(Op.ONCE, EXPORT, window=WindowSpec(0.5)), "within_s is 1 to 31622400"),
-        (MonitorSpec(Op.ONCE, EXPORT, window=WindowSpec(float("nan"))), "within_s is 1 to"),
-        (MonitorSpec(Op.ONCE, EXPORT, window=WindowSpec(60, float("nan"))), "step_s is at least 0.001"),
-        (MonitorSpec(Op.ONCE, EXPORT, window=WindowSpec(60, 61)), "no longer than within_s"),
+        (MonitorSpec(EventAggregate.ONCE, (event("crm/export", path="$.ok"),)), "a result is there when"),
+        (MonitorSpec(EventAggregate.ONCE, (event("crm/export", when=When.FAILED, path="ok"),)), "leads to no part"),
+        (MonitorSpec(EventAggregate.ONCE, EXPORT, window=WindowSpec(None, 1)), "there is none"),
+        (MonitorSpec(EventAggregate.ONCE, EXPORT, window=WindowSpec(0.5)), "within_s is 1 to 31622400"),
+        (MonitorSpec(EventAggregate.ONCE, EXPORT, window=WindowSpec(float("nan"))), "within_s is 1 to"),
+        (MonitorSpec(EventAggregate.ONCE, EXPORT, window=WindowSpec(60, float("nan"))), "step_s is at least 0.001"),
+        (MonitorSpec(EventAggregate.ONCE, EXPORT, window=WindowSpec(60, 61)), "no longer than within_s"),
         (
-            MonitorSpec(Op.COUNT, EXPORT, window=WindowSpec(30 * 86_400, 1)),
+            MonitorSpec(EventAggregate.COUNT, EXPORT, window=WindowSpec(30 * 86_400, 1)),
             "make 2592000 steps, of which at most 3600 are kept: step_s: 720 or more",
         ),
-        (MonitorSpec(Op.COUNT, EXPORT, Scope.FLEET, by="id"), "would be kept for ever"),
+        (MonitorSpec(EventAggregate.COUNT, EXPORT, MonitorScope.FLEET, by="id"), "would be kept for ever"),
         (replace(GOOD["previous"], keys=0), "keys is 1 to 100000"),
         (replace(GOOD["previous"], keys=100_001), "keys is 1 to 100000"),
         (replace(GOOD["previous"], by="nothing"), "crm/export has no argument 'nothing'"),
         (replace(GOOD["previous"], by="pin"), "is a secret"),
         (replace(GOOD["sums"], measure="amount"), "does not say where crm/export has its amount"),
         (replace(GOOD["sums"], events=(event("crm/draft"),)), "does not say where crm/draft has its records"),
-        (MonitorSpec(Op.COUNT, (event("crm/exprt"),)), "names the tool 'crm/exprt', which is not accepted"),
-        (MonitorSpec(Op.COUNT, (event("cmr/*"),)), "names the tool 'cmr/*'"),
-        (MonitorSpec(Op.COUNT, (replace(EXPORT[0], agents=frozenset({"bott"})),)), "names Agent 'bott'"),
-        (MonitorSpec(Op.COUNT, (replace(EXPORT[0], groups=frozenset({"days"})),)), "names Group 'days'"),
+        (MonitorSpec(EventAggregate.COUNT, (event("crm/exprt"),)), "names the tool 'crm/exprt', which is not accepted"),
+        (MonitorSpec(EventAggregate.COUNT, (event("cmr/*"),)), "names the tool 'cmr/*'"),
+        (MonitorSpec(EventAggregate.COUNT, (replace(EXPORT[0], agents=frozenset({"bott"})),)), "names Agent 'bott'"),
+        (MonitorSpec(EventAggregate.COUNT, (replace(EXPORT[0], groups=frozenset({"days"})),)), "names Group 'days'"),
         (replace(GOOD["count"], window=WindowSpec(3_600, 1), by="id", keys=100_000), "may come to hold"),
     ],
 )
@@ -143,7 +147,7 @@ def test_what_a_monitor_may_not_say(spec: MonitorSpec, words: str) -> None:
 
 
 def test_what_would_count_nothing_is_a_warning() -> None:
-    nothing = MonitorSpec(Op.COUNT, (Happening(select(tags=frozenset({"money"}))),))
+    nothing = MonitorSpec(EventAggregate.COUNT, (Happening(select(tags=frozenset({"money"}))),))
     (warning,) = said(around(m=nothing))
     assert warning.code == "monitor/nothing"
     assert "Monitor 'm' means no tool here" in warning.what

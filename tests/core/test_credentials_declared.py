@@ -10,20 +10,20 @@ from remit.control.diff import Side, diff
 from remit.control.manifests import spec_json
 from remit.control.resources import ServerSpec, WorkspaceSource
 from remit.facts.catalog import Http
-from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import PERMIT, declare
 
 ENV = Secret(FromEnv("KEY"))
 URL = "https://h/mcp"
-PERSON = OAuth(Grant.AUTHORIZATION_CODE)
-SERVICE = OAuth(Grant.CLIENT_CREDENTIALS, "https://as", "me", ENV)
+PERSON = OAuth(OAuthGrant.AUTHORIZATION_CODE)
+SERVICE = OAuth(OAuthGrant.CLIENT_CREDENTIALS, "https://as", "me", ENV)
 
 
 def oauth(
     issuer: str | None = None, client: str | None = None, secret: Secret | None = None, scopes: tuple[str, ...] = ()
 ) -> OAuth:
-    return OAuth(Grant.AUTHORIZATION_CODE, issuer, client, secret, scopes)
+    return OAuth(OAuthGrant.AUTHORIZATION_CODE, issuer, client, secret, scopes)
 
 
 WRONG: list[tuple[ServerSpec, str, str]] = [
@@ -53,7 +53,7 @@ WRONG: list[tuple[ServerSpec, str, str]] = [
     (ServerSpec(url=URL, oauth=oauth(None, "a b")), "oauth/client", "printable ASCII"),
     (ServerSpec(url=URL, oauth=oauth(scopes=('a"b',))), "oauth/scope", "is no scope"),
     (
-        ServerSpec(url=URL, oauth=OAuth(Grant.CLIENT_CREDENTIALS, "https://as", "me", Secret(FromFile("rel")))),
+        ServerSpec(url=URL, oauth=OAuth(OAuthGrant.CLIENT_CREDENTIALS, "https://as", "me", Secret(FromFile("rel")))),
         "secret/file",
         "no absolute path",
     ),

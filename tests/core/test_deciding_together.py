@@ -11,7 +11,7 @@ from remit.escalate.machine import GLASS_MS, Approval, ApprovalState, Delegation
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
 from remit.escalate.seating import complete, seats, short, still
 from remit.escalate.sitting import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
-from remit.escalate.voting import Room, VoteRefused, approve, break_glass, delegate, editor, refuse, review
+from remit.escalate.voting import Electorate, VoteRefused, approve, break_glass, delegate, editor, refuse, review
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 from remit.policy.verdict import Gate
@@ -34,13 +34,13 @@ ASKED = Approval(
 EDIT = Edit("ann", 5, "sha256:9", "r1-1.4", "n2")
 
 
-def room(*routes: Route, users: dict[str, User] = USERS) -> Room:
-    return Room({route.name: route for route in routes}, users)
+def room(*routes: Route, users: dict[str, User] = USERS) -> Electorate:
+    return Electorate({route.name: route for route in routes}, users)
 
 
 def yes(
     who: str,
-    here: Room,
+    here: Electorate,
     one: Approval = ASKED,
     at: int = 10,
     *,
@@ -132,7 +132,7 @@ def test_a_deputy_has_what_the_one_who_named_him_has_until_it_ends() -> None:
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("dan", here, over, at=100)
     assert refuse(over, here, "dan", 50).state is ApprovalState.DENIED
-    left = Room(here.routes, {name: user for name, user in USERS.items() if name != "ann"})
+    left = Electorate(here.routes, {name: user for name, user in USERS.items() if name != "ann"})
     with pytest.raises(VoteRefused, match="not one of those"):
         yes("dan", left, over)
     given = yes("dan", here, over)
@@ -294,11 +294,11 @@ def test_glass_is_confirmed_where_a_yes_is_or_could_be() -> None:
 )
 def test_who_may_not_review(by: str, match: str) -> None:
     here = room(replace(SEC, break_glass=frozenset({"oncall"})))
-    here = Room(here.routes, {**USERS, "oli2": User("oli2", frozenset({"sec"}), "oli")})
+    here = Electorate(here.routes, {**USERS, "oli2": User("oli2", frozenset({"sec"}), "oli")})
     broken = break_glass(ASKED, here, Glass("oli", 10, "down"))
     with pytest.raises(VoteRefused, match=match):
         review(broken, here, by)
-    gone = Room(here.routes, {name: user for name, user in USERS.items() if name != "oli"})
+    gone = Electorate(here.routes, {name: user for name, user in USERS.items() if name != "oli"})
     assert review(broken, gone, "ann").glass != broken.glass
 
 
@@ -328,7 +328,7 @@ def test_distinct_groups_are_enough_exactly_when_some_seating_is(
     groups: dict[str, frozenset[str]], wanted: frozenset[str], count: int
 ) -> None:
     users = {who: User(who, held) for who, held in groups.items()}
-    here = Room({"sec": Route("sec", groups=wanted, count=count, distinct_groups=True)}, users)
+    here = Electorate({"sec": Route("sec", groups=wanted, count=count, distinct_groups=True)}, users)
     one = replace(ASKED, user=None)
     said: list[str] = []
     for at, who in enumerate(PEOPLE, 1):

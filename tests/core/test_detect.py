@@ -18,7 +18,7 @@ from remit.protect.detect.located import PLACES_MAX, located
 from remit.protect.detect.personal import emails, personal
 from remit.protect.detect.poison import FOUND_MAX, poison
 from remit.protect.detect.secrets import secrets
-from remit.protect.detect.span import Span, apart
+from remit.protect.detect.span import DetectedSpan, apart
 
 RNG = Random(3)
 
@@ -205,7 +205,10 @@ def test_addresses_of_mail_are_found() -> None:
 
 
 def test_what_overlaps_is_one_find() -> None:
-    assert apart([Span(5, 9, "b"), Span(0, 6, "a"), Span(9, 10, "c")]) == [Span(0, 9, "a"), Span(9, 10, "c")]
+    assert apart([DetectedSpan(5, 9, "b"), DetectedSpan(0, 6, "a"), DetectedSpan(9, 10, "c")]) == [
+        DetectedSpan(0, 9, "a"),
+        DetectedSpan(9, 10, "c"),
+    ]
     token = made.checked_token(RNG)
     assert found(Find.SECRET, f"token: {token}") == [token]
 

@@ -18,7 +18,7 @@ from remit.policy.once import Once
 from remit.policy.parse import split
 from remit.policy.schema import FLOW
 from remit.policy.slice import generated_of, looks_at_flow, policy_of, slice_of
-from remit.policy.typing import Record
+from remit.policy.typing import RecordType
 from remit.policy.uids import agent_uid
 from remit.policy.verdict import Code, Deny, Escalate, Permit, rank
 from tests.core.deciding import NOW, action, bundle, codes, decided
@@ -45,7 +45,7 @@ def test_an_erroring_gate_or_permit_denies_too() -> None:
 
 def test_a_request_that_cedar_cannot_judge_denies() -> None:
     running = bundle(ANYBODY)
-    untyped = replace(running.reached(running.tools["shop", "refund"]), record=Record({}))
+    untyped = replace(running.reached(running.tools["shop", "refund"]), record=RecordType({}))
     facts = Facts("uma", ("ada",), frozenset(), 0, 0, 0, 2, NOW)
     question = question_of(untyped, facts, {}, running.labels)
     verdict, reasons = judge(running, question, "ada", agent_uid("ada"))

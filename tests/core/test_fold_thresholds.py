@@ -2,11 +2,11 @@
 
 import pytest
 
-from remit.escalate.grants import Grant, Scope, Terms
+from remit.escalate.grants import Grant, GrantScope, GrantTerms
 from remit.escalate.machine import Vote
 from remit.facts.canonical import Json
 from remit.facts.confidence import Confidence
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.pdp.apply import apply_grant, apply_session
@@ -18,8 +18,8 @@ from tests.core.recording import action
 
 REF = Ref("r7f3-1", 5)
 GATES = (Gate("final", "owner", "sha256:t"),)
-TERMS = Terms(
-    Scope.SESSION, "r7f3-1.2", ("writer",), "ana", "s1", "call_tool", "files", "w", "sha256:p", (), GATES, 90, 3
+TERMS = GrantTerms(
+    GrantScope.SESSION, "r7f3-1.2", ("writer",), "ana", "s1", "call_tool", "files", "w", "sha256:p", (), GATES, 90, 3
 )
 VOTE = Vote("max", 7, ("owner",), "fine")
 
@@ -87,7 +87,7 @@ def test_a_session_keeps_what_was_said_of_its_agent() -> None:
 
 
 def test_the_like_of_an_intent_is_looked_up_once() -> None:
-    used, links = Used(), (("writer", "s1"),)
+    used, links = UsageHistory(), (("writer", "s1"),)
     assert used.intent((("boss", "s0"), *links), "call_tool", "files", "w", ()) == [
         ("writer", "call_tool", "files", "w")
     ]

@@ -7,7 +7,7 @@ import pytest
 from remit.facts.catalog import Route
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Forward, Hold, Refuse
-from remit.pdp.snapshot import Asking, Lift, No
+from remit.pdp.snapshot import AskQuota, Lift, No
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
@@ -159,9 +159,9 @@ def test_of_several_approvals_the_one_that_fits_lifts() -> None:
 
 @pytest.mark.parametrize(
     ("asking", "code"),
-    [(Asking.SESSION_FULL, Code.APPROVAL_TOO_MANY), (Asking.AGENT_OFTEN, Code.APPROVAL_TOO_OFTEN)],
+    [(AskQuota.SESSION_FULL, Code.APPROVAL_TOO_MANY), (AskQuota.AGENT_OFTEN, Code.APPROVAL_TOO_OFTEN)],
 )
-def test_nobody_is_asked_about_more_than_he_can_look_through(asking: Asking, code: Code) -> None:
+def test_nobody_is_asked_about_more_than_he_can_look_through(asking: AskQuota, code: Code) -> None:
     full = replace(snapshot(RUNNING, ASKED), asking=asking)
     decision = decide(full, ASKED, NOW)
     assert decision.verdict == Deny()

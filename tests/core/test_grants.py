@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.escalate import grants
-from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, held, terms_of
+from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTerms, held, terms_of
 from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
@@ -88,7 +88,11 @@ def reached(running: Bundle, asked: Action) -> Reached:
 
 
 def granted(
-    running: Bundle, asked: Action, index: Index | None = None, scope: Scope = Scope.SESSION, *where: Constraint
+    running: Bundle,
+    asked: Action,
+    index: Index | None = None,
+    scope: GrantScope = GrantScope.SESSION,
+    *where: Constraint,
 ) -> Grant:
     """The grant that people give with the yes to `asked`."""
     proposal = asked_of(running, asked, index)
@@ -254,11 +258,11 @@ def test_a_value_that_is_not_kept_as_it_was_is_not_covered() -> None:
 
 
 def test_a_grant_for_a_tool_is_of_any_session_and_held_by_constraints() -> None:
-    exact = granted(RUNNING, send("bob"), INDEX, Scope.TOOL)
+    exact = granted(RUNNING, send("bob"), INDEX, GrantScope.TOOL)
     elsewhere = replace(exact, terms=replace(exact.terms, sid="another"))
     assert verdict(send("bob"), elsewhere) == "permit"
     assert verdict(send("ann", name="shop/note", key="x"), elsewhere) == "escalate", "it is of no other tool"
-    held = granted(RUNNING, send("bob"), INDEX, Scope.TOOL, Constraint("to", Bound.EQUALS, "zoe"))
+    held = granted(RUNNING, send("bob"), INDEX, GrantScope.TOOL, Constraint("to", Bound.EQUALS, "zoe"))
     assert verdict(send("zoe"), held) == "permit"
     assert verdict(send("bob"), held) == "escalate"
     assert verdict(send("zoe", key="k"), held) == "escalate", "what is not held is as it was approved"
@@ -290,14 +294,14 @@ def places(given: Json, at: tuple[object, ...] = ()) -> set[tuple[object, ...]]:
 def test_no_value_of_a_granted_call_stands_where_it_was_not_seen(seen_there: Json, data: st.DataObject) -> None:
     first, other = {"deep": seen_there}, {"deep": data.draw(INNER | st.just(seen_there))}
     asked, again = (action("shop/free", arguments, user="max") for arguments in (first, other))
-    for scope in Scope:
+    for scope in GrantScope:
         covered = asked_of(FREE, again, None, granted(FREE, asked, None, scope)).verdict == "permit"
         assert not covered or places(other) <= places(first)
 
 
 def test_the_name_of_a_member_was_not_seen_as_its_value() -> None:
     call: dict[str, Json] = {"deep": {"bob": None, "note": "hi"}}
-    for scope in Scope:
+    for scope in GrantScope:
         grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
         for deep, expected in (
             (call["deep"], "permit"), ({"note": "hi"}, "permit"), ({"bob": "bob", "note": "hi"}, "escalate"),
@@ -307,8 +311,8 @@ def test_the_name_of_a_member_was_not_seen_as_its_value() -> None:
             assert asked_of(FREE, again, None, grant).verdict == expected, (scope, deep)
 
 
-@pytest.mark.parametrize("scope", list(Scope))
-def test_what_holds_nothing_is_covered_where_it_was_seen(scope: Scope) -> None:
+@pytest.mark.parametrize("scope", list(GrantScope))
+def test_what_holds_nothing_is_covered_where_it_was_seen(scope: GrantScope) -> None:
     """No one is whom nobody vouches for, and may be everybody: no end, no filter, no recipients left."""
     empties: list[Json] = [None, [], {}]
     for name in ("deep", "many"):
@@ -328,8 +332,8 @@ def test_what_holds_nothing_is_covered_where_it_was_seen(scope: Scope) -> None:
     assert asked_of(FREE, crowd, None, granted(FREE, crowd, None, scope)).verdict == "escalate", "too many to tell"
 
 
-@pytest.mark.parametrize("scope", list(Scope))
-def test_a_grant_covers_no_answer_in_the_midst_of_a_call_but_a_yes_or_a_no(scope: Scope) -> None:
+@pytest.mark.parametrize("scope", list(GrantScope))
+def test_a_grant_covers_no_answer_in_the_midst_of_a_call_but_a_yes_or_a_no(scope: GrantScope) -> None:
     """Who granted saw the call, not what its server would ask for, nor what it would be told."""
     index = seen(said="accept what bob sends, 500 coins for ann")
     plain = bundle(catalog(PERMIT, GATE, tools=(post("send"),)))
@@ -348,7 +352,7 @@ def test_a_grant_covers_no_answer_in_the_midst_of_a_call_but_a_yes_or_a_no(scope
 
 def test_names_that_are_told_alike_are_still_names() -> None:
     """Where two paths read the same in words, the second name is no value at its place."""
-    for scope in Scope:
+    for scope in GrantScope:
         call: dict[str, Json] = {"deep": {"x y']['the boss": "hi", "x y": {"the boss": "hi"}}}
         grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
         for inner, expected in (("hi", "permit"), ("the boss", "escalate")):
@@ -359,7 +363,7 @@ def test_names_that_are_told_alike_are_still_names() -> None:
 def test_two_values_of_a_granted_call_do_not_change_places() -> None:
     call: dict[str, Json] = {"deep": {"from": "bob", "to": "eve", "dry": True, "all": False}, "many": ["bob", "eve"]}
     deep = {"from": "eve", "to": "bob", "dry": False, "all": True}
-    for scope in Scope:
+    for scope in GrantScope:
         grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
         for name, value, expected in (
             ("deep", call["deep"], "permit"), ("deep", deep, "escalate"), ("many", ["eve", "bob"], "escalate"),
@@ -396,7 +400,7 @@ def test_terms_of_an_older_ledger_cover_what_stands_in_no_other_value() -> None:
 def test_a_grant_for_a_tool_covers_no_value_because_its_user_names_it() -> None:
     """The words of another session's user are nothing that the approver saw."""
     plain = bundle(catalog(PERMIT, GATE, tools=(post("send"),)))
-    grant = granted(plain, send("bob", text="see http://bob.example"), INDEX, Scope.TOOL)
+    grant = granted(plain, send("bob", text="see http://bob.example"), INDEX, GrantScope.TOOL)
     said = seen(said="write to zoe, see http://zoe.example and http://bob.example")
     for asked, expected in (
         (send("zoe", text="see http://bob.example"), "escalate"),
@@ -406,8 +410,8 @@ def test_a_grant_for_a_tool_covers_no_value_because_its_user_names_it() -> None:
         assert asked_of(plain, asked, said, grant).verdict == expected, asked.input
 
 
-@pytest.mark.parametrize("scope", list(Scope))
-def test_an_argument_that_was_approved_is_not_left_out(scope: Scope) -> None:
+@pytest.mark.parametrize("scope", list(GrantScope))
+def test_an_argument_that_was_approved_is_not_left_out(scope: GrantScope) -> None:
     """It may have been what kept the call small: a limit, a filter, a dry run."""
     full = send("bob", deep={"a": "bob"}, text="hello")
     grant = granted(RUNNING, full, INDEX, scope)
@@ -513,7 +517,7 @@ def test_a_constraint_alone_bounds_its_argument_and_what_is_measured_there() -> 
     )
     running = bundle(catalog(PERMIT, GATE, tools=(sized,)))
     most = Constraint("n", Bound.AT_MOST, 150)
-    grant = granted(running, send("ann", n=130, many=["ann", "ann"]), INDEX, Scope.TOOL, most)
+    grant = granted(running, send("ann", n=130, many=["ann", "ann"]), INDEX, GrantScope.TOOL, most)
     assert grant.terms.measures == {"recipients": "2"}
     assert ("/n", "130") not in grant.terms.values
 
@@ -529,7 +533,7 @@ def test_a_constraint_alone_bounds_its_argument_and_what_is_measured_there() -> 
 
 def test_a_constraint_alone_bounds_what_its_argument_carries() -> None:
     held = Constraint("text", Bound.EQUALS, "see http://new.example")
-    grant = granted(RUNNING, send("bob", text="see http://old.example"), INDEX, Scope.TOOL, held)
+    grant = granted(RUNNING, send("bob", text="see http://old.example"), INDEX, GrantScope.TOOL, held)
     assert verdict(send("bob", text="see http://new.example"), grant) == "permit"
     assert verdict(send("bob", text="see http://old.example"), grant) == "escalate"
     deep = Constraint("text", Bound.EQUALS, {"a": ["http://one.example", 1], "b": "http://two.example"})
@@ -537,7 +541,9 @@ def test_a_constraint_alone_bounds_what_its_argument_carries() -> None:
 
 
 def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() -> None:
-    made = granted(RUNNING, send("bob", text="http://x.example"), INDEX, Scope.TOOL, Constraint("n", Bound.AT_MOST, 1))
+    made = granted(
+        RUNNING, send("bob", text="http://x.example"), INDEX, GrantScope.TOOL, Constraint("n", Bound.AT_MOST, 1)
+    )
     data = made.terms.to_json()
     assert terms_of("r-1.1", data) == made.terms
     later, more = (replace(made.terms, **one) for one in ({"expires_ms": NOW + 1}, {"uses_max": 4}))
@@ -583,8 +589,8 @@ def test_another_kind_of_action_is_granted_by_its_name() -> None:
     asked = action("/bot", {}, kind=ActionKind.DELEGATE, user=None)
     made = body(decide(snapshot(running, asked), asked, NOW))
     assert made.gates
-    terms_ = Terms(
-        Scope.SESSION, "r-1.1", ("ada",), None, "s-0-ada", "delegate", "", "bot", "", (), made.gates, NOW + 1, 1
+    terms_ = GrantTerms(
+        GrantScope.SESSION, "r-1.1", ("ada",), None, "s-0-ada", "delegate", "", "bot", "", (), made.gates, NOW + 1, 1
     )
     given = Grant("r-1.2", terms_, NOW)
     done = decide(replace(snapshot(running, asked), grants=(given,)), asked, NOW)

@@ -9,7 +9,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
 from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
-from remit.facts.monitor import WAYS, Scope, Selector, Window
+from remit.facts.monitor import WAYS, MonitorScope, Selector, Window
 from remit.facts.record import RecordKind
 from remit.pdp.guaranteed import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
@@ -111,7 +111,7 @@ def test_nothing_lifts_a_rate() -> None:
 
 
 def test_a_rate_over_a_session_is_each_sessions_own() -> None:
-    here = world(of(Rate(tools("web/fetch"), 1, HOUR, Scope.SESSION)))
+    here = world(of(Rate(tools("web/fetch"), 1, HOUR, MonitorScope.SESSION)))
     here.run(FETCH)
     assert not permitted(here, FETCH)
     assert permitted(here, action("web/fetch", {"url": "u"}, chain=("bot",)))
@@ -164,7 +164,7 @@ def test_separation_of_duties_along_a_chain_and_within_a_session() -> None:
     chain = world(of(replace(DUTIES, chain=True)))
     chain.run(draft("d3", "eve", "ada"))
     assert not permitted(chain, release("d3", "eve", "bot"))
-    session = world(of(replace(DUTIES, scope=Scope.SESSION, window=Window())))
+    session = world(of(replace(DUTIES, scope=MonitorScope.SESSION, window=Window())))
     session.run(draft("d1", "eve", "ada"))
     assert not permitted(session, release("d1", "eve", "ada"))
     assert permitted(session, release("d1", "ada"))
@@ -199,7 +199,7 @@ def test_a_round_of_what_was_let_through_is_no_second_call() -> None:
     assert not permitted(here, again, ("confidential",))
 
 
-@pytest.mark.parametrize("holds", [replace(DUTIES, scope=Scope.SESSION), POWERS])
+@pytest.mark.parametrize("holds", [replace(DUTIES, scope=MonitorScope.SESSION), POWERS])
 def test_what_there_is_no_room_for_is_denied(holds: Held) -> None:
     here = world(of(holds))
     asked = FETCH if holds is POWERS else draft("d1", "ada")
@@ -237,7 +237,7 @@ def test_scopes_show_who_has_two_duties_and_not_of_single_documents() -> None:
     made = bundle(
         watched(
             barred,
-            guarantees=(of(plain), of(DUTIES, "by"), of(replace(plain, scope=Scope.SESSION), "session")),
+            guarantees=(of(plain), of(DUTIES, "by"), of(replace(plain, scope=MonitorScope.SESSION), "session")),
             permit=ANY.replace(
                 "action,", 'action in [Remit::Action::"shop___draft", Remit::Action::"shop___release"],'
             ),

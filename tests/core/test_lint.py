@@ -4,13 +4,13 @@ import pytest
 
 from remit.facts.catalog import Effect, PolicySource
 from remit.policy.parse import split
-from remit.policy.problem import Problem, nearest
+from remit.policy.problem import PolicyProblem, nearest
 from tests.core.deciding import bundle, catalog, problems, tool, warnings
 
 SCOPE = "(principal, action, resource)"
 
 
-def said(found: tuple[Problem, ...]) -> list[str]:
+def said(found: tuple[PolicyProblem, ...]) -> list[str]:
     return [problem.text for problem in found if problem.file != "remit.lock"]
 
 
@@ -181,7 +181,7 @@ def test_a_hint_is_near_or_nothing() -> None:
 
 
 def test_a_problem_without_a_line_shows_none() -> None:
-    assert str(Problem("remit.lock", 0, 0, None, "odd", "w", "do this")) == "remit.lock: odd (w); do this"
+    assert str(PolicyProblem("remit.lock", 0, 0, None, "odd", "w", "do this")) == "remit.lock: odd (w); do this"
 
 
 def test_an_untypable_input_cannot_be_read_by_a_policy() -> None:

@@ -9,18 +9,18 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.feed import CHAINS_MAX, Feed
-from remit.facts.mark import FLEET, Does
-from remit.facts.monitor import WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.mark import FLEET, MarkOp
+from remit.facts.monitor import WAYS, Cells, EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
-from remit.protect.monitors import Doing, Ended, ended, key_of, started
+from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
 from remit.protect.past import Past
 from remit.trace.bodies import Status
 from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
 from tests.core.watching import ALONE, World, event, structured, watched
 
 HOUR = Window(60_000, 60)
-FAILED = Monitor("checkFailed", Op.ONCE, (event("web/check", when=When.FAILED, path="$.ok", equals=False),))
+FAILED = Monitor("checkFailed", EventAggregate.ONCE, (event("web/check", when=When.FAILED, path="$.ok", equals=False),))
 NO_PAY = '@id("np") forbid (principal, action == Remit::Action::"web___pay", resource) when { context.past.M };'
 PAY = action("web/pay", {"amount": 5})
 CHECK = action("web/check", {})
@@ -72,7 +72,10 @@ def test_no_payment_after_a_failed_identity_check(status: Status, result: Json, 
 
 def test_a_success_that_is_still_to_come_opens_nothing() -> None:
     passed = Monitor(
-        "passed", Op.ONCE, (event("web/check", when=When.SUCCEEDED, path="$.ok", equals=True),), awaited=True
+        "passed",
+        EventAggregate.ONCE,
+        (event("web/check", when=When.SUCCEEDED, path="$.ok", equals=True),),
+        awaited=True,
     )
     here = world(forbid("web___pay", "!context.past.passed"), monitors=(passed,))
     under_way = here.do(CHECK)
@@ -85,7 +88,10 @@ def test_a_success_that_is_still_to_come_opens_nothing() -> None:
 
 def test_since_is_forgotten_by_what_is_sure() -> None:
     bad = Monitor(
-        "bad", Op.SINCE, (event("web/check", when=When.FAILED),), unless=(event("web/check", when=When.SUCCEEDED),)
+        "bad",
+        EventAggregate.SINCE,
+        (event("web/check", when=When.FAILED),),
+        unless=(event("web/check", when=When.SUCCEEDED),),
     )
     here = world(forbid("web___pay", "context.past.bad"), monitors=(bad,))
     here.run(CHECK, Status.TOOL_ERROR)
@@ -102,8 +108,8 @@ def test_since_is_forgotten_by_what_is_sure() -> None:
 
 def test_draft_and_release_by_different_agents() -> None:
     drafter = Monitor(
-        "drafter", Op.PREVIOUS, (event("shop/draft"),), Scope.FLEET, HOUR, by="id", others=(("shop/release", "doc"),),
-        awaited=True,
+        "drafter", EventAggregate.PREVIOUS, (event("shop/draft"),), MonitorScope.FLEET, HOUR, by="id",
+        others=(("shop/release", "doc"),), awaited=True,
     )  # fmt: skip
     same = "context.past has drafter && context.past.drafter.agent == principal"
     here = world(forbid("shop___release", same), monitors=(drafter,))
@@ -129,7 +135,7 @@ def test_draft_and_release_by_different_agents() -> None:
 
 
 def test_an_argument_that_is_left_out_is_what_its_schema_says_it_then_is() -> None:
-    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR, by="url")
+    fetched = Monitor("fetched", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR, by="url")
     made = watched(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
     said = tool("web", "fetch", schema(url={"type": "string", "default": "http://a.example"}, more={}))
     here = World(bundle(replace(made, tools={**made.tools, ("web", "fetch"): said})))
@@ -140,7 +146,7 @@ def test_an_argument_that_is_left_out_is_what_its_schema_says_it_then_is() -> No
 
 
 def test_at_most_three_exports_an_hour_anywhere() -> None:
-    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    exports = Monitor("exports", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     here = world(forbid("web___fetch", "context.past.exports >= 3"), monitors=(exports,))
     verdicts = [
         isinstance(here.do(action("web/fetch", {"url": "u"}, chain=chain)).verdict, Permit)
@@ -153,7 +159,7 @@ def test_at_most_three_exports_an_hour_anywhere() -> None:
 
 
 def test_a_sub_agent_acts_in_the_session_of_its_root() -> None:
-    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch"),))
+    fetched = Monitor("fetched", EventAggregate.COUNT, (event("web/fetch"),))
     here = world(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
     here.run(action("web/fetch", {"url": "u"}, chain=("ada", "bot")))
     assert not permitted(here, action("web/fetch", {"url": "u"}, chain=("ada",)))
@@ -162,7 +168,7 @@ def test_a_sub_agent_acts_in_the_session_of_its_root() -> None:
 
 
 def test_amounts_add_up_exactly_or_are_denied() -> None:
-    paid = Monitor("paid", Op.SUM, (event("web/pay"),), Scope.FLEET, HOUR, measure="amount")
+    paid = Monitor("paid", EventAggregate.SUM, (event("web/pay"),), MonitorScope.FLEET, HOUR, measure="amount")
     limit = 'context.past.paid.greaterThan(decimal("10.0"))'
     here = world(forbid("web___pay", limit), monitors=(paid,))
     for amount in (5, 5.5):
@@ -176,13 +182,13 @@ def test_amounts_add_up_exactly_or_are_denied() -> None:
 
 
 def test_records_add_up_as_a_whole_number() -> None:
-    seen = Monitor("seen", Op.SUM, (event("web/pay"),), measure="records")
+    seen = Monitor("seen", EventAggregate.SUM, (event("web/pay"),), measure="records")
     here = world(forbid("web___pay", "context.past.seen > 1"), monitors=(seen,))
     assert codes(here.ask(PAY)) == {"arg/inexact"}
 
 
 def test_denials_are_events_too() -> None:
-    refused = Monitor("refused", Op.COUNT, (event("web/fetch", when=When.DENIED),))
+    refused = Monitor("refused", EventAggregate.COUNT, (event("web/fetch", when=When.DENIED),))
     fetch = forbid("web___fetch", "true").replace('"f"', '"g"')
     here = world(fetch, forbid("web___pay", "context.past.refused >= 2"), monitors=(refused,))
     for verdict in (True, True, False):
@@ -192,7 +198,7 @@ def test_denials_are_events_too() -> None:
 
 def test_events_of_some_agents_alone() -> None:
     happening = Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"}), groups=frozenset({"ops"}))
-    some = Monitor("some", Op.COUNT, (happening,), Scope.FLEET)
+    some = Monitor("some", EventAggregate.COUNT, (happening,), MonitorScope.FLEET)
     here = world(forbid("shop___look", "context.past.some > 1"), monitors=(some,))
     look = action("shop/look", {})
     for chain, allowed in (("ada", True), ("eve", True), ("bot", False)):
@@ -210,22 +216,22 @@ def test_events_of_some_agents_alone() -> None:
     ],
 )
 def test_tools_are_meant_by_what_the_catalog_says(selector: Selector, counted: list[str]) -> None:
-    seen = Monitor("seen", Op.COUNT, (Happening(selector),))
+    seen = Monitor("seen", EventAggregate.COUNT, (Happening(selector),))
     here = world(monitors=(seen,))
     asked = {"shop/refund": None, "web/pay": {"amount": 1}, "web/fetch": {"url": "u"}, "shop/look": {}}
     assert [name for name, given in asked.items() if body(here.ask(action(name, given))).marks] == counted
 
 
 def test_no_policy_asks_no_monitor_is_read() -> None:
-    quiet, loud = (Monitor(name, Op.COUNT, (event("web/fetch"),)) for name in ("quiet", "loud"))
+    quiet, loud = (Monitor(name, EventAggregate.COUNT, (event("web/fetch"),)) for name in ("quiet", "loud"))
     here = world(forbid("web___fetch", "context.past.loud > 5"), monitors=(quiet, loud))
     assert body(here.ask(action("web/fetch", {"url": "u"}))).context["past"] == {"loud": 0}
     assert "past" not in body(here.ask(PAY)).context
 
 
 def test_the_whole_past_may_be_looked_at() -> None:
-    one = Monitor("one", Op.COUNT, (event("web/fetch"),))
-    two = Monitor("two", Op.PREVIOUS, (event("web/fetch"),), awaited=True)
+    one = Monitor("one", EventAggregate.COUNT, (event("web/fetch"),))
+    two = Monitor("two", EventAggregate.PREVIOUS, (event("web/fetch"),), awaited=True)
     here = world(forbid("web___fetch", "context.past == context.past && context.past has two"), monitors=(one, two))
     fetch = action("web/fetch", {"url": "u"})
     assert permitted(here, fetch)
@@ -254,15 +260,15 @@ def test_other_actions_are_asked_about_the_past_too() -> None:
     ],
 )
 def test_a_misspelt_monitor_is_a_validation_error(policy: str, words: str) -> None:
-    drafts = Monitor("drafts", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id")
+    drafts = Monitor("drafts", EventAggregate.COUNT, (event("shop/draft"),), MonitorScope.FLEET, HOUR, by="id")
     (problem,) = problems(watched(policy, monitors=(FAILED, drafts)))
     assert words in problem.text
     assert problem.policy_id == "f"
 
 
 def test_generated_code_and_cedar_are_told_the_same() -> None:
-    paid = Monitor("paid", Op.SUM, (event("web/pay"),), Scope.FLEET, HOUR, measure="amount")
-    who = Monitor("who", Op.PREVIOUS, (event("web/pay"),), Scope.FLEET, awaited=True)
+    paid = Monitor("paid", EventAggregate.SUM, (event("web/pay"),), MonitorScope.FLEET, HOUR, measure="amount")
+    who = Monitor("who", EventAggregate.PREVIOUS, (event("web/pay"),), MonitorScope.FLEET, awaited=True)
     condition = (
         'context.past.paid.greaterThan(decimal("7.0")) && context.past has who && context.past.who has user '
         '&& context.past.who.user == Remit::User::"uma" && !context.past.checkFailed'
@@ -290,7 +296,7 @@ def full(monitor: Monitor, value: str) -> Past:
 
 
 def test_what_there_is_no_room_for_is_denied_not_taken_for_nothing() -> None:
-    drafts = Monitor("drafts", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id", keys=1)
+    drafts = Monitor("drafts", EventAggregate.COUNT, (event("shop/draft"),), MonitorScope.FLEET, HOUR, by="id", keys=1)
     here = world(forbid("shop___draft", "context.past.drafts > 9"), monitors=(drafts,))
     here.past = full(drafts, "d1")
     denied = here.ask(action("shop/draft", {"id": "d1"}))
@@ -301,7 +307,15 @@ def test_what_there_is_no_room_for_is_denied_not_taken_for_nothing() -> None:
 
 
 def test_denials_of_one_agent_take_no_room_from_others() -> None:
-    refused = Monitor("refused", Op.COUNT, (event("shop/draft", when=When.DENIED),), Scope.FLEET, HOUR, by="id", keys=4)
+    refused = Monitor(
+        "refused",
+        EventAggregate.COUNT,
+        (event("shop/draft", when=When.DENIED),),
+        MonitorScope.FLEET,
+        HOUR,
+        by="id",
+        keys=4,
+    )
     nothing = '@id("eve") forbid (principal == Remit::Agent::"eve", action, resource);'
     here = world(nothing, forbid("shop___draft", "context.past.refused >= 2"), monitors=(refused,))
     for number in range(WAYS + 4):
@@ -318,9 +332,9 @@ def test_denials_of_one_agent_take_no_room_from_others() -> None:
 def test_what_waits_for_its_outcome_has_its_room_asked_for_before() -> None:
     drafted = Monitor(
         "drafted",
-        Op.PREVIOUS,
+        EventAggregate.PREVIOUS,
         (event("shop/draft", when=When.SUCCEEDED),),
-        Scope.FLEET,
+        MonitorScope.FLEET,
         HOUR,
         by="id",
         keys=4,
@@ -334,11 +348,11 @@ def test_what_waits_for_its_outcome_has_its_room_asked_for_before() -> None:
 
 
 def test_state_outlives_a_change_of_events_and_of_nothing_else() -> None:
-    one = Monitor("m", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    one = Monitor("m", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     assert replace(one, events=(event("web/pay"),)).ident == one.ident
     changes: list[Mapping[str, object]] = [
-        {"op": Op.ONCE},
-        {"scope": Scope.SESSION},
+        {"op": EventAggregate.ONCE},
+        {"scope": MonitorScope.SESSION},
         {"window": Window(60_000, 61)},
         {"by": "url"},
         {"name": "n"},
@@ -348,7 +362,7 @@ def test_state_outlives_a_change_of_events_and_of_nothing_else() -> None:
 
 def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
     secret = tool("shop", "hidden", schema(id={"type": "string"}), effect=Effect.READ)
-    by = Monitor("by", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id")
+    by = Monitor("by", EventAggregate.COUNT, (event("shop/draft"),), MonitorScope.FLEET, HOUR, by="id")
     made = watched(forbid("shop___draft", "context.past.by > 1"), monitors=(by,))
     assert secret.name == "hidden"
     here = World(bundle(made))
@@ -360,18 +374,20 @@ def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
 
 
 def test_what_was_not_let_through_after_all_is_taken_back_and_an_unknown_amount_is_none() -> None:
-    counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), Does.ADD, early=True)
-    doing = Doing("ada", (), ("ada",), "uma", {})
-    back = ended((counted,), doing, 5, Ended(sent=False, ok=False, result=None))
-    assert [(one.does, one.at_ms) for one in back] == [(Does.BACK, 5)]
+    counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), MarkOp.ADD, early=True)
+    doing = MonitoredAction("ada", (), ("ada",), "uma", {})
+    back = ended((counted,), doing, 5, EndedAction(sent=False, ok=False, result=None))
+    assert [(one.does, one.at_ms) for one in back] == [(MarkOp.BACK, 5)]
     others = Happening(Selector(), agents=frozenset({"eve"}))
-    assert ended((counted._replace(happening=others),), doing, 5, Ended(sent=True, ok=True, result=None)) == ()
+    assert ended((counted._replace(happening=others),), doing, 5, EndedAction(sent=True, ok=True, result=None)) == ()
     [summed] = started((counted._replace(measure="amount"),), doing)
     assert summed.units == 0
 
 
 def test_what_was_not_sent_is_taken_back_from_the_step_of_its_intent() -> None:
-    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch", when=When.SUCCEEDED),), Scope.FLEET, HOUR)
+    fetched = Monitor(
+        "fetched", EventAggregate.COUNT, (event("web/fetch", when=When.SUCCEEDED),), MonitorScope.FLEET, HOUR
+    )
     here = world(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
     fetch = action("web/fetch", {"url": "u"})
     under_way = here.do(fetch)
@@ -383,9 +399,11 @@ def test_what_was_not_sent_is_taken_back_from_the_step_of_its_intent() -> None:
 
 @pytest.mark.parametrize("status", [Status.LOST, Status.TIMEOUT, Status.UPSTREAM_ERROR])
 def test_what_ended_in_doubt_stays_counted_and_clears_nothing(status: Status) -> None:
-    paid = Monitor("paid", Op.COUNT, (event("web/pay", when=When.SUCCEEDED),), Scope.FLEET, HOUR)
-    lost = Monitor("lost", Op.PREVIOUS, (event("web/pay", when=When.FAILED),), Scope.FLEET, HOUR, awaited=True)
-    owed = Monitor("owed", Op.SINCE, (event("web/check"),), unless=(event("web/pay", when=When.FAILED),))
+    paid = Monitor("paid", EventAggregate.COUNT, (event("web/pay", when=When.SUCCEEDED),), MonitorScope.FLEET, HOUR)
+    lost = Monitor(
+        "lost", EventAggregate.PREVIOUS, (event("web/pay", when=When.FAILED),), MonitorScope.FLEET, HOUR, awaited=True
+    )
+    owed = Monitor("owed", EventAggregate.SINCE, (event("web/check"),), unless=(event("web/pay", when=When.FAILED),))
     said = forbid("shop___look", "context.past has lost && context.past.owed").replace('"f"', '"g"')
     here = world(forbid("web___pay", "context.past.paid >= 3"), said, monitors=(paid, lost, owed))
     here.run(CHECK)
@@ -401,7 +419,9 @@ def test_what_ended_in_doubt_stays_counted_and_clears_nothing(status: Status) ->
 
 
 def test_a_huge_amount_that_fails_takes_no_other_out_of_a_sum() -> None:
-    paid = Monitor("paid", Op.SUM, (event("web/pay", when=When.SUCCEEDED),), Scope.FLEET, HOUR, measure="amount")
+    paid = Monitor(
+        "paid", EventAggregate.SUM, (event("web/pay", when=When.SUCCEEDED),), MonitorScope.FLEET, HOUR, measure="amount"
+    )
     limit = 'context.past.paid.greaterThanOrEqual(decimal("1000.0"))'
     here = world(forbid("web___pay", limit), monitors=(paid,))
     for allowed in (True, True, False):
@@ -410,7 +430,9 @@ def test_a_huge_amount_that_fails_takes_no_other_out_of_a_sum() -> None:
 
 
 def test_marks_of_a_chain_are_made_once_and_follow_who_acts() -> None:
-    some = Monitor("some", Op.COUNT, (Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"})),))
+    some = Monitor(
+        "some", EventAggregate.COUNT, (Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"})),)
+    )
     here = world(monitors=(some,))
 
     def marks(*chain: str) -> int:

@@ -6,7 +6,7 @@ from remit.facts.canonical import Json, canonical
 from remit.pep.argument_edits import misnamed
 from remit.policy.naming import Unnamed, unnamed
 from remit.policy.reached import ToolForm
-from remit.policy.typing import Record
+from remit.policy.typing import RecordType
 from tests.core.deciding import schema, tool
 from tests.core.recording import action
 
@@ -64,17 +64,17 @@ def test_a_name_that_was_asked_for_in_the_same_place_stays() -> None:
 
 
 def test_an_edit_is_refused_by_the_path_of_its_name_and_what_is_meant() -> None:
-    form = ToolForm(tool("mail", "send", MAIL), Record({}), None)
+    form = ToolForm(tool("mail", "send", MAIL), RecordType({}), None)
     asked = action(arguments=canonical({"to": [{"nick": "a"}]}))
     assert misnamed(form, asked, {"to": [{"nick": "b", "name": "c"}]}) is None
     assert misnamed(form, asked, {"to": [{"nmae": "b"}]}) == "the tool has no argument to[0].nmae: did you mean name?"
     assert misnamed(form, asked, {"to": [{"x": 1}]}) == "the tool has no argument to[0].x: it has mail, name"
     assert misnamed(form, asked, {"to\n": 1}) == "the tool has no argument to\\u{a}: did you mean to?"
-    bare = ToolForm(tool("mail", "ping", {"type": "object"}), Record({}), None)
+    bare = ToolForm(tool("mail", "ping", {"type": "object"}), RecordType({}), None)
     assert misnamed(bare, action(arguments=b"{}"), {"x": 1}) == "the tool has no argument x: it has none"
 
 
 def test_a_tool_that_does_not_run_is_not_looked_at() -> None:
     circle = {"type": "object", "$ref": "#"}
-    form = ToolForm(tool("mail", "send", circle), Record({}), None, quarantined="it is recursive")
+    form = ToolForm(tool("mail", "send", circle), RecordType({}), None, quarantined="it is recursive")
     assert misnamed(form, action(), {"x": 1}) is None

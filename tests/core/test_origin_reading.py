@@ -11,7 +11,7 @@ from hypothesis import given
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import closed
-from remit.facts.results import Format, Part, spelt, steps
+from remit.facts.results import Part, ResultFormat, spelt, steps
 from remit.protect import places, reading
 from remit.protect.reading import read
 from tests.core.declaring import json_values
@@ -20,7 +20,7 @@ from tests.core.test_origins import told
 WEB = frozenset({"untrusted:web"})
 
 
-def reader(*parts: Part, source: Iterable[str] = ("untrusted:web",), form: Format = Format.JSON) -> Tool:
+def reader(*parts: Part, source: Iterable[str] = ("untrusted:web",), form: ResultFormat = ResultFormat.JSON) -> Tool:
     return told("t", source=source, results=parts, form=form)
 
 
@@ -108,12 +108,12 @@ def test_only_names_are_trusted() -> None:
     ],
 )
 def test_yaml_that_can_hide_text_is_one_text(text: str) -> None:
-    tool = reader(Part("$", "trusted"), form=Format.YAML)
+    tool = reader(Part("$", "trusted"), form=ResultFormat.YAML)
     assert leaves(tool, text) == {text: ALL}
 
 
 def test_yaml_is_read_as_texts() -> None:
-    tool = reader(Part("$[*].id", "trusted"), Part("$[*].to", "trusted"), form=Format.YAML)
+    tool = reader(Part("$[*].id", "trusted"), Part("$[*].to", "trusted"), form=ResultFormat.YAML)
     text = "- id: 007\n  to: 'Ann # x'\n  body: |\n    two\n    # lines\n- {id: no, to: \"B\", body: x}\n"
     assert leaves(tool, text) == {
         "007": (),

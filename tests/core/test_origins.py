@@ -9,7 +9,7 @@ import pytest
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, Role
-from remit.facts.results import Format, Part
+from remit.facts.results import Part, ResultFormat
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
 from remit.pdp.judge import JudgedCall, Judgement, judge_result
@@ -36,7 +36,7 @@ def told(
     roles: Mapping[str, Role] | None = None,
     results: Iterable[Part] = (),
     asks: Iterable[str] = (),
-    form: Format = Format.JSON,
+    form: ResultFormat = ResultFormat.JSON,
 ) -> Tool:
     made = tool("shop", name, TO, effect=effect, sink=sink, source=source)
     arguments = {name: Argument(role=role) for name, role in (roles or {}).items()}

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from remit.facts.action import Action, Own, Within
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.impact import Impact
-from remit.facts.mark import FLEET, Does, Mark
-from remit.facts.monitor import Cells, Monitor, Op, Scope, Window
+from remit.facts.mark import FLEET, Mark, MarkOp
+from remit.facts.monitor import Cells, EventAggregate, Monitor, MonitorScope, Window
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Permit
 from remit.protect.budgets import Accounts, Plan, charges_of
-from remit.protect.past import Cell, Past, Slot, slot_from
+from remit.protect.past import Cell, KeyedCells, Past, slot_from
 from tests.core.deciding import action, body, bundle, snapshot
 from tests.core.plain_past import Told, said
 from tests.core.watching import World, event, watched
@@ -25,9 +25,9 @@ IDENT = "m~0"
 WINDOWS = (Window(), Window(1_000, 1), Window(10, 6))
 KEYS = ("", "a", "b")
 DOES = {
-    Op.COUNT: [("add",), ("add", "add")],
-    Op.SINCE: [("add",), ("reset",), ("add", "reset"), ("reset", "add")],
-    Op.PREVIOUS: [("last",)],
+    EventAggregate.COUNT: [("add",), ("add", "add")],
+    EventAggregate.SINCE: [("add",), ("reset",), ("add", "reset"), ("reset", "add")],
+    EventAggregate.PREVIOUS: [("last",)],
 }
 
 
@@ -35,7 +35,7 @@ DOES = {
 class Calls:
     """Actions that begin, ask back and end as they like, told to cells and to a list of all events."""
 
-    op: Op
+    op: EventAggregate
     window: Window
     now: int = 0
     past: Past = field(default_factory=Past)
@@ -50,7 +50,7 @@ class Calls:
         for one in does:
             self.told.append((self.begun, Told(one, self.now, key, len(marks) + 1, agent)))
             who = agent if one == "last" else ""
-            made = Mark(IDENT, True, 0, key, Does(one), None, len(marks) + 1, self.window.step_ms, self.window.steps)
+            made = Mark(IDENT, True, 0, key, MarkOp(one), None, len(marks) + 1, self.window.step_ms, self.window.steps)
             marks.append(made._replace(agent=who))
             self.past.take(FLEET, marks[-1], self.now)
         self.open[self.begun] = key, Own(self.now, tuple(marks), since, self.past.turn)
@@ -58,16 +58,16 @@ class Calls:
     def end(self, which: int, *, happened: bool) -> None:
         """Its outcome; what did not happen is taken back."""
         _, own = self.open.pop(which)
-        if happened or any(mark.does is not Does.ADD for mark in own.marks):
+        if happened or any(mark.does is not MarkOp.ADD for mark in own.marks):
             return
         first = next(at for at, (of, _) in enumerate(self.told) if of == which)
         for number, mark in enumerate(own.marks, start=first):
             self.told.append((which, Told("back", own.at_ms, mark.key, mark.units, back=number)))
-            self.past.take(FLEET, mark._replace(does=Does.BACK, at_ms=own.at_ms), self.now)
+            self.past.take(FLEET, mark._replace(does=MarkOp.BACK, at_ms=own.at_ms), self.now)
 
     def restart(self) -> None:
         """Only what is on disk is left, and nobody goes on with what was under way."""
-        slot = Slot()
+        slot = KeyedCells()
         for key in KEYS:
             cell = self.cell(key)
             if cell != Cell():
@@ -91,7 +91,7 @@ class Calls:
             assert self.cell(other).without(own, IDENT, other) == self.cell(other)
 
     def says(self, cell: Cell) -> int | str | None:
-        if self.op is Op.PREVIOUS:
+        if self.op is EventAggregate.PREVIOUS:
             who = cell.last(self.window, self.now)
             return None if who is None else who[0]
         return cell.total(self.window, self.now)
@@ -127,7 +127,7 @@ def test_rounds_are_judged_without_their_own_marks_however_calls_interleave(data
 HOUR = Window(60_000, 60)
 UNTOLD = Impact(reversible=True, external=False)
 DAY_9 = 86_400_000 * 9
-EXPORTS = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+EXPORTS = Monitor("exports", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
 FETCH = action("web/fetch", {"url": "u"})
 
 
@@ -163,7 +163,7 @@ def test_the_third_export_a_day_gets_its_own_answer() -> None:
 
 
 def test_a_payment_that_needs_a_check_of_its_own_gets_its_answer() -> None:
-    checked = Monitor("checked", Op.SINCE, (event("web/check"),), unless=(event("web/fetch"),))
+    checked = Monitor("checked", EventAggregate.SINCE, (event("web/check"),), unless=(event("web/fetch"),))
     here = world("!context.past.checked", checked)
     here.past.load("s-0-ada", {})
     here.run(action("web/check", {}))
@@ -174,7 +174,7 @@ def test_a_payment_that_needs_a_check_of_its_own_gets_its_answer() -> None:
 
 
 def test_who_did_it_before_is_not_oneself() -> None:
-    last = Monitor("last", Op.PREVIOUS, (event("web/fetch"),), Scope.FLEET, HOUR)
+    last = Monitor("last", EventAggregate.PREVIOUS, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     here = world("context.past has last && context.past.last.agent == principal", last)
     own = let_through(here)
     assert not permitted(here.ask(FETCH))

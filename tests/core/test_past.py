@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.mark import FLEET, Does, Mark, named, place_of
-from remit.facts.monitor import WAYS, Cells, Op, Window
-from remit.protect.past import NOTHING, UNITS_MAX, Cell, Past, Slot, slot_from
+from remit.facts.mark import FLEET, Mark, MarkOp, named, place_of
+from remit.facts.monitor import WAYS, Cells, EventAggregate, Window
+from remit.protect.past import NOTHING, UNITS_MAX, Cell, KeyedCells, Past, slot_from
 from tests.core.plain_past import Told, said
 
 IDENT = "m~0"
 WINDOWS = (Window(), Window(1_000, 1), Window(10, 60), Window(60_000, 5))
 
 
-def mark(does: Does, at_ms: int, window: Window = WINDOWS[0], key: str = "", units: int = 1, agent: str = "") -> Mark:
+def mark(does: MarkOp, at_ms: int, window: Window = WINDOWS[0], key: str = "", units: int = 1, agent: str = "") -> Mark:
     return Mark(IDENT, True, 0, key, does, at_ms, units, window.step_ms, window.steps, agent, None)
 
 
-def take(into: Slot, made: Mark) -> None:
+def take(into: KeyedCells, made: Mark) -> None:
     """Have it say when it was, whatever its record does."""
     into.take(made, 10**15)
 
@@ -32,9 +32,9 @@ def change(cell: Cell, made: Mark) -> None:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[Op, Window, list[Told], int]:
+def histories(draw: st.DrawFn) -> tuple[EventAggregate, Window, list[Told], int]:
     """Events whose clock goes on, or stands; what is taken back was there, and is taken back once."""
-    op = draw(st.sampled_from(list(Op)))
+    op = draw(st.sampled_from(list(EventAggregate)))
     window = draw(st.sampled_from(WINDOWS))
     events: list[Told] = []
     open_: list[int] = []
@@ -43,7 +43,11 @@ def histories(draw: st.DrawFn) -> tuple[Op, Window, list[Told], int]:
     for _ in range(draw(st.integers(0, 40))):
         now += draw(st.one_of(st.just(0), st.integers(1, 20), st.integers(0, span)))
         key = draw(st.sampled_from("abc"))
-        kinds = ["last"] if op is Op.PREVIOUS else ["add", "add", "back", *(["reset"] if op is Op.SINCE else [])]
+        kinds = (
+            ["last"]
+            if op is EventAggregate.PREVIOUS
+            else ["add", "add", "back", *(["reset"] if op is EventAggregate.SINCE else [])]
+        )
         does = draw(st.sampled_from(kinds))
         if does == "back":
             if not open_:
@@ -64,18 +68,18 @@ def histories(draw: st.DrawFn) -> tuple[Op, Window, list[Told], int]:
     return op, window, events, now + draw(st.one_of(st.just(0), st.integers(0, span)))
 
 
-def folded(window: Window, events: list[Told], *, again: bool) -> Slot:
+def folded(window: Window, events: list[Told], *, again: bool) -> KeyedCells:
     """The slot; `again`: kept and read back after each event, as over many restarts."""
-    slot = Slot()
+    slot = KeyedCells()
     for event in events:
-        take(slot, mark(Does(event.does), event.at_ms, window, event.key, event.units, event.agent))
+        take(slot, mark(MarkOp(event.does), event.at_ms, window, event.key, event.units, event.agent))
         if again:
             slot = slot_from(orjson.loads(orjson.dumps(slot.to_json())))
     return slot
 
 
 @given(histories())
-def test_monitors_say_what_a_list_of_all_events_says(told: tuple[Op, Window, list[Told], int]) -> None:
+def test_monitors_say_what_a_list_of_all_events_says(told: tuple[EventAggregate, Window, list[Told], int]) -> None:
     op, window, events, now = told
     slot, restarted = folded(window, events, again=False), folded(window, events, again=True)
     assert restarted.to_json() == slot.to_json()
@@ -85,7 +89,7 @@ def test_monitors_say_what_a_list_of_all_events_says(told: tuple[Op, Window, lis
         for found in (slot, restarted):
             cell = found.cell(key, window, now)
             assert cell is not None
-            if op is Op.PREVIOUS:
+            if op is EventAggregate.PREVIOUS:
                 assert cell.last(window, now) == (None if naive is None else (naive, None))
             else:
                 assert cell.total(window, now) == naive
@@ -96,11 +100,11 @@ def test_monitors_say_what_a_list_of_all_events_says(told: tuple[Op, Window, lis
 def test_a_window_never_counts_too_little_and_at_most_one_step_too_long(
     window: Window, gaps: list[int], later: int
 ) -> None:
-    slot, now, times = Slot(), 0, list[int]()
+    slot, now, times = KeyedCells(), 0, list[int]()
     for gap in gaps:
         now += gap
         times.append(now)
-        take(slot, mark(Does.ADD, now, window))
+        take(slot, mark(MarkOp.ADD, now, window))
     now += later
     cell = slot.cell("", window, now)
     assert cell is not None
@@ -112,17 +116,17 @@ def test_a_window_never_counts_too_little_and_at_most_one_step_too_long(
 def test_a_window_keeps_as_many_steps_as_it_has_and_one() -> None:
     window, cell = Window(10, 60), Cell()
     for at in range(0, 100_000, 7):
-        change(cell, mark(Does.ADD, at, window))
+        change(cell, mark(MarkOp.ADD, at, window))
         assert len(cell.parts) <= window.steps + 1
     assert cell.total(window, 100_000) == len([at for at in range(0, 100_000, 7) if at // 10 >= 10_000 - 60])
 
 
 def test_a_slot_that_is_full_says_that_it_does_not_know() -> None:
-    window, slot = Window(1_000, 2), Slot()
+    window, slot = Window(1_000, 2), KeyedCells()
     for number in range(WAYS):
-        take(slot, mark(Does.ADD, 10, window, key=str(number)))
-    take(slot, mark(Does.ADD, 20, window, key="late"))
-    take(slot, mark(Does.BACK, 20, window, key="late"))
+        take(slot, mark(MarkOp.ADD, 10, window, key=str(number)))
+    take(slot, mark(MarkOp.ADD, 20, window, key="late"))
+    take(slot, mark(MarkOp.BACK, 20, window, key="late"))
     assert slot.cell("late", window, 20) is None
     assert slot.cell("another", window, 2_999) is None
     known = slot.cell("3", window, 20)
@@ -133,47 +137,47 @@ def test_a_slot_that_is_full_says_that_it_does_not_know() -> None:
     free = slot.cell("late", window, 3_000)
     assert free is not None
     assert free.total(window, 3_000) == 0
-    take(slot, mark(Does.ADD, 3_500, window, key="late"))
+    take(slot, mark(MarkOp.ADD, 3_500, window, key="late"))
     assert sorted(slot.cells) == ["late"]
 
 
 def test_what_never_expires_leaves_no_room() -> None:
-    slot = Slot()
+    slot = KeyedCells()
     for number in range(WAYS + 1):
-        take(slot, mark(Does.BITS, 10, key=str(number), units=2))
+        take(slot, mark(MarkOp.BITS, 10, key=str(number), units=2))
     assert slot.cell(str(WAYS), Window(), 10**12) is None
 
 
 def test_bits_unite_and_expire() -> None:
     window, cell = Window(1_000, 2), Cell()
-    change(cell, mark(Does.BITS, 0, window, units=1))
-    change(cell, mark(Does.BITS, 500, window, units=4))
-    change(cell, mark(Does.BITS, 1_500, window, units=2))
+    change(cell, mark(MarkOp.BITS, 0, window, units=1))
+    change(cell, mark(MarkOp.BITS, 500, window, units=4))
+    change(cell, mark(MarkOp.BITS, 1_500, window, units=2))
     assert [cell.bits(window, now) for now in (1_500, 3_000, 4_000)] == [7, 2, 0]
     forever = Cell()
-    change(forever, mark(Does.BITS, 0, units=1))
-    change(forever, mark(Does.BITS, 0, units=2))
+    change(forever, mark(MarkOp.BITS, 0, units=1))
+    change(forever, mark(MarkOp.BITS, 0, units=2))
     assert forever.bits(Window(), 10**15) == 3
 
 
 def test_a_clock_that_is_set_back_makes_nothing_count_for_shorter() -> None:
     window, cell = Window(1_000, 2), Cell()
-    change(cell, mark(Does.ADD, 10_000, window))
+    change(cell, mark(MarkOp.ADD, 10_000, window))
     assert cell.total(window, 3_000) == 1
-    change(cell, mark(Does.ADD, 3_000, window))
+    change(cell, mark(MarkOp.ADD, 3_000, window))
     assert cell.total(window, 3_000) == 2
     assert cell.total(window, 12_000) == 1
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 40), st.sampled_from((Does.ADD, Does.ADD, Does.BITS))), max_size=40),
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from((MarkOp.ADD, MarkOp.ADD, MarkOp.BITS))), max_size=40),
     st.integers(1, 4),
 )
 def test_a_clock_that_jumps_about_makes_nothing_count_for_shorter_in_the_same_room(
-    told: list[tuple[int, Does]], steps: int
+    told: list[tuple[int, MarkOp]], steps: int
 ) -> None:
-    window, cells = Window(10, steps), {Does.ADD: Cell(), Does.BITS: Cell()}
-    left: dict[Does, list[tuple[int, int]]] = {Does.ADD: [], Does.BITS: []}
+    window, cells = Window(10, steps), {MarkOp.ADD: Cell(), MarkOp.BITS: Cell()}
+    left: dict[MarkOp, list[tuple[int, int]]] = {MarkOp.ADD: [], MarkOp.BITS: []}
     for step, does in told:
         cell, units = cells[does], 1 << step % 3
         change(cell, mark(does, step * 10, window, units=units))
@@ -181,9 +185,9 @@ def test_a_clock_that_jumps_about_makes_nothing_count_for_shorter_in_the_same_ro
         left[does] = [*((at, more) for at, more in left[does] if at >= step - steps), (step, units)]
         assert len(cell.parts) <= steps + 1
         assert list(cell.parts) == sorted(cell.parts)
-        assert slot_from(orjson.loads(orjson.dumps(Slot({"": cell}).to_json()))) == Slot({"": cell})
+        assert slot_from(orjson.loads(orjson.dumps(KeyedCells({"": cell}).to_json()))) == KeyedCells({"": cell})
         counting = [more for at, more in left[does] if at >= step - steps]
-        if does is Does.ADD:
+        if does is MarkOp.ADD:
             assert cell.total(window, step * 10) >= sum(counting)
         else:
             assert all(cell.bits(window, step * 10) & more for more in counting)
@@ -191,21 +195,21 @@ def test_a_clock_that_jumps_about_makes_nothing_count_for_shorter_in_the_same_ro
 
 def test_what_is_taken_back_of_before_a_reset_takes_nothing_from_after_it() -> None:
     cell = Cell()
-    change(cell, mark(Does.ADD, 10))
-    change(cell, mark(Does.RESET, 11))
-    change(cell, mark(Does.ADD, 12))
-    change(cell, mark(Does.BACK, 10))
+    change(cell, mark(MarkOp.ADD, 10))
+    change(cell, mark(MarkOp.RESET, 11))
+    change(cell, mark(MarkOp.ADD, 12))
+    change(cell, mark(MarkOp.BACK, 10))
     assert cell.total(Window(), 12) == 1
-    change(cell, mark(Does.BACK, 12))
+    change(cell, mark(MarkOp.BACK, 12))
     assert cell.total(Window(), 12) == 0
 
 
 def test_what_is_taken_back_of_a_step_that_is_over_takes_nothing_from_another() -> None:
     window, cell = Window(1_000, 2), Cell()
-    for at, does in ((0, Does.ADD), (9_000, Does.ADD), (0, Does.BACK)):
+    for at, does in ((0, MarkOp.ADD), (9_000, MarkOp.ADD), (0, MarkOp.BACK)):
         change(cell, mark(does, at, window))
     assert cell.total(window, 9_000) == 1
-    change(cell, mark(Does.BACK, 9_000, window))
+    change(cell, mark(MarkOp.BACK, 9_000, window))
     assert (cell.total(window, 9_000), cell.parts) == (0, {})
 
 
@@ -213,23 +217,23 @@ def test_what_is_taken_back_of_a_step_that_is_over_takes_nothing_from_another() 
 def test_a_sum_stays_at_its_most(window: Window) -> None:
     cell = Cell()
     for at in (10, 10, 1_500):
-        change(cell, mark(Does.ADD, at, window, units=UNITS_MAX))
+        change(cell, mark(MarkOp.ADD, at, window, units=UNITS_MAX))
         assert cell.total(window, at) == UNITS_MAX
     # What is taken back takes along nothing else of what was added to it.
-    (read,) = slot_from(orjson.loads(orjson.dumps(Slot({"": cell}).to_json()))).cells.values()
+    (read,) = slot_from(orjson.loads(orjson.dumps(KeyedCells({"": cell}).to_json()))).cells.values()
     for kept in (cell, read):
-        change(kept, mark(Does.ADD, 1_500, window, units=5))
+        change(kept, mark(MarkOp.ADD, 1_500, window, units=5))
         for at in (10, 10, 1_500):
-            change(kept, mark(Does.BACK, at, window, units=UNITS_MAX))
+            change(kept, mark(MarkOp.BACK, at, window, units=UNITS_MAX))
         assert kept.total(window, 1_500) == 5
 
 
 def test_sessions_are_apart_and_what_is_not_in_memory_takes_nothing() -> None:
     past = Past(MappingProxyType({}))
-    here, fleet = mark(Does.ADD, 5)._replace(fleet=False, at_ms=None), mark(Does.ADD, 5)
+    here, fleet = mark(MarkOp.ADD, 5)._replace(fleet=False, at_ms=None), mark(MarkOp.ADD, 5)
     assert [one.scope("s1") for one in (here, fleet)] == ["s1", FLEET]
     past.take("s1", here, 5)
-    past.load("s1", {("s1", "other~0", 0): Slot({"": Cell(7)})})
+    past.load("s1", {("s1", "other~0", 0): KeyedCells({"": Cell(7)})})
     past.take("s1", here, 5)
     past.take(FLEET, fleet, 10**15)
 
@@ -256,16 +260,16 @@ def test_a_place_is_read_back_from_its_name() -> None:
 def test_how_much_is_kept_of_one_monitor() -> None:
     past = Past(whole=True)
     for sid, key in (("s1", "a"), ("s1", "b"), ("s2", "a")):
-        past.take(sid, mark(Does.ADD, 5, key=key), 5)
-    past.take("s1", mark(Does.ADD, 5)._replace(ident="m~01"), 5)
+        past.take(sid, mark(MarkOp.ADD, 5, key=key), 5)
+    past.take("s1", mark(MarkOp.ADD, 5)._replace(ident="m~01"), 5)
     assert [past.kept(ident) for ident in (IDENT, "m~01", "other")] == [3, 1, 0]
 
 
 def test_a_slot_is_put_where_something_is_kept_and_nowhere_else() -> None:
-    past, slot = Past(), Slot()
+    past, slot = Past(), KeyedCells()
     past.put((FLEET, "few", 0), slot)
     past.put(("s1", "few", 0), slot)
-    slot.take(Mark("few", fleet=True, slot=0, key="", does=Does.ADD), 5)
+    slot.take(Mark("few", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
     assert past.kept("few") == 1, "the session is not in memory"
     whole = Past(whole=True)
     whole.put(("s1", "few", 0), slot)

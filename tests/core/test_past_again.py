@@ -6,8 +6,8 @@ from remit.assure.before import Before
 from remit.assure.history import HistoryReplay
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.mark import Does, Mark
-from remit.facts.monitor import Monitor, Op, Scope, Window
+from remit.facts.mark import Mark, MarkOp
+from remit.facts.monitor import EventAggregate, Monitor, MonitorScope, Window
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
@@ -16,7 +16,7 @@ from remit.pdp.fold import fold
 from remit.pdp.kept import taken_back
 from remit.pdp.purse import Purse
 from remit.protect.budgets import Accounts
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import ActionBody, AdminBody, Event
 from tests.core.deciding import NOW, action, body, bundle, snapshot
 from tests.core.watching import World, event, watched
@@ -27,7 +27,7 @@ when { context.past.exports >= 3 };"""
 
 
 def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
-    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    exports = Monitor("exports", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
     here, again = World(running), HistoryReplay(running)
     verdicts: list[object] = []
@@ -42,7 +42,7 @@ def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
 
 
 def test_what_did_not_happen_is_not_held_against_what_is_judged_again() -> None:
-    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    exports = Monitor("exports", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
     here, again = World(running), HistoryReplay(running)
     made = [body(here.do(action("web/fetch", {"url": "u"}))) for _ in range(3)]
@@ -60,7 +60,7 @@ def test_what_did_not_happen_is_not_held_against_what_is_judged_again() -> None:
 
 
 def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() -> None:
-    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    exports = Monitor("exports", EventAggregate.COUNT, (event("web/fetch"),), MonitorScope.FLEET, HOUR)
     running = bundle(watched(LIMIT, monitors=(exports,)))
     here = World(running)
     again = HistoryReplay(running, since_ms=here.now_ms + 3)
@@ -101,8 +101,8 @@ def test_what_was_denied_for_what_was_spent_is_denied_again_and_reset_when_it_wa
 
 def test_of_what_is_erased_and_of_what_people_decide_nothing_follows() -> None:
     before = Before(bundle(watched()))
-    slot = Slot()
-    slot.take(Mark("m~1", fleet=True, slot=0, key="", does=Does.ADD), 5)
+    slot = KeyedCells()
+    slot.take(Mark("m~1", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
     before.take(Ref("r1-1", 2), 9, None)
     before.take(Ref("r1-1", 3), 9, AdminBody(Event.PAST_CARRIED, "remit", "* m~1 0", {"slot": dict(slot.to_json())}))
     assert before.past.kept("m~1") == 1

@@ -6,7 +6,7 @@ import pytest
 
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import spec_json
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ServerSpec, ToolSpec
 from remit.escalate import brief
 from remit.escalate.foreseen import TEXT_CHARS_MAX, Foreseen, said
@@ -34,7 +34,7 @@ def made(said_: Preview | None, plan: ToolSpec | None = READS, **more: object) -
     return assemble(small(declare("time", ServerSpec(("x",))), declare("time/write", spec), *plans, lock=LOCK))
 
 
-def refused(said_: Preview, plan: ToolSpec | None = READS, **more: object) -> tuple[Problem, ...]:
+def refused(said_: Preview, plan: ToolSpec | None = READS, **more: object) -> tuple[WorkspaceProblem, ...]:
     found = made(said_, plan, **more)
     return found.problems if isinstance(found, AssemblyRefused) else ()
 
@@ -109,9 +109,9 @@ def test_what_is_read_of_its_answer(result: Mapping[str, Json], text: str) -> No
     assert said(result) == text
 
 
-def shown(found: Foreseen | None, **sizes: int) -> brief.Preview | None:
+def shown(found: Foreseen | None, **sizes: int) -> brief.BriefPreview | None:
     asked = Approval("r1-1.9", "h", "s", "bot", "ana", "time", "write", (), 0, 60_000)
-    return brief.arrange(brief.Case(asked, ActionKind.CALL_TOOL, [], [], [], 2, foreseen=found), **sizes).preview
+    return brief.arrange(brief.BriefInput(asked, ActionKind.CALL_TOOL, [], [], [], 2, foreseen=found), **sizes).preview
 
 
 def test_how_it_is_shown() -> None:

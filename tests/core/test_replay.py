@@ -17,10 +17,10 @@ from remit.assure.recording import (
     recorded,
 )
 from remit.assure.replay import Cast, Judged, replay
-from remit.escalate.grants import Scope
+from remit.escalate.grants import GrantScope
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Argument
-from remit.facts.monitor import Happening, Monitor, Op, Selector, When, Window
+from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, When, Window
 from remit.policy.bundle import Bundle
 from tests.core.deciding import bundle, catalog, schema, tool
 
@@ -103,11 +103,15 @@ def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask
     text, running = recorded(line(*events)), bundle(PERMIT, GATED)
     asks = ["permit", "escalate", "escalate", "escalate"]
     assert [one.verdict for one in replay(running, text)] == asks
-    first = {("one", "c2"): Scope.SESSION}
+    first = {("one", "c2"): GrantScope.SESSION}
     found = replay(running, text, approved=first)
     assert [one.verdict for one in found] == ["permit", "escalate", "permit", "permit"]
     assert found[2].reasons[-1].text.startswith("lifted by the grant c2")
-    for nothing in ({("two", "c2"): Scope.SESSION}, {("one", "c1"): Scope.SESSION}, {("one", "c4"): Scope.TOOL}):
+    for nothing in (
+        {("two", "c2"): GrantScope.SESSION},
+        {("one", "c1"): GrantScope.SESSION},
+        {("one", "c4"): GrantScope.TOOL},
+    ):
         assert [one.verdict for one in replay(running, text, approved=nothing)] == asks
 
 
@@ -135,7 +139,7 @@ def test_what_a_session_did_is_new_to_its_agent_no_more() -> None:
 @pytest.mark.parametrize("scope", ["once", "session", "tool"])
 def test_a_line_says_yes_to_one_call(scope: str) -> None:
     said = approved(json.dumps({"session": "s", "call_id": "c", "scope": scope}).encode())
-    assert said == (("s", "c"), None if scope == "once" else Scope(scope))
+    assert said == (("s", "c"), None if scope == "once" else GrantScope(scope))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,9 @@ LATE = '@id("late") forbid (principal, action == Remit::Action::"shop___refund",
 
 
 def test_monitors_count_what_was_permitted_before_in_simulated_time() -> None:
-    few = Monitor("few", Op.COUNT, (Happening(Selector(frozenset({"shop/refund"}))),), window=Window(1_000, 4))
+    few = Monitor(
+        "few", EventAggregate.COUNT, (Happening(Selector(frozenset({"shop/refund"}))),), window=Window(1_000, 4)
+    )
     found = replay(counted(LATE.replace("CONDITION", "context.past.few >= 2"), monitors=[few]), refunds(6))
     # An event takes a second, a call and its answer two: the first is over when the fourth is asked for.
     assert [one.verdict for one in found] == ["permit", "permit", "deny", "permit", "permit", "deny"]
@@ -249,7 +255,7 @@ def test_monitors_count_what_was_permitted_before_in_simulated_time() -> None:
 
 def test_how_calls_ended_is_known_to_those_that_follow() -> None:
     went = Happening(Selector(frozenset({"shop/refund"})), When.SUCCEEDED)
-    well = Monitor("well", Op.COUNT, (went,))
+    well = Monitor("well", EventAggregate.COUNT, (went,))
     found = replay(
         counted(LATE.replace("CONDITION", "context.past.well >= 2"), monitors=[well]), refunds(5, failing=[0, 1])
     )

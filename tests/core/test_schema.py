@@ -13,7 +13,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.policy import cedar
 from remit.policy.schema import action_groups, attributes, cedar_schema, names_of, resolves
-from remit.policy.typing import Atom, CedarType, Record, SetOf, type_input
+from remit.policy.typing import Atom, CedarType, RecordType, SetOf, type_input
 from tests.core.deciding import catalog, tool
 
 
@@ -166,5 +166,5 @@ def _ours(kind: CedarType) -> Json:
             return kind.value
         case SetOf():
             return [_ours(kind.element)]
-        case Record():
+        case RecordType():
             return {name: [_ours(part.type), part.required] for name, part in kind.fields.items()}

@@ -17,7 +17,7 @@ from remit.pdp.decide import decide
 from remit.pdp.findings import finding
 from remit.policy.verdict import Permit
 from remit.protect.detect.detectors import NOTHING, SCANNED_CHARS_MAX, TOO_LONG
-from remit.protect.stores import Held
+from remit.protect.stores import StoreLabels
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, problems, schema, snapshot, tool
 
@@ -113,7 +113,7 @@ def test_no_flow_is_held_for_what_is_sent_as_for_what_the_session_holds() -> Non
 
 def test_a_store_takes_over_what_is_found() -> None:
     running = bundle(looking())
-    shot = replace(snapshot(running, fetch(SECRET)), stores=Held(writes=("notes:a",)))
+    shot = replace(snapshot(running, fetch(SECRET)), stores=StoreLabels(writes=("notes:a",)))
     made = body(decide(shot, fetch(SECRET), NOW))
     assert made.stored is not None
     assert {"confidential", "confidential:secret"} <= set(made.stored.labels)

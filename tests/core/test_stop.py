@@ -7,7 +7,7 @@ import pytest
 from remit.facts.agent import Mode, User
 from remit.facts.catalog import Effect, Sink
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subject, stops_over, subject
+from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, stops_over, subject
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold
@@ -22,9 +22,9 @@ ANYBODY = '@id("p") permit (principal, action, resource);'
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ((Over.AGENT, "bot"), "agent:bot"),
-        ((Over.TOOL, "shop/a:b"), "tool:shop/a:b"),
-        ((Over.RESOURCE, "shop/note://a"), "resource:shop/note://a"),
+        ((StopSubject.AGENT, "bot"), "agent:bot"),
+        ((StopSubject.TOOL, "shop/a:b"), "tool:shop/a:b"),
+        ((StopSubject.RESOURCE, "shop/note://a"), "resource:shop/note://a"),
         (EVERYTHING, "everything"),
     ],
 )
@@ -39,9 +39,12 @@ def test_what_names_nothing_is_nothing(said: str) -> None:
 
 
 def test_a_stop_is_over_what_bears_its_name_alone() -> None:
-    stops = {stop.what: stop for stop in (Stop(Over.AGENT, "a", "ann", 1, "x"), Stop(Over.TOOL, "s/t", "ann", 2, "y"))}
-    assert stops_over(stops, [(Over.AGENT, "b"), (Over.TOOL, "s/t")]) == (stops[Over.TOOL, "s/t"],)
-    assert stops_over(stops, [(Over.SERVER, "a")]) == ()
+    stops = {
+        stop.what: stop
+        for stop in (Stop(StopSubject.AGENT, "a", "ann", 1, "x"), Stop(StopSubject.TOOL, "s/t", "ann", 2, "y"))
+    }
+    assert stops_over(stops, [(StopSubject.AGENT, "b"), (StopSubject.TOOL, "s/t")]) == (stops[StopSubject.TOOL, "s/t"],)
+    assert stops_over(stops, [(StopSubject.SERVER, "a")]) == ()
 
 
 def stop_of(what: Stopped) -> Stop:
@@ -50,12 +53,12 @@ def stop_of(what: Stopped) -> Stop:
 
 WHATS: list[Stopped] = [
     EVERYTHING,
-    (Over.AGENT, "ada"),
-    (Over.GROUP, "support"),
-    (Over.USER, "uma"),
-    (Over.SESSION, "s-0-ada"),
-    (Over.SERVER, "shop"),
-    (Over.TOOL, "shop/refund"),
+    (StopSubject.AGENT, "ada"),
+    (StopSubject.GROUP, "support"),
+    (StopSubject.USER, "uma"),
+    (StopSubject.SESSION, "s-0-ada"),
+    (StopSubject.SERVER, "shop"),
+    (StopSubject.TOOL, "shop/refund"),
 ]
 
 
@@ -75,7 +78,7 @@ def test_what_is_stopped_is_denied_before_policy_also_while_it_observes(what: St
 
 
 def test_the_reason_says_who_why_and_how_it_ends() -> None:
-    text = reason_of(stop_of((Over.TOOL, "shop/refund"))).text
+    text = reason_of(stop_of((StopSubject.TOOL, "shop/refund"))).text
     said, _, following = text.partition("; ")
     assert said == "tool shop/refund was stopped by user:ann: it loops"
     assert following == "people let it act again with: remit resume tool shop/refund"
@@ -85,9 +88,9 @@ def test_the_reason_says_who_why_and_how_it_ends() -> None:
 def test_a_resource_is_stopped_by_its_address_and_resumed_by_what_a_shell_takes() -> None:
     found, asked = catalog(), action()
     under = set(stoppable(found, asked.authority, "shop", "note://a?b&c"))
-    assert {(Over.RESOURCE, "shop/note://a?b&c"), (Over.SERVER, "shop")} <= under
-    assert (Over.RESOURCE, "shop/refund") not in set(stoppable(found, asked.authority, "shop", "refund"))
-    text = reason_of(stop_of((Over.RESOURCE, "shop/note://a?b&c"))).text
+    assert {(StopSubject.RESOURCE, "shop/note://a?b&c"), (StopSubject.SERVER, "shop")} <= under
+    assert (StopSubject.RESOURCE, "shop/refund") not in set(stoppable(found, asked.authority, "shop", "refund"))
+    text = reason_of(stop_of((StopSubject.RESOURCE, "shop/note://a?b&c"))).text
     assert text.endswith("remit resume resource 'shop/note://a?b&c'")
 
 
@@ -106,7 +109,7 @@ def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     for sink, holds in ((Sink.EXTERNAL, frozenset(Holds)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
         shop = replace(found.servers["shop"], declared_sink=sink)
         assert held(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
-    stop = Stop(Over.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
+    stop = Stop(StopSubject.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
     assert stops_over({stop.what: stop}, [stop.what], reads) == ()
     assert stops_over({stop.what: stop}, [stop.what]) == ()
@@ -119,9 +122,14 @@ def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these(
         User("max", frozenset({"board"})),
     )
     found = replace(catalog(), users={user.name: user for user in people})
-    names = {(Over.USER, "uma"), (Over.USER, "uma2"), (Over.GROUP, "ops"), (Over.GROUP, "support")}
+    names = {
+        (StopSubject.USER, "uma"),
+        (StopSubject.USER, "uma2"),
+        (StopSubject.GROUP, "ops"),
+        (StopSubject.GROUP, "support"),
+    }
     assert set(of_user(found, "uma")) == set(of_user(found, "uma2")) == names
-    assert set(of_user(found, "nobody")) == {(Over.USER, "nobody")}
+    assert set(of_user(found, "nobody")) == {(StopSubject.USER, "nobody")}
 
 
 def test_what_was_stopped_before_stays_the_stop_of_who_did() -> None:
@@ -139,16 +147,16 @@ def test_a_halt_of_nothing_that_there_is_changes_nothing() -> None:
 
 def test_without_a_user_or_a_server_there_is_less_to_stop() -> None:
     kinds = [over for over, _ in stoppable(catalog(), replace(action().authority, user=None))]
-    assert kinds == [Over.EVERYTHING, Over.AGENT, Over.SESSION, Over.GROUP]
+    assert kinds == [StopSubject.EVERYTHING, StopSubject.AGENT, StopSubject.SESSION, StopSubject.GROUP]
 
 
 def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
     empty = replace(catalog(), agents={}, users={})
     assert list(stoppable(empty, action().authority)) == [
         EVERYTHING,
-        (Over.USER, "uma"),
-        (Over.AGENT, "ada"),
-        (Over.SESSION, "s-0-ada"),
+        (StopSubject.USER, "uma"),
+        (StopSubject.AGENT, "ada"),
+        (StopSubject.SESSION, "s-0-ada"),
     ]
 
 
@@ -156,13 +164,16 @@ def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
     ("what", "found"),
     [
         (EVERYTHING, True),
-        ((Over.SESSION, "s-0-ada"), None),
-        *(((over, name), True) for over, name in WHATS if over not in {Over.EVERYTHING, Over.SESSION}),
-        ((Over.RESOURCE, "shop/note://a"), True),
-        ((Over.RESOURCE, "shop/"), False),
-        ((Over.RESOURCE, "shoq/note://a"), False),
-        ((Over.TOOL, "refund"), False),
-        *(((over, "nope"), False) for over in (Over.AGENT, Over.GROUP, Over.USER, Over.SERVER, Over.TOOL)),
+        ((StopSubject.SESSION, "s-0-ada"), None),
+        *(((over, name), True) for over, name in WHATS if over not in {StopSubject.EVERYTHING, StopSubject.SESSION}),
+        ((StopSubject.RESOURCE, "shop/note://a"), True),
+        ((StopSubject.RESOURCE, "shop/"), False),
+        ((StopSubject.RESOURCE, "shoq/note://a"), False),
+        ((StopSubject.TOOL, "refund"), False),
+        *(
+            ((over, "nope"), False)
+            for over in (StopSubject.AGENT, StopSubject.GROUP, StopSubject.USER, StopSubject.SERVER, StopSubject.TOOL)
+        ),
     ],
 )
 def test_whether_anything_runs_that_a_stop_is_over(what: Stopped, found: bool | None) -> None:

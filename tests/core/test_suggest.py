@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.workspace.documents import documents as yaml_documents
-from remit.control.suggest import Proposal, propose, spoken
+from remit.control.suggest import SuggestedSpec, propose, spoken
 from remit.control.suggest_text import intended, text_of
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
@@ -24,7 +24,7 @@ def tool(
     return Definition(name, description, {"type": "object", "properties": arguments}, None, annotations or {})
 
 
-def one(definition: Definition, *others: Definition) -> Proposal:
+def one(definition: Definition, *others: Definition) -> SuggestedSpec:
     (found,) = (made for made in propose("s", (definition, *others)) if made.name == f"s/{definition.name}")
     return found
 
@@ -219,7 +219,7 @@ def test_no_path_is_proposed_that_leads_nowhere_in_what_the_tool_declares() -> N
     assert [part["path"] for part in rows(one(declared("get_files", id=TEXT), change))] == ["$.id"]
 
 
-def rows(found: Proposal) -> list[dict[str, Any]]:
+def rows(found: SuggestedSpec) -> list[dict[str, Any]]:
     results: Any = found.spec["results"]
     return list(results)
 

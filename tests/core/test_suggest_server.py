@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from remit.adapters.workspace.documents import documents
 from remit.control.resources import ResourceKind, ServerSpec
-from remit.control.suggest import Proposal
+from remit.control.suggest import SuggestedSpec
 from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
 from remit.facts.address import is_inside
@@ -126,7 +126,7 @@ def test_nothing_that_a_server_says_makes_it_better(
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_is_shown_as_the_others_are_with_its_reason_and_where_it_belongs(name: str) -> None:
     tools = [tool(f"send {name}")]
-    found: Proposal = propose_sink("internal-notes", ServerSpec(url=HERE), tools, "servers.yaml:4")
+    found: SuggestedSpec = propose_sink("internal-notes", ServerSpec(url=HERE), tools, "servers.yaml:4")
     text = text_of([found])
     assert [one.value for one in documents(text)] == [intended(found)]
     assert (found.kind, intended(found)["kind"]) == (ResourceKind.SERVER, "Server")

@@ -9,7 +9,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
-from remit.facts.novelty import Novelty, Used
+from remit.facts.novelty import Novelty, UsageHistory
 from remit.facts.origin import Role
 from remit.pdp import decide as deciding
 from remit.pdp.decide import decide
@@ -89,14 +89,14 @@ def test_an_action_that_calls_no_tool_moves_nothing() -> None:
     assert word(decided(there, asked).verdict) == "escalate"
 
 
-def novel(there: Bundle, asked: Action, used: Used, index: Index | None = None) -> str:
+def novel(there: Bundle, asked: Action, used: UsageHistory, index: Index | None = None) -> str:
     found = decide(replace(snapshot(there, asked), used=used, origins=index), asked, NOW)
     assert there.shadow.difference is None
     return word(found.verdict)
 
 
 def test_a_tool_is_new_to_an_agent_until_it_used_it() -> None:
-    there, used = running("context.novelty.tool"), Used()
+    there, used = running("context.novelty.tool"), UsageHistory()
     assert novel(there, pay(to="x"), used) == "escalate"
     used.take(("ada",), "call_tool", "shop", "pay", ())
     assert novel(there, pay(to="x"), used) == "permit"
@@ -105,7 +105,7 @@ def test_a_tool_is_new_to_an_agent_until_it_used_it() -> None:
 
 
 def test_targets_of_a_kind_are_new_until_they_were_reached() -> None:
-    there, used = running("context.novelty.target"), Used()
+    there, used = running("context.novelty.target"), UsageHistory()
     index = Index(bytes(32))
     index.apply(index.delta("call-1", [Entries(["bob@x.example"], UNTRUSTED)]))
     found = decide(replace(snapshot(there, pay(to="bob@x.example")), origins=index), pay(to="bob@x.example"), NOW)
@@ -119,7 +119,7 @@ def test_targets_of_a_kind_are_new_until_they_were_reached() -> None:
 def test_what_is_not_explained_is_of_a_kind_of_its_own() -> None:
     many = replace(tool("shop", "pay", ARGS), arguments={"ids": Argument(role=Role.TARGET)})
     there = bundle(catalog(PERMIT, gate("context.novelty.target"), tools=(many,)))
-    used = Used()
+    used = UsageHistory()
     used.take(("ada",), "call_tool", "shop", "pay", ("strange id",))
     ids: list[Json] = [f"x{number}" for number in range(65)]
     assert novel(there, pay(ids=ids[:64]), used) == "permit"
@@ -129,13 +129,13 @@ def test_what_is_not_explained_is_of_a_kind_of_its_own() -> None:
 def test_a_number_is_a_target_of_its_kind() -> None:
     numbered = replace(tool("shop", "pay", ARGS), arguments={"sum": Argument(role=Role.TARGET)})
     there = bundle(catalog(PERMIT, gate("context.novelty.target"), tools=(numbered,)))
-    used = Used()
+    used = UsageHistory()
     used.take(("ada",), "call_tool", "shop", "pay", ("strange number",))
     assert novel(there, pay(sum=7), used) == "permit"
 
 
 def test_what_is_remembered_is_bounded_and_the_rest_stays_new() -> None:
-    used = Used()
+    used = UsageHistory()
     assert used.take(("ada", "bot"), "read_resource", "files", "file:///a", ()) == [
         ("ada", "read_resource", "files", ""),
         ("bot", "read_resource", "files", ""),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.budget import Charge, Refund
-from remit.facts.mark import Does, Mark
+from remit.facts.mark import Mark, MarkOp
 from remit.facts.record import Record, RecordKind
 from remit.trace.bodies import AdminBody, Body, Event, StoreWrite
 from remit.trace.encoding import (
@@ -178,7 +178,7 @@ def test_an_action_of_the_first_version_reads_as_one_without_a_trace() -> None:
 
 
 def test_marks_of_intents_and_outcomes_are_read_back_and_odd_ones_refused() -> None:
-    marks = (Mark("m", True, 0, "k", Does.ADD, 5), Mark("m", False, 1, "", Does.LAST, 6, 1, 60, 2, "ada", "uma"))
+    marks = (Mark("m", True, 0, "k", MarkOp.ADD, 5), Mark("m", False, 1, "", MarkOp.LAST, 6, 1, 60, 2, "ada", "uma"))
     told = replace(recording.action(), marks=marks, said="because")
     assert decode_body(RecordKind.INTENT, encode_body(told)) == told
     ended = replace(recording.outcome("r1-1.2"), marks=marks)

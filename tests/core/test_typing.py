@@ -3,7 +3,7 @@
 import pytest
 
 from remit.facts.canonical import Json
-from remit.policy.typing import Atom, Field, Record, SetOf, Untypable, type_input
+from remit.policy.typing import Atom, Field, RecordType, SetOf, Untypable, type_input
 from tests.core.deciding import schema
 
 ANYBODY = '@id("p") permit(principal, action, resource);'
@@ -41,9 +41,9 @@ def typed(part: Json, *, required: bool = True) -> Field | None:
         ({"type": "string", "anyOf": [{"minLength": 1}, {"format": "uri"}]}, Field(Atom.STRING, True)),
         ({"allOf": [{"type": "string"}, {"minLength": 2}]}, Field(Atom.STRING, True)),
         ({"allOf": [{"type": "number"}, {"type": "integer"}]}, Field(Atom.LONG, True)),
-        (OBJECT, Field(Record({"a": Field(Atom.STRING, True)}), True)),
-        ({"properties": {"a": {"type": "string"}}}, Field(Record({"a": Field(Atom.STRING, False)}), True)),
-        ({"type": "array", "items": OBJECT}, Field(SetOf(Record({"a": Field(Atom.STRING, True)})), True)),
+        (OBJECT, Field(RecordType({"a": Field(Atom.STRING, True)}), True)),
+        ({"properties": {"a": {"type": "string"}}}, Field(RecordType({"a": Field(Atom.STRING, False)}), True)),
+        ({"type": "array", "items": OBJECT}, Field(SetOf(RecordType({"a": Field(Atom.STRING, True)})), True)),
     ],
 )
 def test_what_cedar_can_hold_is_typed(part: Json, expected: Field) -> None:
@@ -123,7 +123,7 @@ def test_local_references_are_followed() -> None:
         }
     )
     assert found.record.fields == {
-        "x": Field(Record({"a": Field(Atom.STRING, True)}), False),
+        "x": Field(RecordType({"a": Field(Atom.STRING, True)}), False),
         "y": Field(Atom.LONG, False),
         "z": Field(Atom.LONG, False),
     }

@@ -15,7 +15,7 @@ from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value, cedar_json, keys
 from remit.policy.convert import convert, converter, decimal_of, overlaps
 from remit.policy.schema import cedar_type
-from remit.policy.typing import Atom, Field, Record, type_input
+from remit.policy.typing import Atom, Field, RecordType, type_input
 from remit.policy.verdict import Permit
 from tests.core.deciding import action, bundle, catalog, codes, decided, schema, tool
 
@@ -102,7 +102,7 @@ def test_what_is_not_exact_is_named_and_never_guessed(
 
 
 def test_a_missing_required_value_is_named() -> None:
-    found = convert(Record({"n": Field(Atom.DECIMAL, True), "s": Field(Atom.STRING, True)}), {"s": "x"})
+    found = convert(RecordType({"n": Field(Atom.DECIMAL, True), "s": Field(Atom.STRING, True)}), {"s": "x"})
     assert found.input == {"n": Decimal(0), "s": "x"}
     assert found.inexact == (("n",),)
 

@@ -13,7 +13,7 @@ from remit.escalate import sitting, voting
 from remit.escalate.machine import MOVES, Approval, ApprovalMove, ApprovalState, Delegation, Edit, Glass, Vote, step
 from remit.escalate.seating import complete, seats
 from remit.escalate.sitting import routes_of
-from remit.escalate.voting import Room, VoteRefused
+from remit.escalate.voting import Electorate, VoteRefused
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 from remit.policy.verdict import Gate
@@ -45,11 +45,11 @@ def fin(**more: object) -> Route:
 
 
 def approve(approval: Approval, routes: dict[str, Route], users: dict[str, User], vote: Vote) -> Approval:
-    return voting.approve(approval, Room(routes, users), vote)
+    return voting.approve(approval, Electorate(routes, users), vote)
 
 
 def refuse(approval: Approval, routes: dict[str, Route], users: dict[str, User], by: str, at: int) -> Approval:
-    return voting.refuse(approval, Room(routes, users), by, at)
+    return voting.refuse(approval, Electorate(routes, users), by, at)
 
 
 def counts_for(approval: Approval, routes: dict[str, Route], person: User, at: int = 1) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def test_a_person_is_seated_where_he_helps_most():
     assert yes(first, routes, "cat").state is ApprovalState.APPROVED
 
 
-def named_twice() -> Room:
+def named_twice() -> Electorate:
     users = {
         "ana": User("ana", frozenset({"sec"}), person="Ana"),
         "ana2": User("ana2", frozenset({"sec"}), person="Ana"),
@@ -139,7 +139,7 @@ def named_twice() -> Room:
         "cal": User("cal"),
         "dee": User("dee", frozenset({"oncall"})),
     }
-    return Room(board(sec(count=2, edits=True, break_glass=frozenset({"oncall"}))), users)
+    return Electorate(board(sec(count=2, edits=True, break_glass=frozenset({"oncall"}))), users)
 
 
 def test_one_person_fills_one_seat_whoever_he_sends_under_whichever_name() -> None:
@@ -208,7 +208,7 @@ def test_one_human_fills_one_place_whatever_he_hands_on_and_whenever(
     users = {name: User(name, frozenset({group}), person="Ana") for name, group in groups.items()}
     users |= {"bob": User("bob"), "bob2": User("bob2", person="bob"), "cal": User("cal")}
     route = Route("sec", groups=frozenset({"sec", "fin"}), count=2, distinct_groups=distinct)
-    room, found = Room(board(route), users), asked("sec")
+    room, found = Electorate(board(route), users), asked("sec")
     for at, (by, to, lasts, who) in enumerate(steps, 1):
         with contextlib.suppress(VoteRefused):
             found = voting.delegate(found, room, Delegation(by, to, 2 * at, 2 * at + lasts))
@@ -221,7 +221,7 @@ def test_one_human_fills_one_place_whatever_he_hands_on_and_whenever(
 
 def test_what_is_confirmed_is_handed_on_by_no_less() -> None:
     users = {**named_twice().users, "eli": User("eli", frozenset({"fin"}))}
-    plain, strong = (Room(board(sec(strong=on)), users) for on in (False, True))
+    plain, strong = (Electorate(board(sec(strong=on)), users) for on in (False, True))
     by_token, signed = Delegation("ana", "bob", 1, 900), Delegation("ana", "bob", 1, 900, strong=True)
     with pytest.raises(VoteRefused, match="confirmed beyond a token"):
         voting.delegate(asked("sec"), strong, by_token)
@@ -231,7 +231,7 @@ def test_what_is_confirmed_is_handed_on_by_no_less() -> None:
     with pytest.raises(VoteRefused, match="not one of those"):
         voting.approve(before, strong, Vote("bob", 2, (), strong=True))
     weak = voting.delegate(
-        asked("sec", "fin"), Room(board(sec(strong=True), fin()), users), Delegation("eli", "bob", 1, 9)
+        asked("sec", "fin"), Electorate(board(sec(strong=True), fin()), users), Delegation("eli", "bob", 1, 9)
     )
     assert weak.delegations, "his own route does not ask for it"
 
@@ -240,8 +240,8 @@ def test_a_deputy_by_token_sits_for_no_group_of_a_strong_route() -> None:
     users = {name: User(name, frozenset({group})) for name, group in (("ana", "x"), ("bob", "y"), ("cal", "x"))}
     route = Route("r", groups=frozenset({"x", "y"}), count=2, distinct_groups=True)
     strong = replace(route, strong=True)
-    found = voting.delegate(asked("r"), Room(board(route), users), Delegation("bob", "cal", 1, 900))
-    for room, enough in ((Room(board(route), users), True), (Room(board(strong), users), False)):
+    found = voting.delegate(asked("r"), Electorate(board(route), users), Delegation("bob", "cal", 1, 900))
+    for room, enough in ((Electorate(board(route), users), True), (Electorate(board(strong), users), False)):
         both = found
         for at, who in enumerate(("ana", "cal"), 2):
             both = voting.approve(both, room, Vote(who, at, (), strong=True))
@@ -255,7 +255,7 @@ def test_a_deputy_sits_for_no_group_of_one_who_said_yes_himself() -> None:
         "dan": User("dan", frozenset({"z"})),
     }
     route = Route("r", groups=frozenset({"x", "y", "z"}), count=3, distinct_groups=True)
-    room = Room(board(route), users)
+    room = Electorate(board(route), users)
     found = voting.delegate(asked("r"), room, Delegation("cara", "bob", 1, 900))
     for at, who in enumerate(users, 2):
         found = voting.approve(found, room, Vote(who, at, ()))

@@ -13,9 +13,9 @@ import aiohttp
 
 from remit.adapters.signer import Ed25519Signer
 from remit.api.authenticator import Authenticator
-from remit.control.authority import Use, mint
+from remit.control.authority import TokenUse, mint
 from remit.facts.limits import DEFAULT, Limits
-from remit.pep.mcp.app import Edge, McpApp
+from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.ports.upstream import ALONE, Along, Era, InputRequired, Notice, Offer, Question, Ready, Result
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import CLOCK, ENTROPY, META, free_port, headers, serving
@@ -167,7 +167,7 @@ class Wire:
 
 def minted(signer: Ed25519Signer, agent: str = "clerk") -> str:
     claims = mint(
-        Use.AGENT,
+        TokenUse.AGENT,
         agent,
         token=os.urandom(16),
         now_ms=CLOCK.now_ms(),
@@ -197,7 +197,7 @@ async def edge(folder: Path, limits: Limits = DEFAULT) -> AsyncGenerator[Wire]:
                 yield await wire.changes.get()
 
         behind.upstream.watch = watch  # pyright: ignore[reportAttributeAccessIssue]
-        where = Edge(resource, frozenset({f"127.0.0.1:{port}"}), limits=limits)
+        where = McpEndpoint(resource, frozenset({f"127.0.0.1:{port}"}), limits=limits)
         app = McpApp(behind.driver, authenticator.authority, where, CLOCK, ENTROPY)
         async with serving(app, port):
             yield wire

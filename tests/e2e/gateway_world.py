@@ -22,13 +22,13 @@ from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.api.authenticator import Authenticator
-from remit.control.authority import Use, attenuate, mint, read_claims
+from remit.control.authority import TokenUse, attenuate, mint, read_claims
 from remit.facts.agent import Agent, Authority, User
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.facts.limits import DEFAULT
 from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
-from remit.pep.mcp.app import Edge, McpApp
+from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.ports.ledger import Entry
 from remit.ports.upstream import Era, Upstream
@@ -109,7 +109,7 @@ class World:
 
     def token(self, agent: str = "clerk", user: str | None = "ann", *, ttl_s: int = 600) -> str:
         claims = mint(
-            Use.AGENT,
+            TokenUse.AGENT,
             agent,
             token=os.urandom(16),
             now_ms=CLOCK.now_ms(),
@@ -212,7 +212,7 @@ async def gateway(folder: Path, shop: Shop) -> AsyncGenerator[World]:
         world = World(resource, driver, ledger, shop, signer, authenticator, upstreams, bundle, effects_before)
         running.append(world)
         await driver.authorization.load()
-        edge = Edge(resource, frozenset({f"127.0.0.1:{port}"}))
+        edge = McpEndpoint(resource, frozenset({f"127.0.0.1:{port}"}))
         app = McpApp(driver, authenticator.authority, edge, CLOCK, ENTROPY)
         async with serving(app, port):
             yield world

@@ -24,7 +24,7 @@ from remit.app.admitting.request import AdmissionRequest
 from remit.app.admitting.results import CheckResult
 from remit.app.client import Client
 from remit.app.settings import LEDGER
-from remit.facts.admission import Terms
+from remit.facts.admission import AdmissionTerms
 from tests.e2e.bank_world import Banking
 from tests.e2e.test_how_to import shown
 
@@ -332,7 +332,7 @@ def test_every_check_looks_at_what_was_read_first(
     bank: Banking, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bank.service.write({"wrong.cases.yaml": WRONG})
-    asked = AdmissionRequest(bank.service.workspace, bank.service.data / LEDGER, None, Terms("ana"), {}, 0)
+    asked = AdmissionRequest(bank.service.workspace, bank.service.data / LEDGER, None, AdmissionTerms("ana"), {}, 0)
 
     def swapped(looking: work.AdmissionRun) -> Iterator[CheckResult]:
         (bank.service.workspace / "wrong.cases.yaml").unlink()

@@ -11,7 +11,7 @@ import pytest
 
 from remit.facts.catalog import PolicySource
 from remit.facts.limits import DEFAULT
-from remit.facts.stop import Holds, Over
+from remit.facts.stop import Holds, StopSubject
 from remit.pep.mcp import upstream_watches
 from remit.ports.upstream import Changed, Offer, Updated
 from tests.e2e.edge_world import Answer, Wire, edge
@@ -127,9 +127,11 @@ async def methods(answer: Answer, count: int) -> list[str]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("what", [(Over.SERVER, "shop"), (Over.AGENT, "clerk"), (Over.TOOL, "shop/note://a")])
+@pytest.mark.parametrize(
+    "what", [(StopSubject.SERVER, "shop"), (StopSubject.AGENT, "clerk"), (StopSubject.TOOL, "shop/note://a")]
+)
 async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
-    tmp_path: Path, what: tuple[Over, str]
+    tmp_path: Path, what: tuple[StopSubject, str]
 ) -> None:
     async with looking(tmp_path) as w:
         driver, sid = w.bench.driver, await w.initialize()

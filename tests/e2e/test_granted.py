@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.escalate.grants import Bound, Constraint, Scope, Wish
+from remit.escalate.grants import Bound, Constraint, GrantScope, Wish
 from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
 from remit.facts.catalog import PolicySource
@@ -20,7 +20,7 @@ from tests.e2e.gateway_parts import Bench
 from tests.e2e.gateway_world import CLOCK, compiled, until
 from tests.e2e.test_gateway_driver import driven
 
-SESSION = Wish(Scope.SESSION)
+SESSION = Wish(GrantScope.SESSION)
 
 
 async def pay(b: Bench, amount: int, to: str = "eve") -> object:
@@ -90,7 +90,7 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
         )
 
     await until(both)
-    wish = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
+    wish = Wish(GrantScope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
     await b.driver.grants.give(ident, b.bundle.catalog.users["bob"], wish, None)
     assert isinstance(await second, Released)
     states = {one.state for one in await b.ledger.approvals(open_only=False, limit=10)}
@@ -110,7 +110,7 @@ async def test_a_constraint_takes_the_place_of_the_amount_that_was_approved(b: B
     b.bundle = compiled(replace(catalog, tools=tools))
     ident = await approved(b)
     assert isinstance(await pay(b, 500), Released)
-    wish = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
+    wish = Wish(GrantScope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
     grant = await b.driver.grants.give(ident, b.bundle.catalog.users["bob"], wish, None)
     assert grant.terms.measures == {}
     assert isinstance(await pay(b, 550), Released)
@@ -141,13 +141,13 @@ async def test_what_is_granted_is_checked_and_capped(b: Bench) -> None:
     await b.driver.approvals.decide(waits.ref, bob, Choice.APPROVE, None)
     now_ms = CLOCK.now_ms()
     for wish, why in (
-        (Wish(Scope.TOOL), "ends at a time"),
-        (Wish(Scope.TOOL, now_ms - 1), "at most 168 hours"),
-        (Wish(Scope.TOOL, now_ms + 10**10), "at most 168 hours"),
-        (Wish(Scope.SESSION, uses=0), "200 uses"),
-        (Wish(Scope.SESSION, uses=201), "200 uses"),
-        (Wish(Scope.SESSION, where=(Constraint("to", Bound.EQUALS, "eve"),)), "hold a tool"),
-        (Wish(Scope.TOOL, now_ms + 1000, where=(Constraint("tow", Bound.EQUALS, "eve"),)), "no argument tow"),
+        (Wish(GrantScope.TOOL), "ends at a time"),
+        (Wish(GrantScope.TOOL, now_ms - 1), "at most 168 hours"),
+        (Wish(GrantScope.TOOL, now_ms + 10**10), "at most 168 hours"),
+        (Wish(GrantScope.SESSION, uses=0), "200 uses"),
+        (Wish(GrantScope.SESSION, uses=201), "200 uses"),
+        (Wish(GrantScope.SESSION, where=(Constraint("to", Bound.EQUALS, "eve"),)), "hold a tool"),
+        (Wish(GrantScope.TOOL, now_ms + 1000, where=(Constraint("tow", Bound.EQUALS, "eve"),)), "no argument tow"),
     ):
         with pytest.raises(VoteRefused, match=why):
             await b.driver.grants.give(waits.ref, bob, wish, None)
@@ -160,7 +160,7 @@ async def test_what_is_granted_is_checked_and_capped(b: Bench) -> None:
     with pytest.raises(KeyError):
         await b.driver.grants.revoke("r0-1.99", bob, None)
     for amount in range(600, 650):
-        one = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.EQUALS, amount),))
+        one = Wish(GrantScope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.EQUALS, amount),))
         if amount < 649:
             await b.driver.grants.give(waits.ref, bob, one, None)
             continue

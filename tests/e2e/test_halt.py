@@ -17,7 +17,7 @@ from remit.app.build import build
 from remit.app.failure import Exit
 from remit.app.settings import LEDGER, Settings
 from remit.facts.record import RecordKind
-from remit.facts.stop import EVERYTHING, Holds, Over, Stopped
+from remit.facts.stop import EVERYTHING, Holds, Stopped, StopSubject
 from remit.pep.answer import Client, Refused, Released
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
@@ -144,7 +144,7 @@ async def test_who_is_halted_does_not_resume_himself(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), EVERYTHING])
+@pytest.mark.parametrize("what", [(StopSubject.AGENT, "clerk"), (StopSubject.SERVER, "shop"), EVERYTHING])
 async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
     tmp_path: Path, shop: Shop, what: Stopped
 ) -> None:
@@ -179,14 +179,14 @@ async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path)
 @pytest.mark.asyncio
 async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
     async with gateway(tmp_path, shop) as of:
-        await of.driver.halts.halt((Over.AGENT, "clerk"), "ann", "it spends")
+        await of.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "it spends")
     async with gateway(tmp_path, shop) as of:
         async with client(of, of.token(), "2026-07-28") as agent:
             with pytest.raises(MCPError, match="it spends"):
                 await agent.list_tools()
             assert (await agent.call_tool("echo", {"text": "x"})).is_error
         [stop] = of.driver.halts.stops
-        assert (stop.what, stop.by, stop.reason) == ((Over.AGENT, "clerk"), "ann", "it spends")
+        assert (stop.what, stop.by, stop.reason) == ((StopSubject.AGENT, "clerk"), "ann", "it spends")
         assert of.effects() == []
 
 
@@ -196,7 +196,7 @@ async def test_a_call_under_way_is_cut_off_at_its_server_and_in_doubt(tmp_path: 
     async with gateway(tmp_path, shop) as of, client(of, of.token(), mode) as agent:
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
-        what = (Over.TOOL, "shop/slow")
+        what = (StopSubject.TOOL, "shop/slow")
         _, would = await of.driver.halts.drill(what, "ann")
         assert not call.done()
         _, cut = await of.driver.halts.halt(what, "ann", "too slow")
@@ -221,7 +221,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
         lease = of.driver.halts.leased(HaltFolder(tmp_path))
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
-        left = leave(tmp_path, (Over.AGENT, "clerk"), "it hangs", 7)
+        left = leave(tmp_path, (StopSubject.AGENT, "clerk"), "it hangs", 7)
         lease.renew()
         assert "it hangs" in str((await call).content)
         await of.effects_are("slow began", "slow cancelled")
@@ -232,7 +232,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
 
         await until(taken)
         [stop] = of.driver.halts.stops
-        assert (stop.what, stop.by) == ((Over.AGENT, "clerk"), BY)
+        assert (stop.what, stop.by) == ((StopSubject.AGENT, "clerk"), BY)
         [record] = [one.body for one in await of.records(RecordKind.ADMIN) if "halt" in str(one.body)]
         assert isinstance(record, AdminBody)
         assert (record.subject, record.data) == ("agent:clerk", {"reason": "it hangs"})
@@ -240,10 +240,10 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
 
 def test_halts_left_in_one_millisecond_are_all_there_the_oldest_first(tmp_path: Path) -> None:
     left = {
-        leave(tmp_path, (Over.AGENT, name), "it hangs", at).name: name
+        leave(tmp_path, (StopSubject.AGENT, name), "it hangs", at).name: name
         for name, at in zip("abc", (9, 9, 8), strict=True)
     }
-    left[leave(tmp_path, (Over.AGENT, "d"), "it hangs", 1_764_505_822_000).name] = "d"
+    left[leave(tmp_path, (StopSubject.AGENT, "d"), "it hangs", 1_764_505_822_000).name] = "d"
     found = HaltFolder(tmp_path).read()
     assert {name: stop.what[1] for name, stop in found.items()} == left
     assert [stop.at_ms for stop in found.values()] == [8, 9, 9, 1_764_505_822_000]
@@ -257,7 +257,7 @@ async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path
         lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver.halts._halt(stop)[0])  # pyright: ignore[reportPrivateUsage]
         of.driver._engine.lease = lease  # pyright: ignore[reportPrivateUsage]
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
-        leave(tmp_path, (Over.SERVER, "shop"), "stop it", 7)
+        leave(tmp_path, (StopSubject.SERVER, "shop"), "stop it", 7)
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
         clock.s += LEASE_S
         assert "stop it" in str((await agent.call_tool("echo", {"text": "x"})).content)
@@ -318,7 +318,7 @@ async def test_what_was_left_is_in_force_before_the_service_is_ready(
 ) -> None:
     write_workspace(tmp_path / "workspace", tmp_path / "tools")
     (tmp_path / "data").mkdir(mode=0o700)
-    left = leave(tmp_path / "data", (Over.AGENT, "bott"), "it spends", 7)
+    left = leave(tmp_path / "data", (StopSubject.AGENT, "bott"), "it spends", 7)
     service = await build(Settings(data=tmp_path / "data", workspace=tmp_path / "workspace"), 7070)
     try:
         [warning] = [one for one in caplog.records if one.name == "remit.pep.halts"]
@@ -336,7 +336,7 @@ async def test_the_list_and_doctor_tell_of_what_was_left_though_no_loop_took_it_
     async with world(tmp_path) as api:
         assert not [one for one in (await api.told("GET", "/doctor"))["checks"] if one["name"] == "halts"]
         for name in ("bot", "bott"):
-            leave(tmp_path / "data", (Over.AGENT, name), "it spends", 7)
+            leave(tmp_path / "data", (StopSubject.AGENT, name), "it spends", 7)
 
         async def listed() -> bool:
             return len((await api.told("GET", "/halts"))["items"]) == 2
@@ -378,7 +378,7 @@ def test_who_halts_a_dead_service_is_told_which_folder_was_looked_at_and_how_to_
 @tasking
 async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) -> None:
     name = await begun(b)
-    what = (Over.AGENT, "clerk")
+    what = (StopSubject.AGENT, "clerk")
     _, would = await b.driver.halts.drill(what, "ann")
     _, cut = await b.driver.halts.halt(what, "ann", "rogue")
     assert list(would) == list(cut) == [name]
@@ -398,7 +398,7 @@ async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) ->
 async def test_what_a_task_brought_is_not_released_to_who_is_halted(b: Bench) -> None:
     name = await begun(b)
     await under(b, name, status="completed", result=DONE)
-    await b.driver.halts.halt((Over.SERVER, "shop"), "ann", "rogue")
+    await b.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "rogue")
     assert why(await get(b, name)) == Code.HALTED.value
 
 
@@ -407,7 +407,7 @@ async def test_a_halted_server_is_not_even_asked_what_it_offers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bench(tmp_path) as b:
-        await b.driver.halts.halt((Over.SERVER, "shop"), "ann", "rogue")
+        await b.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "rogue")
         before = len(b.trace)
         asked: list[str] = []
 
@@ -458,7 +458,7 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
             pending = append(draft)
             if draft.kind is RecordKind.OUTCOME:
                 of.ledger.append = append  # pyright: ignore[reportAttributeAccessIssue]
-                halts.append(asyncio.ensure_future(of.driver.halts.halt((Over.AGENT, "clerk"), "ann", "leaks")))
+                halts.append(asyncio.ensure_future(of.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "leaks")))
             return pending
 
         halts: list[asyncio.Future[Any]] = []
@@ -474,7 +474,9 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), (Over.RESOURCE, "shop/note://a")])
+@pytest.mark.parametrize(
+    "what", [(StopSubject.AGENT, "clerk"), (StopSubject.SERVER, "shop"), (StopSubject.RESOURCE, "shop/note://a")]
+)
 async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: Stopped) -> None:
     async with bench(tmp_path) as b:
         [source] = b.bundle.catalog.policies

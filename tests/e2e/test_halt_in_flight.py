@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.facts.stop import Holds, Over
+from remit.facts.stop import Holds, StopSubject
 from remit.pep.answer import Refused
 from remit.pep.mcp import connection_subscriptions, upstream_watches
 from remit.pep.mcp.change_notifications import PENDING_MAX
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.e2e.edge_world import Wire
     from tests.e2e.gateway_parts import Bench
 
-SERVER: Stopped = (Over.SERVER, "shop")
-AGENT: Stopped = (Over.AGENT, "clerk")
+SERVER: Stopped = (StopSubject.SERVER, "shop")
+AGENT: Stopped = (StopSubject.AGENT, "clerk")
 WANTED = {"promptsListChanged": True, "resourceSubscriptions": ["note://a", "note://b"]}
 
 
@@ -74,7 +74,7 @@ async def halted_while_recorded(b: Bench, kind: RecordKind, what: Stopped, clien
 
 @driven
 async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(b: Bench) -> None:
-    for what in (SERVER, AGENT, (Over.TOOL, "shop/echo")):
+    for what in (SERVER, AGENT, (StopSubject.TOOL, "shop/echo")):
         found = await asking(b)
         before = len(await outcomes(b))
         _, would = await b.driver.halts.drill(what, "ann")
@@ -235,7 +235,7 @@ async def test_the_stream_of_who_is_halted_ends_and_says_why(w: Wire) -> None:
 async def test_a_stream_ends_with_what_it_follows_and_the_next_follows_the_rest(w: Wire) -> None:
     for what, holds, left in (
         (SERVER, Holds.ALL, {}),
-        ((Over.TOOL, "shop/note://a"), Holds.READING, {**WANTED, "resourceSubscriptions": ["note://b"]}),
+        ((StopSubject.TOOL, "shop/note://a"), Holds.READING, {**WANTED, "resourceSubscriptions": ["note://b"]}),
     ):
         watched = len(w.watched)
         async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:

@@ -16,11 +16,11 @@ from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswe
 from remit.api.page.choices import Viewer
 from remit.api.page.look import POLICY
 from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting
-from remit.escalate.brief import Case, Safer, Stop
+from remit.escalate.brief import BlockingPolicy, BriefInput, Safer
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, Vote
 from remit.facts.action import ActionKind
-from remit.facts.lineage import Lineage, Step
+from remit.facts.lineage import Lineage, LineageStep
 from remit.facts.origin import Origin, Role
 from remit.facts.text import escaped
 from remit.policy.verdict import Gate
@@ -64,8 +64,8 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
     gate = Gate("ask", "owner", "h")
     yes = Vote("kim", 1, ("owner",), text)
     asked = Approval("r1-1.9", "sha256:0", "s", "bot", "ana", "mail", text, (gate,), 0, 60_000, votes=(yes,))
-    steps = (Step("r1-1.4", text, text),)
-    case = Case(
+    steps = (LineageStep("r1-1.4", text, text),)
+    case = BriefInput(
         asked,
         ActionKind.READ_RESOURCE,
         [("bot", "s1")],
@@ -76,7 +76,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
             ),
             Lineage("$.text", text),
         ],
-        [Stop("ask", "owner", text, "gate.cedar:1", (text, f"  {text}"))],
+        [BlockingPolicy("ask", "owner", text, "gate.cedar:1", (text, f"  {text}"))],
         7,
         about=frozenset({"$.to"}),
         safer=[Safer(text, text, text)],

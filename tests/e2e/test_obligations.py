@@ -15,7 +15,7 @@ from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.record import RecordKind
-from remit.pep.answer import Asking, Awaiting, Client, Refused, Released
+from remit.pep.answer import Awaiting, AwaitingInput, Client, Refused, Released
 from remit.pep.notices import WITHHELD
 from remit.ports.upstream import Era, Failure, InputRequired, Log, Offer, Progress, Question, Result
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event, ExchangeBody, OutcomeBody
@@ -185,7 +185,7 @@ async def test_questions_and_errors_of_a_server_are_covered(tmp_path: Path) -> N
         b.upstream.reply = InputRequired({"k": Question("elicitation/create", message)}, "held")
         asks = Client(Era.STATELESS, capabilities={"elicitation": {}})
         answer = await b.driver.call_tool(b.authority(), asks, "shop", "echo", {"text": "x"}, b'{"text":"x"}')
-        assert isinstance(answer, Asking)
+        assert isinstance(answer, AwaitingInput)
         assert answer.questions["k"].params["message"] == "is [redacted pii] yours?"
         b.driver.forsake(b.authority(), answer.round)
         b.upstream.reply = Failure("error", "it failed", sent=True, upstream_text=f"no {CARD}", code=-1)

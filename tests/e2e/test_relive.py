@@ -13,11 +13,11 @@ from remit.app import reliving
 from remit.app.cli import run
 from remit.app.failure import CommandFailure, Exit
 from remit.assure.changes import VerdictChanges
-from remit.escalate.grants import Scope, Wish
+from remit.escalate.grants import GrantScope, Wish
 from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.facts.stop import Over as Whom
+from remit.facts.stop import StopSubject as Whom
 from remit.pep.answer import Client
 from remit.ports.upstream import Era, Result
 from remit.trace.bodies import ActionBody, Choice
@@ -212,7 +212,7 @@ async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path)
             ident = await asked(b)
             await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)
             await b.call("pay", amount=amount, to="eve")
-            grant = await b.driver.grants.give(ident, bob, Wish(Scope.SESSION), None)
+            grant = await b.driver.grants.give(ident, bob, Wish(GrantScope.SESSION), None)
             await b.call("pay", amount=amount, to="eve")
         await b.driver.grants.revoke(grant.ident, bob, None)
         await b.call("pay", amount=600, to="eve")

@@ -14,7 +14,7 @@ from remit.facts.origin import Origin
 from remit.facts.record import RecordKind, Ref
 from remit.pep import notices
 from remit.pep import rounds as opened
-from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
+from remit.pep.answer import Awaiting, AwaitingInput, Client, Failed, Refused, Released
 from remit.pep.message_filter import QUESTION_BYTES_MAX
 from remit.policy.verdict import Code
 from remit.ports.upstream import Era, Failure, InputRequired, Log, Offer, Progress, Question, Result
@@ -57,10 +57,10 @@ async def call(b: Bench, tool: str = "echo", client: Client = ABLE, **arguments:
     return await b.driver.call_tool(b.authority(), client, "shop", tool, given, canonical(given))
 
 
-async def asking(b: Bench, tool: str = "echo", **arguments: Any) -> Asking:
+async def asking(b: Bench, tool: str = "echo", **arguments: Any) -> AwaitingInput:
     b.upstream.reply = InputRequired({"who": WHO}, "held-1")
     found = await call(b, tool, **arguments)
-    assert isinstance(found, Asking), found
+    assert isinstance(found, AwaitingInput), found
     return found
 
 
@@ -136,7 +136,7 @@ async def test_sampling_that_policy_permits_is_an_action_of_its_own(b: Bench) ->
     b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(b.bundle.catalog.policies[0], text=text),)))
     b.upstream.reply, b.upstream.then = InputRequired({"think": SAMPLE}, "held-1"), [DONE]
     found = await call(b)
-    assert isinstance(found, Asking)
+    assert isinstance(found, AwaitingInput)
     thought: Mapping[str, Json] = {"think": {"role": "assistant", "model": "m", "content": []}}
     assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, thought), Released)
     kinds = [body.kind for body in await bodies(b, RecordKind.INTENT)]
@@ -175,7 +175,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [InputRequired({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})
-    assert isinstance(second, Asking), second
+    assert isinstance(second, AwaitingInput), second
     done = await b.driver.resume(b.authority(), ABLE, second.round, {"who": {"action": "decline"}})
     assert isinstance(done, Released), "a bare no needs nobody"
 
@@ -186,14 +186,14 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     paid: dict[str, Any] = {"amount": 500, "to": "eve"}
     bob = b.bundle.catalog.users["bob"]
 
-    async def approved(message: str) -> Asking:
+    async def approved(message: str) -> AwaitingInput:
         first = await call(b, "pay", **paid)
         assert isinstance(first, Awaiting)
         await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
         asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
         b.upstream.reply = InputRequired({"who": asks}, message)
         found = await call(b, "pay", **paid)
-        assert isinstance(found, Asking)
+        assert isinstance(found, AwaitingInput)
         return found
 
     harmless = await approved("whom to thank?")
@@ -219,7 +219,7 @@ async def test_rounds_that_begin_at_once_are_counted_before_they_are_open(
     async with bench(tmp_path) as b:
         b.upstream.reply = InputRequired({"who": WHO}, "held-1")
         found = await asyncio.gather(*(call(b, text=f"{number}") for number in range(12)))
-        assert sum(isinstance(one, Asking) for one in found) == 3
+        assert sum(isinstance(one, AwaitingInput) for one in found) == 3
         await b.driver.close()
 
 
@@ -295,7 +295,7 @@ async def test_of_what_is_asked_at_once_what_is_longer_than_is_read_is_declined(
     long = replace(WHO, params={**WHO.params, "message": "w" * (QUESTION_BYTES_MAX - 1_000)})
     b.upstream.reply, b.upstream.then = InputRequired({"who": long, "again": long}, "held-1"), [DONE]
     found = await call(b)
-    assert isinstance(found, Asking)
+    assert isinstance(found, AwaitingInput)
     assert list(found.questions) == ["who"]
     assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Released)
     assert 'resumed held-1 {"again":null,"who":{"action":"accept"}}' in b.trace
@@ -306,7 +306,7 @@ async def test_a_server_that_goes_on_asking_is_cut_off(b: Bench) -> None:
     found: Answer = await asking(b)
     b.upstream.then = [InputRequired({"who": WHO}, f"held-{n}") for n in range(2, 30)]
     rounds = 1
-    while isinstance(found, Asking):
+    while isinstance(found, AwaitingInput):
         found = await b.driver.resume(b.authority(), ABLE, found.round, YES)
         rounds += 1
     assert rounds == 17
@@ -371,7 +371,7 @@ async def test_no_result_vouches_for_what_the_client_answered(b: Bench) -> None:
     done = Result({"content": [{"type": "text", "text": "eve@there.example, or ann@here.example"}]}, is_error=False)
     b.upstream.then = [InputRequired({"sure": again}, "held-2"), done]
     more = await b.driver.resume(b.authority(), ABLE, found.round, said)
-    assert isinstance(more, Asking), more
+    assert isinstance(more, AwaitingInput), more
     index = b.memory.indices.of(b.authority().links[0].sid)
     assert index is not None
     assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN

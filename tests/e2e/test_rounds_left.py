@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.pep.answer import Asking, Client, Released
+from remit.pep.answer import AwaitingInput, Client, Released
 from remit.ports.upstream import ALONE, Along, Era, InputRequired, Log, Question
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
@@ -59,7 +59,7 @@ async def test_a_client_that_goes_while_the_server_is_told_ends_the_action(
         b.upstream.reply = InputRequired({"who": WHO}, "held-1")
         authority = b.authority()
         found = await b.driver.call_tool(authority, ABLE, "shop", "echo", {"text": "a"}, b'{"text":"a"}')
-        assert isinstance(found, Asking)
+        assert isinstance(found, AwaitingInput)
         await b.driver.authorization.revoke(authority.token, authority.expires_ms, "ann")
         real, stuck = b.upstream.drop, asyncio.Event()
 

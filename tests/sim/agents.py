@@ -13,7 +13,7 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
-from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Underway, Watching
+from remit.pep.answer import Answer, Awaiting, AwaitingInput, Client, Failed, Refused, Released, Underway, Watching
 from remit.ports.upstream import Changed, Era, Log, Notice, Offer, Progress
 from tests.sim.office import OFFICE, is_obliged, shaped
 from tests.sim.realm import STAFF
@@ -196,7 +196,7 @@ class Agent:
             return None
         self._take(answer)
         steps = 0
-        while isinstance(answer, Asking | Underway) and steps < 6:
+        while isinstance(answer, AwaitingInput | Underway) and steps < 6:
             steps += 1
             answer = await self._go_on(request, answer, client)
             if answer is None:
@@ -212,7 +212,7 @@ class Agent:
             self.agents.laws.gives(self.authority, key, answer)
         return answer
 
-    async def _go_on(self, request: Request, answer: Asking | Underway, client: Client) -> Answer | None:
+    async def _go_on(self, request: Request, answer: AwaitingInput | Underway, client: Client) -> Answer | None:
         await asyncio.sleep(self.random.uniform(0.0, 3.0))
         if isinstance(answer, Underway):
             if answer.result is not None or answer.error is not None:
@@ -239,7 +239,9 @@ class Agent:
     def _response(self, method: str) -> Any:
         return SAMPLED if method == "sampling/createMessage" else self.random.choice(ANSWERS)
 
-    async def _responded(self, request: Request, asked: Asking, client: Client, responses: Mapping[str, Any]) -> Answer:
+    async def _responded(
+        self, request: Request, asked: AwaitingInput, client: Client, responses: Mapping[str, Any]
+    ) -> Answer:
         number = int(asked.round.partition("/")[2].partition(".")[0])
         kind, server, name, arguments, links = request.key
         shown = b'{"arguments":%s,"responses":%s,"round":%d}' % (arguments, canonical(responses), number)
@@ -287,7 +289,7 @@ class Agent:
                 self._read_bytes(message.encode())
             case Awaiting(ref, _, _):
                 self._say("waits for people", ref)
-            case Asking(round_, questions, _, _, _):
+            case AwaitingInput(round_, questions, _, _, _):
                 self._say("is asked", f"{round_} {', '.join(one.method for one in questions.values())}")
                 self._read_bytes(orjson.dumps([dict(one.params) for one in questions.values()]))
             case Underway(name, state, questions, result, error):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Effect, Sink
-from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subject, subject
+from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, subject
 from remit.pep.answer import Failed, Refused, Released
 from remit.pep.lease import LEASE_S, RENEW_S
 from remit.ports.ledger import LedgerUnwritable
@@ -123,20 +123,20 @@ class Stops(Law):
 def _is_over(what: Stopped, authority: Authority, server: str, name: str) -> bool:
     over, named = what
     match over:
-        case Over.AGENT:
+        case StopSubject.AGENT:
             return named in authority.agents
-        case Over.SESSION:
+        case StopSubject.SESSION:
             return named in authority.sids
-        case Over.USER:
+        case StopSubject.USER:
             return named == authority.user
-        case Over.GROUP:
+        case StopSubject.GROUP:
             staff = named == "staff" and not STAFF.isdisjoint(authority.agents)
             return staff or named in USERS.get(authority.user or "", ())
-        case Over.SERVER:
+        case StopSubject.SERVER:
             return named == server
-        case Over.TOOL | Over.RESOURCE:
+        case StopSubject.TOOL | StopSubject.RESOURCE:
             return named == f"{server}/{name}"
-        case Over.EVERYTHING:
+        case StopSubject.EVERYTHING:
             return True
 
 
@@ -214,12 +214,12 @@ class Warden:
         someone = self.random.choice(self.agents.all)
         tool = "/".join(self.random.choice([*TOOLS]))
         whats: tuple[Stopped, ...] = (
-            (Over.AGENT, self.random.choice(someone.agents)),
-            (Over.SESSION, self.random.choice(someone.sids)),
-            (Over.USER, self.random.choice([*USERS])),
-            (Over.GROUP, self.random.choice(("staff", "finance"))),
-            (Over.SERVER, self.random.choice(SERVERS)),
-            (Over.TOOL, tool),
+            (StopSubject.AGENT, self.random.choice(someone.agents)),
+            (StopSubject.SESSION, self.random.choice(someone.sids)),
+            (StopSubject.USER, self.random.choice([*USERS])),
+            (StopSubject.GROUP, self.random.choice(("staff", "finance"))),
+            (StopSubject.SERVER, self.random.choice(SERVERS)),
+            (StopSubject.TOOL, tool),
             EVERYTHING,
         )
         what = self.random.choice(whats)

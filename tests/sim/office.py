@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from remit.facts.catalog import Effect, Sink
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.impact import Extractor, ImpactMeasure
-from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.monitor import EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,26 +67,28 @@ WHILE: Final = Window(2_000, 60)
 MONITORS: Final[Mapping[str, Monitor]] = {
     one.name: one
     for one in (
-        Monitor("checked", Op.ONCE, _on("check", when=When.SUCCEEDED), by="to", awaited=True),
-        Monitor("doubted", Op.SINCE, _on("check", when=When.FAILED), unless=_on("check", when=When.SUCCEEDED)),
+        Monitor("checked", EventAggregate.ONCE, _on("check", when=When.SUCCEEDED), by="to", awaited=True),
+        Monitor(
+            "doubted", EventAggregate.SINCE, _on("check", when=When.FAILED), unless=_on("check", when=When.SUCCEEDED)
+        ),
         Monitor(
             "drafter",
-            Op.PREVIOUS,
+            EventAggregate.PREVIOUS,
             _on("draft", when=When.SUCCEEDED),
-            Scope.FLEET,
+            MonitorScope.FLEET,
             WHILE,
             by="to",
             awaited=True,
         ),
-        Monitor("exports", Op.COUNT, _on("export"), Scope.FLEET, LATELY),
-        Monitor("wired", Op.SUM, _on("wire", when=When.SUCCEEDED), measure="amount"),
+        Monitor("exports", EventAggregate.COUNT, _on("export"), MonitorScope.FLEET, LATELY),
+        Monitor("wired", EventAggregate.SUM, _on("wire", when=When.SUCCEEDED), measure="amount"),
     )
 }
 GUARANTEES: Final[Mapping[str, Guarantee]] = {
     one.name: one
     for one in (
         Guarantee("drafts", "ann", Rate(_tools("draft"), DRAFTS_MAX, LATELY)),
-        Guarantee("apart", "ann", Separation((_tools("check"), _tools("export")), Scope.FLEET, WHILE, by="to")),
+        Guarantee("apart", "ann", Separation((_tools("check"), _tools("export")), MonitorScope.FLEET, WHILE, by="to")),
         Guarantee("three", "ann", Powers((_tools("wire"), _tools("release"), _tools("export")), WHILE)),
         Guarantee("inside", "ann", NoFlow(frozenset({"confidential"}), frozenset({"external"}))),
     )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from remit.escalate.grants import Bound, Constraint, Scope, Wish
+from remit.escalate.grants import Bound, Constraint, GrantScope, Wish
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
@@ -165,7 +165,7 @@ class People:
             granted = Given(vote, routes, most is None, most, until_ms, self.random.choice((1, 2, 5)))
             self.laws.allowed.given[asked.ident] = granted
         held = () if granted.most is None else (Constraint("amount", Bound.AT_MOST, granted.most),)
-        scope = Scope.SESSION if granted.of_session else Scope.TOOL
+        scope = GrantScope.SESSION if granted.of_session else GrantScope.TOOL
         self.tell(f"{who} grants as much with {asked.ident}, {granted.uses_max} times until {granted.until_ms}")
         granted.said.append(Said(who, self.laws.clock.now_ms(), confirmed is not None))
         wish = Wish(scope, granted.until_ms, granted.uses_max, held)

@@ -16,7 +16,7 @@ from remit.api.requests import AgentPath, Empty, RegisterRequest
 from remit.api.services import Adoption, Services
 from remit.api.unapplied import not_running
 from remit.api.views import applied_view, instant
-from remit.control.adoption import Row
+from remit.control.adoption import AdoptionCount
 from remit.control.names import EVERYONE
 from remit.control.resources import AgentSpec, ResourceKind
 from remit.discover.sighting import Kind, Subject
@@ -120,7 +120,7 @@ async def _told(services: Services, agent: Agent, found: Adoption) -> AdoptionAn
     )
 
 
-def _row(row: Row, now: str | None) -> AdoptionRow:
+def _row(row: AdoptionCount, now: str | None) -> AdoptionRow:
     return AdoptionRow(
         policy=row.policy,
         would_deny=row.denied,
@@ -135,7 +135,7 @@ def _row(row: Row, now: str | None) -> AdoptionRow:
     )
 
 
-async def _now(services: Services, row: Row) -> str | None:
+async def _now(services: Services, row: AdoptionCount) -> str | None:
     """What policy says now of the latest call that `row` counts.
 
     None where something else than policy speaks first: an ended session, a tool that is gone.

@@ -16,7 +16,7 @@ from remit.control.authority import (
     TOKEN_CHARS_MAX,
     Claims,
     ClaimsInvalid,
-    Use,
+    TokenUse,
     authority,
     credential_hash,
     read_claims,
@@ -173,9 +173,9 @@ def _tokens(caller: Person | HarnessOf | Acting) -> tuple[str, ...]:
 
 def _caller(claims: Claims) -> Caller:
     match claims.use:
-        case Use.USER:
+        case TokenUse.USER:
             return Person(claims.subject, claims)
-        case Use.HARNESS:
+        case TokenUse.HARNESS:
             return HarnessOf(claims.subject, claims)
-        case Use.AGENT | Use.SESSION:
+        case TokenUse.AGENT | TokenUse.SESSION:
             return Acting(authority(claims), claims)

@@ -19,10 +19,10 @@ from remit.api.moments import instant
 from remit.api.services import PolicyText, Services
 from remit.api.views import tool_name
 from remit.assure.alternatives import candidates, precedent
-from remit.escalate.brief import Brief, Case, Line, Preview, Safer, Stop
+from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, Safer
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval
-from remit.escalate.wording import Span, shortened, spelled
+from remit.escalate.wording import TextSpan, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
@@ -45,7 +45,7 @@ SAFER_MAX: Final = 2
 NAME_CHARS_MAX: Final = 60
 
 
-async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
+async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> BriefInput | None:
     """What is known of `approval`; None where the body of its `proposal` is gone."""
     asked = None if proposal is None else proposal.body
     if approval.edit is not None:
@@ -58,7 +58,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
     stops, accesses = _stops(services, proposal.record.bundle, approval, body)
     tool = services.runtime.catalog.tools.get((body.server, body.name))
     earlier = await services.ledger.approvals(open_only=False, limit=LOOKED_MAX)
-    return Case(
+    return BriefInput(
         approval=approval,
         kind=ActionKind(body.kind),
         links=body.links,
@@ -102,24 +102,24 @@ def brief_view(brief: Brief) -> BriefAnswer:
     )
 
 
-def _preview(one: Preview) -> PreviewAnswer:
+def _preview(one: BriefPreview) -> PreviewAnswer:
     return PreviewAnswer(by=one.by, lines=list(one.lines), labels=list(one.labels), why=one.why)
 
 
-def _spans(spans: Iterable[Span]) -> list[SpanAnswer]:
+def _spans(spans: Iterable[TextSpan]) -> list[SpanAnswer]:
     return [SpanAnswer(text=span.text, mark=span.mark) for span in spans]
 
 
-def _lines(lines: Iterable[Line]) -> list[LineAnswer]:
+def _lines(lines: Iterable[BriefLine]) -> list[LineAnswer]:
     return [LineAnswer(label=one.label, text=_spans(one.spans), note=one.note, gate=one.gate) for one in lines]
 
 
 def _stops(
     services: Services, bundle: str, approval: Approval, body: ActionBody
-) -> tuple[Sequence[Stop], Sequence[AttributePath]]:
+) -> tuple[Sequence[BlockingPolicy], Sequence[AttributePath]]:
     """Each gate with its policy's lines, and what these policies look at."""
     said = {reason.policy: reason for reason in body.reasons if reason.policy is not None}
-    stops: list[Stop] = []
+    stops: list[BlockingPolicy] = []
     accesses: list[AttributePath] = []
     for gate in approval.gates:
         found = services.runtime.policy_text(bundle, gate.policy)
@@ -127,7 +127,7 @@ def _stops(
         text = f"policy {gate.policy} asks for a person" if reason is None else reason.text
         where = None if found is None else f"{found.path}:{found.line}"
         lines = () if found is None else tuple(found.text.splitlines())
-        stops.append(Stop(gate.policy, gate.route, text, where, lines))
+        stops.append(BlockingPolicy(gate.policy, gate.route, text, where, lines))
         if found is not None:
             accesses += _accesses(Statement(found.path, found.line, 1, found.text))
     return stops, accesses

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from remit.escalate.foreseen import Foreseen
-from remit.escalate.grants import Grant, Terms, Wish
+from remit.escalate.grants import Grant, GrantTerms, Wish
 from remit.escalate.machine import Approval
 from remit.facts.agent import User
 from remit.facts.canonical import Json
@@ -91,7 +91,7 @@ class Deciding(Protocol):
 class Granting(Protocol):
     """What is granted with a yes; raises as `Deciding` does."""
 
-    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
+    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""
         ...
 

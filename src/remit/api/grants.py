@@ -14,7 +14,7 @@ from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import GrantRequest, RefPath, VoteRequest
 from remit.api.services import Services
 from remit.api.views import sees_approval, sees_arguments
-from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, Wish, as_approval
+from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTerms, Wish, as_approval
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import sits
 from remit.facts.durations import DAY_MS
@@ -104,7 +104,7 @@ def _sees(services: Services, caller: Admin | Person, grant: Grant) -> bool:
 
 def _wish(asked: GrantRequest, now_ms: int) -> Wish:
     return Wish(
-        Scope(asked.scope),
+        GrantScope(asked.scope),
         None if asked.for_s is None else now_ms + int(asked.for_s * 1000),
         asked.uses,
         tuple(Constraint(one.name, Bound(one.bound), one.value) for one in asked.where),
@@ -118,7 +118,7 @@ async def _told(services: Services, grant: Grant) -> GrantAnswer:
     return _view(services, grant).model_copy(update={"last_week": answer})
 
 
-async def _last_week(services: Services, terms: Terms) -> tuple[list[str], int]:
+async def _last_week(services: Services, terms: GrantTerms) -> tuple[list[str], int]:
     """The asks of the last week that `terms` would have spared people, and how many there were."""
     since_ms = services.clock.now_ms() - WEEK_MS
     found: list[str] = []
@@ -132,7 +132,7 @@ async def _last_week(services: Services, terms: Terms) -> tuple[list[str], int]:
     return found, looked
 
 
-async def _covers(services: Services, terms: Terms, asked: Approval) -> bool:
+async def _covers(services: Services, terms: GrantTerms, asked: Approval) -> bool:
     if (asked.server, asked.user) != (terms.server, terms.user):
         return False
     entry = await services.ledger.entry(Ref.parse(asked.ident))
@@ -155,7 +155,7 @@ def _view(services: Services, grant: Grant) -> GrantAnswer:
         scope=terms.scope.value,
         agents=list(terms.agents),
         user=terms.user,
-        sid=terms.sid if terms.scope is Scope.SESSION else None,
+        sid=terms.sid if terms.scope is GrantScope.SESSION else None,
         tool=f"{terms.server}/{terms.name}",
         gates=[gate.policy for gate in terms.gates],
         given=instant(grant.given_ms),

@@ -15,7 +15,7 @@ from remit.api.services import Resource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.guarantee import Guarantee, Rate
 from remit.facts.mark import FLEET
-from remit.facts.monitor import Monitor, Op, Scope
+from remit.facts.monitor import EventAggregate, Monitor, MonitorScope
 from remit.pdp.guaranteed import breach_digest
 from remit.trace.bodies import AdminBody, Event
 
@@ -54,16 +54,16 @@ def with_past(services: Services, item: Resource, manifest: Mapping[str, JsonVal
 
 def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     """What it says where it says one thing of all; else of how many sessions or values something is kept."""
-    if monitor.scope is Scope.FLEET and monitor.by is None:
+    if monitor.scope is MonitorScope.FLEET and monitor.by is None:
         now_ms, past = services.clock.now_ms(), services.driver.authorization.standing.past
         cell = past.cell(monitor.cells(), FLEET, "", now_ms)
         if cell is None:
             return {}
-        if monitor.op is Op.PREVIOUS:
+        if monitor.op is EventAggregate.PREVIOUS:
             who = cell.last(monitor.window, now_ms)
             return {"says": None if who is None else who[0]}
         total = cell.total(monitor.window, now_ms)
-        return {"says": total > 0 if monitor.op in {Op.ONCE, Op.SINCE} else total}
+        return {"says": total > 0 if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE} else total}
     return {"kept": services.driver.authorization.standing.past.kept(monitor.ident)}
 
 
@@ -85,7 +85,7 @@ def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
     if signed is not None:
         status["signed_off"] = {"by": signed.by, "at": instant(signed.at_ms), "why": signed.why}
     held = guarantee.holds
-    if isinstance(held, Rate) and held.scope is Scope.FLEET:
+    if isinstance(held, Rate) and held.scope is MonitorScope.FLEET:
         status["counted"] = _counted(services, guarantee)
     return status
 

@@ -14,7 +14,7 @@ from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Receipt
-from remit.facts.stop import Holds, Over, Stop, Stopped, typed
+from remit.facts.stop import Holds, Stop, Stopped, StopSubject, typed
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
 from remit.pdp.stopping import names_of, of_user, runs
@@ -54,7 +54,7 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
 @router.post("/halts/resume")
 async def resume(asked: StopRequest, services: With, caller: ByReader) -> ResumedAnswer:
     """Let what was stopped act again."""
-    what = (Over(asked.kind), asked.name)
+    what = (StopSubject(asked.kind), asked.name)
     if isinstance(caller, Person):
         may_decide(services, caller)
     stopped = _standing(services, what)
@@ -78,12 +78,12 @@ async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Pr
     his = set(names_of(catalog, caller.user))
     if stop.by.removeprefix("user:") in his:
         return None
-    session = await services.ledger.session(stop.name) if stop.over is Over.SESSION else None
+    session = await services.ledger.session(stop.name) if stop.over is StopSubject.SESSION else None
     agent = catalog.agents.get(stop.name if session is None else session.agent)
     following = "ask whoever stopped it, or the admin"
     if session is not None and session.user in his:
         return forbidden(f"it acts for you, and was stopped by {stop.by}", following)
-    if stop.over in {Over.AGENT, Over.SESSION} and agent is not None and agent.owner in his:
+    if stop.over in {StopSubject.AGENT, StopSubject.SESSION} and agent is not None and agent.owner in his:
         return forbidden(f"it is yours, and was stopped by {stop.by}", following)
     if not decides(services, caller):
         return forbidden(f"it was stopped by {stop.by}, and you decide on no route", following)
@@ -110,7 +110,7 @@ async def _halt(
 
 async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
     """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
-    what = (Over.SESSION, await services.driver.approvals.session_asked(ident))
+    what = (StopSubject.SESSION, await services.driver.approvals.session_asked(ident))
     over = await _taken_over(services, caller, _standing(services, what))
     by = services.runtime.catalog.users[caller.user]
     await services.driver.halts.stop_session(ident, by, reason, note, over)
@@ -127,8 +127,8 @@ async def _taken_over(services: Services, caller: Admin | Person, before: Stop |
 
 async def _known(services: Services, asked: HaltRequest) -> Stopped:
     """What is asked for; 404 for a name that nobody has: a misspelt halt would stop nothing and look as if it had."""
-    over, name = Over(asked.kind), asked.name
-    if (over is Over.EVERYTHING) is bool(name):
+    over, name = StopSubject(asked.kind), asked.name
+    if (over is StopSubject.EVERYTHING) is bool(name):
         following = _listing(over)
         if name:
             following = f"remit {'halt' if asked.holds == Holds.ALL else 'quarantine'} everything --why TEXT"
@@ -138,7 +138,7 @@ async def _known(services: Services, asked: HaltRequest) -> Stopped:
     known = runs(catalog, (over, name))
     if known is None:
         known = await services.ledger.session(name) is not None
-    if known and over is Over.RESOURCE:
+    if known and over is StopSubject.RESOURCE:
         uri = name.partition("/")[2]
         odd = uri_problem(uri)
         if odd is not None:
@@ -149,10 +149,10 @@ async def _known(services: Services, asked: HaltRequest) -> Stopped:
     return over, name
 
 
-def _listing(over: Over) -> str:
+def _listing(over: StopSubject) -> str:
     """The command that lists what a stop of that kind may name."""
-    listed = Over.SERVER if over is Over.RESOURCE else over
-    return "remit sessions ls" if over is Over.SESSION else f"remit get {listed.value}s"
+    listed = StopSubject.SERVER if over is StopSubject.RESOURCE else over
+    return "remit sessions ls" if over is StopSubject.SESSION else f"remit get {listed.value}s"
 
 
 def may_decide(services: Services, caller: Person) -> None:

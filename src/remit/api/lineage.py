@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from remit.api.answers_recorded import SeenAnswer, ValueAnswer
 from remit.api.views import plain, tool_name
 from remit.facts.canonical import Json, canonical
-from remit.facts.lineage import Lineage, Step
+from remit.facts.lineage import Lineage, LineageStep
 from remit.facts.origin import Origin, Role
 from remit.facts.record import Ref
 from remit.facts.results import spelt
@@ -93,16 +93,16 @@ def _carries(value: Json) -> bool:
             return False
 
 
-async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[Step, ...]:
+async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[LineageStep, ...]:
     """From where the value was first seen to what that call itself hung on, as far back as is told."""
-    found: list[Step] = []
+    found: list[LineageStep] = []
     passed: set[str] = set()
     while (call := _text(said, "call")) is not None and call not in passed and len(found) < STEPS_MAX:
         passed.add(call)
         body = known[call] if call in known else await _action(call, ledger)
         known[call] = body
         tool = None if body is None else tool_name(body.server, body.name)
-        found.append(Step(call, tool, _text(said, "at") or "$"))
+        found.append(LineageStep(call, tool, _text(said, "at") or "$"))
         said = _NOTHING if body is None else next((one for one in _traced(body) if one.get("call")), _NOTHING)
     return tuple(found)
 

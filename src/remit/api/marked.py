@@ -11,7 +11,7 @@ from remit.api.services import Services
 from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.impact import shown
-from remit.facts.mark import Does, Mark
+from remit.facts.mark import Mark, MarkOp
 from remit.pdp.kept import settled_past
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, OutcomeBody
@@ -70,15 +70,15 @@ def _told(services: Services, bundle: str, tool: str, record: str, mark: Mark) -
 def _did(mark: Mark, *, amount: bool) -> str:
     units = shown(mark.units) if amount else str(mark.units)
     match mark.does:
-        case Does.ADD:
+        case MarkOp.ADD:
             return f"{units} more"
-        case Does.BACK:
+        case MarkOp.BACK:
             return f"{units} taken back, since it did not happen"
-        case Does.RESET:
+        case MarkOp.RESET:
             return "what was counted is forgotten"
-        case Does.LAST:
+        case MarkOp.LAST:
             return f"the last was {mark.agent} for {mark.user}" if mark.user else f"the last was {mark.agent}"
-        case Does.BITS:
+        case MarkOp.BITS:
             numbers = [str(at + 1) for at in range(mark.units.bit_length()) if mark.units >> at & 1]
             return f"done: number {', '.join(numbers)} of what it keeps apart"
         case _:

@@ -17,7 +17,7 @@ from remit.api.handling import Handled
 from remit.api.in_force import BundleProgress, DoctorCheck, InForce
 from remit.api.inviting import Invitations
 from remit.api.spending import Scopes
-from remit.control.adoption import Row
+from remit.control.adoption import AdoptionCount
 from remit.control.resources import AgentSpec, ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
@@ -126,7 +126,7 @@ class Adoption:
     denied: int
     asked: int
     hidden: int
-    rows: tuple[Row, ...]
+    rows: tuple[AdoptionCount, ...]
 
 
 class Invalid(Exception):

@@ -24,7 +24,7 @@ from remit.api.requests import LIMIT_MAX, ConfidenceRequest, Empty, Limit, Sessi
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
 from remit.api.views import instant, session_view
-from remit.control.authority import TTL_MAX_S, Use, descend, mint
+from remit.control.authority import TTL_MAX_S, TokenUse, descend, mint
 from remit.facts.agent import Harness
 from remit.facts.confidence import units_of
 from remit.facts.durations import HOUR_S
@@ -46,7 +46,7 @@ async def open_session(asked: SessionRequest, services: With, caller: ByHarness)
         raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
     longest_s = min(int(catalog.session_hours_max * HOUR_S), TTL_MAX_S)
     fresh = mint(
-        Use.SESSION,
+        TokenUse.SESSION,
         caller.agent,
         token=services.entropy.token_bytes(IDENT_BYTES),
         now_ms=services.clock.now_ms(),

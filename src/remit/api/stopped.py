@@ -10,7 +10,7 @@ from remit.api.moments import instant
 from remit.api.services import Resource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.catalog import Catalog
-from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, typed
+from remit.facts.stop import EVERYTHING, Stop, Stopped, StopSubject, typed
 from remit.pdp.stopping import of_user
 
 SHOWN_MAX: Final = 10
@@ -55,18 +55,18 @@ def _over(catalog: Catalog, kind: str, name: str) -> Iterator[Stopped]:
     """All that a stop of which would be over the resource `name` of that `kind`; nothing where none can be."""
     match kind:
         case ResourceKind.AGENT:
-            yield Over.AGENT, name
+            yield StopSubject.AGENT, name
             agent = catalog.agents.get(name)
-            yield from ((Over.GROUP, group) for group in (() if agent is None else agent.groups))
+            yield from ((StopSubject.GROUP, group) for group in (() if agent is None else agent.groups))
         case ResourceKind.USER:
             yield from of_user(catalog, name)
         case ResourceKind.GROUP:
-            yield Over.GROUP, name
+            yield StopSubject.GROUP, name
         case ResourceKind.SERVER:
-            yield Over.SERVER, name
+            yield StopSubject.SERVER, name
         case ResourceKind.TOOL:
-            yield Over.TOOL, name
-            yield Over.SERVER, name.partition("/")[0]
+            yield StopSubject.TOOL, name
+            yield StopSubject.SERVER, name.partition("/")[0]
         case _:
             return
     yield EVERYTHING

@@ -14,7 +14,7 @@ from remit.api.requests import LIMIT_MAX, Empty, Limit, RevokeRequest, TokenRequ
 from remit.api.services import Services
 from remit.api.unapplied import not_running
 from remit.api.views import instant
-from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, Use, mint, renew
+from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, TokenUse, mint, renew
 from remit.control.resources import ResourceKind
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
@@ -25,7 +25,7 @@ from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
 
-TTL_S: Final = {Use.AGENT: DAY_S, Use.USER: 30 * DAY_S, Use.HARNESS: TTL_MAX_S}
+TTL_S: Final = {TokenUse.AGENT: DAY_S, TokenUse.USER: 30 * DAY_S, TokenUse.HARNESS: TTL_MAX_S}
 IDENT_BYTES: Final = 16
 ISSUED_MAX: Final = 10_000
 """How many tokens are looked at for a list of them."""
@@ -37,7 +37,7 @@ _TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
 @router.post("/tokens", status_code=201)
 async def mint_token(asked: TokenRequest, services: With, caller: ByAdmin) -> TokenAnswer:
     """Mint a token for an agent, a user, or the harness of an agent."""
-    use = Use(asked.kind)
+    use = TokenUse(asked.kind)
     await _check_names(asked, use, services)
     claims = await _claims(asked, use, services)
     signed = await issue(services, claims, named(caller))
@@ -120,8 +120,8 @@ async def issue(services: Services, claims: Claims, by: str) -> str:
     signed = services.signer.sign(claims.to_json())
     data: dict[str, Json] = {
         "use": claims.use.value,
-        "agents": list(claims.agents) if claims.use is not Use.USER else [],
-        "user": claims.subject if claims.use is Use.USER else claims.user,
+        "agents": list(claims.agents) if claims.use is not TokenUse.USER else [],
+        "user": claims.subject if claims.use is TokenUse.USER else claims.user,
         "sid": claims.sid,
         "expires_ms": claims.expires_s * 1000,
         "from": list(claims.ancestors),
@@ -130,18 +130,18 @@ async def issue(services: Services, claims: Claims, by: str) -> str:
     return signed
 
 
-async def _check_names(asked: TokenRequest, use: Use, services: Services) -> None:
+async def _check_names(asked: TokenRequest, use: TokenUse, services: Services) -> None:
     catalog = services.runtime.catalog
-    if use is not Use.AGENT and (asked.user is not None or asked.sid is not None):
+    if use is not TokenUse.AGENT and (asked.user is not None or asked.sid is not None):
         raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
-    if use is Use.USER:
+    if use is TokenUse.USER:
         if asked.name not in catalog.users:
             raise await not_running(services, ResourceKind.USER, asked.name)
         return
     agent = catalog.agents.get(asked.name)
     if agent is None:
         raise await not_running(services, ResourceKind.AGENT, asked.name)
-    if use is Use.HARNESS and agent.harness is not Harness.TRUSTED:
+    if use is TokenUse.HARNESS and agent.harness is not Harness.TRUSTED:
         raise Problem(
             409,
             "no harness token for this agent",
@@ -152,11 +152,11 @@ async def _check_names(asked: TokenRequest, use: Use, services: Services) -> Non
         raise await not_running(services, ResourceKind.USER, asked.user)
 
 
-async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:
+async def _claims(asked: TokenRequest, use: TokenUse, services: Services) -> Claims:
     token, now_ms = services.entropy.token_bytes(IDENT_BYTES), services.clock.now_ms()
     ttl_s = TTL_S[use] if asked.ttl_s is None else asked.ttl_s
     if asked.sid is None:
-        root = services.entropy.token_bytes(IDENT_BYTES) if use is Use.AGENT else None
+        root = services.entropy.token_bytes(IDENT_BYTES) if use is TokenUse.AGENT else None
         return mint(use, asked.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=asked.user, root=root)
     session = await services.ledger.session(asked.sid)
     if session is None:

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from remit.adapters.sqlite.observed import pages
 from remit.api.services import Adoption, PolicyText
-from remit.control.adoption import Observed, Tally
+from remit.control.adoption import AdoptionTally, Observed
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
 from remit.ports.ledger import Entry
@@ -38,7 +38,7 @@ class _Read:
 
 def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adoption:
     """What observing let `agent` do since then, as far back as the bounds allow. Blocks."""
-    tally, read = Tally(agent), _Read()
+    tally, read = AdoptionTally(agent), _Read()
 
     @cache
     def forbids(bundle: str, ident: str) -> bool:

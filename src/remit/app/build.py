@@ -57,7 +57,7 @@ from remit.facts.catalog import Server
 from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
 from remit.pep.lease import Lease
-from remit.pep.mcp.app import Edge, McpApp
+from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.pep.tally import Tally
 from remit.pep.throttle import Throttle
 from remit.ports.upstream import Inspected
@@ -168,7 +168,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     discoverer, incidents = _discoverer(settings, runtime, driver, origins), _incidents(settings, driver, ledger)
     throttle = Throttle(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
-    place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
+    place = McpEndpoint(resource, hosts, origins, settings.limits, settings.authorization_servers)
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, throttle)
 
     def signs() -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from remit.control.diff import Side, diff
 from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import FILE, list_pin
-from remit.control.manifests import PolicyText, shown
+from remit.control.manifests import BundlePolicyText, shown
 from remit.control.problems import SourceLocation
 from remit.control.resources import ResourceKind
 from remit.control.review import Reviewed, review
@@ -50,7 +50,7 @@ def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[
     """The running resources of `kind`, in order of names, with `states` as their status; no secret is shown."""
     bundle = running.bundle
     policies = {
-        ident: PolicyText(policy.statement.text, SourceLocation(policy.statement.file, policy.statement.line))
+        ident: BundlePolicyText(policy.statement.text, SourceLocation(policy.statement.file, policy.statement.line))
         for ident, policy in bundle.policies.items()
     }
     found: list[Resource] = []

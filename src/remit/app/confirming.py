@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from math import inf
 from typing import Final
 
-from remit.control.problems import Problem, Severity
+from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, RouteSpec, WorkspaceSource
 from remit.control.servers import people_problems
 from remit.escalate.sitting import asked, member
@@ -17,9 +17,9 @@ UNCONFIRMED: Final = "route/unconfirmed"
 _WHY: Final = "whoever waits there waits until it expires"
 
 
-def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[Problem, ...]:
+def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[WorkspaceProblem, ...]:
     """A warning for each route of `source` that has too few people by itself."""
-    found: list[Problem] = []
+    found: list[WorkspaceProblem] = []
     for one in source.resources:
         if isinstance(one.spec, RouteSpec) and (route := catalog.routes.get(one.name)) is not None:
             people = [user.who for user in catalog.users.values() if member(route, user)]
@@ -29,7 +29,7 @@ def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[Problem, ...
 
 async def unconfirmed(
     source: WorkspaceSource, catalog: Catalog, ledger: Ledger, passkeys: Passkeys
-) -> tuple[Problem, ...]:
+) -> tuple[WorkspaceProblem, ...]:
     """A warning for each strong route of `source` by which nobody, or not enough people, could say yes."""
     strong = [one for one in source.resources if isinstance(one.spec, RouteSpec) and one.spec.strong]
     if not strong:
@@ -41,14 +41,14 @@ async def unconfirmed(
     return tuple(one for one in found if one is not None)
 
 
-def _nowhere(resource: Resource, origin: str) -> Problem:
+def _nowhere(resource: Resource, origin: str) -> WorkspaceProblem:
     what = f"route {resource.name[:64]!r} is strong, and no passkey can be at {origin}: neither https nor localhost"
     return _warning(resource, what, "remit up --public-url https://NAME")
 
 
 def _few(
     resource: Resource, routes: Mapping[str, Route], users: Mapping[str, User], keyed: Collection[str]
-) -> Problem | None:
+) -> WorkspaceProblem | None:
     chain = list(asked(resource.name, routes, inf))
     people = [user for user in users.values() if any(member(route, user) for route in chain)]
     able = {user.who for user in people if user.name in keyed}
@@ -61,5 +61,7 @@ def _few(
     return _warning(resource, what, f"remit passkeys invite {missing[0] if missing else 'USER'}")
 
 
-def _warning(resource: Resource, what: str, following: str) -> Problem:
-    return Problem(UNCONFIRMED, resource.at("spec.strong"), what, _WHY, next=following, severity=Severity.WARNING)
+def _warning(resource: Resource, what: str, following: str) -> WorkspaceProblem:
+    return WorkspaceProblem(
+        UNCONFIRMED, resource.at("spec.strong"), what, _WHY, next=following, severity=ProblemSeverity.WARNING
+    )

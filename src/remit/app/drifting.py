@@ -12,7 +12,7 @@ from remit.discover.drift import Drift, Follow, follow
 from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
-from remit.facts.stop import Holds, Over, Stop, Stopped
+from remit.facts.stop import Holds, Stop, Stopped, StopSubject
 from remit.trace.bodies import AdminBody, Event
 
 _LOG: Final = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Drifts:
 
     async def _stop(self, agent: str, holds: Holds, why: str) -> None:
         """Stop `agent`, never loosening what it is stopped from already."""
-        what = (Over.AGENT, agent)
+        what = (StopSubject.AGENT, agent)
         already = next((stop.holds for stop in self._stops.stops if stop.what == what), holds)
         if already is not holds:
             holds = Holds.ALL

@@ -18,7 +18,7 @@ from remit.app.root import App, Message, Receive, Scope, Send, answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
 from remit.pep.fault import fault
 from remit.pep.request_context import ACCOUNT, RequestContext
-from remit.pep.tally import Stage, Tally
+from remit.pep.tally import CallStage, Tally
 from remit.ports.system import Clock, Entropy
 
 _LOG: Final = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Front:
         room = _room(scope["path"])
         method: str = scope["method"]
         if room == "/mcp" and method == "POST":
-            self._tally.took(Stage.TOTAL, took_s)
+            self._tally.took(CallStage.TOTAL, took_s)
         level = logging.DEBUG if room in _QUIET else logging.INFO
         if _LOG.isEnabledFor(level):
             known = method if method in _METHODS else "other"

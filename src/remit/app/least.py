@@ -23,7 +23,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
-from remit.policy.problem import Problem
+from remit.policy.problem import PolicyProblem
 from remit.policy.reached import ToolForm
 from remit.policy.typing import Atom
 from remit.policy.uids import agent_uid, group_uids
@@ -93,7 +93,7 @@ def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried
     }
 
 
-def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[Problem]:
+def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[PolicyProblem]:
     """The bundle with what was suggested in place of all that lets `agent` act now."""
     policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
     return compile_bundle(replace(bundle.catalog, policies=policies)).result

@@ -13,7 +13,7 @@ from remit import __version__
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import SourceLocation
 from remit.control.resources import Resource, Spec, WindowSpec, WorkspaceSource
-from remit.facts.admission import Terms
+from remit.facts.admission import AdmissionTerms
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.facts.guarantee import Held
@@ -36,7 +36,7 @@ def shape() -> str:
         Argument,
         Part,
     )
-    kinds = (*plain, *get_args(Spec), *get_args(Held), Terms, WindowSpec, Window, Happening, Selector)
+    kinds = (*plain, *get_args(Spec), *get_args(Held), AdmissionTerms, WindowSpec, Window, Happening, Selector)
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
 

@@ -28,7 +28,7 @@ from remit.app.settings import no_workspace
 from remit.assure.approved import Approved, approved
 from remit.assure.recording import LINE_BYTES_MAX, MalformedSession, RecordedSession, recorded
 from remit.assure.replay import Cast, replay
-from remit.escalate.grants import Scope
+from remit.escalate.grants import GrantScope
 from remit.policy.bundle import Bundle
 
 CHUNK: Final = 16
@@ -99,7 +99,7 @@ class Setting:
 
 def approved_in(file: Path) -> Approved:
     """What the lines of `file` grant. Raises `CommandFailure`."""
-    found: dict[tuple[str, str], Scope] = {}
+    found: dict[tuple[str, str], GrantScope] = {}
     for number, text in _lines(file):
         try:
             call, scope = approved(text)

@@ -11,7 +11,7 @@ from remit.app.resuming import Resuming
 from remit.control import lock as locking
 from remit.control.assemble import Assembled, assemble
 from remit.control.lock import Lock
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
@@ -99,7 +99,7 @@ def accepted(base: Lock, server: str, tool: str | None, live: Sequence[Definitio
     raise Missing(f"{server} has no tool called {tool[:128]!r}")
 
 
-def _invalid(errors: Sequence[Problem]) -> Invalid:
+def _invalid(errors: Sequence[WorkspaceProblem]) -> Invalid:
     """`errors`, one line each; what to do next is said once, unless it differs."""
     following = {error.next for error in errors}
     if len(following) == 1:
@@ -107,7 +107,7 @@ def _invalid(errors: Sequence[Problem]) -> Invalid:
     return Invalid([told_of(error, error.next) for error in errors], _CORRECT)
 
 
-def told_of(problem: Problem, following: str = _CORRECT) -> str:
+def told_of(problem: WorkspaceProblem, following: str = _CORRECT) -> str:
     """`problem` on one line, as a list of them shows it; `following` where it is not the usual."""
     hint = f" ({problem.hint})" if problem.hint else ""
     parts = (f"{problem.what}{hint}", problem.why, following if following != _CORRECT else "")

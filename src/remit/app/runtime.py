@@ -27,7 +27,7 @@ from remit.app.running import Beginning, Running, accepted, enforced, told_of
 from remit.app.signing import unsigned
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
@@ -231,7 +231,7 @@ class Runtime:
         """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
         return await held_labels(bundle or self.bundle, self._ledger, self.clock.now_ms())
 
-    async def unmanned(self) -> Sequence[Problem]:
+    async def unmanned(self) -> Sequence[WorkspaceProblem]:
         """What is odd, as of now, about the people of the routes that run, and about how they hear and say yes."""
         running = self._running
         return (*crowded_out(running.source, running.bundle.catalog), *await self._doubts(running))
@@ -273,7 +273,7 @@ class Runtime:
         found = await self._doubts(running)
         return replace(running, warnings=(*running.warnings, *(told_of(one, one.next) for one in found)))
 
-    async def _doubts(self, running: Running) -> Sequence[Problem]:
+    async def _doubts(self, running: Running) -> Sequence[WorkspaceProblem]:
         """What is odd about it beside what stands in the folder."""
         unheard = await unsigned(running.source, self.clock)
         return (*await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)

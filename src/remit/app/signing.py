@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.adapters.credentials.references import References
 from remit.adapters.notifiers.webhook import key_of
-from remit.control.problems import Problem, Severity
+from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import ChannelSpec, Resource, WorkspaceSource
 from remit.facts.credential import FromCommand, Secret
 from remit.ports.credentials import CredentialRefused
@@ -15,12 +15,12 @@ UNSIGNED: Final = "channel/unsigned"
 _AGAIN: Final = "mend that, then: remit doctor"
 
 
-async def unsigned(source: WorkspaceSource, clock: Clock) -> tuple[Problem, ...]:
+async def unsigned(source: WorkspaceSource, clock: Clock) -> tuple[WorkspaceProblem, ...]:
     """A warning for each channel of `source` whose secret is not there, or is none, as the service finds it now.
 
     No program is run for it: what one prints is known once there is something to sign.
     """
-    found, references = list[Problem](), References(os.environ, clock)
+    found, references = list[WorkspaceProblem](), References(os.environ, clock)
     for one in source.resources:
         if isinstance(one.spec, ChannelSpec) and not isinstance(one.spec.secret.origin, FromCommand):
             why = await _refused(one.spec.secret, references)
@@ -38,8 +38,8 @@ async def _refused(secret: Secret, references: References) -> str | None:
     return None
 
 
-def _warning(resource: Resource, why: str) -> Problem:
+def _warning(resource: Resource, why: str) -> WorkspaceProblem:
     said, _, following = why.partition("; ")
     what = f"channel {resource.name[:64]!r} is told nothing: {said}"
     where = resource.at("spec.secret")
-    return Problem(UNSIGNED, where, what, "", next=following or _AGAIN, severity=Severity.WARNING)
+    return WorkspaceProblem(UNSIGNED, where, what, "", next=following or _AGAIN, severity=ProblemSeverity.WARNING)

@@ -16,9 +16,9 @@ from remit.app.failure import CommandFailure, Exit
 from remit.app.settings import no_workspace
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ResourceKind, ServerSpec, WorkspaceSource
-from remit.control.suggest import Proposal, propose
+from remit.control.suggest import SuggestedSpec, propose
 from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
 from remit.facts import strictjson
@@ -35,8 +35,8 @@ _SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
 class CatalogSuggestions:
     """`proposals` for what the workspace does not speak of yet; `spoken_of` are those of what it does."""
 
-    proposals: tuple[Proposal, ...]
-    spoken_of: tuple[Proposal, ...]
+    proposals: tuple[SuggestedSpec, ...]
+    spoken_of: tuple[SuggestedSpec, ...]
 
 
 def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
@@ -47,7 +47,7 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
     declared = {resource.name for resource in source.resources if resource.kind is ResourceKind.SERVER}
-    found: list[Proposal] = []
+    found: list[SuggestedSpec] = []
     for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
             found += proposed(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
@@ -66,7 +66,7 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     return without_entry(source, found)
 
 
-def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[Proposal]:
+def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[SuggestedSpec]:
     """For the Server `server`, where `source` declares it, and for its `tools`."""
     declared = [resource for resource in source.resources if resource.name == server]
     sinks = [
@@ -77,7 +77,7 @@ def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) 
     return [*sinks, *propose(server, tools)]
 
 
-def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> CatalogSuggestions:
+def without_entry(source: WorkspaceSource, proposals: Iterable[SuggestedSpec]) -> CatalogSuggestions:
     """`proposals` but for tools that have an entry in `source`, and Servers that declare their sink."""
     entered = {
         (resource.kind, resource.name)
@@ -91,14 +91,14 @@ def without_entry(source: WorkspaceSource, proposals: Iterable[Proposal]) -> Cat
     )
 
 
-def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
+def write(workspace: Path, proposals: Sequence[SuggestedSpec]) -> list[Path]:
     """One new file below `workspace` for the tools of each server, and the sink of each Server where it is declared.
 
     Raises `CommandFailure`, having written nothing, where such a file exists; having written all else, where a Server's
     document does not take its sink.
     """
-    refused: list[Problem] = []
-    texts: dict[str, list[Proposal]] = {}
+    refused: list[WorkspaceProblem] = []
+    texts: dict[str, list[SuggestedSpec]] = {}
     for one in proposals:
         if one.kind is ResourceKind.TOOL:
             texts.setdefault(_server_name(one.name.partition("/")[0]), []).append(one)
@@ -117,7 +117,7 @@ def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
     return list(dict.fromkeys(written))
 
 
-def proposed_text(proposals: Sequence[Proposal]) -> str:
+def proposed_text(proposals: Sequence[SuggestedSpec]) -> str:
     """The YAML of `proposals`. Raises `CommandFailure` unless, read again, it holds just the Tools that are meant."""
     text = text_of(proposals)
     try:

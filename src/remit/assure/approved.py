@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from remit.assure.recording import MalformedSession
-from remit.escalate.grants import Scope
+from remit.escalate.grants import GrantScope
 from remit.facts.limits import Limits
 from remit.facts.strictjson import JsonRefused, parse
 
@@ -16,12 +16,12 @@ ONCE: Final = "once"
 LINE_BYTES_MAX: Final = 64 * 1024
 LINE: Final = Limits()
 
-Approved: TypeAlias = Mapping[tuple[str, str], Scope]
+Approved: TypeAlias = Mapping[tuple[str, str], GrantScope]
 """What people granted with their yes to a call, by session and call id. For a call that is no ask it says nothing."""
 NOTHING: Final[Approved] = {}
 
 
-def approved(line: bytes) -> tuple[tuple[str, str], Scope | None]:
+def approved(line: bytes) -> tuple[tuple[str, str], GrantScope | None]:
     """The call that `line` says yes to, and what was granted with it; None for nothing. Raises `MalformedSession`."""
     try:
         value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
@@ -34,7 +34,7 @@ def approved(line: bytes) -> tuple[tuple[str, str], Scope | None]:
         raise MalformedSession("session and call_id are text")
     if scope == ONCE:
         return (session, call), None
-    known = {one.value: one for one in Scope}
+    known = {one.value: one for one in GrantScope}
     if not isinstance(scope, str) or scope not in known:
         raise MalformedSession(f"scope is none of {', '.join((ONCE, *known))}")
     return (session, call), known[scope]

@@ -30,7 +30,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.durations import HOUR_MS
 from remit.facts.impact import PLACES
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.veil import VEILED
@@ -38,7 +38,7 @@ from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
-from remit.pdp.snapshot import Asking, Lift, No, Pin, Snapshot
+from remit.pdp.snapshot import AskQuota, Lift, No, Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
@@ -52,8 +52,8 @@ _PINS: Final = {
     Code.TOOL_UNVERIFIED: Pin.UNVERIFIED,
 }
 _ASKING: Final = {
-    Code.APPROVAL_TOO_MANY: Asking.SESSION_FULL,
-    Code.APPROVAL_TOO_OFTEN: Asking.AGENT_OFTEN,
+    Code.APPROVAL_TOO_MANY: AskQuota.SESSION_FULL,
+    Code.APPROVAL_TOO_OFTEN: AskQuota.AGENT_OFTEN,
 }
 _ROUND: Final = frozenset({"arguments", "responses", "round", "questions"})
 _ELSEWHERE: Final = frozenset({Code.ROUND_UNKNOWN, Code.ROUND_REFUSED, Code.TASK_UNKNOWN, Code.TOKEN_ENDED})
@@ -102,7 +102,7 @@ class HistoryReplay:
         self._gone: set[str] = set()
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
-        self._used = Used()
+        self._used = UsageHistory()
         self._before = Before(bundle)
         self._noes: dict[str, tuple[str, str | None]] = {}
 
@@ -219,7 +219,7 @@ class HistoryReplay:
             tuple(_session(body, agent, sid, now_ms) for agent, sid in body.links),
             next((_PINS[code] for code in codes if code in _PINS), Pin.MATCHES),
             lifts,
-            asking=next((_ASKING[code] for code in codes if code in _ASKING), Asking.MAY),
+            asking=next((_ASKING[code] for code in codes if code in _ASKING), AskQuota.MAY),
             noes=self._noes_to(body, action),
             origins=self._indices.get(body.links[0][1]),
             # Those that lifted its gates, as they were then: whether others held is not told.

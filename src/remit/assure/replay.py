@@ -24,14 +24,14 @@ from remit.assure.before import Before
 from remit.assure.recording import RecordedCall, RecordedConfidence, RecordedResult, RecordedSession, RecordedWords
 from remit.assure.rereading import Readings, Remembered, words
 from remit.assure.veiled import veiled
-from remit.escalate.grants import Grant, Scope
+from remit.escalate.grants import Grant, GrantScope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import settled
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.durations import DAY_MS
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.pdp.decide import decide
@@ -143,7 +143,7 @@ class _Run:
         )
         self.waiting: list[RecordedResult] = []
         self._grants: list[Grant] = []
-        self._used = Used()
+        self._used = UsageHistory()
         self._before = Before(bundle)
         self._under_way: dict[str, tuple[ActionBody, Action, Reached, int]] = {}
         self._records = 0
@@ -209,7 +209,7 @@ class _Run:
         if body.marks or (body.charges if isinstance(body, ActionBody) else body.refunds):
             self._before.take(Ref(_TOKEN, self._records), self.now_ms, body)
 
-    def grant(self, call: str, decision: Decision, scope: Scope) -> None:
+    def grant(self, call: str, decision: Decision, scope: GrantScope) -> None:
         """People say yes to the escalated `call`, and grant `scope` with it."""
         body = next(effect.body for effect in decision.effects if isinstance(effect, Append))
         assert isinstance(body, ActionBody), "what escalates is a proposal"  # noqa: S101

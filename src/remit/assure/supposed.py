@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, TypeAlias, assert_never
 from remit.facts.canonical import Json
 from remit.facts.impact import PLACES, shown
 from remit.facts.mark import Who
-from remit.facts.monitor import Cells, Monitor, Op
-from remit.policy.compiled.extensions import Fault, decimal
+from remit.facts.monitor import Cells, EventAggregate, Monitor
+from remit.policy.compiled.extensions import EvaluationFault, decimal
 from remit.protect.past import Cell, Past
 
 WAYS_MAX: Final = 64
@@ -74,7 +74,7 @@ def plain(monitor: Monitor, said: Said) -> Json:
     if not isinstance(said, int):
         agent, user = said
         return {"agent": agent} if user is None else {"agent": agent, "user": user}
-    if monitor.op in {Op.ONCE, Op.SINCE}:
+    if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE}:
         return bool(said)
     return shown(said) if monitor.measure == "amount" else said
 
@@ -83,13 +83,13 @@ def said_of(monitor: Monitor, value: Json) -> Said | None:
     """The inverse of `plain`; None where the monitor can say no such thing."""
     match value:
         case bool():
-            return int(value) if monitor.op in {Op.ONCE, Op.SINCE} else None
-        case int() if monitor.op in {Op.COUNT, Op.SUM} and value >= 0:
+            return int(value) if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE} else None
+        case int() if monitor.op in {EventAggregate.COUNT, EventAggregate.SUM} and value >= 0:
             return value * PLACES if monitor.measure == "amount" else value
-        case str() if monitor.op is Op.SUM and monitor.measure == "amount":
+        case str() if monitor.op is EventAggregate.SUM and monitor.measure == "amount":
             units = _units(value)
             return None if units is None or units < 0 else units
-        case {"agent": str(agent), **more} if monitor.op is Op.PREVIOUS and not more.keys() - {"user"}:
+        case {"agent": str(agent), **more} if monitor.op is EventAggregate.PREVIOUS and not more.keys() - {"user"}:
             user = more.get("user")
             return (agent, user) if isinstance(user, str | None) else None
         case _:
@@ -103,12 +103,12 @@ def _supposition(ways: Sequence[tuple[str, object]], pick: Sequence[Said | None]
 def _ways(monitor: Monitor, compared: Compared, agents: Sequence[str], user: str | None) -> Iterator[Said | None]:
     """What `monitor` may say, nothing first, the most last."""
     match monitor.op:
-        case Op.ONCE | Op.SINCE:
+        case EventAggregate.ONCE | EventAggregate.SINCE:
             yield from (0, 1)
-        case Op.PREVIOUS:
+        case EventAggregate.PREVIOUS:
             yield None
             yield from ((agent, user) for agent in (*agents, SOMEBODY))
-        case Op.COUNT | Op.SUM:
+        case EventAggregate.COUNT | EventAggregate.SUM:
             yield from sorted(_numbers(monitor, compared))
         case _:
             assert_never(monitor.op)
@@ -128,5 +128,5 @@ def _numbers(monitor: Monitor, compared: Compared) -> set[int]:
 def _units(text: str) -> int | None:
     try:
         return decimal(text if "." in text else f"{text}.0").units
-    except Fault:
+    except EvaluationFault:
         return None

@@ -21,7 +21,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.durations import DAY_MS
 from remit.facts.label import Labels, closed
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
@@ -82,7 +82,7 @@ class World:
         self._sessions: dict[Chain, Session] = {}
         self._origins: dict[str, Index] = {}
         self._stores = Stores()
-        self._used = Used()
+        self._used = UsageHistory()
         self._accounts = Accounts()
         self._plan = Plan(bundle.catalog) if budgets else None
         self._past = NO_PAST

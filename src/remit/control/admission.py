@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from remit.control.names import refer
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import AdmissionSpec, Resource, ResourceKind
-from remit.facts.admission import Admission, Terms
+from remit.facts.admission import Admission, AdmissionTerms
 
 DAYS_MAX: Final = 366
 COUNT_MAX: Final = 10**9
@@ -17,20 +17,24 @@ SECONDS_MAX: Final = 3_600.0
 
 def admission_of(
     declared: Sequence[tuple[Resource, AdmissionSpec]], users: Collection[str]
-) -> tuple[Admission | None, list[Problem]]:
+) -> tuple[Admission | None, list[WorkspaceProblem]]:
     """The admission that is declared, None where there is none, and what is wrong about it."""
     if not declared:
         return None, []
     resource, spec = declared[0]
     problems = refer(resource, "spec.owner", (spec.terms.owner,), users, ResourceKind.USER)
-    problems += [Problem("admission/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec.terms)]
+    problems += [
+        WorkspaceProblem("admission/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec.terms)
+    ]
     for other, _ in declared[1:]:
         what = f"Admission {other.name[:64]!r} is the second one, after {resource.name[:64]!r} in {resource.where}"
-        problems.append(Problem("admission/several", other.where, what, "one set of terms holds for a workspace"))
+        problems.append(
+            WorkspaceProblem("admission/several", other.where, what, "one set of terms holds for a workspace")
+        )
     return Admission(resource.name, spec.terms), problems
 
 
-def _wrong(terms: Terms) -> Iterator[tuple[str, str]]:
+def _wrong(terms: AdmissionTerms) -> Iterator[tuple[str, str]]:
     bounds = (
         ("days", terms.days, 1, DAYS_MAX),
         ("newly_permitted_max", terms.newly_permitted_max, 0, COUNT_MAX),

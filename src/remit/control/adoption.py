@@ -35,7 +35,7 @@ class Observed:
 
 
 @dataclass(slots=True)
-class Row:
+class AdoptionCount:
     """The calls, or the lists, that one policy spoke against, or a budget; `policy` is None where none permits.
 
     `denied`, `asked` and `hidden` say what would have become of them; `examples` are decision ids, the
@@ -53,12 +53,12 @@ class Row:
     tools: set[str] = field(default_factory=set[str])
 
 
-class Tally:
+class AdoptionTally:
     """The counts for one agent. Give it calls latest first."""
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
-        self._rows: dict[tuple[str | None, str, bool], Row] = {}
+        self._rows: dict[tuple[str | None, str, bool], AdoptionCount] = {}
         self.denied = 0
         self.asked = 0
         self.hidden = 0
@@ -78,7 +78,7 @@ class Tally:
             key = (reason.policy, "" if _of_budget(reason) else reason.text, call.lists)
             row = self._rows.get(key)
             if row is None:
-                row = self._rows[key] = Row(reason.policy, reason.text, reason.where, call.at)
+                row = self._rows[key] = AdoptionCount(reason.policy, reason.text, reason.where, call.at)
             row.denied += denied
             row.asked += asked
             row.hidden += hidden
@@ -86,7 +86,7 @@ class Tally:
             if len(row.examples) < EXAMPLES_MAX:
                 row.examples.append(call.ref)
 
-    def rows(self) -> Iterable[Row]:
+    def rows(self) -> Iterable[AdoptionCount]:
         """The policies, those that spoke against most first."""
         return sorted(
             self._rows.values(), key=lambda row: (-row.denied - row.asked, -row.hidden, row.policy or "", row.reason)

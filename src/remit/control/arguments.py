@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.control.lock import Pinned
-from remit.control.problems import Problem, did_you_mean
+from remit.control.problems import WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.facts.template import Slot, pieces
 from remit.facts.text import identifier_problem
@@ -15,7 +15,7 @@ _META_KEY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,100}[a-z0-9])?/[A-Za-z0-9]
 """A key of `_meta` with a prefix (MCP 2026-07-28, General fields); those of the protocol itself are its own."""
 
 
-def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[WorkspaceProblem]:
     """A problem for each argument that the tool does not have, said by itself or as the key of its store.
 
     A schema that names no arguments, or cannot be read, may have any.
@@ -28,39 +28,49 @@ def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> lis
     ]
 
 
-def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[WorkspaceProblem]:
     """What is wrong with `brief`: hidden characters, a brace by itself, arguments that the tool does not have."""
     if not spec.brief:
         return []
     where = resource.at("spec.brief")
     if (odd := identifier_problem(spec.brief)) is not None:
-        return [Problem("tool/brief", where, f"brief is no sentence: {odd}")]
+        return [WorkspaceProblem("tool/brief", where, f"brief is no sentence: {odd}")]
     parts = list(pieces(spec.brief))
     if any(isinstance(piece, str) and ("{" in piece or "}" in piece) for piece in parts):
-        return [Problem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")]
+        return [
+            WorkspaceProblem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")
+        ]
     named = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
     return unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
 
 
-def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[WorkspaceProblem]:
     """What is wrong with how the tool knows that it was asked before: both ways or none, a name that cannot be one."""
     said = spec.idempotent
     if said is None:
         return []
     where = resource.at("spec.idempotent")
     if bool(said.argument) is bool(said.meta):
-        return [Problem("tool/idempotent", where, "a key goes in an argument or in a member of _meta, one of them")]
+        return [
+            WorkspaceProblem("tool/idempotent", where, "a key goes in an argument or in a member of _meta, one of them")
+        ]
     if said.argument:
         named = {said.argument: "spec.idempotent.argument"}
         return unknown(resource, pinned, "tool/idempotent", named, "no call of it could be told from another")
     prefix = said.meta.partition("/")[0]
     if not _META_KEY.fullmatch(said.meta) or {"mcp", "modelcontextprotocol"} & set(prefix.split(".")):
         what = f"{said.meta[:64]!r} is no key of _meta that a server of its own may have"
-        return [Problem("tool/idempotent", where, what, hint="a domain, a slash and a name: shop.example/request-key")]
+        return [
+            WorkspaceProblem(
+                "tool/idempotent", where, what, hint="a domain, a slash and a name: shop.example/request-key"
+            )
+        ]
     return []
 
 
-def unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:
+def unknown(
+    resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str
+) -> list[WorkspaceProblem]:
     """A problem for each argument in `named`, with the place that names it, which the accepted schema has not."""
     if not named:
         return []
@@ -70,7 +80,7 @@ def unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, s
         return []
     named_tool = f"{resource.name.partition('/')[0]}/{pinned.definition.name}"
     return [
-        Problem(
+        WorkspaceProblem(
             code,
             resource.at(place),
             f"Tool {named_tool[:128]!r} has no argument {name[:64]!r}",

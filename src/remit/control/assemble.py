@@ -12,12 +12,12 @@ from typing import Final, TypeAlias, TypeVar
 
 from remit.control.admission import admission_of
 from remit.control.breakers import breaker_of
-from remit.control.budgets import Named, budget_of
+from remit.control.budgets import BudgetReferences, budget_of
 from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
 from remit.control.names import EVERYONE, check_names, refer
-from remit.control.past import Around, guarantee_of, memory_problem, monitor_of
-from remit.control.problems import Problem, Severity, SourceLocation, errors
+from remit.control.past import MonitorReferences, guarantee_of, memory_problem, monitor_of
+from remit.control.problems import ProblemSeverity, SourceLocation, WorkspaceProblem, errors
 from remit.control.resources import (
     AdmissionSpec,
     AgentSpec,
@@ -68,17 +68,17 @@ class Assembled:
     """A catalog fit to compile, and what is odd about the workspace all the same."""
 
     catalog: Catalog
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[WorkspaceProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AssemblyRefused:
     """At least one error; `problems` holds the warnings too, in order of file and line."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[WorkspaceProblem, ...]
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
+    def errors(self) -> tuple[WorkspaceProblem, ...]:
         """The problems that refuse it."""
         return errors(self.problems)
 
@@ -99,7 +99,7 @@ def assemble(source: WorkspaceSource) -> Assembly:
     problems += found
     channels = _channels(source, problems)
     routes = _routes(source, groups, users, problems)
-    named = Named(agents, users, groups.names, servers, tools, routes)
+    named = BudgetReferences(agents, users, groups.names, servers, tools, routes)
     catalog = Catalog(
         agents=MappingProxyType(agents),
         users=MappingProxyType(users),
@@ -128,7 +128,7 @@ def assemble(source: WorkspaceSource) -> Assembly:
 
 
 def _members(
-    source: WorkspaceSource, groups: Groups, problems: list[Problem]
+    source: WorkspaceSource, groups: Groups, problems: list[WorkspaceProblem]
 ) -> tuple[dict[str, Agent], dict[str, User]]:
     agents: dict[str, Agent] = {}
     users: dict[str, User] = {}
@@ -138,7 +138,7 @@ def _members(
             if not text.strip():
                 what = f"agent {resource.name[:64]!r} has no {name}"
                 why = "somebody answers for every agent, and it is there for something"
-                problems.append(Problem("agent/empty", resource.at(f"spec.{name}"), what, why))
+                problems.append(WorkspaceProblem("agent/empty", resource.at(f"spec.{name}"), what, why))
         agents[resource.name] = Agent(
             resource.name,
             spec.owner,
@@ -156,7 +156,7 @@ def _members(
     return agents, users
 
 
-def _servers(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Server]:
+def _servers(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[str, Server]:
     servers: dict[str, Server] = {}
     for resource, spec in _of(source, ServerSpec):
         server, found = server_of(resource, spec)
@@ -166,7 +166,7 @@ def _servers(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Serv
     return servers
 
 
-def _channels(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Channel]:
+def _channels(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[str, Channel]:
     channels: dict[str, Channel] = {}
     for resource, spec in _of(source, ChannelSpec):
         channel, found = channel_of(resource, spec)
@@ -177,7 +177,7 @@ def _channels(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Cha
     return channels
 
 
-def _budgets(source: WorkspaceSource, named: Named, problems: list[Problem]) -> dict[str, Budget]:
+def _budgets(source: WorkspaceSource, named: BudgetReferences, problems: list[WorkspaceProblem]) -> dict[str, Budget]:
     budgets: dict[str, Budget] = {}
     for resource, spec in _of(source, BudgetSpec):
         budget, found = budget_of(resource, spec, named)
@@ -186,7 +186,7 @@ def _budgets(source: WorkspaceSource, named: Named, problems: list[Problem]) -> 
     return budgets
 
 
-def _breakers(source: WorkspaceSource, named: Named, problems: list[Problem]) -> dict[str, Breaker]:
+def _breakers(source: WorkspaceSource, named: BudgetReferences, problems: list[WorkspaceProblem]) -> dict[str, Breaker]:
     breakers: dict[str, Breaker] = {}
     for resource, spec in _of(source, BreakerSpec):
         breaker, found = breaker_of(resource, spec, named)
@@ -195,7 +195,7 @@ def _breakers(source: WorkspaceSource, named: Named, problems: list[Problem]) ->
     return breakers
 
 
-def _watched(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Watched]:
+def _watched(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[str, Watched]:
     sources: dict[str, Watched] = {}
     for resource, spec in _of(source, SourceSpec):
         watched, found = watched_of(resource, spec)
@@ -204,12 +204,12 @@ def _watched(source: WorkspaceSource, problems: list[Problem]) -> dict[str, Watc
     return sources
 
 
-def _watching(source: WorkspaceSource, catalog: Catalog, problems: list[Problem]) -> Catalog:
+def _watching(source: WorkspaceSource, catalog: Catalog, problems: list[WorkspaceProblem]) -> Catalog:
     """`catalog` with what it watches of the past, and guarantees."""
     declared = [*_of(source, MonitorSpec), *_of(source, GuaranteeSpec)]
     if not declared:
         return catalog
-    around = Around(
+    around = MonitorReferences(
         catalog.tools, catalog.servers, catalog.agents, catalog.users, catalog.groups | {EVERYONE}, catalog.labels
     )
     monitors: dict[str, Monitor] = {}
@@ -224,12 +224,14 @@ def _watching(source: WorkspaceSource, catalog: Catalog, problems: list[Problem]
             guarantees[resource.name] = guarantee
     too_much = memory_problem(monitors, guarantees)
     if too_much is not None:
-        problems.append(Problem("limit/memory", declared[0][0].where, too_much, "what is kept has to have an end"))
+        problems.append(
+            WorkspaceProblem("limit/memory", declared[0][0].where, too_much, "what is kept has to have an end")
+        )
     return replace(catalog, monitors=MappingProxyType(monitors), guarantees=MappingProxyType(guarantees))
 
 
 def _routes(
-    source: WorkspaceSource, groups: Groups, users: Mapping[str, User], problems: list[Problem]
+    source: WorkspaceSource, groups: Groups, users: Mapping[str, User], problems: list[WorkspaceProblem]
 ) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     specs = {resource.name: spec for resource, spec in _of(source, RouteSpec)}
@@ -258,16 +260,16 @@ def _policies(source: WorkspaceSource) -> tuple[PolicySource, ...]:
     return tuple(sorted(sources, key=lambda policy: policy.path))
 
 
-def _emptiness(catalog: Catalog) -> Iterable[Problem]:
+def _emptiness(catalog: Catalog) -> Iterable[WorkspaceProblem]:
     for there, nouns in ((catalog.agents, "agents"), (catalog.policies, "policies")):
         if not there:
-            yield Problem(
+            yield WorkspaceProblem(
                 f"workspace/no-{nouns}",
                 SourceLocation("."),
                 f"the workspace declares no {nouns}",
                 "nothing is permitted",
                 next="see a small complete workspace: remit init DIR",
-                severity=Severity.WARNING,
+                severity=ProblemSeverity.WARNING,
             )
 
 

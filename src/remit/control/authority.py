@@ -29,7 +29,7 @@ ROOT_SID: Final = re.compile(r"[0-9a-f]{32}")
 _IDENT_BYTES_MIN: Final = 16
 
 
-class Use(StrEnum):
+class TokenUse(StrEnum):
     """What a token is for. Only `agent` and `session` tokens carry authority to act."""
 
     AGENT = "agent"
@@ -56,7 +56,7 @@ class Claims:
     Times are whole seconds since the epoch (RFC 7519 NumericDate).
     """
 
-    use: Use
+    use: TokenUse
     subject: str
     token: str
     issued_s: int
@@ -97,7 +97,7 @@ class Claims:
 def read_claims(claims: Mapping[str, Json]) -> Claims:
     """The `Claims` of verified JWT claims; `ClaimsInvalid` for what no Remit ever issued."""
     use = _use(claims.get("use"))
-    acting = use in {Use.AGENT, Use.SESSION}
+    acting = use in {TokenUse.AGENT, TokenUse.SESSION}
     user, sid = claims.get("user"), claims.get("sid")
     ancestors = claims.get("from", [])
     if not isinstance(ancestors, list) or len(ancestors) > ANCESTORS_MAX:
@@ -131,7 +131,7 @@ def authority(claims: Claims) -> Authority:
         user=claims.user,
         token=claims.token,
         expires_ms=claims.expires_s * 1000,
-        trusted_harness=claims.use is Use.SESSION,
+        trusted_harness=claims.use is TokenUse.SESSION,
         ancestors=claims.ancestors,
     )
 
@@ -158,7 +158,7 @@ def derived_sid(root_sid: str, agents: Sequence[str]) -> str:
 
 
 def mint(
-    use: Use,
+    use: TokenUse,
     subject: str,
     *,
     token: bytes,
@@ -172,7 +172,7 @@ def mint(
     `token` and `root` are fresh entropy, at least 16 bytes each; `agent` and `session` tokens
     need `root`, the session that every renewal and delegation will keep.
     """
-    acting = use in {Use.AGENT, Use.SESSION}
+    acting = use in {TokenUse.AGENT, TokenUse.SESSION}
     if acting != (root is not None) or (user is not None and not acting):
         raise ValueError("agent and session tokens, and only they, have a root session")
     if len(token) < _IDENT_BYTES_MIN or (root is not None and len(root) < _IDENT_BYTES_MIN):
@@ -216,7 +216,7 @@ def attenuate(parent: Claims, sub_agent: str, *, token: bytes, now_ms: int, ttl_
         raise NotDelegable("nothing is left of the time this authority lasts")
     issued_s = now_ms // 1000
     child = Claims(
-        use=Use.AGENT,
+        use=TokenUse.AGENT,
         subject=parent.subject,
         token=token.hex(),
         issued_s=issued_s,
@@ -235,7 +235,7 @@ def renew(sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, 
     """
     if ROOT_SID.fullmatch(sid) is None:
         raise NotDelegable("only a root session is renewed; renew the one it was delegated from")
-    fresh = mint(Use.AGENT, agent, token=token, now_ms=now_ms, ttl_s=ttl_s, user=user, root=token)
+    fresh = mint(TokenUse.AGENT, agent, token=token, now_ms=now_ms, ttl_s=ttl_s, user=user, root=token)
     return replace(fresh, sid=sid)
 
 
@@ -251,9 +251,9 @@ def credential_hash(token: str) -> str:
     return "sha256:" + hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _use(value: Json) -> Use:
+def _use(value: Json) -> TokenUse:
     try:
-        return Use(_text(value, "use"))
+        return TokenUse(_text(value, "use"))
     except ValueError as error:
         raise ClaimsInvalid("`use` is not agent, user, harness or session") from error
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from remit.control.budgets import Named
+from remit.control.budgets import BudgetReferences
 from remit.control.names import refer
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import BreakerSpec, Resource, ResourceKind
 from remit.facts.breaker import OF_AGENTS, SAMPLES_MAX, Breaker, BreakerSubject, On
 from remit.facts.budget import Per
@@ -15,9 +15,11 @@ TRIALS_MAX: Final = 100
 _SHARES: Final = frozenset({On.ERRORS, On.SLOW})
 
 
-def breaker_of(resource: Resource, spec: BreakerSpec, named: Named) -> tuple[Breaker, list[Problem]]:
+def breaker_of(
+    resource: Resource, spec: BreakerSpec, named: BudgetReferences
+) -> tuple[Breaker, list[WorkspaceProblem]]:
     """The breaker that `spec` declares, and what is wrong about it."""
-    problems = [Problem("breaker/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
+    problems = [WorkspaceProblem("breaker/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
     if spec.of is not None:
         kind, known = {
             BreakerSubject.AGENT: named.whose[Per.AGENT],

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from remit.control.names import refer
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import BudgetSpec, Resource, ResourceKind
 from remit.facts.agent import Agent, User
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
@@ -19,7 +19,7 @@ WINDOW_S_MAX: Final = 366 * 86_400
 EACH_MAX: Final = 10_000_000
 
 
-class Named:
+class BudgetReferences:
     """What budgets may name."""
 
     def __init__(
@@ -42,10 +42,10 @@ class Named:
         }
 
 
-def budget_of(resource: Resource, spec: BudgetSpec, named: Named) -> tuple[Budget, list[Problem]]:
+def budget_of(resource: Resource, spec: BudgetSpec, named: BudgetReferences) -> tuple[Budget, list[WorkspaceProblem]]:
     """The budget that `spec` declares, and what is wrong about it."""
     problems = [
-        *(Problem("budget/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)),
+        *(WorkspaceProblem("budget/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)),
         *_references(resource, spec, named),
     ]
     budget = Budget(
@@ -95,7 +95,7 @@ def _wrong(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
         yield "each", f"one result may take 1 to {EACH_MAX:,} tokens"
 
 
-def _references(resource: Resource, spec: BudgetSpec, named: Named) -> Iterator[Problem]:
+def _references(resource: Resource, spec: BudgetSpec, named: BudgetReferences) -> Iterator[WorkspaceProblem]:
     if spec.of is not None and spec.per in named.whose:
         kind, known = named.whose[spec.per]
         yield from refer(resource, "spec.of", (spec.of,), known, kind)
@@ -115,4 +115,6 @@ def _references(resource: Resource, spec: BudgetSpec, named: Named) -> Iterator[
             what = f"the catalog does not say where the {spec.measure.value} of {name} stands"
             hint = f"give the Tool an impact: {{{spec.measure.value}: {{path: $.…}}}}"
             hint += "" if name in tools else ", or name the tools that count one by one"
-            yield Problem("budget/uncounted", resource.at("spec.tools"), what, "nothing of it would count", hint)
+            yield WorkspaceProblem(
+                "budget/uncounted", resource.at("spec.tools"), what, "nothing of it would count", hint
+            )

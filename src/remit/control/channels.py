@@ -3,17 +3,17 @@
 from urllib.parse import urlsplit
 
 from remit.control.credentials import LOOPBACK, secret_problems
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ChannelSpec, Resource
 from remit.facts.catalog import Channel
 
 
-def channel_of(resource: Resource, spec: ChannelSpec) -> tuple[Channel, list[Problem]]:
+def channel_of(resource: Resource, spec: ChannelSpec) -> tuple[Channel, list[WorkspaceProblem]]:
     """The channel that `spec` declares, and what is wrong about it."""
     problems = list(secret_problems(resource, "spec.secret", spec.secret))
     why = _url_problem(spec.url)
     if why is not None:
-        problems.append(Problem("channel/url", resource.at("spec.url"), why))
+        problems.append(WorkspaceProblem("channel/url", resource.at("spec.url"), why))
     return Channel(resource.name, spec.url, spec.secret, frozenset(spec.about)), problems
 
 

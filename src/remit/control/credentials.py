@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from remit.control.problems import Problem, Severity
+from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, ServerSpec
-from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -25,25 +25,25 @@ _OURS: Final = frozenset(
 """Headers that belong to the protocol or the connection, besides those that begin with mcp-."""
 
 
-def credential_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
+def credential_problems(resource: Resource, spec: ServerSpec) -> list[WorkspaceProblem]:
     """What is wrong about `headers` and `oauth` of a server reached by url."""
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     for name, value in spec.headers.items():
         path = f"spec.headers.{name}"
         lower = name.lower()
         if not _HEADER.fullmatch(name):
             what = f"{name[:64]!r} cannot name a header"
-            problems.append(Problem("server/header", resource.at(path), what))
+            problems.append(WorkspaceProblem("server/header", resource.at(path), what))
         elif lower in _OURS or lower.startswith("mcp-"):
             what = f"the header {name[:64]!r} belongs to the protocol"
-            problems.append(Problem("server/header", resource.at(path), what, hint="leave it out"))
+            problems.append(WorkspaceProblem("server/header", resource.at(path), what, hint="leave it out"))
         elif lower == "authorization" and spec.oauth is not None:
             what = "a server has an Authorization header or oauth, not both"
-            problems.append(Problem("server/header", resource.at(path), what))
+            problems.append(WorkspaceProblem("server/header", resource.at(path), what))
         problems += secret_problems(resource, path, value)
     if len({name.lower() for name in spec.headers}) < len(spec.headers):
         what = "two headers differ only in the case of their letters"
-        problems.append(Problem("server/header", resource.at("spec.headers"), what))
+        problems.append(WorkspaceProblem("server/header", resource.at("spec.headers"), what))
     if spec.oauth is not None:
         problems += _oauth_problems(resource, spec.oauth)
     if spec.headers or spec.oauth is not None:
@@ -51,23 +51,23 @@ def credential_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
     return problems
 
 
-def secret_problems(resource: Resource, path: str, secret: Secret) -> Iterator[Problem]:
+def secret_problems(resource: Resource, path: str, secret: Secret) -> Iterator[WorkspaceProblem]:
     """What is wrong about the reference at `path`."""
     where = resource.at(path)
     match secret.origin:
         case FromEnv(name) if not VARIABLE.fullmatch(name):
-            yield Problem("secret/env", where, f"{name[:64]!r} cannot name an environment variable")
+            yield WorkspaceProblem("secret/env", where, f"{name[:64]!r} cannot name an environment variable")
         case FromFile(file) if not file.startswith("/") or "\0" in file:
-            yield Problem("secret/file", where, f"{file[:64]!r} is no absolute path", hint="begin it with /")
+            yield WorkspaceProblem("secret/file", where, f"{file[:64]!r} is no absolute path", hint="begin it with /")
         case FromCommand(argv) if not argv or not argv[0] or any("\0" in word for word in argv):
-            yield Problem("secret/command", where, "a command starts with a program and holds no NUL")
+            yield WorkspaceProblem("secret/command", where, "a command starts with a program and holds no NUL")
         case _:
             pass
     if not _PREFIX.fullmatch(secret.prefix):
-        yield Problem("secret/prefix", where, "a prefix has at most 64 printable ASCII characters")
+        yield WorkspaceProblem("secret/prefix", where, "a prefix has at most 64 printable ASCII characters")
 
 
-def _oauth_problems(resource: Resource, oauth: OAuth) -> Iterator[Problem]:
+def _oauth_problems(resource: Resource, oauth: OAuth) -> Iterator[WorkspaceProblem]:
     where = resource.at("spec.oauth")
     if oauth.issuer is not None:
         yield from _issuer_problems(resource, oauth.issuer)
@@ -77,37 +77,41 @@ def _oauth_problems(resource: Resource, oauth: OAuth) -> Iterator[Problem]:
             what = "client_secret is there without issuer"
             why = "the server itself could name an authorization server of its own and be sent the secret"
             hint = "name the authorization server that gave it to you"
-            yield Problem("oauth/issuer", where, what, why, hint)
+            yield WorkspaceProblem("oauth/issuer", where, what, why, hint)
         if oauth.client_id is None:
-            yield Problem("oauth/client", where, "client_secret is there without client_id")
-    if oauth.grant is Grant.CLIENT_CREDENTIALS and (oauth.client_id is None or oauth.client_secret is None):
+            yield WorkspaceProblem("oauth/client", where, "client_secret is there without client_id")
+    if oauth.grant is OAuthGrant.CLIENT_CREDENTIALS and (oauth.client_id is None or oauth.client_secret is None):
         what = "client_credentials needs client_id and client_secret"
-        yield Problem("oauth/client", where, what, "there is no person who could log in")
+        yield WorkspaceProblem("oauth/client", where, what, "there is no person who could log in")
     if oauth.client_id is not None and not _PRINTABLE.fullmatch(oauth.client_id):
         what = "client_id has 1 to 512 printable ASCII characters without spaces"
-        yield Problem("oauth/client", resource.at("spec.oauth.client_id"), what)
+        yield WorkspaceProblem("oauth/client", resource.at("spec.oauth.client_id"), what)
     for scope in oauth.scopes:
         if not SCOPE.fullmatch(scope):
-            yield Problem("oauth/scope", resource.at("spec.oauth.scopes"), f"{scope[:64]!r} is no scope (RFC 6749)")
+            yield WorkspaceProblem(
+                "oauth/scope", resource.at("spec.oauth.scopes"), f"{scope[:64]!r} is no scope (RFC 6749)"
+            )
 
 
-def _issuer_problems(resource: Resource, issuer: str) -> Iterator[Problem]:
+def _issuer_problems(resource: Resource, issuer: str) -> Iterator[WorkspaceProblem]:
     where = resource.at("spec.oauth.issuer")
     try:
         parts = urlsplit(issuer)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        yield Problem("oauth/issuer", where, f"the issuer cannot be read: {error}"[:200])
+        yield WorkspaceProblem("oauth/issuer", where, f"the issuer cannot be read: {error}"[:200])
         return
     if not host or parts.scheme not in {"https", "http"} or parts.username is not None or parts.query or parts.fragment:
         what = "the issuer is not an https address without user, query and fragment"
-        yield Problem("oauth/issuer", where, what)
+        yield WorkspaceProblem("oauth/issuer", where, what)
     elif parts.scheme == "http" and host not in LOOPBACK:
         what = "the issuer is reached over plain http"
-        yield Problem("oauth/issuer", where, what, "codes, secrets and tokens would cross the network in the open")
+        yield WorkspaceProblem(
+            "oauth/issuer", where, what, "codes, secrets and tokens would cross the network in the open"
+        )
 
 
-def _plain_http(resource: Resource, spec: ServerSpec) -> Iterator[Problem]:
+def _plain_http(resource: Resource, spec: ServerSpec) -> Iterator[WorkspaceProblem]:
     try:
         parts = urlsplit(spec.url or "")
     except ValueError:
@@ -115,4 +119,6 @@ def _plain_http(resource: Resource, spec: ServerSpec) -> Iterator[Problem]:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         what = f"{resource.name[:64]!r} is sent a credential over plain http"
         why = "anyone on the way can read and use it"
-        yield Problem("server/url", resource.at("spec.url"), what, why, "write https", severity=Severity.ERROR)
+        yield WorkspaceProblem(
+            "server/url", resource.at("spec.url"), what, why, "write https", severity=ProblemSeverity.ERROR
+        )

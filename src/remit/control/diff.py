@@ -21,7 +21,7 @@ _SETS: Final = frozenset({"groups", "users", "source", "tags", "tools"})
 _ENV: Final = "/env/"
 
 
-class Op(StrEnum):
+class ResourceOp(StrEnum):
     """What becomes of a resource."""
 
     ADD = "add"
@@ -41,7 +41,7 @@ class Side:
 class ResourceChange:
     """One resource that differs; `lines` are for people and safe to print."""
 
-    op: Op
+    op: ResourceOp
     kind: ResourceKind
     name: str
     lines: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def compare(before: Described, after: Described) -> tuple[ResourceChange, ...]:
     found = [*_compared(before.resources, after.resources), *_policies(before.policies, after.policies)]
     if before.session_hours_max != after.session_hours_max:
         hours = f"{before.session_hours_max:g} -> {after.session_hours_max:g}"
-        found.append(ResourceChange(Op.CHANGE, ResourceKind.POLICY, "session_hours_max", (hours,)))
+        found.append(ResourceChange(ResourceOp.CHANGE, ResourceKind.POLICY, "session_hours_max", (hours,)))
     order = list(ResourceKind)
     return tuple(sorted(found, key=lambda change: (order.index(change.kind), change.name)))
 
@@ -97,12 +97,12 @@ def _compared(
 ) -> Iterator[ResourceChange]:
     for kind, name in old.keys() | new.keys():
         if (kind, name) not in old:
-            yield ResourceChange(Op.ADD, kind, name)
+            yield ResourceChange(ResourceOp.ADD, kind, name)
         elif (kind, name) not in new:
-            yield ResourceChange(Op.REMOVE, kind, name)
+            yield ResourceChange(ResourceOp.REMOVE, kind, name)
         elif found := changes(old[kind, name], new[kind, name]):
             lines = tuple(_line(change) for change in found)
-            yield ResourceChange(Op.CHANGE, kind, name, lines)
+            yield ResourceChange(ResourceOp.CHANGE, kind, name, lines)
 
 
 def _policies(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ResourceChange]:
@@ -110,7 +110,7 @@ def _policies(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Resour
         before, after = old.get(name), new.get(name)
         if before == after:
             continue
-        op = Op.ADD if before is None else Op.REMOVE if after is None else Op.CHANGE
+        op = ResourceOp.ADD if before is None else ResourceOp.REMOVE if after is None else ResourceOp.CHANGE
         lines = difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), lineterm="", n=1)
         shown = (escaped(line) for line in lines if not line.startswith(("---", "+++", "@@")))
         yield ResourceChange(op, ResourceKind.POLICY, name, tuple(shown))

@@ -23,7 +23,7 @@ CONTEXT: Final = 60
 VALUE_MAX: Final = 500
 
 
-class Op(StrEnum):
+class TextOp(StrEnum):
     """What became of a piece of text."""
 
     SAME = "same"
@@ -35,7 +35,7 @@ class Op(StrEnum):
 class Piece:
     """A run of text that stayed, went or came."""
 
-    op: Op
+    op: TextOp
     text: str
 
 
@@ -119,17 +119,17 @@ def words(before: str, after: str) -> tuple[Piece, ...]:
     while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
         end += 1
     middle_old, middle_new = old[start : len(old) - end], new[start : len(new) - end]
-    pieces = [(Op.SAME, old[:start])]
+    pieces = [(TextOp.SAME, old[:start])]
     if max(len(middle_old), len(middle_new)) > TOKENS_MAX:
-        pieces += [(Op.REMOVED, middle_old), (Op.ADDED, middle_new)]
+        pieces += [(TextOp.REMOVED, middle_old), (TextOp.ADDED, middle_new)]
     else:
         matcher = difflib.SequenceMatcher(None, middle_old, middle_new, autojunk=False)
         for op, i, j, k, n in matcher.get_opcodes():
             if op == "equal":
-                pieces.append((Op.SAME, middle_old[i:j]))
+                pieces.append((TextOp.SAME, middle_old[i:j]))
             else:
-                pieces += [(Op.REMOVED, middle_old[i:j]), (Op.ADDED, middle_new[k:n])]
-    pieces.append((Op.SAME, old[len(old) - end :]))
+                pieces += [(TextOp.REMOVED, middle_old[i:j]), (TextOp.ADDED, middle_new[k:n])]
+    pieces.append((TextOp.SAME, old[len(old) - end :]))
     return tuple(Piece(op, "".join(tokens)) for op, tokens in pieces if tokens)
 
 
@@ -218,13 +218,13 @@ def _shown(pieces: Sequence[Piece]) -> Iterator[str]:
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
         match piece.op:
-            case Op.REMOVED:
+            case TextOp.REMOVED:
                 yield f"[-{one_line(piece.text)}-]"
-            case Op.ADDED:
+            case TextOp.ADDED:
                 yield f"{{+{one_line(piece.text)}+}}"
-            case Op.SAME if len(piece.text) <= 2 * CONTEXT:
+            case TextOp.SAME if len(piece.text) <= 2 * CONTEXT:
                 yield one_line(piece.text)
-            case Op.SAME:
+            case TextOp.SAME:
                 head = "" if index == 0 else one_line(piece.text[:CONTEXT])
                 tail = "" if index == last else one_line(piece.text[-CONTEXT:])
                 yield f"{head} … {tail}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from remit.control.lock import Pinned
-from remit.control.problems import Problem, Severity, did_you_mean
+from remit.control.problems import ProblemSeverity, WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.facts.canonical import Json
 from remit.facts.label import LABEL
@@ -16,42 +16,42 @@ _FAMILIES: Final = (TRUSTED, "untrusted", "confidential")
 _SCALARS: Final = frozenset({"boolean", "integer", "null", "number", "string"})
 
 
-def flow_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+def flow_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[WorkspaceProblem]:
     """What is wrong with `asks` and `results`."""
     return [*_asks(resource, spec), *_results(resource, spec, pinned)]
 
 
-def _asks(resource: Resource, spec: ToolSpec) -> Iterator[Problem]:
+def _asks(resource: Resource, spec: ToolSpec) -> Iterator[WorkspaceProblem]:
     for index, words in enumerate(spec.asks):
         if words != words.lower() or not ASKS.fullmatch(words):
             what = f"{words[:64]!r} is not what a user would ask by: 1-4 words in lower case"
-            yield Problem("tool/asks", resource.at(f"spec.asks.{index}"), what)
+            yield WorkspaceProblem("tool/asks", resource.at(f"spec.asks.{index}"), what)
 
 
-def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Problem]:
+def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[WorkspaceProblem]:
     first: set[tuple[tuple[Step, ...], tuple[bool, ...]]] = set()
     for index, part in enumerate(spec.results):
         where = resource.at(f"spec.results.{index}")
         if part.label != TRUSTED and not LABEL.fullmatch(part.label):
             what = f"{part.label[:64]!r} is neither a label nor trusted"
-            yield Problem("tool/label", where, what, hint=did_you_mean(part.label.split(":")[0], _FAMILIES))
+            yield WorkspaceProblem("tool/label", where, what, hint=did_you_mean(part.label.split(":")[0], _FAMILIES))
         path = steps(part.path)
         if path is None:
             what = f"{part.path[:64]!r} is no path"
-            yield Problem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
+            yield WorkspaceProblem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
             continue
         if (path, elements(part.path)) in first:
             what = f"{part.path[:64]} is labelled twice"
-            yield Problem("tool/path", where, what, "which of the two holds would depend on their order")
+            yield WorkspaceProblem("tool/path", where, what, "which of the two holds would depend on their order")
         first.add((path, elements(part.path)))
         if not leads_somewhere(pinned.definition.output_schema, path, elements(part.path)):
-            yield Problem(
+            yield WorkspaceProblem(
                 "tool/path",
                 where,
                 f"{part.path[:64]} leads nowhere in the output schema that was accepted",
                 "what it labels is never found, and counts as the worst that its tool brings",
                 next="correct the path, then run: remit diff",
-                severity=Severity.WARNING,
+                severity=ProblemSeverity.WARNING,
             )
 
 

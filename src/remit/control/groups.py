@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from remit.control.names import EVERYONE, refer
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import GroupSpec, Resource, ResourceKind
 
 
@@ -28,7 +28,7 @@ class Groups:
         return frozenset(found)
 
 
-def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[Problem]]:
+def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[WorkspaceProblem]]:
     """The groups among `resources`, with a problem for each unknown parent and each cycle.
 
     Groups on a cycle are left without parents, so that the answer is finite.
@@ -38,7 +38,7 @@ def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[Problem]]:
         if isinstance(resource.spec, GroupSpec):
             declared.setdefault(resource.name, (resource, resource.spec))
     known = {*declared, EVERYONE}
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     parents: dict[str, tuple[str, ...]] = {EVERYONE: ()}
     for name, (resource, spec) in declared.items():
         problems.extend(refer(resource, "spec.groups", spec.groups, known, ResourceKind.GROUP))
@@ -47,7 +47,7 @@ def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[Problem]]:
     for cycle in cycles:
         resource = declared[cycle[0]][0]
         problems.append(
-            Problem(
+            WorkspaceProblem(
                 "group/cycle",
                 resource.at("spec.groups"),
                 "groups contain each other: " + " -> ".join([*cycle, cycle[0]]),

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from remit.control.lock import EMPTY, FILE, Lock, Pinned, pin_or_problem
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 
@@ -43,7 +43,7 @@ def serialise(lock: Lock) -> str:
     return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n"
 
 
-def parse(text: str) -> tuple[Lock, tuple[Problem, ...]]:
+def parse(text: str) -> tuple[Lock, tuple[WorkspaceProblem, ...]]:
     """The lock written as `text`; with any problem, the empty lock and all problems."""
     try:
         top = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
@@ -63,12 +63,12 @@ def parse(text: str) -> tuple[Lock, tuple[Problem, ...]]:
     return _tools(servers, text)
 
 
-def _version_problem(members: Mapping[str, Json]) -> Problem | None:
+def _version_problem(members: Mapping[str, Json]) -> WorkspaceProblem | None:
     version = members.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         return _problem("lock/version", "it names no version")
     if version > VERSION:
-        return Problem(
+        return WorkspaceProblem(
             "lock/version",
             SourceLocation(FILE),
             f"{FILE} has version {version}, and this Remit reads up to {VERSION}",
@@ -78,16 +78,16 @@ def _version_problem(members: Mapping[str, Json]) -> Problem | None:
     return None
 
 
-def _tools(servers: Mapping[str, Json], text: str) -> tuple[Lock, tuple[Problem, ...]]:
+def _tools(servers: Mapping[str, Json], text: str) -> tuple[Lock, tuple[WorkspaceProblem, ...]]:
     tools: dict[tuple[str, str], Pinned] = {}
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     for server, entries in servers.items():
         if not isinstance(entries, Mapping):
             problems.append(_problem("lock/shape", f"server {server[:64]!r} holds no tools"))
             continue
         for name, entry in entries.items():
             found = _pinned(server, name, entry, text)
-            if isinstance(found, Problem):
+            if isinstance(found, WorkspaceProblem):
                 problems.append(found)
             else:
                 tools[server, name] = found
@@ -96,7 +96,7 @@ def _tools(servers: Mapping[str, Json], text: str) -> tuple[Lock, tuple[Problem,
     return Lock(MappingProxyType(tools)), ()
 
 
-def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | Problem:
+def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | WorkspaceProblem:
     called = f"{server[:64]}/{name[:128]}"
     definition = _definition(name, entry)
     stored = entry.get("pin") if isinstance(entry, Mapping) else None
@@ -107,7 +107,7 @@ def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | Problem:
         what = f"{called!r} cannot be pinned: {wrong}"
         return _problem("lock/shape", what, _line_of(stored, text))
     if pin != stored:
-        return Problem(
+        return WorkspaceProblem(
             "lock/tampered",
             SourceLocation(FILE, _line_of(stored, text)),
             f"the definition of {called!r} does not have the hash beside it",
@@ -178,7 +178,7 @@ def _no_constant(word: str) -> Json:
     raise ValueError(f"{word} is not a JSON number")
 
 
-def _problem(code: str, what: str, line: int = 0) -> Problem:
-    return Problem(
+def _problem(code: str, what: str, line: int = 0) -> WorkspaceProblem:
+    return WorkspaceProblem(
         code, SourceLocation(FILE, line), f"{FILE} cannot be read: {what}", "no tool is known", next=_RESTORE
     )

@@ -34,14 +34,14 @@ from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic
 from remit.facts.credential import shown as shown_value
-from remit.facts.results import Format
+from remit.facts.results import ResultFormat
 from remit.facts.watched import Watched, Watches
 
 HIDDEN: Final = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyText:
+class BundlePolicyText:
     """One policy of a bundle: its text and where that begins."""
 
     text: str
@@ -49,7 +49,7 @@ class PolicyText:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ManifestEntry:
     """One resource to list or describe; `where` is None for what no file declares."""
 
     kind: ResourceKind
@@ -59,8 +59,8 @@ class Shown:
 
 
 def shown(
-    kind: ResourceKind, source: WorkspaceSource, catalog: Catalog, policies: Mapping[str, PolicyText]
-) -> tuple[Shown, ...]:
+    kind: ResourceKind, source: WorkspaceSource, catalog: Catalog, policies: Mapping[str, BundlePolicyText]
+) -> tuple[ManifestEntry, ...]:
     """The resources of `kind` that run, by name.
 
     Tools are the accepted ones, with a catalog entry or without; policies go by their `@id`.
@@ -72,12 +72,12 @@ def shown(
             found = [_shown_tool(name, tools[name], declared.get(name)) for name in tools]
         case ResourceKind.POLICY:
             found = [
-                Shown(kind, name, policy.where, _manifest(kind, name, {"cedar": policy.text}))
+                ManifestEntry(kind, name, policy.where, _manifest(kind, name, {"cedar": policy.text}))
                 for name, policy in policies.items()
             ]
         case _:
             every = declared.values()
-            found = [Shown(kind, r.name, r.where, manifest(r, catalog)) for r in every]
+            found = [ManifestEntry(kind, r.name, r.where, manifest(r, catalog)) for r in every]
     return tuple(sorted(found, key=lambda one: one.name))
 
 
@@ -166,7 +166,7 @@ def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
         members["results"] = [part.to_json() for part in said.results]
     if said.impact:
         members["impact"] = {name: one.to_json() for name, one in said.impact.items()}
-    if said.format is not Format.JSON:
+    if said.format is not ResultFormat.JSON:
         members["format"] = said.format.value
     if said.brief:
         members["brief"] = said.brief
@@ -295,7 +295,7 @@ def _route_json(route: Route) -> Mapping[str, Json]:
     }
 
 
-def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
+def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> ManifestEntry:
     spec: dict[str, Json] = {
         "effect": tool.effect.value,
         "sink": tool.sink.value,
@@ -312,7 +312,7 @@ def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
         "definition": tool.definition.to_json(),
     }
     where = declared.where if declared else None
-    return Shown(ResourceKind.TOOL, name, where, _manifest(ResourceKind.TOOL, name, spec, status, declared))
+    return ManifestEntry(ResourceKind.TOOL, name, where, _manifest(ResourceKind.TOOL, name, spec, status, declared))
 
 
 def _manifest(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from remit.control.problems import Problem, SourceLocation, did_you_mean
+from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ResourceKind
 from remit.facts.catalog import NAME, SERVER_NAME
 from remit.facts.label import LABEL
@@ -39,10 +39,10 @@ _FAMILIES: Final = ("untrusted", "confidential")
 NAME_RULE: Final = "1-63 of letters, digits and . _ @ -, a letter or digit first"
 
 
-def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[Problem]:
+def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[WorkspaceProblem]:
     """A problem for each of `labels`, the field `source`, that is no label."""
     return [
-        Problem(
+        WorkspaceProblem(
             "tool/label",
             resource.at(f"spec.source.{index}"),
             f"{label[:64]!r} is not a label",
@@ -54,9 +54,9 @@ def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[Pro
     ]
 
 
-def check_names(resources: Iterable[Resource]) -> list[Problem]:
+def check_names(resources: Iterable[Resource]) -> list[WorkspaceProblem]:
     """Malformed and reserved names, two resources of one kind with one name, too many of a kind."""
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     first: dict[tuple[ResourceKind, str], SourceLocation] = {}
     counts: dict[ResourceKind, int] = {}
     for resource in resources:
@@ -69,7 +69,7 @@ def check_names(resources: Iterable[Resource]) -> list[Problem]:
         earlier = first.setdefault((kind, resource.name), where)
         if earlier is not where:
             problems.append(
-                Problem(
+                WorkspaceProblem(
                     "name/duplicate",
                     where,
                     f"{kind} {resource.name[:128]!r} is declared twice, first at {earlier}",
@@ -82,10 +82,10 @@ def check_names(resources: Iterable[Resource]) -> list[Problem]:
 
 def refer(
     resource: Resource, path: str, names: Iterable[str], known: Collection[str], noun: ResourceKind
-) -> list[Problem]:
+) -> list[WorkspaceProblem]:
     """A problem for each of `names`, listed at `path` of `resource`, that is not `known`."""
     return [
-        Problem(
+        WorkspaceProblem(
             "reference/unknown",
             resource.at(f"{path}.{index}"),
             f"{resource.kind} {resource.name[:128]!r} names {noun} {name[:128]!r}, which is not declared",
@@ -97,7 +97,7 @@ def refer(
     ]
 
 
-def _name_problem(resource: Resource) -> Problem | None:
+def _name_problem(resource: Resource) -> WorkspaceProblem | None:
     kind, name = resource.kind, resource.name
     where = resource.at("metadata.name")
     if name in RESERVED.get(kind, ()):
@@ -106,7 +106,7 @@ def _name_problem(resource: Resource) -> Problem | None:
             if kind is ResourceKind.GROUP
             else ("it is kept for Remit's own tools")
         )
-        return Problem("name/reserved", where, f"{kind} cannot be named {name!r}", why)
+        return WorkspaceProblem("name/reserved", where, f"{kind} cannot be named {name!r}", why)
     if kind is ResourceKind.TOOL:
         server, slash, tool = name.partition("/")
         fits = bool(slash and tool and SERVER_NAME.fullmatch(server))
@@ -119,11 +119,11 @@ def _name_problem(resource: Resource) -> Problem | None:
         fits, rule = NAME.fullmatch(name) is not None, NAME_RULE
     if fits:
         return None
-    return Problem("name/malformed", where, f"{name[:128]!r} does not name a {kind}: {rule}")
+    return WorkspaceProblem("name/malformed", where, f"{name[:128]!r} does not name a {kind}: {rule}")
 
 
-def _too_many(kind: ResourceKind, where: SourceLocation) -> Problem:
-    return Problem(
+def _too_many(kind: ResourceKind, where: SourceLocation) -> WorkspaceProblem:
+    return WorkspaceProblem(
         "limit/count",
         where,
         f"the workspace declares more than {COUNT_MAX[kind]} resources of kind {kind}",

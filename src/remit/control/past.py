@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from remit.control.names import refer
-from remit.control.problems import Problem, Severity, did_you_mean
+from remit.control.problems import ProblemSeverity, WorkspaceProblem, did_you_mean
 from remit.control.resources import GuaranteeSpec, MonitorSpec, Resource, ResourceKind, WindowSpec
 from remit.facts.agent import Agent, User
 from remit.facts.catalog import Tool
 from remit.facts.feed import picked
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.label import Labels, closed
-from remit.facts.monitor import STEPS, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.monitor import STEPS, EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
 from remit.facts.results import steps
 
 STEPS_MAX: Final = 3_600
@@ -34,7 +34,7 @@ _Found = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class MonitorReferences:
     """What monitors and guarantees refer to. `labels` are those that the catalog brings."""
 
     tools: Mapping[tuple[str, str], Tool]
@@ -45,10 +45,13 @@ class Around:
     labels: Labels
 
 
-def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[Monitor, list[Problem]]:
+def monitor_of(
+    resource: Resource, spec: MonitorSpec, around: MonitorReferences
+) -> tuple[Monitor, list[WorkspaceProblem]]:
     """The monitor that `spec` declares, and what is wrong about it."""
-    usual = spec.op is Op.PREVIOUS or (
-        spec.op in {Op.ONCE, Op.SINCE} and all(event.when is not When.FAILED for event in spec.events)
+    usual = spec.op is EventAggregate.PREVIOUS or (
+        spec.op in {EventAggregate.ONCE, EventAggregate.SINCE}
+        and all(event.when is not When.FAILED for event in spec.events)
     )
     monitor = Monitor(
         resource.name,
@@ -65,7 +68,7 @@ def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[M
         spec.description,
     )
     found = [*_shape_of(spec), *_window_problems(spec.window, "spec"), *_keyed(spec.by, spec.keys, spec.scope, spec)]
-    problems = [Problem("monitor/shape", resource.at(f"spec.{field}"), why) for field, why in found]
+    problems = [WorkspaceProblem("monitor/shape", resource.at(f"spec.{field}"), why) for field, why in found]
     for field, events in (("of", spec.events), ("unless", spec.unless)):
         for index, event in enumerate(events):
             at = f"spec.{field}.{index}"
@@ -73,7 +76,7 @@ def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[M
             problems += refer(resource, f"{at}.groups", sorted(event.groups), around.groups, ResourceKind.GROUP)
             problems += _selected(resource, at, event.of, around)
             problems += [
-                Problem("monitor/event", resource.at(at), why)
+                WorkspaceProblem("monitor/event", resource.at(at), why)
                 for tool in around.tools.values()
                 if picked(event.of, tool)
                 for why in _unfit(tool, monitor.argument(f"{tool.server}/{tool.name}"), spec.measure)
@@ -81,22 +84,29 @@ def monitor_of(resource: Resource, spec: MonitorSpec, around: Around) -> tuple[M
     return monitor, problems
 
 
-def guarantee_of(resource: Resource, spec: GuaranteeSpec, around: Around) -> tuple[Guarantee | None, list[Problem]]:
+def guarantee_of(
+    resource: Resource, spec: GuaranteeSpec, around: MonitorReferences
+) -> tuple[Guarantee | None, list[WorkspaceProblem]]:
     """The guarantee that `spec` declares, None where it names none or several, and what is wrong about it."""
     problems = refer(resource, "spec.owner", (spec.owner,), around.users, ResourceKind.USER)
     if len(spec.holds) != 1:
         what = f"guarantee {resource.name[:64]!r} names {len(spec.holds)} of no_flow, separate, powers, rate"
-        return None, [*problems, Problem("guarantee/shape", resource.at("spec"), what, "it is exactly one")]
+        return None, [*problems, WorkspaceProblem("guarantee/shape", resource.at("spec"), what, "it is exactly one")]
     [(field, held, window)] = spec.holds
     at = f"spec.{field}"
-    problems += [Problem("guarantee/shape", resource.at(at), why) for _, why in _window_problems(window, at)]
+    problems += [WorkspaceProblem("guarantee/shape", resource.at(at), why) for _, why in _window_problems(window, at)]
     match held:
         case NoFlow():
             problems += [
-                Problem("guarantee/label", resource.at(f"{at}.labels"), f"nothing brings the label {label[:64]!r}",
-                        "a flow of what never comes is held for nothing", did_you_mean(label, around.labels))
+                WorkspaceProblem(
+                    "guarantee/label",
+                    resource.at(f"{at}.labels"),
+                    f"nothing brings the label {label[:64]!r}",
+                    "a flow of what never comes is held for nothing",
+                    did_you_mean(label, around.labels),
+                )
                 for label in sorted(held.labels - closed(around.labels))
-            ]  # fmt: skip
+            ]
         case Separation():
             held = replace(held, window=_window(window))
             problems += _selected_all(resource, f"{at}.duties", held.duties, around)
@@ -108,7 +118,9 @@ def guarantee_of(resource: Resource, spec: GuaranteeSpec, around: Around) -> tup
             held = replace(held, window=_window(window))
             problems += _selected(resource, f"{at}.of", held.of, around)
             if not 0 <= held.at_most <= 10**9:
-                problems.append(Problem("guarantee/shape", resource.at(f"{at}.at_most"), "at_most is 0 to 10^9"))
+                problems.append(
+                    WorkspaceProblem("guarantee/shape", resource.at(f"{at}.at_most"), "at_most is 0 to 10^9")
+                )
         case _:
             assert_never(held)
     return Guarantee(resource.name, spec.owner, held, spec.description), problems
@@ -167,11 +179,11 @@ def _window_problems(spec: WindowSpec, at: str) -> _Found:
 
 
 def _shape_of(spec: MonitorSpec) -> _Found:
-    if (spec.op is Op.SINCE) != bool(spec.unless):
+    if (spec.op is EventAggregate.SINCE) != bool(spec.unless):
         yield "unless", "since has events that it is forgotten by (unless), and no other op has"
-    if (spec.op is Op.SUM) != (spec.measure is not None):
+    if (spec.op is EventAggregate.SUM) != (spec.measure is not None):
         yield "sums", "sum says what it adds up (sums), and no other op does"
-    if spec.op is Op.PREVIOUS and spec.awaited is False:
+    if spec.op is EventAggregate.PREVIOUS and spec.awaited is False:
         yield "in_flight", "previous waits for outcomes: who is not known to have done it is not the last who did"
     for field, events in (("of", spec.events), ("unless", spec.unless)):
         for index, event in enumerate(events):
@@ -181,30 +193,32 @@ def _shape_of(spec: MonitorSpec) -> _Found:
                 yield f"{field}.{index}.result.path", "it leads to no part of a result: $.name, $.name[0].part"
 
 
-def _keyed(by: str | None, keys: int, scope: Scope, spec: MonitorSpec | None = None) -> _Found:
+def _keyed(by: str | None, keys: int, scope: MonitorScope, spec: MonitorSpec | None = None) -> _Found:
     if by is None:
         return
     if not 1 <= keys <= KEYS_TOP:
         yield "keys", f"keys is 1 to {KEYS_TOP}"
-    if spec is not None and scope is Scope.FLEET and spec.window.within_s is None:
+    if spec is not None and scope is MonitorScope.FLEET and spec.window.within_s is None:
         yield "by", f"the values of {by[:64]!r} would be kept for ever: say within_s, or count over a session"
 
 
-def _duties(resource: Resource, at: str, held: Separation, around: Around) -> Iterator[Problem]:
+def _duties(resource: Resource, at: str, held: Separation, around: MonitorReferences) -> Iterator[WorkspaceProblem]:
     for field, why in _keyed(held.by, held.keys, held.scope):
-        yield Problem("guarantee/shape", resource.at(f"{at}.{field}"), why)
-    if held.by is not None and held.scope is Scope.FLEET and not held.window.steps:
+        yield WorkspaceProblem("guarantee/shape", resource.at(f"{at}.{field}"), why)
+    if held.by is not None and held.scope is MonitorScope.FLEET and not held.window.steps:
         why = f"the values of {held.by[:64]!r} would be kept for ever: say within_s"
-        yield Problem("guarantee/shape", resource.at(f"{at}.by"), why)
+        yield WorkspaceProblem("guarantee/shape", resource.at(f"{at}.by"), why)
     for tool in around.tools.values():
         named = f"{tool.server}/{tool.name}"
         mine = [index for index, duty in enumerate(held.duties) if picked(duty, tool)]
         if len(mine) > 1:
             what = f"{named} does several of the duties by itself"
-            yield Problem("guarantee/duty", resource.at(f"{at}.duties.{mine[1]}"), what, "it could never be called")
+            yield WorkspaceProblem(
+                "guarantee/duty", resource.at(f"{at}.duties.{mine[1]}"), what, "it could never be called"
+            )
         for index in mine[:1]:
             for why in _unfit(tool, dict(held.others).get(named, held.by), None):
-                yield Problem("guarantee/duty", resource.at(f"{at}.duties.{index}"), why)
+                yield WorkspaceProblem("guarantee/duty", resource.at(f"{at}.duties.{index}"), why)
 
 
 def _unfit(tool: Tool, argument: str | None, measure: str | None) -> Iterator[str]:
@@ -220,17 +234,21 @@ def _unfit(tool: Tool, argument: str | None, measure: str | None) -> Iterator[st
         yield f"the catalog does not say where {named} has its {measure}: give the Tool an impact.{measure}"
 
 
-def _selected_all(resource: Resource, at: str, many: tuple[Selector, ...], around: Around) -> Iterator[Problem]:
+def _selected_all(
+    resource: Resource, at: str, many: tuple[Selector, ...], around: MonitorReferences
+) -> Iterator[WorkspaceProblem]:
     for index, one in enumerate(many):
         yield from _selected(resource, f"{at}.{index}", one, around)
 
 
-def _selected(resource: Resource, at: str, of: Selector | Happening, around: Around) -> Iterator[Problem]:
+def _selected(
+    resource: Resource, at: str, of: Selector | Happening, around: MonitorReferences
+) -> Iterator[WorkspaceProblem]:
     selector = of.of if isinstance(of, Happening) else of
     known = {f"{server}/{name}" for server, name in around.tools} | {f"{server}/*" for server in around.servers}
     unknown = sorted(selector.tools - known)
     for name in unknown:
-        yield Problem(
+        yield WorkspaceProblem(
             "reference/unknown",
             resource.at(f"{at}.tools"),
             f"{resource.kind} {resource.name[:128]!r} names the tool {name[:128]!r}, which is not accepted",
@@ -240,4 +258,4 @@ def _selected(resource: Resource, at: str, of: Selector | Happening, around: Aro
     if not unknown and not any(picked(selector, tool) for tool in around.tools.values()):
         what = f"{resource.kind} {resource.name[:128]!r} means no tool here"
         why = "nothing will ever be counted by it"
-        yield Problem("monitor/nothing", resource.at(at), what, why, severity=Severity.WARNING)
+        yield WorkspaceProblem("monitor/nothing", resource.at(at), what, why, severity=ProblemSeverity.WARNING)

@@ -12,7 +12,7 @@ COMPARED_MAX: Final = 64
 """Names that one misspelt word is compared with: a hint must not cost seconds."""
 
 
-class Severity(StrEnum):
+class ProblemSeverity(StrEnum):
     """An `error` keeps the workspace from being applied; a `warning` does not."""
 
     ERROR = "error"
@@ -31,7 +31,7 @@ class SourceLocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class WorkspaceProblem:
     """One thing that is wrong: `what`, `why` it matters, a `hint` at the meaning, what to do `next`.
 
     `why` and `hint` may be empty. `code` is stable. Sentences are lower case without a full stop.
@@ -45,7 +45,7 @@ class Problem:
     why: str = ""
     hint: str = ""
     next: str = "correct the file, then run: remit diff"
-    severity: Severity = Severity.ERROR
+    severity: ProblemSeverity = ProblemSeverity.ERROR
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.severity}: {self.what}"
@@ -69,9 +69,9 @@ class Problem:
         }
 
 
-def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def errors(problems: Iterable[WorkspaceProblem]) -> tuple[WorkspaceProblem, ...]:
     """Those of `problems` that keep a workspace from being applied."""
-    return tuple(problem for problem in problems if problem.severity is Severity.ERROR)
+    return tuple(problem for problem in problems if problem.severity is ProblemSeverity.ERROR)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

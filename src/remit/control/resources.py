@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from remit.control.lock import EMPTY, Lock
-from remit.control.problems import Problem, SourceLocation
-from remit.facts.admission import Terms
+from remit.control.problems import SourceLocation, WorkspaceProblem
+from remit.facts.admission import AdmissionTerms
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
@@ -21,10 +21,10 @@ from remit.facts.finding import Find
 from remit.facts.guarantee import Held
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
-from remit.facts.monitor import KEYS_MAX, Happening, Op, Scope
+from remit.facts.monitor import KEYS_MAX, EventAggregate, Happening, MonitorScope
 from remit.facts.preview import Preview
-from remit.facts.results import Format, Part
-from remit.facts.store import Access
+from remit.facts.results import Part, ResultFormat
+from remit.facts.store import StoreAccess
 from remit.facts.watched import Watches
 
 API_VERSION: Final = "remit.dev/v1alpha1"
@@ -112,7 +112,7 @@ class StoreSpec:
 
     keys: tuple[str, ...] = ()
     name: str | None = None
-    access: Access | None = None
+    access: StoreAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class ToolSpec:
     store: StoreSpec | None = None
     asks: tuple[str, ...] = ()
     results: tuple[Part, ...] = ()
-    format: Format = Format.JSON
+    format: ResultFormat = ResultFormat.JSON
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)
     idempotent: Idempotent | None = None
@@ -234,9 +234,9 @@ NO_WINDOW: Final = WindowSpec()
 class MonitorSpec:
     """What of earlier events policies may ask for; see `facts.monitor.Monitor`. `awaited` left out: as is usual."""
 
-    op: Op
+    op: EventAggregate
     events: tuple[Happening, ...]
-    scope: Scope = Scope.SESSION
+    scope: MonitorScope = MonitorScope.SESSION
     window: WindowSpec = NO_WINDOW
     unless: tuple[Happening, ...] = ()
     by: str | None = None
@@ -260,7 +260,7 @@ class GuaranteeSpec:
 class AdmissionSpec:
     """What a change has to show before it runs; see `facts.admission.Terms`."""
 
-    terms: Terms
+    terms: AdmissionTerms
 
 
 Spec: TypeAlias = (
@@ -318,7 +318,7 @@ class WorkspaceSource:
     resources: tuple[Resource, ...] = ()
     policies: tuple[PolicySource, ...] = ()
     lock: Lock = EMPTY
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[WorkspaceProblem, ...] = ()
     cases: tuple[tuple[str, str], ...] = ()
 
 

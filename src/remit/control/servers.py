@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, secret_problems
 from remit.control.names import label_problems, refer
-from remit.control.problems import Problem, Severity
+from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, ResourceKind, RouteSpec, ServerSpec
 from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
 from remit.facts.label import closed
@@ -21,7 +21,7 @@ ERASURE: Final = "erasure"
 """The route that lifts no gate: one of its people erases, and where there is none nobody does."""
 
 
-def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list[Problem]]:
+def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list[WorkspaceProblem]]:
     """The server declared by `resource`; None where its transport cannot be told."""
     problems = _numbers(
         resource,
@@ -31,7 +31,7 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
     if (spec.command is None) == (spec.url is None):
         said = "neither" if spec.command is None else "both"
         what = f"a server has a command or a url, and {resource.name[:64]!r} has {said}"
-        return None, [*problems, Problem("server/transport", resource.at("spec"), what)]
+        return None, [*problems, WorkspaceProblem("server/transport", resource.at("spec"), what)]
     if spec.command is not None:
         problems += _command_problems(resource, spec)
         env = MappingProxyType(dict(spec.env))
@@ -47,7 +47,7 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
     return server, problems
 
 
-def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tuple[Route, list[Problem]]:
+def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tuple[Route, list[WorkspaceProblem]]:
     """The route declared by `resource`; `voters` are the users who may decide on it."""
     problems = _numbers(
         resource,
@@ -59,7 +59,7 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
     problems += _channel_problems(resource, spec)
     if spec.distinct_groups and (spec.users or len(set(spec.groups)) < spec.count):
         problems.append(
-            Problem(
+            WorkspaceProblem(
                 "route/groups",
                 resource.at("spec.distinct_groups"),
                 f"route {resource.name[:64]!r} wants {spec.count} people of different groups",
@@ -69,7 +69,7 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
         )
     if not spec.groups and not spec.users:
         problems.append(
-            Problem(
+            WorkspaceProblem(
                 "route/nobody",
                 resource.at("spec"),
                 f"route {resource.name[:64]!r} names neither groups nor users",
@@ -98,7 +98,7 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
     return route, problems
 
 
-def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> list[Problem]:
+def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> list[WorkspaceProblem]:
     """A warning where the `voters`, each a human, are too few, or enough only while each of them may decide."""
     present, wanted = len(set(voters)), "1 person" if spec.count == 1 else f"{spec.count} people"
     what = f"route {resource.name[:64]!r} wants {wanted}"
@@ -117,10 +117,12 @@ def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) 
     else:
         return []
     waits = f"{stuck} would wait until it expires"
-    return [Problem(code, resource.at("spec.count"), what, waits, next=following, severity=Severity.WARNING)]
+    return [
+        WorkspaceProblem(code, resource.at("spec.count"), what, waits, next=following, severity=ProblemSeverity.WARNING)
+    ]
 
 
-def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, RouteSpec]) -> list[Problem]:
+def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, RouteSpec]) -> list[WorkspaceProblem]:
     """What is wrong with who is asked next: a route that is not declared, or one that leads back."""
     if spec.next is None:
         return []
@@ -134,7 +136,7 @@ def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, Route
             return []
         name = found.next
     return [
-        Problem(
+        WorkspaceProblem(
             "route/next",
             resource.at("spec.next"),
             f"next of route {resource.name[:64]!r} leads back to {name[:64]!r}",
@@ -144,9 +146,9 @@ def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, Route
     ]
 
 
-def _channel_problems(resource: Resource, spec: RouteSpec) -> list[Problem]:
+def _channel_problems(resource: Resource, spec: RouteSpec) -> list[WorkspaceProblem]:
     return [
-        Problem(
+        WorkspaceProblem(
             "name/malformed",
             resource.at(f"spec.channels.{at}"),
             f"{name[:128]!r} does not name a channel: letters, digits and . _ @ - after the first, 63 at most",
@@ -156,18 +158,18 @@ def _channel_problems(resource: Resource, spec: RouteSpec) -> list[Problem]:
     ]
 
 
-def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
-    problems: list[Problem] = []
+def _command_problems(resource: Resource, spec: ServerSpec) -> list[WorkspaceProblem]:
+    problems: list[WorkspaceProblem] = []
     words = spec.command or ()
     if not words or not words[0]:
         what = "a command starts with a program"
-        problems.append(Problem("server/command", resource.at("spec.command"), what))
+        problems.append(WorkspaceProblem("server/command", resource.at("spec.command"), what))
     plain = [value for value in spec.env.values() if isinstance(value, str)]
     if any("\0" in word for word in (*words, *plain, spec.cwd or "")):
         what = "command, env and cwd cannot hold a NUL character"
-        problems.append(Problem("server/command", resource.at("spec.command"), what))
+        problems.append(WorkspaceProblem("server/command", resource.at("spec.command"), what))
     problems.extend(
-        Problem(
+        WorkspaceProblem(
             "server/env",
             resource.at(f"spec.env.{name}"),
             f"{name[:64]!r} cannot name an environment variable",
@@ -181,38 +183,38 @@ def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
             problems += secret_problems(resource, f"spec.env.{name}", value)
     if spec.headers or spec.oauth is not None or spec.private:
         what = "headers, oauth and private go with url, not with command"
-        problems.append(Problem("server/transport", resource.at("spec"), what, hint="give secrets in env"))
+        problems.append(WorkspaceProblem("server/transport", resource.at("spec"), what, hint="give secrets in env"))
     return problems
 
 
-def _url_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
+def _url_problems(resource: Resource, spec: ServerSpec) -> list[WorkspaceProblem]:
     where = resource.at("spec.url")
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     if spec.env or spec.cwd is not None:
         what = "env and cwd go with command, not with url"
-        problems.append(Problem("server/transport", resource.at("spec"), what))
+        problems.append(WorkspaceProblem("server/transport", resource.at("spec"), what))
     try:
         parts = urlsplit(spec.url or "")
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        return [*problems, Problem("server/url", where, f"the url cannot be read: {error}"[:200])]
+        return [*problems, WorkspaceProblem("server/url", where, f"the url cannot be read: {error}"[:200])]
     if parts.scheme not in {"http", "https"} or not host:
         what = "the url is not one of http or https with a host"
-        problems.append(Problem("server/url", where, what))
+        problems.append(WorkspaceProblem("server/url", where, what))
     elif parts.username is not None or parts.fragment:
         what = "the url holds a user, a password or a fragment"
         why = "resources are shown to people and kept in version control"
-        problems.append(Problem("server/url", where, what, why))
+        problems.append(WorkspaceProblem("server/url", where, what, why))
     elif parts.scheme == "http" and host not in LOOPBACK:
         what = f"{resource.name[:64]!r} is reached over plain http"
         why = "anyone on the way can read and change calls and results"
-        problems.append(Problem("server/url", where, what, why, severity=Severity.WARNING))
+        problems.append(WorkspaceProblem("server/url", where, what, why, severity=ProblemSeverity.WARNING))
     return problems
 
 
-def _numbers(resource: Resource, *limits: tuple[str, float, float, float]) -> list[Problem]:
+def _numbers(resource: Resource, *limits: tuple[str, float, float, float]) -> list[WorkspaceProblem]:
     return [
-        Problem(
+        WorkspaceProblem(
             "limit/number",
             resource.at(f"spec.{name}"),
             f"{name} is {value:g}, and must lie between {low:g} and {high:g}",

@@ -27,7 +27,7 @@ _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class SuggestedSpec:
     """What a workspace might say of the Tool `name` (SERVER/TOOL), or of a Server that it declares at `where` already.
 
     `spec` is as YAML spells it, `because` by dotted path in it.
@@ -55,7 +55,7 @@ class _Entry:
         self.because[path] = because
 
 
-def propose(server: str, definitions: Iterable[Definition]) -> tuple[Proposal, ...]:
+def propose(server: str, definitions: Iterable[Definition]) -> tuple[SuggestedSpec, ...]:
     """An entry for each of `definitions`, which are tools of `server`, by name."""
     entries = [_Entry(one, spoken(one.name)) for one in sorted(definitions, key=lambda one: one.name)]
     for entry in entries:
@@ -70,7 +70,9 @@ def propose(server: str, definitions: Iterable[Definition]) -> tuple[Proposal, .
             _impact(entry)
         _store(server, entry, entries)
     return tuple(
-        Proposal(f"{server}/{entry.definition.name}", MappingProxyType(entry.spec), MappingProxyType(entry.because))
+        SuggestedSpec(
+            f"{server}/{entry.definition.name}", MappingProxyType(entry.spec), MappingProxyType(entry.because)
+        )
         for entry in entries
     )
 

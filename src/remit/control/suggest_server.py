@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from remit.control import suggest_words as words
 from remit.control.resources import ResourceKind, ServerSpec
-from remit.control.suggest import Proposal, spoken
+from remit.control.suggest import SuggestedSpec, spoken
 from remit.facts.address import is_inside
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Sink
@@ -29,13 +29,13 @@ _PART: Final = re.compile(r"[\w+,-]*|(?:~|\.{1,2})?/[\w./+,-]*", re.ASCII)
 _ENDINGS: Final = ("s", "es", "d", "ed", "ing")
 
 
-def propose_sink(server: str, spec: ServerSpec, tools: Iterable[Definition], where: str) -> Proposal:
+def propose_sink(server: str, spec: ServerSpec, tools: Iterable[Definition], where: str) -> SuggestedSpec:
     """The sink of `server`, which is declared by `spec` at `where` and has `tools`."""
     against = next(_against(server, spec, tools), None)
     place = "it runs on this machine" if spec.url is None else "its address is inside"
     inside = f"its name says {_said(server, words.INSIDE)!r}, {place}, and nothing of it speaks of others"
     sink, why = (Sink.INTERNAL, inside) if against is None else (Sink.EXTERNAL, against)
-    return Proposal(server, {"sink": sink.value}, {"sink": why}, ResourceKind.SERVER, where)
+    return SuggestedSpec(server, {"sink": sink.value}, {"sink": why}, ResourceKind.SERVER, where)
 
 
 def _against(server: str, spec: ServerSpec, tools: Iterable[Definition]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from remit.control.resources import API_VERSION
-from remit.control.suggest import Proposal
+from remit.control.suggest import SuggestedSpec
 from remit.facts.canonical import Json
 from remit.facts.text import one_line
 
@@ -18,7 +18,7 @@ _ABOUT = (
 )
 
 
-def text_of(proposals: Iterable[Proposal]) -> str:
+def text_of(proposals: Iterable[SuggestedSpec]) -> str:
     """One YAML document a proposal; ends in a newline."""
     lines = list(_ABOUT)
     for proposal in proposals:
@@ -28,7 +28,7 @@ def text_of(proposals: Iterable[Proposal]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _members(proposal: Proposal) -> Iterator[str]:
+def _members(proposal: SuggestedSpec) -> Iterator[str]:
     for name, value in proposal.spec.items():
         because = proposal.because.get(name, "")
         if name in {"arguments", "impact"} and isinstance(value, Mapping):
@@ -65,7 +65,7 @@ def _quoted(value: str) -> str:
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
-def intended(proposal: Proposal) -> Mapping[str, Json]:
+def intended(proposal: SuggestedSpec) -> Mapping[str, Json]:
     """The document that `text_of` writes of `proposal`, as a reader has to find it."""
     named: Json = {"name": proposal.name}
     return {"apiVersion": API_VERSION, "kind": proposal.kind.value, "metadata": named, "spec": dict(proposal.spec)}

@@ -14,7 +14,7 @@ from remit.control.impact import impact_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.previews import preview_problems
-from remit.control.problems import Problem, Severity, SourceLocation, did_you_mean
+from remit.control.problems import ProblemSeverity, SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.control.stores import store_of, store_problems
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
@@ -29,13 +29,13 @@ def tools_of(
     lock: Lock,
     servers: Mapping[str, Server],
     declared: frozenset[str],
-) -> tuple[dict[tuple[str, str], Tool], list[Problem]]:
+) -> tuple[dict[tuple[str, str], Tool], list[WorkspaceProblem]]:
     """The accepted tools of declared `servers`, keyed `(server, tool)`.
 
     `entries` are Tool resources by their name SERVER/TOOL; `declared` names every Server
     resource, those included that have problems of their own.
     """
-    problems: list[Problem] = []
+    problems: list[WorkspaceProblem] = []
     accepted: dict[str, set[str]] = {}
     for server, name in lock.tools:
         accepted.setdefault(server, set()).add(name)
@@ -49,7 +49,7 @@ def tools_of(
             continue
         if wrong := tool_name_problem(name):
             what = f"{FILE} holds a tool of {server} that cannot be one: {wrong}"
-            problems.append(Problem("lock/shape", SourceLocation(FILE), what))
+            problems.append(WorkspaceProblem("lock/shape", SourceLocation(FILE), what))
             continue
         found = entries.get(f"{server}/{name}")
         if found:
@@ -65,17 +65,17 @@ def tools_of(
             what = f"{other} and {server}/{name} would both be exposed as {tool.exposed}"
             why = "a policy for one would hold for the other"
             then = f"have one of them renamed, then run: remit tools review {server}"
-            problems.append(Problem("name/exposed", SourceLocation(FILE), what, why, next=then))
+            problems.append(WorkspaceProblem("name/exposed", SourceLocation(FILE), what, why, next=then))
         tools[server, name] = tool
     problems += [
-        Problem(
+        WorkspaceProblem(
             "lock/server",
             SourceLocation(FILE),
             f"{FILE} holds tools of {server!r}, which is not declared",
             "they cannot be called",
             did_you_mean(server, declared),
             "declare the Server again, or leave them: they do no harm",
-            Severity.WARNING,
+            ProblemSeverity.WARNING,
         )
         for server in sorted(lock.servers - declared)
     ]
@@ -113,11 +113,11 @@ def _entry_problems(
     accepted: Mapping[str, set[str]],
     near: Mapping[str, set[str]],
     declared: frozenset[str],
-) -> list[Problem]:
+) -> list[WorkspaceProblem]:
     problems = label_problems(resource, spec.source)
     problems += store_problems(resource, spec)
     problems += [
-        Problem(
+        WorkspaceProblem(
             "tool/tag",
             resource.at(f"spec.tags.{index}"),
             f"{tag[:64]!r} is not a tag: 1-32 of a-z 0-9 -",
@@ -130,17 +130,17 @@ def _entry_problems(
     if server not in declared:
         what = f"Tool {resource.name[:128]!r} is of a server that is not declared"
         hint = did_you_mean(server, declared)
-        return [*problems, Problem("reference/unknown", where, what, hint=hint)]
+        return [*problems, WorkspaceProblem("reference/unknown", where, what, hint=hint)]
     if name not in accepted.get(server, ()):
         problems.append(
-            Problem(
+            WorkspaceProblem(
                 "tool/unaccepted",
                 where,
                 f"Tool {resource.name[:128]!r} is not in {FILE}: it has not been accepted, or its name is misspelt",
                 "until it is, agents do not see it and calls of it are denied",
                 did_you_mean(name, near.get(server, ())),
                 f"remit tools review {server}",
-                Severity.WARNING,
+                ProblemSeverity.WARNING,
             )
         )
     return problems

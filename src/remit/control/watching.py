@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from remit.control.problems import Problem
+from remit.control.problems import WorkspaceProblem
 from remit.control.resources import Resource, SourceSpec
 from remit.facts.watched import Watched, Watches
 
@@ -11,10 +11,10 @@ EVERY_S_MIN: Final = 10.0
 EVERY_S_MAX: Final = 86_400.0
 
 
-def watched_of(resource: Resource, spec: SourceSpec) -> tuple[Watched, list[Problem]]:
+def watched_of(resource: Resource, spec: SourceSpec) -> tuple[Watched, list[WorkspaceProblem]]:
     """What `spec` has looked at, and what is wrong about it."""
     watched = Watched(resource.name, spec.watches, spec.path, spec.homes, spec.projects, spec.processes, spec.every_s)
-    return watched, [Problem("source/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
+    return watched, [WorkspaceProblem("source/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
 
 
 def _wrong(spec: SourceSpec) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, assert_never
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.reach import BlastRadius, reach_of
-from remit.escalate.wording import GIVEN, Span, filled, is_short, listed, marked, shortened, spelled
+from remit.escalate.wording import GIVEN, TextSpan, filled, is_short, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Server, Shows, Tool
 from remit.facts.label import Labels
@@ -45,16 +45,16 @@ _DOING: Final[Mapping[ActionKind, str]] = MappingProxyType(
 )
 
 
-class Line(NamedTuple):
+class BriefLine(NamedTuple):
     """What is said under one label. `gate`: a gate is about it."""
 
     label: str
-    spans: tuple[Span, ...]
+    spans: tuple[TextSpan, ...]
     note: str = ""
     gate: bool = False
 
 
-class Stop(NamedTuple):
+class BlockingPolicy(NamedTuple):
     """Why it stopped: the policy with its lines, the first of which stands at `where`."""
 
     policy: str
@@ -96,7 +96,7 @@ class Remark(NamedTuple):
     text: str
 
 
-class Preview(NamedTuple):
+class BriefPreview(NamedTuple):
     """What the tool `by` says that would happen, which may have `labels`; or `why` it says nothing, or that it failed.
 
     `lines` are as it wrote them.
@@ -109,7 +109,7 @@ class Preview(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BriefInput:
     """What is known of an approval.
 
     `values` are those of the action, `about` the paths of those that some gate is about. `tool` is the catalog's
@@ -122,7 +122,7 @@ class Case:
     kind: ActionKind
     links: Sequence[tuple[str, str]]
     values: Sequence[Lineage]
-    stops: Sequence[Stop]
+    stops: Sequence[BlockingPolicy]
     size: int
     about: frozenset[str] = frozenset()
     labels: Labels = frozenset()
@@ -145,17 +145,17 @@ class Brief:
     is shown, and shown whole. `remarks` are what those wrote who said something already.
     """
 
-    what: tuple[Span, ...]
-    shows: tuple[Line, ...]
-    preview: Preview | None
-    stops: tuple[Stop, ...]
-    chain: tuple[Line, ...]
-    values: tuple[Line, ...]
+    what: tuple[TextSpan, ...]
+    shows: tuple[BriefLine, ...]
+    preview: BriefPreview | None
+    stops: tuple[BlockingPolicy, ...]
+    chain: tuple[BriefLine, ...]
+    values: tuple[BriefLine, ...]
     unlisted: int
-    impact: tuple[Line, ...]
+    impact: tuple[BriefLine, ...]
     precedent: str
     safer: tuple[Safer, ...]
-    reason: tuple[Span, ...]
+    reason: tuple[TextSpan, ...]
     remarks: tuple[Remark, ...]
     expires_ms: int
     zero: str
@@ -163,7 +163,7 @@ class Brief:
     whole: bool
 
 
-def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
+def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
     """`case` as it is shown: texts cut to about `chars_max`, no list longer than `lines_max`."""
     reach = reach_of(case.kind, case.tool, case.server)
     whole = len(case.values) <= lines_max and all(is_short(spelled(one.value), chars_max) for one in case.values)
@@ -178,7 +178,7 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
         impact=tuple(_impact(case, reach, lines_max)),
         precedent=_precedent(case.precedent),
         safer=tuple(Safer(*(shortened(text, chars_max) for text in one)) for one in case.safer[:lines_max]),
-        reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
+        reason=() if case.reason is None else (TextSpan(shortened(case.reason, chars_max), GIVEN),),
         remarks=tuple(_remarks(case.approval, chars_max))[:lines_max],
         expires_ms=case.approval.expires_ms,
         zero=_zero(case.approval),
@@ -187,40 +187,42 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
     )
 
 
-def _what(case: Case, chars_max: int) -> tuple[Span, ...]:
+def _what(case: BriefInput, chars_max: int) -> tuple[TextSpan, ...]:
     asked = case.approval
     if case.tool is not None and case.tool.brief:
         return filled(case.tool.brief, case.values, chars_max)
     named = asked.name if case.kind in {ActionKind.DELEGATE, ActionKind.CALL_TOOL} else f"{asked.server} {asked.name}"
     if case.kind is ActionKind.CALL_TOOL:
         # Its name is its server's, which people accepted.
-        ours = Span(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
+        ours = TextSpan(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
         number = "no values" if not case.values else _counted(len(case.values), "value")
-        return ours, Span(f" with {number}, {_counted(case.size, 'byte')}")
-    return Span(_DOING[case.kind]), Span(shortened(named, chars_max), GIVEN)
+        return ours, TextSpan(f" with {number}, {_counted(case.size, 'byte')}")
+    return TextSpan(_DOING[case.kind]), TextSpan(shortened(named, chars_max), GIVEN)
 
 
-def _shows(case: Case, chars_max: int, lines_max: int) -> list[Line]:
+def _shows(case: BriefInput, chars_max: int, lines_max: int) -> list[BriefLine]:
     """Recipients, rows, files, before and after, as the catalog says which arguments they are."""
     if case.tool is None:
         return []
-    found: list[Line] = []
+    found: list[BriefLine] = []
     for show in Shows:
         names = {name for name, said in case.tool.arguments.items() if said.shows is show}
         values = [one for one in case.values if one.argument in names]
         if names:
             number = f" ({len(values)})" if len(values) > 1 else ""
-            spans = tuple(listed(values, chars_max, lines_max)) or (Span("(nothing)"),)
-            found.append(Line(f"{show.value}{number}", spans))
+            spans = tuple(listed(values, chars_max, lines_max)) or (TextSpan("(nothing)"),)
+            found.append(BriefLine(f"{show.value}{number}", spans))
     return found
 
 
-def _preview(found: Foreseen, chars_max: int, lines_max: int) -> Preview:
+def _preview(found: Foreseen, chars_max: int, lines_max: int) -> BriefPreview:
     lines = _lines(found.text.split("\n") if found.text else (), chars_max, lines_max)
-    return Preview(shortened(found.by, chars_max), lines, found.labels[:lines_max], shortened(found.why, chars_max))
+    return BriefPreview(
+        shortened(found.by, chars_max), lines, found.labels[:lines_max], shortened(found.why, chars_max)
+    )
 
 
-def _stop(stop: Stop, chars_max: int, lines_max: int) -> Stop:
+def _stop(stop: BlockingPolicy, chars_max: int, lines_max: int) -> BlockingPolicy:
     return stop._replace(text=shortened(stop.text, chars_max), lines=_lines(stop.lines, chars_max, lines_max))
 
 
@@ -230,22 +232,22 @@ def _lines(given: Sequence[str], chars_max: int, lines_max: int) -> tuple[str, .
     return (*lines, *([f"… {left} more lines"] * bool(left)))
 
 
-def _chain(case: Case, lines_max: int) -> tuple[Line, ...]:
+def _chain(case: BriefInput, lines_max: int) -> tuple[BriefLine, ...]:
     """The user, then every agent; of too many the first ones and the one that acts."""
     user = case.approval.user
-    links = [Line("agent", (Span(name),), f"session {sid}") for name, sid in case.links]
+    links = [BriefLine("agent", (TextSpan(name),), f"session {sid}") for name, sid in case.links]
     left = len(links) - lines_max
     if left > 0:
-        links = [*links[: lines_max - 1], Line("agent", (Span(f"{left} more agents"),)), links[-1]]
-    return (Line("for", (Span("nobody: the agent's own token" if user is None else user),)), *links)
+        links = [*links[: lines_max - 1], BriefLine("agent", (TextSpan(f"{left} more agents"),)), links[-1]]
+    return (BriefLine("for", (TextSpan("nobody: the agent's own token" if user is None else user),)), *links)
 
 
-def _ordered(case: Case) -> list[Lineage]:
+def _ordered(case: BriefInput) -> list[Lineage]:
     """What a gate is about first, then what is suspect, then as given."""
     return sorted(case.values, key=lambda one: (one.path not in case.about, not one.suspect))
 
 
-def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
+def _line(value: Lineage, about: frozenset[str], chars_max: int) -> BriefLine:
     note = "" if value.origin is None else _ORIGINS[value.origin]
     if value.steps:
         step = value.steps[0]
@@ -253,14 +255,16 @@ def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
     if value.established:
         note = f"{note}; known to the organisation"
     label = value.path.removeprefix("$.")
-    return Line(shortened(label, chars_max), marked(value, chars_max), shortened(note, chars_max), value.path in about)
+    return BriefLine(
+        shortened(label, chars_max), marked(value, chars_max), shortened(note, chars_max), value.path in about
+    )
 
 
-def _impact(case: Case, reach: BlastRadius, lines_max: int) -> list[Line]:
-    lines = [Line("undoing", (Span(reach.undoing),)), Line("reaches", (Span(reach.reaches),))]
+def _impact(case: BriefInput, reach: BlastRadius, lines_max: int) -> list[BriefLine]:
+    lines = [BriefLine("undoing", (TextSpan(reach.undoing),)), BriefLine("reaches", (TextSpan(reach.reaches),))]
     if case.labels:
-        lines.append(Line("session holds", (Span(", ".join(sorted(case.labels)[:lines_max])),)))
-    lines += [Line(name, (Span(told),)) for name, told in case.impact.items()]
+        lines.append(BriefLine("session holds", (TextSpan(", ".join(sorted(case.labels)[:lines_max])),)))
+    lines += [BriefLine(name, (TextSpan(told),)) for name, told in case.impact.items()]
     return lines[:lines_max]
 
 

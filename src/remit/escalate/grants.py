@@ -31,7 +31,7 @@ _BOUNDED: Final = re.compile(r"[^<>!=]+([<>!=]+)")
 """What somebody takes for a bound."""
 
 
-class Scope(StrEnum):
+class GrantScope(StrEnum):
     """For what: the rest of the session, or a tool until a time. Once is what an approval is by itself."""
 
     SESSION = "session"
@@ -99,7 +99,7 @@ def held(text: str) -> Constraint:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class GrantTerms:
     """What a grant lifts, and where.
 
     `agents` are those of the chain, the minted one first; `sid` is the root session that it was given in, `kind` that
@@ -111,7 +111,7 @@ class Terms:
     epoch.
     """
 
-    scope: Scope
+    scope: GrantScope
     approval: str
     agents: tuple[str, ...]
     user: str | None
@@ -168,21 +168,21 @@ class Wish:
     `terms` is the digest of those that he was shown, where he was.
     """
 
-    scope: Scope
+    scope: GrantScope
     until_ms: int | None = None
     uses: int | None = None
     where: tuple[Constraint, ...] = ()
     terms: str | None = None
 
 
-def terms_of(approval: str, data: Mapping[str, Json]) -> Terms | None:
+def terms_of(approval: str, data: Mapping[str, Json]) -> GrantTerms | None:
     """The terms that a record holds; None for what is none."""
     try:
         found = cast("dict[str, list[list[str]]]", data)
         said = cast("dict[str, str]", data)
         numbers = cast("dict[str, int]", data)
-        return Terms(
-            scope=Scope(said["scope"]),
+        return GrantTerms(
+            scope=GrantScope(said["scope"]),
             approval=approval,
             agents=tuple(cast("list[str]", data["agents"])),
             user=cast("str | None", data["user"]),
@@ -214,7 +214,7 @@ class Grant:
     """Terms that people gave: `ident` is the decision id of the first yes to them."""
 
     ident: str
-    terms: Terms
+    terms: GrantTerms
     given_ms: int
     votes: tuple[Vote, ...] = ()
     uses: int = 0

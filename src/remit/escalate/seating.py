@@ -24,7 +24,7 @@ _Place: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class RouteQuorum:
     """How one route of an approval stands: `by` of the `count` people it needs have said yes."""
 
     route: str
@@ -37,7 +37,7 @@ class Seat:
         return len(self.by) >= self.count
 
 
-def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> tuple[Seat, ...]:
+def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> tuple[RouteQuorum, ...]:
     """How each route of `approval` stands, its votes judged by the rules as they are now.
 
     A person who may count for several routes of which some are not `shared` is seated where it
@@ -47,7 +47,7 @@ def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, U
     names = routes_of(approval)
     need = {name: routes[name].count if name in routes else len(voters) + 1 for name in names}
     best = _seating([(who, _choices(places, routes)) for who, places in voters], need)
-    return tuple(Seat(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
+    return tuple(RouteQuorum(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
 
 
 def still(

@@ -60,7 +60,7 @@ class EditRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Electorate:
     """Those who decide, by the rules of the running bundle."""
 
     routes: Mapping[str, Route]
@@ -69,7 +69,7 @@ class Room:
 
 def approve(
     approval: Approval,
-    room: Room,
+    room: Electorate,
     vote: Vote,
     *,
     shown: str | None = None,
@@ -107,7 +107,7 @@ def _said(old: Vote, cast: Vote) -> bool:
     return (old.by, old.routes) == (cast.by, cast.routes) and (old.strong or not cast.strong)
 
 
-def confirmed(approval: Approval, room: Room, counted: Iterable[str]) -> None:
+def confirmed(approval: Approval, room: Electorate, counted: Iterable[str]) -> None:
     """Raise `VoteRefused` where a yes that counts for `counted`, or who says it, is confirmed beyond a token."""
     unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
     if unconfirmed:
@@ -117,7 +117,7 @@ def confirmed(approval: Approval, room: Room, counted: Iterable[str]) -> None:
         )
 
 
-def editor(approval: Approval, room: Room, by: str, at: int) -> User:
+def editor(approval: Approval, room: Electorate, by: str, at: int) -> User:
     """The person `by`, who may approve other arguments than were asked for. Raises `VoteRefused`."""
     person = voter(approval, room, by, at)
     if not counts_for(approval, room.routes, room.users, person, at):
@@ -132,7 +132,7 @@ def editor(approval: Approval, room: Room, by: str, at: int) -> User:
 
 
 def refuse(
-    approval: Approval, room: Room, by: str, at: int, reason: str | None = None, note: str | None = None
+    approval: Approval, room: Electorate, by: str, at: int, reason: str | None = None, note: str | None = None
 ) -> Approval:
     """`approval`, ended by the no of `by` at `at`. Raises `VoteRefused`."""
     person = voter(approval, room, by, at)
@@ -141,7 +141,7 @@ def refuse(
     return refused(approval, person.name, reason, note)
 
 
-def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
+def delegate(approval: Approval, room: Electorate, given: Delegation) -> Approval:
     """`approval`, which `given.to` may decide in the place of `given.by`. Raises `VoteRefused`."""
     person = voter(approval, room, given.by, given.at)
     if approval.state is not ApprovalState.PENDING:
@@ -173,7 +173,7 @@ def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
 
 
 def break_glass(
-    approval: Approval, room: Room, glass: Glass, *, shown: str | None = None, keyed: bool = False
+    approval: Approval, room: Electorate, glass: Glass, *, shown: str | None = None, keyed: bool = False
 ) -> Approval:
     """`approval`, lifted by `glass.by` alone, for a short time; `shown` as of a yes. Raises `VoteRefused`.
 
@@ -195,7 +195,7 @@ def break_glass(
     return broken(approval, glass)
 
 
-def review(approval: Approval, room: Room, by: str) -> Approval:
+def review(approval: Approval, room: Electorate, by: str) -> Approval:
     """`approval`, whose breaking of the glass `by` has looked at. Raises `VoteRefused`."""
     glass, person = approval.glass, room.users.get(by)
     if glass is None:
@@ -211,7 +211,7 @@ def review(approval: Approval, room: Room, by: str) -> Approval:
     return reviewed(approval, by)
 
 
-def voter(approval: Approval, room: Room, by: str, at: int) -> User:
+def voter(approval: Approval, room: Electorate, by: str, at: int) -> User:
     """The person `by`, where `approval` can still be decided at `at`. Raises `VoteRefused`."""
     if approval.state not in OPEN:
         raise VoteRefused(
@@ -227,7 +227,7 @@ def voter(approval: Approval, room: Room, by: str, at: int) -> User:
     return person
 
 
-def ineligible(approval: Approval, room: Room, person: User, at: int) -> VoteRefused:
+def ineligible(approval: Approval, room: Electorate, person: User, at: int) -> VoteRefused:
     """Why `person` does not decide here."""
     if is_requester(approval, room.users, person) and sits(approval, room.routes, room.users, person, at):
         return VoteRefused(
@@ -242,7 +242,7 @@ def ineligible(approval: Approval, room: Room, person: User, at: int) -> VoteRef
     )
 
 
-def _unbreaking(approval: Approval, room: Room, person: User) -> VoteRefused:
+def _unbreaking(approval: Approval, room: Electorate, person: User) -> VoteRefused:
     """Why `person` does not break the glass of `approval`: to decide here is another matter."""
     if breaks(approval, room.routes, person):
         why = "the action is done for you: the requester may not break the glass"
@@ -271,7 +271,7 @@ def _fresh(approval: Approval, shown: str | None) -> None:
     raise VoteRefused(why, f"look again: remit approvals show {approval.ident}", stale=True)
 
 
-def _routes(approval: Approval, room: Room) -> list[Route]:
+def _routes(approval: Approval, room: Electorate) -> list[Route]:
     return [room.routes[name] for name in routes_of(approval) if name in room.routes]
 
 

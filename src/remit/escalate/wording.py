@@ -22,7 +22,7 @@ _MARKED_MAX: Final = 8
 """How many occurrences of a part are marked in one value."""
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """A piece of text. `mark` is empty for words of the catalog and of Remit, else `given` or the origin's word."""
 
     text: str
@@ -53,19 +53,19 @@ def spelled(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def marked(value: Lineage, chars_max: int) -> tuple[Span, ...]:
+def marked(value: Lineage, chars_max: int) -> tuple[TextSpan, ...]:
     """`value` with the part marked that its origin is due to; all of it where that is no part of its text."""
     text = spelled(value.value)
     mark = mark_of(value)
     places = _places(text, value.part) if value.origin is not None and value.origin > Origin.TRUSTED else []
     if not places:
-        return (Span(shortened(text, chars_max), mark),)
+        return (TextSpan(shortened(text, chars_max), mark),)
     each = chars_max if is_short(text, chars_max) else max(8, chars_max // (len(places) + 1))
-    found: list[Span] = []
+    found: list[TextSpan] = []
     at = 0
     for start, end in places:
         found += _between(text[at:start], each)
-        found.append(Span(shortened(text[start:end], chars_max), mark))
+        found.append(TextSpan(shortened(text[start:end], chars_max), mark))
         at = end
     found += _between(text[at:], each)
     return tuple(found)
@@ -84,40 +84,40 @@ def _places(text: str, part: str) -> list[tuple[int, int]]:
     return found
 
 
-def _between(text: str, chars_max: int) -> list[Span]:
-    return [Span(shortened(text, chars_max), GIVEN)] if text else []
+def _between(text: str, chars_max: int) -> list[TextSpan]:
+    return [TextSpan(shortened(text, chars_max), GIVEN)] if text else []
 
 
-def filled(template: str, values: Sequence[Lineage], chars_max: int) -> tuple[Span, ...]:
+def filled(template: str, values: Sequence[Lineage], chars_max: int) -> tuple[TextSpan, ...]:
     """`template` with its slots filled: `{name}` by the values of that argument, `{name.count}` by their number."""
     held: dict[str, list[Lineage]] = {}
     for value in values:
         held.setdefault(value.argument, []).append(value)
-    found: list[Span] = []
+    found: list[TextSpan] = []
     for piece in pieces(template):
-        found += (Span(piece),) if isinstance(piece, str) else _filling(piece, held, chars_max)
+        found += (TextSpan(piece),) if isinstance(piece, str) else _filling(piece, held, chars_max)
     return tuple(found)
 
 
-def _filling(slot: Slot, held: Mapping[str, Sequence[Lineage]], chars_max: int) -> Iterator[Span]:
+def _filling(slot: Slot, held: Mapping[str, Sequence[Lineage]], chars_max: int) -> Iterator[TextSpan]:
     values = held.get(slot.name, ())
     if slot.counted:
-        yield Span(str(len(values)))
+        yield TextSpan(str(len(values)))
     elif not values:
-        yield Span("(nothing)")
+        yield TextSpan("(nothing)")
     else:
         yield from listed(values, chars_max, _NAMED_MAX)
 
 
-def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterator[Span]:
+def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterator[TextSpan]:
     """`values` one after the other, the suspect ones first; of more than `values_max`, how many more."""
     ordered = sorted(values, key=lambda value: not value.suspect)
     for number, value in enumerate(ordered[:values_max]):
         if number:
-            yield Span(", ")
+            yield TextSpan(", ")
         yield from marked(value, chars_max)
     if len(values) > values_max:
-        yield Span(f" and {len(values) - values_max} more")
+        yield TextSpan(f" and {len(values) - values_max} more")
 
 
 def manned(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int = 0) -> str:

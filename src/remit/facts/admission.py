@@ -21,14 +21,14 @@ class Check(StrEnum):
     ATTACK = "attack"
 
 
-class Chains(StrEnum):
+class ChainCriterion(StrEnum):
     """Which chains refuse: any, or those that the running bundle does not have."""
 
     ANY = "any"
     NEW = "new"
 
 
-class Profile(StrEnum):
+class AttackDepth(StrEnum):
     """How much of an attack is made."""
 
     QUICK = "quick"
@@ -36,7 +36,7 @@ class Profile(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AdmissionTerms:
     """`owner` (a User) answers for them, and alone lets through what fails.
 
     The last `days` of the ledger are judged again: at most `newly_permitted_max` actions that were denied or asked
@@ -52,8 +52,8 @@ class Terms:
     newly_denied_max: int = 0
     asks_times_max: float = 1.5
     asks_a_day_free: float = 1.0
-    refuses: Chains = Chains.ANY
-    attack: Profile = Profile.QUICK
+    refuses: ChainCriterion = ChainCriterion.ANY
+    attack: AttackDepth = AttackDepth.QUICK
     accepts: frozenset[str] = frozenset()
     seconds_max: float = 300.0
     not_judged_max: int = 0
@@ -80,4 +80,4 @@ class Admission:
     """The Admission `name`, and its terms."""
 
     name: str
-    terms: Terms
+    terms: AdmissionTerms

@@ -27,7 +27,7 @@ from remit.facts.label import Labels
 from remit.facts.monitor import Monitor
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
-from remit.facts.results import Format, Part
+from remit.facts.results import Part, ResultFormat
 from remit.facts.store import Store
 from remit.facts.watched import Watched
 
@@ -158,7 +158,7 @@ class Tool:
     arguments: Mapping[str, Argument] = field(default_factory=lambda: MappingProxyType({}))
     asks: frozenset[str] = frozenset()
     results: tuple[Part, ...] = ()
-    format: Format = Format.JSON
+    format: ResultFormat = ResultFormat.JSON
     store: Store | None = None
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)

@@ -47,7 +47,7 @@ class Secret:
         return {**_origin_json(self.origin), **({"prefix": self.prefix} if self.prefix else {})}
 
 
-class Grant(StrEnum):
+class OAuthGrant(StrEnum):
     """How tokens are got (OAuth 2.1): a person logs in once, or the service for itself."""
 
     AUTHORIZATION_CODE = "authorization_code"
@@ -62,7 +62,7 @@ class OAuth:
     `client_id` None: a client metadata document, or registration. `scopes` empty: as the server asks.
     """
 
-    grant: Grant
+    grant: OAuthGrant
     issuer: str | None = None
     client_id: str | None = None
     client_secret: Secret | None = None

@@ -19,7 +19,7 @@ _MENDS: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
-class Environment(NamedTuple):
+class EnvironmentFault(NamedTuple):
     """That `place`, a path where it is known, cannot be used, `why`, and what to do `next`."""
 
     place: str
@@ -27,11 +27,11 @@ class Environment(NamedTuple):
     next: str
 
 
-def environment_of(error: OSError) -> Environment | None:
+def environment_of(error: OSError) -> EnvironmentFault | None:
     """What `error` says of the machine; None where it says something else, so that it may be a fault of ours."""
     known = None if error.errno is None else _MENDS.get(error.errno)
     if known is None:
         return None
     name: object = error.filename
     place = name.decode("utf-8", "replace") if isinstance(name, bytes) else name if isinstance(name, str) else ""
-    return Environment(place or "a file", *known)
+    return EnvironmentFault(place or "a file", *known)

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, assert_never
 
 from remit.facts.catalog import Server, Tool
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
-from remit.facts.mark import Does, Mark
-from remit.facts.monitor import Cells, Happening, Monitor, Op, Selector, When
+from remit.facts.mark import Mark, MarkOp
+from remit.facts.monitor import Cells, EventAggregate, Happening, Monitor, Selector, When
 
 CHAINS_MAX: Final = 1_024
 """Of how many chains of agents marks are known."""
@@ -25,7 +25,7 @@ class Feed(NamedTuple):
 
     cells: Cells
     happening: Happening
-    does: Does
+    does: MarkOp
     each: str = ""
     early: bool = False
     measure: str | None = None
@@ -34,7 +34,7 @@ class Feed(NamedTuple):
     @property
     def alike(self) -> bool:
         """Whether all calls of one chain of agents mark the same."""
-        return self.cells.argument is None and self.measure is None and self.does is not Does.LAST
+        return self.cells.argument is None and self.measure is None and self.does is not MarkOp.LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _feeding(feeds: Iterable[Feed]) -> Feeding:
 
 def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
     cells = cells_at(tool, monitor.cells(f"{tool.server}/{tool.name}"))
-    does = Does.LAST if monitor.op is Op.PREVIOUS else Does.ADD
+    does = MarkOp.LAST if monitor.op is EventAggregate.PREVIOUS else MarkOp.ADD
     for event in monitor.events:
         if picked(event.of, tool):
             early = event.when in {When.SUCCEEDED, When.FAILED} and not monitor.awaited
@@ -151,7 +151,7 @@ def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
     for event in monitor.unless:
         # What clears is sure: what is under way clears nothing.
         if picked(event.of, tool):
-            yield Feed(cells, event, Does.RESET)
+            yield Feed(cells, event, MarkOp.RESET)
 
 
 def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
@@ -174,8 +174,8 @@ def _of_guard(guard: Guard) -> Iterator[Feed]:
             return
         case Separation(kinds, chain=chain) | Powers(kinds, chain=chain):
             each = "chain" if chain else "acting"
-            yield Feed(guard.cells, Happening(kinds[0]), Does.BITS, each, bits=guard.bits)
+            yield Feed(guard.cells, Happening(kinds[0]), MarkOp.BITS, each, bits=guard.bits)
         case Rate(of):
-            yield Feed(guard.cells, Happening(of), Does.ADD)
+            yield Feed(guard.cells, Happening(of), MarkOp.ADD)
         case _:
             assert_never(guard.guarantee.holds)

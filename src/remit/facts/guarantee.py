@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
-from remit.facts.monitor import FOREVER, KEYS_MAX, Cells, Scope, Selector, Window, short, slots_of
+from remit.facts.monitor import FOREVER, KEYS_MAX, Cells, MonitorScope, Selector, Window, short, slots_of
 
 AGENTS_MAX: Final = 10_000
 """How many agents what they did is kept of, by each guarantee."""
@@ -35,7 +35,7 @@ class Separation:
     """
 
     duties: tuple[Selector, ...]
-    scope: Scope = Scope.FLEET
+    scope: MonitorScope = MonitorScope.FLEET
     window: Window = FOREVER
     by: str | None = None
     others: tuple[tuple[str, str], ...] = ()
@@ -59,7 +59,7 @@ class Rate:
     of: Selector
     at_most: int
     window: Window
-    scope: Scope = Scope.FLEET
+    scope: MonitorScope = MonitorScope.FLEET
 
 
 Held: TypeAlias = NoFlow | Separation | Powers | Rate
@@ -113,11 +113,11 @@ class Guarantee:
                 return Cells(self.ident, fleet=True, slots=1, window=FOREVER)
             case Separation() as held:
                 argument = None if held.by is None else dict(held.others).get(tool, held.by)
-                return Cells(self.ident, held.scope is Scope.FLEET, slots_of(held.keys), held.window, argument)
+                return Cells(self.ident, held.scope is MonitorScope.FLEET, slots_of(held.keys), held.window, argument)
             case Powers(window=window):
                 return Cells(self.ident, fleet=True, slots=slots_of(AGENTS_MAX), window=window)
             case Rate() as held:
-                return Cells(self.ident, held.scope is Scope.FLEET, 1, held.window)
+                return Cells(self.ident, held.scope is MonitorScope.FLEET, 1, held.window)
             case _:
                 assert_never(self.holds)
 

@@ -8,7 +8,7 @@ from remit.facts.origin import Origin, Role
 from remit.facts.results import steps
 
 
-class Step(NamedTuple):
+class LineageStep(NamedTuple):
     """A value was first seen at `at` in the result of `call` (a decision id) of `tool`, where that is known."""
 
     call: str
@@ -31,7 +31,7 @@ class Lineage:
     role: Role | None = None
     part: str = ""
     established: bool = False
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LineageStep, ...] = ()
     carries: bool = False
 
     @property

@@ -10,7 +10,7 @@ FLEET: Final = "*"
 """The scope of what counts for everybody; no session is called so."""
 
 
-class Does(StrEnum):
+class MarkOp(StrEnum):
     """What a mark does to its cell.
 
     `add` units; take them `back`; `reset` it; note who did the `last`; `bits` of what was done.
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
     fleet: bool
     slot: int
     key: str
-    does: Does
+    does: MarkOp
     at_ms: int | None = None
     units: int = 1
     step_ms: int = 0

@@ -26,7 +26,7 @@ KEYS_MAX: Final = 1_000
 """How many live keys a monitor that counts by an argument is made for unless it says otherwise."""
 
 
-class Op(StrEnum):
+class EventAggregate(StrEnum):
     """What of the events is asked."""
 
     ONCE = "once"
@@ -36,7 +36,7 @@ class Op(StrEnum):
     SUM = "sum"
 
 
-class Scope(StrEnum):
+class MonitorScope(StrEnum):
     """Whose events count: those of one root session and all that was delegated under it, or everybody's."""
 
     SESSION = "session"
@@ -161,9 +161,9 @@ class Monitor:
     """
 
     name: str
-    op: Op
+    op: EventAggregate
     events: tuple[Happening, ...]
-    scope: Scope = Scope.SESSION
+    scope: MonitorScope = MonitorScope.SESSION
     window: Window = FOREVER
     unless: tuple[Happening, ...] = ()
     by: str | None = None
@@ -184,7 +184,7 @@ class Monitor:
     def cells(self, tool: str = "") -> Cells:
         """Where it keeps what calls of `tool` (SERVER/TOOL) do."""
         slots = 1 if self.by is None else slots_of(self.keys)
-        return Cells(self.ident, self.scope is Scope.FLEET, slots, self.window, self.argument(tool))
+        return Cells(self.ident, self.scope is MonitorScope.FLEET, slots, self.window, self.argument(tool))
 
     def argument(self, tool: str) -> str | None:
         """The name of the argument that `tool` (SERVER/TOOL) has its key in."""

@@ -44,7 +44,7 @@ def did(agent: str, kind: str, server: str, name: str) -> Did:
 
 
 @dataclass(slots=True)
-class Used:
+class UsageHistory:
     """All that is remembered."""
 
     known: set[Did] = field(default_factory=set[Did])

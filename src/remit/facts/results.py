@@ -24,7 +24,7 @@ Step: TypeAlias = str | int | None
 """A member's name, an element's number, or None for every one of them."""
 
 
-class Format(StrEnum):
+class ResultFormat(StrEnum):
     """How the text of a tool's results is read."""
 
     JSON = "json"

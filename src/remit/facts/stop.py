@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 
-class Over(StrEnum):
+class StopSubject(StrEnum):
     """What a stop is over. A group's is over each agent and user in it."""
 
     AGENT = "agent"
@@ -34,19 +34,19 @@ class Holds(StrEnum):
     READING = "reading"
 
 
-Stopped: TypeAlias = tuple[Over, str]
+Stopped: TypeAlias = tuple[StopSubject, str]
 """What is stopped: its kind and name; a tool's is `SERVER/TOOL`, a resource's `SERVER/URI`, everything's empty."""
 
-EVERYTHING: Stopped = (Over.EVERYTHING, "")
+EVERYTHING: Stopped = (StopSubject.EVERYTHING, "")
 _FROM: Final = {Holds.ALL: "", Holds.ACTING: " from acting", Holds.READING: " from reading"}
-_KINDS: Final = {over.value: over for over in Over}
+_KINDS: Final = {over.value: over for over in StopSubject}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """`name`, which is of kind `over`, was stopped by `by` at `at_ms`, with a `reason`, from what it `holds`."""
 
-    over: Over
+    over: StopSubject
     name: str
     by: str
     at_ms: int
@@ -84,7 +84,7 @@ def read_subject(said: str) -> Stopped | None:
     """What `said`, as `subject` says it, names; None for what nothing can be stopped by."""
     kind, _, name = said.partition(":")
     over = _KINDS.get(kind)
-    return None if over is None or bool(name) is (over is Over.EVERYTHING) else (over, name)
+    return None if over is None or bool(name) is (over is StopSubject.EVERYTHING) else (over, name)
 
 
 def stops_over(

@@ -45,7 +45,7 @@ _CODED: Final = re.compile(r"(?<![a-z0-9-])xn--([a-z0-9-]{1,59})(?![a-z0-9-])")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
-class Access(StrEnum):
+class StoreAccess(StrEnum):
     """What a tool does with its store."""
 
     READ = "read"

@@ -5,7 +5,7 @@ from typing import Final, assert_never
 from remit.facts.action import Action
 from remit.facts.agent import Mode
 from remit.pdp.snapshot import Snapshot
-from remit.policy.evaluate import Judged, Question, judge
+from remit.policy.evaluate import ChainQuestion, Judged, judge
 from remit.policy.uids import agent_uid
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, rank
 
@@ -14,7 +14,7 @@ _SAID: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
 
 
 def judge_chain(
-    snapshot: Snapshot, action: Action, question: Question
+    snapshot: Snapshot, action: Action, question: ChainQuestion
 ) -> tuple[Verdict, tuple[Reason, ...], Verdict | None]:
     """Every agent of the chain judged as principal in the same context.
 

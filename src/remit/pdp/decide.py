@@ -29,7 +29,7 @@ from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.obliged import obliged
 from remit.pdp.past import crowded, told, unmeasured
-from remit.pdp.snapshot import Asking, Snapshot
+from remit.pdp.snapshot import AskQuota, Snapshot
 from remit.pdp.spending import overspent, thrifty
 from remit.policy.compiled.values import Value
 from remit.policy.context import Facts
@@ -38,11 +38,11 @@ from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 
 _TOO_MUCH: Final = {
-    Asking.SESSION_FULL: Reason(
+    AskQuota.SESSION_FULL: Reason(
         Code.APPROVAL_TOO_MANY,
         "people are asked about too many actions of this session already: wait until they decided some",
     ),
-    Asking.AGENT_OFTEN: Reason(
+    AskQuota.AGENT_OFTEN: Reason(
         Code.APPROVAL_TOO_OFTEN,
         "this agent has asked people as often within an hour as it may (asks_per_hour_max): go on without",
     ),
@@ -240,7 +240,7 @@ def _askable(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
             if no.action_hash == bound:
                 said = Reason(Code.APPROVAL_REFUSED, refused_text(no.by, no.reason))
                 return judged._replace(verdict=Deny(), reasons=(said, *judged.reasons), approval=no.approval)
-    if snapshot.asking is Asking.MAY:
+    if snapshot.asking is AskQuota.MAY:
         return judged
     reason = _TOO_MUCH[snapshot.asking]
     return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.reached, judged.observed)

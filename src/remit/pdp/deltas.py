@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from remit.escalate.grants import Terms
+from remit.escalate.grants import GrantTerms
 from remit.escalate.machine import Approval, ApprovalMove, Delegation, Edit, Glass, Vote
 from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
@@ -183,7 +183,7 @@ class GrantVoted:
 
     ident: str
     vote: Vote
-    terms: Terms | None
+    terms: GrantTerms | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
-from remit.escalate.grants import Grant, Scope, Terms
+from remit.escalate.grants import Grant, GrantScope, GrantTerms
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
@@ -161,7 +161,7 @@ def covering(
     return tuple(found.values())
 
 
-def covers(terms: Terms, body: ActionBody, reached: Reached) -> bool:
+def covers(terms: GrantTerms, body: ActionBody, reached: Reached) -> bool:
     """Whether `terms` would have lifted all gates of the recorded action `body`."""
     reach = reach_recorded(body, reached)
     if reach is None or not set(body.gates) <= set(terms.gates):
@@ -173,7 +173,9 @@ def covers(terms: Terms, body: ActionBody, reached: Reached) -> bool:
     return _fits(terms, action, reached.tool, given, reach)
 
 
-def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: GrantReach) -> bool:
+def _fits(
+    terms: GrantTerms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: GrantReach
+) -> bool:
     if not reach.told or terms.agents != action.authority.agents or terms.user != action.authority.user:
         return False
     held = frozenset(one.name for one in terms.constraints)
@@ -182,7 +184,7 @@ def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[st
     if not _bounded(terms, reach.measures, measured(tool, held)):
         return False
     same = terms.name == action.name and terms.pin == ("" if tool is None else tool.pin)
-    if terms.scope is Scope.SESSION:
+    if terms.scope is GrantScope.SESSION:
         if terms.sid != action.authority.links[0].sid:
             return False
         if not same:
@@ -194,24 +196,24 @@ def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[st
     return met and _kept(terms, arguments, held) and all(_seen(terms, want) for want in asked)
 
 
-def _seen(terms: Terms, want: Want) -> bool:
+def _seen(terms: GrantTerms, want: Want) -> bool:
     """Whether people saw what is wanted, there."""
     return (_place(terms, want), want.value) in terms.values
 
 
-def _sent(terms: Terms, want: Want) -> bool:
+def _sent(terms: GrantTerms, want: Want) -> bool:
     """Whether it comes from the very result that what people saw there came from."""
     return want.call != "" and (_place(terms, want), want.call) in terms.sources
 
 
-def _place(terms: Terms, want: Want) -> str | None:
+def _place(terms: GrantTerms, want: Want) -> str | None:
     """Where `terms` tell of what is wanted; None for what is inside an argument of which they tell no more."""
     if terms.by_place:
         return want.at
     return want.argument if want.at == pointer((want.argument,)) else None
 
 
-def _kept(terms: Terms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
+def _kept(terms: GrantTerms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
     """Whether nothing is left out that had a value when people saw it, but for the arguments that they `held`."""
     for name, value in terms.values:
         if value == _NULL or (terms.by_place and is_name(name)):
@@ -244,7 +246,7 @@ def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
     return _SINKS.index(asked[1]) <= _SINKS.index(granted[1])
 
 
-def _bounded(terms: Terms, measures: Mapping[str, str], held: frozenset[str]) -> bool:
+def _bounded(terms: GrantTerms, measures: Mapping[str, str], held: frozenset[str]) -> bool:
     """No measure above that of what was approved; what was not measured then is not measured now, but for the `held`.
 
     Older terms may bound one of those too.
@@ -309,10 +311,17 @@ def _traced(said: Mapping[str, str]) -> Traced:
 
 
 def terms(
-    scope: Scope, approval: str, body: ActionBody, reach: GrantReach, tool: Tool | None, *, until_ms: int, uses_max: int
-) -> Terms:
+    scope: GrantScope,
+    approval: str,
+    body: ActionBody,
+    reach: GrantReach,
+    tool: Tool | None,
+    *,
+    until_ms: int,
+    uses_max: int,
+) -> GrantTerms:
     """The terms of a grant given with `approval`, whose action is `body` with this `reach`."""
-    return Terms(
+    return GrantTerms(
         scope=scope,
         approval=approval,
         agents=tuple(agent for agent, _ in body.links),

@@ -8,7 +8,7 @@ from remit.facts.action import Action
 from remit.facts.canonical import canonical, digest
 from remit.facts.feed import Guard, picked
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
-from remit.facts.monitor import Scope, Selector
+from remit.facts.monitor import MonitorScope, Selector
 from remit.pdp.effects import Ruling
 from remit.pdp.listing import offers
 from remit.pdp.snapshot import Snapshot
@@ -130,7 +130,7 @@ def breaches(bundle: Bundle) -> tuple[Breach, ...]:
 def _breaches(bundle: Bundle, guarantee: Guarantee) -> Iterator[Breach]:
     match guarantee.holds:
         case Separation(duties) as held:
-            if held.by is None and held.scope is Scope.FLEET:
+            if held.by is None and held.scope is MonitorScope.FLEET:
                 yield from _together(bundle, guarantee, duties, least=2)
         case Powers(powers):
             yield from _together(bundle, guarantee, powers, least=len(powers))

@@ -6,7 +6,7 @@ Law: a constraint alone bounds its argument, with what that carries and the meas
 from collections.abc import Mapping
 from dataclasses import replace
 
-from remit.escalate.grants import Bound, Constraint, Terms
+from remit.escalate.grants import Bound, Constraint, GrantTerms
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.pointer import steps
@@ -14,7 +14,7 @@ from remit.protect.pieces import CARRIED
 from remit.protect.tokens import parts
 
 
-def holding(made: Terms, where: tuple[Constraint, ...], tool: Tool | None) -> Terms:
+def holding(made: GrantTerms, where: tuple[Constraint, ...], tool: Tool | None) -> GrantTerms:
     """The terms `made`, with arguments of `tool` held as people said: what was approved there bounds them no more."""
     held = frozenset(one.name for one in where)
     free = measured(tool, held)

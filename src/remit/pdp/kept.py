@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
-from remit.facts.mark import Does, Mark, Place
-from remit.protect.past import Slot
+from remit.facts.mark import Mark, MarkOp, Place
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody
 from remit.trace.members import marks_of
 
@@ -25,7 +25,7 @@ class PastCarried:
     """What the ledger that a restored one replaces kept at `place` stands there from now on."""
 
     place: Place
-    slot: Slot
+    slot: KeyedCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def taken_back(marks: Iterable[Mark], at_ms: int) -> list[Json]:
 
     Who did the last, and duties and powers that were used, stay: another call may have been the same.
     """
-    return [[*mark._replace(does=Does.BACK, at_ms=at_ms)] for mark in marks if mark.does is Does.ADD]
+    return [[*mark._replace(does=MarkOp.BACK, at_ms=at_ms)] for mark in marks if mark.does is MarkOp.ADD]
 
 
 def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
@@ -52,5 +52,5 @@ def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
         return ()
     if not isinstance(root, str):
         return ()
-    backs = (mark for mark in marks if mark.does is Does.BACK and mark.at_ms is not None)
+    backs = (mark for mark in marks if mark.does is MarkOp.BACK and mark.at_ms is not None)
     return tuple(PastMarked(mark.scope(root), mark, at) for mark in backs)

@@ -15,18 +15,18 @@ from remit.policy.compiled.values import Value
 from remit.policy.past import previous
 from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Reason
-from remit.protect.monitors import Doing, Ended, ended, key_of, started
+from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
 from remit.trace.bodies import Status
 
 _KNOWN: Final = {Status.OK: True, Status.TOOL_ERROR: False}
 """Whether it succeeded, as the tool itself says: after a hang-up or a timeout the effect may have been all the same."""
 
 
-def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) -> Doing:
+def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) -> MonitoredAction:
     """Who does what, with the arguments `given`."""
     acting = authority.acting.agent
     agent = catalog.agents.get(acting)
-    return Doing(acting, () if agent is None else agent.groups, authority.agents, authority.user, given)
+    return MonitoredAction(acting, () if agent is None else agent.groups, authority.agents, authority.user, given)
 
 
 def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> dict[str, Value] | Reason:
@@ -108,5 +108,5 @@ def marks_at_end(
     if not feeds:
         return ()
     moved: Impact | None = impact(reached, action.input) if reached.feeds.measures else None
-    end = Ended(status is not Status.NOT_SENT, _KNOWN.get(status), result)
+    end = EndedAction(status is not Status.NOT_SENT, _KNOWN.get(status), result)
     return ended(feeds, doing_of(catalog, action.authority, action.input), began_ms, end, moved)

@@ -7,7 +7,7 @@ from remit.escalate.grants import Grant
 from remit.facts.breaker import Broken
 from remit.facts.budget import Draw
 from remit.facts.limits import DEFAULT, Limits
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.session import Session
 from remit.facts.stop import Stop
 from remit.policy.bundle import Bundle
@@ -15,7 +15,7 @@ from remit.policy.verdict import Gate
 from remit.protect.index import Index
 from remit.protect.past import NOTHING as NO_PAST
 from remit.protect.past import Past
-from remit.protect.stores import NOTHING, Held
+from remit.protect.stores import NOTHING, StoreLabels
 
 
 class Pin(StrEnum):
@@ -48,7 +48,7 @@ class No:
     reason: str | None
 
 
-class Asking(StrEnum):
+class AskQuota(StrEnum):
     """Whether people may be asked one thing more."""
 
     MAY = "may"
@@ -76,13 +76,13 @@ class Snapshot:
     pin: Pin
     lifts: tuple[Lift, ...] = ()
     limits: Limits = DEFAULT
-    asking: Asking = Asking.MAY
+    asking: AskQuota = AskQuota.MAY
     noes: tuple[No, ...] = ()
-    stores: Held = NOTHING
+    stores: StoreLabels = NOTHING
     origins: Index | None = None
     stops: tuple[Stop, ...] = ()
     grants: tuple[Grant, ...] = ()
-    used: Used = field(default_factory=Used)
+    used: UsageHistory = field(default_factory=UsageHistory)
     draws: tuple[Draw, ...] = ()
     broken: tuple[Broken, ...] = ()
     past: Past = NO_PAST

@@ -5,7 +5,7 @@ from typing import Final, assert_never
 
 from remit.facts.agent import Authority
 from remit.facts.catalog import Catalog, Effect, Sink
-from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, typed
+from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, typed
 from remit.policy.verdict import Code, Reason
 
 _WHATEVER: Final = frozenset({Holds.ALL})
@@ -18,18 +18,18 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
     """All that a stop of which would be over what `authority` does, at tool, resource or prompt `name` of `server`."""
     yield EVERYTHING
     if server:
-        yield Over.SERVER, server
-        yield Over.TOOL, f"{server}/{name}"
+        yield StopSubject.SERVER, server
+        yield StopSubject.TOOL, f"{server}/{name}"
         if (server, name) not in catalog.tools:
-            yield Over.RESOURCE, f"{server}/{name}"
+            yield StopSubject.RESOURCE, f"{server}/{name}"
     if authority.user is not None:
         yield from of_user(catalog, authority.user)
     for link in authority.links:
-        yield Over.AGENT, link.agent
-        yield Over.SESSION, link.sid
+        yield StopSubject.AGENT, link.agent
+        yield StopSubject.SESSION, link.sid
         agent = catalog.agents.get(link.agent)
         for group in () if agent is None else agent.groups:
-            yield Over.GROUP, group
+            yield StopSubject.GROUP, group
 
 
 def runs(catalog: Catalog, what: Stopped) -> bool | None:
@@ -40,21 +40,21 @@ def runs(catalog: Catalog, what: Stopped) -> bool | None:
     over, name = what
     server, _, rest = name.partition("/")
     match over:
-        case Over.EVERYTHING:
+        case StopSubject.EVERYTHING:
             return True
-        case Over.SESSION:
+        case StopSubject.SESSION:
             return None
-        case Over.AGENT:
+        case StopSubject.AGENT:
             return name in catalog.agents
-        case Over.USER:
+        case StopSubject.USER:
             return name in catalog.users
-        case Over.GROUP:
+        case StopSubject.GROUP:
             return name in catalog.groups
-        case Over.SERVER:
+        case StopSubject.SERVER:
             return name in catalog.servers
-        case Over.TOOL:
+        case StopSubject.TOOL:
             return (server, rest) in catalog.tools
-        case Over.RESOURCE:
+        case StopSubject.RESOURCE:
             return server in catalog.servers and bool(rest)
         case _:
             assert_never(over)
@@ -63,10 +63,10 @@ def runs(catalog: Catalog, what: Stopped) -> bool | None:
 def of_user(catalog: Catalog, name: str) -> Iterator[Stopped]:
     """All that a stop of which would be over the user `name`: each name of his person, and each group of these."""
     for one in names_of(catalog, name):
-        yield Over.USER, one
+        yield StopSubject.USER, one
         user = catalog.users.get(one)
         for group in () if user is None else user.groups:
-            yield Over.GROUP, group
+            yield StopSubject.GROUP, group
 
 
 def names_of(catalog: Catalog, name: str) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Awaiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AwaitingInput:
     """The server asks the client something before it goes on: `questions` passed the funnel.
 
     `round` names it to `Driver.resume`, which takes it once, from the same authority, before `expires_ms`;
@@ -110,7 +110,7 @@ class Underway:
     error: tuple[int, str] | None = None
 
 
-Answer: TypeAlias = Released | Refused | Awaiting | Asking | Failed | Underway
+Answer: TypeAlias = Released | Refused | Awaiting | AwaitingInput | Failed | Underway
 
 
 Tell: TypeAlias = Callable[[Notice], Awaitable[None]]

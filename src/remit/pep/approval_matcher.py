@@ -20,7 +20,7 @@ from remit.facts.catalog import Tool
 from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.pdp.decision import Decision
-from remit.pdp.snapshot import Asking, Lift, No
+from remit.pdp.snapshot import AskQuota, Lift, No
 from remit.pep.memory import Memory
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Escalate, Gate, Permit
@@ -140,7 +140,7 @@ class ApprovalMatcher:
             if one.requested == bound and now_ms < one.expires_ms
         )
 
-    def asking(self, action: Action, pin: str, now_ms: int) -> Asking:
+    def asking(self, action: Action, pin: str, now_ms: int) -> AskQuota:
         """Whether a new approval may be opened; joining one always may."""
         sids = {link.sid for link in action.authority.links}
         # Those opened before the process started are known by their own session alone.
@@ -154,10 +154,10 @@ class ApprovalMatcher:
         agent, most = action.authority.acting.agent, self._limits.asks_per_hour_max
         flooding = self._memory.asks_often(agent, most, now_ms - HOUR_MS, now_ms + HOUR_MS)
         if not crowded and not flooding:
-            return Asking.MAY
+            return AskQuota.MAY
         if self.pending(action, action.hash(pin), (), now_ms) is not None:
-            return Asking.MAY
-        return Asking.SESSION_FULL if crowded else Asking.AGENT_OFTEN
+            return AskQuota.MAY
+        return AskQuota.SESSION_FULL if crowded else AskQuota.AGENT_OFTEN
 
     def pending(self, action: Action, bound: str, gates: tuple[Gate, ...], now_ms: int) -> Approval | None:
         """The approval that the very same action waits for already, and that lifts all of `gates`."""

@@ -13,7 +13,7 @@ from remit.escalate import voting
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, ApprovalState, Delegation, Edit, Glass, Vote
 from remit.escalate.sitting import counts_for
-from remit.escalate.voting import EditRefused, Room
+from remit.escalate.voting import EditRefused, Electorate
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.canonical import Json
@@ -182,10 +182,10 @@ class Approvals:
         body = None if entry is None else entry.body
         return body.links[0][1] if isinstance(body, ActionBody) else found.sid
 
-    def room(self) -> Room:
+    def room(self) -> Electorate:
         """Those who decide, by the running bundle."""
         catalog = self._engine.bundle.catalog
-        return Room(catalog.routes, catalog.users)
+        return Electorate(catalog.routes, catalog.users)
 
     async def found(self, ident: str) -> Approval:
         """The approval `ident` as it is now. Raises `KeyError`."""

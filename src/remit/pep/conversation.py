@@ -15,7 +15,7 @@ from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.action_pipeline import ActionPipeline
-from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
+from remit.pep.answer import Answer, Awaiting, AwaitingInput, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.memory import Memory
 from remit.pep.questions import Questions, may_be_asked, with_responses
@@ -195,10 +195,12 @@ class Conversation:
         left = {key: asks for key, asks in under.questions.items() if key not in under.given}
         return {key: asks for key, asks in left.items() if may_be_asked(under.client.capabilities, asks)}
 
-    def _asking(self, under: Under, questions: Mapping[str, Question]) -> Asking:
+    def _asking(self, under: Under, questions: Mapping[str, Question]) -> AwaitingInput:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
         under.over = over = asyncio.get_running_loop().create_future()
-        return Asking(self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms, over)
+        return AwaitingInput(
+            self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms, over
+        )
 
     def _open(self, under: Under) -> str:
         self._memory.retain(under.sids)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.escalate import voting
-from remit.escalate.grants import Grant, Scope, Terms, Wish, as_approval, holds, voted
+from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, holds, voted
 from remit.escalate.machine import Approval, ApprovalState, Vote
 from remit.escalate.sitting import counts_for
 from remit.escalate.voting import VoteRefused
@@ -55,7 +55,7 @@ class Grants:
         catalog = self._engine.bundle.catalog
         return holds(grant, catalog.routes, catalog.users, self._clock.now_ms())
 
-    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
+    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
 
         Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
@@ -153,7 +153,7 @@ class Grants:
     def _bounds(self, wish: Wish) -> tuple[int, int]:
         """Until when and how often, at most as long as the limits allow."""
         now_ms = self._clock.now_ms()
-        session = wish.scope is Scope.SESSION
+        session = wish.scope is GrantScope.SESSION
         hours = self._engine.bundle.catalog.session_hours_max if session else self._engine.limits.grant_hours_max
         if wish.until_ms is None and not session:
             raise VoteRefused("a grant for a tool ends at a time", "remit approvals approve ID --grant tool --for 8h")
@@ -165,14 +165,14 @@ class Grants:
             raise VoteRefused(why, "ask for less")
         return until_ms, uses
 
-    def _same(self, made: Terms) -> Grant | None:
+    def _same(self, made: GrantTerms) -> Grant | None:
         """The grant that whoever gives `made` joins."""
         given = [
             one for one in self._memory.grants.every() if one.terms.approval == made.approval and one.revoked_by is None
         ]
         return next((one for one in given if _like(one.terms) == _like(made)), None)
 
-    def _cap(self, made: Terms) -> None:
+    def _cap(self, made: GrantTerms) -> None:
         """No agent has more grants than a person can look through."""
         now_ms = self._clock.now_ms()
         live = [
@@ -185,7 +185,7 @@ class Grants:
 
 def _unheld(wish: Wish, reached: Reached) -> str | None:
     """Why the arguments of what is `reached` cannot be held as `wish` says; None where they can."""
-    if wish.where and wish.scope is not Scope.TOOL:
+    if wish.where and wish.scope is not GrantScope.TOOL:
         return "constraints hold a tool, not a session"
     for one in wish.where:
         if one.name not in reached.arguments:
@@ -195,12 +195,12 @@ def _unheld(wish: Wish, reached: Reached) -> str | None:
     return None
 
 
-def _narrower(wish: Wish, given: Terms) -> bool:
+def _narrower(wish: Wish, given: GrantTerms) -> bool:
     """Whether `wish` says less than was `given`: joining would drop what it says."""
     sooner = wish.until_ms is not None and wish.until_ms < given.expires_ms
     return sooner or (wish.uses is not None and wish.uses < given.uses_max)
 
 
-def _like(one: Terms) -> Terms:
+def _like(one: GrantTerms) -> GrantTerms:
     """The terms but for how long and how often: whoever joins joins those that were given first."""
     return replace(one, expires_ms=0, uses_max=0)

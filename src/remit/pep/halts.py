@@ -13,7 +13,7 @@ from remit.escalate.sitting import sits
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.record import Receipt, RecordKind
-from remit.facts.stop import Holds, Over, Stop, Stopped, subject
+from remit.facts.stop import Holds, Stop, Stopped, StopSubject, subject
 from remit.pdp.stopping import held, reason_of, runs, stoppable
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.approvals import Approvals
@@ -118,7 +118,7 @@ class Halts:
         elif not sits(found, room.routes, room.users, by, now_ms):
             raise voting.ineligible(found, room, by, now_ms)
         said = sentence(reason) or reason
-        await self.halt((Over.SESSION, root), f"user:{by.name}", said, over=over)
+        await self.halt((StopSubject.SESSION, root), f"user:{by.name}", said, over=over)
         ended = [
             self._engine.append(RecordKind.ADMIN, one.sid, _withdrawn(one.ident))
             for one in self._memory.approvals()

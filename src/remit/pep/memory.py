@@ -17,7 +17,7 @@ from remit.escalate.machine import OPEN, UNDER_WAY, Approval, ApprovalState
 from remit.facts.agent import Authority, Link
 from remit.facts.durations import HOUR_MS
 from remit.facts.mark import Place
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
@@ -64,7 +64,7 @@ from remit.pep.requesters import Requesters
 from remit.ports.ledger import Ledger
 from remit.protect.breakers import Fuses
 from remit.protect.budgets import Accounts
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.protect.stores import Stores
 from remit.trace.bodies import Body
 
@@ -99,7 +99,7 @@ class Memory:
         self._stopped: dict[Stopped, Stop] = {}
         self.grants = GrantIndex()
         """What people granted; changed by `apply` alone."""
-        self.used = Used()
+        self.used = UsageHistory()
         """What agents did before; changed by `apply` alone."""
         self._refused: dict[str, dict[str, Approval]] = {}
         self._asks: dict[str, deque[int]] = {}
@@ -119,7 +119,7 @@ class Memory:
         self._revoked.update(await self._ledger.revoked())
         self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
-        self.used = Used(await self._ledger.used())
+        self.used = UsageHistory(await self._ledger.used())
         self.bounds = LimitState(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
         await self.standing.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
@@ -140,7 +140,7 @@ class Memory:
                 held = self._sessions.get(sid)
                 if held is None:
                     session = await self._ledger.session(sid)
-                    past = dict[Place, Slot]() if session is None else await self._ledger.past(sid)
+                    past = dict[Place, KeyedCells]() if session is None else await self._ledger.past(sid)
                     # Another caller may have loaded it meanwhile and moved on: his is newer.
                     held = self._sessions.get(sid)
                     if held is None:

@@ -16,7 +16,7 @@ from remit.pep.release import (
     RESOURCE,
     UPSTREAM_TEXT_MAX,
     Odd,
-    Shown,
+    Releasable,
     annotations,
     block,
     clean,
@@ -64,27 +64,27 @@ _QUESTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """What a server may ask of a client, and the members of each; `metadata` and `_meta` never pass."""
 
 
-def show_contents(reply: Reply) -> Shown:
+def show_contents(reply: Reply) -> Releasable:
     """What may be shown of `resources/read`."""
     return _shown(reply, _contents)
 
 
-def show_prompt(reply: Reply) -> Shown:
+def show_prompt(reply: Reply) -> Releasable:
     """What may be shown of `prompts/get`."""
     return _shown(reply, _prompt)
 
 
-def show_completion(reply: Reply) -> Shown:
+def show_completion(reply: Reply) -> Releasable:
     """What may be shown of `completion/complete`."""
     return _shown(reply, _completion)
 
 
-def show_introduction(reply: Reply) -> Shown:
+def show_introduction(reply: Reply) -> Releasable:
     """What may be shown of a server's instructions."""
     return _shown(reply, lambda value: texts(value, frozenset({"instructions"})))
 
 
-def show_list(offer: Offer, reply: Reply) -> Shown:
+def show_list(offer: Offer, reply: Reply) -> Releasable:
     """What may be shown of a list."""
     return _shown(reply, lambda value: {offer.value: [_item(offer, one) for one in _list(value, offer.value)]})
 
@@ -107,7 +107,7 @@ def _is_strict(params: Mapping[str, Json]) -> bool:
     return True
 
 
-def show_ended(reply: Reply) -> Shown:
+def show_ended(reply: Reply) -> Releasable:
     """What may be shown of the end of a call that became a task: its result, or the error it came to."""
     return clean(reply) if isinstance(reply, Result) else _shown(reply, lambda value: value)
 
@@ -124,19 +124,19 @@ def show_notice(notice: Notice) -> Notice:
             return notice
 
 
-def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Json]]) -> Shown:
+def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Json]]) -> Releasable:
     match reply:
         case Result(value):
             try:
-                return Shown(members(value), Status.OK)
+                return Releasable(members(value), Status.OK)
             except Odd as odd:
                 text = f"the server's answer is withheld: {odd}"
-                return Shown({}, Status.LOST, text, failed=(INTERNAL_ERROR, text))
+                return Releasable({}, Status.LOST, text, failed=(INTERNAL_ERROR, text))
         case Failure(_, text, sent, theirs, code, needs):
             status = status_of(reply)
             if not sent or theirs is None or code is None:
-                return Shown({}, status, text, failed=(INTERNAL_ERROR, text))
-            return Shown({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
+                return Releasable({}, status, text, failed=(INTERNAL_ERROR, text))
+            return Releasable({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
         case _:
             raise AssertionError("neither a question nor a task is an answer")
 

@@ -20,7 +20,7 @@ from remit.facts.catalog import Tool
 from remit.facts.mirrored import Mirrors, headers
 from remit.pep.answer import Client
 from remit.pep.message_filter import show_completion, show_contents, show_introduction, show_list, show_prompt
-from remit.pep.release import Shown, clean, seal
+from remit.pep.release import Releasable, clean, seal
 from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream, UpstreamUnreachable
 
 INTRODUCE_S: Final = 10.0
@@ -47,7 +47,7 @@ class Operation:
 
     action: Action
     send: Sends
-    show: Callable[[Reply], Shown]
+    show: Callable[[Reply], Releasable]
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """`Mcp-Param-*`, by the pinned schema and the final arguments."""
     told: bool = True

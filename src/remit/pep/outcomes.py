@@ -25,7 +25,7 @@ from remit.pep.fault import fault
 from remit.pep.operation import Operation
 from remit.pep.policy_engine import PolicyEngine
 from remit.pep.redaction import redact_shown
-from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, was_sent, withheld
+from remit.pep.release import INTERNAL_ERROR, Releasable, seal, too_long, too_many, was_sent, withheld
 from remit.pep.worker_thread import WorkerThread
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
@@ -70,7 +70,9 @@ class Outcomes:
             return Failed(code, message, attempt.ref, shown.needs)
         return Released(data, judged.labels)
 
-    async def _readied(self, operation: Operation, attempt: Attempt, reply: Reply) -> tuple[Shown, Judgement, bytes]:
+    async def _readied(
+        self, operation: Operation, attempt: Attempt, reply: Reply
+    ) -> tuple[Releasable, Judgement, bytes]:
         """What of `reply` may be shown, as it is judged, and the bytes of it."""
         of_tool = operation.action.kind is ActionKind.CALL_TOOL
         shown, sealed = _sealed(operation.show(reply), of_tool=of_tool)
@@ -95,7 +97,7 @@ class Outcomes:
         self, operation: Operation, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT
     ) -> Refused:
         """A permitted action that does not run, or not on, because of `why`."""
-        shown = Shown({}, status, why.text)
+        shown = Releasable({}, status, why.text)
         try:
             pending = self._end(operation, attempt, self._judged(operation, attempt, shown), shown, b"", 0.0)
             self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
@@ -108,7 +110,7 @@ class Outcomes:
         self, operation: Operation, attempt: Attempt, status: Status, why: str = "the client went away"
     ) -> None:
         """Nobody waits for it: queue the outcome, and wait for nothing."""
-        shown = Shown({}, status, why)
+        shown = Releasable({}, status, why)
         judged = self._judged(operation, attempt, shown)
         with contextlib.suppress(LedgerUnwritable):
             pending = self._end(operation, attempt, judged, shown, b"", 0.0)
@@ -125,7 +127,7 @@ class Outcomes:
             self.abandon(operation, attempt, Status.LOST)
             raise
 
-    async def _judged_in_turn(self, operation: Operation, attempt: Attempt, shown: Shown, size: int) -> Judgement:
+    async def _judged_in_turn(self, operation: Operation, attempt: Attempt, shown: Releasable, size: int) -> Judgement:
         """As `_judged`, in a thread if need be; anew where another bundle runs by then."""
         aside = size > ON_LOOP_BYTES_MAX
         while True:
@@ -134,11 +136,11 @@ class Outcomes:
             if self._engine.bundle is bundle:
                 return judged
 
-    def _judged(self, operation: Operation, attempt: Attempt, shown: Shown) -> Judgement:
+    def _judged(self, operation: Operation, attempt: Attempt, shown: Releasable) -> Judgement:
         return self._judging(operation, attempt, shown)()
 
     def _judging(
-        self, operation: Operation, attempt: Attempt, shown: Shown, *, aside: bool = False
+        self, operation: Operation, attempt: Attempt, shown: Releasable, *, aside: bool = False
     ) -> Callable[[], Judgement]:
         """What judges `shown`, by all that is known as of now; `aside`: in another thread."""
         reached = reached_of(attempt.decision)
@@ -154,7 +156,13 @@ class Outcomes:
         )
 
     def _end(
-        self, operation: Operation, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float
+        self,
+        operation: Operation,
+        attempt: Attempt,
+        judged: Judgement,
+        shown: Releasable,
+        data: bytes,
+        elapsed_ms: float,
     ) -> Pending:
         """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
 
@@ -177,7 +185,7 @@ class Outcomes:
         )
         return self._engine.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
-    def _marks(self, action: Action, attempt: Attempt, shown: Shown) -> tuple[Mark, ...]:
+    def _marks(self, action: Action, attempt: Attempt, shown: Releasable) -> tuple[Mark, ...]:
         """What the end of `attempt` changes of what monitors keep."""
         reached = reached_of(attempt.decision)
         if not reached.feeds.ended:
@@ -185,18 +193,18 @@ class Outcomes:
         return marks_at_end(self._engine.bundle.catalog, action, reached, attempt.at_ms, shown.status, shown.value)
 
 
-def _sealed(shown: Shown, *, of_tool: bool) -> tuple[Shown, bytes]:
+def _sealed(shown: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
     """`shown` and the bytes of it; it is withheld where it has none."""
     sealed = seal(shown.value)
     if sealed is not None:
         return shown, sealed
     shown = withheld("it holds a value that has no JSON form")
     if not of_tool:
-        shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
+        shown = Releasable({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
     return shown, seal(shown.value) or b"{}"
 
 
-def _told(attempt: Attempt, shown: Shown, judged: Judgement) -> Json:
+def _told(attempt: Attempt, shown: Releasable, judged: Judgement) -> Json:
     """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran."""
     if shown.failed is not None:
         return shown.value
@@ -207,7 +215,7 @@ def _told(attempt: Attempt, shown: Shown, judged: Judgement) -> Json:
     return judged.release if attempt.shaped is None else with_word(judged.release, attempt.shaped.arguments)
 
 
-def _failed(reply: Reply, shown: Shown) -> bool | None:
+def _failed(reply: Reply, shown: Releasable) -> bool | None:
     """Whether a tool or its server failed; None where a stop or an error of ours ended it."""
     if isinstance(reply, Failure) and reply.cause in _OURS:
         return None

@@ -24,7 +24,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.judge import NO_ANSWERS, JudgedCall, Judgement, detects, judge_result
 from remit.pdp.purse import Purse
-from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
+from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
 from remit.pdp.through import through
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
@@ -35,7 +35,7 @@ from remit.pep.effective_grants import EffectiveGrants
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
 from remit.pep.providers import BundleProvider, VeilProvider, no_lease, no_veil
-from remit.pep.tally import Stage, Tally
+from remit.pep.tally import CallStage, Tally
 from remit.policy.compile import Bundle
 from remit.policy.verdict import Escalate, Permit
 from remit.ports.ledger import Draft, Ledger, Pending
@@ -129,7 +129,7 @@ class PolicyEngine:
             decision, claimed = self._decide_edited(action, edited, tool, pin, sessions, now_ms)
         if decision is None:
             decision, edited = self._decide(action, tool, pin, sessions, now_ms), None
-        self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
+        self._tally.took(CallStage.DECIDE, self._clock.monotonic_s() - start_s)
         self._report_difference()
         first = decision.effects[0]
         if isinstance(first, Reshape | Resolve):
@@ -277,7 +277,7 @@ class PolicyEngine:
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
-        decision = self._decide(action, tool, pin, sessions, now_ms, (), Asking.MAY)
+        decision = self._decide(action, tool, pin, sessions, now_ms, (), AskQuota.MAY)
         return decision, action.hash("" if tool is None else tool.pin)
 
     def nonce(self) -> str:
@@ -303,7 +303,7 @@ class PolicyEngine:
         sessions: tuple[Session, ...],
         now_ms: int,
         lifts: tuple[Lift, ...] | None = None,
-        asking: Asking | None = None,
+        asking: AskQuota | None = None,
     ) -> Decision:
         bound = "" if tool is None else tool.pin
         snapshot = Snapshot(

@@ -14,7 +14,7 @@ import orjson
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Tool
 from remit.facts.obligation import Obligation
-from remit.pep.release import INTERNAL_ERROR, Shown
+from remit.pep.release import INTERNAL_ERROR, Releasable
 from remit.policy.arguments import Validator, compile_validator
 from remit.policy.typing import Untypable
 from remit.ports.upstream import Question
@@ -25,7 +25,7 @@ _LOG: Final = logging.getLogger(__name__)
 _KEPT_MAX: Final = 256
 
 
-def redact_shown(owed: Sequence[Obligation], shown: Shown, tool: Tool | None, *, of_tool: bool) -> Shown:
+def redact_shown(owed: Sequence[Obligation], shown: Releasable, tool: Tool | None, *, of_tool: bool) -> Releasable:
     """`shown` as `owed` lets it out. `tool` is whose result it may be; `of_tool`: the answer is a result of one."""
     if not owed or shown.status is Status.NOT_SENT:
         return shown
@@ -40,8 +40,8 @@ def redact_shown(owed: Sequence[Obligation], shown: Shown, tool: Tool | None, *,
         why = f"covering it failed in Remit ({type(error).__name__})"
     text = f"the result is withheld: {why}"
     if of_tool:
-        return Shown({"content": [{"type": "text", "text": text}], "isError": True}, shown.status, text)
-    return Shown({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+        return Releasable({"content": [{"type": "text", "text": text}], "isError": True}, shown.status, text)
+    return Releasable({}, shown.status, text, failed=(INTERNAL_ERROR, text))
 
 
 def redact_question(owed: Sequence[Obligation], question: Question | None) -> Question | None:

@@ -47,7 +47,7 @@ _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Releasable:
     """What may be shown of an upstream's reply: a tool result, and how the intent ended.
 
     `error` is our own sentence where there is no usable result; `failed` the code and message of the JSON-RPC
@@ -73,7 +73,7 @@ class Odd(Exception):
 _Block: TypeAlias = dict[str, Json]
 
 
-def clean(reply: Reply) -> Shown:
+def clean(reply: Reply) -> Releasable:
     """What may be shown of `reply`."""
     match reply:
         case Result(value, is_error):
@@ -86,11 +86,11 @@ def clean(reply: Reply) -> Shown:
             if reply.needs and reply.code is not None and sent:
                 # Nothing for a model to read: the client must declare more, or do without.
                 said = safe((upstream_text or text)[:UPSTREAM_TEXT_MAX])
-                return Shown({}, status, text, (reply.code, said), reply.needs)
+                return Releasable({}, status, text, (reply.code, said), reply.needs)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
-                return Shown(_failed(text), status, text)
-            return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
+                return Releasable(_failed(text), status, text)
+            return Releasable(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
         case InputRequired() | Begun():
             raise AssertionError("neither a question nor a task is an answer")
 
@@ -120,29 +120,29 @@ def was_sent(reply: Reply) -> bool:
     return not isinstance(reply, Failure) or reply.sent
 
 
-def withheld(why: str) -> Shown:
+def withheld(why: str) -> Releasable:
     """A result that does not leave: whether the effect was, nobody can tell from it."""
     text = f"the tool's result is withheld: {why}"
-    return Shown(_failed(text), Status.LOST, text)
+    return Releasable(_failed(text), Status.LOST, text)
 
 
-def too_long(shown: Shown, size: int, most: int, *, call: bool) -> Shown:
+def too_long(shown: Releasable, size: int, most: int, *, call: bool) -> Releasable:
     """What is shown in the place of a result longer than a budget reserved for it; its effect was all the same."""
     return _instead(shown, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
 
 
-def too_many(shown: Shown, *, call: bool) -> Shown:
+def too_many(shown: Releasable, *, call: bool) -> Releasable:
     """What is shown in the place of a large result while as many of its agent wait to be judged as are kept."""
     return _instead(
         shown, "too many large results of this agent wait to be judged: make fewer calls at once", call=call
     )
 
 
-def _instead(shown: Shown, why: str, *, call: bool) -> Shown:
+def _instead(shown: Releasable, why: str, *, call: bool) -> Releasable:
     text = f"the result is withheld: {why}"
     if call:
-        return Shown(_failed(text), shown.status, text)
-    return Shown({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+        return Releasable(_failed(text), shown.status, text)
+    return Releasable({}, shown.status, text, failed=(INTERNAL_ERROR, text))
 
 
 def seal(value: Json) -> bytes | None:
@@ -165,7 +165,7 @@ def _failed(text: str, upstream_text: str | None = None) -> Mapping[str, Json]:
     return {"content": content, "isError": True}
 
 
-def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
+def _result(value: Mapping[str, Json], *, is_error: bool) -> Releasable:
     content = value.get("content")
     if not isinstance(content, list):
         raise Odd("it has no list of content")
@@ -176,7 +176,7 @@ def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
         shown["structuredContent"] = value["structuredContent"]
     if is_error:
         shown["isError"] = True
-    return Shown(shown, Status.TOOL_ERROR if is_error else Status.OK)
+    return Releasable(shown, Status.TOOL_ERROR if is_error else Status.OK)
 
 
 def block(given: Json) -> _Block:

@@ -24,7 +24,7 @@ SAMPLED: Final = 8
 """Watching a record become durable costs the loop a callback, so one in so many is watched."""
 
 
-class Stage(StrEnum):
+class CallStage(StrEnum):
     """Where the time of one action goes.
 
     `decide`: judging. `durable`: waiting for a record to be on disk. `upstream`: from forwarding to
@@ -62,7 +62,7 @@ class Tally:
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     outcomes: Counter[str] = field(default_factory=Counter[str])
     refused: Counter[str] = field(default_factory=Counter[str])
-    stages: dict[Stage, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in Stage})
+    stages: dict[CallStage, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in CallStage})
     records: int = 0
 
     def recorded(self, body: Body) -> None:
@@ -73,18 +73,18 @@ class Tally:
         elif isinstance(body, OutcomeBody):
             self.outcomes[body.status] += 1
             if body.status is not Status.NOT_SENT:
-                self.stages[Stage.UPSTREAM].add(body.elapsed_ms / 1000)
+                self.stages[CallStage.UPSTREAM].add(body.elapsed_ms / 1000)
 
     def settles(self, durable: Awaitable[object], clock: Clock) -> None:
         """A record waits to be durable: note how long it takes, of one record in `SAMPLED`."""
         if self.records % SAMPLED == 1 and isinstance(durable, asyncio.Future):
-            start_s, stage = clock.monotonic_s(), self.stages[Stage.DURABLE]
+            start_s, stage = clock.monotonic_s(), self.stages[CallStage.DURABLE]
             durable.add_done_callback(lambda _: stage.add(clock.monotonic_s() - start_s))
 
     def refuse(self, code: str) -> None:
         """A limit of ours refused something; `code` says which."""
         self.refused[code] += 1
 
-    def took(self, stage: Stage, seconds: float) -> None:
+    def took(self, stage: CallStage, seconds: float) -> None:
         """`stage` of one action took so long."""
         self.stages[stage].add(seconds)

@@ -74,9 +74,9 @@ class Throttle:
         """How many requests are being answered, streams among them."""
         return sum(self._requests.values())
 
-    def request(self, agent: str) -> "Request":
+    def request(self, agent: str) -> "ThrottledRequest":
         """One request of `agent`, from its first byte to its last: `with` it. Entering raises `Busy`."""
-        return Request(self, agent)
+        return ThrottledRequest(self, agent)
 
     def enter(self, agent: str) -> None:
         """A request of `agent` begins. Raises `Busy`."""
@@ -186,7 +186,7 @@ class Throttle:
         raise Busy(status, code, text, retry_s)
 
 
-class Request:
+class ThrottledRequest:
     """One request at the throttle. A class, since a generator would cost each request microseconds more."""
 
     __slots__ = ("_agent", "_held", "_inside", "_throttle")

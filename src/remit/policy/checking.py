@@ -17,9 +17,9 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import PolicySource
 from remit.policy import cedar, validate
 from remit.policy.form import ParsedPolicy, UnreadablePolicy, form_of
-from remit.policy.lint import NONE, Ground, lint
+from remit.policy.lint import NONE, LintContext, lint
 from remit.policy.parse import Statement, split
-from remit.policy.problem import Problem
+from remit.policy.problem import PolicyProblem
 
 Told: TypeAlias = Callable[[int, int], None]
 """Called after each step, with the policies that are checked and how many there are."""
@@ -50,8 +50,8 @@ class Checked:
     """The policies as read, in the order of files and lines, all that is wrong or odd, and what to remember of them."""
 
     read: tuple[tuple[Statement, ParsedPolicy], ...]
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    errors: tuple[PolicyProblem, ...]
+    warnings: tuple[PolicyProblem, ...]
     memory: CheckCache
 
 
@@ -62,15 +62,15 @@ def schema_digest(schema: Json) -> str:
 
 def check(
     sources: Iterable[PolicySource],
-    ground: Ground,
+    ground: LintContext,
     schema: cedar.Schema,
     memory: CheckCache = NOTHING,
     told: Told = untold,
 ) -> Checked:
     """Read `sources` and check them against `ground`, of which `schema` is the handle."""
     statements: list[Statement] = []
-    errors: list[Problem] = []
-    warnings: list[Problem] = []
+    errors: list[PolicyProblem] = []
+    warnings: list[PolicyProblem] = []
     for source in sources:
         found, wrong = split(source)
         statements.extend(found)
@@ -106,7 +106,7 @@ def check(
     )
 
 
-def _form(statement: Statement, memory: CheckCache) -> ParsedPolicy | Problem:
+def _form(statement: Statement, memory: CheckCache) -> ParsedPolicy | PolicyProblem:
     known = memory.forms.get(statement.text)
     if known is not None:
         return known
@@ -120,7 +120,7 @@ def _key(ground: str, statement: Statement) -> str:
     return hashlib.sha256(f"{ground}\n{statement.text}".encode()).hexdigest()
 
 
-def _ground_digest(ground: Ground, schema: str) -> str:
+def _ground_digest(ground: LintContext, schema: str) -> str:
     """Over all that the linter looks at besides the policy."""
     catalog = ground.catalog
     looked: Json = {

@@ -22,19 +22,19 @@ from remit.policy.checking import NOTHING, CheckCache, Told, check, schema_diges
 from remit.policy.compiled.reading import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.entities import catalog_entities, self_test, strangers
-from remit.policy.lint import Ground, duplicates, policy_id
-from remit.policy.problem import Problem
+from remit.policy.lint import LintContext, duplicates, policy_id
+from remit.policy.problem import PolicyProblem
 from remit.policy.reached import ToolForm
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
 from remit.policy.slice import looks_at_flow, policy_of
-from remit.policy.typing import Record, Untypable, type_input
+from remit.policy.typing import RecordType, Untypable, type_input
 
 __all__ = ["Bundle", "CheckCache", "Compiled", "Outcome", "compile_bundle"]
 
 LOCK = "remit.lock"
-EMPTY = Record(MappingProxyType({}))
+EMPTY = RecordType(MappingProxyType({}))
 
-Outcome: TypeAlias = Bundle | tuple[Problem, ...]
+Outcome: TypeAlias = Bundle | tuple[PolicyProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Compiled:
     """
 
     result: Outcome
-    warnings: tuple[Problem, ...]
+    warnings: tuple[PolicyProblem, ...]
     memory: CheckCache
 
 
@@ -97,22 +97,22 @@ def _subject(catalog: Catalog, tools: list[ToolForm]) -> tuple[ToolForm | None, 
     return form, next(iter(catalog.agents.values()), None)
 
 
-def _refused(problems: list[Problem], warnings: list[Problem], memory: CheckCache) -> Compiled:
+def _refused(problems: list[PolicyProblem], warnings: list[PolicyProblem], memory: CheckCache) -> Compiled:
     unique = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
     return Compiled(unique, tuple(warnings), memory)
 
 
-def _tools(catalog: Catalog) -> tuple[list[ToolForm], list[Problem]]:
+def _tools(catalog: Catalog) -> tuple[list[ToolForm], list[PolicyProblem]]:
     exposed: dict[str, int] = {}
     for tool in catalog.tools.values():
         exposed[tool.exposed] = exposed.get(tool.exposed, 0) + 1
     forms: list[ToolForm] = []
-    warnings: list[Problem] = []
+    warnings: list[PolicyProblem] = []
     for tool in catalog.tools.values():
         said, form = _tool(tool, unique=exposed[tool.exposed] == 1)
         forms.append(form)
         name = f"{tool.server}/{tool.name}"
-        warnings.extend(Problem(LOCK, 0, 0, None, f"{name}: {text}") for text in said)
+        warnings.extend(PolicyProblem(LOCK, 0, 0, None, f"{name}: {text}") for text in said)
     return forms, warnings
 
 
@@ -129,7 +129,7 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
     return typed.warnings, form
 
 
-def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[Ground, cedar.Schema]:
+def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[LintContext, cedar.Schema]:
     named = {form.tool.exposed: form for form in tools}
     typed = {name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()}
     arguments = frozenset[str]().union(*(form.arguments for form in tools))
@@ -141,7 +141,7 @@ def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[Ground, cedar.Sche
     named_arguments = {name: frozenset(form.arguments) for name, form in named.items()}
     schemas = {name: form.tool.definition.output_schema for name, form in named.items()}
     outputs = {name: output for name, output in schemas.items() if output is not None}
-    ground = Ground(catalog, schema, actions, servers, untyped, named_arguments, outputs)
+    ground = LintContext(catalog, schema, actions, servers, untyped, named_arguments, outputs)
     return ground, cedar.schema_of(schema)
 
 

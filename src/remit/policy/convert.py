@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias, assert_never
 from remit.facts.canonical import Json
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value, keys
-from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
+from remit.policy.typing import Atom, CedarType, Field, RecordType, SetOf
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -39,7 +39,7 @@ Converter: TypeAlias = Callable[[Mapping[str, Json]], Converted]
 """Converts the arguments of one action; never raises."""
 
 
-def convert(record: Record, value: Mapping[str, Json]) -> Converted:
+def convert(record: RecordType, value: Mapping[str, Json]) -> Converted:
     """`value` as `record`.
 
     A path in `inexact` names an argument that is present and not, or not exactly, in `input`;
@@ -49,7 +49,7 @@ def convert(record: Record, value: Mapping[str, Json]) -> Converted:
     return Converted(_members(record, value, (), inexact), tuple(inexact))
 
 
-def converter(record: Record, reads: frozenset[Path]) -> Converter:
+def converter(record: RecordType, reads: frozenset[Path]) -> Converter:
     """What converts as much of a `record` as the paths in `reads` go through.
 
     For whoever reads nothing else, `input` is then the same as that of `convert`, and so is what of `inexact`
@@ -102,7 +102,7 @@ def decimal_of(number: float) -> Decimal | None:
     return Decimal(units) if -LONG_MAX <= units <= LONG_MAX else None
 
 
-def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Value]:
+def _members(record: RecordType, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Value]:
     members = _declared(record.fields, value, path, inexact)
     if not value.keys() <= record.fields.keys():
         inexact.extend((*path, name) for name in value if name not in record.fields)
@@ -140,7 +140,7 @@ def _member(
     if value is None and declared.nullable:
         return
     here = (*path, name)
-    if isinstance(declared.type, Record) and isinstance(value, Mapping):
+    if isinstance(declared.type, RecordType) and isinstance(value, Mapping):
         members[name] = _members(declared.type, value, here, inexact)
         return
     lost: list[Path] = []
@@ -164,7 +164,7 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
             elements = [_exact(kind.element, item, lost) for item in value]
             sure = [element for element in elements if element is not None]
             return keys(sure) if len(sure) == len(elements) else None
-        case Record():
+        case RecordType():
             return _members(kind, value, (), lost) if isinstance(value, Mapping) else None
         case _:
             assert_never(kind)
@@ -196,7 +196,7 @@ def _placeholder(kind: CedarType) -> Value:
             return Decimal(0)
         case SetOf():
             return frozenset()
-        case Record():
+        case RecordType():
             fields = kind.fields.items()
             return {name: _placeholder(part.type) for name, part in fields if part.required}
         case _:

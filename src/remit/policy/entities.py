@@ -17,7 +17,7 @@ from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.past import unsaid
-from remit.policy.problem import Problem, nearest
+from remit.policy.problem import PolicyProblem, nearest
 from remit.policy.reached import ToolForm
 from remit.policy.schema import EVERYONE, NAMESPACE
 
@@ -35,12 +35,12 @@ def catalog_entities(catalog: Catalog, schema: cedar.Schema) -> cedar.Entities:
     return cedar.entities_of([*agents, *users], schema)
 
 
-def strangers(catalog: Catalog) -> Iterator[Problem]:
+def strangers(catalog: Catalog) -> Iterator[PolicyProblem]:
     """A problem for each agent or user in a group that the catalog does not have."""
     for member in (*catalog.agents.values(), *catalog.users.values()):
         for group in sorted(member.groups - catalog.groups - {EVERYONE}):
             text = f"{member.name} is in the group {group}, which does not exist"
-            yield Problem("(catalog)", 0, 0, None, text, group, nearest(group, catalog.groups))
+            yield PolicyProblem("(catalog)", 0, 0, None, text, group, nearest(group, catalog.groups))
 
 
 def self_test(
@@ -51,7 +51,7 @@ def self_test(
     monitors: Iterable[Monitor] = (),
     *,
     looked: bool = False,
-) -> Iterator[Problem]:
+) -> Iterator[PolicyProblem]:
     """A problem unless a denial by agent group and action group is a denial.
 
     Asked of one agent and one tool; without both there is nothing to switch off. `looked`: what is sent is looked at.
@@ -79,7 +79,7 @@ def self_test(
     )
     if answer.outcome is not cedar.Outcome.DENY or answer.ids != ("deny",):
         text = "the self-test failed: a denial by group was not a denial"
-        yield Problem("(engine)", 0, 0, None, text, hint="report this with the cedarpy version")
+        yield PolicyProblem("(engine)", 0, 0, None, text, hint="report this with the cedarpy version")
 
 
 def _member(kind: str, member: Agent | User) -> Json:

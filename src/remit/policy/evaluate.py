@@ -13,15 +13,15 @@ from remit.policy.convert import overlaps
 from remit.policy.form import Uid
 from remit.policy.slice import Policy
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason, Verdict
-from remit.policy.weigh import Question, Weighed, question_of, weigh
+from remit.policy.weigh import ChainQuestion, Weighed, question_of, weigh
 
-__all__ = ["Judged", "Question", "judge", "question_of"]
+__all__ = ["ChainQuestion", "Judged", "judge", "question_of"]
 
 _FREELY: Final = Permit()
 Judged: TypeAlias = tuple[Verdict, tuple[Reason, ...]]
 
 
-def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Judged:
+def judge(bundle: Bundle, question: ChainQuestion, agent: str, principal: Uid) -> Judged:
     """What policy says of `agent` doing this: a verdict and why."""
     reached, inexact = question.reached, question.inexact
     lost = overlaps(reached.slice.reads, inexact) if inexact else None
@@ -50,7 +50,7 @@ def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Jud
     return Deny(), (Reason(Code.NO_POLICY, text, agent=agent),)
 
 
-def _forbidden(question: Question, agent: str, found: Weighed) -> Judged:
+def _forbidden(question: ChainQuestion, agent: str, found: Weighed) -> Judged:
     """What is left where policies forbid: a denial, or gates that people may lift.
 
     A gate does not permit what was never permitted.

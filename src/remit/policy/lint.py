@@ -18,7 +18,7 @@ from remit.policy.confident import HINT, confidence_problem
 from remit.policy.form import ParsedPolicy, PolicyEffect
 from remit.policy.outputs import may_have
 from remit.policy.parse import Statement
-from remit.policy.problem import Problem, nearest
+from remit.policy.problem import PolicyProblem, nearest
 from remit.policy.schema import NAMESPACE, resolves
 
 _KINDS: Final = frozenset(
@@ -29,7 +29,7 @@ ANNOTATIONS: Final = frozenset({"id", "reason", "gate", "obligation", "owasp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class LintContext:
     """What policies are checked against.
 
     `actions`: the groups of each action that can be asked for; `servers`: the resource of a
@@ -65,8 +65,8 @@ class Ground:
 class Findings:
     """Errors refuse the bundle; warnings do not."""
 
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    errors: tuple[PolicyProblem, ...]
+    warnings: tuple[PolicyProblem, ...]
 
 
 NONE: Final = Findings((), ())
@@ -77,11 +77,11 @@ def policy_id(form: ParsedPolicy) -> str | None:
     return form.annotations.get("id") or None
 
 
-def lint(statement: Statement, form: ParsedPolicy, ground: Ground) -> Findings:
+def lint(statement: Statement, form: ParsedPolicy, ground: LintContext) -> Findings:
     """Everything Remit's own linter says of one policy; duplicates are `duplicates`' matter."""
     ident = policy_id(form)
-    errors: list[Problem] = []
-    warnings: list[Problem] = []
+    errors: list[PolicyProblem] = []
+    warnings: list[PolicyProblem] = []
     if ident is None:
         hint = """put @id("…") before it"""
         errors.append(statement.problem("a policy needs a unique @id", hint=hint))
@@ -103,7 +103,7 @@ def lint(statement: Statement, form: ParsedPolicy, ground: Ground) -> Findings:
     return Findings(tuple(errors), tuple(warnings))
 
 
-def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[Problem]:
+def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[PolicyProblem]:
     """A problem for each policy whose `@id` an earlier one has."""
     first: dict[str, Statement] = {}
     for statement, form in policies:
@@ -129,7 +129,7 @@ def _literals(form: ParsedPolicy, catalog: Catalog) -> Iterator[tuple[str, str, 
             yield f"there is no {noun} named {name!r}", f'{kind}::"{name}"', hint
 
 
-def _annotations(form: ParsedPolicy, ground: Ground) -> Iterator[tuple[str, str, str | None]]:
+def _annotations(form: ParsedPolicy, ground: LintContext) -> Iterator[tuple[str, str, str | None]]:
     gate = form.annotations.get("gate")
     if gate is not None:
         if form.effect is not PolicyEffect.FORBID:
@@ -147,7 +147,7 @@ def _annotations(form: ParsedPolicy, ground: Ground) -> Iterator[tuple[str, str,
             yield from _limited(form, ground, name, obligation)
 
 
-def _limited(form: ParsedPolicy, ground: Ground, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
+def _limited(form: ParsedPolicy, ground: LintContext, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
     """What an obligation limits has to be an argument of each tool in scope, or each call of that tool is denied."""
     tools = {action: ground.arguments[action] for action in ground.reached(form) if action in ground.arguments}
     if tools and not any(name in known for known in tools.values()):
@@ -155,7 +155,7 @@ def _limited(form: ParsedPolicy, ground: Ground, name: str, said: str) -> Iterat
         yield f"no tool in its scope has the argument {name!r}", f'"{said}"', hint
 
 
-def _paths(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
+def _paths(form: ParsedPolicy, reached: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str, str | None]]:
     """Every path after `has` must exist for some action in scope.
 
     Where no action is in scope, for some action at all. Agents, users and servers have no
@@ -180,14 +180,14 @@ def _paths(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Iter
         )
 
 
-def without_monitors(path: tuple[str, ...], ground: Ground) -> str | None:
+def without_monitors(path: tuple[str, ...], ground: LintContext) -> str | None:
     """Why `path` (below `context`) is not there where it is what monitors say, and there are none."""
     if path[:1] == ("past",) and not ground.catalog.monitors:
         return "context.past is not there: the workspace declares no Monitor"
     return None
 
 
-def detect_first(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> str | None:
+def detect_first(path: tuple[str, ...], actions: Iterable[str], ground: LintContext) -> str | None:
     """The hint for `path` where it is the labels of what is sent, and no server in scope looks for any."""
     if path != ("sends",):
         return None
@@ -195,7 +195,7 @@ def detect_first(path: tuple[str, ...], actions: Iterable[str], ground: Ground) 
     return f"write what is looked for, such as `detect_sent: [secret]`, in the Server {' or '.join(servers[:3]) or '…'}"
 
 
-def untypable(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> str | None:
+def untypable(path: tuple[str, ...], actions: Iterable[str], ground: LintContext) -> str | None:
     """Why `path` cannot be read where one of `actions` is a tool without typed `input`."""
     for action in actions:
         if path[:1] == ("input",) and action in ground.untyped:
@@ -209,7 +209,7 @@ def _waits(form: ParsedPolicy) -> bool:
     return within is not None and not form.action.exactly and all(name in _KINDS for _, name in within)
 
 
-def _doubts(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
+def _doubts(form: ParsedPolicy, reached: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str]]:
     if not reached:
         if not _waits(form):
             yield "no action reaches this policy: it never applies", "action"
@@ -223,7 +223,7 @@ def _doubts(form: ParsedPolicy, reached: tuple[str, ...], ground: Ground) -> Ite
             yield text, f'"{obligation}"'
 
 
-def _idle(owed: Obligation, reached: tuple[str, ...], ground: Ground) -> Iterator[str]:
+def _idle(owed: Obligation, reached: tuple[str, ...], ground: LintContext) -> Iterator[str]:
     """What of the tools in scope an obligation is not made for."""
     if (name := owed.argument) is not None:
         lacking = [action for action in reached if name not in ground.arguments.get(action, frozenset())]

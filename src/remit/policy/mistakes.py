@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from remit.policy.lint import Ground
+from remit.policy.lint import LintContext
 from remit.policy.parse import Statement, outside_comments
 from remit.policy.problem import nearest
 from remit.policy.schema import NAMESPACE, kind_at, names_of
@@ -58,7 +58,9 @@ def in_syntax(statement: Statement, message: str) -> str | None:
     return None
 
 
-def in_types(messages: Iterable[str], statement: Statement, actions: Iterable[str], ground: Ground) -> list[Mistake]:
+def in_types(
+    messages: Iterable[str], statement: Statement, actions: Iterable[str], ground: LintContext
+) -> list[Mistake]:
     """What is behind the `messages` that speak of types, each once; `actions` are those in scope."""
     said = [message for message in messages if _TYPED.match(message)]
     kinds = _Kinds(ground, tuple(actions))
@@ -86,7 +88,7 @@ def of_decimals(message: str) -> str | None:
     return f'a decimal is compared by {", ".join(f".{name}" for name in _SIGNS)}, with decimal("100.0")'
 
 
-def unknown_type(message: str, statement: Statement, ground: Ground) -> Mistake | None:
+def unknown_type(message: str, statement: Statement, ground: LintContext) -> Mistake | None:
     """What a `message` about an entity type that there is not comes of; None for another message."""
     found = _TYPE.match(message)
     if found is None:
@@ -98,7 +100,7 @@ def unknown_type(message: str, statement: Statement, ground: Ground) -> Mistake 
     return Mistake(f"there is no entity type {kind}", whole, hint)
 
 
-def unnamed_action(prefix: str, name: str, hint: str | None, ground: Ground) -> Mistake:
+def unnamed_action(prefix: str, name: str, hint: str | None, ground: LintContext) -> Mistake:
     """An action whose type has no namespace, or another: `hint` is what to say of its name."""
     words = f'{prefix}Action::"{name}"'
     known = name in names_of(ground.schema, "actions")
@@ -122,7 +124,7 @@ def no_decimal(message: str) -> Mistake | None:
 class _Kinds(NamedTuple):
     """What attributes are, for the first of the actions that has them."""
 
-    ground: Ground
+    ground: LintContext
     actions: tuple[str, ...]
 
     def of(self, path: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.facts.canonical import digest
 from remit.facts.catalog import PolicySource
-from remit.policy.problem import Problem
+from remit.policy.problem import PolicyProblem
 
 TOKEN: Final = re.compile(
     r"""//[^\n]*            # a comment
@@ -76,16 +76,18 @@ class Statement:
             return self.line, self.column + found
         return self.line + before.count("\n"), found - newline
 
-    def problem(self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None) -> Problem:
+    def problem(
+        self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None
+    ) -> PolicyProblem:
         """A problem at `words`."""
         line, column = self.locate(words)
-        return Problem(self.file, line, column, policy_id, text, words or None, hint)
+        return PolicyProblem(self.file, line, column, policy_id, text, words or None, hint)
 
 
-def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[Problem, ...]]:
+def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[PolicyProblem, ...]]:
     """The statements of a file, the last perhaps unfinished, and what cannot be one."""
     statements: list[Statement] = []
-    problems: list[Problem] = []
+    problems: list[PolicyProblem] = []
     place = _Place(source)
     start: int | None = None
     for token in TOKEN.finditer(source.text):

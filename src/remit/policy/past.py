@@ -6,7 +6,7 @@ from typing import NamedTuple, assert_never
 from remit.facts.catalog import Tool
 from remit.facts.feed import cells_at
 from remit.facts.mark import Who
-from remit.facts.monitor import Cells, Monitor, Op
+from remit.facts.monitor import Cells, EventAggregate, Monitor
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value
 from remit.policy.schema import NAMESPACE
@@ -34,13 +34,13 @@ def asked_of(monitor: Monitor, tool: Tool | None = None) -> MonitorQuery:
 
 def _saying(monitor: Monitor) -> Callable[[int], Value] | None:
     match monitor.op:
-        case Op.ONCE | Op.SINCE:
+        case EventAggregate.ONCE | EventAggregate.SINCE:
             return bool
-        case Op.COUNT:
+        case EventAggregate.COUNT:
             return int
-        case Op.SUM:
+        case EventAggregate.SUM:
             return Decimal if monitor.measure == "amount" else int
-        case Op.PREVIOUS:
+        case EventAggregate.PREVIOUS:
             return None
         case _:
             assert_never(monitor.op)

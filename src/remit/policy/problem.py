@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class PolicyProblem:
     """One error or warning. `line` and `column` count from 1; 0 where there is none.
 
     `words` are the offending words as they stand in the file; `hint` is what to try.

@@ -16,7 +16,7 @@ from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid
 from remit.policy.past import MonitorQuery, asked_of
 from remit.policy.slice import Slice
-from remit.policy.typing import Record
+from remit.policy.typing import RecordType
 from remit.policy.uids import action_uid, server_uid
 
 SHOWN_MAX: Final = 120
@@ -31,7 +31,7 @@ class ToolForm:
     """
 
     tool: Tool
-    record: Record
+    record: RecordType
     validator: Validator | None
     arguments: tuple[str, ...] = ()
     quarantined: str | None = None
@@ -58,7 +58,7 @@ class Reached:
     source: Labels
     brings: tuple[str, ...]
     within: frozenset[Uid] = frozenset()
-    record: Record | None = None
+    record: RecordType | None = None
     read: Converter | None = None
     validator: Validator | None = None
     tool: Tool | None = None

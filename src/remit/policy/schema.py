@@ -13,9 +13,9 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
 from remit.facts.feed import readable
 from remit.facts.label import closed
-from remit.facts.monitor import Monitor, Op
+from remit.facts.monitor import EventAggregate, Monitor
 from remit.facts.origin import Origin
-from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
+from remit.policy.typing import Atom, CedarType, Field, RecordType, SetOf
 
 NAMESPACE: Final = "Remit"
 EVERYONE: Final = "everyone"
@@ -37,8 +37,8 @@ OTHER_ACTIONS: Final = MappingProxyType(
 
 INPUTS: Final = MappingProxyType(
     {
-        "read_resource": Record(MappingProxyType({"uri": Field(Atom.STRING, required=True)})),
-        "get_prompt": Record(MappingProxyType({"name": Field(Atom.STRING, required=True)})),
+        "read_resource": RecordType(MappingProxyType({"uri": Field(Atom.STRING, required=True)})),
+        "get_prompt": RecordType(MappingProxyType({"name": Field(Atom.STRING, required=True)})),
     }
 )
 """Their typed input, where they have one."""
@@ -54,7 +54,7 @@ SOURCES: Final = ("agent", "harness")
 
 """Attributes of the vocabulary that this version does not compute yet."""
 
-Tools: TypeAlias = Mapping[str, tuple[Tool, Record | None]]
+Tools: TypeAlias = Mapping[str, tuple[Tool, RecordType | None]]
 """Tools by action id, with their typed input; None for one without."""
 
 
@@ -143,7 +143,7 @@ def _budgets(catalog: Catalog, tool: Tool | None) -> Json:
 _LABELS: Final[Json] = {"type": "Set", "element": {"type": "Entity", "name": "Label"}}
 
 
-def _context(record: Record | None, budget: Json, past: Json, sends: Json) -> Json:
+def _context(record: RecordType | None, budget: Json, past: Json, sends: Json) -> Json:
     attributes: dict[str, Json] = {} if record is None else {"input": cedar_type(record)}
     attributes["onBehalfOf"] = {"type": "Entity", "name": "User", "required": False}
     attributes["inputSize"] = {"type": "Long"}
@@ -224,13 +224,13 @@ def _past(monitors: Iterable[Monitor]) -> dict[str, Json]:
 def _told(monitor: Monitor) -> Json:
     """The type of what policies are told of `monitor`."""
     match monitor.op:
-        case Op.ONCE | Op.SINCE:
+        case EventAggregate.ONCE | EventAggregate.SINCE:
             return {"type": "Boolean"}
-        case Op.COUNT:
+        case EventAggregate.COUNT:
             return {"type": "Long"}
-        case Op.SUM:
+        case EventAggregate.SUM:
             return {"type": "Extension", "name": "decimal"} if monitor.measure == "amount" else {"type": "Long"}
-        case Op.PREVIOUS:
+        case EventAggregate.PREVIOUS:
             return {"type": "Previous", "required": False}
         case _:
             assert_never(monitor.op)
@@ -259,7 +259,7 @@ def cedar_type(kind: CedarType) -> dict[str, Json]:
             return {"type": kind.value}
         case SetOf():
             return {"type": "Set", "element": cedar_type(kind.element)}
-        case Record():
+        case RecordType():
             attributes: dict[str, Json] = {}
             for name, part in kind.fields.items():
                 attributes[name] = {**cedar_type(part.type), "required": part.required}

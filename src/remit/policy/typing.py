@@ -53,20 +53,20 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordType:
     """A Cedar record: exactly these attributes, whatever else JSON Schema would let pass."""
 
     fields: Mapping[str, Field]
 
 
-CedarType: TypeAlias = Atom | SetOf | Record
+CedarType: TypeAlias = Atom | SetOf | RecordType
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
     """A tool's typed input, the names of its arguments, what had to be left out, and the names of members below."""
 
-    record: Record
+    record: RecordType
     arguments: tuple[str, ...]
     warnings: tuple[str, ...]
     members: frozenset[str] = frozenset()
@@ -110,7 +110,7 @@ def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Ty
         raise Untypable(f"its input schema cannot be followed: {error}") from None
     reader = _Reader(schema)
     view = reader.read(schema, (), 0)
-    record = view.type if isinstance(view.type, Record) else Record(MappingProxyType({}))
+    record = view.type if isinstance(view.type, RecordType) else RecordType(MappingProxyType({}))
     return Typed(record, tuple(sorted(reader.arguments)), tuple(reader.warnings), frozenset(reader.members))
 
 
@@ -169,7 +169,7 @@ class _Reader:
             return _View(self._set(schema, path, depth), nullable)
         return _View(_SCALARS.get(name), nullable)
 
-    def _record(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> Record | None:
+    def _record(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> RecordType | None:
         properties = schema.get("properties")
         if not isinstance(properties, Mapping):
             return None
@@ -185,7 +185,7 @@ class _Reader:
                 continue
             sure = name in required and not view.nullable and view.type is not Atom.DECIMAL
             fields[name] = Field(view.type, sure, view.nullable)
-        return Record(MappingProxyType(fields))
+        return RecordType(MappingProxyType(fields))
 
     def _set(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> SetOf | None:
         items = schema.get("items")
@@ -212,7 +212,7 @@ class _Reader:
                 return _View(other, nullable)
             case other, None:
                 return _View(other, nullable)
-            case Record() as one, Record() as two:
+            case RecordType() as one, RecordType() as two:
                 return _View(self._merge(one, two, path), nullable)
             case one, two if one == two:
                 return _View(one, nullable)
@@ -221,7 +221,7 @@ class _Reader:
             case _:
                 return _View(None, nullable)
 
-    def _merge(self, one: Record, two: Record, path: tuple[str, ...]) -> Record:
+    def _merge(self, one: RecordType, two: RecordType, path: tuple[str, ...]) -> RecordType:
         fields = dict(one.fields)
         for name, other in two.fields.items():
             mine = fields.get(name)
@@ -235,7 +235,7 @@ class _Reader:
                 continue
             sure = (mine.required or other.required) and met.type is not Atom.DECIMAL
             fields[name] = Field(met.type, sure, met.nullable)
-        return Record(MappingProxyType(fields))
+        return RecordType(MappingProxyType(fields))
 
 
 def _schemas(value: Json) -> Sequence[Json]:

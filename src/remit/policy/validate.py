@@ -12,9 +12,9 @@ from remit.facts.finding import finds_of
 from remit.facts.text import escaped
 from remit.policy import cedar, mistakes
 from remit.policy.form import ParsedPolicy
-from remit.policy.lint import Ground, detect_first, policy_id, untypable, without_monitors
+from remit.policy.lint import LintContext, detect_first, policy_id, untypable, without_monitors
 from remit.policy.parse import Statement
-from remit.policy.problem import Problem, nearest
+from remit.policy.problem import PolicyProblem, nearest
 from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
 
 _PREFIX: Final = re.compile(r"^(for policy `policy\d+`[:,] |Policy parse error: )")
@@ -26,7 +26,7 @@ _NO_ACTION: Final = "unable to find an applicable action"
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 
 
-def syntax(statement: Statement, message: str) -> Problem:
+def syntax(statement: Statement, message: str) -> PolicyProblem:
     """A statement that is no policy: cedarpy's message, at the words it names."""
     if message == "unexpected end of input":
         return statement.problem("this policy does not end: a `;` or a bracket is missing")
@@ -36,7 +36,9 @@ def syntax(statement: Statement, message: str) -> Problem:
     return statement.problem(escaped(text, chars_max=300), words, hint=mistakes.in_syntax(statement, text))
 
 
-def problems(statement: Statement, form: ParsedPolicy, ground: Ground, schema: cedar.Schema) -> tuple[Problem, ...]:
+def problems(
+    statement: Statement, form: ParsedPolicy, ground: LintContext, schema: cedar.Schema
+) -> tuple[PolicyProblem, ...]:
     """Why `statement` is not valid for `schema`; none where it is.
 
     A policy that no action reaches is no error (the linter warns): rules may be written
@@ -47,7 +49,9 @@ def problems(statement: Statement, form: ParsedPolicy, ground: Ground, schema: c
     return tuple(_said(messages, statement, form, ground))
 
 
-def _said(messages: list[str], statement: Statement, form: ParsedPolicy, ground: Ground) -> Iterator[Problem]:
+def _said(
+    messages: list[str], statement: Statement, form: ParsedPolicy, ground: LintContext
+) -> Iterator[PolicyProblem]:
     ident = policy_id(form)
     unknown_action = any(_ACTION.match(message) for message in messages)
     odd_kinds = [kind for message in messages if (kind := mistakes.unknown_type(message, statement, ground))]
@@ -99,8 +103,8 @@ def _absent(
     ident: str | None,
     path: tuple[str, ...],
     actions: list[str],
-    ground: Ground,
-) -> Problem:
+    ground: LintContext,
+) -> PolicyProblem:
     """An attribute that some action in scope does not have."""
     if unkept := without_monitors(path, ground):
         return statement.problem(unkept, ".".join(path), ident)

@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(r"`-?\d+`")
 _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 
 
-class Question(NamedTuple):
+class ChainQuestion(NamedTuple):
     """An action as every link of its chain is asked about it.
 
     `context` holds what the slice of what is `reached` looks at, `inexact` are the argument paths that no policy
@@ -52,7 +52,7 @@ class Question(NamedTuple):
         return context
 
 
-def question_of(reached: Reached, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> Question:
+def question_of(reached: Reached, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> ChainQuestion:
     """What every link of a chain is asked, whose policies can name the labels `nameable`.
 
     What no policy of the slice looks at is not made.
@@ -61,7 +61,7 @@ def question_of(reached: Reached, facts: Facts, arguments: Mapping[str, Json], n
     context, inexact = facts.cedar(nameable, looked.looks), ()
     if looked.input and reached.read is not None:
         context["input"], inexact = reached.read(arguments)
-    return Question(reached, context, inexact, facts, arguments)
+    return ChainQuestion(reached, context, inexact, facts, arguments)
 
 
 class Weighed(NamedTuple):
@@ -84,7 +84,7 @@ class Weighed(NamedTuple):
         return "; ".join(f"{word} {', '.join(idents)}" for word, idents in parts.items() if idents) or "nothing"
 
 
-def weigh(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
+def weigh(bundle: Bundle, question: ChainQuestion, principal: Uid) -> Weighed:
     """What the policies say of `principal` doing this."""
     shadow = bundle.shadow
     judge = question.reached.slice.generated()
@@ -101,7 +101,7 @@ def weigh(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
     return reference
 
 
-def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) -> Weighed:
+def by_code(bundle: Bundle, question: ChainQuestion, principal: Uid, judge: Judge) -> Weighed:
     """By the function of the slice."""
     reached = question.reached
     entities: Entities = bundle.members
@@ -120,7 +120,7 @@ def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) ->
     return Weighed(forbids, permits, [(ordered[number].ident, why) for number, why in failed] if failed else ())
 
 
-def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
+def by_cedar(bundle: Bundle, question: ChainQuestion, principal: Uid) -> Weighed:
     """By cedarpy, which names no permits where something forbids: they are asked alone then."""
     part = question.reached.slice
     answer = _ask(bundle, question, principal, part.everything())
@@ -147,7 +147,7 @@ def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
     return ("", text) if numbered is None else (ordered[int(numbered[1])].ident, text[numbered.end() :])
 
 
-def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.CedarAnswer:
+def _ask(bundle: Bundle, question: ChainQuestion, principal: Uid, policies: cedar.PolicySet) -> cedar.CedarAnswer:
     entities, reached = bundle.entities, question.reached
     if reached.within:
         kind, ident = reached.resource

@@ -19,7 +19,7 @@ from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import Body, Status
 
 
@@ -180,7 +180,7 @@ class Ledger(Protocol):
         """What owners of guarantees let run, by the digest of what breaks one."""
         ...
 
-    async def past(self, scope: str) -> Mapping[Place, Slot]:
+    async def past(self, scope: str) -> Mapping[Place, KeyedCells]:
         """What monitors and guarantees keep of `scope` (a root session's, `facts.mark.FLEET`: of all), by place."""
         ...
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remit.control.lock import Lock
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.control.resources import Resource, ResourceKind, WorkspaceSource
 
 
 class WorkspaceRefused(Exception):
     """An edit that was not made; nothing changed. `problem` says why and what to do next."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: WorkspaceProblem) -> None:
         super().__init__(str(problem))
         self.problem = problem
 

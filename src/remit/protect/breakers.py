@@ -28,7 +28,7 @@ from remit.facts.breaker import (
     whose,
 )
 from remit.facts.canonical import Json
-from remit.protect.counting import TOLD_MAX, Sample, Samples
+from remit.protect.counting import TOLD_MAX, BreakerSamples, Sample
 from remit.protect.panel import Panel
 
 _KEYS_MAX: Final = 20_000
@@ -46,7 +46,7 @@ class Fuses:
 
     tripped: dict[str, Trip] = field(default_factory=dict[str, Trip])
     _opened_s: dict[str, float] = field(default_factory=dict[str, float])
-    _samples: dict[str, Samples] = field(default_factory=dict[str, Samples])
+    _samples: dict[str, BreakerSamples] = field(default_factory=dict[str, BreakerSamples])
     _row: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _trials: dict[str, dict[str, tuple[str, float]]] = field(default_factory=dict[str, "dict[str, tuple[str, float]]"])
     """By their records: whose they are, and since when."""
@@ -283,12 +283,12 @@ class Fuses:
                         del self._causes[key]
                         yield key, None
 
-    def _of(self, breaker: Breaker, key: str) -> Samples:
+    def _of(self, breaker: Breaker, key: str) -> BreakerSamples:
         samples = self._samples.get(key)
         if samples is None or samples.within_s != breaker.within_s:
             if len(self._samples) >= _KEYS_MAX:
                 self._samples.clear()
-            samples = self._samples[key] = Samples(breaker.within_s)
+            samples = self._samples[key] = BreakerSamples(breaker.within_s)
         return samples
 
 
@@ -306,7 +306,7 @@ def _side(breaker: Breaker, action: Action) -> str:
 
 
 def _too_many(
-    breaker: Breaker, key: str, samples: Samples, side: str, now_s: float
+    breaker: Breaker, key: str, samples: BreakerSamples, side: str, now_s: float
 ) -> tuple[str, str, list[str]] | None:
     """Which rests, why, and the records by which: that of `side` alone, unless others fare no better."""
     samples.prune(now_s)

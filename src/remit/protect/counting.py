@@ -20,7 +20,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(slots=True)
-class Samples:
+class BreakerSamples:
     """The samples of one breaker of one agent, server or tool."""
 
     within_s: float

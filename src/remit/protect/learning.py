@@ -21,7 +21,7 @@ from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, TokenKind
-from remit.protect.reading import Leaf, Reading
+from remit.protect.reading import Reading, TextLeaf
 from remit.protect.scalars import UNREAD, IndexView, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
@@ -147,7 +147,7 @@ def _leads(text: str) -> bool:
     return any(kind in _PLACES for _, kind in parts(text))
 
 
-def _several(leaf: Leaf, bits: int, seen: IndexView) -> Iterator[tuple[Collection[str], int]]:
+def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Collection[str], int]]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from remit.facts.canonical import Json, canonical
 from remit.facts.feed import Feed
 from remit.facts.impact import Impact, values_at
-from remit.facts.mark import Does, Mark
+from remit.facts.mark import Mark, MarkOp
 from remit.facts.monitor import Happening, When
 from remit.facts.strictjson import JsonRefused, parse
 
@@ -16,7 +16,7 @@ _TEXT_BYTES_MAX: Final = 1024 * 1024
 _ABSENT: Final = object()
 
 
-class Ended(NamedTuple):
+class EndedAction(NamedTuple):
     """How an action ended: whether it was `sent` at all, whether it went well (None: in doubt), and what came back."""
 
     sent: bool
@@ -24,7 +24,7 @@ class Ended(NamedTuple):
     result: Json
 
 
-class Doing(NamedTuple):
+class MonitoredAction(NamedTuple):
     """Who does what: the agent that acts, the groups it is in, all agents of the chain, for whom, and the arguments."""
 
     agent: str
@@ -51,14 +51,14 @@ def _key_of(agent: str) -> str:
     return hashlib.blake2b(canonical([agent, None]), digest_size=8).hexdigest()
 
 
-def concerns(happening: Happening, doing: Doing) -> bool:
+def concerns(happening: Happening, doing: MonitoredAction) -> bool:
     """Whether who acts is one whose actions are such events."""
     if not happening.agents and not happening.groups:
         return True
     return doing.agent in happening.agents or not happening.groups.isdisjoint(doing.groups)
 
 
-def started(feeds: Iterable[Feed], doing: Doing, impact: Impact | None = None) -> tuple[Mark, ...]:
+def started(feeds: Iterable[Feed], doing: MonitoredAction, impact: Impact | None = None) -> tuple[Mark, ...]:
     """What an action marks that is let through, or denied; `impact` where something is added up."""
     return tuple(
         [mark for feed in feeds if concerns(feed.happening, doing) for mark in _marks(feed, doing, None, impact)]
@@ -66,7 +66,7 @@ def started(feeds: Iterable[Feed], doing: Doing, impact: Impact | None = None) -
 
 
 def ended(
-    feeds: Iterable[Feed], doing: Doing, began_ms: int, end: Ended, impact: Impact | None = None
+    feeds: Iterable[Feed], doing: MonitoredAction, began_ms: int, end: EndedAction, impact: Impact | None = None
 ) -> tuple[Mark, ...]:
     """What the `end` of an action marks whose intent is of `began_ms`."""
     marks: list[Mark] = []
@@ -76,18 +76,18 @@ def ended(
         happened = _happened(feed.happening, end)
         if happened is None:
             # In doubt, it stays counted; what waited for its outcome has failed, and clears nothing.
-            happened = feed.early or (feed.happening.when is When.FAILED and feed.does is not Does.RESET)
+            happened = feed.early or (feed.happening.when is When.FAILED and feed.does is not MarkOp.RESET)
         if feed.early and not happened:
-            marks += [mark._replace(does=Does.BACK) for mark in _marks(feed, doing, began_ms, impact)]
+            marks += [mark._replace(does=MarkOp.BACK) for mark in _marks(feed, doing, began_ms, impact)]
         elif happened and not feed.early:
             marks += _marks(feed, doing, None, impact)
     return tuple(marks)
 
 
-def _marks(feed: Feed, doing: Doing, at_ms: int | None, impact: Impact | None) -> list[Mark]:
+def _marks(feed: Feed, doing: MonitoredAction, at_ms: int | None, impact: Impact | None) -> list[Mark]:
     cells, does = feed.cells, feed.does
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
-    who = (doing.agent, doing.user) if does is Does.LAST else ("", None)
+    who = (doing.agent, doing.user) if does is MarkOp.LAST else ("", None)
     agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
     by = doing.chain[0] if cells.crowded else ""
     made: list[Mark] = []
@@ -105,7 +105,7 @@ def _measured(impact: Impact | None, measure: str) -> int:
     return found or 0
 
 
-def _happened(happening: Happening, end: Ended) -> bool | None:
+def _happened(happening: Happening, end: EndedAction) -> bool | None:
     if not end.sent:
         return False
     if end.ok is None:

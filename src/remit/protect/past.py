@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.action import Own
 from remit.facts.canonical import Json
-from remit.facts.mark import FLEET, Does, Mark, Place, Who
+from remit.facts.mark import FLEET, Mark, MarkOp, Place, Who
 from remit.facts.monitor import SHARE, WAYS, Cells, Window
 
 UNITS_MAX: Final = 2**63 - 1
@@ -47,21 +47,21 @@ class Cell:
     def take(self, mark: Mark, at_ms: int, turn: int = 0) -> None:
         """Change by `mark`, of what happened `at_ms`. Without a `turn` nothing is kept aside."""
         match mark.does:
-            case Does.ADD | Does.BITS:
+            case MarkOp.ADD | MarkOp.BITS:
                 self._add(mark, at_ms)
-            case Does.BACK:
+            case MarkOp.BACK:
                 if at_ms > self.reset_ms:
                     self.back(mark, at_ms)
-            case Does.RESET:
+            case MarkOp.RESET:
                 self._aside(turn)
                 self.units, self.reset_ms = 0, max(at_ms, self.latest_ms, self.reset_ms)
                 self.parts.clear()
-            case Does.LAST:
+            case MarkOp.LAST:
                 self._aside(turn)
                 self.who = (mark.agent, mark.user)
             case _:
                 assert_never(mark.does)
-        if mark.does is not Does.BACK:
+        if mark.does is not MarkOp.BACK:
             self.latest_ms = max(self.latest_ms, at_ms)
         if self.before is not None and mark.does in _ADDS_UP:
             self.before.take(mark, at_ms)
@@ -75,7 +75,7 @@ class Cell:
         found = (self.before if self.turn > own.since else None) or self
         cell = found.copy()
         for mark in mine:
-            if mark.does is Does.ADD:
+            if mark.does is MarkOp.ADD:
                 cell.back(mark, own.at_ms)
         return cell
 
@@ -88,7 +88,7 @@ class Cell:
             self.turn, self.before = turn, self.copy()
 
     def _add(self, mark: Mark, at_ms: int) -> None:
-        bits = mark.does is Does.BITS
+        bits = mark.does is MarkOp.BITS
         if not mark.step_ms:
             self.units = self.units | mark.units if bits else self.units + mark.units
             return
@@ -184,14 +184,14 @@ def _kept(units: int) -> Json:
     return units if units <= UNITS_MAX else str(units)
 
 
-_ADDS_UP: Final = frozenset({Does.ADD, Does.BITS, Does.BACK})
+_ADDS_UP: Final = frozenset({MarkOp.ADD, MarkOp.BITS, MarkOp.BACK})
 
 EMPTY: Final = Cell()
 """Of a key of which nothing is known; nobody changes it."""
 
 
 @dataclass(slots=True)
-class Slot:
+class KeyedCells:
     """The cells of some keys. `full_ms` is when a key last had no room."""
 
     cells: dict[str, Cell] = field(default_factory=dict[str, Cell])
@@ -203,7 +203,7 @@ class Slot:
         if mark.at_ms is not None:
             at_ms = mark.at_ms
         if cell is None:
-            if mark.does is Does.BACK:
+            if mark.does is MarkOp.BACK:
                 return
             if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), at_ms):
                 self.full_ms = max(self.full_ms, at_ms)
@@ -240,9 +240,9 @@ class Slot:
         return {"full": self.full_ms, "cells": {key: self.cells[key].to_json() for key in sorted(self.cells)}}
 
 
-def slot_from(kept: Mapping[str, object]) -> Slot:
+def slot_from(kept: Mapping[str, object]) -> KeyedCells:
     """The slot that `to_json` made."""
-    slot = Slot(full_ms=cast("int", kept["full"]))
+    slot = KeyedCells(full_ms=cast("int", kept["full"]))
     for key, one in cast("dict[str, list[object]]", kept["cells"]).items():
         units, reset, latest, who, parts, *by = one
         cell = Cell(int(cast("int | str", units)), reset_ms=cast("int", reset), latest_ms=cast("int", latest))
@@ -257,21 +257,21 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
     return slot
 
 
-Slots: TypeAlias = dict[tuple[str, int], Slot]
+Slots: TypeAlias = dict[tuple[str, int], KeyedCells]
 """By what is kept in them, and their number."""
 
 
 class Past:
     """The slots of the fleet, and those of the root sessions that are in memory: of all of them where it is `whole`."""
 
-    def __init__(self, fleet: Mapping[Place, Slot] | None = None, *, whole: bool = False) -> None:
+    def __init__(self, fleet: Mapping[Place, KeyedCells] | None = None, *, whole: bool = False) -> None:
         self._whole = whole
         self._fleet = _told_apart(fleet or {})
         self._roots: dict[str, Slots] = {}
         self.turn = 0
         """How many marks it took since it was read."""
 
-    def load(self, sid: str, slots: Mapping[Place, Slot]) -> None:
+    def load(self, sid: str, slots: Mapping[Place, KeyedCells]) -> None:
         """Have the slots of root session `sid`."""
         self._roots[sid] = _told_apart(slots)
 
@@ -288,10 +288,10 @@ class Past:
         where = mark.ident, mark.slot
         slot = slots.get(where)
         if slot is None:
-            slot = slots[where] = Slot()
+            slot = slots[where] = KeyedCells()
         slot.take(mark, at_ms, 0 if self._whole else self.turn)
 
-    def put(self, place: Place, slot: Slot) -> None:
+    def put(self, place: Place, slot: KeyedCells) -> None:
         """Have `slot` stand at `place`; nothing of a session that is not in memory."""
         scope, ident, number = place
         slots = self._of(scope)
@@ -324,7 +324,7 @@ class Past:
         return slot.cells.get(key) or slot.cell(key, cells.window, now_ms)
 
 
-def _told_apart(slots: Mapping[Place, Slot]) -> Slots:
+def _told_apart(slots: Mapping[Place, KeyedCells]) -> Slots:
     return {(ident, number): slot for (_, ident, number), slot in slots.items()}
 
 

@@ -29,7 +29,7 @@ class _Node:
         self.part: Part | None = None
 
 
-class Place:
+class ResultLocation:
     """Where in a result a value stands: its pattern, and the part of the catalog that it is in.
 
     Places are made when a result first has them, and kept for the next one up to a limit. A pattern is for people to
@@ -47,10 +47,10 @@ class Place:
         self.named = named
         self._nodes = nodes
         self._budget = budget
-        self._members: dict[str, Place] = {}
-        self._elements: Place | None = None
+        self._members: dict[str, ResultLocation] = {}
+        self._elements: ResultLocation | None = None
 
-    def member(self, name: str) -> "Place":
+    def member(self, name: str) -> "ResultLocation":
         """The place of the member `name`; `named` where the catalog names it."""
         found = self._members.get(name)
         if found is None:
@@ -64,7 +64,7 @@ class Place:
                 self._members[name] = found
         return found
 
-    def element(self, number: int) -> "Place":
+    def element(self, number: int) -> "ResultLocation":
         """The place of the element with that `number`."""
         exact = [node.named[number] for node in self._nodes if number in node.named]
         if not exact and self._elements is not None:
@@ -75,22 +75,22 @@ class Place:
             self._elements = found
         return found
 
-    def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "Place":
+    def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "ResultLocation":
         pattern = (self.pattern + step)[:_PATTERN_CHARS_MAX]
-        return Place(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
+        return ResultLocation(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
 
 
-_ROOTS: Final[dict[int, tuple[tuple[Part, ...], Place]]] = {}
+_ROOTS: Final[dict[int, tuple[tuple[Part, ...], ResultLocation]]] = {}
 
 
-def root_of(parts: tuple[Part, ...]) -> Place:
+def root_of(parts: tuple[Part, ...]) -> ResultLocation:
     """The place of the whole of a result with these parts."""
     kept = _ROOTS.get(id(parts))
     if kept is not None and kept[0] is parts:
         return kept[1]
     if len(_ROOTS) >= _ROOTS_MAX:
         _ROOTS.clear()
-    made = Place(WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
+    made = ResultLocation(WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
     _ROOTS[id(parts)] = parts, made
     return made
 

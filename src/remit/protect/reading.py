@@ -18,12 +18,12 @@ from remit.facts import strictjson
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
-from remit.facts.results import TRUSTED, Format, Part
+from remit.facts.results import TRUSTED, Part, ResultFormat
 from remit.facts.text import gained
 from remit.protect import yamltext
 from remit.protect.gathered import NOWHERE, Gathered
-from remit.protect.places import WHOLE, Place, root_of
-from remit.protect.yamltext import DEPTH_MAX, Unread
+from remit.protect.places import WHOLE, ResultLocation, root_of
+from remit.protect.yamltext import DEPTH_MAX, UnreadableText
 
 LEAVES_MAX: Final = 100_000
 TEXT_CHARS_MAX: Final = 1024 * 1024
@@ -38,7 +38,7 @@ _NUMBERS: Final = (int, float)
 
 
 @dataclass(slots=True)
-class Leaf:
+class TextLeaf:
     """A text of a result: `pattern` is its path with every element as `[*]`, `element` the number of the first.
 
     `record` tells the object that it stands in from all others. `name`: it is trusted, and shaped like a name.
@@ -67,7 +67,7 @@ class Reading:
     `kept` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
 
-    told: list[Leaf] = field(default_factory=list[Leaf])
+    told: list[TextLeaf] = field(default_factory=list[TextLeaf])
     loose: list[Loose] = field(default_factory=list[Loose])
     rest: Labels = NONE
     capped: bool = False
@@ -76,10 +76,10 @@ class Reading:
     )
 
     @property
-    def leaves(self) -> list[Leaf]:
+    def leaves(self) -> list[TextLeaf]:
         """All of them."""
         untrusted = "untrusted" in self.rest
-        rest = (Leaf(pattern, at, text, self.rest, untrusted=untrusted) for pattern, at, text in self.loose)
+        rest = (TextLeaf(pattern, at, text, self.rest, untrusted=untrusted) for pattern, at, text in self.loose)
         return [*self.told, *rest]
 
     @property
@@ -126,13 +126,13 @@ class _Reader:
         self._parts = () if tool is None else tool.results
         self._root = root_of(self._parts)
         self._unknown = root_of(())
-        self._yaml = tool is not None and tool.format is Format.YAML
+        self._yaml = tool is not None and tool.format is ResultFormat.YAML
         self._worst = worst
         self._source = source
         self._stored = stored
         self._fitted: dict[int, tuple[bool, Labels, Labels]] = {}
         self._names: set[tuple[str, int, str]] = set()
-        self._shapes: dict[tuple[Place, tuple[str, ...]], tuple[Place, ...]] = {}
+        self._shapes: dict[tuple[ResultLocation, tuple[str, ...]], tuple[ResultLocation, ...]] = {}
         self._reading = Reading()
         self._room = LEAVES_MAX
         self._records = 0
@@ -148,7 +148,7 @@ class _Reader:
         before = len(told), len(loose)
         try:
             value = _parsed(text, as_yaml=self._yaml)
-        except Unread:
+        except UnreadableText:
             self._whole(text, self._worst)
             return
         self._walk(value, self._root)
@@ -199,14 +199,14 @@ class _Reader:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
-        self._reading.told.append(Leaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
+        self._reading.told.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
 
-    def _walk(self, value: Json, root: Place) -> None:
+    def _walk(self, value: Json, root: ResultLocation) -> None:
         self._room = LEAVES_MAX - len(self._reading.told) - len(self._reading.loose)
         if self._is_full(1, root.depth) or not self._each((value,), (root,), NOWHERE, 0):
             self._reading.capped = True
 
-    def _each(self, values: Iterable[Json], places: Iterable[Place], element: int, record: int) -> bool:
+    def _each(self, values: Iterable[Json], places: Iterable[ResultLocation], element: int, record: int) -> bool:
         """Read `values`, each at its place, the last one first. Whether there was room for all."""
         loose = self._reading.loose
         for item, place in zip(values, places, strict=True):
@@ -230,7 +230,7 @@ class _Reader:
                 loose.append((place.pattern, element, text))
         return True
 
-    def _object(self, item: Mapping[str, Json], place: Place, element: int) -> bool:
+    def _object(self, item: Mapping[str, Json], place: ResultLocation, element: int) -> bool:
         self._records += 1
         shape = place, tuple(item)
         places = self._shapes.get(shape)
@@ -240,9 +240,9 @@ class _Reader:
             return False
         return self._each(reversed(list(item.values())), places, element, self._records)
 
-    def _members(self, place: Place, element: int, names: tuple[str, ...]) -> tuple[Place, ...]:
+    def _members(self, place: ResultLocation, element: int, names: tuple[str, ...]) -> tuple[ResultLocation, ...]:
         """The places of members with these names, the last one first; names that nobody knows are read."""
-        found: list[Place] = []
+        found: list[ResultLocation] = []
         for name in names:
             inner = place.member(name)
             if not inner.named:
@@ -250,7 +250,7 @@ class _Reader:
             found.append(inner)
         return tuple(reversed(found))
 
-    def _array(self, item: Sequence[Json], place: Place, element: int, record: int) -> bool:
+    def _array(self, item: Sequence[Json], place: ResultLocation, element: int, record: int) -> bool:
         places = [place.element(number) for number in range(len(item))]
         if self._is_full(len(places), place.depth + 1):
             return False
@@ -267,7 +267,7 @@ class _Reader:
         self._room -= more
         return self._room < 0 or (more > 0 and depth > DEPTH_MAX)
 
-    def _name(self, place: Place, element: int, name: str) -> None:
+    def _name(self, place: ResultLocation, element: int, name: str) -> None:
         """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
         part = None if place.part is None or place.part.label == TRUSTED else place.part
         # Places in different parts may have one pattern, where it was cut.
@@ -288,7 +288,7 @@ class _Reader:
         name = names and is_name(text)
         if names and not name:
             labels = others
-        self._reading.told.append(Leaf(pattern, element, text, labels, part, record, name, "untrusted" in labels))
+        self._reading.told.append(TextLeaf(pattern, element, text, labels, part, record, name, "untrusted" in labels))
 
     def _fit(self, part: Part) -> tuple[bool, Labels, Labels]:
         """Whether what fits `part` may name something, its labels, and those of what is no name then."""
@@ -314,11 +314,11 @@ def _scalar(item: float) -> str:
 
 def _parsed(text: str, *, as_yaml: bool) -> Json:
     if len(text) > TEXT_CHARS_MAX:
-        raise Unread
+        raise UnreadableText
     if text[:1] in {"[", "{"} or not as_yaml:
         try:
             return strictjson.parse(text.encode("utf-8"))
         except (strictjson.JsonRefused, UnicodeEncodeError):
             if not as_yaml:
-                raise Unread from None
+                raise UnreadableText from None
     return yamltext.parse(text)

@@ -28,7 +28,7 @@ LISTED: Final = b'{"list":"resources"}'
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoreLabels:
     """What the stores mean for one action.
 
     `labels` come with what it reads. It `writes` to these places, all of which hold `already`; `full` says
@@ -41,7 +41,7 @@ class Held:
     full: bool = False
 
 
-NOTHING: Final = Held()
+NOTHING: Final = StoreLabels()
 
 
 def stores_of(bundle: Bundle, action: Action) -> tuple[Store, ...]:
@@ -91,7 +91,7 @@ class Stores:
             for stop in range(cut + 1, min(cut + WITHIN_MAX + 1, len(segments))):
                 _add(self._within, store, segments[cut:stop], labels)
 
-    def held(self, bundle: Bundle, action: Action) -> Held:
+    def held(self, bundle: Bundle, action: Action) -> StoreLabels:
         """What they mean for `action` now."""
         labels, writes, full = NONE, dict[str, None](), False
         for store in stores_of(bundle, action):
@@ -106,7 +106,7 @@ class Stores:
             return NOTHING
         # A list without a member does not intersect: where nothing is written nothing is already there.
         already = [self._held.get(where, NONE) for where in writes] or [NONE]
-        return Held(labels, tuple(writes), already[0].intersection(*already), full)
+        return StoreLabels(labels, tuple(writes), already[0].intersection(*already), full)
 
     def labels(self, where: str) -> Labels:
         """The labels that come with what is read from `where`."""

@@ -15,12 +15,12 @@ DEPTH_MAX: Final = 64
 _BETWEEN: Final = str.maketrans(dict.fromkeys(" \t\r\n-:,[]{}?", None))
 
 
-class Unread(Exception):
+class UnreadableText(Exception):
     """A text is not what the catalog says it is."""
 
 
 def parse(text: str) -> Json:
-    """The value that a YAML text spells, all scalars as texts. Raises `Unread`.
+    """The value that a YAML text spells, all scalars as texts. Raises `UnreadableText`.
 
     Anchors, tags, comments, directives, several documents and members named twice are refused: each can hold
     text that no leaf would show.
@@ -28,7 +28,7 @@ def parse(text: str) -> Json:
     try:
         return _Yaml(text).value()
     except (yaml.YAMLError, ValueError, UnicodeError):
-        raise Unread from None
+        raise UnreadableText from None
 
 
 class _Yaml:
@@ -51,10 +51,10 @@ class _Yaml:
                     value: Json = event.value
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     if event.anchor is not None or event.tag is not None or len(stack) >= DEPTH_MAX:
-                        raise Unread
+                        raise UnreadableText
                     opened: list[Json] | dict[str, Json] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
                     if stack and isinstance(stack[-1], dict) and names[-1] is None:
-                        raise Unread
+                        raise UnreadableText
                     stack.append(opened)
                     names.append(None)
                     continue
@@ -64,10 +64,10 @@ class _Yaml:
                 case yaml.DocumentStartEvent():
                     documents += 1
                     if documents > 1 or event.version is not None or event.tags:
-                        raise Unread
+                        raise UnreadableText
                     continue
                 case yaml.AliasEvent():
-                    raise Unread
+                    raise UnreadableText
                 case _:
                     continue
             if not stack:
@@ -78,7 +78,7 @@ class _Yaml:
                 top.append(value)
             elif (name := names[-1]) is None:
                 if not isinstance(value, str) or value in top:
-                    raise Unread
+                    raise UnreadableText
                 names[-1] = value
             else:
                 top[name] = value
@@ -92,15 +92,15 @@ class _Yaml:
 
     def _plain(self, event: yaml.ScalarEvent) -> None:
         if event.anchor is not None or event.tag is not None:
-            raise Unread
+            raise UnreadableText
         assert event.start_mark is not None, "libyaml marks every event"  # noqa: S101
         assert event.end_mark is not None, "libyaml marks every event"  # noqa: S101
         start, end = event.start_mark.index, event.end_mark.index
         self._between(start)
         if event.style in {"|", ">"} and "#" in self._text[start:end].partition("\n")[0]:
-            raise Unread
+            raise UnreadableText
         self._at = end
 
     def _between(self, end: int) -> None:
         if self._text[self._at : end].translate(_BETWEEN):
-            raise Unread
+            raise UnreadableText

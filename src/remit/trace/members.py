@@ -7,7 +7,7 @@ import orjson
 
 from remit.facts.budget import Charge
 from remit.facts.canonical import Json
-from remit.facts.mark import Does, Mark
+from remit.facts.mark import Mark, MarkOp
 from remit.facts.passkey import Confirmed
 
 ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27, 28, 29)
@@ -143,9 +143,9 @@ def _mark(value: object) -> Mark:
     )
 
 
-def does_of(value: object) -> Does:
+def does_of(value: object) -> MarkOp:
     """What a mark does."""
     try:
-        return Does(text(value))
+        return MarkOp(text(value))
     except ValueError as error:
         raise Undecodable("a mark does nothing that is known") from error

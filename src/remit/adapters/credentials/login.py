@@ -18,7 +18,7 @@ from remit.adapters.credentials.metadata import MetadataRefused, ProtectedResour
 from remit.adapters.credentials.oauth import OAuthCredential
 from remit.adapters.credentials.registering import CallbackAddress, client_for
 from remit.adapters.credentials.tokening import GrantRefused, ask
-from remit.facts.credential import Grant, OAuth
+from remit.facts.credential import OAuth, OAuthGrant
 from remit.ports.credentials import CredentialRefused, LoggedIn, LoginRefused, LoginStarted
 from remit.ports.system import Clock, Entropy
 
@@ -59,7 +59,7 @@ class LoginFlow:
     async def begin(self, credential: OAuthCredential, by: str) -> LoginStarted:
         """The address at which a person logs in. Raises `LoginRefused`."""
         oauth = credential.oauth
-        if oauth.grant is not Grant.AUTHORIZATION_CODE:
+        if oauth.grant is not OAuthGrant.AUTHORIZATION_CODE:
             raise LoginRefused(
                 f"server {credential.server!r} logs in by itself (grant {oauth.grant})",
                 f"remit describe server {credential.server}",

@@ -28,7 +28,7 @@ from remit.adapters.credentials.tokening import GrantRefused, ask, revoke
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.facts.catalog import Http
-from remit.facts.credential import Grant, OAuth
+from remit.facts.credential import OAuth, OAuthGrant
 from remit.facts.durations import MINUTE_MS
 from remit.ports.credentials import CredentialRefused, CredentialState, CredentialStatus
 from remit.ports.system import Clock
@@ -107,7 +107,7 @@ class OAuthCredential:
             return (
                 f"server {self.server!r} wants a scope that was not granted; add it to oauth.scopes, then: remit apply"
             )
-        if self.oauth.grant is Grant.AUTHORIZATION_CODE:
+        if self.oauth.grant is OAuthGrant.AUTHORIZATION_CODE:
             return f"server {self.server!r} refuses the login (HTTP 401); a person logs in again: {login}"
         issuer = self._held.issuer if self._held is not None else self.oauth.issuer
         return f"server {self.server!r} refuses the token that {issuer} gives for it (HTTP 401); see: remit doctor"
@@ -134,7 +134,7 @@ class OAuthCredential:
         """How it stands now; asks nobody."""
         tokens = self._held.tokens if self._held is not None else None
         issuer = self._held.issuer if self._held is not None else self.oauth.issuer
-        is_person = self.oauth.grant is Grant.AUTHORIZATION_CODE
+        is_person = self.oauth.grant is OAuthGrant.AUTHORIZATION_CODE
         if tokens is None:
             standing = CredentialStatus.NEEDS_LOGIN if is_person else CredentialStatus.NOT_ASKED
             standing = CredentialStatus.FAILING if self._why and not is_person else standing
@@ -238,7 +238,7 @@ class OAuthCredential:
         if self._held is before:
             await self._keep(replace(before, tokens=None))
         self._why = str(refused)
-        if self.oauth.grant is Grant.CLIENT_CREDENTIALS:
+        if self.oauth.grant is OAuthGrant.CLIENT_CREDENTIALS:
             return self._failed(str(refused))
         return self._refusal(f"its login has ended ({refused}); a person logs in: remit servers login {self.server}")
 
@@ -264,7 +264,7 @@ class OAuthCredential:
         return held if of_this and same_issuer and same_client else None
 
     def _can_renew(self, tokens: Tokens | None) -> bool:
-        if self.oauth.grant is Grant.CLIENT_CREDENTIALS:
+        if self.oauth.grant is OAuthGrant.CLIENT_CREDENTIALS:
             return True
         return tokens is not None and tokens.refresh is not None
 

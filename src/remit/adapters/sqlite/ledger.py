@@ -45,7 +45,7 @@ from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins, Pending
 from remit.ports.system import Clock, Entropy
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
 
@@ -193,7 +193,7 @@ class SqliteLedger:
         """What owners of guarantees let run."""
         return await self._readers.run(reads.signed_off)
 
-    async def past(self, scope: str) -> Mapping[Place, Slot]:
+    async def past(self, scope: str) -> Mapping[Place, KeyedCells]:
         """What monitors and guarantees keep of `scope`."""
         return await self._readers.run(lambda conn: reads.past(conn, scope))
 

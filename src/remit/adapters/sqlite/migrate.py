@@ -33,7 +33,7 @@ from remit.adapters.sqlite.tables import (
     UNSETTLED,
     create,
 )
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
@@ -129,7 +129,7 @@ def from_version_4(conn: sqlite3.Connection) -> None:
 
 def _tell_used(conn: sqlite3.Connection) -> None:
     """What agents did, told from their intents."""
-    used, gone, found = Used(), dict[str, int](), list[rows.Row]()
+    used, gone, found = UsageHistory(), dict[str, int](), list[rows.Row]()
     for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
         for stored in unpack(*row):
             record = decode_record(stored.record)
@@ -264,7 +264,7 @@ def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:
                 yield decode_record(stored.record), stored.body
 
 
-def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:
+def _new(used: UsageHistory, body: Body | None, ident: int) -> list[rows.Row]:
     if not isinstance(body, ActionBody):
         return []
     new = used.intent(body.links, body.kind, body.server, body.name, body.reaches)

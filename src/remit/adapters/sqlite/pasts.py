@@ -6,7 +6,7 @@ from typing import Final
 from remit.adapters.sqlite import rows
 from remit.facts.mark import Place
 from remit.pdp.kept import PastCarried, PastMarked
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 
 _CACHED_MAX: Final = 20_000
 
@@ -16,8 +16,8 @@ class Pasts:
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
-        self._slots: dict[Place, Slot] = {}
-        self._changed: dict[Place, Slot] = {}
+        self._slots: dict[Place, KeyedCells] = {}
+        self._changed: dict[Place, KeyedCells] = {}
 
     def change(self, delta: PastMarked | PastCarried) -> None:
         """Change by it."""

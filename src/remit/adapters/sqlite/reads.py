@@ -30,7 +30,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Holds, Stop, Stopped, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
-from remit.protect.past import Slot, slot_from
+from remit.protect.past import KeyedCells, slot_from
 from remit.trace.bodies import Status
 from remit.trace.encoding import decode_body, decode_record
 
@@ -289,7 +289,7 @@ def signed_off(conn: sqlite3.Connection) -> Mapping[str, SignOff]:
     return {row[0]: SignOff(*row) for row in found}
 
 
-def past(conn: sqlite3.Connection, scope: str) -> Mapping[Place, Slot]:
+def past(conn: sqlite3.Connection, scope: str) -> Mapping[Place, KeyedCells]:
     """What monitors and guarantees keep of `scope`, by place."""
     # A space follows the scope in each of its places, and no scope has one: "!" is the character after it.
     found = conn.execute("SELECT place, detail FROM past WHERE place > ? AND place < ?", (f"{scope} ", f"{scope}!"))

@@ -24,7 +24,7 @@ from remit.facts.passkey import Passkey
 from remit.facts.session import Session
 from remit.facts.stop import Stop
 from remit.policy.verdict import Gate
-from remit.protect.past import Slot, slot_from
+from remit.protect.past import KeyedCells, slot_from
 
 Row: TypeAlias = tuple[int | str | None, ...]
 """The values of a row, its key first, in the order of its table's columns."""
@@ -204,15 +204,15 @@ def signed_off_row(said: SignOff) -> Row:
     return (_text(said.breach), _text(said.guarantee), _text(said.by), said.at_ms, _text(said.why))
 
 
-def past_row(place: Place, slot: Slot) -> Row:
+def past_row(place: Place, slot: KeyedCells) -> Row:
     """What monitors and guarantees keep at `place`."""
     return (_text(named(place)), _json(slot.to_json()))
 
 
-def read_past(conn: sqlite3.Connection, place: Place) -> Slot:
+def read_past(conn: sqlite3.Connection, place: Place) -> KeyedCells:
     """What they keep at `place`."""
     row = conn.execute("SELECT detail FROM past WHERE place = ?", (named(place),)).fetchone()
-    return Slot() if row is None else slot_from(orjson.loads(row[0]))
+    return KeyedCells() if row is None else slot_from(orjson.loads(row[0]))
 
 
 def stopped_row(what: str, stop: Stop | None) -> Row:

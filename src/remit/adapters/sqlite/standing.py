@@ -26,7 +26,7 @@ from remit.facts.mark import FLEET, Place
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
-from remit.protect.past import Slot
+from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Body, OutcomeBody, Status
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
@@ -49,7 +49,7 @@ class LedgerState:
     ended: frozenset[str]
     stopped: Mapping[Stopped, Stop]
     spent: Mapping[str, Balance]
-    past: Mapping[Place, Slot]
+    past: Mapping[Place, KeyedCells]
     """What monitors and guarantees kept of the fleet."""
     passkeys: Mapping[str, Passkey]
     """Those that were removed, too."""

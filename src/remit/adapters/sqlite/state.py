@@ -20,7 +20,7 @@ from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.label import Labels
-from remit.facts.novelty import Did, Used
+from remit.facts.novelty import Did, UsageHistory
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.facts.stop import subject
@@ -92,7 +92,7 @@ class State:
         self._stored: dict[str, Labels] = {}
         self._granted: dict[int, Grant] = {}
         self._passkeys = Changing(conn)
-        self._used = Used(reads.used(conn))
+        self._used = UsageHistory(reads.used(conn))
         self._accounts = Accounts(reads.spent(conn))
         self._pasts = Pasts(conn)
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}

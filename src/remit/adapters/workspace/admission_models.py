@@ -6,7 +6,7 @@ from pydantic import Field
 
 from remit.adapters.workspace.plain import Name, Names, Shape
 from remit.control.resources import AdmissionSpec
-from remit.facts.admission import Chains, Profile, Terms
+from remit.facts.admission import AdmissionTerms, AttackDepth, ChainCriterion
 
 
 class AdmissionShape(Shape):
@@ -34,15 +34,15 @@ class AdmissionShape(Shape):
 def admission_spec(shape: AdmissionShape) -> AdmissionSpec:
     """What `shape` says."""
     return AdmissionSpec(
-        Terms(
+        AdmissionTerms(
             shape.owner,
             shape.days,
             shape.newly_permitted_max,
             shape.newly_denied_max,
             shape.asks_times_max,
             shape.asks_a_day_free,
-            Chains(shape.chains),
-            Profile(shape.attack),
+            ChainCriterion(shape.chains),
+            AttackDepth(shape.attack),
             frozenset(shape.accepts),
             shape.seconds_max,
             shape.not_judged_max,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 
 FILES_MAX: Final = 2_000
 FILE_BYTES_MAX: Final = 1024 * 1024
@@ -28,7 +28,7 @@ CASES: Final = (".cases.yaml", ".cases.yml")
 class Unreadable(Exception):
     """A file that cannot be taken; `problem` says which and why."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: WorkspaceProblem) -> None:
         super().__init__(str(problem))
         self.problem = problem
 
@@ -42,7 +42,7 @@ class Text:
     bom: bool
 
 
-def found(root: Path, problems: list[Problem]) -> list[str]:
+def found(root: Path, problems: list[WorkspaceProblem]) -> list[str]:
     """Paths of YAML and Cedar files below `root`, relative and sorted; hidden ones left out."""
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=lambda e: problems.append(_walk(root, e))):
@@ -51,7 +51,7 @@ def found(root: Path, problems: list[Problem]) -> list[str]:
         if len(here.relative_to(root).parts) >= DEPTH_MAX and folders:
             where = SourceLocation(_relative(root, here / folders[0]))
             what = f"folders are nested deeper than {DEPTH_MAX}"
-            problems.append(Problem("workspace/depth", where, what))
+            problems.append(WorkspaceProblem("workspace/depth", where, what))
             folders.clear()
         for name in list(folders):
             if (here / name).is_symlink():
@@ -64,7 +64,7 @@ def found(root: Path, problems: list[Problem]) -> list[str]:
         )
     if len(names) > FILES_MAX:
         what = f"the workspace holds {len(names)} files, more than {FILES_MAX}"
-        problems.append(Problem("workspace/files", SourceLocation("."), what))
+        problems.append(WorkspaceProblem("workspace/files", SourceLocation("."), what))
     return sorted(names)[:FILES_MAX]
 
 
@@ -78,7 +78,7 @@ def read(root: Path, file: str, bytes_max: int = FILE_BYTES_MAX) -> Text:
         line = data.count(b"\n", 0, error.start) + 1
         what = f"the file is not UTF-8 text: byte 0x{data[error.start]:02x} on this line"
         next_ = "save it as UTF-8, or move it out of the workspace; then run: remit diff"
-        raise Unreadable(Problem("file/encoding", SourceLocation(file, line), what, next=next_)) from error
+        raise Unreadable(WorkspaceProblem("file/encoding", SourceLocation(file, line), what, next=next_)) from error
 
 
 def read_bytes(root: Path, file: str, bytes_max: int) -> bytes:
@@ -89,13 +89,13 @@ def read_bytes(root: Path, file: str, bytes_max: int) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as opened:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Unreadable(Problem("file/kind", SourceLocation(file), "this is not a regular file"))
+                raise Unreadable(WorkspaceProblem("file/kind", SourceLocation(file), "this is not a regular file"))
             data = opened.read(bytes_max + 1)
     except OSError as error:
         raise Unreadable(_os_problem(file, error)) from error
     if len(data) > bytes_max:
         what = f"the file is larger than {bytes_max} bytes"
-        raise Unreadable(Problem("file/size", SourceLocation(file), what, "everything has a limit"))
+        raise Unreadable(WorkspaceProblem("file/size", SourceLocation(file), what, "everything has a limit"))
     return data
 
 
@@ -110,7 +110,7 @@ def inside(root: Path, file: str) -> Path:
     if not real.is_relative_to(base):
         what = "the file is a link out of the workspace"
         why = "what stands there is not under the workspace's protection"
-        raise Unreadable(Problem("file/link", SourceLocation(file), what, why))
+        raise Unreadable(WorkspaceProblem("file/link", SourceLocation(file), what, why))
     return real
 
 
@@ -141,8 +141,8 @@ def replace(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _linked_folder(file: str) -> Problem:
-    return Problem(
+def _linked_folder(file: str) -> WorkspaceProblem:
+    return WorkspaceProblem(
         "file/link",
         SourceLocation(file),
         "a folder that is a link is not read",
@@ -155,17 +155,17 @@ def _relative(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _walk(root: Path, error: OSError) -> Problem:
+def _walk(root: Path, error: OSError) -> WorkspaceProblem:
     named = Path(str(error.filename or root))
     file = _relative(root, named) if named.is_relative_to(root) else "."
     return _os_problem(file, error)
 
 
-def _os_problem(file: str, error: OSError) -> Problem:
+def _os_problem(file: str, error: OSError) -> WorkspaceProblem:
     why = {
         errno.ELOOP: "its links lead in a circle",
         errno.ENOENT: "it leads nowhere",
         errno.EACCES: "permission denied",
     }.get(error.errno or 0, (error.strerror or "unknown error").lower())
     next_ = "make it readable, or move it out of the workspace; then run: remit diff"
-    return Problem("file/read", SourceLocation(file), "the file cannot be read", why, next=next_)
+    return WorkspaceProblem("file/read", SourceLocation(file), "the file cannot be read", why, next=next_)

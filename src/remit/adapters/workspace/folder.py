@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from remit.adapters.workspace import files
 from remit.control import lock_text
 from remit.control.lock import EMPTY, FILE, Lock
-from remit.control.problems import Problem, SourceLocation, did_you_mean
+from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import PolicySource, Sink
@@ -33,7 +33,7 @@ class Folder:
         """Everything there is; what cannot be read is among its problems. Never raises."""
         if not self.path.is_dir():
             return WorkspaceSource(problems=(self._no_folder(),))
-        problems: list[Problem] = []
+        problems: list[WorkspaceProblem] = []
         resources: list[Resource] = []
         policies: list[PolicySource] = []
         cases: list[tuple[str, str]] = []
@@ -47,7 +47,7 @@ class Folder:
             left -= len(text.text)
             if left < 0:
                 what = f"the workspace holds more than {files.TOTAL_BYTES_MAX} bytes"
-                problems.append(Problem("workspace/size", SourceLocation(file), what))
+                problems.append(WorkspaceProblem("workspace/size", SourceLocation(file), what))
                 break
             if Path(file).suffix.lower() == files.CEDAR:
                 policies.append(PolicySource(file, text.text))
@@ -63,7 +63,7 @@ class Folder:
 
         None where one cannot be read: then only `load` knows what is wrong.
         """
-        problems: list[Problem] = []
+        problems: list[WorkspaceProblem] = []
         names = files.found(self.path, problems)
         if (self.path / FILE).exists():
             names.append(FILE)
@@ -89,13 +89,13 @@ class Folder:
 
     def write_lock(self, lock: Lock, *, base: Lock) -> bool:
         """See `ports.workspace.Workspace.write_lock`."""
-        problems: list[Problem] = []
+        problems: list[WorkspaceProblem] = []
         stored = self._lock(problems)
         if problems:
             raise WorkspaceRefused(problems[0])
         if lock_text.serialise(stored) != lock_text.serialise(base):
             raise WorkspaceRefused(
-                Problem(
+                WorkspaceProblem(
                     "lock/moved",
                     SourceLocation(FILE),
                     f"{FILE} has changed since it was read",
@@ -121,7 +121,7 @@ class Folder:
         if taken is not None:
             what = f"{taken.file} exists already" if there is None else f"{taken} declares an agent {agent.name}"
             next_ = "remit diff, then: remit apply"
-            raise WorkspaceRefused(Problem("agent/exists", taken, what, "nothing is overwritten", next=next_))
+            raise WorkspaceRefused(WorkspaceProblem("agent/exists", taken, what, "nothing is overwritten", next=next_))
         try:
             path.parent.mkdir(exist_ok=True)
             files.inside(self.path, path.parent.relative_to(self.path).as_posix())
@@ -144,11 +144,11 @@ class Folder:
             if changed is None:
                 what = "the mode cannot be changed without changing something else"
                 next_ = "set mode: enforce in an editor, then run: remit apply"
-                raise WorkspaceRefused(Problem("agent/entangled", agent.at("spec.mode"), what, next=next_))
+                raise WorkspaceRefused(WorkspaceProblem("agent/entangled", agent.at("spec.mode"), what, next=next_))
             self._write(text, changed)
             return True
         raise WorkspaceRefused(
-            Problem(
+            WorkspaceProblem(
                 "agent/gone",
                 SourceLocation("."),
                 f"no file of the workspace declares the agent {name}",
@@ -169,11 +169,11 @@ class Folder:
                 if changed is None:
                     what = f"the sink of the Server {name} cannot be added without changing something else"
                     next_ = f"add sink: {sink} to its spec in an editor, then run: remit diff"
-                    raise WorkspaceRefused(Problem("server/entangled", server.at("spec"), what, next=next_))
+                    raise WorkspaceRefused(WorkspaceProblem("server/entangled", server.at("spec"), what, next=next_))
                 self._write(text, changed)
                 return text.file
         what = f"no file of the workspace declares the Server {name}"
-        raise WorkspaceRefused(Problem("server/gone", SourceLocation("."), what, next="remit diff"))
+        raise WorkspaceRefused(WorkspaceProblem("server/gone", SourceLocation("."), what, next="remit diff"))
 
     def _declared(self, kind: ResourceKind) -> "Iterator[tuple[files.Text, Document, Resource]]":
         """Every resource of `kind` with its text and document. Raises `WorkspaceRefused`, as `delete` does."""
@@ -184,7 +184,7 @@ class Folder:
                 text = files.read(self.path, file)
             except files.Unreadable as error:
                 raise WorkspaceRefused(error.problem) from error
-            problems: list[Problem] = []
+            problems: list[WorkspaceProblem] = []
             for resource, document in _resources(text.text, file, problems):
                 if resource is not None and resource.kind is kind:
                     yield text, document, resource
@@ -202,7 +202,7 @@ class Folder:
         hint = did_you_mean(name, known)
         what = f"no {kind} is called {name[:128]!r}"
         next_ = f"remit get {kind.value.lower()}s"
-        raise WorkspaceRefused(Problem("delete/unknown", SourceLocation("."), what, hint=hint, next=next_))
+        raise WorkspaceRefused(WorkspaceProblem("delete/unknown", SourceLocation("."), what, hint=hint, next=next_))
 
     def _cut(self, text: files.Text, document: "Document") -> None:
         from remit.adapters.workspace.documents import documents
@@ -212,7 +212,7 @@ class Folder:
         before.remove(document.value)
         if [found.value for found in documents(kept)] != before:
             raise WorkspaceRefused(
-                Problem(
+                WorkspaceProblem(
                     "delete/entangled",
                     SourceLocation(text.file, document.line),
                     "the document cannot be taken out without changing another",
@@ -233,7 +233,7 @@ class Folder:
         except OSError as error:
             raise _unwritten(file, error) from error
 
-    def _lock(self, problems: list[Problem]) -> Lock:
+    def _lock(self, problems: list[WorkspaceProblem]) -> Lock:
         here = self.path / FILE
         if not here.exists() and not here.is_symlink():
             return EMPTY
@@ -246,21 +246,21 @@ class Folder:
         problems.extend(found)
         return lock
 
-    def _no_folder(self) -> Problem:
+    def _no_folder(self) -> WorkspaceProblem:
         there = self.path.exists()
         what = f"the workspace {self.path} is not a folder" if there else (f"there is no workspace at {self.path}")
         next_ = f"make one: remit init {self.path}; or name another with --workspace"
-        return Problem("workspace/missing", SourceLocation("."), what, next=next_)
+        return WorkspaceProblem("workspace/missing", SourceLocation("."), what, next=next_)
 
 
 def _unwritten(file: str, error: OSError) -> WorkspaceRefused:
     why = (error.strerror or "unknown error").lower()
     next_ = "check the folder's permissions and free space, then try again"
     what = "the file cannot be written; it is as it was"
-    return WorkspaceRefused(Problem("file/write", SourceLocation(file), what, why, next=next_))
+    return WorkspaceRefused(WorkspaceProblem("file/write", SourceLocation(file), what, why, next=next_))
 
 
-def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, "Document"]]:
+def _resources(text: str, file: str, problems: list[WorkspaceProblem]) -> list[tuple[Resource | None, "Document"]]:
     """The resources of one YAML file; None where a document is not one, with its problems."""
     from remit.adapters.workspace import shapes
     from remit.adapters.workspace.documents import YamlRefused, documents
@@ -269,7 +269,7 @@ def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Reso
         found = documents(text)
     except YamlRefused as error:
         where = SourceLocation(file, error.line)
-        problems.append(Problem("yaml/syntax", where, error.what, error.why, error.hint))
+        problems.append(WorkspaceProblem("yaml/syntax", where, error.what, error.why, error.hint))
         return []
     read: list[tuple[Resource | None, Document]] = []
     for document in found:

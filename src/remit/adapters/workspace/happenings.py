@@ -10,7 +10,7 @@ from remit.adapters.workspace.past_models import (
 )
 from remit.control.resources import GuaranteeSpec, MonitorSpec, WindowSpec
 from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
-from remit.facts.monitor import Happening, Op, Scope, Selector, When, Window
+from remit.facts.monitor import EventAggregate, Happening, MonitorScope, Selector, When, Window
 
 
 def past_spec(shape: MonitorShape | GuaranteeShape) -> MonitorSpec | GuaranteeSpec:
@@ -20,9 +20,9 @@ def past_spec(shape: MonitorShape | GuaranteeShape) -> MonitorSpec | GuaranteeSp
 
 def _monitor(shape: MonitorShape) -> MonitorSpec:
     return MonitorSpec(
-        Op(shape.op),
+        EventAggregate(shape.op),
         _happenings(shape.of),
-        Scope(shape.over),
+        MonitorScope(shape.over),
         WindowSpec(shape.within_s, shape.step_s),
         _happenings(shape.unless),
         shape.by,
@@ -44,13 +44,13 @@ def _guarantee(shape: GuaranteeShape) -> GuaranteeSpec:
         said = shape.separate
         others = tuple(sorted(said.others.items()))
         duties, chain = tuple(map(_selector, said.duties)), said.counts == "chain"
-        separation = Separation(duties, Scope(said.over), Window(), said.by, others, said.keys, chain)
+        separation = Separation(duties, MonitorScope(said.over), Window(), said.by, others, said.keys, chain)
         held.append(("separate", separation, WindowSpec(said.within_s, said.step_s)))
     if shape.powers is not None:
         powers = Powers(tuple(map(_selector, shape.powers.all_of)), chain=shape.powers.counts == "chain")
         held.append(("powers", powers, WindowSpec(shape.powers.within_s, shape.powers.step_s)))
     if shape.rate is not None:
-        rate = Rate(_selector(shape.rate.of), shape.rate.at_most, Window(), Scope(shape.rate.over))
+        rate = Rate(_selector(shape.rate.of), shape.rate.at_most, Window(), MonitorScope(shape.rate.over))
         held.append(("rate", rate, WindowSpec(shape.rate.within_s, shape.rate.step_s)))
     return GuaranteeSpec(shape.owner, tuple(held), shape.description)
 

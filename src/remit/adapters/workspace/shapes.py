@@ -39,7 +39,7 @@ from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, Mon
 from remit.adapters.workspace.plain import Shape
 from remit.adapters.workspace.shown import kind_of, quoted
 from remit.adapters.workspace.tooling import tool_spec
-from remit.control.problems import Problem, SourceLocation, did_you_mean
+from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
@@ -61,7 +61,7 @@ from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink, Topic
-from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.facts.finding import Find
 from remit.facts.watched import Watches
 
@@ -84,15 +84,15 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def resource(document: Document, file: str) -> tuple[Resource | None, list[Problem]]:
+def resource(document: Document, file: str) -> tuple[Resource | None, list[WorkspaceProblem]]:
     """The resource that `document` of `file` declares; None and why where there is none."""
     value, where = document.value, SourceLocation(file, document.line)
     if not isinstance(value, Mapping):
         what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {kind_of(value)}"
-        return None, [Problem("yaml/shape", where, what)]
+        return None, [WorkspaceProblem("yaml/shape", where, what)]
     if problem := _header_problem(value, document, file):
         return None, [problem]
-    kind, problems = ResourceKind(str(value["kind"])), list[Problem]()
+    kind, problems = ResourceKind(str(value["kind"])), list[WorkspaceProblem]()
     envelope = _check(Envelope, value, "", document, file, problems)
     spec = value.get("spec")
     shape = _check(SPECS[kind], {} if spec is None else spec, "spec", document, file, problems)
@@ -111,28 +111,28 @@ def resource(document: Document, file: str) -> tuple[Resource | None, list[Probl
     )
 
 
-def _header_problem(value: Mapping[str, Json], document: Document, file: str) -> Problem | None:
+def _header_problem(value: Mapping[str, Json], document: Document, file: str) -> WorkspaceProblem | None:
     """What keeps the document from being a resource of a kind that is known."""
     version, kind = value.get("apiVersion"), value.get("kind")
     if version != API_VERSION:
         where = SourceLocation(file, document.lines.get("apiVersion", document.line))
         what = f"apiVersion is {quoted(version)}" if version is not None else "apiVersion is missing"
-        return Problem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
+        return WorkspaceProblem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
     where = SourceLocation(file, document.lines.get("kind", document.line))
     kinds = [known.value for known in ResourceKind]
     if not isinstance(kind, str):
-        return Problem("yaml/kind", where, "kind is missing", hint=f"one of {', '.join(kinds)}")
+        return WorkspaceProblem("yaml/kind", where, "kind is missing", hint=f"one of {', '.join(kinds)}")
     if kind in _LATER:
         what = f"resources of kind {kind} are not read by this version of Remit"
-        return Problem("yaml/kind", where, what, "a limit that is not read would not hold")
+        return WorkspaceProblem("yaml/kind", where, what, "a limit that is not read would not hold")
     if kind not in kinds:
         hint = did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}"
-        return Problem("yaml/kind", where, f"no kind is called {quoted(kind)}", hint=hint)
+        return WorkspaceProblem("yaml/kind", where, f"no kind is called {quoted(kind)}", hint=hint)
     return None
 
 
 def _check(
-    shape: type[_M], value: Json, path: str, document: Document, file: str, problems: list[Problem]
+    shape: type[_M], value: Json, path: str, document: Document, file: str, problems: list[WorkspaceProblem]
 ) -> _M | None:
     try:
         return shape.model_validate(value)
@@ -142,7 +142,7 @@ def _check(
     return None
 
 
-def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Document, file: str) -> Problem:
+def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Document, file: str) -> WorkspaceProblem:
     steps = [path, *(str(step) for step in detail["loc"] if step not in _NO_STEPS)]
     at = ".".join(step for step in steps if step)
     where = SourceLocation(file, _line(document, at))
@@ -173,7 +173,7 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
     else:
         said = detail["msg"]
         what = f"{at}: {said[:1].lower()}{said[1:]}"
-    return Problem("yaml/field", where, what, hint=hint)
+    return WorkspaceProblem("yaml/field", where, what, hint=hint)
 
 
 def _around(at: str, shape: type[Shape]) -> type[Shape]:
@@ -290,4 +290,4 @@ def _secret(shape: SecretShape) -> Secret:
 
 def _oauth(shape: OAuthShape) -> OAuth:
     secret = None if shape.client_secret is None else _secret(shape.client_secret)
-    return OAuth(Grant(shape.grant), shape.issuer, shape.client_id, secret, tuple(shape.scopes))
+    return OAuth(OAuthGrant(shape.grant), shape.issuer, shape.client_id, secret, tuple(shape.scopes))

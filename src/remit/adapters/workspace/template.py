@@ -5,7 +5,7 @@ from typing import Final
 
 import remit
 from remit.adapters.workspace import files
-from remit.control.problems import Problem, SourceLocation
+from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.ports.workspace import WorkspaceRefused
 
 SCHEMA: Final = ".remit/workspace.schema.json"
@@ -35,12 +35,12 @@ def init_workspace(path: Path) -> list[Path]:
         why = (error.strerror or "unknown error").lower()
         what = f"no workspace could be written to {path}"
         next_ = "name a folder that you may write: remit init DIR"
-        raise WorkspaceRefused(Problem("init/write", SourceLocation("."), what, why, next=next_)) from error
+        raise WorkspaceRefused(WorkspaceProblem("init/write", SourceLocation("."), what, why, next=next_)) from error
     return written
 
 
 def _refuse_existing(path: Path, names: list[str]) -> None:
-    problem: Problem | None = None
+    problem: WorkspaceProblem | None = None
     if path.exists() and not path.is_dir():
         problem = _refusal(f"{path} is not a folder", "remit init DIR")
     elif there := [name for name in names if (path / name).exists() or (path / name).is_symlink()]:
@@ -53,8 +53,8 @@ def _refuse_existing(path: Path, names: list[str]) -> None:
         raise WorkspaceRefused(problem)
 
 
-def _refusal(what: str, then: str) -> Problem:
-    return Problem("init/exists", SourceLocation("."), what, "init overwrites nothing", next=then)
+def _refusal(what: str, then: str) -> WorkspaceProblem:
+    return WorkspaceProblem("init/exists", SourceLocation("."), what, "init overwrites nothing", next=then)
 
 
 def _schema() -> bytes:

@@ -15,8 +15,8 @@ from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
-from remit.facts.results import Format, Part
-from remit.facts.store import Access
+from remit.facts.results import Part, ResultFormat
+from remit.facts.store import StoreAccess
 
 
 def tool_spec(shape: ToolShape) -> ToolSpec:
@@ -31,7 +31,7 @@ def tool_spec(shape: ToolShape) -> ToolSpec:
         None if shape.store is None else _store(shape.store),
         tuple(shape.asks),
         tuple(Part(one.path, one.label, one.identity, one.directory) for one in shape.results),
-        Format(shape.format),
+        ResultFormat(shape.format),
         shape.brief,
         MappingProxyType({name: _extractor(name, one) for name, one in shape.impact.items()}),
         None if shape.idempotent is None else _idempotent(shape.idempotent),
@@ -50,7 +50,7 @@ def _preview(shape: PreviewShape) -> Preview:
 
 def _store(shape: StoreShape) -> StoreSpec:
     keys = (*(() if shape.key is None else (shape.key,)), *shape.keys)
-    return StoreSpec(keys, shape.name, None if shape.access is None else Access(shape.access))
+    return StoreSpec(keys, shape.name, None if shape.access is None else StoreAccess(shape.access))
 
 
 def _argument(shape: ArgumentShape) -> Argument:

@@ -16,7 +16,7 @@ from remit.api.page.desk import SignedIn
 from remit.api.page.reading import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.page.render import granting
 from remit.api.services import Services
-from remit.escalate.grants import Constraint, Scope, Wish, held
+from remit.escalate.grants import Constraint, GrantScope, Wish, held
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import sentence
 from remit.escalate.sitting import breaks, own, sits, wants_strong
@@ -179,7 +179,7 @@ def _number(form: Form, name: str, back: str) -> float:
 
 
 def _wish(form: Form, now_ms: int, back: str) -> Wish:
-    if form.get("scope") not in {scope.value for scope in Scope}:
+    if form.get("scope") not in {scope.value for scope in GrantScope}:
         raise PageRefusal(400, "not decided", "a grant is for the session or for the tool", back=back)
     until_ms = now_ms + int(_number(form, "hours", back) * HOUR_MS) if form.get("hours", "").strip() else None
     if (shown := form.get("until")) is not None:
@@ -191,7 +191,7 @@ def _wish(form: Form, now_ms: int, back: str) -> Wish:
         raise PageRefusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
     lines = [line for line in where.splitlines() if line.strip()]
     held_to = tuple(_held(line, back) for line in lines)
-    return Wish(Scope(form["scope"]), until_ms, uses, held_to, form.get("terms") or None)
+    return Wish(GrantScope(form["scope"]), until_ms, uses, held_to, form.get("terms") or None)
 
 
 def _moment(said: str, back: str) -> int:

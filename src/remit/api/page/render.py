@@ -11,8 +11,8 @@ from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hid
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
 from remit.api.passkeys import handle
-from remit.escalate.brief import Brief, Case, Line, Preview, Stop, arrange
-from remit.escalate.wording import Span, shortened
+from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, arrange
+from remit.escalate.wording import TextSpan, shortened
 from remit.facts.durations import MINUTE_MS
 from remit.facts.passkey import Passkey
 
@@ -21,7 +21,7 @@ _SIZES: Final = ((400, 24), (200, 16), (100, 12), (60, 8), (30, 5), (16, 3))
 """Characters of a text and lines of a list, each tried until the page is small enough."""
 
 
-def fitted(told: ApprovalAnswer, case: Case, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
+def fitted(told: ApprovalAnswer, case: BriefInput, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
     """The brief of `case` and its page for `viewer`, cut until the page is small enough."""
     for chars_max, lines_max in _SIZES:
         brief = arrange(case, chars_max=chars_max, lines_max=lines_max)
@@ -94,7 +94,7 @@ def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
     return tag("span", f"{left} s left, until {told.expires}", data_left=str(left))
 
 
-def _preview(preview: Preview) -> Iterable[Html]:
+def _preview(preview: BriefPreview) -> Iterable[Html]:
     yield tag("h2", "What the tool says it would do")
     if preview.why:
         yield tag("p", f"{'It failed' if preview.lines else 'No preview'}: {preview.why}.")
@@ -104,7 +104,7 @@ def _preview(preview: Preview) -> Iterable[Html]:
         yield tag("small", f"by a dry run of {preview.by}{labels}; nobody checked it, and it may not be what happens")
 
 
-def _stop(stop: Stop) -> Iterable[Html]:
+def _stop(stop: BlockingPolicy) -> Iterable[Html]:
     where = "" if stop.where is None else f" ({stop.where})"
     yield tag("p", tag("strong", tag("bdi", stop.text)))
     yield tag("small", f"policy {stop.policy}{where}, route {stop.route}")
@@ -112,7 +112,7 @@ def _stop(stop: Stop) -> Iterable[Html]:
         yield tag("pre", "\n".join(stop.lines))
 
 
-def _list(title: str | None, lines: Sequence[Line]) -> Iterable[Html]:
+def _list(title: str | None, lines: Sequence[BriefLine]) -> Iterable[Html]:
     if not lines:
         return
     if title is not None:
@@ -125,7 +125,7 @@ def _list(title: str | None, lines: Sequence[Line]) -> Iterable[Html]:
     yield tag("dl", *items)
 
 
-def _spans(spans: Iterable[Span]) -> Iterable[Html]:
+def _spans(spans: Iterable[TextSpan]) -> Iterable[Html]:
     return (tag("bdi", span.text, class_=span.mark) if span.mark else text(span.text) for span in spans)
 
 

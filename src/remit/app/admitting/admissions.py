@@ -18,7 +18,7 @@ from remit.app.admitting.request import AdmissionRequest
 from remit.app.admitting.results import Admitted, CheckResult, refusing
 from remit.app.runtime import Runtime
 from remit.app.settings import LEDGER, Settings
-from remit.facts.admission import Admission, Check, Terms
+from remit.facts.admission import Admission, AdmissionTerms, Check
 from remit.facts.canonical import Json
 from remit.facts.durations import HOUR_MS, MINUTE_MS
 from remit.ports.ledger import Ledger, LedgerUnwritable
@@ -127,10 +127,10 @@ class Admissions:
             raise Missing(f"no look at a change is called {ident[:64]!r}: the service remembers {since}", _AGAIN)
         return found
 
-    def _terms(self) -> Terms:
+    def _terms(self) -> AdmissionTerms:
         """Those that run; where none do, nobody answers, and what fails is not let through."""
         running: Admission | None = self._runtime.bundle.catalog.admission
-        return Terms("") if running is None else running.terms
+        return AdmissionTerms("") if running is None else running.terms
 
     async def _look(self, made: _Look, asked: AdmissionRequest) -> None:
         def said(check: str) -> None:

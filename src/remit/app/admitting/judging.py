@@ -11,7 +11,7 @@ from remit.assure.chains.written import story, title
 from remit.assure.changes import NEWLY, VerdictChanges
 from remit.assure.history import LACKING
 from remit.facts.action import ActionKind
-from remit.facts.admission import Check, Terms
+from remit.facts.admission import AdmissionTerms, Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.guarantee import SignOff
@@ -85,7 +85,7 @@ def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
-def of_replay(changes: VerdictChanges, terms: Terms, stopped: str | None, since: int = 0) -> CheckResult:
+def of_replay(changes: VerdictChanges, terms: AdmissionTerms, stopped: str | None, since: int = 0) -> CheckResult:
     """What the last days would be like is like what they would be by what runs.
 
     That says otherwise of `since` of their actions than was decided then, which refuses nothing.
@@ -124,7 +124,7 @@ def of_replay(changes: VerdictChanges, terms: Terms, stopped: str | None, since:
     return CheckResult(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
-def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: Terms) -> CheckResult:
+def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: AdmissionTerms) -> CheckResult:
     """No attempt succeeds but those that may; `opened` are the titles of those that did, by id."""
     wrong = [f"{ident}: {title_}" for ident, title_ in opened.items() if ident not in terms.accepts]
     accepted = sorted(terms.accepts & opened.keys())

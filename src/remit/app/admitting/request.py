@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remit.control.resources import WorkspaceSource
-from remit.facts.admission import Terms
+from remit.facts.admission import AdmissionTerms
 from remit.facts.guarantee import SignOff
 
 
@@ -20,7 +20,7 @@ class AdmissionRequest:
     workspace: Path
     ledger: Path
     running: WorkspaceSource | None
-    terms: Terms
+    terms: AdmissionTerms
     signed: Mapping[str, SignOff]
     now_ms: int
     admitted: bool = True

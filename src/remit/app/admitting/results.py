@@ -58,7 +58,11 @@ class CheckResult:
     def of_json(cls, value: Mapping[str, Any]) -> "CheckResult":
         """The inverse of `to_json`."""
         return cls(
-            Check(value["check"]), CheckState(value["state"]), value["figures"], tuple(value["findings"]), value["next"]
+            Check(value["check"]),
+            CheckState(value["state"]),
+            value["figures"],
+            tuple(value["findings"]),
+            value["next"],
         )
 
 

@@ -33,7 +33,7 @@ from remit.assure.chains.search import SearchLimits
 from remit.assure.changes import VerdictChanges
 from remit.assure.history import Relived
 from remit.assure.trying import failures
-from remit.facts.admission import Chains, Check, Profile
+from remit.facts.admission import AttackDepth, ChainCriterion, Check
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_MS
 
@@ -86,7 +86,7 @@ class AdmissionRun:
         running = self._running
         result = chains(self.bundle, SearchLimits(stop=over))
         known, left = frozenset[tuple[str, str]](), None
-        if asked.terms.refuses is Chains.NEW and running is not None and result.free:
+        if asked.terms.refuses is ChainCriterion.NEW and running is not None and result.free:
             before = chains(running, SearchLimits(stop=self._until(Check.CHAINS)))
             known = frozenset((one.goal.name, one.tool) for one in before.free)
             left = before.searched.stopped
@@ -124,7 +124,7 @@ class AdmissionRun:
 
     def _attack(self) -> CheckResult:
         terms = self._asked.terms
-        if terms.attack is Profile.NONE:
+        if terms.attack is AttackDepth.NONE:
             return CheckResult(Check.ATTACK, CheckState.LEFT_OUT)
         self._said(Check.ATTACK.value)
         seconds = max(1.0, self._end_s - time.monotonic())

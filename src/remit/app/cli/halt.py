@@ -18,7 +18,7 @@ from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import CommandFailure, Exit
 from remit.app.output import Format, data, say, show
 from remit.app.settings import BUNDLES, LEDGER, data_folder
-from remit.facts.stop import Holds, Over, Stopped
+from remit.facts.stop import Holds, Stopped, StopSubject
 from remit.facts.text import escaped
 
 _CUT_SHOWN_MAX: Final = 20
@@ -27,7 +27,7 @@ _ANSWER_S: Final = 0.4
 _FAR_S: Final = 10.0
 _NAMES_MAX: Final = 10
 
-ResourceKind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
+ResourceKind = Annotated[StopSubject | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
     str,
     typer.Argument(
@@ -90,7 +90,7 @@ class May(StrEnum):
 
 
 def quarantine(
-    kind: Annotated[Over, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
+    kind: Annotated[StopSubject, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
     name: Name = "",
     *,
     why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
@@ -167,10 +167,10 @@ def _warn(folder: Path, what: Stopped) -> None:
     from remit.control.resources import ResourceKind
 
     over, name = what
-    if over in {Over.SESSION, Over.EVERYTHING} or not (folder / BUNDLES).is_dir():
+    if over in {StopSubject.SESSION, StopSubject.EVERYTHING} or not (folder / BUNDLES).is_dir():
         return
-    kind = ResourceKind.SERVER if over is Over.RESOURCE else ResourceKind(over.value.capitalize())
-    named = name.partition("/")[0] if over is Over.RESOURCE else name
+    kind = ResourceKind.SERVER if over is StopSubject.RESOURCE else ResourceKind(over.value.capitalize())
+    named = name.partition("/")[0] if over is StopSubject.RESOURCE else name
     bundles, known = Bundles(folder / BUNDLES), None
     with suppress(OSError):
         last = bundles.latest()
@@ -196,7 +196,7 @@ def _nowhere(failure: CommandFailure, looked_at: str, what: Stopped, why: str) -
 
 
 def resume(
-    kind: Annotated[Over, typer.Argument(help="What to let act again.")],
+    kind: Annotated[StopSubject, typer.Argument(help="What to let act again.")],
     name: Name = "",
     output: Output = Format.TABLE,
     token_file: TokenFile = None,

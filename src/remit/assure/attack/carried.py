@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.assure.attack.results import AttemptResult
 from remit.facts.guarantee import NoFlow
-from remit.facts.monitor import Scope
+from remit.facts.monitor import MonitorScope
 from remit.pdp.guaranteed import GUARANTEE
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code
@@ -38,7 +38,7 @@ def _counts(bundle: Bundle, where: str) -> bool:
     """Whether the guarantee counts what other sessions did."""
     guarantee = bundle.catalog.guarantees.get(where.removeprefix(GUARANTEE))
     held = None if guarantee is None else guarantee.holds
-    return not isinstance(held, NoFlow) and getattr(held, "scope", Scope.FLEET) is Scope.FLEET
+    return not isinstance(held, NoFlow) and getattr(held, "scope", MonitorScope.FLEET) is MonitorScope.FLEET
 
 
 def _asked(bundle: Bundle, called: str) -> Iterator[str]:
@@ -49,5 +49,5 @@ def _asked(bundle: Bundle, called: str) -> Iterator[str]:
         return
     part = bundle.slice_of(form.tool)
     for monitor in bundle.catalog.monitors.values():
-        if monitor.scope is Scope.FLEET and part.asks(monitor.name):
+        if monitor.scope is MonitorScope.FLEET and part.asks(monitor.name):
             yield monitor.name

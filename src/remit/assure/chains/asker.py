@@ -27,7 +27,7 @@ from remit.policy.convert import Path
 from remit.policy.reached import Reached
 from remit.policy.slice import Policy
 from remit.policy.uids import agent_uid, group_uids
-from remit.policy.weigh import Question
+from remit.policy.weigh import ChainQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Asker:
     _truths: dict[tuple[object, ...], Truth] = field(default_factory=dict[tuple[object, ...], Truth])
     _why: dict[tuple[object, ...], str] = field(default_factory=dict[tuple[object, ...], str])
     _whole: dict[int, bool] = field(default_factory=dict[int, bool])
-    _questions: dict[tuple[object, ...], Question | None] = field(
-        default_factory=dict[tuple[object, ...], "Question | None"]
+    _questions: dict[tuple[object, ...], ChainQuestion | None] = field(
+        default_factory=dict[tuple[object, ...], "ChainQuestion | None"]
     )
     _sums: dict[tuple[object, ...], _Sum] = field(default_factory=dict[tuple[object, ...], _Sum])
     _fits: dict[tuple[object, ...], tuple[_Part, ...]] = field(
@@ -169,7 +169,7 @@ class Asker:
             self.unjudged.add(reached.action[1])
         return found
 
-    def _of_agent(self, agent: str, question: Question, reached: Reached, moment: Moment) -> VerdictStates:
+    def _of_agent(self, agent: str, question: ChainQuestion, reached: Reached, moment: Moment) -> VerdictStates:
         """What policy says of `agent` as one link."""
         part, there = reached.slice, reached.resource
         key = id(part), agent, there, "input" in question.context, moment
@@ -199,7 +199,7 @@ class Asker:
             )
         return found
 
-    def _sum(self, before: _Sum, parts: Iterable[_Part], agent: str, question: Question, reached: Reached) -> _Sum:
+    def _sum(self, before: _Sum, parts: Iterable[_Part], agent: str, question: ChainQuestion, reached: Reached) -> _Sum:
         permits, hard, gates, errors, (confidential, untrusted) = before
         for part in parts:
             policy, key = part.policy, self._key(part, question, reached, agent)
@@ -256,7 +256,7 @@ class Asker:
         self._parts[policy.ident] = found
         return found
 
-    def _key(self, part: _Part, question: Question, reached: Reached, agent: str) -> tuple[object, ...]:
+    def _key(self, part: _Part, question: ChainQuestion, reached: Reached, agent: str) -> tuple[object, ...]:
         """What the truth of a policy's conditions can hang on, but for labels."""
         context, facts = question.context, question.facts
         key: list[object] = [part.policy.ident, "input" in context]
@@ -271,7 +271,9 @@ class Asker:
             key.append(repr(_at(context.get("input"), path)))
         return tuple(key)
 
-    def _truth(self, part: _Part, question: Question, reached: Reached, agent: str, key: tuple[object, ...]) -> Truth:
+    def _truth(
+        self, part: _Part, question: ChainQuestion, reached: Reached, agent: str, key: tuple[object, ...]
+    ) -> Truth:
         space, mask = self.space, part.mask
         entities: Entities = self.bundle.members
         if reached.within:

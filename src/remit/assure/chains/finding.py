@@ -25,7 +25,7 @@ from remit.facts.catalog import Catalog
 from remit.facts.guarantee import NoFlow, Rate
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle
-from remit.policy.compiled.extensions import Fault
+from remit.policy.compiled.extensions import EvaluationFault
 from remit.policy.compiled.extensions import datetime as point
 from remit.policy.compiled.extensions import duration as span
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups
@@ -252,7 +252,7 @@ def _moment(text: str) -> int | None:
     """`2026-01-01…` as milliseconds since the epoch; a span of time as that time of the first day."""
     try:
         return point(text).ms if text[:1].isdigit() and "-" in text else START_MS + span(text).ms
-    except Fault:
+    except EvaluationFault:
         # Policies that hold it cannot be evaluated, and say so.
         return None
 

@@ -13,7 +13,7 @@ from remit.assure.chains.moves import DUTY, HIDDEN, ChainCall
 from remit.assure.chains.space import Space
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.label import Labels
-from remit.facts.monitor import Scope
+from remit.facts.monitor import MonitorScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _guarded(
             case NoFlow():
                 if states := carrying(space, held.labels):
                     yield Forbidden(goal, states)
-            case Separation(scope=Scope.SESSION):
+            case Separation(scope=MonitorScope.SESSION):
                 others = {
                     (f"{guard.guarantee.ident}:{bit}", agent)
                     for bit in range(len(held.duties))
@@ -139,7 +139,7 @@ def after(call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]
     found = done | {(duty, call.tool) for duty in call.duties}
     for guard in call.guards:
         held = guard.guarantee.holds
-        if isinstance(held, Separation) and held.scope is Scope.SESSION:
+        if isinstance(held, Separation) and held.scope is MonitorScope.SESSION:
             bits = [bit for bit in range(len(held.duties)) if guard.bits >> bit & 1]
             found |= {(f"{guard.guarantee.ident}:{bit}", agent) for bit in bits for agent in doers(held, chain)}
     return found

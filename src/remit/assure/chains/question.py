@@ -7,7 +7,7 @@ from remit.assure.world import START_MS, ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
-from remit.facts.novelty import Used
+from remit.facts.novelty import UsageHistory
 from remit.pdp.flow import flow_of
 from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.past import told
@@ -18,7 +18,7 @@ from remit.policy.context import Facts
 from remit.policy.convert import overlaps
 from remit.policy.reached import Reached
 from remit.policy.verdict import Reason
-from remit.policy.weigh import Question, question_of
+from remit.policy.weigh import ChainQuestion, question_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Moment:
 
 def question_about(
     bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment, reached: Reached
-) -> Question | None:
+) -> ChainQuestion | None:
     """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
     links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
     authority = Authority(links, user, "", moment.now_ms + 1)
     action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
     part = reached.slice
     past = Supposing(bundle.catalog.monitors, moment.past)
-    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=Used(), past=past)
+    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=UsageHistory(), past=past)
     flow = flow_of(snapshot, action, reached) if part.flow else None
     counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
     facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)

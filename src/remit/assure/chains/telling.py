@@ -17,7 +17,7 @@ from remit.assure.supposed import plain
 from remit.assure.world import START_MS, World
 from remit.facts.guarantee import Rate
 from remit.facts.label import Labels
-from remit.facts.monitor import Scope
+from remit.facts.monitor import MonitorScope
 from remit.pdp.decision import Decision
 from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
@@ -83,7 +83,7 @@ class Teller:
             return None
         world, whole, ways = World(unguarded(self.bundle), self.user), _Done(), 0
         # Where one session may do no more, the next begins.
-        for todos in moves([way] * (wanted if rate.scope is Scope.FLEET else 1)):
+        for todos in moves([way] * (wanted if rate.scope is MonitorScope.FLEET else 1)):
             done = _played(world, [*todos[:-1], replace(todos[-1], times=wanted)])
             if len(done.steps) < len(todos):
                 return None

@@ -37,7 +37,7 @@ from remit.pep.mcp.header_validation import VERSION_KEY
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.request_state import RequestStates
 from remit.pep.mcp.stateless import Stateless
-from remit.pep.mcp.tasks import Tasks
+from remit.pep.mcp.tasks import TaskMethods
 from remit.pep.request_context import context_of
 from remit.pep.throttle import Busy, Throttle
 from remit.policy.verdict import Code
@@ -52,7 +52,7 @@ Authenticate: TypeAlias = Callable[[str | None], Authority]
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class McpEndpoint:
     """Where the enforcement point stands.
 
     `resource`: its public address, `http://127.0.0.1:7070`, the audience of its tokens. `hosts`
@@ -74,7 +74,7 @@ class McpApp:
         self,
         driver: Driver,
         authenticate: Authenticate,
-        edge: Edge,
+        edge: McpEndpoint,
         clock: Clock,
         entropy: Entropy,
         throttle: Throttle | None = None,
@@ -84,7 +84,9 @@ class McpApp:
         self._edge = edge
         self._throttle = throttle or Throttle(edge.limits, clock)
         dispatcher = Dispatcher(driver, self._throttle)
-        self._stateless = Stateless(dispatcher, RequestStates(clock, entropy), Tasks(driver, entropy), self._throttle)
+        self._stateless = Stateless(
+            dispatcher, RequestStates(clock, entropy), TaskMethods(driver, entropy), self._throttle
+        )
         self._handshake = Handshake(dispatcher, self._throttle, clock, entropy)
 
     @staticmethod

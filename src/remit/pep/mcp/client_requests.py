@@ -24,7 +24,7 @@ MARGIN_S: Final = 5.0
 """How long before its round expires a question is given up, so that the server still hears of it."""
 
 
-class Fate(Enum):
+class ResponseFate(Enum):
     """What became of a response."""
 
     TAKEN = auto()
@@ -39,18 +39,18 @@ class ClientRequests:
         self._asked = 0
         self._open: dict[str, asyncio.Future[Json]] = {}
 
-    def answer(self, ident: Ident, result: Mapping[str, Json] | None) -> Fate:
+    def answer(self, ident: Ident, result: Mapping[str, Json] | None) -> ResponseFate:
         """Take the client's response to `ident`; None for an error."""
         if not isinstance(ident, str) or not ident.startswith(PREFIX):
-            return Fate.UNASKED
+            return ResponseFate.UNASKED
         waiting = self._open.pop(ident, None)
         if waiting is None:
             number = ident.removeprefix(PREFIX)
             was_asked = number.isascii() and number.isdigit() and len(number) < 16 and 0 < int(number) <= self._asked
-            return Fate.LATE if was_asked else Fate.UNASKED
+            return ResponseFate.LATE if was_asked else ResponseFate.UNASKED
         if not waiting.done():
             waiting.set_result(result)
-        return Fate.TAKEN
+        return ResponseFate.TAKEN
 
     async def ask(
         self,

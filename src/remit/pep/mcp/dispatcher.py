@@ -14,7 +14,7 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.capability import NEEDS_TASKS
 from remit.facts.mirrored import Mirrors, disagreement
-from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Underway, listed
+from remit.pep.answer import Awaiting, AwaitingInput, Client, Failed, Refused, Released, Underway, listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import refusals
 from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
@@ -73,7 +73,7 @@ class Dispatcher:
         capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else _ours(client.era)
         return Introduction(capabilities, found.instructions)
 
-    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking | Underway | Awaiting:
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said | AwaitingInput | Underway | Awaiting:
         """What the driver says to `ask`; each era has its own words for what people must decide first."""
         driver, authority = self.driver, post.authority
         match ask:
@@ -101,7 +101,7 @@ class Dispatcher:
                     return orjson.dumps({offer.value: []})
             case _:
                 assert_never(ask)
-        return answer if isinstance(answer, Asking | Underway | Awaiting) else said(ask, answer, client.era)
+        return answer if isinstance(answer, AwaitingInput | Underway | Awaiting) else said(ask, answer, client.era)
 
     async def _all(self, post: Post, client: Client, offer: Offer) -> bytes:
         servers = self.driver.servers

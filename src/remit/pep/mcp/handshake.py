@@ -14,11 +14,11 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.capability import asked_of_clients
-from remit.pep.answer import Asking, Awaiting, Client, Underway
+from remit.pep.answer import Awaiting, AwaitingInput, Client, Underway
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asgi import STREAM, answer, finish
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
-from remit.pep.mcp.client_requests import MARGIN_S, Fate
+from remit.pep.mcp.client_requests import MARGIN_S, ResponseFate
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
 from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions, TooManyResources
 from remit.pep.mcp.connections import Connection, Connections, Crowded
@@ -73,7 +73,7 @@ class Handshake:
                         connection.cancel(ident)
                 await answer(post.send, 202)
             case Response(ident, result):
-                if connection.questions.answer(ident, result) is Fate.UNASKED:
+                if connection.questions.answer(ident, result) is ResponseFate.UNASKED:
                     await _refuse(post, 400, "nothing was asked under that id")
                 else:
                     await answer(post.send, 202)
@@ -196,7 +196,7 @@ class Handshake:
         found = await self._dispatcher.put(post, client, ask)
         if isinstance(found, Awaiting):
             found = said(ask, found, Era.INITIALIZE)
-        while isinstance(found, Asking):
+        while isinstance(found, AwaitingInput):
             found = await self._asked(post, connection, ask, client, exchange, found)
         assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
         if isinstance(ask, ListOffers) and isinstance(found, bytes):
@@ -204,8 +204,14 @@ class Handshake:
         return found
 
     async def _asked(
-        self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: PendingResponse, asking: Asking
-    ) -> Said | Asking | Underway:
+        self,
+        post: Post,
+        connection: Connection,
+        ask: Ask,
+        client: Client,
+        exchange: PendingResponse,
+        asking: AwaitingInput,
+    ) -> Said | AwaitingInput | Underway:
         """What the driver says once the client has answered the questions of `client_requests`."""
         driver = self._dispatcher.driver
         may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
@@ -225,7 +231,7 @@ class Handshake:
         except asyncio.CancelledError:
             driver.forsake(post.authority, asking.round)
             raise
-        return found if isinstance(found, Asking | Underway) else said(ask, found, Era.INITIALIZE)
+        return found if isinstance(found, AwaitingInput | Underway) else said(ask, found, Era.INITIALIZE)
 
     async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | RpcError:
         found = self._dispatcher.asks.uri(request.params.get("uri"), post.server)

@@ -55,7 +55,7 @@ Treatment: TypeAlias = Governed | Answered | Passed | Denied
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class MethodRule:
     """How one method is treated by sender, in the eras that have it."""
 
     by: Mapping[Sender, Treatment]
@@ -71,24 +71,24 @@ _NO_TASKS: Final = Denied("no server asks a client to work for it; how a task fa
 UNKNOWN: Final = Denied("the method is not one that this enforcement point serves")
 
 
-def _client(treatment: Treatment, eras: frozenset[Era] = frozenset(Era)) -> Rule:
-    return Rule(MappingProxyType({Sender.CLIENT: treatment}), eras)
+def _client(treatment: Treatment, eras: frozenset[Era] = frozenset(Era)) -> MethodRule:
+    return MethodRule(MappingProxyType({Sender.CLIENT: treatment}), eras)
 
 
-def _server(treatment: Treatment, eras: frozenset[Era] = frozenset(Era)) -> Rule:
-    return Rule(MappingProxyType({Sender.SERVER: treatment}), eras)
+def _server(treatment: Treatment, eras: frozenset[Era] = frozenset(Era)) -> MethodRule:
+    return MethodRule(MappingProxyType({Sender.SERVER: treatment}), eras)
 
 
-def _both(client: Treatment, server: Treatment, eras: frozenset[Era] = frozenset(Era)) -> Rule:
-    return Rule(MappingProxyType({Sender.CLIENT: client, Sender.SERVER: server}), eras)
+def _both(client: Treatment, server: Treatment, eras: frozenset[Era] = frozenset(Era)) -> MethodRule:
+    return MethodRule(MappingProxyType({Sender.CLIENT: client, Sender.SERVER: server}), eras)
 
 
-def _task(how: str) -> Rule:
+def _task(how: str) -> MethodRule:
     by: Mapping[Sender, Treatment] = {Sender.CLIENT: Passed(how), Sender.SERVER: _NO_TASKS}
-    return Rule(MappingProxyType(by), but=MappingProxyType({Era.INITIALIZE: _OLD_TASKS}))
+    return MethodRule(MappingProxyType(by), but=MappingProxyType({Era.INITIALIZE: _OLD_TASKS}))
 
 
-METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
+METHODS: Final[Mapping[str, MethodRule]] = MappingProxyType(
     {
         "initialize": _client(Answered("opens a connection; the upstream's introduction passes the funnel"), _OLD),
         "server/discover": _client(Answered("what is served here; the introduction passes the funnel"), _NEW),

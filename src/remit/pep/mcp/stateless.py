@@ -12,7 +12,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
-from remit.pep.answer import Asking, Awaiting, Client, Underway
+from remit.pep.answer import Awaiting, AwaitingInput, Client, Underway
 from remit.pep.mcp import refusals, rpc, tasks
 from remit.pep.mcp.asgi import answer
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
@@ -26,7 +26,7 @@ from remit.pep.mcp.post import Post
 from remit.pep.mcp.refusals import RpcError
 from remit.pep.mcp.request_state import NO_ROUND, RequestStates, Round, StateRefused, request_key
 from remit.pep.mcp.subscriptions_listen import subscribe
-from remit.pep.mcp.tasks import Tasks
+from remit.pep.mcp.tasks import TaskMethods
 from remit.pep.questions import may_be_asked
 from remit.pep.throttle import Throttle
 from remit.ports.upstream import Era, Question
@@ -44,7 +44,7 @@ _NOTHING_ASKED: Final[Mapping[str, Json]] = {"type": "object", "properties": {}}
 class Stateless:
     """Answers the POSTs of this era."""
 
-    def __init__(self, dispatcher: Dispatcher, rounds: RequestStates, tasks: Tasks, throttle: Throttle) -> None:
+    def __init__(self, dispatcher: Dispatcher, rounds: RequestStates, tasks: TaskMethods, throttle: Throttle) -> None:
         self._dispatcher = dispatcher
         self._rounds = rounds
         self._tasks = tasks
@@ -119,7 +119,7 @@ class Stateless:
                 return self._tasks.begun(post, request, first)
             if isinstance(first, Awaiting):
                 return self._pending(post, request, ask, client, first, waited=waited)
-            if not isinstance(first, Asking):
+            if not isinstance(first, AwaitingInput):
                 return _reply(request, ask, first)
             held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
             if not responses.keys() & first.questions.keys():
@@ -129,7 +129,7 @@ class Stateless:
         if isinstance(found, Awaiting):
             # The round stays open while people decide: the client comes back for it.
             return _input_required(request, {}, self._rounds.seal(held, post.authority))
-        if isinstance(found, Asking):
+        if isinstance(found, AwaitingInput):
             held = Round(found.round, found.action, found.approval, held.request, found.expires_ms)
             return self._ask_back(post, request, held, client, found)
         if isinstance(found, Underway):
@@ -152,7 +152,7 @@ class Stateless:
         shown: dict[str, Json] = {"remit": {"method": question.method, "params": question.params}}
         return _input_required(request, {} if waited else shown, self._rounds.seal(held, post.authority))
 
-    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> ReplyBody:
+    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: AwaitingInput) -> ReplyBody:
         questions = {
             key: {"method": question.method, "params": question.params}
             for key, question in asking.questions.items()

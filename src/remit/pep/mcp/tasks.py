@@ -35,7 +35,7 @@ _PURPOSE: Final = b"remit taskId 1"
 _META: Final[Mapping[str, Json]] = {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}
 
 
-class Tasks:
+class TaskMethods:
     """Answers what is asked about tasks."""
 
     def __init__(self, driver: Driver, entropy: Entropy) -> None:

@@ -1,6 +1,6 @@
 """Cedar's extension types: decimal, ip, datetime, duration. Source: Cedar's reference, "Extension functions".
 
-Each is parsed from text by one function that raises `Fault`, is equal to its own kind alone, and
+Each is parsed from text by one function that raises `EvaluationFault`, is equal to its own kind alone, and
 is `written` in Cedar's JSON form by the call that makes it again.
 """
 
@@ -31,7 +31,7 @@ _EPOCH_DAY: Final = 719_528
 """1970-01-01, counted from the first day of the year 0."""
 
 
-class Fault(Exception):
+class EvaluationFault(Exception):
     """Why a policy could not be evaluated: one lower-case sentence."""
 
 
@@ -94,14 +94,14 @@ def long(value: int) -> int:
     """`value`, where it fits Cedar's 64 bits."""
     if LONG_MIN <= value <= LONG_MAX:
         return value
-    raise Fault("integer overflow")
+    raise EvaluationFault("integer overflow")
 
 
 def decimal(text: str) -> Decimal:
     """`12.5`: at most four places."""
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        raise Fault("what was given to decimal() is no decimal")
+        raise EvaluationFault("what was given to decimal() is no decimal")
     sign, whole, places = found.groups()
     units = _count(whole) * _PLACES + int(places.ljust(4, "0"))
     return Decimal(long(-units if sign else units))
@@ -111,7 +111,7 @@ def _count(digits: str) -> int:
     """Not `int` alone, which refuses very long texts, even of zeros."""
     significant = digits.lstrip("0")
     if len(significant) > _DIGITS_MAX:
-        raise Fault("integer overflow")
+        raise EvaluationFault("integer overflow")
     return int(significant or "0")
 
 
@@ -119,7 +119,7 @@ def duration(text: str) -> Duration:
     """`-1d2h3m4s5ms`: units in this order, at least one."""
     found = _DURATION.fullmatch(text)
     if found is None or found.group().strip("-") == "":
-        raise Fault("what was given to duration() is no duration")
+        raise EvaluationFault("what was given to duration() is no duration")
     sign, *counts = found.groups()
     ms = sum(_count(count) * unit for count, unit in zip(counts, _UNITS_MS, strict=True) if count)
     return Duration(long(-ms if sign else ms))
@@ -128,7 +128,7 @@ def duration(text: str) -> Duration:
 def datetime(text: str) -> Datetime:
     """`2026-01-31`, or with time, milliseconds if any, and `Z` or an offset `+hhmm`."""
     found = _DATETIME.fullmatch(text)
-    wrong = Fault("what was given to datetime() is no date and time")
+    wrong = EvaluationFault("what was given to datetime() is no date and time")
     if found is None:
         raise wrong
     year, month, day, hour, minute, second, ms = (int(part or 0) for part in found.groups()[:7])
@@ -144,7 +144,7 @@ def datetime(text: str) -> Datetime:
 
 def ip(text: str) -> Ip:
     """`10.0.0.0/8`, `::1`; no IPv4 inside IPv6, no zone."""
-    wrong = Fault("what was given to ip() is no address")
+    wrong = EvaluationFault("what was given to ip() is no address")
     plain, slash, prefix = text.partition("/")
     if len(text) > _IP_CHARS_MAX or "%" in text or (":" in text and "." in text):
         raise wrong

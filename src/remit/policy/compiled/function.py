@@ -23,7 +23,7 @@ _CLASSES: Final = (
     tuple,
     frozenset,
     dict,
-    operators.Missing,
+    operators.MissingValue,
     *(function.gives for function in functions.TABLE.values()),
 )
 _CALLED: Final = (
@@ -46,7 +46,7 @@ _CALLED: Final = (
 _NAMESPACE: Final[Mapping[str, object]] = {
     "__builtins__": {},
     "ABSENT": operators.ABSENT,
-    "Fault": extensions.Fault,
+    "Fault": extensions.EvaluationFault,
     **{kind.__name__: kind for kind in _CLASSES},
     **{called.__name__: called for called in _CALLED},
     **{function.name: function.run for function in functions.TABLE.values()},

@@ -9,16 +9,18 @@ from typing import Final, cast
 
 from remit.facts.canonical import Json
 from remit.policy.compiled import functions
-from remit.policy.compiled.extensions import LONG_MAX, LONG_MIN, Decimal, Fault
-from remit.policy.compiled.operators import Missing
+from remit.policy.compiled.extensions import LONG_MAX, LONG_MIN, Decimal, EvaluationFault
+from remit.policy.compiled.operators import MissingValue
 from remit.policy.compiled.values import keys
-from remit.policy.compiled.writer import SCOPE, Code, Source, Unsupported, Write, Writer, mapping
+from remit.policy.compiled.writer import SCOPE, Expression, FunctionWriter, GeneratedModule, Unsupported, Write, mapping
 
 COMMON: Final = 2
 """How often a test is made by the policies of a slice, at least, to be made once for them all."""
 
 
-def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE, *, common: int = COMMON) -> Source:
+def generate(
+    policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE, *, common: int = COMMON
+) -> GeneratedModule:
     """The function `judge` for `policies`. Raises `Unsupported`.
 
     `scope` are the parts of it that are tested; of the others it is known that they fit. Tests that are made
@@ -26,25 +28,25 @@ def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOP
     """
     tested = tuple(scope)
 
-    def body(writer: Writer) -> list[str]:
+    def body(writer: FunctionWriter) -> list[str]:
         return [line for index, policy in enumerate(policies) for line in writer.policy(index, policy, tested)]
 
-    counting = Writer(NODES)
+    counting = FunctionWriter(NODES)
     body(counting)
-    writer = Writer(NODES, frozenset(text for text, count in counting.tests.items() if count >= common))
+    writer = FunctionWriter(NODES, frozenset(text for text, count in counting.tests.items() if count >= common))
     return writer.source(body(writer))
 
 
-def _sides(writer: Writer, part: Json) -> tuple[Code, Code]:
+def _sides(writer: FunctionWriter, part: Json) -> tuple[Expression, Expression]:
     sides = mapping(part)
     return writer.expression(sides["left"]), writer.expression(sides["right"])
 
 
-def _argument(writer: Writer, part: Json) -> Code:
+def _argument(writer: FunctionWriter, part: Json) -> Expression:
     return writer.expression(mapping(part)["arg"])
 
 
-def _value(writer: Writer, part: Json) -> Code:
+def _value(writer: FunctionWriter, part: Json) -> Expression:
     match part:
         case bool() | int() | str():
             return writer.constant(part)
@@ -54,29 +56,29 @@ def _value(writer: Writer, part: Json) -> Code:
             raise Unsupported("a literal of an unknown type")
 
 
-def _variable(_writer: Writer, part: Json) -> Code:
+def _variable(_writer: FunctionWriter, part: Json) -> Expression:
     if part == "context":
-        return Code("context", dict)
+        return Expression("context", dict)
     if part in SCOPE:
-        return Code(cast("str", part), tuple)
+        return Expression(cast("str", part), tuple)
     raise Unsupported("a variable that is not known")
 
 
-def _attribute(writer: Writer, part: Json) -> Code:
+def _attribute(writer: FunctionWriter, part: Json) -> Expression:
     name = writer.path({".": part})
     if name is not None:
-        return Code(name, None)
+        return Expression(name, None)
     base = writer.expression(mapping(part)["left"])
     attribute = writer.constant(mapping(part)["attr"])
     return writer.made(f"look(entities, {base.text}, {attribute.text})", None, base)
 
 
-def _has(writer: Writer, part: Json) -> Code:
+def _has(writer: FunctionWriter, part: Json) -> Expression:
     found = _attribute(writer, part)
     value = found.text
     if not value.isidentifier():
         return writer.made(f"has({value})", bool, found)
-    return writer.either(f"{value}.__class__ is not Missing or {value} is not ABSENT and", value)
+    return writer.either(f"{value}.__class__ is not MissingValue or {value} is not ABSENT and", value)
 
 
 def _spine(node: Json, name: str) -> list[Json]:
@@ -94,7 +96,7 @@ def _spine(node: Json, name: str) -> list[Json]:
 
 
 def _chain(name: str, word: str) -> Write:
-    def write(writer: Writer, part: Json) -> Code:
+    def write(writer: FunctionWriter, part: Json) -> Expression:
         operands = [writer.expression(node) for node in _spine({name: part}, name)]
         text = f" {word} ".join(writer.expect(operand, bool) for operand in operands)
         return writer.made(f"({text})", bool, *operands)
@@ -102,19 +104,19 @@ def _chain(name: str, word: str) -> Write:
     return write
 
 
-def _not(writer: Writer, part: Json) -> Code:
+def _not(writer: FunctionWriter, part: Json) -> Expression:
     code = _argument(writer, part)
     return writer.made(f"(not {writer.expect(code, bool)})", bool, code)
 
 
-def _choice(writer: Writer, part: Json) -> Code:
+def _choice(writer: FunctionWriter, part: Json) -> Expression:
     parts = mapping(part)
     test, then, other = (writer.expression(parts[name]) for name in ("if", "then", "else"))
     kind = then.kind if then.kind is other.kind else None
     return writer.made(f"({then.text} if {writer.expect(test, bool)} else {other.text})", kind, test, then, other)
 
 
-def _equal(writer: Writer, part: Json) -> Code:
+def _equal(writer: FunctionWriter, part: Json) -> Expression:
     left, right = _sides(writer, part)
     if left.kind is None:
         left, right = right, left
@@ -129,13 +131,13 @@ def _equal(writer: Writer, part: Json) -> Code:
     return writer.made(f"same({left.text}, {right.text})", bool, left, right)
 
 
-def _unequal(writer: Writer, part: Json) -> Code:
+def _unequal(writer: FunctionWriter, part: Json) -> Expression:
     code = _equal(writer, part)
     return writer.made(f"(not {code.text})", bool, code)
 
 
 def _order(sign: str, function: str, *, turned: bool) -> Write:
-    def write(writer: Writer, part: Json) -> Code:
+    def write(writer: FunctionWriter, part: Json) -> Expression:
         left, right = _sides(writer, part)
         if isinstance(right.constant, int) and right.kind is int:
             return writer.test(left, int, lambda value: f"{value} {sign} {right.text}")
@@ -149,7 +151,7 @@ def _order(sign: str, function: str, *, turned: bool) -> Write:
 
 
 def _arithmetic(sign: str, run: Callable[[int, int], int]) -> Write:
-    def write(writer: Writer, part: Json) -> Code:
+    def write(writer: FunctionWriter, part: Json) -> Expression:
         left, right = _sides(writer, part)
         if left.kind is right.kind is int and isinstance(left.constant, int) and isinstance(right.constant, int):
             fixed = run(left.constant, right.constant)
@@ -161,12 +163,12 @@ def _arithmetic(sign: str, run: Callable[[int, int], int]) -> Write:
     return write
 
 
-def _negative(writer: Writer, part: Json) -> Code:
+def _negative(writer: FunctionWriter, part: Json) -> Expression:
     code = _argument(writer, part)
     return writer.made(f"long(-{writer.expect(code, int)})", int, code)
 
 
-def _inside(writer: Writer, left: Code, right: Code) -> Code:
+def _inside(writer: FunctionWriter, left: Expression, right: Expression) -> Expression:
     uids = right.constant
     if left.text in SCOPE:
         if isinstance(uids, tuple):
@@ -176,26 +178,26 @@ def _inside(writer: Writer, left: Code, right: Code) -> Code:
     return writer.made(f"inside(entities, {left.text}, {right.text})", bool, left, right)
 
 
-def _in(writer: Writer, part: Json) -> Code:
+def _in(writer: FunctionWriter, part: Json) -> Expression:
     return _inside(writer, *_sides(writer, part))
 
 
-def _is(writer: Writer, part: Json) -> Code:
+def _is(writer: FunctionWriter, part: Json) -> Expression:
     parts = mapping(part)
     kind = writer.constant(parts["entity_type"]).text
     left = writer.expression(parts["left"])
     if "in" not in parts:
         return writer.made(f"({writer.expect(left, tuple)}[0] == {kind})", bool, left)
-    name, first = writer.once(Code(writer.expect(left, tuple), tuple))
+    name, first = writer.once(Expression(writer.expect(left, tuple), tuple))
     right = writer.expression(parts["in"])
     if name != first:
         # In one expression with what gives it: a function of its own would not know that name.
         return writer.made(f"({first}[0] == {kind} and inside(entities, {name}, {right.text}))", bool, left, right)
-    held = _inside(writer, Code(name, tuple), right)
+    held = _inside(writer, Expression(name, tuple), right)
     return writer.made(f"({first}[0] == {kind} and {held.text})", bool, left, held)
 
 
-def _like(writer: Writer, part: Json) -> Code:
+def _like(writer: FunctionWriter, part: Json) -> Expression:
     parts = mapping(part)
     left = writer.expression(parts["left"])
     pieces = [""]
@@ -215,7 +217,7 @@ def _like(writer: Writer, part: Json) -> Code:
     return writer.test(left, str, lambda value: f"like({value}, {pattern})")
 
 
-def _set(writer: Writer, part: Json) -> Code:
+def _set(writer: FunctionWriter, part: Json) -> Expression:
     items = [writer.expression(node) for node in cast("list[Json]", part)]
     fixed = [item.constant for item in items if item.constant is not None]
     if len(fixed) == len(items):
@@ -223,21 +225,21 @@ def _set(writer: Writer, part: Json) -> Code:
     return writer.made(f"frozenset(({', '.join(map(_key, items))},))", frozenset, *items)
 
 
-def _key(code: Code) -> str:
+def _key(code: Expression) -> str:
     return f"held({code.text})" if code.kind in {None, bool, dict} else code.text
 
 
-def _record(writer: Writer, part: Json) -> Code:
+def _record(writer: FunctionWriter, part: Json) -> Expression:
     items = {name: writer.expression(node) for name, node in mapping(part).items()}
     members: list[str] = []
     for name, item in items.items():
         value, first = (item.text, "") if item.kind is not None else writer.once(item)
-        sure = f"({value} if {first}.__class__ is not Missing else fault({value}))" if first else value
+        sure = f"({value} if {first}.__class__ is not MissingValue else fault({value}))" if first else value
         members.append(f"{writer.constant(name).text}: {sure}")
     return writer.made(f"{{{', '.join(members)}}}", dict, *items.values())
 
 
-def _contains(writer: Writer, part: Json) -> Code:
+def _contains(writer: FunctionWriter, part: Json) -> Expression:
     left, right = _sides(writer, part)
     if right.constant is not None:
         key = _key(right)
@@ -246,7 +248,7 @@ def _contains(writer: Writer, part: Json) -> Code:
 
 
 def _sets(form: str) -> Write:
-    def write(writer: Writer, part: Json) -> Code:
+    def write(writer: FunctionWriter, part: Json) -> Expression:
         left, right = _sides(writer, part)
         text = form.format(writer.expect(left, frozenset), writer.expect(right, frozenset))
         return writer.made(text, bool, left, right)
@@ -254,23 +256,23 @@ def _sets(form: str) -> Write:
     return write
 
 
-def _empty(writer: Writer, part: Json) -> Code:
+def _empty(writer: FunctionWriter, part: Json) -> Expression:
     code = _argument(writer, part)
     return writer.made(f"(not {writer.expect(code, frozenset)})", bool, code)
 
 
-def _tag(writer: Writer, part: Json) -> Code:
+def _tag(writer: FunctionWriter, part: Json) -> Expression:
     left, right = _sides(writer, part)
     return writer.made(f"tag(entities, {left.text}, {right.text})", None, left, right)
 
 
-def _has_tag(writer: Writer, part: Json) -> Code:
+def _has_tag(writer: FunctionWriter, part: Json) -> Expression:
     code = _tag(writer, part)
     return writer.made(f"has({code.text})", bool, code)
 
 
 def _call(function: functions.Function) -> Write:
-    def write(writer: Writer, part: Json) -> Code:
+    def write(writer: FunctionWriter, part: Json) -> Expression:
         arguments = [writer.expression(node) for node in cast("list[Json]", part)]
         if len(arguments) != len(function.takes):
             raise Unsupported(f"{function.name} with {len(arguments)} arguments")
@@ -278,8 +280,8 @@ def _call(function: functions.Function) -> Write:
         if function.made_from_text and isinstance(fixed, str):
             try:
                 return writer.constant(function.run(fixed))
-            except Fault as wrong:
-                return Code(f"fault({writer.constant(Missing(str(wrong))).text})", function.gives)
+            except EvaluationFault as wrong:
+                return Expression(f"fault({writer.constant(MissingValue(str(wrong))).text})", function.gives)
         compared = arguments[-1].constant
         if function.compares is not None and isinstance(compared, Decimal):
             units = writer.constant(compared.units).text

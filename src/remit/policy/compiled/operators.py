@@ -1,7 +1,7 @@
 """What generated code calls: Cedar's operators on values whose kind is not known beforehand.
 
-Laws: a value of a wrong kind is a `Fault`, never a guess; nothing orders texts; a `Missing`
-is a `Fault` as soon as something looks at it.
+Laws: a value of a wrong kind is an `EvaluationFault`, never a guess; nothing orders texts; a `MissingValue`
+is a `EvaluationFault` as soon as something looks at it.
 """
 
 from typing import Final, NoReturn, TypeAlias, cast
@@ -10,14 +10,14 @@ from remit.facts.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from remit.policy.compiled.extensions import (
     Datetime,
     Duration,
-    Fault,
+    EvaluationFault,
     long,
 )
 from remit.policy.compiled.values import Entities, Key, Value, key
 from remit.policy.form import Uid
 
 
-class Missing:
+class MissingValue:
     """Stands where there is no value, until something looks at it; `text` is the fault then."""
 
     __slots__ = ("text",)
@@ -26,23 +26,23 @@ class Missing:
         self.text = text
 
 
-Found: TypeAlias = "Value | Missing"
+Found: TypeAlias = "Value | MissingValue"
 
-ABSENT: Final = Missing("it reads an attribute that is absent")
-LOST: Final = Missing("it reads an attribute of one that is absent")
-NOWHERE: Final = Missing("it reads an attribute of what has none")
+ABSENT: Final = MissingValue("it reads an attribute that is absent")
+LOST: Final = MissingValue("it reads an attribute of one that is absent")
+NOWHERE: Final = MissingValue("it reads an attribute of what has none")
 _MISTYPED: Final = "a value is of another type than its use demands"
-_WRONG: Final = Missing(_MISTYPED)
+_WRONG: Final = MissingValue(_MISTYPED)
 
 
 def fault(found: Found) -> NoReturn:
     """Say what is wrong with `found`, which is not what was needed."""
-    raise Fault(found.text if isinstance(found, Missing) else _MISTYPED)
+    raise EvaluationFault(found.text if isinstance(found, MissingValue) else _MISTYPED)
 
 
-def wrong(found: Found) -> Missing:
+def wrong(found: Found) -> MissingValue:
     """What `fault` would say of `found`, kept until something looks at it."""
-    return found if isinstance(found, Missing) else _WRONG
+    return found if isinstance(found, MissingValue) else _WRONG
 
 
 def within(entities: Entities, uid: Uid) -> frozenset[Uid]:
@@ -60,14 +60,14 @@ def look(entities: Entities, base: Found, name: str) -> Found:
         known = entities.get(cast("Uid", base))
         return ABSENT if known is None else known.attributes.get(name, ABSENT)
     # Not `base` itself: to ask whether what is absent has an attribute is a fault.
-    return LOST if base.__class__ is Missing else NOWHERE
+    return LOST if base.__class__ is MissingValue else NOWHERE
 
 
 def has(found: Found) -> bool:
     """Whether a look found something; looking where nothing can be is a fault."""
     if found is ABSENT:
         return False
-    return found.__class__ is not Missing or fault(found)
+    return found.__class__ is not MissingValue or fault(found)
 
 
 def tag(entities: Entities, base: Found, name: Found) -> Found:
@@ -82,26 +82,26 @@ def tag(entities: Entities, base: Found, name: Found) -> Found:
 
 def same(left: Found, right: Found) -> bool:
     """`==`: values of different types differ, records and sets by what they hold."""
-    if isinstance(left, Missing):
+    if isinstance(left, MissingValue):
         fault(left)
-    if isinstance(right, Missing):
+    if isinstance(right, MissingValue):
         fault(right)
     return key(left) == key(right)
 
 
 def unlike(found: Found) -> bool:
     """`==` with a constant of another type: it differs, if it is a value at all."""
-    return found.__class__ is Missing and fault(found)
+    return found.__class__ is MissingValue and fault(found)
 
 
-def differs(found: Found) -> bool | Missing:
+def differs(found: Found) -> bool | MissingValue:
     """What `unlike` would say of `found`, kept until something looks at it."""
-    return isinstance(found, Missing) and found
+    return isinstance(found, MissingValue) and found
 
 
 def held(found: Found) -> Key:
     """The key of a value."""
-    return fault(found) if isinstance(found, Missing) else key(found)
+    return fault(found) if isinstance(found, MissingValue) else key(found)
 
 
 def inside(entities: Entities, left: Found, right: Found) -> bool:
@@ -115,7 +115,7 @@ def inside(entities: Entities, left: Found, right: Found) -> bool:
         fault(right)
     wanted = cast("frozenset[Key]", right)
     if any(one.__class__ is not tuple or len(cast("Uid", one)) == 1 for one in wanted):
-        raise Fault(_MISTYPED)
+        raise EvaluationFault(_MISTYPED)
     return not above.isdisjoint(wanted)
 
 
@@ -134,7 +134,7 @@ def until(left: Found, right: Found) -> bool:
 def _ordered(left: Found, right: Found) -> tuple[int, int]:
     kind = left.__class__
     if kind is not right.__class__:
-        fault(right if right.__class__ is Missing else left)
+        fault(right if right.__class__ is MissingValue else left)
     if kind is int:
         return cast("int", left), cast("int", right)
     if isinstance(left, Datetime | Duration):

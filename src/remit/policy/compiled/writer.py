@@ -25,7 +25,7 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GeneratedModule:
     """A module's text, and the constants that its names stand for."""
 
     text: str
@@ -33,10 +33,10 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class Expression:
     """An expression, in brackets unless it is a name or a call.
 
-    `kind` is the class that its value always has. None: not known beforehand, and it may be a `Missing`;
+    `kind` is the class that its value always has. None: not known beforehand, and it may be a `MissingValue`;
     whoever uses such a value asks for its class first. `constant` is its value, where that never changes.
     """
 
@@ -47,7 +47,7 @@ class Code:
 
 
 @dataclass(slots=True)
-class Writer:
+class FunctionWriter:
     """Gathers what one function is made of. `nodes` write the nodes of Cedar's JSON form, by their name.
 
     `tests` counts how often each test of one value is made; those in `common` are made once a call, before the
@@ -65,7 +65,7 @@ class Writer:
     apart: list[str] = field(default_factory=list[str])
     temporaries: int = 0
 
-    def source(self, body: list[str]) -> Source:
+    def source(self, body: list[str]) -> GeneratedModule:
         """The module whose function `judge` has this body."""
         arguments = ", ".join(("entities", *SCOPE, "context", *(line.partition(" ")[0] for line in self.prelude)))
         lines = [
@@ -74,7 +74,7 @@ class Writer:
             *(f"    {line}" for line in ("satisfied = []", "failed = []", *self.prelude, *body)),
             "    return satisfied, failed",
         ]
-        return Source("\n".join(lines).replace(_ARGUMENTS, arguments), self.constants)
+        return GeneratedModule("\n".join(lines).replace(_ARGUMENTS, arguments), self.constants)
 
     def policy(self, index: int, policy: Mapping[str, Json], scope: tuple[str, ...]) -> list[str]:
         """The lines of one policy: a fault in it is its own."""
@@ -103,14 +103,14 @@ class Writer:
             tests.append(self.sure(held).text)
         return tests
 
-    def constant(self, value: object) -> Code:
+    def constant(self, value: object) -> Expression:
         """A name for `value`; equal values of one type share it."""
         known = (value.__class__, value)
         name = self.names.get(known)
         if name is None:
             name = self.names[known] = f"k{len(self.names)}"
             self.constants[name] = value
-        return Code(name, value.__class__, 0, cast("Value", value))
+        return Expression(name, value.__class__, 0, cast("Value", value))
 
     def above(self, part: str) -> str:
         """The name of all that a part of the scope is in."""
@@ -142,22 +142,22 @@ class Writer:
         self.prelude.append(f"{name} = {found}")
         return name
 
-    def sure(self, text: str) -> Code:
+    def sure(self, text: str) -> Expression:
         """A test that is never a fault."""
-        return Code(self._shared(text, text) or text, bool)
+        return Expression(self._shared(text, text) or text, bool)
 
-    def test(self, code: Code, kind: type, form: Callable[[str], str]) -> Code:
+    def test(self, code: Expression, kind: type, form: Callable[[str], str]) -> Expression:
         """The test `form` of the value of `code`, which is a fault where that is not of `kind`."""
         value = code.text
         if code.kind is not None or not value.isidentifier():
             return self.made(f"({form(self.expect(code, kind))})", bool, code)
         return self.either(f"{form(value)} if {value}.__class__ is {kind.__name__} else", value)
 
-    def either(self, test: str, value: str, now: str = "fault", later: str = "wrong") -> Code:
+    def either(self, test: str, value: str, now: str = "fault", later: str = "wrong") -> Expression:
         """A `test` that may end in a fault about `value`: the one function raises it `now`, the other keeps it."""
         text = f"({test} {now}({value}))"
         name = self._shared(text, f"{test} {later}({value})")
-        return Code(text if name is None else f"({name} and ({name} is True or fault({name})))", bool, 1)
+        return Expression(text if name is None else f"({name} and ({name} is True or fault({name})))", bool, 1)
 
     def _shared(self, text: str, kept: str) -> str | None:
         """The name of the test `text`, where it is common; `kept` is what is kept of it."""
@@ -170,16 +170,16 @@ class Writer:
             self.prelude.append(f"{name} = {kept}")
         return name
 
-    def made(self, text: str, kind: type | None, *parts: Code) -> Code:
+    def made(self, text: str, kind: type | None, *parts: Expression) -> Expression:
         """A composed expression, in a function of its own where it is nested too deeply."""
         depth = 1 + max((part.depth for part in parts), default=0)
         if depth <= DEPTH_MAX:
-            return Code(text, kind, depth)
+            return Expression(text, kind, depth)
         name = f"f{len(self.apart)}"
         self.apart.append(f"def {name}({_ARGUMENTS}): return {text}")
-        return Code(f"{name}({_ARGUMENTS})", kind)
+        return Expression(f"{name}({_ARGUMENTS})", kind)
 
-    def expect(self, code: Code, kind: type) -> str:
+    def expect(self, code: Expression, kind: type) -> str:
         """The text of `code` as a value of `kind`, which is a fault where it is another."""
         if code.kind is kind:
             return code.text
@@ -188,7 +188,7 @@ class Writer:
         name, first = self.once(code)
         return f"({name} if {first}.__class__ is {kind.__name__} else fault({name}))"
 
-    def once(self, code: Code) -> tuple[str, str]:
+    def once(self, code: Expression) -> tuple[str, str]:
         """A name for `code`, and its text where it is evaluated, which gives it that name."""
         if code.text.isidentifier():
             return code.text, code.text
@@ -196,7 +196,7 @@ class Writer:
         name = f"t{self.temporaries}"
         return name, f"({name} := {code.text})"
 
-    def expression(self, node: Json) -> Code:
+    def expression(self, node: Json) -> Expression:
         """The expression of one node of Cedar's JSON form. Raises `Unsupported`."""
         if not isinstance(node, Mapping) or len(node) != 1:
             raise Unsupported("a node of several kinds")
@@ -207,7 +207,7 @@ class Writer:
         return write(self, part)
 
 
-Write: TypeAlias = Callable[[Writer, Json], Code]
+Write: TypeAlias = Callable[[FunctionWriter, Json], Expression]
 """Writes the expression of a node from what stands under its name. Raises `Unsupported`."""
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Final
 
-from remit.protect.detect.span import Span
+from remit.protect.detect.span import DetectedSpan
 
 _SUSPECT: Final = re.compile(
     "["
@@ -27,13 +27,13 @@ _SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180d
 _BLACK_FLAG: Final = "\U0001f3f4"
 
 
-def hidden(text: str) -> list[Span]:
+def hidden(text: str) -> list[DetectedSpan]:
     """Runs of characters that nobody sees. Of what is balanced and needed by the language, nothing."""
     if text.isascii() and text.isprintable():
         return []
     lines = _Lines(text)
     return [
-        Span(found.start(), found.end(), _what(found[0]))
+        DetectedSpan(found.start(), found.end(), _what(found[0]))
         for found in _SUSPECT.finditer(text)
         if not _is_needed(text, found.start(), found.end(), lines)
     ]

@@ -28,14 +28,14 @@ from remit.protect.detect.checks import (
     ssn,
     tax_id,
 )
-from remit.protect.detect.span import Span, apart
+from remit.protect.detect.span import DetectedSpan, apart
 
 _NEAR_CHARS: Final = 40
 """How far before a number its name may stand."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class NumberPattern:
     """One kind of number: its form, its check over figures and letters alone, and the names it needs beside it."""
 
     what: str
@@ -45,9 +45,11 @@ class Rule:
     beside: re.Pattern[str] | None = None
 
 
-def _rule(figures_min: int, what: str, form: str, holds: Callable[[str], bool], beside: str | None = None) -> Rule:
+def _rule(
+    figures_min: int, what: str, form: str, holds: Callable[[str], bool], beside: str | None = None
+) -> NumberPattern:
     named = None if beside is None else re.compile(beside, re.IGNORECASE)
-    return Rule(what, re.compile(rf"(?<![\w.-]){form}(?![\w-])"), holds, figures_min, named)
+    return NumberPattern(what, re.compile(rf"(?<![\w.-]){form}(?![\w-])"), holds, figures_min, named)
 
 
 _FIGURES: Final = (
@@ -86,9 +88,9 @@ _LETTER: Final = re.compile(r"[A-Z]")
 _FIGURES_MIN: Final = 7
 
 
-def personal(text: str) -> list[Span]:
+def personal(text: str) -> list[DetectedSpan]:
     """The numbers in `text` that belong to somebody."""
-    found: list[Span] = []
+    found: list[DetectedSpan] = []
     for chunk in _CHUNK.finditer(text):
         figures = len(_FIGURE.findall(chunk[0]))
         if figures < _FIGURES_MIN:
@@ -101,15 +103,15 @@ def personal(text: str) -> list[Span]:
     return apart(found) if len(found) > 1 else found
 
 
-def _found(rule: Rule, text: str, start: int, end: int) -> list[Span]:
+def _found(rule: NumberPattern, text: str, start: int, end: int) -> list[DetectedSpan]:
     return [
-        Span(one.start(), one.end(), rule.what)
+        DetectedSpan(one.start(), one.end(), rule.what)
         for one in rule.form.finditer(text, start, end)
         if rule.holds(one[0]) and _is_named(rule, text, one.start())
     ]
 
 
-def _is_named(rule: Rule, text: str, at: int) -> bool:
+def _is_named(rule: NumberPattern, text: str, at: int) -> bool:
     return rule.beside is None or rule.beside.search(text, max(0, at - _NEAR_CHARS), at) is not None
 
 
@@ -119,12 +121,12 @@ _LOCAL: Final = re.compile(r"[A-Za-z0-9._%+'-]{1,64}")
 _DOMAIN: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
 
-def emails(text: str) -> list[Span]:
+def emails(text: str) -> list[DetectedSpan]:
     """Addresses of electronic mail (RFC 5321), as they are usual."""
-    found: list[Span] = []
+    found: list[DetectedSpan] = []
     for one in _AT.finditer(text):
         local = _LOCAL.match(text[max(0, one.start() - 64) : one.start()][::-1])
         domain = _DOMAIN.match(text, one.end())
         if local is not None and domain is not None:
-            found.append(Span(one.start() - len(local[0]), domain.end(), "mail address"))
+            found.append(DetectedSpan(one.start() - len(local[0]), domain.end(), "mail address"))
     return found

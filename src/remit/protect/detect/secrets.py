@@ -17,7 +17,7 @@ from typing import Final
 
 import orjson
 
-from remit.protect.detect.span import Span, apart
+from remit.protect.detect.span import DetectedSpan, apart
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BASE58: Final = {
@@ -69,7 +69,7 @@ def _random(found: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SecretPattern:
     """One form: it is looked for where a text holds one of `needles`, and found where `holds` says so."""
 
     what: str
@@ -78,8 +78,8 @@ class Rule:
     holds: Callable[[str], bool] = _always
 
 
-def _rule(what: str, needles: str, form: str, holds: Callable[[str], bool] = _always) -> Rule:
-    return Rule(what, tuple(needles.split()), re.compile(form), holds)
+def _rule(what: str, needles: str, form: str, holds: Callable[[str], bool] = _always) -> SecretPattern:
+    return SecretPattern(what, tuple(needles.split()), re.compile(form), holds)
 
 
 RULES: Final = (
@@ -120,13 +120,13 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 _WORDS: Final = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*")
 
 
-def secrets(text: str) -> list[Span]:
+def secrets(text: str) -> list[DetectedSpan]:
     """The secrets in `text`: a whole token, key or password, without the word beside it."""
-    found: list[Span] = []
+    found: list[DetectedSpan] = []
     for rule in RULES:
         if any(needle in text for needle in rule.needles):
             spans = ((one.start(), one.end(), one[0]) for one in rule.form.finditer(text))
-            found.extend(Span(start, end, rule.what) for start, end, said in spans if rule.holds(said))
+            found.extend(DetectedSpan(start, end, rule.what) for start, end, said in spans if rule.holds(said))
     if "PRIVATE KEY" in text:
         found.extend(_keys(text))
     lowered = text.lower()
@@ -141,25 +141,25 @@ def entropy(text: str) -> float:
     return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
 
 
-def _keys(text: str) -> list[Span]:
-    found: list[Span] = []
+def _keys(text: str) -> list[DetectedSpan]:
+    found: list[DetectedSpan] = []
     at = 0
     while (begin := _PEM_BEGIN.search(text, at)) is not None:
         # What has no end is a key that was cut off.
         end = text.find("-----END", begin.end(), begin.end() + _PEM_CHARS_MAX)
         last = text.find("-----", end + 8) + 5 if end >= 0 else min(len(text), begin.end() + _PEM_CHARS_MAX)
         at = max(last, begin.end())
-        found.append(Span(begin.start(), at, "private key"))
+        found.append(DetectedSpan(begin.start(), at, "private key"))
     return found
 
 
-def _beside(text: str) -> list[Span]:
-    found: list[Span] = []
+def _beside(text: str) -> list[DetectedSpan]:
+    found: list[DetectedSpan] = []
     for one in _BESIDE.finditer(text):
         group = 1 if one[1] is not None else 2
         value = one[group].rstrip(".!?:")
         if _is_value(value):
-            found.append(Span(one.start(group), one.start(group) + len(value), "value called a secret"))
+            found.append(DetectedSpan(one.start(group), one.start(group) + len(value), "value called a secret"))
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 
-class Span(NamedTuple):
+class DetectedSpan(NamedTuple):
     """`text[start:end]` is a `what`."""
 
     start: int
@@ -12,17 +12,17 @@ class Span(NamedTuple):
     what: str
 
 
-Detector: TypeAlias = Callable[[str], list[Span]]
+Detector: TypeAlias = Callable[[str], list[DetectedSpan]]
 """All that one detector finds in a text, in order, none within another. Its work grows with the text's length alone."""
 
 
-def apart(spans: list[Span]) -> list[Span]:
+def apart(spans: list[DetectedSpan]) -> list[DetectedSpan]:
     """`spans` in order, those that overlap joined."""
-    found: list[Span] = []
+    found: list[DetectedSpan] = []
     for span in sorted(spans):
         if found and span.start < found[-1].end:
             last = found[-1]
-            found[-1] = Span(last.start, max(last.end, span.end), last.what)
+            found[-1] = DetectedSpan(last.start, max(last.end, span.end), last.what)
         else:
             found.append(span)
     return found
