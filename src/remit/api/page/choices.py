@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
-from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.html import Html, tag
+from remit.api.page.passkey_question import PasskeyQuestion
 from remit.escalate.refusals import SENTENCES
 from remit.escalate.wording import manned, shortened
 from remit.facts.text import escaped

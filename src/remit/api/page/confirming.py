@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.desk import Desk, SignedIn
+from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.page.reading import Form, PageRefusal, signed_form
 from remit.api.services import Services
 from remit.escalate.machine import Approval

@@ -6,10 +6,10 @@ from typing import Final
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
 from remit.api.moments import instant, moment_of
-from remit.api.page.asked import PasskeyQuestion
 from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
+from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.passkeys import handle
 from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, arrange
 from remit.escalate.wording import TextSpan, shortened
