@@ -570,7 +570,7 @@ def test_ledger_verify_on_the_running_service_and_on_a_missing_file(service: Ser
     assert done.returncode == 0
     file = service.data / "ledger.sqlite3"
     assert done.stdout.startswith(f"ledger {file}\n")
-    assert f"verified: {file}: every link" in done.stderr
+    assert f"verified: {file}: links, commitments and references hold" in done.stderr
     assert f"verified: {file}: links" in service.remit("ledger", "verify", "--links").stderr
     answer = service.told("ledger", "verify")
     assert (answer["clean"], answer["file"]) == (True, str(service.data / "ledger.sqlite3"))

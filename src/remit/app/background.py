@@ -73,7 +73,7 @@ async def unapplied(runtime: Runtime) -> None:
     else:
         why = "" if found is None else f"the workspace folder has {counted(len(found.changes), 'change')} not applied"
     if why:
-        _LOG.warning("what was in force runs, and not what the workspace folder says", extra={"why": why})
+        _LOG.warning("what was in force runs, and not what the workspace folder says")
         say(f"{escaped(why)}; what was in force runs: remit diff, then: remit apply")
 
 

@@ -16,6 +16,7 @@ from remit.app.pacing import Telling
 from remit.app.running import Beginning, prepare
 from remit.app.settings import BUNDLES, Settings, no_workspace
 from remit.control.resources import WorkspaceSource
+from remit.pep.fault import fault
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning 
     try:
         running = prepare(found.source, bundles, Telling(say))
     except Invalid as error:
-        _LOG.warning("what was in force does not validate: the folder is taken", extra={"why": error.problems[0]})
+        _LOG.warning("what was in force does not validate: the folder is taken", extra=fault(error))
         return None
     return Beginning(running, resuming, found.fingerprint, resumed=True)
 

@@ -79,7 +79,7 @@ class Drifts:
         }
         await self._record(AdminBody(Event.AGENT_DRIFTED, BY, str(drift.subject), data))
         if follows is not Follow.RECORD:
-            _LOG.warning("an agent drifted", extra={"agent": agent, "kind": drift.kind, "follows": follows.value})
+            _LOG.warning("an agent drifted", extra={"agent": agent, "code": drift.kind})
 
     async def _stop(self, agent: str, holds: Holds, why: str) -> None:
         """Stop `agent`, never loosening what it is stopped from already."""

@@ -94,5 +94,5 @@ class Forwarding:
             except (aiohttp.ClientError, TimeoutError) as error:
                 why = type(error).__name__
             await asyncio.sleep(FIRST_S * 2**attempt)
-        _LOG.warning("telemetry was not passed on", extra={"why": why, "bytes": len(sent.body)})
+        _LOG.warning("telemetry was not passed on", extra={"code": why})
         return False

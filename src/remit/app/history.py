@@ -137,7 +137,7 @@ class BundleHistory:
         for path in left:
             path.unlink(missing_ok=True)
         if left:
-            _LOG.info("what an apply that was killed kept is removed", extra={"files": len(left)})
+            _LOG.info("what an apply that was killed kept is removed", extra={"count": len(left)})
 
     async def digest(self, named: str) -> str:
         """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""

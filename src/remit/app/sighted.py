@@ -26,6 +26,7 @@ from remit.discover.spans import Span
 from remit.discover.view import View, governable
 from remit.facts.durations import DAY_MS
 from remit.pdp.listing import visible_tools
+from remit.pep.fault import fault
 from remit.policy.bundle import Bundle
 from remit.policy.schema import EVERYONE
 from remit.ports.sightings import Sightings
@@ -107,7 +108,7 @@ class Discoverer:
         except SourceFailed as error:
             self.discovery.states[name] = failing(name, str(error), before and before.at_ms)
             if before is None or before.status is not ConditionStatus.FALSE:
-                _LOG.warning("the ledger cannot be read for discovery", extra={"why": str(error)})
+                _LOG.warning("the ledger cannot be read for discovery", extra=fault(error))
         else:
             self.discovery.states[name] = well(name, self._clock.now_ms(), "read up to its end", 0)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from remit.adapters.private import KeyringUnusable, must_be_private, private_folder, write_private
 from remit.adapters.system import SystemEntropy
+from remit.pep.fault import fault
 
 FILE: Final = "bundles.key"
 SEAL_BYTES: Final = 32
@@ -27,7 +28,7 @@ class Vouching:
         try:
             self._key: bytes | None = _key(keys)
         except (KeyringUnusable, OSError) as error:
-            _LOG.warning("nothing is remembered of bundles", extra={"why": str(error)})
+            _LOG.warning("nothing is remembered of bundles", extra=fault(error))
             self._key = None
 
     @property
@@ -47,9 +48,8 @@ class Vouching:
 
 
 def damaged(path: Path) -> None:
-    """Tell the log that `path` does not hold what was written there."""
-    why = "it is not what was written there, or its key is another; what is missing is made anew"
-    _LOG.warning("what was remembered of bundles is damaged", extra={"file": path.name, "why": why})
+    """Tell the log that `path` does not hold what was written there, or under another key."""
+    _LOG.warning("what was remembered of bundles is damaged and made anew", extra={"place": path.name})
 
 
 def _key(keys: Path) -> bytes:
@@ -62,9 +62,9 @@ def _key(keys: Path) -> bytes:
             return found
     except FileNotFoundError:
         pass
-    except KeyringUnusable as error:
+    except KeyringUnusable:
         # Whoever could read it could seal: another one.
-        _LOG.warning("the key of what is remembered is made anew", extra={"why": str(error)})
+        _LOG.warning("the key of what is remembered of bundles is made anew: others could read it")
     made = SystemEntropy().token_bytes(_KEY_BYTES)
     private_folder(keys)
     write_private(path, made)

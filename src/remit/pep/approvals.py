@@ -160,7 +160,7 @@ class Approvals:
         after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
         broken = await self._record(replace(said, confirmed=confirmed), after)
-        _LOG.warning("the glass is broken", extra={"approval": ident, "by": by.name})
+        _LOG.warning("the glass is broken", extra={"ref": ident})
         return broken
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:

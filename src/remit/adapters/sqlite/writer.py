@@ -287,7 +287,7 @@ class Writer:
                 continue
             if self.locked:
                 self.locked = False
-                _LOG.warning("the ledger is locked no longer", extra={"tries": tries})
+                _LOG.warning("the ledger is locked no longer", extra={"count": tries})
             return committed
 
     def _commit(self, batch: Batch) -> bool:
