@@ -209,7 +209,7 @@ class Driver:
         return Introduction(capabilities, operation.instructions_of(answer.result))
 
     async def resume(self, authority: Authority, client: Client, round: str, responses: Mapping[str, Json]) -> Answer:  # noqa: A002
-        """Go on with what `Asking` named: `responses` by the server's keys, None for what was not answered.
+        """Go on with what `AwaitingInput` named: `responses` by the server's keys, None for what was not answered.
 
         A round for which a person must decide (`Awaiting`) stays open under its name; its responses are kept.
         """
