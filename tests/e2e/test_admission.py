@@ -146,7 +146,6 @@ def test_a_change_is_held_against_what_runs_and_what_nobody_admitted_against_wha
     # Whoever starts the service with another folder has not had it admitted by that.
     service.stop()
     (service.workspace / "eve.cedar").unlink()
-    service.flags = ("--apply",)
     service.start()
     code, look = looked(bank)
     assert (code, look["refused"]) == (1, ["replay"])
@@ -289,7 +288,6 @@ def test_a_service_that_is_started_with_another_folder_says_so(bank: Banking) ->
     assert "looks at every change before it runs" in service.remit("doctor").stdout
     service.stop()
     service.write({"clean.cedar": CLEAN})
-    service.flags = ("--apply",)
     service.start()
     told = service.remit("doctor")
     assert "started with another workspace than was admitted" in told.stdout
@@ -308,7 +306,6 @@ def test_a_service_that_is_started_without_a_case_says_so(bank: Banking) -> None
     in_force(bank)
     (service.workspace / "eve.cases.yaml").unlink()
     service.stop()
-    service.flags = ("--apply",)
     service.start()
     assert "or without a case of it" in service.remit("doctor").stdout
 

@@ -146,11 +146,11 @@ def test_a_bundle_that_breaks_one_is_refused_until_its_owner_signs_it_off(tmp_pa
         service.write({"more.yaml": THIRD})
         assert service.remit("apply").returncode == 3
         service.stop()
-        service.flags = ("--apply",)
         with pytest.raises(AssertionError, match="breaks what it guarantees"):
             service.start()
-        service.flags = ()
+        service.flags = ("--resume",)
         service.start()
         service.stop()
+        service.flags = ()
         (service.workspace / "more.yaml").unlink()
         service.start()

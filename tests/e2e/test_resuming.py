@@ -1,4 +1,4 @@
-"""A restart runs what was in force: edits that nobody applied wait, and are told."""
+"""A restart that resumes runs what was in force; one that takes the folder tells what that put in force."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ STOPS: Final = '\n@id("stops")\n@reason("nothing goes")\nforbid (principal, acti
 @pytest.fixture
 def counting(tmp_path: Path) -> Iterator[Counting]:
     with Counting(tmp_path) as running:
+        running.service.flags = ("--resume",)
         yield running
 
 
@@ -39,7 +40,9 @@ def begun(counting: Counting) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("crashed", [True, False], ids=["crash", "stop"])
-def test_a_restart_runs_what_was_in_force_and_tells_what_waits(counting: Counting, *, crashed: bool) -> None:
+def test_a_restart_that_resumes_runs_what_was_in_force_and_tells_what_waits(
+    counting: Counting, *, crashed: bool
+) -> None:
     service = counting.service
     before = runs(counting)
     service.write({"aside.cedar": EDIT})
@@ -89,12 +92,12 @@ def test_what_was_accepted_beside_an_edit_comes_back_without_it(counting: Counti
     assert "aside" not in policies(counting)
 
 
-def test_a_start_that_is_told_to_takes_the_folder_and_says_what_that_put_in_force(counting: Counting) -> None:
+def test_a_start_takes_the_folder_and_says_what_that_put_in_force(counting: Counting) -> None:
     service = counting.service
     before = runs(counting)
     service.write({"aside.cedar": EDIT})
     service.stop()
-    service.flags = ("--apply",)
+    service.flags = ()
     service.start()
     assert "aside" in policies(counting)
     said = begun(counting)[-1]
@@ -103,7 +106,7 @@ def test_a_start_that_is_told_to_takes_the_folder_and_says_what_that_put_in_forc
     service.says(told)
     assert told in service.remit("doctor").stdout
     service.stop()
-    service.flags = ()
+    service.flags = ("--resume",)
     service.start()
     assert "aside" in policies(counting)
 

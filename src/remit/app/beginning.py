@@ -1,7 +1,7 @@
-"""What a service begins with: the workspace as it was in force, and the folder where that is not known.
+"""What a service begins with: the workspace folder as it is, or (`remit up --resume`) as it was in force.
 
-Law: a restart puts nothing in force that nobody applied. The first start of all takes the folder, and so does one that
-is told to (`remit up --apply`), one with another folder, and one that cannot read what was in force, which it tells.
+Law: what a start puts in force that nobody applied is told, and with `--resume` it puts nothing in force. The first
+start of all takes the folder, and so does one with another folder, and one that cannot read what was in force.
 """
 
 import logging
@@ -43,7 +43,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
 def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning | None:
     """What was in force; None where that is not known, does not validate any more, or is not wanted."""
     resuming = bundles.resuming(folder.path)
-    found = None if settings.apply else resuming.found()
+    found = resuming.found() if settings.resume else None
     if found is None:
         return None
     try:

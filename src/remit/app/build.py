@@ -251,7 +251,7 @@ async def _started(runtime: Runtime, *opened: Closes) -> None:
         raise CommandFailure(
             "the workspace breaks what it guarantees",
             why="\n        ".join(error.problems),
-            next="correct it, and: remit up --apply; or start so without it, have that signed off, and: remit apply",
+            next="correct it; or start without the guarantee, have it signed off, and: remit apply",
             exit=Exit.INVALID,
         ) from error
 

@@ -46,7 +46,7 @@ class Settings:
     are answered beside the listening address. `public_url`: where people's browsers and
     authorization servers reach the service, where that is not the listening address;
     `authorization_servers`: issuers to name to clients (RFC 9728). `forward`: where telemetry is passed on to, and the
-    headers that go with it. `apply`: take the workspace folder as it is, and not what was in force.
+    headers that go with it. `resume`: run what was in force, and not the workspace folder as it is.
     `accept_loss`: go on from what is left of a ledger that has lost its end, or from nothing.
     """
 
@@ -61,7 +61,7 @@ class Settings:
     log_level: int = logging.INFO
     forward: tuple[str, Mapping[str, str]] | None = None
     accept_loss: bool = False
-    apply: bool = False
+    resume: bool = False
 
     @property
     def logs(self) -> Path:

@@ -45,8 +45,8 @@ def up(  # noqa: PLR0913 - each is an option
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
     ] = False,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Take the workspace as it is; without it a restart runs what was in force.")
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what was in force before; without it a start takes the workspace.")
     ] = False,
     accept_loss: Annotated[
         bool,
@@ -79,7 +79,7 @@ def up(  # noqa: PLR0913 - each is an option
             forward=forward_to(),
             accept_loss=accept_loss,
             # What is taken as it changes is not left as it was.
-            apply=apply or watch,
+            resume=resume and not watch,
         ),
         watch=watch,
     )
