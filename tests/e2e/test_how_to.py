@@ -21,6 +21,7 @@ OWN_WORLD = frozenset(
         "admit-changes",
         "find-agents",
         "find-chains",
+        "let-an-agent-pay-small-amounts",
         "limit-what-follows-what",
         "replay-sessions",
         "start-from-a-pack",

@@ -1,0 +1,123 @@
+"""`docs/how-to/let-an-agent-pay-small-amounts.md`, run as it stands before a server that pays."""
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from proof.counting import listens
+from proof.service import Service, environment, free_port
+from tests.e2e.speaking import told
+from tests.e2e.test_how_to import PAGES_FOLDER, shown
+
+PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
+RESOURCES: Final = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: clerk}
+spec: {owner: platform, purpose: pays bills, groups: [assistants]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: ana}
+spec: {groups: [owners]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: sam}
+spec: {groups: [owners]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: tom}
+spec: {groups: [controllers]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: payer}
+spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
+"""
+GROUPS: Final = """\
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata: {name: assistants}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata: {name: owners}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata: {name: controllers}
+"""
+BLOCK: Final = re.compile(
+    r"^```(?:console|(?:cedar|yaml) (?P<file>[\w./]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+)
+
+
+def written(service: Service, file: str, text: str) -> None:
+    """Write a block of the page; one of Cedar stands for the policy of its name."""
+    path = service.workspace / file
+    if file.endswith(".cedar"):
+        ident = re.search(r'@id\("[^"]+"\)', text)
+        assert ident is not None
+        text, count = re.subn(re.escape(ident[0]) + r".*?;\n", lambda _: text, path.read_text("utf-8"), flags=re.DOTALL)
+        assert count == 1
+    path.write_text(text, "utf-8")
+
+
+def run(service: Service, root: Path, text: str) -> int:
+    """Run the commands of a block; how many there were."""
+    output, ran = "", 0
+    for line in text.splitlines():
+        if line.startswith("$ remit "):
+            words = [str(root / word) if word == "workspace" else word for word in shlex.split(line)[2:]]
+            done = service.remit(*words)
+            assert done.returncode in {0, 1}, f"{line}\n{done.stdout}{done.stderr}"
+            output, ran = done.stdout + done.stderr, ran + 1
+        else:
+            assert shown(line, output), f"{line!r} is not in\n{output}"
+    return ran
+
+
+@pytest.mark.timeout(180)
+def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
+    port, service = free_port(), Service(tmp_path)
+    payer = subprocess.Popen(
+        [sys.executable, PAYER, str(port), tmp_path, "0"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not listens(port):
+            assert time.monotonic() < deadline, "the payer does not listen"
+            time.sleep(0.05)
+        service.write({"workspace.yaml": RESOURCES.replace("PORT", str(port)), "groups.yaml": GROUPS})
+        service.start()
+        service.accept("payer")
+        # The pack brings the groups.
+        (service.workspace / "groups.yaml").unlink()
+        text = (PAGES_FOLDER / "let-an-agent-pay-small-amounts.md").read_text("utf-8")
+        ran = 0
+        for block in BLOCK.finditer(text):
+            if block["file"]:
+                written(service, block["file"], block["text"])
+            else:
+                ran += run(service, tmp_path, block["text"])
+        assert ran == len(re.findall(r"^\$ ", text, re.MULTILINE)) >= 8
+        # And so it is for real: one small payment after the other, and none that is larger.
+        agent = service.agent("clerk", "ana")
+        for amount in (100, 40):
+            failed, said = told(service, agent, "payer", "pay", {"id": "b", "amount": amount})
+            assert (failed, f"paid {amount}" in said) == (False, True), said
+        above = service.remit("can", "clerk", "payer/pay", '{"id": "b", "amount": 101}', "--user", "ana").stdout
+        assert above.startswith("escalate"), above
+    finally:
+        service.stop()
+        payer.kill()
+        payer.wait(10)
