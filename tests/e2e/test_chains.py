@@ -44,7 +44,7 @@ def test_programs_and_browsers_get_the_same(tmp_path: Path, capsys: pytest.Captu
     code, out, _ = answer(capsys, "chains", "--workspace", folder, "-o", "json")
     assert code == Exit.NEGATIVE
     told: dict[str, Any] = json.loads(out)
-    assert [one["goal"] for one in told["chains"]] == ["confidential-outside", "confidential-outside"]
+    assert [one["goal"] for one in told["chains"]] == ["confidential-outside"] * 3
     assert told["chains"][0]["steps"][0]["policies"] == ["starter-tools"]
     assert told["fix"]["cuts_all"] is True
     assert told["searched"]["stopped"] is None

@@ -49,7 +49,7 @@ class Vouching:
 
 def damaged(path: Path) -> None:
     """Tell the log that `path` does not hold what was written there, or under another key."""
-    _LOG.warning("what was remembered of bundles is damaged and made anew", extra={"place": path.name})
+    _LOG.warning("what was remembered of bundles is damaged", extra={"place": path.name})
 
 
 def _key(keys: Path) -> bytes:
