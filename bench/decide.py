@@ -1,7 +1,7 @@
 """One decision in process, by generated code and by cedarpy side by side, and cedarpy on the whole policy set.
 
 Measured apart: the facts and the policies (from the sessions and the arguments to the verdict with its reasons, which
-is what DESIGN sets a goal for), and the whole of `decide` with its checks, the arguments' validation, the action's hash
+has a goal), and the whole of `decide` with its checks, the arguments' validation, the action's hash
 and the body of its record. No verdict is kept: every action has arguments of its own, in what the policies read too,
 and each verdict is checked against the one that the policies spell out. The cases are a permit, a gate, a forbid, an
 error, and one that lacks what a part of the policies asks for. Each size has a process of its own, whose collector is

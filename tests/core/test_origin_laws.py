@@ -21,7 +21,7 @@ from remit.pdp.reached import reached_other
 from remit.policy.reached import Reached
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
-from remit.protect.origins import Names, configured, flow, words
+from remit.protect.origins import Names, configured, flow, leaves, words
 from remit.protect.scalars import IndexView
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, bundle, catalog, snapshot
@@ -180,6 +180,21 @@ def test_roles_that_nobody_gave() -> None:
     secret = replace(SEND, arguments={"to": Argument(secret=True, role=Role.CREDENTIAL)})
     found = flow(secret, Names(("to",)), {}, {"to": "hunter two"}, seen)
     assert (found.credentials.unseen, found.traced[0].part) == (1, "")
+
+
+def test_names_that_the_protocol_gives_are_no_values() -> None:
+    given: dict[str, Json] = {"messages": [{"role": "user"}]}
+    assert [value for _, value in leaves(given, Names(free={"messages": None}))] == ["user"]
+    assert [value for _, value in leaves(given, Names(("messages",)))] == ["role", "user"]
+
+
+def test_what_tells_nothing_is_asked_for_by_nobody() -> None:
+    silent = replace(SEND, asks=frozenset({"...", "send it off"}))
+    index = Index(b"k" * 16)
+    index.apply(words(index, "do it ..."))
+    assert not flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
+    index.apply(words(index, "and send it off"))
+    assert flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
 
 
 def test_all_scalars_are_counted_and_some_explained() -> None:

@@ -90,7 +90,7 @@ def test_what_a_server_says_of_itself_makes_it_external(one: Definition, because
     quiet = tool("a", annotations={"openWorldHint": False, "readOnlyHint": True})
     assert proposed("internal-notes", quiet, one, url=HERE) == ("external", because)
     # What its schema is called says nothing.
-    schema: Json = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema: Json = {"$schema": "https://json-schema.org/draft/2020-12/schema", "maxProperties": 2}
     assert proposed("internal-notes", Definition("a", "", schema, None, {}), url=HERE)[0] == "internal"  # type: ignore[arg-type]
 
 

@@ -16,45 +16,9 @@ from tests.e2e.speaking import told
 from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
-RESOURCES: Final = """\
-apiVersion: remit.dev/v1alpha1
-kind: Agent
-metadata: {name: clerk}
-spec: {owner: platform, purpose: pays bills, groups: [assistants]}
----
-apiVersion: remit.dev/v1alpha1
-kind: User
-metadata: {name: ana}
-spec: {groups: [owners]}
----
-apiVersion: remit.dev/v1alpha1
-kind: User
-metadata: {name: sam}
-spec: {groups: [owners]}
----
-apiVersion: remit.dev/v1alpha1
-kind: User
-metadata: {name: tom}
-spec: {groups: [controllers]}
----
-apiVersion: remit.dev/v1alpha1
-kind: Server
-metadata: {name: payer}
-spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
-"""
-GROUPS: Final = """\
-apiVersion: remit.dev/v1alpha1
-kind: Group
-metadata: {name: assistants}
----
-apiVersion: remit.dev/v1alpha1
-kind: Group
-metadata: {name: owners}
----
-apiVersion: remit.dev/v1alpha1
-kind: Group
-metadata: {name: controllers}
-"""
+WORLD: Final = (Path(__file__).parents[1] / "upstreams" / "payer.yaml").read_text("utf-8")
+GROUPS: Final = "---\napiVersion: remit.dev/v1alpha1\nkind: Group\n"
+"""How the groups begin, which stand last and which the pack brings as well."""
 BLOCK: Final = re.compile(
     r"^```(?:console|(?:cedar|yaml) (?P<file>[\w./]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
@@ -97,11 +61,11 @@ def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
         while not listens(port):
             assert time.monotonic() < deadline, "the payer does not listen"
             time.sleep(0.05)
-        service.write({"workspace.yaml": RESOURCES.replace("PORT", str(port)), "groups.yaml": GROUPS})
+        world = WORLD.replace("8902", str(port))
+        service.write({"payer.yaml": world})
         service.start()
         service.accept("payer")
-        # The pack brings the groups.
-        (service.workspace / "groups.yaml").unlink()
+        service.write({"payer.yaml": world[: world.index(GROUPS)]})
         text = (PAGES_FOLDER / "let-an-agent-pay-small-amounts.md").read_text("utf-8")
         ran = 0
         for block in BLOCK.finditer(text):

@@ -26,7 +26,7 @@ def main() -> None:
     async def pay(id: str, amount: int, ctx: Context) -> str:  # noqa: A002
         key = str((ctx.request_context.meta or {}).get(KEY))
         before = effects.read_text("utf-8").split() if effects.exists() else []
-        if key in before:
+        if key != "None" and key in before:
             return f"paid {amount} already"
         told(f"{id} {amount} {key}")
         await asyncio.sleep(delay_s)

@@ -262,7 +262,7 @@ def _credential(state: CredentialState) -> DoctorCheck:
 
 
 def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
-    """Whether a governed tool can reach what governs it (the stated limit of DESIGN 0)."""
+    """Whether a governed tool can reach what governs it (README, "What it does not protect against")."""
     for name, server in sorted(runtime.bundle.catalog.servers.items()):
         if not isinstance(server.transport, Stdio):
             continue

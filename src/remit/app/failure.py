@@ -1,6 +1,6 @@
 """How a command fails: what, why, the next command, and an exit code that programs can read.
 
-Exit codes (DESIGN section 9): 0 yes or clean, 1 negative answer, 2 usage, 3 invalid resource,
+Exit codes (docs/reference/cli.md): 0 yes or clean, 1 negative answer, 2 usage, 3 invalid resource,
 4 unauthenticated or forbidden, 5 not found, 6 unreachable, 7 timeout.
 """
 

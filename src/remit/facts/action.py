@@ -14,7 +14,7 @@ from remit.facts.mark import Mark
 
 
 class ActionKind(StrEnum):
-    """The kinds of action (DESIGN section 1)."""
+    """The kinds of action."""
 
     CALL_TOOL = "call_tool"
     CALL_MODEL = "call_model"

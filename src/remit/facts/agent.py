@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Harness(StrEnum):
-    """Whether the program around the model may state the user's words (DESIGN section 0)."""
+    """Whether the program around the model may state the user's words (docs/how-to/tell-remit-the-users-words.md)."""
 
     TRUSTED = "trusted"
     UNTRUSTED = "untrusted"

@@ -1,4 +1,4 @@
-"""Where a value came from, and what an argument is for (DESIGN section 5)."""
+"""Where a value came from, and what an argument is for (docs/reference/origins.md)."""
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum

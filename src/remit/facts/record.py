@@ -13,7 +13,7 @@ _REF: Final = re.compile(r"([a-z0-9]{1,16}-[1-9][0-9]{0,8})\.([1-9][0-9]{0,14})"
 
 
 class RecordKind(StrEnum):
-    """What a record says (DESIGN section 3)."""
+    """What a record says."""
 
     PROPOSAL = "proposal"
     INTENT = "intent"

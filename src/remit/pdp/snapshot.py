@@ -19,7 +19,7 @@ from remit.protect.stores import NOTHING, StoreLabels
 
 
 class Pin(StrEnum):
-    """How a tool's live definition compares with `remit.lock` (DESIGN section 7)."""
+    """How a tool's live definition compares with `remit.lock`."""
 
     MATCHES = "matches"
     DRIFTED = "drifted"

@@ -1,4 +1,4 @@
-"""The way of one action (DESIGN section 3): judge, record, send, record again, release.
+"""The way of one action (docs/ARCHITECTURE.md): judge, record, send, record again, release.
 
 Laws
 * INVARIANT(intent-before-effect): nothing is sent before its intent is durable.

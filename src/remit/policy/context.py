@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no of
 
 
 class Facts(NamedTuple):
-    """Everything but `input` that a policy may look at (DESIGN section 4).
+    """Everything but `input` that a policy may look at (docs/reference/policies.md).
 
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where

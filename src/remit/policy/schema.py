@@ -1,4 +1,4 @@
-"""The Cedar schema of a catalog, in Cedar's JSON form (DESIGN section 4).
+"""The Cedar schema of a catalog, in Cedar's JSON form (docs/reference/policies.md).
 
 Groups, servers, models, labels and argument names are *enumerated* entity types, so that a
 misspelt one is an error instead of a policy that silently never applies.

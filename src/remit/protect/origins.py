@@ -1,4 +1,4 @@
-"""Where the values of an action came from, by the rules of DESIGN section 5; no classifier decides.
+"""Where the values of an action came from, by the rules of docs/reference/origins.md; no classifier decides.
 
 Laws
 * `grounded` are the user's words, which reach an index by `words` alone, and configuration. Nothing that an agent or
