@@ -191,7 +191,8 @@ class Client:
         causes = (problem.get("why") or problem.get("error_description"), *(problem.get("problems") or ()))
         why = "\n        ".join(str(cause) for cause in causes if cause)
         following = str(problem.get("next") or "")
-        if status == 401 and not following:
-            following = "set REMIT_TOKEN or pass --token-file"
+        if status == 401:
+            what = f"{what} at {self._url.geturl()}"
+            following = following or "set REMIT_TOKEN or pass --token-file"
         exit_code = _EXITS.get(status, Exit.UNREACHABLE if status >= 500 else Exit.NEGATIVE)
         return CommandFailure(what, why=why, next=following, exit=exit_code)

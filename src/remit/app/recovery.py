@@ -31,7 +31,8 @@ def forget_veil_key(ledger: Path) -> None:
 
 def _record(ledger: Path, ident: str, hashed: str | None) -> None:
     if not ledger.exists():
-        raise LedgerRefused(f"there is no ledger at {ledger}", "no service has run on it", "remit up --data DIR")
+        following = "name the data folder of the service: --data DIR"
+        raise LedgerRefused(f"there is no ledger at {ledger}", "no service has run on it", following)
     record(ledger, AdminBody(Event.CREDENTIAL, "the data folder's owner", ident, {"hash": hashed}))
 
 

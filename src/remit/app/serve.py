@@ -200,7 +200,7 @@ def _bind(host: str, port: int) -> socket.socket:
         raise CommandFailure(
             f"cannot listen on {host}:{port}",
             why=error.strerror or str(error),
-            next=f"remit up --port {port + 1 if port else 7071}, or end what uses the port",
+            next=f"remit up --port {port + 1 if port else 7071}, with what else you gave it; or end what uses the port",
             exit=Exit.UNREACHABLE,
         ) from error
     listening.setblocking(False)  # noqa: FBT003 - the standard library takes it so

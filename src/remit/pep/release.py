@@ -3,7 +3,7 @@
 Only known members of a result pass, and of each content block only its own kind's; an upstream's
 `_meta` never does. What cannot be read as a tool result is withheld whole and named as a failure
 of ours, so that nothing it says slips out beside the labels.
-INVARIANT(label-before-data): the driver makes the outcome with its labels durable before the
+INVARIANT(label-before-data): `outcomes` makes the outcome with its labels durable before the
 bytes that come from here are written to anyone.
 """
 

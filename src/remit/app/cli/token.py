@@ -1,6 +1,7 @@
 """`remit token`: credentials for agents, people and harnesses; printed once, never kept."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,11 +129,16 @@ def admin(data_given: DataFolder = None) -> None:
 
     For when it is lost: whoever may write the data folder may do this.
     """
-    from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.adapters.sqlite.errors import DataInUse, LedgerRefused
     from remit.app.recovery import new_admin_token
 
+    folder = data_folder(data_given)
     try:
-        print(new_admin_token(data_folder(data_given) / LEDGER))
+        print(new_admin_token(folder / LEDGER))
+    except DataInUse as error:
+        stop = "stop the service" if error.pid is None else f"stop the service (kill {error.pid})"
+        following = f"{stop}, then: remit token admin --data {shlex.quote(str(folder))}"
+        raise CommandFailure(error.what, why=error.why, next=following) from error
     except LedgerRefused as error:
         raise CommandFailure(error.what, why=error.why, next=error.next) from error
     say("shown once, stored hashed; start the service again: remit up")
