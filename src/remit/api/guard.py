@@ -17,7 +17,7 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
 _GET: Final[Mapping[Kind, str]] = {
-    Kind.ADMIN: "set REMIT_TOKEN to the admin token, shown at the first start (lost: stop it, remit token admin --data DIR)",
+    Kind.ADMIN: "set REMIT_TOKEN to the admin token, shown at the first start (lost: remit token admin --data DIR)",
     Kind.AGENT: "remit token agent NAME",
     Kind.HARNESS: "remit token harness AGENT",
     Kind.USER: "remit token user NAME",

@@ -81,8 +81,8 @@ def unauthenticated(error: TokenInvalid) -> Problem:
         401,
         "not authenticated",
         why=str(error),
-        next="set REMIT_TOKEN to the admin token, shown at the first start (lost: stop the service, then: remit token admin"
-        " --data DIR), or to your own",
+        next="set REMIT_TOKEN to the admin token, shown at the first start (lost: stop the service, then:"
+        " remit token admin --data DIR), or to your own",
         headers={"WWW-Authenticate": challenge},
         cause=error.cause,
     )
