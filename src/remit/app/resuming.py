@@ -1,8 +1,8 @@
-"""What is in force, kept in the data folder, so that a restart brings it back and no edit that nobody applied.
+"""What is in force, kept in the data folder, so that `remit up --resume` brings it back and no edit besides.
 
 Laws
 * It is written before the record that says so, and put in its place after it, before anybody is answered: what was
-  acknowledged is what the next start runs, and a change that was cut off is not.
+  acknowledged is what is resumed, and a change that was cut off is not.
 * It is of one workspace folder: whoever starts the service with another one says what is to run.
 * What cannot be read, or another version wrote, is not believed: the start takes the folder, and tells.
 """
