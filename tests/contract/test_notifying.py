@@ -16,7 +16,7 @@ from remit.ports.ledger import Draft
 from remit.ports.notifier import Undelivered
 from remit.ports.tail import Page
 from remit.trace.bodies import Choice, DecisionBody
-from remit.work.outbox import RESTART_MS, Notifying
+from remit.work.outbox import AT_ONCE, RESTART_MS, Notifying
 from tests.contract.ledger_world import Place, append_all
 from tests.core.recording import Step, action
 
@@ -90,5 +90,40 @@ async def test_what_was_over_before_a_crash_is_told_however_long_the_service_was
         told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000)]
         assert sorted(told) == sorted([before, since])
         assert long_ago not in told, "ten minutes before the last one is far enough: it was told then"
+    await outbox.close()
+    await ledger.close()
+
+
+class Partly:
+    """Receivers of which `desk` fails as nobody thought of, and `night` hears what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
+        if channel.name == "desk":
+            raise UnicodeError("label empty or too long")
+        self.heard.append(notice.ident)
+
+
+@pytest.mark.asyncio
+async def test_a_channel_that_nothing_can_be_told_ends_no_turn_and_waits_as_any_other(tmp_path: Path) -> None:
+    place, partly = Place(tmp_path), Partly()
+    ledger, outbox = place.open(), SqliteOutbox(tmp_path / "outbox.db")
+    both = replace(KNOWN.channels["desk"], name="night")
+    catalog = replace(
+        KNOWN,
+        channels={"desk": KNOWN.channels["desk"], "night": both},
+        routes={"owner": replace(KNOWN.routes["owner"], channels=("desk", "night"))},
+    )
+    notifying = Notifying(ledger, outbox, partly, lambda: catalog, place.clock, "http://x/a/", Nothing())
+    await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED) for _ in range(AT_ONCE + 1)])
+    for _ in range(2):
+        await notifying.turn()
+    assert len(partly.heard) == len(set(partly.heard)) == AT_ONCE + 1
+    standing = await outbox.standing()
+    assert standing["desk"].why == "telling it failed in Remit (UnicodeError)"
+    assert standing["desk"].waiting == AT_ONCE + 1
+    assert not [kept for kept in await outbox.due(place.clock.now_ms(), 100) if kept.attempts > 1], "each in its time"
     await outbox.close()
     await ledger.close()

@@ -73,3 +73,12 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert await outbox.due(99, 10) == []
     assert await outbox.seen() == {}
     await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_a_channel_with_much_to_be_told_takes_no_room_from_another(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    await outbox.put([one(f"{number:02}", made_ms=number) for number in range(20)], {})
+    await outbox.put([one("late", "night", made_ms=90)], {})
+    assert [kept.notice.ident for kept in await outbox.due(99, 3)] == ["00", "01", "02", "late"]
+    await outbox.close()

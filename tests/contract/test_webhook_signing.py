@@ -3,12 +3,19 @@
 import base64
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from remit.adapters.notifiers.webhook import signature
+from remit.adapters.credentials.references import References
+from remit.adapters.notifiers.webhook import Webhooks, signature
+from remit.escalate.notice import Notice
+from remit.facts.catalog import Channel
+from remit.facts.credential import FromEnv, Secret
+from remit.ports.notifier import Undelivered
+from tests.contract.ledger_world import SteadyClock
 
 
 @given(
@@ -34,3 +41,12 @@ def test_what_is_no_secret_signs_nothing_and_is_not_told(secret: str) -> None:
     with pytest.raises(ValueError, match="it ") as refused:
         signature(secret, "msg_a", 1, b"{}")
     assert len(secret) < 8 or secret.removeprefix("whsec_") not in str(refused.value)
+
+
+@pytest.mark.asyncio
+async def test_a_host_that_is_no_name_cannot_be_reached() -> None:
+    channel = Channel("desk", "https://hooks..example/", Secret(FromEnv("HOOK")))
+    references = References({"HOOK": "whsec_" + base64.b64encode(bytes(32)).decode()}, SteadyClock())
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(Undelivered, match="the receiver cannot be reached"):
+            await Webhooks(session, references).say(channel, Notice("msg_a", "desk", "r1-1.9", b"{}", 1), 1)

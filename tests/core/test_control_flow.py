@@ -250,6 +250,8 @@ def test_how_much_a_call_moves_is_shown_and_changes_the_bundle() -> None:
         ("https://", FromEnv("HOOK"), ["channel/url"]),
         ("https://a:b@hooks.example/", FromEnv("HOOK"), ["channel/url"]),
         ("https://[::1", FromEnv("HOOK"), ["channel/url"]),
+        ("https://hooks..example/", FromEnv("HOOK"), ["channel/url"]),
+        (f"https://{'a' * 64}.example/", FromEnv("HOOK"), ["channel/url"]),
         ("https://hooks.example/", FromEnv("no name"), ["secret/env"]),
     ],
 )

@@ -23,6 +23,8 @@ def _url_problem(url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return f"the url cannot be read: {error}"[:200]
+    if host and not _is_named(host):
+        return "the host is no name: a part of it is empty, or longer than 63 characters"
     if not host or parts.scheme not in {"https", "http"}:
         return "the url is not one of http or https with a host"
     if parts.username is not None or parts.fragment:
@@ -30,3 +32,11 @@ def _url_problem(url: str) -> str | None:
     if parts.scheme == "http" and host not in LOOPBACK:
         return "what is told there would cross the network over plain http"
     return None
+
+
+def _is_named(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True

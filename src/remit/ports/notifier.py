@@ -58,7 +58,7 @@ class Outbox(Protocol):
         ...
 
     async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
-        """Notices whose time has come, the oldest first."""
+        """Notices whose time has come, the oldest first; of each channel at most `limit`."""
         ...
 
     async def said(self, ident: str) -> None:

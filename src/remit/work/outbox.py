@@ -2,9 +2,12 @@
 
 Laws: what is to be told follows from how approvals stand, never from an event, so that a turn missed or cut off costs
 time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before.
+A channel that hangs, or that has much to be told, takes no other's turn; whatever goes wrong with a notice is that
+notice's failure alone.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -23,9 +26,12 @@ from remit.protect.origins import Names, leaves
 from remit.trace.bodies import ActionBody
 from remit.work.bulletins import Bulletins
 
+_LOG: Final = logging.getLogger(__name__)
+
 PERIOD_S: Final = 1.0
 OPEN_MAX: Final = 10_000
 AT_ONCE: Final = 16
+"""Of each channel."""
 LOOKED: Final = 32
 LATE_MS: Final = 5_000
 RESTART_MS: Final = 600_000
@@ -152,10 +158,15 @@ class Notifying:
                 raise Undelivered(f"the running bundle has no channel {said.channel}")
             await self._notifier.say(channel, said, now_ms)
         except Undelivered as error:
-            again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
-            await self._outbox.failed(said.ident, again_ms, str(error))
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - else it would be the first of every turn, and end it
+            _LOG.error("a notice failed in Remit", extra={"error": type(error).__name__, "ref": said.approval})
+            why = f"telling it failed in Remit ({type(error).__name__})"
         else:
             await self._outbox.said(said.ident)
+            return
+        again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
+        await self._outbox.failed(said.ident, again_ms, why)
 
 
 def _values(arguments: bytes) -> list[Lineage]:

@@ -69,7 +69,8 @@ class Webhooks:
                 status = answer.status
         except TimeoutError as error:
             raise Undelivered("the receiver did not answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            # A host that is no name is told of by the codec that spells it.
             raise Undelivered(f"the receiver cannot be reached ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise Undelivered(f"the receiver answered {status}")

@@ -84,9 +84,12 @@ class SqliteOutbox:
         await self._run(work)
 
     async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
-        """Notices whose time has come."""
+        """Notices whose time has come, at most `limit` of each channel."""
         columns = "ident, channel, approval, body, made_ms, attempts"
-        asked = f"SELECT {columns} FROM notice WHERE state = 'waiting' AND due_ms <= ? ORDER BY due_ms LIMIT ?"  # noqa: S608
+        asked = (
+            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY channel ORDER BY due_ms) AS place "  # noqa: S608
+            "FROM notice WHERE state = 'waiting' AND due_ms <= ?) WHERE place <= ? ORDER BY due_ms"
+        )
 
         def work(conn: sqlite3.Connection) -> Sequence[PendingNotice]:
             return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, (now_ms, limit))]
