@@ -255,3 +255,47 @@ def test_in_any_order_the_same_is_governed() -> None:
 def test_a_tool_is_called_by_its_bare_name() -> None:
     assert bare(Subject(Kind.TOOL, "s/t", "otlp")) == "t"
     assert bare(Subject(Kind.DATA, "file:///a/b", "otlp")) == "file:///a/b"
+
+
+class LookedAt(int):
+    """A moment that counts how often it was compared."""
+
+    looks = 0
+
+    def __lt__(self, other: int) -> bool:
+        LookedAt.looks += 1
+        return int(self) < other
+
+    def __le__(self, other: int) -> bool:
+        LookedAt.looks += 1
+        return int(self) <= other
+
+    def __ge__(self, other: int) -> bool:
+        LookedAt.looks += 1
+        return int(self) >= other
+
+
+def test_what_a_call_costs_hangs_on_no_number_of_passages() -> None:
+    known = Reconciler()
+    for number in range(2_000):
+        known.passed(passage(f"t{number}", at=LookedAt(NOW + 10**7 + number)))
+        known.passed(passage(f"o{number}", at=LookedAt(NOW + 10**7 + number), agent="other"))
+    LookedAt.looks = 0
+    for number in range(10):
+        known.seen(call(str(number), f"c{number}"), NOW)
+    known.due(NOW + GRACE_MS)
+    assert counts(known)[1] == 10
+    assert LookedAt.looks < 10 * 50, "whoever sends telemetry chooses names and moments"
+    known.seen(call("late", "c-late", at=NOW + 10**7 + 1_999 + reconcile.NEAR_MS), NOW)
+    known.due(NOW + 10**7)
+    assert counts(known)[1] == 10, "the one that is near accounts for it"
+
+
+def test_each_passage_of_a_trace_accounts_for_one_call_of_its_name() -> None:
+    known = Reconciler()
+    both = [passage("t", at=NOW + number) for number in (1, 2)]
+    assert [known.passed(one) for one in both] == [None, None]
+    found = [known.seen(call(span), NOW) for span in "abc"]
+    assert [one.passage if one is not None else None for one in found] == [*both, None]
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (2, 1)

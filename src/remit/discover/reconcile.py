@@ -9,8 +9,9 @@ Laws
   back. The ledger alone makes an action governed, never what a program says of itself.
 * Bounded: what is counted of calls that passed nothing is `OBSERVED_MAX` of (agent, object, day), twice that for agents
   that are registered, whom names that others made up do not push out; what more there is counts as `OTHERS`.
-* Bounded: the last `KEPT_MAX` calls, of `SPANS_KEPT_MAX` spans in all, and passages can still be paired. A call older
-  than the passages that are kept is not judged at all (`late`), since what would account for it may be forgotten.
+* Bounded: the last `KEPT_MAX` calls, of `SPANS_KEPT_MAX` spans in all, and passages can still be paired; what a call
+  costs hangs on no number of passages, since whoever sends telemetry chooses names and moments. A call older than the
+  passages that are kept is not judged at all (`late`), since what would account for it may be forgotten.
 * What was judged is known again after a restart: the last `HEARD_MAX` spans, by a digest of their ids, kept with what
   they were counted as.
 * Bounded in time: what is counted is told apart by object for `DETAIL_DAYS`, by agent and day for `RETAINED_DAYS`, and
@@ -18,10 +19,11 @@ Laws
 """
 
 import hashlib
+from bisect import bisect_left, insort_right
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import ObservedCall
@@ -102,13 +104,9 @@ class _Told:
 
 @dataclass(slots=True, eq=False)
 class _Free:
-    """A passage, and whether it accounts for a call."""
+    """A passage that accounts for no call yet, where it is found: those are `free` alone."""
 
     passage: Passage
-    taken: bool = False
-
-
-_Key = TypeVar("_Key", str, tuple[str, str])
 
 
 class Reconciler:
@@ -129,8 +127,10 @@ class Reconciler:
         self.late = 0
         self._observed = sum(1 for one in self.counts.values() if not one.passed)
         self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
-        self._free: dict[tuple[str, str], deque[_Free]] = {}
-        self._by_name: dict[str, deque[_Free]] = {}
+        self._free: dict[tuple[str, str], dict[_Free, None]] = {}
+        """By trace and name, the first first."""
+        self._by_name: dict[tuple[str, str], list[_Free]] = {}
+        """By agent and name, by their moments."""
         self._order: deque[_Free] = deque()
         self._from_ms = 0
 
@@ -154,7 +154,7 @@ class Reconciler:
         told.spans.append(one)
         self._spans += 1
         told.due_ms = now_ms + GRACE_MS
-        free = next((free for free in self._free.get(key, ()) if not free.taken), None)
+        free = next(iter(self._free.get(key, ())), None)
         return None if free is None or told.passed >= told.calls else self._pair(told, free)
 
     def passed(self, passage: Passage, *, counted: bool = True) -> Paired | None:
@@ -171,8 +171,8 @@ class Reconciler:
             if told is not None and told.passed < told.calls:
                 return self._pair(told, free)
         for name in passage.names:
-            self._free.setdefault((passage.trace, name), deque()).append(free)
-            self._by_name.setdefault(name, deque()).append(free)
+            self._free.setdefault((passage.trace, name), {})[free] = None
+            insort_right(self._by_name.setdefault((passage.agent, name), []), free, key=_at)
         self._order.append(free)
         if len(self._order) > KEPT_MAX:
             self._forget(self._order.popleft())
@@ -215,15 +215,12 @@ class Reconciler:
     def _near(self, call: ObservedCall) -> _Free | None:
         """A passage of the same name, agent and moment, though of another trace."""
         agent = self.known_as.get(call.agent, call.agent.name)
-        for free in self._by_name.get(bare(call.object), ()):
-            passage = free.passage
-            near = call.start_ms - NEAR_MS <= passage.at <= call.end_ms + NEAR_MS
-            if near and not free.taken and passage.agent == agent:
-                return free
-        return None
+        held = self._by_name.get((agent, bare(call.object)), [])
+        first = bisect_left(held, call.start_ms - NEAR_MS, key=_at)
+        return held[first] if first < len(held) and _at(held[first]) <= call.end_ms + NEAR_MS else None
 
     def _pair(self, told: _Told, free: _Free) -> Paired:
-        free.taken = True
+        self._take(free)
         told.passed += 1
         if told.observed:
             self._observe(told, max(0, told.calls - told.passed))
@@ -255,11 +252,23 @@ class Reconciler:
         self.changed.add(activity)
 
     def _forget(self, free: _Free) -> None:
+        self._from_ms = max(self._from_ms, free.passage.at)
+        self._take(free)
+
+    def _take(self, free: _Free) -> None:
+        """Have `free` found no more, where it is."""
         passage = free.passage
-        self._from_ms = max(self._from_ms, passage.at)
         for name in passage.names:
-            _drop(self._free, (passage.trace, name), free)
-            _drop(self._by_name, name, free)
+            of_trace, of_agent = (passage.trace, name), (passage.agent, name)
+            if free not in self._free.get(of_trace, ()):
+                continue
+            held, ordered = self._free[of_trace], self._by_name[of_agent]
+            del held[free]
+            ordered.pop(ordered.index(free, bisect_left(ordered, passage.at, key=_at)))
+            if not held:
+                del self._free[of_trace]
+            if not ordered:
+                del self._by_name[of_agent]
 
 
 def bare(subject: Subject) -> str:
@@ -282,8 +291,5 @@ def _digest(key: tuple[str, str], one: tuple[str, str]) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True)
 
 
-def _drop(index: dict[_Key, deque[_Free]], key: _Key, free: _Free) -> None:
-    held = index[key]
-    held.remove(free)
-    if not held:
-        del index[key]
+def _at(free: _Free) -> int:
+    return free.passage.at
