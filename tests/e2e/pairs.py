@@ -71,10 +71,16 @@ class Pairs:
     @contextlib.asynccontextmanager
     async def client(self, client: str, upstream: str, **options: Any) -> AsyncGenerator[Client]:
         """The SDK's client of one era at the governed server of another; `options` are those of the client."""
+        async with self.at(f"/mcp/{NAMES[upstream]}", client, **options) as made:
+            yield made
+
+    @contextlib.asynccontextmanager
+    async def at(self, path: str, client: str, **options: Any) -> AsyncGenerator[Client]:
+        """The SDK's client of one era at `path`: that of one server, or of all."""
         async with (
             httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=30, trust_env=False) as http,
             Client(
-                streamable_http_client(f"{self.service.url}/mcp/{NAMES[upstream]}", http_client=http),
+                streamable_http_client(f"{self.service.url}{path}", http_client=http),
                 mode=MODES[client],
                 **options,
             ) as made,

@@ -94,7 +94,7 @@ async def test_under_mcp_names_say_which_server(w: Wire) -> None:
     said = await under_mcp(w, "resources/read", {"uri": "remit+shop:note://a"})
     assert said["result"]["contents"][0]["text"] == "hi"
     assert 'asked resources/read {"uri":"note://a"}' in w.bench.trace
-    for odd in ("note://a", "remit+", "remit+SHOP:note://a", "remit+shop"):
+    for odd in ("note://a", "remit+", "remit+SHOP:note://a", "remit+shop", "remit+shop:"):
         said = await under_mcp(w, "resources/read", {"uri": odd})
         assert said["error"]["code"] == -32602
     said = await under_mcp(w, "resources/read", {"uri": "remit+other:note://a"})

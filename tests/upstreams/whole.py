@@ -30,14 +30,17 @@ from mcp_types import (
     CompletionArgument,
     CompletionContext,
     CreateMessageResult,
+    EmbeddedResource,
     EmptyResult,
     ListRootsResult,
     PromptReference,
+    ResourceLink,
     ResourceTemplateReference,
     SamplingMessage,
     SetLevelRequestParams,
     SubscribeRequestParams,
     TextContent,
+    TextResourceContents,
     UnsubscribeRequestParams,
 )
 from pydantic import BaseModel, Field
@@ -92,6 +95,14 @@ def where(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Regio
 def numbers() -> CallToolResult:
     """A structured answer that is no object, and no text beside it, as only the stateless era has it."""
     return CallToolResult(content=[], structured_content=[1, 2])
+
+
+@server.tool()
+def pointers() -> CallToolResult:
+    """Point at a resource, and bring another."""
+    inside = TextResourceContents(uri="person://alba", text="this is alba", mime_type="text/plain")
+    link = ResourceLink(type="resource_link", uri=NOTE, name="today")
+    return CallToolResult(content=[link, EmbeddedResource(type="resource", resource=inside)])
 
 
 @server.tool()

@@ -227,7 +227,8 @@ class ActionPipeline:
             self.abandon(under)
             raise
         told = in_words_of(under.client.era, reply)
-        answer = await self._outcomes.release(under.operation, under.attempt, told, elapsed_ms)
+        exposed = under.client.sees_all
+        answer = await self._outcomes.release(under.operation, under.attempt, told, elapsed_ms, exposed=exposed)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
         await under.notices.flush()
         why = self.halted(under.operation.action)

@@ -122,7 +122,8 @@ class Client:
 
     `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none. `said` is what
     the agent says of why it asks, its own words, which decide nothing. `hold` is of the request
-    (`pep.throttle.Request`): whether so many bytes more of large answers may be held for it.
+    (`pep.throttle.Request`): whether so many bytes more of large answers may be held for it. `sees_all`: all servers
+    are one for it, so that resources have exposed URIs (`pep.resource_names`).
     """
 
     era: Era
@@ -132,6 +133,7 @@ class Client:
     trace: str | None = None
     said: str | None = None
     hold: Hold = unbounded
+    sees_all: bool = False
 
 
 def listed(tool: Tool, era: Era, *, exposed: bool) -> Mapping[str, Json]:

@@ -26,6 +26,7 @@ from remit.pep.operation import Operation
 from remit.pep.policy_engine import PolicyEngine
 from remit.pep.redaction import redact_shown
 from remit.pep.release import INTERNAL_ERROR, Releasable, seal, too_long, too_many, was_sent, withheld
+from remit.pep.resource_names import with_exposed_uris
 from remit.pep.worker_thread import WorkerThread
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
@@ -48,10 +49,15 @@ class Outcomes:
         self.reporting = Detections(engine)
         """What people are told of what detectors find."""
 
-    async def release(self, operation: Operation, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
-        """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
+    async def release(
+        self, operation: Operation, attempt: Attempt, reply: Reply, elapsed_ms: float, *, exposed: bool
+    ) -> Answer:
+        """The answer that `reply` is, once its outcome is durable; `exposed`: resources have the URIs of `/mcp`.
+
+        Cancelled before that is queued, it is in doubt.
+        """
         try:
-            shown, judged, data = await self._readied(operation, attempt, reply)
+            shown, judged, data = await self._readied(operation, attempt, reply, exposed=exposed)
         except Exception:
             # An intent without an end would hold what it reserved until the next start.
             status = Status.LOST if was_sent(reply) else Status.NOT_SENT
@@ -71,7 +77,7 @@ class Outcomes:
         return Released(data, judged.labels)
 
     async def _readied(
-        self, operation: Operation, attempt: Attempt, reply: Reply
+        self, operation: Operation, attempt: Attempt, reply: Reply, *, exposed: bool
     ) -> tuple[Releasable, Judgement, bytes]:
         """What of `reply` may be shown, as it is judged, and the bytes of it."""
         of_tool = operation.action.kind is ActionKind.CALL_TOOL
@@ -85,12 +91,13 @@ class Outcomes:
             shown = await self._done(operation, attempt, len(sealed), cover)
             shown, sealed = _sealed(shown, of_tool=of_tool)
         judged = await self._judged_in_turn(operation, attempt, shown, len(sealed))
-        told = _told(attempt, shown, judged)
+        server = operation.action.server if exposed else None
+        told = _told(attempt, shown, judged, server)
         data = sealed if told is shown.value else seal(told) or b"{}"
         if (most := _shown_max(operation, attempt)) is not None and len(data) > most:
             shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(operation, attempt, shown)
-            data = seal(_told(attempt, shown, judged)) or b"{}"
+            data = seal(_told(attempt, shown, judged, server)) or b"{}"
         return shown, judged, data
 
     async def stop(
@@ -204,15 +211,19 @@ def _sealed(shown: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
     return shown, seal(shown.value) or b"{}"
 
 
-def _told(attempt: Attempt, shown: Releasable, judged: Judgement) -> Json:
-    """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran."""
+def _told(attempt: Attempt, shown: Releasable, judged: Judgement, server: str | None) -> Json:
+    """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran.
+
+    Resources have their own URIs, or the exposed ones of `server`.
+    """
     if shown.failed is not None:
         return shown.value
-    if not isinstance(judged.release, Mapping):
-        return judged.release
+    told = judged.release if server is None else with_exposed_uris(server, judged.release)
+    if not isinstance(told, Mapping):
+        return told
     if attempt.edited is not None:
-        return with_notice(judged.release, attempt.edited.arguments)
-    return judged.release if attempt.shaped is None else with_word(judged.release, attempt.shaped.arguments)
+        return with_notice(told, attempt.edited.arguments)
+    return told if attempt.shaped is None else with_word(told, attempt.shaped.arguments)
 
 
 def _failed(reply: Reply, shown: Releasable) -> bool | None:

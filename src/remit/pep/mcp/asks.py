@@ -10,8 +10,9 @@ from typing import Final, TypeAlias
 from remit.facts.canonical import Json, canonical
 from remit.facts.text import identifier_problem
 from remit.pep.mcp.envelope import NAME_MAX, NOTHING, Malformed, Request, tool_call
-from remit.pep.mcp.namespace import Namespace, own_uri
+from remit.pep.mcp.namespace import Namespace
 from remit.pep.mcp.rpc import INVALID_PARAMS
+from remit.pep.resource_names import own_uri
 from remit.ports.upstream import Offer
 
 Resolve: TypeAlias = Callable[[str], tuple[str, str]]

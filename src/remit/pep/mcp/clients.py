@@ -47,7 +47,8 @@ def client_of(
     if say is not None and (wishes.token is not None or wishes.level is not None):
         tell = _telling(wishes, say)
     level = wishes.level if tell is not None else None
-    return Client(era, capabilities, tell, level, post.account.traceparent, wishes.reason, post.hold)
+    trace, sees_all = post.account.traceparent, post.server is None
+    return Client(era, capabilities, tell, level, trace, wishes.reason, post.hold, sees_all)
 
 
 def _telling(wishes: Wishes, say: Callable[[bytes], Awaitable[None]]) -> Tell:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import SERVER_NAME, exposed_name
+from remit.facts.catalog import exposed_name
+from remit.pep.resource_names import exposed_uri
 from remit.ports.upstream import Offer
 
-SCHEME: Final = "remit+"
 PROMPTS_MAX: Final = 10_000
 
 _NAMED_BY: Final[Mapping[Offer, str]] = {
@@ -53,16 +53,3 @@ class Namespace:
                 self._prompts.clear()
             self._prompts[exposed] = (server, name)
         return exposed
-
-
-def exposed_uri(server: str, uri: str) -> str:
-    """A resource's URI, or a template of them, as it is shown under `/mcp`."""
-    return f"{SCHEME}{server}:{uri}"
-
-
-def own_uri(exposed: str) -> tuple[str, str]:
-    """`(server, uri)` of an exposed URI; where there is none, the server is empty."""
-    server, between, uri = exposed.removeprefix(SCHEME).partition(":")
-    if not exposed.startswith(SCHEME) or not between or not SERVER_NAME.fullmatch(server):
-        return "", exposed
-    return server, uri

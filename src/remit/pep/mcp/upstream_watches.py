@@ -22,7 +22,7 @@ from remit.facts.catalog import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.mcp.change_notifications import Change, ChangeNotifications
-from remit.pep.mcp.namespace import exposed_uri
+from remit.pep.resource_names import exposed_uri
 from remit.pep.throttle import Throttle
 from remit.ports.upstream import Changed, Era, Offer, Updated
 
