@@ -13,13 +13,13 @@ from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.listing import Listing, read_tools
 from remit.adapters.upstreams.plain import headers_of
-from remit.adapters.upstreams.replies import reply_of
+from remit.adapters.upstreams.replies import reply_of, unsent
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.release import clean
-from remit.ports.upstream import ALONE, Era, Failure, Result
+from remit.ports.upstream import ALONE, Era, Failure, Question, Result
 from remit.trace.bodies import Status
 from tests.upstreams.rig import ManualClock
 
@@ -172,21 +172,28 @@ async def test_an_empty_cursor_is_the_end_of_the_tools() -> None:
     assert asked == [None, "2"]
 
 
-def test_an_address_that_the_user_has_to_open_is_told_with_the_error() -> None:
-    asked: Json = [{"mode": "url", "elicitationId": "e", "url": "https://a.example/1", "message": "Log in"}, 7, {}]
+def test_an_address_that_the_user_has_to_open_comes_with_the_error() -> None:
+    address: dict[str, Json] = {
+        "mode": "url",
+        "elicitationId": "e",
+        "url": "https://a.example/1",
+        "message": "Log in",
+    }
+    asked: Json = [address, 7, {}]
     error: dict[str, Json] = {"code": -32042, "message": "Login required", "data": {"elicitations": asked}}
     outcome = frames.read("s", b"", {"id": 1, "error": error})
     assert isinstance(outcome, frames.ErrorFrame)
-    assert outcome.failure.upstream_text == "Login required\nLog in: https://a.example/1"
-    assert "a.example" in str(clean(outcome.failure).value)
+    assert outcome.failure.upstream_text == "Login required"
+    assert outcome.failure.addresses == (Question("elicitation/create", address),)
+    assert unsent(outcome.failure).addresses == ()
     odds: tuple[Json, ...] = (None, {"elicitations": "x"}, [])
     for data in odds:
         outcome = frames.read("s", b"", {"id": 1, "error": {**error, "data": data}})
         assert isinstance(outcome, frames.ErrorFrame)
-        assert outcome.failure.upstream_text == "Login required"
+        assert (outcome.failure.upstream_text, outcome.failure.addresses) == ("Login required", ())
     other = frames.read("s", b"", {"id": 1, "error": {**error, "code": -32000}})
     assert isinstance(other, frames.ErrorFrame)
-    assert other.failure.upstream_text == "Login required"
+    assert (other.failure.upstream_text, other.failure.addresses) == ("Login required", ())
 
 
 def test_values_are_counted_before_a_message_is_read() -> None:

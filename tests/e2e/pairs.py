@@ -100,6 +100,11 @@ def text(result: Any) -> str:
     return block.text
 
 
+def texts(result: Any) -> str:
+    """All texts of a tool's answer."""
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
 @contextlib.contextmanager
 def pairs(folder: Path, verify_s: float = 1.0) -> Generator[Pairs]:
     """Start both servers and the service, and accept their tools."""

@@ -7,7 +7,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
 from mcp.shared.subscriptions import PromptsListChanged, ResourceUpdated
 from mcp_types import (
     BlobResourceContents,
@@ -28,7 +28,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from tests.e2e.pairs import NEW, OLD, Pairs, in_all_pairs, pairs, text
+from tests.e2e.pairs import NEW, OLD, Pairs, in_all_pairs, pairs, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -186,6 +186,27 @@ async def test_a_tool_asks_the_user_to_open_an_address(both: Pairs, era: str) ->
 
     async with both.client(era, OLD, elicitation_callback=answer) as client:
         assert text(await client.call_tool("visit", {})) == "accept"
+
+
+@pytest.mark.asyncio
+async def test_an_address_to_open_before_the_call_is_the_protocols_own_error_to_who_opens_addresses(
+    both: Pairs,
+) -> None:
+    async def answer(_: Any, params: Any) -> ElicitResult:
+        raise AssertionError(f"nobody is asked in mid-call: {params}")
+
+    async with both.client(OLD, OLD, elicitation_callback=answer) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("unlock", {"times": 2})
+        error = UrlElicitationRequiredError.from_error(caught.value.error)
+        assert error.error.message == "Login required"
+        assert [(one.url, one.message, one.elicitation_id) for one in error.elicitations] == [
+            (f"https://login.example/{at}", "Log in first", f"e-{at}") for at in range(2)
+        ]
+    async with both.client(OLD, OLD) as client:
+        assert "Login required\nLog in first: https://login.example/0" in texts(await client.call_tool("unlock", {}))
+    async with both.client(NEW, OLD, elicitation_callback=answer) as client:
+        assert "Login required\nLog in first: https://login.example/0" in texts(await client.call_tool("unlock", {}))
 
 
 @in_all_pairs

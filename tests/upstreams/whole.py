@@ -24,12 +24,14 @@ from mcp.server.mcpserver import (
     Sample,
 )
 from mcp.server.mcpserver.resources import TextResource
+from mcp.shared.exceptions import UrlElicitationRequiredError
 from mcp_types import (
     CallToolResult,
     Completion,
     CompletionArgument,
     CompletionContext,
     CreateMessageResult,
+    ElicitRequestURLParams,
     EmbeddedResource,
     EmptyResult,
     ListRootsResult,
@@ -147,6 +149,16 @@ async def look(answer: Annotated[ListRootsResult, Resolve(ask_roots)]) -> str:
 async def visit(ctx: Context) -> str:
     """Ask the user to open an address, in the handshake era."""
     return (await ctx.elicit_url("Log in there", "https://login.example/", "an-elicitation")).action
+
+
+@server.tool()
+def unlock(times: int = 1) -> str:
+    """Refuse until the user has opened addresses, in the way of the handshake era."""
+    params = [
+        ElicitRequestURLParams(message="Log in first", url=f"https://login.example/{at}", elicitation_id=f"e-{at}")
+        for at in range(times)
+    ]
+    raise UrlElicitationRequiredError(params, "Login required")
 
 
 @server.tool()

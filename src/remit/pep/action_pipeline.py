@@ -23,6 +23,7 @@ from remit.facts.agent import Authority
 from remit.facts.record import Ref
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.stopping import reason_of
+from remit.pep.addresses import in_words
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.approval_wait import ApprovalWait
 from remit.pep.argument_edits import edited_of
@@ -226,7 +227,7 @@ class ActionPipeline:
         except asyncio.CancelledError:
             self.abandon(under)
             raise
-        told = in_words_of(under.client.era, reply)
+        told = in_words(under.client, under.attempt.owed, in_words_of(under.client.era, reply))
         exposed = under.client.sees_all
         answer = await self._outcomes.release(under.operation, under.attempt, told, elapsed_ms, exposed=exposed)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.

@@ -66,14 +66,15 @@ class AwaitingInput:
 class Failed:
     """The server answered with a JSON-RPC error, or with nothing usable: its code and message, which passed the funnel.
 
-    Of tools there is none but that the client lacks a capability, which `needs` names: what else their servers
-    refuse is a tool result that says so.
+    Of tools there is none but that the client lacks a capability, which `needs` names, or that its user has to open
+    `addresses` first: what else their servers refuse is a tool result that says so.
     """
 
     code: int
     message: str
     ref: str
     needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    addresses: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Js
             status = status_of(reply)
             if not sent or theirs is None or code is None:
                 return Releasable({}, status, text, failed=(INTERNAL_ERROR, text))
-            return Releasable({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
+            return Releasable({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs, reply.addresses)
         case _:
             raise AssertionError("neither a question nor a task is an answer")
 

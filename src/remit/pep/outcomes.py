@@ -73,7 +73,7 @@ class Outcomes:
             return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
         if shown.failed is not None:
             code, message = shown.failed
-            return Failed(code, message, attempt.ref, shown.needs)
+            return Failed(code, message, attempt.ref, shown.needs, shown.addresses)
         return Released(data, judged.labels)
 
     async def _readied(

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
-from remit.ports.upstream import Begun, Era, Failure, InputRequired, Reply, Result
+from remit.ports.upstream import Begun, Era, Failure, InputRequired, Question, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -51,7 +51,8 @@ class Releasable:
     """What may be shown of an upstream's reply: a tool result, and how the intent ended.
 
     `error` is our own sentence where there is no usable result; `failed` the code and message of the JSON-RPC
-    error to answer with, where the answer is no tool result, and `needs` the capabilities the client lacks.
+    error to answer with, where the answer is no tool result, `needs` the capabilities the client lacks and `addresses`
+    what its user has to open first.
     """
 
     value: Mapping[str, Json]
@@ -59,11 +60,15 @@ class Releasable:
     error: str | None = None
     failed: tuple[int, str] | None = None
     needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    addresses: tuple[Question, ...] = ()
 
     @property
     def said(self) -> Json:
         """All of it that is judged: an error is its server's word, as a result is."""
-        return self.value if self.failed is None else {"error": self.failed[1], "needs": self.needs, **self.value}
+        if self.failed is None:
+            return self.value
+        addresses = [one.params for one in self.addresses]
+        return {"error": self.failed[1], "needs": self.needs, "addresses": addresses, **self.value}
 
 
 class Odd(Exception):
@@ -83,10 +88,10 @@ def clean(reply: Reply) -> Releasable:
                 return withheld(str(error))
         case Failure(_, text, sent, upstream_text):
             status = status_of(reply)
-            if reply.needs and reply.code is not None and sent:
-                # Nothing for a model to read: the client must declare more, or do without.
+            if (reply.needs or reply.addresses) and reply.code is not None and sent:
+                # Nothing for a model to read: the client must declare more, or have its user open an address.
                 said = safe((upstream_text or text)[:UPSTREAM_TEXT_MAX])
-                return Releasable({}, status, text, (reply.code, said), reply.needs)
+                return Releasable({}, status, text, (reply.code, said), reply.needs, reply.addresses)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Releasable(_failed(text), status, text)

@@ -28,12 +28,20 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a server asks of the client in mid-call: `elicitation/create`, `sampling/createMessage` or `roots/list`."""
+
+    method: str
+    params: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """No usable result. `sent` is False only when the request surely never left.
 
     `text` is ours, never the upstream's; `upstream_text` is theirs and passes the funnel. `code` is that of
     the JSON-RPC error the upstream answered with (`cause` is then `error`), `needs` the capabilities that it
-    says the client lacks, in names of ours.
+    says the client lacks, in names of ours, `addresses` what it says the user has to open first, in words of theirs.
     """
 
     cause: str
@@ -42,14 +50,7 @@ class Failure:
     upstream_text: str | None = None
     code: int | None = None
     needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a server asks of the client in mid-call: `elicitation/create`, `sampling/createMessage` or `roots/list`."""
-
-    method: str
-    params: Mapping[str, Json]
+    addresses: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

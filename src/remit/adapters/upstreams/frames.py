@@ -15,7 +15,7 @@ from remit.adapters.upstreams.failures import garbage
 from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
 from remit.facts.strictjson import nodes_most
-from remit.ports.upstream import Failure
+from remit.ports.upstream import Failure, Question
 
 UPSTREAM_TEXT_CHARS_MAX: Final = 4096
 NODES_MAX: Final = 500_000
@@ -138,8 +138,6 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
     code = error.get("code")
     number = code if type(code) is int else None
     text = error.get("message")
-    if number == URL_ELICITATION_REQUIRED and isinstance(text, str):
-        text = "\n".join((text, *_addresses(error)))
     failure = Failure(
         cause="error",
         text=f"server {server!r} answered with JSON-RPC error {number if number is not None else 'without a code'}",
@@ -147,17 +145,17 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
         upstream_text=text[:UPSTREAM_TEXT_CHARS_MAX] if isinstance(text, str) else None,
         code=number,
         needs=_needs(error) if number == MISSING_CAPABILITY else {},
+        addresses=tuple(_addresses(error)) if number == URL_ELICITATION_REQUIRED else (),
     )
     return ErrorFrame(failure, status, number)
 
 
-def _addresses(error: Message) -> Iterator[str]:
-    """What the user has to open and why, in the server's words: the model may tell him, where his client does not."""
+def _addresses(error: Message) -> Iterator[Question]:
+    """What the user has to open and why, in the server's words."""
     asked = members(error.get("data")).get("elicitations")
     for one in asked[:ADDRESSES_MAX] if isinstance(asked, list) else ():
-        url, why = members(one).get("url"), members(one).get("message")
-        if isinstance(url, str):
-            yield f"{why}: {url}" if isinstance(why, str) else url
+        if isinstance(members(one).get("url"), str):
+            yield Question("elicitation/create", {**members(one), "mode": "url"})
 
 
 def _needs(error: Message) -> Mapping[str, Json]:

@@ -135,4 +135,4 @@ def question_of(message: Json) -> Question | None:
 
 def unsent(failure: Failure) -> Failure:
     """`failure` of what surely never left: it shows no word of theirs."""
-    return replace(failure, sent=False, upstream_text=None)
+    return replace(failure, sent=False, upstream_text=None, addresses=())

@@ -145,8 +145,8 @@ def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> 
         case Released(result):
             return result
         case Failed(_, message):
-            # Earlier eras have no error for it, and a call's other failures are tool results there.
-            is_call = isinstance(ask, CallTool) and era is Era.INITIALIZE
+            # Earlier eras have no error for a capability, and a call's other failures are tool results there.
+            is_call = isinstance(ask, CallTool) and era is Era.INITIALIZE and not answer.addresses
             return refusals.tool_error(message) if is_call else refusals.error_of(ask, answer, era)
         case Refused() | Awaiting():
             return refusals.result_of(answer) if isinstance(ask, CallTool) else refusals.error_of(ask, answer, era)

@@ -63,6 +63,8 @@ def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> RpcErro
             return RpcError(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
         case Failed(code, message, _, needs) if needs and era is Era.STATELESS:
             return RpcError(code, message, {"requiredCapabilities": needs})
+        case Failed(code, message, addresses=addresses) if addresses:
+            return RpcError(code, message, {"elicitations": [one.params for one in addresses]})
         case Failed(code, message):
             return _theirs(ask, code, message, era)
 
