@@ -185,7 +185,7 @@ def test_the_words_of_a_refusal_name_policy_reason_and_what_next() -> None:
     assert told["isError"] is True
     assert told["content"][0]["text"].splitlines() == [
         "Remit did not allow this call.",
-        "Reason: not to strangers [policy no-strangers, a.cedar:3]",
+        "Reason: not to strangers [forbidden by policy no-strangers, a.cedar:3]",
         "Reason: it changed [tool/drifted]",
         "Decision r1-1.7. The people you act for see why with: remit why r1-1.7",
     ]
@@ -232,7 +232,7 @@ def test_the_words_of_a_pending_approval_name_the_route() -> None:
     reasons = (Reason(Code.GATE, "over 100", "big", "a.cedar:9"), Reason(Code.POLICY, "may shop", "may", "a.cedar:1"))
     text = json.loads(result_of(Awaiting("r1-1.8", gates, reasons)))["content"][0]["text"]
     assert "route finance, legal" in text
-    assert "over 100 [policy big, a.cedar:9]" in text
+    assert "over 100 [held by gate big, a.cedar:9]" in text
     assert "may shop" not in text
     assert text.endswith("remit approvals show r1-1.8")
 

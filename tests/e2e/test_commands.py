@@ -183,7 +183,9 @@ def test_can_says_what_would_be_and_leaves_no_trace(
     assert ok(service, *asked, code=code).splitlines()[0] == verdict
     answer = json.loads(ok(service, *asked, "-o", "json", code=code))
     assert answer["verdict"] == verdict
-    assert answer["reasons"]
+    signs = {"permit": ["+ permits"], "escalate": ["? asks   ", "+ permits"], "deny": ["x denies "]}
+    assert [line[2:11] for line in ok(service, *asked, code=code).splitlines()[1:]] == signs[verdict]
+    assert [reason["does"] for reason in answer["reasons"]] == [sign[2:].strip() for sign in signs[verdict]]
     assert state() == before
     file = service.root / "arguments.json"
     file.write_text(json.dumps(arguments))
@@ -255,6 +257,8 @@ def test_why_tells_action_facts_policies_with_lines_verdict_and_receipts(
     entry = next(one for one in entries(service, decided["sid"]) if one["id"] == ident)
     assert answer["receipt"] == {"id": ident, "hash": entry["hash"]}
     assert entry["hash"] in shown
+    does = {"permit": ["permits"], "escalate": ["asks", "permits"], "deny": ["denies"]}
+    assert [reason["does"] for reason in answer["reasons"]] == does[verdict]
     if verdict == "deny":
         assert [reason["code"] for reason in answer["reasons"]] == ["arg/invalid"]
         assert answer["outcome"] is None

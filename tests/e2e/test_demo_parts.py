@@ -221,9 +221,11 @@ def test_a_pending_approval_is_told_from_a_refusal() -> None:
 
 
 def test_a_step_that_ends_otherwise_is_a_fault() -> None:
-    wanted = expect.Expect("credential", "reads", ok=False, holds=("[policy no-credentials",), lacks=(SECRET,))
+    wanted = expect.Expect(
+        "credential", "reads", ok=False, holds=("[forbidden by policy no-credentials",), lacks=(SECRET,)
+    )
     fine = expect.AgentLine(
-        "credential", "filesystem___read_file", "{}", ok=False, text="x [policy no-credentials, a:1]"
+        "credential", "filesystem___read_file", "{}", ok=False, text="x [forbidden by policy no-credentials, a:1]"
     )
     assert wanted.fault(fine) is None
     assert "went through" in str(wanted.fault(replace(fine, ok=True)))

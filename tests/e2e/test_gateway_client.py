@@ -76,10 +76,10 @@ async def test_permitted_denied_and_labelled(tmp_path: Path, shop: Shop, mode: s
         denied = await agent.call_tool(prefix + "pay", {"amount": 5, "to": "stranger"})
         assert denied.is_error
         ref = text(denied).partition("remit why ")[2]
-        assert "nothing is paid to strangers [policy no-strangers, shop.cedar:5]" in text(denied)
+        assert "nothing is paid to strangers [forbidden by policy no-strangers, shop.cedar:5]" in text(denied)
         assert not (await agent.call_tool(prefix + "echo", {"text": "hello"})).is_error
         tainted = await agent.call_tool(prefix + "pay", {"amount": 5, "to": "eve"})
-        assert "[policy tainted, shop.cedar:16]" in text(tainted)
+        assert "[forbidden by policy tainted, shop.cedar:16]" in text(tainted)
         assert of.effects() == ["pay 5 eve"]
         first = (await of.records(RecordKind.PROPOSAL))[0].record
         assert f"{first.chain}.{first.seq}" == ref
@@ -157,7 +157,7 @@ async def test_a_delegated_token_has_no_more_than_every_link(tmp_path: Path, sho
             assert "no policy permits guest" in text(await agent.call_tool("echo", {"text": "x"}))
         async with client(of, root, "2026-07-28") as agent:
             # What the helper read flowed back up into the session it works for.
-            assert "[policy tainted" in text(await agent.call_tool("pay", {"amount": 1, "to": "eve"}))
+            assert "[forbidden by policy tainted" in text(await agent.call_tool("pay", {"amount": 1, "to": "eve"}))
 
 
 @pytest.mark.asyncio

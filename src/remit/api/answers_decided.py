@@ -212,9 +212,14 @@ class ApprovalsAnswer(Answer):
 
 
 class ReasonAnswer(Answer):
-    """Why a verdict is what it is."""
+    """Why a verdict is what it is.
+
+    `does` is what this does to the action: `permits`, `forbids`, `asks` (a gate, or a budget that has people asked),
+    `lifts` (people, of a gate), `denies` (no policy's doing); null where the policy is no longer at hand to say.
+    """
 
     code: str
+    does: str | None
     text: str
     policy: str | None
     where: str | None

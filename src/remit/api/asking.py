@@ -1,5 +1,6 @@
 """Routes of questions: may this be done, and why was that decided."""
 
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -26,7 +27,7 @@ from remit.api.marked import marks
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.recorded import recorded
 from remit.api.requests import CanRequest, RefPath
-from remit.api.services import Services
+from remit.api.services import Runtime, Services
 from remit.api.views import (
     approval_view,
     arguments_view,
@@ -79,7 +80,7 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
     decision = await services.driver.authorization.can(
         authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind)
     )
-    return _told(decision, _hint(asked, decision, services.runtime.catalog))
+    return _told(decision, _hint(asked, decision, services.runtime.catalog), services.runtime)
 
 
 async def _root(sid: str | None, agent: str, user: str | None, services: Services) -> str:
@@ -117,7 +118,8 @@ def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None
     return did_you_mean(word, known) or f"next: {listing}"
 
 
-def _told(decision: Decision, hint: str | None) -> CanAnswer:
+def _told(decision: Decision, hint: str | None, runtime: Runtime) -> CanAnswer:
+    said, source = word(decision.observed or decision.verdict), partial(runtime.policy_text, runtime.digest)
     match decision.verdict:
         case Escalate(gates=gates, obligations=obligations):
             pass
@@ -128,7 +130,7 @@ def _told(decision: Decision, hint: str | None) -> CanAnswer:
     return CanAnswer(
         verdict=word(decision.verdict),
         observed=None if decision.observed is None else word(decision.observed),
-        reasons=[reason_view(reason) for reason in decision.reasons],
+        reasons=[reason_view(reason, said, source) for reason in decision.reasons],
         gates=gate_views(gates, decision.reasons),
         obligations=list(obligations),
         hint=hint,
@@ -158,6 +160,7 @@ async def _why(
     place = Ref(entry.record.chain, entry.record.seq)
     arguments = sees_arguments(services, caller, approval)
     outcome, settled = await _ends(place, services.ledger)
+    said, source = body.observed or body.verdict, partial(services.runtime.policy_text, entry.record.bundle)
     in_doubt = settled is None and await _is_in_doubt(place, outcome, services.ledger)
     return WhyAnswer(
         id=str(place),
@@ -171,7 +174,7 @@ async def _why(
         labels=list(body.labels),
         verdict=body.verdict,
         observed=body.observed,
-        reasons=[reason_view(reason) for reason in body.reasons],
+        reasons=[reason_view(reason, said, source) for reason in body.reasons],
         gates=gate_views(body.gates, body.reasons),
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),

@@ -1,6 +1,6 @@
 """From what Remit knows to what the API answers. Nothing here decides; it only shows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -21,14 +21,15 @@ from remit.api.answers_decided import (
 )
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
-from remit.api.services import Applied, Change, Services, ToolPin
+from remit.api.services import Applied, Change, PolicyText, Services, ToolPin
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
 from remit.escalate.seating import seats, short, still
 from remit.escalate.sitting import counts_for, may_edit, read
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import JsonRefused, parse
-from remit.policy.verdict import Gate, Reason
+from remit.policy.role import PolicyRole, role_of
+from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
@@ -87,15 +88,30 @@ def change_view(change: Change) -> ChangeAnswer:
     )
 
 
-def reason_view(reason: Reason) -> ReasonAnswer:
-    """One reason."""
+def reason_view(reason: Reason, verdict: str, source: Callable[[str], PolicyText | None]) -> ReasonAnswer:
+    """One reason of `verdict`, which is what policy says of an agent that is observed; `source` has policies by id."""
     return ReasonAnswer(
         code=reason.code.value,
+        does=_does(reason, verdict, source),
         text=reason.text,
         policy=reason.policy,
         where=reason.where,
         agent=reason.agent,
     )
+
+
+def _does(reason: Reason, verdict: str, source: Callable[[str], PolicyText | None]) -> str | None:
+    """What `reason` does to the action."""
+    match reason.code:
+        case Code.GATE:
+            return PolicyRole.ASKS if reason.policy is not None else "lifts"
+        case Code.POLICY:
+            text = source(reason.policy or "")
+            # Beside a denial stands what forbids and what would have permitted; beside no other verdict does a forbid.
+            alone = None if verdict == "deny" else PolicyRole.PERMITS
+            return alone if text is None else role_of(text.text)
+        case _:
+            return "denies"
 
 
 def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason] = ()) -> list[GateAnswer]:

@@ -1,7 +1,6 @@
 """`remit agents report`: what enforcing would have changed, read from the ledger in bounded steps."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from remit.api.services import Adoption, PolicyText
 from remit.control.adoption import AdoptionTally, Observed
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
+from remit.policy.role import PolicyRole, role_of
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
@@ -21,7 +21,6 @@ CALLS_MAX: Final = 200_000
 OVERRIDDEN_MAX: Final = 20_000
 """Where a report stops reading and says so: a few seconds of one core, whichever comes first."""
 _LISTING: Final = frozenset({ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
-_PERMIT: Final = re.compile(r'\s*(?://[^\n]*\n\s*|@\w+(?:\("(?:[^"\\]|\\.)*"\))?\s*)*permit\b')
 
 PolicyOf = Callable[[str, str], PolicyText | None]
 """The text of a policy by bundle digest and id, if it is still at hand."""
@@ -43,7 +42,7 @@ def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adopt
     @cache
     def forbids(bundle: str, ident: str) -> bool:
         text = policy(bundle, ident)
-        return text is None or not _PERMIT.match(text.text)
+        return text is None or role_of(text.text) is not PolicyRole.PERMITS
 
     for page in pages(ledger, agent, since_ms):
         read.records += page.records

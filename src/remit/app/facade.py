@@ -98,6 +98,10 @@ class Facade:
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
+        if bundle == self.digest:
+            found = self._runtime.bundle.policies.get(policy)
+            own = None if found is None else found.statement
+            return None if own is None else PolicyText(own.file, own.line, own.text)
         return self._bundles.policy(bundle, policy)
 
     def declared(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:

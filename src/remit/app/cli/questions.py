@@ -15,6 +15,8 @@ from remit.facts.text import escaped
 from remit.policy.verdict import spoken
 
 _SHOWN_MAX: Final = 120
+_SIGNS: Final = {"permits": "+", "lifts": "+", "asks": "?", "forbids": "x", "denies": "x", "": "."}
+_DOES_CHARS: Final = max(map(len, _SIGNS))
 
 
 class QuestionKind(StrEnum):
@@ -167,9 +169,12 @@ def _limit(limit: dict[str, Any]) -> None:
 
 
 def _reason(reason: dict[str, Any]) -> None:
+    """What a reason does to the action, by a sign and a word, and what it says."""
+    does = reason["does"] or ""
     says = reason.get("policy") or reason["code"]
     where = f" ({reason['where']})" if reason.get("where") else ""
-    print(f"  {one_line(str(says))}: {one_line(reason['text'])}{one_line(where)}")
+    mark = f"{_SIGNS[does]} {does:<{_DOES_CHARS}}"
+    print(f"  {mark}  {one_line(str(says))}: {one_line(reason['text'])}{one_line(where)}")
 
 
 def _obligations(said: list[str]) -> None:

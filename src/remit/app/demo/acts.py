@@ -25,7 +25,7 @@ USER: Final = "ana"
 APPROVER: Final = "sam"
 STEP_S_MAX: Final = 120.0
 POLL_S: Final = 0.2
-REASON: Final = re.compile(r"Reason: (?P<text>.+) \[policy (?P<policy>[^,\]]+), (?P<where>[^\]]+)\]")
+REASON: Final = re.compile(r"Reason: (?P<text>.+) \[forbidden by policy (?P<policy>[^,\]]+), (?P<where>[^\]]+)\]")
 DECISION: Final = re.compile(r"Decision (?P<ref>\S+)\. ")
 
 

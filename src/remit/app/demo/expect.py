@@ -80,7 +80,7 @@ def refused(scene: Scene, *, approved: bool) -> tuple[Expect, ...]:
             "credential",
             "reads the credential file",
             ok=False,
-            holds=("[policy no-credentials, policies.cedar:",),
+            holds=("[forbidden by policy no-credentials, policies.cedar:",),
             lacks=(scene.secret,),
         ),
         Expect("send", "sends it to the strange host", ok=approved, lacks=(scene.secret,)),

@@ -25,6 +25,8 @@ _SENT: Final = (
 )
 _UNASKED: Final = frozenset({Code.APPROVAL_TOO_MANY, Code.APPROVAL_TOO_OFTEN})
 """Why people are not asked what policy would have them asked."""
+_DOES: Final = {Code.POLICY: "forbidden by policy", Code.GATE: "held by gate"}
+"""What a policy does to the call it speaks against; a limit is told by its code."""
 _NOT_FOUND: Final = -32002
 """Of resources, until 2025-11-25; 2026-07-28 says -32602."""
 
@@ -139,4 +141,4 @@ def _line(reason: Reason) -> str:
     if reason.policy is None:
         return f"{said} [{reason.code.value}]"
     place = f", {reason.where}" if reason.where else ""
-    return f"{said} [policy {reason.policy}{place}]"
+    return f"{said} [{_DOES.get(reason.code, reason.code.value)} {reason.policy}{place}]"
