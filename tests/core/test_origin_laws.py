@@ -287,7 +287,13 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
     [
         ({"content": {"who": True}}, 0),
         ({"content": {"mallory@evil.example": True}}, 1),
-        ({"role": "assistant", "content": {"type": "tool_use", "input": {"city": True, "mallory": True}}}, 3),
+        ({"role": "assistant", "content": {"type": "tool_use", "input": {"city": True, "mallory": True}}}, 1),
+        ({"role": "system", "content": [{"type": "odd"}, {"type": {}}, "say"], "stopReason": "endTurn"}, 3),
+        ({"action": "accept", "content": {"who": True}}, 0),
+        ({"action": "accept", "content": {"who": "accept", "action": "decline"}}, 2),
+        ({"action": "obey", "content": "role"}, 2),
+        ({"action": {"accept": "accept"}}, 2),
+        ("accept", 1),
         ({"roots": [{"uri": True, "name": True}]}, 0),
     ],
 )
@@ -299,7 +305,7 @@ def test_names_in_answers_that_nobody_asked_for_are_values(answer: Json, unseen:
         "b": {"params": {"tools": [{"inputSchema": {"properties": {"city": {}}}}]}},
         "c": {"params": {"requestedSchema": {"properties": "none"}}},
     }
-    within = Within("r1-1.1", None, 1, canonical({"a": answer}), canonical(questions), bare=False)
+    within = Within("r1-1.1", None, 1, canonical({"a": answer, "b": None}), canonical(questions), bare=False)
     taken = replace(snapshot(world.bundle, asked), origins=world.index)
     found = flow_of(taken, replace(asked, within=within), world.reached("send", asked.input))
     assert found.targets.unseen == 1 + unseen

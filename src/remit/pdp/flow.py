@@ -13,6 +13,7 @@ from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
+from remit.protect.answered import own_words
 from remit.protect.origins import Names, configured, flow
 from remit.protect.scalars import IndexView
 
@@ -44,7 +45,7 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
     # The members of a prompt's arguments are what the agent calls them, those of a message the protocol's.
     free: dict[str, frozenset[str] | None] = {name: None for name in roles if name != "arguments"}
     if action.within is not None and not action.within.bare:
-        given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
+        given = {**given, RESPONSES: own_words(cast("Json", json.loads(action.within.responses)))}
         free[RESPONSES] = _ANSWERED | _named(json.loads(action.within.questions))
     seen = IndexView(snapshot.origins, grounds(snapshot.bundle, action))
     names = Names(reached.arguments, reached.members, free)

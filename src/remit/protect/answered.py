@@ -1,0 +1,43 @@
+"""What a client's answers in mid-call bring of their own: what the protocol has them say of themselves brings nothing."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.canonical import Json
+
+_WORDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "action": frozenset({"accept", "decline", "cancel"}),
+        "role": frozenset({"user", "assistant"}),
+        "stopReason": frozenset({"endTurn", "stopSequence", "maxTokens", "toolUse"}),
+    }
+)
+"""The words that an answer says of itself, by its member."""
+_KINDS: Final = frozenset({"text", "image", "audio", "tool_use", "tool_result"})
+"""What the content of a sampled message may be."""
+
+
+def own_words(answers: Json) -> Json:
+    """`answers`, by the keys of their questions, without the words of the protocol: what is left somebody chose."""
+    return {key: _own(one) for key, one in answers.items()} if isinstance(answers, Mapping) else answers
+
+
+def _own(answer: Json) -> Json:
+    if not isinstance(answer, Mapping):
+        return answer
+    found = {name: one for name, one in answer.items() if not (isinstance(one, str) and one in _WORDS.get(name, ()))}
+    if "action" in answer:
+        return found
+    content = found.get("content")
+    if isinstance(content, list):
+        found["content"] = [_untyped(block) for block in content]
+    elif "content" in found:
+        found["content"] = _untyped(content)
+    return found
+
+
+def _untyped(block: Json) -> Json:
+    if not isinstance(block, Mapping):
+        return block
+    return {name: one for name, one in block.items() if name != "type" or str(one) not in _KINDS}
