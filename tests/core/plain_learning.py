@@ -9,7 +9,8 @@ from remit.facts.origin import Origin
 from remit.protect.gathered import Entries
 from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
-from remit.protect.learning import grounds, named
+from remit.protect.learning import composed, grounds, named
+from remit.protect.origins import Names
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED, TokenKind
 from remit.protect.reading import Reading, TextLeaf
@@ -23,7 +24,10 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     records, directory = named(reading, seen), tool is not None and grounds(tool, given, seen)
     entries: list[Entries] = []
     prose = False
+    made = composed(tool, given, {}, Names(), seen)
     for leaf in reading.leaves:
+        if made and leaf.part is None and not leaf.untrusted:
+            continue
         found = texts(leaf.text)
         if not leaf.untrusted:
             found |= set(leading(plain(leaf.text)))

@@ -288,7 +288,7 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
         ({"content": {"who": True}}, 0),
         ({"content": {"mallory@evil.example": True}}, 1),
         ({"role": "assistant", "content": {"type": "tool_use", "input": {"city": True, "mallory": True}}}, 1),
-        ({"role": "system", "content": [{"type": "odd"}, {"type": {}}, "say"], "stopReason": "endTurn"}, 3),
+        ({"role": "system", "content": [{"type": "odd"}, {"type": 7}, "say"], "stopReason": "endTurn"}, 4),
         ({"action": "accept", "content": {"who": True}}, 0),
         ({"action": "accept", "content": {"who": "accept", "action": "decline"}}, 2),
         ({"action": "obey", "content": "role"}, 2),

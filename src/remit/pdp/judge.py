@@ -17,6 +17,7 @@ from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
 from remit.protect.learning import learn
+from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
 
@@ -93,8 +94,13 @@ def judge_result(
     if reading.capped:
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
-    origins = None if call is None else learn(reading, tool, call.action.input, call.origins, call.ident, call.answers)
+    origins = None if call is None else _learnt(reading, tool, reached, call)
     return Judgement(closed(labels), sids, result, origins, found)
+
+
+def _learnt(reading: Reading, tool: Tool | None, reached: Reached, call: JudgedCall) -> Delta:
+    names = Names(reached.arguments, reached.members)
+    return learn(reading, tool, call.action.input, call.origins, call.ident, call.answers, names=names)
 
 
 def detects(bundle: Bundle, server: str) -> frozenset[Find]:

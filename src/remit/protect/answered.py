@@ -1,4 +1,4 @@
-"""What a client's answers in mid-call bring of their own: what the protocol has them say of themselves brings nothing."""
+"""What a client's answers in mid-call bring of their own: what the protocol has it say of them brings nothing."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

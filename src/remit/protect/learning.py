@@ -3,6 +3,8 @@
 Laws
 * No result vouches for what its own call brought: a tool that says what it was asked for ("nothing fits eve@…") would
   make anything trusted. What nobody vouched for before is trusted once it comes without having been brought.
+* Nor for what it may be made of that: a call that brings what nobody vouches for makes trusted only what the catalog
+  says by a path is its server's own.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,20 +16,22 @@ from urllib.parse import unquote
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Origin, Role
+from remit.protect.answered import own_words
 from remit.protect.gathered import Gathered
 from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, TokenKind
-from remit.protect.reading import Reading, TextLeaf
-from remit.protect.scalars import UNREAD, IndexView, read_scalars
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
+from remit.protect.reading import Basis, Reading, TextLeaf
+from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
-from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
+from remit.protect.tokens import firsts, parts, pieces, plain, scalar, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
+_NO_NAMES: Final = Names()
 _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
@@ -39,10 +43,12 @@ def learn(
     index: Index,
     call: str,
     answers: Mapping[str, Json] = _NOTHING,
+    *,
+    names: Names = _NO_NAMES,
 ) -> Delta:
     """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
 
-    What is derived hangs on what was seen before it.
+    `names` are those that people accepted. What is derived hangs on what was seen before it.
     """
     seen = IndexView(index)
     records, directory = frozenset[int](), False
@@ -51,13 +57,48 @@ def learn(
             records = named(reading, seen)
         if any(part.directory for part in tool.results):
             directory = grounds(tool, given, seen)
-    kept = reading.kept.get((records, directory))
+    basis = Basis(records, directory, reading.free and composed(tool, given, answers, names, seen))
+    kept = reading.kept.get(basis)
     if kept is None:
-        kept, hangs = _gathered(reading, records, seen, directory=directory)
+        kept, hangs = _gathered(reading, basis, seen)
         if not hangs:
-            reading.kept[records, directory] = kept
+            reading.kept[basis] = kept
     gathered, prose = kept
     return _unechoed(index.delta_of(call, gathered, capped=reading.capped, prose=prose), (given, answers), index)
+
+
+def composed(
+    tool: Tool | None, given: Mapping[str, Json], answers: Mapping[str, Json], names: Names, seen: IndexView
+) -> bool:
+    """Whether a result may be made of something that nobody vouches for, of what its call and `answers` bring.
+
+    What the accepted schema lists is people's own word; numbers with fewer digits, all together, than an account number
+    has lead nowhere.
+    """
+    if tool is None:
+        names = names._replace(roots=None)
+    told = [one for one in leaves(given, names) if not _is_listed(tool, *one)]
+    told += leaves({number: own_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers)))
+    read = read_scalars([(value, Role.KEY) for _, value in told])
+    asks: list[str] = []
+    for one in read:
+        one.into(asks)
+    seen.ask(asks)
+    digits = 0
+    for (_, value), one in zip(told, read, strict=True):
+        if judge(one, seen)[0] > Origin.TRUSTED:
+            if isinstance(value, str):
+                return True
+            digits += sum(map(str.isdecimal, scalar(value)))
+    return digits >= ACCOUNT_DIGITS_MIN
+
+
+def _is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float) -> bool:
+    """Whether `value` is one of those that the accepted schema lists for the argument that it is."""
+    properties = None if tool is None else tool.definition.input_schema.get("properties")
+    schema = properties.get(str(path[0])) if isinstance(properties, Mapping) else None
+    listed = schema.get("enum") if isinstance(schema, Mapping) and len(path) == 1 else None
+    return isinstance(listed, list) and value in listed
 
 
 def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -> Delta:
@@ -92,13 +133,13 @@ def _is_strange(found: int) -> bool:
     return origin_of(found) > Origin.TRUSTED
 
 
-def _gathered(
-    reading: Reading, records: frozenset[int], seen: IndexView, *, directory: bool
-) -> tuple[tuple[Gathered, bool], bool]:
+def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Gathered, bool], bool]:
     """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
     gathered = Gathered()
     prose = hangs = False
     for leaf in reading.told:
+        if basis.composed and leaf.part is None and not leaf.untrusted:
+            continue
         found = texts(leaf.text)
         if not leaf.untrusted and not (leaf.text.isalnum() and leaf.text.isascii()):
             found = found.union(leading(plain(leaf.text)))
@@ -110,8 +151,8 @@ def _gathered(
             continue
         bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
-            bits |= DIRECTORY | DERIVED if directory else DIRECTORY
-        if leaf.record in records:
+            bits |= DIRECTORY | DERIVED if basis.directory else DIRECTORY
+        if leaf.record in basis.records:
             bits |= DERIVED
         if leaf.untrusted:
             # It is there, and nothing follows from a name that anybody may have chosen.
@@ -122,15 +163,16 @@ def _gathered(
             hangs = hangs or bits & (DERIVED | DIRECTORY) != 0
             for tokens, told in _several(leaf, bits, seen):
                 gathered.add(tokens, told, leaf.pattern, leaf.element)
-    idle = _loose(reading, gathered)
+    idle = _loose(reading, gathered, composed=basis.composed)
     return (gathered, prose or idle), hangs
 
 
-def _loose(reading: Reading, gathered: Gathered) -> bool:
+def _loose(reading: Reading, gathered: Gathered, *, composed: bool) -> bool:
     """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
-    if not reading.loose:
+    untrusted = "untrusted" in reading.rest
+    if not reading.loose or (composed and not untrusted):
         return False
-    start, untrusted = gathered.places_of(reading.loose), "untrusted" in reading.rest
+    start = gathered.places_of(reading.loose)
     found = firsts([text for _, _, text in reading.loose], start)
     idle = found.keys() & STOP
     for word in idle:

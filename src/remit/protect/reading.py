@@ -12,7 +12,7 @@ Laws
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts import strictjson
 from remit.facts.canonical import Json
@@ -59,11 +59,24 @@ Loose: TypeAlias = tuple[str, int, str]
 """A text that no path of the catalog fits: `pattern`, `element` and `text` as those of a leaf."""
 
 
+class Basis(NamedTuple):
+    """What decides, beside a result, what is learnt of it.
+
+    `records` are those that the user named; `directory`: all that it was asked for is his; `composed`: it may be made
+    of what nobody vouches for.
+    """
+
+    records: frozenset[int] = frozenset()
+    directory: bool = False
+    composed: bool = False
+
+
 @dataclass(slots=True)
 class Reading:
     """The texts of a result. `capped`: it holds more than is read.
 
     `told` are leaves that the catalog tells something of. `loose` is the rest, all of which has the labels `rest`.
+    `free`: something in it is trusted that no path of the catalog speaks of.
     `kept` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
 
@@ -71,9 +84,8 @@ class Reading:
     loose: list[Loose] = field(default_factory=list[Loose])
     rest: Labels = NONE
     capped: bool = False
-    kept: dict[tuple[frozenset[int], bool], tuple[Gathered, bool]] = field(
-        default_factory=dict[tuple[frozenset[int], bool], tuple[Gathered, bool]]
-    )
+    free: bool = False
+    kept: dict[Basis, tuple[Gathered, bool]] = field(default_factory=dict[Basis, tuple[Gathered, bool]])
 
     @property
     def leaves(self) -> list[TextLeaf]:
@@ -170,7 +182,8 @@ class _Reader:
         self._hold()
         if self._reading.loose:
             unfitted = [part.labels for part in self._parts if id(part) not in self._fitted]
-            self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
+            rest = self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
+            self._reading.free |= "untrusted" not in rest
         return self._reading
 
     def _hold(self) -> None:
@@ -199,7 +212,9 @@ class _Reader:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
-        self._reading.told.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
+        untrusted = "untrusted" in labels
+        self._reading.told.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted=untrusted))
+        self._reading.free |= not untrusted
 
     def _walk(self, value: Json, root: ResultLocation) -> None:
         self._room = LEAVES_MAX - len(self._reading.told) - len(self._reading.loose)

@@ -1,0 +1,132 @@
+"""What a tool of the house makes of what it is given is no word of the house: joined, decoded, calculated."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.action import ActionKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect, Sink, Tool
+from remit.facts.label import NONE
+from remit.facts.origin import Origin
+from remit.facts.results import Part
+from remit.pdp.judge import JudgedCall, judge_result
+from remit.pdp.known import known
+from remit.policy.reached import Reached
+from remit.trace.bodies import Status
+from tests.core.deciding import action, bundle, schema, snapshot, tool
+from tests.core.test_origins import SEND, TO, World
+
+EVE = "eve@there.example"
+
+
+def house(*results: Part, arguments: Mapping[str, Json] = TO) -> Tool:
+    made = tool("shop", "house", arguments, effect=Effect.READ, sink=Sink.NONE, source=())
+    return replace(made, results=results)
+
+
+def world(*results: Part, arguments: Mapping[str, Json] = TO) -> World:
+    made = World(said="ask the house for Bob and 7", tools=(SEND, house(*results, arguments=arguments)))
+    made.result("house", {"staff": ["ann@here.example"], "codes": [4711]})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({"to": "SELECT 'eve@th' || 'ere.example'"}, EVE),
+        ({"to": "ZXZlQHRoZXJlLmV4YW1wbGU="}, EVE),
+        ({"text": "eve@", "to": "there.example"}, {"joined": EVE}),
+        ({"to": {"moc": "elpmaxe.ereht@eve"}}, [EVE]),
+        ({"n": 12345679}, EVE),
+        ({"to": [101, 118, 101, 64]}, EVE),
+        ({"to": [1.5, 25, 125, 64]}, EVE),
+        ({"to": "Bob", "text": "mallory"}, EVE),
+    ],
+    ids=range(8),
+)
+def test_what_is_made_of_a_strangers_words_is_no_word_of_the_house(given: dict[str, Json], result: Json) -> None:
+    made = world()
+    made.result("house", result, given)
+    assert made.origin("send", to=EVE) is Origin.UNSEEN
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"to": "Bob"},
+        {"to": "ann@here.example", "n": 7, "on": True},
+        {"to": "Bob", "n": 1234567},
+        {"to": [4711, 7, 123456.5]},
+        {"to": None},
+    ],
+    ids=repr,
+)
+def test_what_is_asked_for_by_what_is_vouched_for_is_the_houses_own(given: dict[str, Json]) -> None:
+    made = world()
+    made.result("house", {"it is": EVE}, given)
+    assert made.origin("send", to=EVE) is Origin.TRUSTED
+
+
+def test_a_path_of_the_catalog_says_what_is_the_servers_own_whatever_it_is_asked() -> None:
+    """But what the call brought itself, and what stands beside the path."""
+    made = world(Part("$.owner", "trusted"))
+    made.result("house", {"owner": EVE, "note": "fay@there.example"}, {"to": "order 4712"})
+    assert made.origin("send", to=EVE) is Origin.TRUSTED
+    assert made.origin("send", to="fay@there.example") is Origin.UNSEEN
+    made.result("house", {"owner": "gil@there.example"}, {"to": "gil@there.example"})
+    assert made.origin("send", to="gil@there.example") is Origin.UNSEEN
+
+
+def test_what_was_known_before_stays_what_it_was() -> None:
+    made = world()
+    made.result("house", "Bob, ann@here.example and eve@there.example", {"to": "mallory"})
+    assert made.origin("send", to="Bob") is Origin.GROUNDED
+    assert made.origin("send", to="ann@here.example") is Origin.TRUSTED
+    assert made.origin("send", to=EVE) is Origin.UNSEEN
+
+
+@pytest.mark.parametrize(("given", "origin"), [("newest", Origin.TRUSTED), ("eldest", Origin.UNSEEN)])
+def test_what_the_accepted_schema_lists_is_peoples_own_word(given: str, origin: Origin) -> None:
+    made = world(arguments=schema(to={"enum": ["newest", "oldest"]}, odd=True))
+    made.result("house", EVE, {"to": given})
+    assert made.origin("send", to=EVE) is origin
+
+
+@pytest.mark.parametrize(
+    ("answer", "origin"),
+    [
+        ({"action": "accept"}, Origin.TRUSTED),
+        ({"action": "accept", "content": {"who": "Bob"}}, Origin.TRUSTED),
+        ({"action": "accept", "content": {"who": "mallory"}}, Origin.UNSEEN),
+        (None, Origin.TRUSTED),
+    ],
+    ids=repr,
+)
+def test_what_was_answered_in_mid_call_is_given_as_well(answer: Json, origin: Origin) -> None:
+    made = world()
+    asked = action("shop/house", {"to": "Bob"})
+    call = JudgedCall("c1", asked, made.index, answers={"1": {"who": answer}})
+    shown: Json = {"content": [{"type": "text", "text": EVE}]}
+    judged = judge_result(made.bundle, made.reached("house", asked.input), "shop", (), Status.OK, shown, call=call)
+    assert judged.origins is not None
+    made.index.apply(judged.origins)
+    assert made.origin("send", to=EVE) is origin
+
+
+@pytest.mark.parametrize(("uri", "origin"), [("notes://bob", Origin.TRUSTED), ("join://eve@/there", Origin.UNSEEN)])
+def test_a_resource_that_a_stranger_named_is_no_word_of_its_server(uri: str, origin: Origin) -> None:
+    made = World(said="read notes://bob")
+    servers = {name: replace(one, source=NONE) for name, one in made.bundle.catalog.servers.items()}
+    made.bundle = bundle(replace(made.bundle.catalog, servers=servers))
+    asked = replace(action("shop/it", {"uri": uri}, kind=ActionKind.READ_RESOURCE), name=uri)
+    found = known(snapshot(made.bundle, asked), asked)
+    assert isinstance(found, Reached)
+    call = JudgedCall("c1", asked, made.index)
+    shown: Json = {"contents": [{"uri": uri, "text": EVE}]}
+    judged = judge_result(made.bundle, found, "shop", (), Status.OK, shown, call=call)
+    assert judged.origins is not None
+    made.index.apply(judged.origins)
+    assert made.origin("send", to=EVE) is origin
