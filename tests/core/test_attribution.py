@@ -182,6 +182,19 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(left) <= 20
 
 
+def test_a_span_that_is_told_again_and_again_waits_no_more_often_than_spans_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attribution, "SPANS_MAX", 10)
+    known = Attribution()
+    again = span("s", "gone", **TOOL)
+    given = sum(len(list(known.take([again] * 8, NOW))) for _ in range(50))
+    left = list(known.due(NOW + WAIT_MS))
+    assert given + len(left) == 400
+    assert len(left) <= 10
+    assert len(list(known.take([again] * 8, NOW))) == 0, "and it waits as before"
+
+
 def test_a_clock_that_is_off_is_not_believed() -> None:
     assert believed(NOW - 5, NOW - 1, NOW) == (NOW - 5, NOW - 1)
     assert believed(NOW + 3, NOW + 9, NOW) == (NOW, NOW), "a little ahead is now"

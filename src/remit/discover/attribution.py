@@ -5,7 +5,8 @@ Laws
   waits, `WAIT_MS` at most, for the spans above it.
 * Where none comes, the service that exported it stands in: by the only agent it is known for, else by its own name,
   as a guess.
-* Bounded: of traces and spans the last are kept (`SPANS_MAX`); one span has at most `DEPTH_MAX` above it.
+* Bounded: of traces and spans the last are kept (`SPANS_MAX`), and no more wait, though one be told again and again;
+  one span has at most `DEPTH_MAX` above it.
 * What happens is a function of the spans and of the times given; times in a span are believed within a week
   (`HISTORY_MS`) and `AHEAD_MS` of ours.
 """
@@ -57,6 +58,7 @@ class Attribution:
     def __init__(self) -> None:
         self._traces: OrderedDict[str, _Trace] = OrderedDict()
         self._size = 0
+        self._waiting = 0
         self._services: OrderedDict[str, set[str]] = OrderedDict()
 
     def take(self, spans: Iterable[Span], now_ms: int, bearer: str | None = None) -> Iterator[Attributed]:
@@ -75,9 +77,10 @@ class Attribution:
                 self._known(span.service, agent)
             if said is not None:
                 trace.waiting.append((span, said, now_ms + WAIT_MS, bearer))
+                self._waiting += 1
         for trace in touched.values():
             yield from self._settled(trace, None)
-        while self._size > SPANS_MAX and self._traces:
+        while max(self._size, self._waiting) > SPANS_MAX:
             _, oldest = self._traces.popitem(last=False)
             self._size -= len(oldest.spans)
             yield from self._settled(oldest, _NEVER)
@@ -98,11 +101,13 @@ class Attribution:
     def _settled(self, trace: _Trace, now_ms: int | None) -> Iterator[Attributed]:
         """Those that are known, and where `now_ms` is given those whose time is up."""
         waiting, trace.waiting = trace.waiting, []
+        self._waiting -= len(waiting)
         for one in waiting:
             span, said, until, bearer = one
             found = _above(trace, span, said)
             if found is None and (now_ms is None or now_ms < until):
                 trace.waiting.append(one)
+                self._waiting += 1
             else:
                 yield replace(self._attributed(span, said, found or (None, None)), bearer=bearer)
 

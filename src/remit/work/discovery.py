@@ -11,7 +11,7 @@ Laws
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -155,7 +155,8 @@ class Discovery:
             self._trouble(Trouble(error.code, name, str(error)))
             raise
         telemetry = Telemetry(now_ms)
-        telemetry.add(self._attribution.take(self._paced(export), now_ms, sent.agent))
+        told = self._attribution.take(self._paced(export), now_ms, sent.agent)
+        telemetry.add(self._breathing(told))
         self._fold_telemetry(telemetry, now_ms)
         rejected: int = getattr(export, "rejected", 0)
         self.counted["spans.rejected"] += rejected
@@ -169,21 +170,25 @@ class Discovery:
         )
         return self._answer(sent.kind, rejected, why)
 
-    def _paced(self, spans: Iterable[Span]) -> Iterable[Span]:
-        for number, span in enumerate(spans):
-            if number % BREATHE_EVERY == 0:
-                self._breathe()
+    def _paced(self, spans: Iterable[Span]) -> Iterator[Span]:
+        for span in self._breathing(spans):
             self.counted["spans"] += 1
             yield span
 
+    def _breathing(self, items: Iterable[_T]) -> Iterator[_T]:
+        for number, one in enumerate(items):
+            if number % BREATHE_EVERY == 0:
+                self._breathe()
+            yield one
+
     def _fold_telemetry(self, telemetry: Telemetry, now_ms: int) -> None:
-        for sighting in telemetry.sightings():
+        for sighting in self._breathing(telemetry.sightings()):
             self._fold(sighting)
-        for call in telemetry.calls:
+        for call in self._breathing(telemetry.calls):
             self._paired(self.reconciler.seen(call, now_ms))
 
     def _take(self, source: str, found: SourceBatch) -> None:
-        for sighting in found.sightings:
+        for sighting in self._breathing(found.sightings):
             self._fold(sighting)
         for passage in found.recalled:
             self._paired(self.reconciler.passed(passage, counted=False))
@@ -229,7 +234,7 @@ class Discovery:
     def _turn(self) -> tuple[InventoryChange, ...]:
         now_ms = self._clock.now_ms()
         telemetry = Telemetry(now_ms)
-        telemetry.add(self._attribution.due(now_ms))
+        telemetry.add(self._breathing(self._attribution.due(now_ms)))
         self._fold_telemetry(telemetry, now_ms)
         self.reconciler.due(now_ms)
         if self.changes:
