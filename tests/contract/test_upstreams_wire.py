@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import NAME_BEARING_METHODS, InboundModernRoute, classify_inbound_request, decode_header_value
 
 from remit.adapters.upstreams import frames, requests
-from remit.adapters.upstreams.hearing import Hearing
+from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.listing import Listing, read_tools
 from remit.adapters.upstreams.plain import headers_of
@@ -18,8 +18,8 @@ from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT, Limits
-from remit.pep.release import clean
-from remit.ports.upstream import ALONE, Era, Failure, Question, Result
+from remit.pep.release import clean, seal
+from remit.ports.upstream import ALONE, Along, Era, Failure, Notice, Progress, Question, Result
 from remit.trace.bodies import Status
 from tests.upstreams.rig import ManualClock
 
@@ -206,6 +206,30 @@ def test_values_are_counted_before_a_message_is_read() -> None:
     assert not frames.is_overfull(marks), "what stands in a text is no value"
     named = b'{"r":{' + b",".join(b'"%d":"x"' % number for number in range(few)) + b"}}"
     assert not frames.is_overfull(named)
+
+
+def test_integers_of_any_length_are_read_as_they_are() -> None:
+    for number in (2**53, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**300):
+        assert frames.parse(b'{"a":[%d,"%d"]}' % (number, number)) == {"a": [number, str(number)]}
+        assert seal({"a": number}) == b'{"a":%d}' % number
+    for text in (b"1.5", b"12345678901234567890.5", b"1e22", b"-0.0", b"1234567890123456789e3"):
+        found = (frames.parse(b'{"a":%s}' % text) or {})["a"]
+        assert isinstance(found, float)
+        assert found == float(text)
+    for text in (b"1e400", b"1" * 400, b"NaN", b"01234567890123456789"):
+        assert frames.parse(b'{"a":%s}' % text) is None
+    assert frames.parse(b'{"a":"12345678901234567890 \\" 12345678901234567890","b":1}') is not None
+
+
+def test_what_counts_or_names_has_numbers_that_every_reader_has() -> None:
+    assert frames.ident_of({"id": 2**53 - 1}) == 2**53 - 1
+    assert frames.ident_of({"id": 2**64}) is None
+    told: list[Notice] = []
+    ear = Ear(Along(hear=told.append, log_level="info"))
+    assert ear.progress({"progress": 1, "total": 2**64})
+    assert not ear.progress({"progress": 2**64})
+    assert not ear.log({"level": "info", "data": 2**64})
+    assert told == [Progress(1, None, None)]
 
 
 def test_null_is_no_error_beside_a_result_and_no_failure_of_a_tool() -> None:

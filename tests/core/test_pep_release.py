@@ -83,6 +83,15 @@ def test_each_kind_of_block_keeps_its_own_members() -> None:
     }
 
 
+def test_what_counts_bytes_or_weighs_has_a_number_that_every_reader_has() -> None:
+    link: dict[str, Any] = {"type": "resource_link", "uri": "a:b", "name": "n"}
+    for size, kept in ((7, {"size": 7}), (2**53, {}), (True, {}), (0.5, {})):
+        shown = clean(Result({"content": [{**link, "size": size}]}, is_error=False))
+        assert shown.value == {"content": [{**link, **kept}]}
+    heavy = Result({"content": [{**link, "annotations": {"priority": 2**64}}]}, is_error=False)
+    assert clean(heavy).status is Status.LOST
+
+
 def test_null_is_as_if_absent() -> None:
     """Many servers write what they leave out so, and clients take it."""
     blocks: list[Any] = [
@@ -172,7 +181,7 @@ def test_a_result_of_too_many_parts_is_withheld_unread() -> None:
 
 def test_what_has_no_json_form_is_not_sealed() -> None:
     assert seal({"x": "\ud800"}) is None
-    assert seal({"x": 2**70}) is None
+    assert seal({"x": 2**70}) == b'{"x":1180591620717411303424}'
     assert seal(withheld("it is odd").value) is not None
 
 

@@ -66,6 +66,14 @@ async def test_a_structured_answer_that_is_no_object_is_a_text_to_the_handshake_
 
 
 @in_all_pairs
+async def test_integers_of_any_length_arrive_as_they_are(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        told = (await client.call_tool("weigh", {})).structured_content
+        assert told == {"sums": [2**64 - 1, 2**64, -(2**63) - 1, 10**40], "half": 0.5}
+        assert all(type(one) is int for one in told["sums"])
+
+
+@in_all_pairs
 async def test_resources_are_listed_and_read(both: Pairs, era: str, upstream: str) -> None:
     async with both.client(era, upstream) as client:
         assert [one.uri for one in (await client.list_resources()).resources] == [NOTE, "picture://dot"]

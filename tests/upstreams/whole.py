@@ -100,6 +100,14 @@ def numbers() -> CallToolResult:
 
 
 @server.tool()
+def weigh() -> CallToolResult:
+    """Integers of more bits than most programs have for them."""
+    return CallToolResult(
+        content=[], structured_content={"sums": [2**64 - 1, 2**64, -(2**63) - 1, 10**40], "half": 0.5}
+    )
+
+
+@server.tool()
 def pointers() -> CallToolResult:
     """Point at a resource, and bring another."""
     inside = TextResourceContents(uri="person://alba", text="this is alba", mime_type="text/plain")

@@ -131,13 +131,13 @@ def _check_depth(raw: bytes, depth_max: int) -> None:
     if raw.count(b"[") + raw.count(b"{") <= depth_max:
         return
     depth = 0
-    for bracket in _BRACKET.findall(_outside(raw)):
+    for bracket in _BRACKET.findall(outside_strings(raw)):
         depth += 1 if bracket in b"[{" else -1
         if depth > depth_max:
             raise JsonRefused("json/depth", f"nested deeper than {depth_max}")
 
 
-def _outside(raw: bytes) -> bytes:
+def outside_strings(raw: bytes) -> bytes:
     """`raw` with a quote for each of its strings; one that does not end takes all that follows, as the parser would.
 
     Without escaped backslashes and then without escaped quotes, every quote left begins or ends a string. A backslash
@@ -161,7 +161,7 @@ def _most(raw: bytes) -> int:
 
 def _nodes(raw: bytes) -> int:
     """How many values `raw` holds where it is JSON: one, and in all that is not empty one more than it has commas."""
-    outside = _outside(raw).translate(None, b" \t\r\n")
+    outside = outside_strings(raw).translate(None, b" \t\r\n")
     return _most(outside) - outside.count(b"[]") - outside.count(b"{}")
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.pep.message_filter import show_question
-from remit.pep.release import UPSTREAM_TEXT_MAX, Odd, safe
+from remit.pep.release import UPSTREAM_TEXT_MAX, Odd, is_number, safe
 from remit.ports.upstream import Failure, Question, Result
 
 IDENT_MAX: Final = 1_024
@@ -81,7 +81,7 @@ def _end(status: Json, task: Mapping[str, Json]) -> End | None:
         case "failed":
             error = task.get("error")
             code, message = (error.get("code"), error.get("message")) if isinstance(error, Mapping) else (None, None)
-            if not isinstance(code, int) or isinstance(code, bool) or not isinstance(message, str):
+            if not isinstance(code, int) or not is_number(code) or not isinstance(message, str):
                 raise Odd("it failed without an error")
             return Failure(
                 "error", f"its task failed with JSON-RPC error {code}", sent=True, upstream_text=message, code=code

@@ -20,6 +20,7 @@ from remit.pep.release import (
     annotations,
     block,
     clean,
+    is_number,
     safe,
     status_of,
     texts,
@@ -172,7 +173,7 @@ def _completion(value: Mapping[str, Json]) -> Mapping[str, Json]:
         raise Odd("its values are not texts, or too many")
     shown: dict[str, Json] = {"values": values}
     total = found.get("total")
-    if isinstance(total, int) and not isinstance(total, bool):
+    if isinstance(total, int) and is_number(total):
         shown["total"] = total
     if isinstance(found.get("hasMore"), bool):
         shown["hasMore"] = found["hasMore"]
@@ -186,7 +187,7 @@ def _item(offer: Offer, one: Json) -> Json:
     if one.get("annotations") is not None:
         shown["annotations"] = annotations(one["annotations"])
     size = one.get("size")
-    if offer is Offer.RESOURCES and isinstance(size, int) and not isinstance(size, bool):
+    if offer is Offer.RESOURCES and isinstance(size, int) and is_number(size):
         shown["size"] = size
     if offer is Offer.PROMPTS and one.get("arguments") is not None:
         shown["arguments"] = [_argument(argument) for argument in _list(one, "arguments")]

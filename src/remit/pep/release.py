@@ -7,6 +7,7 @@ INVARIANT(label-before-data): `outcomes` makes the outcome with its labels durab
 bytes that come from here are written to anyone.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.limits import INTEGER_MAX
 from remit.ports.upstream import Begun, Era, Failure, InputRequired, Question, Reply, Result
 from remit.trace.bodies import Status
 
@@ -151,10 +153,15 @@ def _instead(shown: Releasable, why: str, *, call: bool) -> Releasable:
 
 
 def seal(value: Json) -> bytes | None:
-    """The bytes of a judged result; None when it has no JSON form."""
+    """The bytes of a judged result, integers of any length as they are; None when it has no JSON form."""
     try:
         return orjson.dumps(value)
     except (TypeError, ValueError):
+        pass
+    try:
+        # For integers of more than 64 bits.
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    except (TypeError, ValueError, RecursionError):
         return None
 
 
@@ -195,8 +202,9 @@ def block(given: Json) -> _Block:
     kept: _Block = {"type": kind, **texts(given, names)}
     if given.get("annotations") is not None:
         kept["annotations"] = annotations(given["annotations"])
-    if kind == "resource_link" and isinstance(given.get("size"), int):
-        kept["size"] = given["size"]
+    size = given.get("size")
+    if kind == "resource_link" and isinstance(size, int) and is_number(size):
+        kept["size"] = size
     if kind == "resource":
         inner = given.get("resource")
         if not isinstance(inner, Mapping):
@@ -226,4 +234,11 @@ def annotations(value: Json) -> Json:
 def _is_plain(value: Json) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, str) for item in value)
-    return isinstance(value, str | int | float)
+    return isinstance(value, str | bool) or is_number(value)
+
+
+def is_number(value: Json) -> bool:
+    """Whether it is a number that every reader takes for the same (RFC 7493)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, float) or abs(value) <= INTEGER_MAX

@@ -4,6 +4,7 @@ Whatever an upstream answers becomes a `ResultFrame` or an `ErrorFrame`.
 """
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import orjson
 from remit.adapters.upstreams.failures import garbage
 from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
-from remit.facts.strictjson import nodes_most
+from remit.facts.limits import INTEGER_MAX
+from remit.facts.strictjson import nodes_most, outside_strings
 from remit.ports.upstream import Failure, Question
 
 UPSTREAM_TEXT_CHARS_MAX: Final = 4096
@@ -27,6 +29,9 @@ URL_ELICITATION_REQUIRED: Final = -32042
 ADDRESSES_MAX: Final = 8
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ENCODED: Final = re.compile(r"=\?base64\?.*\?=")
+_DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_LONG: Final = b"0" * 19
+"""From as many digits on an integer may have more than 64 bits, of which orjson makes a float."""
 
 Ident: TypeAlias = int | str
 Message: TypeAlias = Mapping[str, Json]
@@ -84,6 +89,8 @@ def refusal(ident: Ident, code: int, text: str) -> bytes:
 def ident_of(message: Message) -> Ident | None:
     """The id of a request of the server's; None for a notification, which wants no answer."""
     found = message.get("id")
+    if isinstance(found, int) and not -INTEGER_MAX <= found <= INTEGER_MAX:
+        return None
     return found if isinstance(found, int | str) and not isinstance(found, bool) else None
 
 
@@ -95,10 +102,12 @@ def header_value(text: str) -> str:
 
 
 def parse(raw: bytes | bytearray) -> Message | None:
-    """The JSON object in `raw`, or None where there is none."""
+    """The JSON object in `raw`, integers of any length as they are; None where there is none."""
     try:
         found: object = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        if _LONG in raw.translate(_DIGITS) and _LONG in outside_strings(bytes(raw)).translate(_DIGITS):
+            found = json.loads(raw)
+    except (ValueError, RecursionError):
         return None
     return cast("Message", found) if isinstance(found, dict) else None
 

@@ -27,6 +27,7 @@ from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions
 from remit.adapters.upstreams.watching import Watch
 from remit.facts.canonical import Json
+from remit.facts.limits import INTEGER_MAX
 from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated
 
 LOG_BYTES_MAX: Final = 64 * 1024
@@ -240,7 +241,9 @@ class Hearing:
 
 
 def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return value if isinstance(value, float) or abs(value) <= INTEGER_MAX else None
 
 
 def _cut(text: str | None) -> str | None:
