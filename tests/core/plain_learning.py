@@ -74,8 +74,8 @@ def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[Entries]:
     ]
     yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
     for token in carried:
-        if origin_of(seen.look(token)) > Origin.TRUSTED:
+        if origin_of(seen[token]) > Origin.TRUSTED:
             bits &= ~DERIVED
-            if not seen.look(token) & DIRECTORY:
+            if not seen[token] & DIRECTORY:
                 bits &= ~DIRECTORY
     yield Entries((whole(leaf.text), *cased(leaf.text)), bits, leaf.pattern, leaf.element)

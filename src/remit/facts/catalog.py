@@ -166,10 +166,14 @@ class Tool:
     preview: Preview | None = None
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
+    roles: Mapping[str, Role] = field(init=False, repr=False, compare=False)
+    """Of the arguments whose role the catalog says."""
 
     def __post_init__(self) -> None:
         held = frozenset(name for name, argument in self.arguments.items() if argument.secret)
+        roles = {name: argument.role for name, argument in self.arguments.items() if argument.role is not None}
         object.__setattr__(self, "secrets", held)
+        object.__setattr__(self, "roles", MappingProxyType(roles))
 
     @property
     def name(self) -> str:

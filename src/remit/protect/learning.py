@@ -204,7 +204,7 @@ def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Colle
         *leading(plain(leaf.text)),
     ]
     yield told, bits & ~DERIVED
-    strange = [found for token in carried if origin_of(found := seen.look(token)) > Origin.TRUSTED]
+    strange = [found for token in carried if origin_of(found := seen[token]) > Origin.TRUSTED]
     if strange:
         bits &= ~DERIVED if all(found & DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
     case = [token for piece in pieces(leaf.text) for token in learnt(piece)]
@@ -223,7 +223,7 @@ def named(reading: Reading, seen: IndexView) -> frozenset[int]:
             # What a directory lists may be called as anybody likes: to name it names no record.
             continue
         words = [word for word, _ in parts(leaf.text) if word not in STOP]
-        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.look(word) & WORDS]
+        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen[word] & WORDS]
         if told:
             partly.add(leaf.record)
             if len(told) == len(words):

@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Sink, Tool
+from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
@@ -25,7 +25,7 @@ from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index
 from remit.protect.language import STOP, stem
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
-from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, Scalar, judge, read_scalars
 from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
@@ -34,8 +34,13 @@ TRACED_MAX: Final = 64
 """How many scalars are explained; all are counted."""
 WORDS_CHARS_MAX: Final = 256 * 1024
 NONE: Final = OriginCounts()
-_ORIGINS: Final = tuple(Origin)
+_TRUSTED: Final = Origin.TRUSTED
+_NOWHERE: Final = ("", "")
+_PART_CHARS: Final = 80
 _SCALARS: Final = (str, int, float)
+
+Path: TypeAlias = tuple[str, *tuple[str | int, ...]]
+"""Where a scalar of an action's input stands: the name of the argument, and members and elements below it."""
 
 
 def words(index: Index, text: str) -> Delta:
@@ -76,15 +81,21 @@ class Names(NamedTuple):
     members: Collection[str] = ()
     free: Mapping[str, Collection[str] | None] = MappingProxyType({})
 
-    def lack(self, path: tuple[str | int, ...]) -> bool:
+    def lacked(self, arguments: Iterable[str]) -> list[str]:
+        """Those of `arguments` whose names nobody accepted."""
+        if self.roots is None:
+            return []
+        return [name for name in arguments if name not in self.roots and name not in self.free]
+
+    def lack(self, path: Path) -> bool:
         """Whether nobody accepted the name that `path` ends in."""
-        name, top = path[-1], str(path[0])
+        name = path[-1]
         if isinstance(name, int):
             return False
-        if top in self.free:
-            known = self.free[top]
-            return known is not None and len(path) > 1 and name not in known
-        return name not in self.members if len(path) > 1 else self.roots is not None and name not in self.roots
+        if len(path) == 1:
+            return bool(self.lacked((name,)))
+        known = self.free.get(path[0], self.members)
+        return known is not None and name not in known
 
 
 def flow(
@@ -95,78 +106,83 @@ def flow(
     `roles` are those of an action that is no tool call.
     """
     known = names.roots or ()
+    secrets: Collection[str] = ()
+    other: Role | None = Role.TARGET
+    external = tool is None or tool.sink is Sink.EXTERNAL
+    asks: list[str] = []
     if tool is None:
         names = names._replace(roots=None)
-    external = tool is None or tool.sink is Sink.EXTERNAL
-    brought = [(path, _role(tool, roles, path[0]), value) for path, value in leaves(given, names)]
-    scalars = read_scalars([(value, role) for _, role, value in brought])
-    asks: list[str] = [] if tool is None else [*_verb_tokens(tool.asks)]
+    else:
+        roles, secrets = tool.roles, tool.secrets
+        # What goes out has an effect, whatever the tool does besides.
+        other = Role.TARGET if external or tool.effect is not Effect.READ else None
+        asks += _verb_tokens(tool.asks)
+    brought = leaves(given, names)
+    valued = [(value, roles.get(path[0], other)) for path, value in brought]
+    scalars = read_scalars(valued)
     for one in scalars:
         one.into(asks)
     seen.ask(asks)
-    counts: dict[Role | None, list[int]] = {Role.TARGET: [0, 0, 0, 0, 0]}
-    targets = counts[Role.TARGET]
-    carried = [0, 0, 0, 0, 0]
+    targets, contents, credentials, others, carried = ([0, 0, 0, 0, 0] for _ in range(5))
+    counts = {Role.TARGET: targets, Role.CONTENT: contents, Role.CREDENTIAL: credentials}
     args: dict[Origin, set[str]] = {}
     traced: list[Traced] = []
     established = strangers = 0
-    for (path, role, _), one in zip(brought, scalars, strict=True):
-        name = str(path[0])
+    for (path, _), (_, role), one in zip(brought, valued, scalars, strict=True):
+        name = path[0]
         origin, part, found, held = judge(one, seen)
-        tokens = one.tokens
-        count = counts.get(role)
-        if count is None:
-            count = counts[role] = [0, 0, 0, 0, 0]
+        count = others if role is None else counts.get(role, others)
         count[origin] += 1
-        if origin in args:
-            args[origin].add(name if name in known else ANY)
-        else:
-            args[origin] = {name if name in known else ANY}
-        if role is Role.TARGET:
-            established += held
-            strangers += origin > Origin.TRUSTED and not held
-        elif role is Role.CONTENT:
-            inside = [seen.look(token) for token, kind in tokens if kind in CARRIED]
-            if one is UNREAD:
-                inside.append(UNTRUSTED)
-            for reached in inside:
+        named = args.get(origin)
+        if named is None:
+            named = args[origin] = set()
+        named.add(name if name in known else ANY)
+        if count is targets:
+            if held:
+                established += 1
+            elif origin > _TRUSTED:
+                strangers += 1
+        elif count is contents:
+            for reached in _inside(one, seen):
                 there, listed = origin_of(reached), reached & DIRECTORY != 0
                 carried[there] += 1
                 if external:
                     targets[there] += 1
                     established += listed
-                    strangers += there > Origin.TRUSTED and not listed
+                    strangers += not listed and there > _TRUSTED
         if len(traced) < TRACED_MAX:
-            call, at = seen.place(found) if found > KNOWN else ("", "")
-            told = part and (len(tokens) > 1 or one is UNREAD) and not (tool is not None and name in tool.secrets)
-            traced.append(Traced(spelt(path), role, origin, part[:80] if told else "", call, at, held))
+            call, at = seen.place(found) if found > KNOWN else _NOWHERE
+            told = part if part and (len(one.tokens) > 1 or one is UNREAD) and name not in secrets else ""
+            traced.append(Traced(spelt(path), role, origin, told[:_PART_CHARS], call, at, held))
     if not any(targets) and _reaches_all(tool, known):
         targets[Origin.UNSEEN] += 1
         strangers += 1
         args.setdefault(Origin.UNSEEN, set()).add(ANY)
     return Flow(
-        _counts(counts, Role.TARGET),
-        _counts(counts, Role.CONTENT),
-        _counts(counts, Role.CREDENTIAL),
-        OriginCounts(*carried),
+        *map(_counts, (targets, contents, credentials, carried)),
         established,
         strangers,
-        {origin: frozenset(args[origin]) for origin in _ORIGINS if origin in args},
+        {origin: frozenset(args[origin]) for origin in sorted(args)},
         asked(tool, seen),
         tuple(traced),
     )
+
+
+def _inside(content: Scalar, seen: IndexView) -> list[int]:
+    """What is known of each address, URL and account number in it."""
+    found = [seen[token] for token, kind in content.tokens if kind in CARRIED]
+    return [*found, UNTRUSTED] if content is UNREAD else found
 
 
 def _reaches_all(tool: Tool | None, known: Iterable[str]) -> bool:
     """Whether `tool`, given no target of those that it has, may reach all of them for good: nobody named those."""
     if tool is None or tool.effect is not Effect.IRREVERSIBLE:
         return False
-    return any(_role(tool, {}, name) is Role.TARGET for name in known)
+    return any(tool.roles.get(name, Role.TARGET) is Role.TARGET for name in known)
 
 
-def _counts(counts: Mapping[Role | None, list[int]], role: Role) -> OriginCounts:
-    found = counts.get(role)
-    return NONE if found is None else OriginCounts(*found)
+def _counts(count: Iterable[int]) -> OriginCounts:
+    return OriginCounts._make(count) if any(count) else NONE
 
 
 def asked(tool: Tool | None, seen: IndexView) -> bool:
@@ -198,24 +214,28 @@ def _verbs(asks: frozenset[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...]
     return tuple(alone), tuple(in_turn)
 
 
-def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
+def leaves(given: Mapping[str, Json], names: Names) -> list[tuple[Path, str | float]]:
     """The scalars of `given`, in order, each with its path, and before it the name of the member that `names` lack.
 
     `null` is none, and so is what it stands at where people accepted the name.
     """
+    lacked = names.lacked(given)
+    found: list[tuple[Path, str | float]] = []
     for name, value in given.items():
-        if names.lack((name,)):
-            yield (name,), name
+        path = (name,)
+        if name in lacked:
+            found.append((path, name))
         if isinstance(value, _SCALARS):
-            yield (name,), value
+            found.append((path, value))
         elif value is not None:
-            yield from _inner((name,), value, names.free.get(name, names.members))
+            found += _inner(path, value, names.free.get(name, names.members))
+    return found
 
 
 def _inner(
-    path: tuple[str | int, ...], value: Sequence[Json] | Mapping[str, Json], named: Collection[str] | None
-) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
-    stack: list[tuple[tuple[str | int, ...], Json]] = [(path, value)]
+    path: Path, value: Sequence[Json] | Mapping[str, Json], named: Collection[str] | None
+) -> Iterator[tuple[Path, str | float]]:
+    stack: list[tuple[Path, Json]] = [(path, value)]
     while stack:
         here, item = stack.pop()
         if isinstance(item, _SCALARS):
@@ -226,18 +246,6 @@ def _inner(
             stack.extend(((*here, name), inner) for name, inner in reversed(list(item.items())))
         elif item is not None:
             stack.extend(((*here, at), item[at]) for at in range(len(item) - 1, -1, -1))
-
-
-def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role | None:
-    name = str(top)
-    if tool is None:
-        return roles.get(name, Role.TARGET)
-    said: Argument | None = tool.arguments.get(name)
-    if said is not None and said.role is not None:
-        return said.role
-    # What goes out has an effect, whatever the tool does besides.
-    effectful = tool.effect is not Effect.READ or tool.sink is Sink.EXTERNAL
-    return Role.TARGET if effectful else None
 
 
 def all_grounded(given: Iterable[str | float], seen: IndexView) -> bool:

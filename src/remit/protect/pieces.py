@@ -89,7 +89,7 @@ def _read(said: str) -> tuple[Token, ...]:
     lower = said.lower()
     if said.isascii() and len(said) <= SHORT_MAX:
         if lower.isalnum():
-            return (_unbroken(lower),)
+            return (unbroken(lower),)
         usual = _usual(lower)
         if usual is not None and said == lower:
             return (usual,)
@@ -102,8 +102,8 @@ def _read(said: str) -> tuple[Token, ...]:
 _short: Final = lru_cache(maxsize=1_024)(_read)
 
 
-def _unbroken(lower: str) -> Token:
-    """What digits of ASCII, or letters and digits, are."""
+def unbroken(lower: str) -> Token:
+    """What up to `SHORT_MAX` digits, or letters and digits, of ASCII are; all letters small, and not letters alone."""
     size = len(lower)
     if lower.isdecimal() and size <= 40:
         return lower, TokenKind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER

@@ -19,7 +19,7 @@ from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, In
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, tokens
+from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
 from remit.protect.spelling import CASED, capitals, cased, own
 from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
@@ -34,39 +34,38 @@ LEAST_CHARS: Final = 64
 """As so many a shorter value counts: it takes as long to read."""
 
 
-class IndexView:
-    """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
+class IndexView(dict[str, int]):
+    """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds.
 
-    __slots__ = ("_configured", "_index", "_known", "_said", "prose")
+    Of each token what is known: its bits, and for `place` where it was first seen. One that was not asked for is looked
+    up by itself.
+    """
+
+    __slots__ = ("_configured", "_index", "_said", "prose")
 
     def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
         self._configured = configured
         self._index = index
-        self._known: dict[str, int] = {}
         self._said: dict[str, int] = {}
         self.prose = index is not None and (index.prose or index.capped)
         """Whether untrusted words were read that tell nothing by themselves."""
 
     def ask(self, tokens: Collection[str]) -> None:
-        """Look all of `tokens` up at once, for `look` and `said`; one that was not asked for is looked up by itself."""
-        known = self._known
+        """Look all of `tokens` up at once."""
         if self._index is None:
-            known.update(dict.fromkeys(tokens, 0))
+            self.update(dict.fromkeys(tokens, 0))
         else:
-            known.update(zip(tokens, self._index.look_all(tokens), strict=True))
-        for token in self._configured.intersection(tokens):
-            self._said[token], known[token] = known[token], WORDS
+            self.update(zip(tokens, self._index.look_all(tokens), strict=True))
+        if self._configured:
+            for token in self._configured.intersection(tokens):
+                self._said[token], self[token] = self[token], WORDS
         if self.prose:
             for token in STOP.intersection(tokens):
-                known[token] |= UNTRUSTED
+                self[token] |= UNTRUSTED
 
-    def look(self, token: str) -> int:
-        """What is known of `token`: its bits, and for `place` where it was first seen."""
-        found = self._known.get(token)
-        if found is None:
-            self.ask((token,))
-            found = self._known[token]
-        return found
+    def __missing__(self, token: str) -> int:
+        self.ask((token,))
+        return self[token]
 
     def spelt(self, token: str, kept: str) -> int | None:
         """What is known of an identifier as it is written, `kept`, whose `token` is in small letters.
@@ -74,18 +73,17 @@ class IndexView:
         None where it was seen in no other case, so that `token` tells all.
         """
         if kept != token:
-            return self.look(own(kept)) | self.look(token) & UNTRUSTED
+            return self[own(kept)] | self[token] & UNTRUSTED
         # What may have been its capitals alone counts for nothing.
-        other = self.look(capitals(token))
-        return self.look(token) & ~(other & VOUCHING) if other else None
+        other = self[capitals(token)]
+        return self[token] & ~(other & VOUCHING) if other else None
 
     def said(self, token: str) -> bool:
         """Whether the user said `token`; what configuration says asks for nothing."""
-        found = self.look(token)
-        return self._said.get(token, found) & WORDS != 0
+        return self._said.get(token, self[token]) & WORDS != 0
 
     def place(self, found: int) -> tuple[str, str]:
-        """The call and the path where what `look` found came to its origin; nothing for the user's words."""
+        """The call and the path where what was `found` came to its origin; nothing for the user's words."""
         return ("", "") if self._index is None or found <= KNOWN else self._index.place(found)
 
 
@@ -161,7 +159,11 @@ def read_scalar(value: str | float, role: Role | None) -> Scalar:
     """What is read of `value`, an argument of `role`."""
     if not isinstance(value, str):
         return _SCHEMA if isinstance(value, bool) else Scalar((counted(value),))
-    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _other(value, role)
+    if len(value) > SHORT_MAX or " " in value:
+        return _other(value, role)
+    if role is not Role.CONTENT and value.isalnum() and value.isascii():
+        return _unbroken(value)
+    return _short(value, role)
 
 
 def _text(value: str, role: Role | None) -> Scalar:
@@ -193,8 +195,6 @@ def _followed(text: str, told: Sequence[Token]) -> list[Token]:
 def _other(value: str, role: Role | None) -> Scalar:
     if role is Role.CONTENT:
         return _text(value, role)
-    if len(value) <= SHORT_MAX and value.isalnum() and value.isascii():
-        return _unbroken(value)
     read = _text(value, role)
     judged = {token for token, kind in read.tokens if kind in CASED}
     kept = cased(pieces(value), plain(value), judged) if judged else ()
@@ -208,9 +208,8 @@ def _unbroken(value: str) -> Scalar:
         word = value.lower()
         read = ((word, TokenKind.WORD),)
         return Scalar(read, whole(value), value) if word in STOP else Scalar(read)
-    found = tokens(value)
-    ((token, kind),) = found
-    return Scalar(found, cased=((token, value),) if kind in CASED else ())
+    token = unbroken(value.lower())
+    return Scalar((token,), cased=((token[0], value),) if token[1] in CASED else ())
 
 
 _short: Final = lru_cache(maxsize=4_096)(_other)
@@ -229,7 +228,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
         return Origin.UNTRUSTED, "(longer than is read)", 0, False
     worst, part, first, held = -1, "", 0, True
     for token, _ in one.tokens:
-        found = seen.look(token)
+        found = seen[token]
         origin = origin_of(found)
         held = held and found & DIRECTORY != 0
         if origin > worst:
@@ -237,7 +236,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
     judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
     if one.respelt:
         return judged if worst == Origin.UNTRUSTED else (Origin.UNSEEN, "", 0, False)
-    if one.whole and (found := seen.look(one.whole)):
+    if one.whole and (found := seen[one.whole]):
         judged = _as_whole(judged, one.value, found)
     return _as_written(judged, one.cased, seen) if one.cased else judged
 

@@ -227,13 +227,12 @@ def _parts(text: str) -> list[Token]:
     found: list[Token] = []
     fresh = True
     for piece in _apart(text).split():
-        said = piece.strip(STRIPPED)
-        if said:
-            if said.isalpha():
-                kind = TokenKind.NAME if not fresh and said[0].isupper() else TokenKind.WORD
-                found.append((said.casefold(), kind))
-            else:
-                found.extend(tokens(said))
+        said = piece if piece.isalpha() else piece.strip(STRIPPED)
+        if said.isalpha():
+            kind = TokenKind.NAME if not fresh and said[0].isupper() else TokenKind.WORD
+            found.append((said.casefold(), kind))
+        elif said:
+            found += tokens(said)
         fresh = piece[-1] in ".:?"
     spread = [(joined, TokenKind.ACCOUNT, pieces) for joined, pieces in grouped(text)]
     if not MONTH_WORDS.isdisjoint(dict(found)):
