@@ -129,7 +129,7 @@ async def load(counting: Counting, one: Round, kill_at: int | None) -> bool:
 
 def spent(counting: Counting, budget: str, agent: str) -> float:
     """What the service says was spent."""
-    from remit.app.client import Client
+    from remit.app.terminal.client import Client
 
     told: Any = Client(counting.service.admin, counting.service.url).get(f"/resources/budget/{budget}")
     for account in told["status"]["accounts"]:
@@ -227,7 +227,7 @@ def main(argv: Sequence[str] = ()) -> int:
 
 def token(counting: Counting, agent: str) -> str:
     """A fresh token for `agent`."""
-    from remit.app.client import Client
+    from remit.app.terminal.client import Client
 
     asked = {"kind": "agent", "name": agent, "user": "ana"}
     return str(Client(counting.service.admin, counting.service.url).post("/tokens", asked)["token"])

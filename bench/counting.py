@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from proof.verdict import say
 from remit.adapters.system import SystemClock, SystemEntropy
-from remit.app.front import Front
-from remit.app.logs import Logs
+from remit.app.http.front import Front
+from remit.app.service.logs import Logs
 from remit.facts.limits import DEFAULT
 from remit.pep.tally import CallStage, Tally
 from remit.pep.throttle import Throttle

@@ -95,7 +95,7 @@ async def interrupted(counting: Counting, token: str, label: str, after_s: float
 
 def told_by(counting: Counting, path: str, **query: object) -> Any:
     """One answer of the control API, as the admin."""
-    from remit.app.client import Client
+    from remit.app.terminal.client import Client
 
     return Client(counting.service.admin, counting.service.url).get(path, **query)
 

@@ -23,8 +23,8 @@ from bench.flows_redacted import redacted
 from bench.flows_without import ABLATIONS, Ablation
 from proof.verdict import say
 from remit.adapters.system import settle_collector
-from remit.app.replaying import bundle_of
-from remit.app.suggesting import listed, made
+from remit.app.assurance.replay import bundle_of
+from remit.app.workspace.tool_suggestions import listed, made
 from remit.assure.recording import recorded
 from remit.assure.replay import Cast, replay
 from remit.policy.verdict import Code, Reason

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from proof.verdict import say
 from remit.adapters.system import SystemClock
-from remit.app.sighted import open_discovery
+from remit.app.discovery.facade import open_discovery
 from remit.ports.telemetry import Sent
 
 if TYPE_CHECKING:

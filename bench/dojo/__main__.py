@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from proof.verdict import say
-from remit.app.replaying import bundle_of, cast_of
+from remit.app.assurance.replay import bundle_of, cast_of
 from remit.assure.recording import recorded
 from remit.assure.replay import replay
 from tools.setup_env import BIN, SetupError, run

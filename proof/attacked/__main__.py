@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from proof.attacked.mutant import MUTANTS
 from proof.verdict import say
-from remit.app.attacking.run import FULL, attack, by_risk
+from remit.app.attack.run import FULL, attack, by_risk
 from remit.assure.attack.results import interval
 from tests.attacked import GATE, PERMIT, shop, wide, write
 
 if TYPE_CHECKING:
-    from remit.app.attacking.run import Attacked
+    from remit.app.attack.run import Attacked
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUITES: Final = ("banking", "slack")

@@ -222,7 +222,7 @@ def _nothing_is_found_in_a_ledger() -> None:
 
 
 def _anything_kept_is_believed() -> None:
-    from remit.app.vouching import Vouching
+    from remit.app.bundles.seal import Vouching
 
     put(Vouching, "own", always(True))  # noqa: FBT003
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import uvicorn
 
 from proof.service import free_port
-from remit.app.http import Bounds
+from remit.app.http.connection import Bounds
 from remit.facts.limits import DEFAULT, Limits
 from tests.eventually import eventually
 

@@ -10,10 +10,10 @@ import pytest
 
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
-from remit.app import bundles as app_bundles
-from remit.app import kept_bundle as app_kept
-from remit.app import remembering
-from remit.app.bundles import Bundles
+from remit.app.bundles import kept_bundle as app_kept
+from remit.app.bundles import policy_cache
+from remit.app.bundles import store as app_bundles
+from remit.app.bundles.store import Bundles
 from remit.control.diff import Side, compare, diff
 from remit.control.resources import WorkspaceSource
 from remit.facts.catalog import Sink
@@ -35,7 +35,7 @@ def test_what_was_found_comes_back_until_the_validator_is_another(
     def other(_package: str) -> str:
         return "0.0"
 
-    monkeypatch.setattr(remembering, "version", other)
+    monkeypatch.setattr(policy_cache, "version", other)
     assert Bundles(tmp_path / "bundles").memory() == CheckCache()
 
 
@@ -57,7 +57,7 @@ def test_what_was_known_is_kept_beside_what_is_found(tmp_path: Path, monkeypatch
     kept.remember(other)
     kept.remember(other)
     assert Bundles(tmp_path / "bundles").memory().forms.keys() == FOUND.forms.keys() | other.forms.keys()
-    monkeypatch.setattr(remembering, "KEPT_MAX", 1)
+    monkeypatch.setattr(policy_cache, "KEPT_MAX", 1)
     third = compile_bundle(catalog(POLICY.replace("all", "third"))).memory
     kept.remember(third)
     assert kept.memory() == third

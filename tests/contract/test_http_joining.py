@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from remit.app.joining import Joining
+from remit.app.http.joint_write import Joining
 
 
 class Transport:

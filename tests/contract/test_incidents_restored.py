@@ -7,7 +7,7 @@ from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.incidents import SqliteIncidents
 from remit.adapters.sqlite.ledger import SqliteLedger
 from remit.adapters.sqlite.tail import LedgerTail
-from remit.app.restoring import restore
+from remit.app.data.restoration import restore
 from remit.app.settings import INCIDENTS
 from remit.facts.record import Receipt, RecordKind
 from remit.protect.incidents import DENIALS_MIN, Incident, IncidentState, Resolution

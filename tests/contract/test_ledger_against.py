@@ -13,7 +13,7 @@ from remit.adapters.notary import FolderNotary
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.tiles import Tiles
-from remit.app.restoring import restore
+from remit.app.data.restoration import restore
 from remit.facts.record import Ref
 from remit.trace.against import KeptCheckpoint
 from remit.trace.links import LedgerRow

@@ -19,7 +19,7 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.sqlite.standing import standing
 from remit.adapters.system import SystemEntropy
-from remit.app.restoring import Restored, backed_up, restore
+from remit.app.data.restoration import Restored, backed_up, restore
 from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, StopSubject
@@ -151,7 +151,7 @@ def test_a_backup_has_all_its_names_or_none(tmp_path: Path, monkeypatch: pytest.
 CUT_OFF: Final = """
 import os, sys
 from pathlib import Path
-from remit.app import restoring
+from remit.app.data import restoration
 
 link, left = os.link, int(sys.argv[3])
 def cut(*of):
@@ -161,7 +161,7 @@ def cut(*of):
     left -= 1
     link(*of)
 os.link = cut
-restoring.backed_up(Path(sys.argv[1]), Path(sys.argv[2]))
+restoration.backed_up(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
@@ -221,14 +221,14 @@ def test_a_restored_ledger_says_so_in_a_new_epoch_and_gives_no_decision_id_twice
 KILLED: Final = """
 import os, sys
 from pathlib import Path
-from remit.app import restoring
+from remit.app.data import restoration
 
 link = os.link
 def cut(*of):
     link(*of)
     os._exit(9)
 os.link = cut
-restoring.restore(Path(sys.argv[1]), Path(sys.argv[2]))
+restoration.restore(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 

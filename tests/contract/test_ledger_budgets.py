@@ -12,7 +12,7 @@ import pytest
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.schema import VERSION
-from remit.app.restoring import restore
+from remit.app.data.restoration import restore
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance, Charge, Refund, given_back
 from remit.facts.record import RecordKind

@@ -15,9 +15,9 @@ from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.reads import open_readonly
+from remit.app.assurance.ledger_replay import relived
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.reliving import relived
+from remit.app.terminal.failure import Exit
 from remit.facts.novelty import UsageHistory
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decide import decide

@@ -14,7 +14,7 @@ from remit.adapters.sqlite import quick as quick_module
 from remit.adapters.sqlite.mark import mark
 from remit.adapters.sqlite.quick import verify_links
 from remit.app.cli import run
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 from remit.facts.record import Ref
 from remit.trace.against import KeptCheckpoint
 from remit.trace.links import LedgerRow

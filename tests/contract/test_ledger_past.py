@@ -14,7 +14,7 @@ from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.schema import VERSION
-from remit.app.restoring import restore
+from remit.app.data.restoration import restore
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
 from remit.facts.mark import FLEET, Mark, MarkOp

@@ -13,8 +13,8 @@ import pytest
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.tables import STATE
-from remit.app.carrying import TABLES
-from remit.app.restoring import restore
+from remit.app.data.carry_over import TABLES
+from remit.app.data.restoration import restore
 from remit.facts.budget import Charge
 from remit.facts.mark import Mark, MarkOp
 from remit.facts.record import Ref

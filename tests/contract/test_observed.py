@@ -8,7 +8,7 @@ import pytest
 from remit.adapters.sqlite import SqliteLedger, observed
 from remit.adapters.sqlite.observed import LedgerPage, pages
 from remit.api.services import PolicyText
-from remit.app import adopting
+from remit.app.service import adoption
 from remit.facts.canonical import canonical
 from remit.facts.record import RecordKind
 from remit.policy.verdict import Code, Reason
@@ -92,12 +92,12 @@ async def test_a_report_that_stops_early_says_since_when_it_speaks(
             await record(ledger, 2_000 + number, body)
     finally:
         await ledger.close()
-    whole = adopting.adoption(place.file, "clerk", 1_500, lost)
+    whole = adoption.adoption(place.file, "clerk", 1_500, lost)
     assert (whole.complete, whole.calls, whole.denied, whole.since_ms) == (True, 10, 10, 1_500)
-    monkeypatch.setattr(adopting, bound, count)
-    part = adopting.adoption(place.file, "clerk", 1_500, lost)
+    monkeypatch.setattr(adoption, bound, count)
+    part = adoption.adoption(place.file, "clerk", 1_500, lost)
     assert (part.complete, part.calls, part.denied, part.since_ms) == (False, 6, 6, 2_004)
-    assert adopting.adoption(place.file, "clerk", 2_005, lost).complete
+    assert adoption.adoption(place.file, "clerk", 2_005, lost).complete
 
 
 @pytest.mark.asyncio
@@ -120,7 +120,7 @@ async def test_of_a_chain_only_a_policy_that_forbids_speaks_against_an_agent(tmp
             await record(ledger, 2_000, call("clerk helper", overridden="deny", reasons=said))
     finally:
         await ledger.close()
-    found = adopting.adoption(place.file, "clerk", 0, policy)
+    found = adoption.adoption(place.file, "clerk", 0, policy)
     assert {row.policy for row in found.rows} == {"not", "lost"}
     assert (found.calls, found.denied) == (3, 2)
-    assert adopting.adoption(place.file, "helper", 0, policy).denied == 3
+    assert adoption.adoption(place.file, "helper", 0, policy).denied == 3

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from remit.app.admitting.judging import breaches_of, of_attack, of_cases, of_chains, of_guarantees, of_replay
-from remit.app.admitting.results import FINDINGS_MAX, CheckResult, CheckState, refusing
-from remit.app.testing import CaseOutcome, LocatedCase
+from remit.app.admission.judgement import breaches_of, of_attack, of_cases, of_chains, of_guarantees, of_replay
+from remit.app.admission.results import FINDINGS_MAX, CheckResult, CheckState, refusing
+from remit.app.assurance.policy_tests import CaseOutcome, LocatedCase
 from remit.assure.cases import Case
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import SearchLimits

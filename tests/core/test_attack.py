@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.disguises import DOUBLES, WRITINGS
 from remit.assure.attack.plan import Arrives, AttackKind, Bearer, Calls, Carrier, Gathers, Tampering, Tampers

@@ -2,9 +2,9 @@
 
 import pytest
 
-from remit.app.attacking import forms
-from remit.app.attacking.run import Attacked
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
+from remit.app.attack import forms
+from remit.app.attack.run import Attacked
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.carried import carried
 from remit.assure.attack.results import AttemptResult, Because, Decided

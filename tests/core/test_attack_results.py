@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.chores import chores
 from remit.assure.attack.mending import case, mend, rehearsed

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Calls
 from remit.assure.attack.results import AttemptResult, Because, Decided

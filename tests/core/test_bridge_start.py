@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from remit.app.bridge.start import start
-from remit.app.client import Client
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure, Exit
 
 AWAY = (
     "http://remit.example:7070",

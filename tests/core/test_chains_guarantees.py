@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.app.admitting.judging import breaches_of
+from remit.app.admission.judgement import breaches_of
 from remit.assure.cases import MalformedCases, cases
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.finding import chains

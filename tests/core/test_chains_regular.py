@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.app.chaining import ChainFindings, cases_text
+from remit.app.assurance.chains import ChainFindings, cases_text
 from remit.assure.chains.cut import cut
 from remit.assure.chains.finding import chains
 from remit.assure.chains.patterns import pattern_of, samples

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.signing import unsigned
+from remit.app.service.channel_signatures import unsigned
 from remit.control.resources import ChannelSpec
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Origin, Secret
 from tests.contract.ledger_world import SteadyClock

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from remit.adapters.sqlite.failing import LOCKED, unwritable
-from remit.app.checks import SIGNED_S_MAX, checkpoint, logs, records
-from remit.app.comparing import mended
+from remit.app.bundles.comparison import mended
+from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records
 from remit.facts.catalog import Http, Server, Stdio
 from remit.ports.transparency import Signed
 from remit.ports.upstream import ServerHealth

@@ -11,8 +11,8 @@ from typing import Any, Final
 import typer.main
 
 from remit.app.cli import app
-from remit.app.failure import Exit
-from remit.app.output import Format
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import Format
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "cli.md"

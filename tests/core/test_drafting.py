@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from remit.app.drafting import WorkspaceNames, draft
+from remit.app.discovery.agent_draft import WorkspaceNames, draft
 
 ENTRY: dict[str, Any] = {
     "name": "agent/otlp:planner\x1b",

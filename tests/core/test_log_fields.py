@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import remit
-from remit.app.logs import FIELDS
+from remit.app.service.logs import FIELDS
 
 SOURCE = Path(remit.__file__).parent
 

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.app.as_yaml import written
+from remit.app.terminal.yaml_text import written
 from remit.facts.canonical import Json
 
 TEXTS = st.text(st.sampled_from("aü日\U0001f600 \n\t:#-'\"\\|>\u202e\u200b\x1b\u00a0\x85\u2028\ufeff1"), max_size=12)

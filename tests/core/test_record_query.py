@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 
 from remit.adapters.system import SystemClock
-from remit.app import record_query as subject
-from remit.app.client import Client
-from remit.app.failure import CommandFailure
-from remit.app.record_query import RecordQuery
+from remit.app.terminal import record_query as subject
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure
+from remit.app.terminal.record_query import RecordQuery
 
 AT = "2026-11-22T11:05:00.000Z"
 ENTRY = {"at": AT, "body": {"links": [["clerk", "s1"], ["helper", "s2"]], "server": "counter", "verdict": "deny"}}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from remit.api.services import Invalid
-from remit.app.guarding import check_guarantees, owners
+from remit.app.bundles.guarantees import check_guarantees, owners
 from remit.facts.guarantee import Guarantee, Powers, SignOff
 from remit.facts.monitor import Selector
 from remit.facts.record import RecordKind, Ref

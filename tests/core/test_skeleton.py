@@ -110,7 +110,7 @@ def test_readme_tells_what_a_newcomer_needs() -> None:
 
 
 def test_readme_tours_with_what_the_demo_prints() -> None:
-    acts, place = text("src/remit/app/demo/acts.py"), text("src/remit/app/service_process.py")
+    acts, place = text("src/remit/app/demo/acts.py"), text("src/remit/app/service/child_process.py")
     exports = re.findall(r"^export (REMIT_[A-Z_]+)=(\S+)", text("README.md"), re.MULTILINE)
     assert exports
     assert [name for name, _ in exports] == re.findall(r"\bexport (REMIT_[A-Z_]+)=", acts)

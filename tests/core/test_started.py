@@ -2,8 +2,8 @@
 
 import pytest
 
-from remit.app.history import admitted_as, counts_of
-from remit.app.running import Running
+from remit.app.bundles.history import admitted_as, counts_of
+from remit.app.bundles.running import Running
 from remit.control.resources import WorkspaceSource
 from remit.facts.canonical import Json
 from remit.trace.bodies import AdminBody, Event

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from remit.adapters.passkeys import WebAuthn
-from remit.app.confirming import crowded_out, unconfirmed
+from remit.app.service.quorum import crowded_out, unconfirmed
 from remit.control.assemble import Assembled, assemble
 from remit.control.resources import GroupSpec, RouteSpec, UserSpec
 from remit.ports.ledger import Ledger

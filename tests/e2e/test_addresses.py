@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.addresses import issuer_of, reached_as
-from remit.app.failure import CommandFailure, Exit
+from remit.app.service.addresses import issuer_of, reached_as
 from remit.app.settings import Settings, public_address
+from remit.app.terminal.failure import CommandFailure, Exit
 
 
 def settings(host: str = "127.0.0.1", *, public: str | None = None, allowed: tuple[str, ...] = ()) -> Settings:

@@ -19,11 +19,11 @@ import pytest
 
 from proof.admission import BASE, CASES, CLEAN, EVE, WITHOUT_ATTACK
 from proof.service import REMIT, environment
-from remit.app.admitting import work
-from remit.app.admitting.request import AdmissionRequest
-from remit.app.admitting.results import CheckResult
-from remit.app.client import Client
+from remit.app.admission import work
+from remit.app.admission.request import AdmissionRequest
+from remit.app.admission.results import CheckResult
 from remit.app.settings import LEDGER
+from remit.app.terminal.client import Client
 from remit.facts.admission import AdmissionTerms
 from tests.e2e.bank_world import Banking
 from tests.e2e.test_how_to import shown

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from remit.api.services import ServerPin
-from remit.app import comparing
-from remit.app.comparing import server_pin
+from remit.app.bundles import comparison
+from remit.app.bundles.comparison import server_pin
 from tests.e2e.api_world import World, declared, world
 from tests.e2e.gateway_world import until
 
@@ -80,7 +80,7 @@ async def test_tools_are_compared_beside_the_loop(api: World, monkeypatch: pytes
         compared.append(threading.get_ident())
         return server_pin(*given, **named)
 
-    monkeypatch.setattr(comparing, "server_pin", compare)
+    monkeypatch.setattr(comparison, "server_pin", compare)
     for path in ("/tools", "/tools/review", "/diff", "/doctor"):
         await api.told("GET", path)
     assert len(compared) >= 4

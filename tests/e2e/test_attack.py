@@ -13,9 +13,9 @@ import pytest
 
 from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
-from remit.app.attacking.ground import lay_out
-from remit.app.attacking.run import QUICK, attack
-from remit.app.failure import CommandFailure
+from remit.app.attack.ground import lay_out
+from remit.app.attack.run import QUICK, attack
+from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.compromised import DRIPS, LOOP
 from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX

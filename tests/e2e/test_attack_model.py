@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from remit.app.attacking.model import ANSWER_BYTES_MAX, Model, model
-from remit.app.attacking.run import FULL, attack
-from remit.app.failure import CommandFailure
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
+from remit.app.attack.model import ANSWER_BYTES_MAX, Model, model
+from remit.app.attack.run import FULL, attack
+from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Arrives, AttackKind
 from remit.assure.attack.results import AttemptResult

@@ -15,14 +15,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Dialog, FloatRect
 
 from proof.service import REMIT, environment
-from remit.app.attacking import forms
-from remit.app.attacking.report import AttackReport, page
-from remit.app.attacking.run import QUICK, Attacked, attack
-from remit.app.attacking.trend import Point, kept
-from remit.app.attacking.writing import AttackFiles
-from remit.app.attacking.writing import write as written
-from remit.app.chaining import searched
-from remit.app.reports import sarif
+from remit.app.assurance.chains import searched
+from remit.app.attack import forms
+from remit.app.attack.files import AttackFiles
+from remit.app.attack.files import write as written
+from remit.app.attack.report import AttackReport, page
+from remit.app.attack.run import QUICK, Attacked, attack
+from remit.app.attack.trend import Point, kept
+from remit.app.terminal.reports import sarif
 from remit.assure.attack.mending import Mended
 from remit.assure.chains.search import STEPS_MAX
 from tests.attacked import GATE, PERMIT, write

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proof.attacked.mutant import MUTANTS
-from remit.app.attacking.run import Attacked, AttackProfile, attack
+from remit.app.attack.run import Attacked, AttackProfile, attack
 from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.results import SecurityControl
 from tests.attacked import wide

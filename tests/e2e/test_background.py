@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from remit.api.services import Conflict, Invalid
-from remit.app import background as beside
-from remit.app.background import background
-from remit.app.recurring import AGAIN_S, Recurring
-from remit.app.watching import WorkspaceWatcher, stamp
+from remit.app.service import loops as beside
+from remit.app.service.loops import background
+from remit.app.service.repeated_failures import AGAIN_S, Recurring
+from remit.app.service.workspace_watch import WorkspaceWatcher, stamp
 from remit.pep.tally import Tally
 from remit.ports.ledger import LedgerUnwritable
 from tests.eventually import eventually

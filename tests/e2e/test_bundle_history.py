@@ -13,11 +13,11 @@ import pytest_asyncio
 
 from proof.counting import Counting, call
 from remit.adapters.workspace.folder import Folder
-from remit.app import pacing
-from remit.app.bundles import Bundles
-from remit.app.cli import telling
-from remit.app.client import Client
-from remit.app.running import prepare
+from remit.app.bundles import pace
+from remit.app.bundles.running import prepare
+from remit.app.bundles.store import Bundles
+from remit.app.cli import progress
+from remit.app.terminal.client import Client
 from tests.e2e.api_world import POLICIES, World, declared, world
 from tests.e2e.speaking import api as ask_api
 from tests.e2e.test_apply_beside import many
@@ -191,17 +191,17 @@ class Underway:
 def test_who_waits_for_a_command_is_told_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(telling, "EVERY_S", 0.01)
+    monkeypatch.setattr(progress, "EVERY_S", 0.01)
     service = Underway()
-    with telling.told(cast("Client", service)):
+    with progress.told(cast("Client", service)):
         assert service.enough.wait(10)
     assert "checked 1,000 of 9,000 policies …\n  checked 2,000 of 9,000 policies …" in capsys.readouterr().err
 
 
 def test_who_waits_for_a_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(pacing, "LINE_S", 0.0)
-    tell = pacing.Telling(said.append)
+    monkeypatch.setattr(pace, "LINE_S", 0.0)
+    tell = pace.Telling(said.append)
     for done, total in ((0, 2_500), (10, 2_500), (20, 999)):
         tell(done, total)
     assert said == ["  checked 10 of 2,500 policies …"]

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from remit.api.services import Invalid
-from remit.app import preparing, recent
-from remit.app.bundles import Bundles
-from remit.app.compiling import check_apart
-from remit.app.pacing import Pace
-from remit.app.preparing import Preparing
+from remit.app.bundles import preparation, recent
+from remit.app.bundles.compiler_process import check_apart
+from remit.app.bundles.pace import Pace
+from remit.app.bundles.preparation import Preparing
+from remit.app.bundles.store import Bundles
 from remit.control.resources import GroupSpec, PolicySpec, WorkspaceSource
 from remit.facts.catalog import PolicySource
 from remit.pep.answer import Released
@@ -136,14 +136,14 @@ async def test_a_process_is_started_only_where_there_is_enough_to_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     started: list[int] = []
-    real = preparing.check_apart
+    real = preparation.check_apart
 
     async def counting(source: WorkspaceSource, folder: Path, pace: Pace) -> None:
         started.append(len(source.policies))
         await real(source, folder, pace)
 
-    monkeypatch.setattr(preparing, "check_apart", counting)
-    monkeypatch.setattr(preparing, "APART_MIN", 3)
+    monkeypatch.setattr(preparation, "check_apart", counting)
+    monkeypatch.setattr(preparation, "APART_MIN", 3)
     making, more = (
         Preparing(Bundles(tmp_path / "bundles")),
         tuple(declare(f"inline{n}", PolicySpec(ONE % n)) for n in range(3)),

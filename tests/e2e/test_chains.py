@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from remit.app.cli import run
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 from tests.e2e.test_packs import workspace
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "find-chains.md"

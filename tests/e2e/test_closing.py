@@ -9,9 +9,9 @@ import pytest
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.build import Service, build
-from remit.app.closing import close_all, closed
-from remit.app.failure import CommandFailure
+from remit.app.service.closure import close_all, closed
 from remit.app.settings import Settings
+from remit.app.terminal.failure import CommandFailure
 from remit.facts.record import RecordKind
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody, Event

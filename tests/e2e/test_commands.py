@@ -20,7 +20,7 @@ from proof.counting import Counting
 from proof.service import REMIT, Service, environment
 from remit.app.cli import run
 from remit.app.cli.halt import cut_off
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 from tests.e2e.speaking import api, ask, entries, told
 
 HELPER = """\

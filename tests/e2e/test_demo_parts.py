@@ -18,11 +18,11 @@ import pytest
 from rich.console import Console
 
 from remit.adapters.workspace.folder import Folder
-from remit.app import service_process
-from remit.app.client import Client
 from remit.app.demo import acts, agent, ask, expect, install, page, scene, story
 from remit.app.demo.narrate import Narrator, Sign
-from remit.app.failure import CommandFailure
+from remit.app.service import child_process
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure
 from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
 from remit.policy.bundle import Bundle
@@ -313,7 +313,7 @@ def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(
         demo.terminate()
         assert demo.wait(60) == 130
     assert list(tmp_path.iterdir()) == []
-    assert service_process.is_free(int(told.split()[3].rstrip(".").rpartition(":")[2]))
+    assert child_process.is_free(int(told.split()[3].rstrip(".").rpartition(":")[2]))
 
 
 @pytest.mark.timeout(600)
@@ -356,14 +356,14 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     broken.workspace.mkdir()
     broken.token("admin").parent.mkdir()
     (broken.workspace / "people.yaml").write_text("kind: Nobody\n")
-    with pytest.raises(CommandFailure, match="did not start") as failed, service_process.running(broken, 0):
+    with pytest.raises(CommandFailure, match="did not start") as failed, child_process.running(broken, 0):
         pass
     assert "people.yaml" in failed.value.why
 
 
 def test_a_port_that_is_taken_is_seen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert not service_process.is_free(taken.getsockname()[1])
+        assert not child_process.is_free(taken.getsockname()[1])
 
 
 @pytest.mark.parametrize(("answer", "approved"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])

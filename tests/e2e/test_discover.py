@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from remit.app import discovering
 from remit.app.cli import run
-from remit.app.failure import Exit
+from remit.app.discovery import look
+from remit.app.terminal.failure import Exit
 from remit.discover.sighting_json import from_json
 
 SECRET = "hush-9a8b7c6d"
@@ -48,7 +48,7 @@ def test_what_is_no_folder_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[
 def test_more_than_is_held_is_told(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovering, "SIGHTINGS_MAX", 1)
+    monkeypatch.setattr(look, "SIGHTINGS_MAX", 1)
     alice = home(tmp_path / "alice")
     assert run(["discover", "host", "--home", str(alice), "--project", str(tmp_path), "-o", "json"]) == Exit.OK
     assert "discover/sightings" in capfd.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from remit.adapters.sqlite.lock import FolderLock
 from remit.app.cli import run
 from remit.app.cli import service as commands
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 
 
 @pytest.fixture

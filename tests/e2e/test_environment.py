@@ -18,10 +18,10 @@ from proof.counting import Counting
 from proof.service import REMIT, environment
 from remit.adapters import keyring, private
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.output import say
-from remit.app.recovery import record
+from remit.app.data.recovery import record
 from remit.app.settings import LEDGER
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import say
 from remit.trace.bodies import AdminBody, Event
 from tests.e2e.api_world import world
 

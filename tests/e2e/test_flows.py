@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import flows, flows_redacted, flows_without
-from remit.app.packing import pack_files
-from remit.app.replaying import bundle_of
+from remit.app.assurance.replay import bundle_of
+from remit.app.workspace.packs import pack_files
 from tools.lock import addresses
 
 TOOLS: list[dict[str, Any]] = [

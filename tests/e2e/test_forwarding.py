@@ -7,11 +7,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.app import forwarding
-from remit.app.failure import CommandFailure
-from remit.app.forwarding import Forwarding, passing_on
-from remit.app.recurring import tell
+from remit.app.discovery import forwarding
+from remit.app.discovery.forwarding import Forwarding, passing_on
+from remit.app.service.repeated_failures import tell
 from remit.app.settings import forward_to
+from remit.app.terminal.failure import CommandFailure
 from remit.ports.telemetry import Sent
 from tests.eventually import eventually
 

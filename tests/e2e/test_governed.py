@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from remit.adapters.sources.ledger import LedgerSource
 from remit.adapters.system import SystemClock
-from remit.app.drifting import Drifts
+from remit.app.discovery.drift import Drifts
+from remit.app.discovery.facade import Discoverer, open_discovery
 from remit.app.settings import LEDGER
-from remit.app.sighted import Discoverer, open_discovery
 from remit.discover.drift import Drift
 from remit.discover.memory import SCOPES, scopes_text
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb

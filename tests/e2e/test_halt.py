@@ -14,8 +14,8 @@ from proof.counting import Counting
 from proof.service import Service
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
 from remit.app.build import build
-from remit.app.failure import Exit
 from remit.app.settings import LEDGER, Settings
+from remit.app.terminal.failure import Exit
 from remit.facts.record import RecordKind
 from remit.facts.stop import EVERYTHING, Holds, Stopped, StopSubject
 from remit.pep.answer import Client, Refused, Released

@@ -11,8 +11,8 @@ import pytest
 
 from proof import idle
 from proof.counting import Counting
-from remit.app.failure import CommandFailure
 from remit.app.settings import limits_of
+from remit.app.terminal.failure import CommandFailure
 from remit.facts.limits import DEFAULT, Limits
 from tests.e2e.raw import call_bytes, exchange, listen, post, request
 

@@ -36,7 +36,7 @@ def told(counting: Counting) -> list[dict[str, Any]]:
     """What the service's own log says of servers."""
     path = counting.service.data / "logs" / "remit.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    return [line for line in lines if line["logger"] == "remit.app.liveness"]
+    return [line for line in lines if line["logger"] == "remit.app.service.liveness"]
 
 
 def calling(counting: Counting, token: str, ident: str) -> threading.Thread:

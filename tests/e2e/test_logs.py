@@ -19,8 +19,8 @@ import pytest
 
 from proof.counting import Counting
 from proof.service import free_port
-from remit.app import logs as subject
-from remit.app.logs import FIELDS, Logs
+from remit.app.service import logs as subject
+from remit.app.service.logs import FIELDS, Logs
 from tests.e2e.raw import call_bytes, exchange, request
 from tests.eventually import awaited
 
@@ -307,7 +307,7 @@ def test_a_level_that_there_is_not_is_refused(counting: Counting) -> None:
 
 def test_what_logs_and_metrics_take_is_not_imported_before_the_service_answers() -> None:
     code = (
-        "import sys, remit.app.cli, remit.app.serve, remit.app.build; "
+        "import sys, remit.app.cli, remit.app.service.process, remit.app.build; "
         "sys.exit(bool({'structlog', 'prometheus_client', 'rich.traceback'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

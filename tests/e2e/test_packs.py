@@ -9,11 +9,11 @@ import pytest
 from remit.adapters.workspace.documents import documents
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
-from remit.app import packing
+from remit.app.assurance.replay import bundle_of
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.replaying import bundle_of
-from remit.app.suggesting import listed
+from remit.app.terminal.failure import Exit
+from remit.app.workspace import packs
+from remit.app.workspace.tool_suggestions import listed
 from remit.assure.cases import Case, MalformedCases, cases
 from remit.assure.mutants import fates
 from remit.assure.trying import failures
@@ -30,28 +30,28 @@ SERVER = "office"
 
 def workspace(name: str, folder: Path) -> Path:
     """A workspace with the pack and what its cases need."""
-    home = packing.folder() / name / "cases"
+    home = packs.folder() / name / "cases"
     folder.mkdir()
     shutil.copy(home / "workspace.yaml", folder)
-    packing.add(name, folder)
+    packs.add(name, folder)
     tools = listed(home / "tools.json")
     (folder / FILE).write_text(serialise(accept_server(EMPTY, SERVER, tools, list_pin(tools))))
     return folder
 
 
 def cases_of(name: str) -> tuple[Case, ...]:
-    (document,) = documents((packing.folder() / name / "cases" / "cases.yaml").read_text("utf-8"))
+    (document,) = documents((packs.folder() / name / "cases" / "cases.yaml").read_text("utf-8"))
     return cases(document.value, SERVER, "helper")
 
 
-@pytest.mark.parametrize("name", packing.packs())
+@pytest.mark.parametrize("name", packs.packs())
 def test_a_pack_holds_what_its_cases_say(name: str, tmp_path: Path) -> None:
     bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
     assert len(told) >= CASES_MIN
     assert [failure for case in told for failure in failures(bundle, case, "uma")] == []
 
 
-@pytest.mark.parametrize("name", packing.packs())
+@pytest.mark.parametrize("name", packs.packs())
 def test_without_any_one_policy_a_case_fails(name: str, tmp_path: Path) -> None:
     bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
     of_the_pack = [source for source in bundle.catalog.policies if source.path.startswith(f"packs/{name}/")]
@@ -69,7 +69,7 @@ def test_without_any_one_policy_a_case_fails(name: str, tmp_path: Path) -> None:
     assert idle == []
 
 
-@pytest.mark.parametrize("name", packing.packs())
+@pytest.mark.parametrize("name", packs.packs())
 def test_no_policy_of_a_pack_is_weakened_unseen(name: str, tmp_path: Path) -> None:
     bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
     files = {source.path for source in bundle.catalog.policies if source.path.startswith(f"packs/{name}/")}
@@ -81,7 +81,7 @@ def test_no_policy_of_a_pack_is_weakened_unseen(name: str, tmp_path: Path) -> No
     assert [f"{one.ident} {one.change}" for one in unseen] == []
 
 
-@pytest.mark.parametrize("name", packing.packs())
+@pytest.mark.parametrize("name", packs.packs())
 def test_a_pack_is_added_once_and_is_the_users_from_then_on(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_pack_is_not_added_where_what_it_declares_is_declared(
     assert bundle_of(folder).catalog.routes.keys() == {"owner", "both"}
 
 
-@pytest.mark.parametrize("name", packing.packs())
+@pytest.mark.parametrize("name", packs.packs())
 def test_a_pack_makes_no_workspace(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in (tmp_path / "none", tmp_path / "empty"):
         assert run(["pack", "add", name, "--workspace", str(folder)]) == Exit.INVALID

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from remit.app.assurance.least_privilege import suggested
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.least import suggested
+from remit.app.terminal.failure import Exit
 from tests.e2e.api_world import POLICIES, world
 from tests.e2e.telemetry_world import export, protobuf, span
 

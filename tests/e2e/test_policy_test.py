@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from remit.app import packing
+from remit.app.assurance.replay import bundle_of
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.replaying import bundle_of
+from remit.app.terminal.failure import Exit
+from remit.app.workspace import packs
 from tests.e2e.test_packs import workspace
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "test-policies.md"
@@ -59,7 +59,7 @@ def test_the_page_says_how_its_workspace_is_made(
 ) -> None:
     (block,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(packing.folder(), tmp_path / "packs")
+    shutil.copytree(packs.folder(), tmp_path / "packs")
     for line in block.splitlines():
         match line.split():
             case ["remit", *words]:

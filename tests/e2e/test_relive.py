@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remit.app import reliving
+from remit.app.assurance import ledger_replay
 from remit.app.cli import run
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.changes import VerdictChanges
 from remit.escalate.grants import GrantScope, Wish
 from remit.facts.breaker import Breaker, BreakerSubject, On
@@ -62,11 +62,11 @@ async def test_every_verdict_comes_out_as_it_was_recorded_byte_for_byte(tmp_path
     bundle, recorded = await history(tmp_path)
     assert {body.verdict for body in recorded} == {"permit", "deny", "escalate"}
     assert any(body.approval for body in recorded if body.verdict == "permit")
-    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
     assert [one.was["verdict"] for one in found] == [body.verdict for body in recorded]
     assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
-    account = reliving.ReplayTally()
-    lines = list(reliving.as_recorded(tmp_path / "ledger.sqlite3", bundle, account))
+    account = ledger_replay.ReplayTally()
+    lines = list(ledger_replay.as_recorded(tmp_path / "ledger.sqlite3", bundle, account))
     assert (account.judged, account.same, dict(account.left)) == (len(recorded), len(recorded), {})
     assert [json.loads(line)["verdict"] for line in lines] == [body.verdict for body in recorded]
 
@@ -79,14 +79,14 @@ async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> No
         '== "stranger"', '== "x"'
     )
     other = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
-    account = reliving.ReplayTally()
-    assert list(reliving.as_recorded(ledger, other, account)) == []
+    account = ledger_replay.ReplayTally()
+    assert list(ledger_replay.as_recorded(ledger, other, account)) == []
     assert set(account.strange) == {bundle.digest}
     assert account.actions == account.strange.total() > 0
     changes = VerdictChanges()
-    lines: list[dict[str, Any]] = [json.loads(line) for line in reliving.against_history(ledger, other, changes)]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in ledger_replay.against_history(ledger, other, changes)]
     assert [(one["was"], one["verdict"]) for one in lines] == [("deny", "permit"), ("permit", "escalate")]
-    told = list(reliving.summary(changes))
+    told = list(ledger_replay.summary(changes))
     assert told[0] == "     1  newly asked  helper  shop/pay  was permit  big-money, may-shop"
     assert "newly denied 0  newly asked 1  newly permitted 1" in told[-2]
     assert told[-1] == "asks per day: 2.0 before, 3.0 after, over 1.0 days"
@@ -98,11 +98,11 @@ async def test_two_bundles_differ_where_they_do_and_never_where_they_are_one(tmp
     ledger = tmp_path / "ledger.sqlite3"
     changed = POLICIES.replace("context.input.amount > 100", "context.input.amount > 1")
     running = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
-    alike = list(reliving.relived_by_both(ledger, running, running))
+    alike = list(ledger_replay.relived_by_both(ledger, running, running))
     assert len(alike) == len(recorded)
     assert [(one.now, other.now) for one, other in alike if one.now != other.now] == []
     assert any(one.now != one.was for one, _ in alike), "what was decided then is another matter"
-    both = list(reliving.relived_by_both(ledger, running, bundle))
+    both = list(ledger_replay.relived_by_both(ledger, running, bundle))
     assert {(str(one.now["verdict"]), str(other.now["verdict"])) for one, other in both if one.now and other.now} == {
         ("permit", "permit"),
         ("deny", "deny"),
@@ -122,17 +122,17 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
         await b.call("pay", b.authority("helper"), amount=2, to="eve")
         bundle = b.bundle
     ledger = tmp_path / "ledger.sqlite3"
-    assert [one.was["verdict"] for one in reliving.relived(ledger, bundle)] == ["permit", "permit", "deny", "deny"]
+    assert [one.was["verdict"] for one in ledger_replay.relived(ledger, bundle)] == ["permit", "permit", "deny", "deny"]
     more = PolicySource("more.cedar", '@id("more") forbid (principal, action, resource) when { false };')
     other = compiled(replace(bundle.catalog, policies=(*bundle.catalog.policies, more)))
     changes = VerdictChanges()
-    assert list(reliving.against_history(ledger, other, changes)) == []
+    assert list(ledger_replay.against_history(ledger, other, changes)) == []
     assert (changes.actions, changes.left.total()) == (2, 2)
-    told = list(reliving.summary(changes))
+    told = list(ledger_replay.summary(changes))
     assert "1 actions not judged: a breaker stopped it" in told
     assert "1 actions not judged: people had stopped who or what it was about" in told
-    account = reliving.ReplayTally()
-    list(reliving.as_recorded(ledger, bundle, account))
+    account = ledger_replay.ReplayTally()
+    list(ledger_replay.as_recorded(ledger, bundle, account))
     assert (account.judged, account.same) == (2, 2)
 
 
@@ -156,7 +156,7 @@ async def test_prompts_and_completions_are_judged_by_what_was_recorded_of_them(t
         await b.driver.read_resource(me, client, "shop", "file:///notes/a")
         await b.driver.complete(me, client, "shop", {"ref": of, "argument": {"name": "x", "value": "zoo"}})
         bundle = b.bundle
-    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
     assert [one.was["verdict"] for one in found] == ["permit", "permit", "deny", "deny", "permit", "deny"]
     assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
 
@@ -176,7 +176,7 @@ def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.Captur
 
 def test_a_ledger_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(CommandFailure, match="there is no ledger"):
-        next(reliving.relived(tmp_path / "none", compiled_nothing()))
+        next(ledger_replay.relived(tmp_path / "none", compiled_nothing()))
 
 
 def compiled_nothing() -> Bundle:
@@ -225,7 +225,7 @@ async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path)
             await b.call("echo", text=source)
         entries = await b.records(RecordKind.INTENT)
         assert len([one for one in entries if isinstance(one.body, ActionBody) and one.body.grants]) == 2
-    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
     assert [(one.was, one.now) for one in found if not one.same] == []
     spoken = str([one.was["policies"] for one in found])
     assert "new-tool" in spoken

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remit.app.cli import run
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 from tests.e2e.notes_world import TOOLS, Noting
 from tests.e2e.test_words import BOSS, MALLORY, ROLES, SEND, STRANGERS, fetched, opened, send
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from remit.app import replaying
+from remit.app.assurance import replay
 from remit.app.cli import run
-from remit.app.failure import Exit
+from remit.app.terminal.failure import Exit
 from remit.control.lock import EMPTY, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.facts.catalog import Definition
@@ -79,7 +79,7 @@ def test_many_processes_give_the_bytes_that_one_gives(
     asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace)]
     assert run([*asked, "--jobs", "1"]) == Exit.OK
     alone = capfd.readouterr().out
-    monkeypatch.setattr(replaying, "PARALLEL_FROM_BYTES", 1)
+    monkeypatch.setattr(replay, "PARALLEL_FROM_BYTES", 1)
     assert run([*asked, "--jobs", "2"]) == Exit.OK
     assert capfd.readouterr().out == alone
     assert len(judged(alone)) == 300
@@ -107,7 +107,7 @@ def test_what_people_granted_lifts_later_gates_on_one_core_and_on_many(
         "escalate",
         "escalate",
     ]
-    monkeypatch.setattr(replaying, "PARALLEL_FROM_BYTES", 1)
+    monkeypatch.setattr(replay, "PARALLEL_FROM_BYTES", 1)
     assert run([*asked, "--approve", str(grants), "--jobs", "2"]) == Exit.OK
     assert capfd.readouterr().out == alone
     grants.write_text('{"session": "s0", "call_id": "b", "scope": "all"}\n')
@@ -153,7 +153,7 @@ def test_a_recording_has_an_end(
     (tmp_path / "s.jsonl").write_text(text + "\n" * 100)
     asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace), "--jobs", "1"]
     assert run(asked) == Exit.OK
-    monkeypatch.setattr(replaying, "TEXT_BYTES_MAX", len(text) - 1)
+    monkeypatch.setattr(replay, "TEXT_BYTES_MAX", len(text) - 1)
     assert run(asked) == Exit.INVALID
     assert f"takes more than {len(text) - 1} bytes: split it" in capfd.readouterr().err
 

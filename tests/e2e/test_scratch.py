@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from proof.service import environment
-from remit.app.scratch import scratch
+from remit.app.data.scratch import scratch
 
 PREFIX = "remit-attack-"
 HOLDING = f"""
-from remit.app.scratch import scratch
+from remit.app.data.scratch import scratch
 with scratch({PREFIX!r}) as folder:
     (folder / "something").write_text("x")
     print(folder, flush=True)

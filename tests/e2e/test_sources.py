@@ -8,8 +8,8 @@ import pytest
 
 from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
-from remit.app.sighted import open_discovery
-from remit.app.watching_sources import FAILED, SourceWatcher
+from remit.app.discovery.facade import open_discovery
+from remit.app.discovery.source_watch import FAILED, SourceWatcher
 from remit.discover.entry import ConditionStatus
 from remit.discover.sighting import Kind, Subject
 from remit.facts.watched import Watched, Watches

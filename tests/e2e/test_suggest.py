@@ -9,10 +9,10 @@ import yaml
 
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
-from remit.app import suggesting
+from remit.app.assurance.replay import bundle_of
 from remit.app.cli import run
-from remit.app.failure import Exit
-from remit.app.replaying import bundle_of
+from remit.app.terminal.failure import Exit
+from remit.app.workspace import tool_suggestions
 
 TOOLS: list[dict[str, Any]] = [
     {"name": "read_inbox", "description": "Reads.", "parameters": {"type": "object", "properties": {}}},
@@ -226,7 +226,7 @@ def test_what_would_be_read_as_something_else_is_not_written(
         def other(_proposals: object, text: str = text) -> str:
             return text
 
-        monkeypatch.setattr(suggesting, "text_of", other)
+        monkeypatch.setattr(tool_suggestions, "text_of", other)
         folder = tmp_path / "w"
         asked = ["tools", "suggest", "--from", str(listing), "--server", "mail", "--workspace", str(folder)]
         assert run(asked) == Exit.INVALID

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from remit.app.bridge.wire import Call, ServiceEndpoint
-from remit.app.client import Client, speaks_http
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.client import Client, speaks_http
+from remit.app.terminal.failure import CommandFailure, Exit
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -33,7 +33,7 @@ class Overridden:
 class Looked:
     """A look at a change. `at` is the check at work; `bundle` what was looked at, `base` what ran then.
 
-    `checks` are as `app.admitting` tells them; `owner` may let through what `refused`. `why` is of one that broke off.
+    `checks` are as `app.admission` tells them; `owner` may let through what `refused`. `why` is of one that broke off.
     """
 
     ident: str

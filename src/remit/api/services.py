@@ -1,7 +1,7 @@
 """What the control API needs of the rest of Remit, as interfaces that `app` fills.
 
 `Driver` is the enforcement driver (`remit.pep.driver`), `Runtime` the running bundle with its
-workspace and upstreams (`remit.app.runtime`). Light to import: no FastAPI, no pydantic.
+workspace and upstreams (`remit.app.service.runtime`). Light to import: no FastAPI, no pydantic.
 """
 
 import asyncio

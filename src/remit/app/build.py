@@ -36,22 +36,22 @@ from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
-from remit.app.addresses import reached_as
-from remit.app.beginning import open_workspace
-from remit.app.closing import Closes, close_all
-from remit.app.drifting import Drifts
-from remit.app.failure import CommandFailure, Exit
-from remit.app.fleet import Fleet
-from remit.app.front import Front
-from remit.app.http import Bounds
-from remit.app.logs import Logs
-from remit.app.opening import opened
-from remit.app.rates import counting
-from remit.app.root import App, Root, Scrape
-from remit.app.runtime import Runtime
+from remit.app.data.folder import opened
+from remit.app.data.veil_key import SUBJECT, Veiling
+from remit.app.discovery.drift import Drifts
+from remit.app.discovery.facade import Discoverer, open_discovery
+from remit.app.http.connection import Bounds
+from remit.app.http.front import Front
+from remit.app.http.rates import counting
+from remit.app.http.root import App, Root, Scrape
+from remit.app.service.addresses import reached_as
+from remit.app.service.closure import Closes, close_all
+from remit.app.service.fleet import Fleet
+from remit.app.service.initial_workspace import open_workspace
+from remit.app.service.logs import Logs
+from remit.app.service.runtime import Runtime
 from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, Settings
-from remit.app.sighted import Discoverer, open_discovery
-from remit.app.veiling import SUBJECT, Veiling
+from remit.app.terminal.failure import CommandFailure, Exit
 from remit.control.authority import admin_token, credential_hash
 from remit.facts.catalog import Server
 from remit.facts.record import RecordKind
@@ -175,8 +175,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         return signer.file, notary.file
 
     def services() -> Services:
-        from remit.app.checks import DoctorInputs
-        from remit.app.facade import Facade
+        from remit.app.service.doctor import DoctorInputs
+        from remit.app.service.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
         seen = DoctorInputs(*beside, driver.halts, signs)
@@ -195,7 +195,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     rooms = (OAuthPages(keeping, driver.authorization.record), taken)
 
     def metrics() -> Scrape:
-        from remit.app.metrics import LedgerMetrics, Metrics, MetricSources
+        from remit.app.http.metrics import LedgerMetrics, Metrics, MetricSources
 
         written = LedgerMetrics(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
         return Metrics(MetricSources(tally, throttle, bounds, driver, fleet, written, logs)).text

@@ -6,7 +6,7 @@ from importlib import import_module
 
 
 def main() -> None:
-    """Run the command line; exits with the codes of `remit.app.failure.Exit`."""
+    """Run the command line; exits with the codes of `remit.app.terminal.failure.Exit`."""
     if sys.argv[1:2] == ["up"]:
         # It reads the machine's certificates without the interpreter lock: beside the other
         # imports of a start that costs next to nothing.

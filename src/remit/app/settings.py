@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.text import escaped
 

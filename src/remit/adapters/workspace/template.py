@@ -9,7 +9,7 @@ from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.ports.workspace import WorkspaceRefused
 
 SCHEMA: Final = ".remit/workspace.schema.json"
-_TEMPLATE: Final = Path(remit.__file__).parent / "app" / "template"
+_TEMPLATE: Final = Path(remit.__file__).parent / "app" / "workspace" / "template"
 
 
 def init_workspace(path: Path) -> list[Path]:

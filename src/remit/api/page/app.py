@@ -1,7 +1,7 @@
 """The ASGI application under `/a`: one approval, what waits, passkeys, signing in and out.
 
-Host and Origin are checked before it (`app.root`). A form counts only with the Origin of the service, the cookie of a
-sign-in and what that sign-in's own pages carry; and a yes only for the action that was shown.
+Host and Origin are checked before it (`app.http.root`). A form counts only with the Origin of the service, the cookie
+of a sign-in and what that sign-in's own pages carry; and a yes only for the action that was shown.
 """
 
 import re

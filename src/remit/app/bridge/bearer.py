@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 
 BYTES_MAX: Final = 64 * 1024
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")

@@ -24,8 +24,8 @@ from remit.app.bridge.exchange import (
 )
 from remit.app.bridge.message import Ask, on_one_line, parsed
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, CallEnded, ServiceEndpoint
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import say
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import say
 from remit.facts.text import escaped
 
 INITIALIZED: Final = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'

@@ -16,7 +16,7 @@ import orjson
 from remit.adapters.upstreams.sse import Decoder
 from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, CallEnded, ServiceEndpoint
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 SESSION: Final = "mcp-session-id"

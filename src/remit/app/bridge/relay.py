@@ -17,10 +17,10 @@ from remit.adapters.upstreams.lines import Lines
 from remit.app.bridge.conversation import Conversation
 from remit.app.bridge.exchange import BridgeExchange, BridgeResponse, SessionGone, failure
 from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, MalformedMessage, Reply, Tell, read
-from remit.app.bridge.mirroring import LIST, Mirroring
+from remit.app.bridge.mirrored_headers import LIST, Mirroring
 from remit.app.bridge.wire import CallEnded, ServiceEndpoint
-from remit.app.failure import CommandFailure
-from remit.app.output import say
+from remit.app.terminal.failure import CommandFailure
+from remit.app.terminal.output import say
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Above what the service takes, so that it is the one to refuse, under the request's own id."""

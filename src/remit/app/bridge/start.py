@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from remit.app.bridge.bearer import TokenFile, is_token
 from remit.app.bridge.relay import Relay
 from remit.app.bridge.wire import ServiceEndpoint
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import say
 from remit.app.settings import closed_way, service_url
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import say
 from remit.facts.catalog import SERVER_NAME
 
 _STDIN: Final = 0

@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError, ServerSentEvent
-from remit.app.client import speaks_http
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.client import speaks_http
+from remit.app.terminal.failure import CommandFailure, Exit
 
 CONNECT_S: Final = 10.0
 IDLE_S: Final = 90.0

@@ -43,8 +43,8 @@ from remit.app.cli import (
     tools,
     workspace,
 )
-from remit.app.environment import failure_of
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.machine_error import failure_of
 from remit.facts.text import escaped
 
 app = typer.Typer(

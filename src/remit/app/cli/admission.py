@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.client import Client
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, answered, data, say
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, answered, data, say
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="What a change has to show before it runs.")

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.drafting import WorkspaceNames, draft
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, changes, counted, data, say, show, warned
+from remit.app.discovery.agent_draft import WorkspaceNames, draft
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, changes, counted, data, say, show, warned
 from remit.control.names import NAME_RULE
 from remit.facts.catalog import NAME
 from remit.facts.text import escaped

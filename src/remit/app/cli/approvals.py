@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, data, say, show
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, data, say, show
 from remit.escalate.grants import held
 from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.refusals import Refusal

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from remit.app.cli.options import Data, Junit, Output, Sarif
-from remit.app.failure import Exit
-from remit.app.output import Format, counted, data, say, show
 from remit.app.settings import data_folder as folder_of
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import Format, counted, data, say, show
 from remit.facts.text import escaped, one_line
 
 if TYPE_CHECKING:
-    from remit.app.attacking.run import Attacked
-    from remit.app.attacking.writing import AttackFigures
+    from remit.app.attack.files import AttackFigures
+    from remit.app.attack.run import Attacked
     from remit.assure.attack.results import AttemptResult
 
 SAID_CHARS_MAX: Final = 200
@@ -67,13 +67,13 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     policies would change of that data folder's ledger. Nothing outside this machine is reached, but for a model that
     --model-url names.
     """
-    from remit.app import reports
-    from remit.app.attacking import forms
-    from remit.app.attacking.model import model
-    from remit.app.attacking.run import FULL, QUICK
-    from remit.app.attacking.run import attack as attacked
-    from remit.app.attacking.writing import AttackFiles, write
+    from remit.app.attack import forms
+    from remit.app.attack.files import AttackFiles, write
+    from remit.app.attack.model import model
+    from remit.app.attack.run import FULL, QUICK
+    from remit.app.attack.run import attack as attacked
     from remit.app.settings import workspace_folder
+    from remit.app.terminal import reports
 
     reports.refuse_existing(cases, fix)
     told = _progress if output is Format.TABLE else None
@@ -95,8 +95,8 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
-    from remit.app.attacking import forms
-    from remit.app.attacking.run import by_risk
+    from remit.app.attack import forms
+    from remit.app.attack.run import by_risk
     from remit.assure.attack.risks import TITLES, Risk
 
     rows = [

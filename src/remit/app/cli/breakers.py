@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, answered, data, show
+from remit.app.terminal.output import Format, answered, data, show
 
 app = typer.Typer(no_args_is_help=True, help="What rests by itself, since it failed, looped or spread.")
 

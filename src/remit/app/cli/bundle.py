@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client, seconds
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, changes, counted, data, say, show
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, changes, counted, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Policies, catalog and lock as they were compiled together.")
 
@@ -65,7 +65,7 @@ def prune(
     import sqlite3
 
     from remit.adapters.sqlite.named import bundles_named
-    from remit.app.bundles import Bundles
+    from remit.app.bundles.store import Bundles
     from remit.app.settings import LEDGER, data_folder
 
     folder, since_s = data_folder(data_given), time.time() - seconds(older)

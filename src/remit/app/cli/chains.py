@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.app.cli.options import Junit, Sarif
-from remit.app.failure import Exit
-from remit.app.output import Format, counted, data, say
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import Format, counted, data, say
 from remit.facts.text import escaped
 
 if TYPE_CHECKING:
-    from remit.app.chaining import ChainFindings
+    from remit.app.assurance.chains import ChainFindings
     from remit.assure.chains.results import Chained
 
 
@@ -51,9 +51,9 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes, or a policy
     cannot be evaluated; 7 when the search did not look at everything, and found none where it did.
     """
-    from remit.app import reports
-    from remit.app.chaining import cases_text, checks, findings, policies_text, rules, searched
+    from remit.app.assurance.chains import cases_text, checks, findings, policies_text, rules, searched
     from remit.app.settings import workspace_folder
+    from remit.app.terminal import reports
     from remit.assure.chains.drawing import drawing
 
     reports.refuse_existing(cases, fix)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from remit.app.cli.options import Output, TokenFile
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, counted, data, say, show
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, counted, data, say, show
 from remit.control.watching import EVERY_S_MAX, EVERY_S_MIN
 from remit.facts.text import one_line
 from remit.ports.source import SightingSource, Trouble
 from remit.work.sources import SourceHealth
 
 if TYPE_CHECKING:
-    from remit.app.discovering import DiscoveryResult
+    from remit.app.discovery.look import DiscoveryResult
 
 NAMED_MAX: Final = 100
 """Troubles of one of many looks that are named."""
@@ -48,7 +48,7 @@ def host(
 
     Of environments, headers and arguments names alone are read; no secret's value leaves its file.
     """
-    from remit.app.discovering import host as machine
+    from remit.app.discovery.look import host as machine
 
     source = machine(home or [], project or [Path.cwd()], processes=processes)
     return _look(source, output, token_file, send=send, every=every)
@@ -67,7 +67,7 @@ def repo(
 
     Nothing of the repository is run or imported.
     """
-    from remit.app.discovering import repository
+    from remit.app.discovery.look import repository
 
     return _look(repository(path, name), output, token_file, send=send, every=every)
 
@@ -80,14 +80,14 @@ def listing(
     token_file: TokenFile = None,
 ) -> int:
     """Take what a file says of agents: CSV, JSON or CycloneDX, made by hand, elsewhere, or by an export."""
-    from remit.app.discovering import listed
+    from remit.app.discovery.look import listed
 
     return _look(listed(file), output, token_file, send=send, every=None)
 
 
 def _look(source: SightingSource, output: Format, token_file: Path | None, *, send: bool, every: str | None) -> int:
     from remit.app.cli.options import client, seconds
-    from remit.app.discovering import keep_looking, look
+    from remit.app.discovery.look import keep_looking, look
 
     if every is not None:
         every_s = seconds(every)

@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli import inventory
 from remit.app.cli.options import TokenFile
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.text import escaped
 
 
@@ -38,7 +38,7 @@ def export(
 ) -> int:
     """Write the inventory as CycloneDX, CSV or JSON; `remit discover import` reads each of them back."""
     from remit.app.cli.options import client
-    from remit.app.exporting import exported, of_files, of_service, written
+    from remit.app.discovery.export import exported, of_files, of_service, written
 
     written(exported(of_files(source) if source else of_service(client(token_file)), form.value), file)
     return Exit.OK
@@ -52,7 +52,7 @@ def drawing(
 ) -> int:
     """Draw agents, what they use, and the data they reach, as SVG; agents are collapsed by team."""
     from remit.app.cli.options import client
-    from remit.app.exporting import of_files, of_service, written
+    from remit.app.discovery.export import of_files, of_service, written
     from remit.discover.drawing import drawn, of_team, teams_of
 
     nodes = of_files(source) if source else of_service(client(token_file))

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.workspace import describe, get
-from remit.app.output import Format, answered
+from remit.app.terminal.output import Format, answered
 
 app = typer.Typer(no_args_is_help=True, help="What must hold of the whole.")
 

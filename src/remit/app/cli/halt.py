@@ -15,9 +15,9 @@ from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, data, say, show
 from remit.app.settings import BUNDLES, LEDGER, data_folder
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, data, say, show
 from remit.facts.stop import Holds, Stopped, StopSubject
 from remit.facts.text import escaped
 
@@ -162,7 +162,7 @@ def _leave(failure: CommandFailure, folder: Path, what: Stopped, why: str) -> No
 
 def _warn(folder: Path, what: Stopped) -> None:
     """Say it where nothing had that name in what ran there last: such a halt stops nobody."""
-    from remit.app.bundles import Bundles
+    from remit.app.bundles.store import Bundles
     from remit.control.problems import did_you_mean
     from remit.control.resources import ResourceKind
 

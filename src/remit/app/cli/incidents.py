@@ -9,7 +9,7 @@ import typer
 
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, answered, data, say, show
 from remit.protect.incidents import Resolution
 
 app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")

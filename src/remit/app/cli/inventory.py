@@ -7,9 +7,9 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.client import Client
-from remit.app.failure import Exit
-from remit.app.output import Format, counted, data, say, show
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import Format, counted, data, say, show
 from remit.control.difference import one_line
 from remit.discover.sighting import Kind
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
-from remit.app.cli.verifying import talk, verify
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, answered, data, say, show
+from remit.app.cli.verification import talk, verify
 from remit.app.settings import LEDGER, data_folder
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, answered, data, say, show
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
 
@@ -36,7 +36,7 @@ def backup(
     the hash of the admin token; not the workspace, nor the signing keys and secrets of the data folder.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.app.restoring import backed_up
+    from remit.app.data.restoration import backed_up
 
     try:
         report, outbox = backed_up(data_folder(data_given), file.absolute(), talk(output))
@@ -67,7 +67,7 @@ def restore(
     was there can be read. A folder without a ledger has to be named by --data.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.app.restoring import restore as restored
+    from remit.app.data.restoration import restore as restored
 
     ledger = data_folder(data_given) / LEDGER
     if data_given is None and not ledger.exists():
@@ -104,7 +104,7 @@ def forget_key(data_given: Data = None) -> None:
     Approvals of calls with secrets that still wait have to be given anew.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.app.recovery import forget_veil_key
+    from remit.app.data.recovery import forget_veil_key
 
     try:
         forget_veil_key(data_folder(data_given) / LEDGER)
@@ -126,7 +126,7 @@ def checkpoint(
 
     Needs no running service, but the data folder's key where the service has not signed the end yet.
     """
-    from remit.app.proving import Offline, kept_in
+    from remit.app.data.proofs import Offline, kept_in
 
     log = Offline(data_folder(data_given))
     note = log.checkpoint()
@@ -155,7 +155,7 @@ def prove(
 
     Without --reveal it tells when, of what kind and in which session, and nothing else.
     """
-    from remit.app.proving import Offline
+    from remit.app.data.proofs import Offline
 
     found = Offline(data_folder(data_given)).prove(record, reveal=reveal)
     shown = output in {Format.JSON, Format.YAML}

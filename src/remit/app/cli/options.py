@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from remit.app.client import Client, read_token
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format
+from remit.app.terminal.client import Client, read_token
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format
 from remit.facts.durations import DAY_S, HOUR_S, MINUTE_S
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="How the answer is written.")]

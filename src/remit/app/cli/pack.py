@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from remit.app.output import say
+from remit.app.terminal.output import say
 
 app = typer.Typer(no_args_is_help=True, help="Policy packs: tested Cedar to start from.")
 
@@ -15,7 +15,7 @@ Workspace = Annotated[Path | None, typer.Option("--workspace", help="Folder of r
 @app.command("ls")
 def ls() -> None:
     """List the packs that there are."""
-    from remit.app.packing import packs
+    from remit.app.workspace.packs import packs
 
     for name in packs():
         print(name)
@@ -24,8 +24,8 @@ def ls() -> None:
 @app.command()
 def add(name: Annotated[str, typer.Argument(help="The pack.")], workspace: Workspace = None) -> None:
     """Copy a pack into a workspace, without the cases that test it. Overwrites nothing; it is yours from then on."""
-    from remit.app.packing import add as copy
     from remit.app.settings import workspace_folder
+    from remit.app.workspace.packs import add as copy
 
     for path in copy(name, workspace_folder(workspace)):
         print(path)

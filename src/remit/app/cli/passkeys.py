@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, answered, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="What people confirm a yes with, beyond their token.")
 

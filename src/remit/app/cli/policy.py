@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from remit.app.cli.options import Data, Junit, Output, Sarif, seconds
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, counted, data, say, show
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, counted, data, say, show
 from remit.control.difference import one_line
 from remit.facts.text import escaped
 
 if TYPE_CHECKING:
-    from remit.app.testing import Tested
+    from remit.app.assurance.policy_tests import Tested
 
 app = typer.Typer(no_args_is_help=True, help="Policies: tested by cases, and suggested for just what an agent does.")
 
@@ -50,7 +50,7 @@ def suggest(
     Cedar to stdout; what is granted beside it, and what would be decided otherwise, to stderr. Nothing is changed. Exit
     code 1 when something the agent did would not be decided as it was.
     """
-    from remit.app.least import suggested
+    from remit.app.assurance.least_privilege import suggested
     from remit.app.settings import LEDGER, data_folder, workspace_folder
 
     since_ms = int(time.time() * 1000) - seconds(since) * 1000
@@ -114,8 +114,8 @@ def try_(
     Cases stand beside policies in files that end in .cases.yaml. Nothing is called, no service is asked. Exit code 1
     when a case does not hold, or when no case notices a changed policy; 5 when there is no case.
     """
+    from remit.app.assurance.policy_tests import try_cases
     from remit.app.settings import workspace_folder
-    from remit.app.testing import try_cases
 
     folder = workspace_folder(workspace)
     named = tuple(cases or ())
@@ -140,8 +140,8 @@ def coverage(workspace: Workspace = None, cases: Cases = None, user: User = None
 
     A condition is touched when it was true in one case and false in another. Exit code 1 when something is untouched.
     """
+    from remit.app.assurance.policy_tests import try_cases
     from remit.app.settings import workspace_folder
-    from remit.app.testing import try_cases
 
     found = try_cases(workspace_folder(workspace), tuple(cases or ()), user)
     rows = [{"kind": gap.kind, "name": gap.name, "where": gap.where, "missing": gap.text} for gap in found.gaps]
@@ -155,7 +155,7 @@ def coverage(workspace: Workspace = None, cases: Cases = None, user: User = None
 
 def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
     """Do it `once`, and again whenever something below `paths` changed, until interrupted."""
-    from remit.app.watching import stamp
+    from remit.app.service.workspace_watch import stamp
 
     seen: object = None
     while True:
@@ -210,7 +210,7 @@ def _told(found: "Tested") -> dict[str, Any]:
 
 
 def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
-    from remit.app import reports
+    from remit.app.terminal import reports
 
     if junit is not None:
         checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in found.outcomes]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, data, say
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, data, say
 from remit.control.difference import one_line
 from remit.facts.text import escaped
 from remit.policy.verdict import spoken

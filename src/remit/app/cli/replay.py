@@ -10,8 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from remit.app.cli.options import Data
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import say
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import say
 from remit.facts.text import escaped
 
 _PROGRESS_S: Final = 1.0
@@ -51,7 +51,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     verdict comes out other than it was recorded. With --against, what another workspace would newly deny, ask and
     permit.
     """
-    from remit.app.replaying import bundle_of, cast_of
+    from remit.app.assurance.replay import bundle_of, cast_of
     from remit.app.settings import workspace_folder
 
     if ledger == (sessions is not None):
@@ -67,7 +67,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if sessions is None:
         return _history(data, folder)
     bundle = bundle_of(folder)
-    from remit.app.replaying import Setting, approved_in, replayed
+    from remit.app.assurance.replay import Setting, approved_in, replayed
     from remit.assure.approved import NOTHING
 
     setting = Setting(cast_of(bundle, agent, user), NOTHING if approve is None else approved_in(approve))
@@ -86,8 +86,8 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _history(data: Path | None, folder: Path) -> int:
-    from remit.app.reliving import ReplayTally, as_recorded, strangers
-    from remit.app.replaying import bundle_of
+    from remit.app.assurance.ledger_replay import ReplayTally, as_recorded, strangers
+    from remit.app.assurance.replay import bundle_of
     from remit.app.settings import LEDGER, data_folder
 
     account, bundle = ReplayTally(), bundle_of(folder)
@@ -110,8 +110,8 @@ def _against(
     named: tuple[str | None, str | None],
     output: VerdictFormat,
 ) -> int:
-    from remit.app.reliving import against_history, against_sessions, summary
-    from remit.app.replaying import bundle_of, cast_of
+    from remit.app.assurance.ledger_replay import against_history, against_sessions, summary
+    from remit.app.assurance.replay import bundle_of, cast_of
     from remit.app.settings import LEDGER, data_folder
     from remit.assure.changes import VerdictChanges
 

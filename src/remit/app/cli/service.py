@@ -8,8 +8,6 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, say
 from remit.app.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -23,6 +21,8 @@ from remit.app.settings import (
     variable,
     workspace_folder,
 )
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, say
 from remit.facts.text import escaped
 
 _AWAKE_S: Final = 5.0
@@ -57,11 +57,11 @@ def up(  # noqa: PLR0913 - each is an option
     ] = False,
 ) -> None:
     """Run the service: govern what passes, keep the record."""
-    from remit.app.logs import level_of
-    from remit.app.serve import serve
+    from remit.app.service.logs import level_of
+    from remit.app.service.process import serve
 
     if while_stdin:
-        from remit.app.following import end_with_standard_input
+        from remit.app.service.parent_watch import end_with_standard_input
 
         end_with_standard_input()
     level, limits = level_of(log_level), limits_of(limit or ())
@@ -112,7 +112,7 @@ def logs(  # noqa: PLR0913 - each is an option
 
     Exit code 6 when the service ends what was followed.
     """
-    from remit.app.record_query import LOOKED_MAX, RecordQuery
+    from remit.app.terminal.record_query import LOOKED_MAX, RecordQuery
 
     if follow and until is not None:
         raise CommandFailure(
@@ -158,7 +158,7 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
         raise _hangs(data) from failure
     answer: dict[str, Any] = asked.get("/doctor")
     if output in {Format.JSON, Format.YAML}:
-        from remit.app.output import data as whole
+        from remit.app.terminal.output import data as whole
 
         whole(answer, output)
     for check in answer["checks"] if output is Format.NAME else ():
@@ -209,7 +209,7 @@ def _line(item: dict[str, Any], output: Format) -> None:
 
             print(json.dumps(item), flush=True)
         case Format.YAML:
-            from remit.app.output import data as whole
+            from remit.app.terminal.output import data as whole
 
             whole([item], output)
             sys.stdout.flush()

@@ -9,10 +9,10 @@ import typer
 
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.client import Client, read_token
-from remit.app.failure import CommandFailure
-from remit.app.output import Format, answered, data, say, show
 from remit.app.settings import LEDGER, data_folder
+from remit.app.terminal.client import Client, read_token
+from remit.app.terminal.failure import CommandFailure
+from remit.app.terminal.output import Format, answered, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
 
@@ -130,7 +130,7 @@ def admin(data_given: DataFolder = None) -> None:
     For when it is lost: whoever may write the data folder may do this.
     """
     from remit.adapters.sqlite.errors import DataInUse, LedgerRefused
-    from remit.app.recovery import new_admin_token
+    from remit.app.data.recovery import new_admin_token
 
     folder = data_folder(data_given)
     try:

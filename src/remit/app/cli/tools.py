@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.client import Client
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import NO_SERVER, Format, data, say, show
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import NO_SERVER, Format, data, say, show
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Tools: pinned, drifted, waiting for review.")
@@ -105,27 +105,27 @@ def suggest(
     holds no workspace becomes one to replay by: these tools accepted, the proposals, the pack `dataflow`. Needs no
     running service.
     """
-    from remit.app import suggesting
     from remit.app.settings import workspace_folder
+    from remit.app.workspace import tool_suggestions
 
     folder = workspace_folder(workspace)
     if listing is None:
-        found = suggesting.suggested(folder, which)
+        found = tool_suggestions.suggested(folder, which)
     else:
         if server is None:
             raise CommandFailure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
-        definitions = suggesting.listed(listing)
-        if write and not suggesting.has_workspace(folder):
-            for path in suggesting.made(folder, server, definitions):
+        definitions = tool_suggestions.listed(listing)
+        if write and not tool_suggestions.has_workspace(folder):
+            for path in tool_suggestions.made(folder, server, definitions):
                 print(path)
             say(f"next: read tools/{server}.yaml, then: remit replay --sessions FILE --workspace {folder}")
             return
-        source = suggesting.Folder(folder).load()
-        found = suggesting.without_entry(source, suggesting.proposed(source, server, definitions))
+        source = tool_suggestions.Folder(folder).load()
+        found = tool_suggestions.without_entry(source, tool_suggestions.proposed(source, server, definitions))
     for one in found.spoken_of:
         say(f"{escaped(one.name)} {'has an entry' if one.kind == 'Tool' else 'declares its sink'} already")
     if write:
-        written = suggesting.write(folder, found.proposals)
+        written = tool_suggestions.write(folder, found.proposals)
         for path in written:
             print(path)
         say("next: read what was proposed, then: remit diff" if written else "nothing was proposed, nothing written")
@@ -137,7 +137,7 @@ def suggest(
         ]
         data(items, output)
     else:
-        print(suggesting.proposed_text(found.proposals), end="")
+        print(tool_suggestions.proposed_text(found.proposals), end="")
 
 
 def _has_servers(asked: Client) -> bool:

@@ -8,9 +8,9 @@ import typer
 
 from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.cli.telling import told
-from remit.app.failure import CommandFailure, Exit
-from remit.app.output import Format, changes, data, say, show, warned
+from remit.app.cli.progress import told
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import Format, changes, data, say, show, warned
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from remit.app.client import Client
 from remit.app.demo import ask
 from remit.app.demo.drive import AgentOutput, acting
 from remit.app.demo.expect import AgentLine, Expect, errand, harmed, leaked, refused
 from remit.app.demo.narrate import Narrator, Sign
 from remit.app.demo.page import DemoHosts
 from remit.app.demo.scene import Scene
-from remit.app.service_process import ServiceProcess
+from remit.app.service.child_process import ServiceProcess
+from remit.app.terminal.client import Client
 
 AGENT: Final = "clerk"
 USER: Final = "ana"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from remit.app.client import Client
 from remit.app.demo.narrate import Narrator, Sign
+from remit.app.terminal.client import Client
 
 ALONE_S: Final = 5.0
 PERSON_S: Final = 60.0

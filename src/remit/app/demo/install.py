@@ -25,7 +25,7 @@ from typing import Final
 
 import platformdirs
 
-from remit.app.failure import CommandFailure, Exit
+from remit.app.terminal.failure import CommandFailure, Exit
 
 INSTALL_S_MAX: Final = 600
 STAMP: Final = "installed.sha256"

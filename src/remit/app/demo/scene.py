@@ -22,7 +22,7 @@ import yaml
 
 from remit.app.demo.install import GIT, VirtualEnvironment
 from remit.app.demo.page import CREDENTIALS, DemoHosts
-from remit.app.service_process import ServiceFolder
+from remit.app.service.child_process import ServiceFolder
 from remit.control import lock_text
 from remit.control.lock import FILE as LOCK
 from remit.control.lock import forget

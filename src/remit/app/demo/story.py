@@ -21,9 +21,9 @@ from remit.app.demo.install import VirtualEnvironment, agent_python, install, wa
 from remit.app.demo.narrate import Narrator
 from remit.app.demo.page import open_world
 from remit.app.demo.scene import Scene, lay_out
-from remit.app.failure import Exit
-from remit.app.output import say
-from remit.app.service_process import ServiceProcess, is_free, running
+from remit.app.service.child_process import ServiceProcess, is_free, running
+from remit.app.terminal.failure import Exit
+from remit.app.terminal.output import say
 
 ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
 

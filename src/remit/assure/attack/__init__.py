@@ -2,5 +2,5 @@
 
 `plan` holds the vocabulary (steps, goals, attempts), `values` makes arguments that a schema takes, `attempts` makes the
 attempts that a workspace's own catalog allows, `risks` the published names that they are told under. All of it is
-pure; `remit.app.attacking` plays it against a real service.
+pure; `remit.app.attack` plays it against a real service.
 """

@@ -1,0 +1,175 @@
+"""A change looked at, in a process of its own: it holds the processor for minutes, and the service has calls to judge.
+
+Laws
+* It decides nothing and writes nothing of the service's: it tells what came of each check, in lines of JSON.
+* The folder is copied once, and every check looks at the copy: what is admitted is what was looked at.
+* Each check has its share of the time and says where it stopped; what it did not see, refuses.
+"""
+
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from remit.adapters.workspace.files import Unreadable
+from remit.adapters.workspace.folder import Folder
+from remit.api.services import Invalid
+from remit.app.admission import judgement
+from remit.app.admission.request import AdmissionRequest
+from remit.app.admission.results import CheckResult, CheckState
+from remit.app.assurance.ledger_replay import relived, relived_by_both
+from remit.app.assurance.policy_tests import CaseOutcome, cases_in, cases_of
+from remit.app.attack.run import QUICK, attack
+from remit.app.bundles.running import prepare
+from remit.app.data.scratch import scratch
+from remit.app.terminal.failure import CommandFailure
+from remit.assure.chains.finding import chains
+from remit.assure.chains.search import SearchLimits
+from remit.assure.changes import VerdictChanges
+from remit.assure.history import Relived
+from remit.assure.trying import failures
+from remit.facts.admission import AttackDepth, ChainCriterion, Check
+from remit.facts.canonical import Json
+from remit.facts.durations import DAY_MS
+
+SHARES: Final[Mapping[Check, float]] = {Check.CASES: 0.2, Check.CHAINS: 0.5, Check.REPLAY: 0.6, Check.ATTACK: 1.0}
+"""Of the time that is left when a check begins, how much it may take."""
+_NICE: Final = 5
+_ENDED: Final = 128 + signal.SIGTERM
+
+
+class AdmissionRun:
+    """One look at a change; `said` hears which check is at work."""
+
+    def __init__(self, asked: AdmissionRequest, said: Callable[[str], None]) -> None:
+        self._asked = asked
+        self._said = said
+        self._end_s = time.monotonic() + asked.terms.seconds_max
+        folder = Folder(asked.workspace)
+        self.bundle = prepare(folder.load()).bundle
+        self._running = None if asked.running is None else prepare(asked.running).bundle
+        self.fingerprint = folder.fingerprint() or ""
+
+    def came(self) -> Iterator[CheckResult]:
+        """What comes of each check, in turn. Raises `Invalid`, `CommandFailure`."""
+        yield self.tried()
+        yield from self._chains()
+        yield self._replay()
+        yield self._attack()
+
+    def _until(self, check: Check) -> Callable[[], bool]:
+        self._said(check.value)
+        now_s = time.monotonic()
+        end_s = now_s + max(0.0, self._end_s - now_s) * SHARES[check]
+        return lambda: time.monotonic() > end_s
+
+    def tried(self) -> CheckResult:
+        """What comes of the workspace's cases, and of those that what runs has and the workspace has no more."""
+        over, tried = self._until(Check.CASES), list[CaseOutcome]()
+        found, running = cases_of(self._asked.workspace), self._asked.running
+        now = [one.case for one in found]
+        gone = [] if running is None else [one for one in cases_in(running) if one.case not in now]
+        for one in (*found, *gone):
+            if over():
+                break
+            tried.append(CaseOutcome(one, failures(self.bundle, one.case)))
+        kept, left = tried[: len(found)], len(found) + len(gone) - len(tried)
+        return judgement.of_cases(kept, left, tried[len(found) :])
+
+    def _chains(self) -> Iterator[CheckResult]:
+        asked, over = self._asked, self._until(Check.CHAINS)
+        running = self._running
+        result = chains(self.bundle, SearchLimits(stop=over))
+        known, left = frozenset[tuple[str, str]](), None
+        if asked.terms.refuses is ChainCriterion.NEW and running is not None and result.free:
+            before = chains(running, SearchLimits(stop=self._until(Check.CHAINS)))
+            known = frozenset((one.goal.name, one.tool) for one in before.free)
+            left = before.searched.stopped
+        yield judgement.of_guarantees(self.bundle, result, None if running is None else running.catalog, asked.signed)
+        yield judgement.of_chains(result, known, left)
+
+    def _replay(self) -> CheckResult:
+        asked, over = self._asked, self._until(Check.REPLAY)
+        changes, count, since = VerdictChanges(), 0, 0
+        stopped = False
+        for was, one in self._relived(over):
+            count += 1
+            if was is None or one.now is None:
+                changes.left[one.why] += 1
+            else:
+                since += was["verdict"] != one.was["verdict"]
+                changes.take(was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
+            if count % 100 == 0 and over():
+                stopped = True
+                break
+        where = f"after {count} actions, when its time was over" if stopped or over() else None
+        return judgement.of_replay(changes, asked.terms, where, since)
+
+    def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, Relived]]:
+        """Each action as the folder judges it, and what it is held against.
+
+        That is what runs, over the same records: what changed before was let through then, or nobody looked at changes.
+        """
+        asked = self._asked
+        since_ms = asked.now_ms - asked.terms.days * DAY_MS
+        if self._running is None or not asked.admitted:
+            return ((one.was, one) for one in relived(asked.ledger, self.bundle, since_ms, over))
+        both = relived_by_both(asked.ledger, self._running, self.bundle, since_ms, over)
+        return ((before.now, after) for before, after in both)
+
+    def _attack(self) -> CheckResult:
+        terms = self._asked.terms
+        if terms.attack is AttackDepth.NONE:
+            return CheckResult(Check.ATTACK, CheckState.LEFT_OUT)
+        self._said(Check.ATTACK.value)
+        seconds = max(1.0, self._end_s - time.monotonic())
+        try:
+            made = attack(self._asked.workspace, profile=replace(QUICK, seconds=min(seconds, QUICK.seconds)))
+        except CommandFailure as failure:
+            if not any(form.quarantined is None for form in self.bundle.tools.values()):
+                # Nobody can call anything.
+                return judgement.of_attack({}, 0, 0, terms)
+            why = f"the attack was not made: {failure.what}: {failure.why}"
+            return CheckResult(Check.ATTACK, CheckState.UNFINISHED, {}, (why,), failure.next)
+        opened = {one.attempt.ident: one.attempt.title for one in made.open}
+        return judgement.of_attack(opened, len(made.came), made.left, terms)
+
+
+def main() -> None:
+    """Look at what stands on stdin; tell in lines of JSON."""
+    os.nice(_NICE)
+    # Whatever an attack started ends with us.
+    signal.signal(signal.SIGTERM, _end)
+    # What the service that started us wrote into our pipe.
+    asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
+    assert isinstance(asked, AdmissionRequest)  # noqa: S101
+    try:
+        with scratch("remit-look-") as copied:
+            Folder(asked.workspace).copy(copied)
+            looking = AdmissionRun(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
+            _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
+            for one in looking.came():
+                _tell({"came": one.to_json()})
+    except Unreadable as error:
+        _tell({"problems": [str(error.problem)], "next": "mend the workspace, then: remit apply --admit"})
+    except Invalid as invalid:
+        _tell({"problems": list(invalid.problems), "next": invalid.next})
+    except CommandFailure as failure:
+        _tell({"problems": [": ".join(filter(None, (failure.what, failure.why)))], "next": failure.next})
+
+
+def _end(_number: int, _frame: object) -> None:
+    sys.exit(_ENDED)
+
+
+def _tell(line: Mapping[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

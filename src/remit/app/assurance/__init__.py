@@ -1,0 +1,1 @@
+"""A workspace tried without a service: recordings replayed, cases tested, chains searched."""

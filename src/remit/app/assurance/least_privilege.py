@@ -1,0 +1,167 @@
+"""`remit policy suggest`: what an agent used, by the ledger; policies for just that, judged by its history."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+from remit.adapters.sqlite import reads
+from remit.adapters.sqlite.frames import kept_of
+from remit.app.assurance.ledger_replay import PAGE
+from remit.app.assurance.replay import bundle_of
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.assure.history import HistoryReplay
+from remit.discover.carried import Carried, carried, ways
+from remit.discover.least import Least, PolicyVocabulary, UsedAction, least, narrowed
+from remit.discover.usage import ComparableArgument, Scalar, Usage
+from remit.facts.action import ActionKind
+from remit.facts.catalog import PolicySource
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.listing import visible_tools
+from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
+from remit.policy.problem import PolicyProblem
+from remit.policy.reached import ToolForm
+from remit.policy.typing import Atom
+from remit.policy.uids import agent_uid, group_uids
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody, Body
+
+FILE: Final = "least.cedar"
+DIFFERENCES_MAX: Final = 20
+_SCALARS: Final[Mapping[Atom, type[Scalar]]] = {Atom.STRING: str, Atom.LONG: int, Atom.BOOLEAN: bool}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySuggestion:
+    """The suggestion, and how the agent's history comes out by it: `same` of `judged` as they were decided.
+
+    `differences` are some that did not: decision id, what was called, verdict then and now.
+    """
+
+    least: Least
+    judged: int
+    same: int
+    differences: tuple[tuple[str, str, str, str], ...]
+
+
+def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> PolicySuggestion:
+    """Least privilege for `agent` from what it did since then. Raises `CommandFailure`."""
+    bundle = bundle_of(workspace)
+    if agent not in bundle.catalog.agents:
+        raise CommandFailure(
+            f"the workspace {workspace} has no agent named {agent}",
+            why=f"it has {', '.join(sorted(bundle.catalog.agents)) or 'none'}",
+            next=f"name the one that has it: remit policy suggest {agent} --workspace DIR --data DIR",
+            exit=Exit.NOT_FOUND,
+        )
+    by: dict[UsedAction, dict[frozenset[str], Usage]] = {}
+    for entry, _ in _entries(ledger):
+        body = _done(entry, agent)
+        if body is not None and entry.record.at >= since_ms:
+            let = frozenset(one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None})
+            by.setdefault(_use(body), {}).setdefault(let, Usage()).add(body.user, _given(bundle, body))
+    used = {use: ways(each, _inside(bundle, agent, use)) for use, each in by.items()}
+    granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
+    tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
+    named = PolicyVocabulary(tools, bundle.catalog.users)
+    found = least(agent, used, granted, named, since)
+    made = _compiled(bundle, agent, found)
+    if not isinstance(made, Bundle):
+        # Conditions of a wide permit may look at what not each of its tools has.
+        wrong = {problem.policy_id for problem in made if problem.file == FILE and problem.policy_id is not None}
+        found = least(agent, used, granted, named, since, wrong)
+        made = _compiled(bundle, agent, found)
+    if not isinstance(made, Bundle):
+        why = "\n        ".join(str(problem) for problem in made)
+        raise CommandFailure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
+    return _judged(ledger, made, agent, since_ms, found)
+
+
+def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried]:
+    """The permits that may let `agent` do it today."""
+    tool = bundle.catalog.tools.get((use.server, use.name)) if use.kind is ActionKind.CALL_TOOL else None
+    part = bundle.slice(use.kind.value) if tool is None else bundle.slice_of(tool)
+    uid, groups = agent_uid(agent), group_uids(bundle.catalog.agents[agent])
+    return {
+        ident: carried(policy)
+        for ident, policy in part.policies.items()
+        if not policy.forbids and policy.form.principal.matches(uid, groups)
+    }
+
+
+def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[PolicyProblem]:
+    """The bundle with what was suggested in place of all that lets `agent` act now."""
+    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
+    return compile_bundle(replace(bundle.catalog, policies=policies)).result
+
+
+def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> PolicySuggestion:
+    history, judged, same = HistoryReplay(made), 0, 0
+    differences: list[tuple[str, str, str, str]] = []
+    for entry, kept in _entries(ledger):
+        ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
+        one = history.take(ref, record.at, record.bundle, kept, erased=entry.body is None)
+        if one is None or one.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
+            continue
+        judged += 1
+        was, now = str(one.was["verdict"]), str(one.now["verdict"])
+        same += was == now
+        if was != now and len(differences) < DIFFERENCES_MAX:
+            differences.append((ref, one.tool, was, now))
+    return PolicySuggestion(found, judged, same, tuple(differences))
+
+
+def _done(entry: Entry, agent: str) -> ActionBody | None:
+    """What `agent` did, or had a part in, by this record."""
+    body = entry.body
+    if entry.record.kind is not RecordKind.INTENT or not isinstance(body, ActionBody):
+        return None
+    return body if agent in {link for link, _ in body.links} else None
+
+
+def _use(body: ActionBody) -> UsedAction:
+    return UsedAction(ActionKind(body.kind), body.server, body.name)
+
+
+def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
+    """The arguments of a call. `null` is none, and what is secret is not recorded."""
+    tool = bundle.catalog.tools.get((body.server, body.name))
+    given: object = json.loads(body.arguments or b"{}")
+    if tool is None or not isinstance(given, dict):
+        return {}
+    return {
+        name: value if isinstance(value, str | int) and name not in tool.secrets else None
+        for name, value in cast("dict[str, object]", given).items()
+        if value is not None
+    }
+
+
+def _compared(form: ToolForm) -> Mapping[str, ComparableArgument]:
+    fields = form.record.fields.items()
+    return {
+        name: ComparableArgument(_SCALARS[declared.type], declared.required and not declared.nullable)
+        for name, declared in fields
+        if isinstance(declared.type, Atom) and declared.type in _SCALARS
+    }
+
+
+def _entries(ledger: Path) -> Iterator[tuple[Entry, Body | None]]:
+    """Every record with what is kept of its body, a page a transaction. Raises `CommandFailure`."""
+    if not ledger.is_file():
+        next_ = "remit policy suggest AGENT --data DIR"
+        raise CommandFailure(f"there is no ledger at {ledger}", next=next_, exit=Exit.NOT_FOUND)
+    try:
+        with closing(reads.open_readonly(ledger)) as conn:
+            after = 0
+            while found := reads.stored_after(conn, after, PAGE):
+                after = found[-1].id
+                for stored in found:
+                    entry = reads.entry(stored)
+                    yield entry, kept_of(conn, stored) if entry.body is None else entry.body
+    except sqlite3.Error as error:
+        why, next_ = str(error), f"remit ledger verify {ledger}"
+        raise CommandFailure(f"{ledger} cannot be read", why=why, next=next_, exit=Exit.INVALID) from error

@@ -1,0 +1,156 @@
+"""`remit policy test`: a workspace's cases tried on it, what they touch, and which changes escape them.
+
+Cases stand beside policies in files that end in `.cases.yaml`, or in files that are named.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.workspace import files
+from remit.adapters.workspace.documents import YamlRefused, documents
+from remit.app.assurance.replay import bundle_of
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.assure.cases import Case, MalformedCases, cases
+from remit.assure.coverage import Gap, Touched, gaps, shares, watched
+from remit.assure.mutants import MutantResult, fates
+from remit.assure.trying import failures
+from remit.control.resources import WorkspaceSource
+from remit.policy.bundle import Bundle
+
+_HOW: Final = "docs/how-to/test-policies.md shows the form of a case"
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedCase:
+    """A case and where it stands: `file`, as people are told it, and the line of its name, from 1."""
+
+    case: Case
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """What came of a case: `wrong` says what is not as expected."""
+
+    found: LocatedCase
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a workspace's cases came to. `fates` are those of the mutants, None where none was asked for."""
+
+    bundle: Bundle
+    outcomes: tuple[CaseOutcome, ...]
+    touched: Touched
+    fates: tuple[MutantResult, ...] | None
+    invalid: int
+
+    @property
+    def failed(self) -> tuple[CaseOutcome, ...]:
+        """The cases that do not hold."""
+        return tuple(one for one in self.outcomes if one.wrong)
+
+    @property
+    def survived(self) -> tuple[MutantResult, ...]:
+        """The mutants that no case notices."""
+        return tuple(fate for fate in self.fates or () if fate.killer is None)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What no case touched."""
+        return tuple(gaps(self.bundle, self.touched))
+
+    @property
+    def shares(self) -> dict[str, tuple[int, int]]:
+        """Of policies, conditions and tools, how many were touched, and how many there are."""
+        return dict(shares(self.bundle, self.touched))
+
+
+def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[LocatedCase]:
+    """The cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
+    return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
+
+
+def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
+    """The cases of a workspace that was read. Raises `CommandFailure`."""
+    return [found for file, text in source.cases for found in _cases(file, text)]
+
+
+def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = None, *, mutate: bool = False) -> Tested:
+    """Try the cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
+    bundle = bundle_of(workspace)
+    found = cases_of(workspace, named)
+    _known(bundle, found, user)
+    touched = Touched()
+    watching = watched(bundle, touched)
+    outcomes = tuple(CaseOutcome(one, failures(watching, one.case, user)) for one in found)
+    told: list[MutantResult | None] | None = None
+    if mutate:
+        told = list(fates(bundle, [one.found.case for one in outcomes if not one.wrong], user))
+    valid = None if told is None else tuple(fate for fate in told if fate is not None)
+    return Tested(bundle, outcomes, touched, valid, 0 if told is None else told.count(None))
+
+
+def _texts(workspace: Path, named: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """The files of cases, by the name that people are told, with their text."""
+    if named:
+        for path in named:
+            yield from _named(path)
+        return
+    if not workspace.is_dir():
+        next_ = f"remit init {workspace}; or name another with --workspace"
+        raise CommandFailure(f"there is no workspace at {workspace}", next=next_, exit=Exit.NOT_FOUND)
+    for file in files.found(workspace, []):
+        if file.endswith(files.CASES):
+            try:
+                yield file, files.read(workspace, file).text
+            except files.Unreadable as error:
+                raise CommandFailure(f"{file} cannot be read", why=str(error), next=_HOW, exit=Exit.INVALID) from error
+
+
+def _named(path: Path) -> Iterator[tuple[str, str]]:
+    listed = [path] if not path.is_dir() else sorted(one for end in files.CASES for one in path.rglob(f"*{end}"))
+    for one in listed:
+        try:
+            text = files.read(one.parent, one.name).text
+        except files.Unreadable as error:
+            next_ = "name a file of cases: --cases FILE"
+            raise CommandFailure(
+                f"{one} cannot be read", why=error.problem.why, next=next_, exit=Exit.NOT_FOUND
+            ) from error
+        yield str(one), text
+
+
+def _cases(file: str, text: str) -> Iterator[LocatedCase]:
+    try:
+        read = documents(text)
+    except YamlRefused as error:
+        what, next_ = f"{file}:{error.line}: {error.what}", error.hint or _HOW
+        raise CommandFailure(what, why=error.why, next=next_, exit=Exit.INVALID) from error
+    for document in read:
+        if not isinstance(document.value, list):
+            continue
+        for number, value in enumerate(document.value):
+            line = document.lines.get(f"{number}.name", document.lines.get(str(number), document.line))
+            try:
+                (case,) = cases([value])
+            except MalformedCases as error:
+                raise CommandFailure(
+                    f"{file}:{line} holds no case", why=str(error), next=_HOW, exit=Exit.INVALID
+                ) from error
+            yield LocatedCase(case, file, line)
+
+
+def _known(bundle: Bundle, found: Sequence[LocatedCase], user: str | None) -> None:
+    """Raise `CommandFailure` for a case for a user whom the workspace does not know: it would test nothing."""
+    for one in found:
+        named = user if one.case.user is None else one.case.user
+        if named is not None and named not in bundle.catalog.users:
+            what = f"{one.file}:{one.line} is for {named[:64]}, and there is no such user"
+            raise CommandFailure(
+                what, why=f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}", exit=Exit.INVALID
+            )

@@ -1,0 +1,238 @@
+"""One attack on one workspace: laid out, served, gone through, and what came of it all, with intervals."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from remit.app.assurance.replay import bundle_of
+from remit.app.attack.dry_run import DryRun, serving
+from remit.app.attack.ground import lay_out, sign_off
+from remit.app.attack.model import Model
+from remit.app.attack.play import NOTICED_S_MAX, Player
+from remit.app.data.scratch import scratch
+from remit.app.service.child_process import REMIT, running
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.assure.attack.attempts import attempts, sampled
+from remit.assure.attack.carried import carried
+from remit.assure.attack.chores import Chore, chores
+from remit.assure.attack.plan import Attempt
+from remit.assure.attack.results import AttemptResult, AttemptTally, Did, Score, row, scores
+from remit.assure.attack.search import following, furthest
+from remit.policy.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class AttackProfile:
+    """How much is tried: at most `each` attempts of every kind and `chores`, within `seconds`.
+
+    In each of `rounds`, what got furthest is tried in at most `breadth` other ways for each service.
+    `patience_s` is how long an incident is waited for; `together`: by one service, where else there is one for each
+    risk, so that what one kind of attack used up of people's patience hides no other.
+    """
+
+    each: int | None = None
+    chores: int | None = None
+    seconds: float = math.inf
+    patience_s: float = NOTICED_S_MAX
+    together: bool = False
+    rounds: int = 0
+    breadth: int = 12
+
+
+FULL: Final = AttackProfile(rounds=2)
+QUICK: Final = AttackProfile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
+"""Two of every kind within a minute: for whoever waits for the answer, as a release does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """What came of attempts on `bundle`, and of harmless work; `left` were not reached before it was ended.
+
+    `moot` were about nothing here: nobody was asked who could say yes, or what they act on was not to be read;
+    `user` is for whom agents acted, `seconds` how long it took.
+    """
+
+    bundle: Bundle
+    user: str | None
+    came: tuple[AttemptResult, ...]
+    did: tuple[Did, ...]
+    moot: int
+    left: int
+    seconds: float
+
+    @property
+    def digest(self) -> str:
+        """The bundle's."""
+        return self.bundle.digest
+
+    @property
+    def open(self) -> tuple[AttemptResult, ...]:
+        """The attempts that succeeded."""
+        return tuple(one for one in self.came if not one.stopped)
+
+    @property
+    def carried(self) -> Mapping[str, tuple[str, ...]]:
+        """By the id of an attempt, what counts over all sessions, so that what others did may have decided of it."""
+        return carried(self.bundle, self.came)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Stopped, noticed, left alone, asked."""
+        return scores(self.came, self.did)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One attack under way."""
+
+    workspace: Path
+    root: Path
+    bundle: Bundle
+    user: str | None
+    program: Sequence[str]
+    profile: AttackProfile
+    until_s: float
+    told: Callable[[int], None]
+    model: Model | None
+    searched: int = 0
+    came: list[AttemptResult] = field(default_factory=list[AttemptResult])
+    did: list[Did] = field(default_factory=list[Did])
+    moot: int = 0
+
+    def go(self, chosen: Sequence[Attempt], work: Sequence[Chore]) -> None:
+        """Go through all of it, until the time is over."""
+        dry, port = DryRun(self.bundle), _free_port()
+        with serving(dry, port):
+            todo = list(work)
+            for number, mine in enumerate(_by_service(chosen, self.profile)):
+                if self._over():
+                    return
+                (self.root / str(number)).mkdir()
+                ground = lay_out(self.workspace, self.root / str(number), f"http://127.0.0.1:{port}")
+                sign_off(ground, self.bundle)
+                with running(ground, 0, self.program) as service:
+                    player = Player(service, ground, dry, self.user, self.program, self.profile.patience_s)
+                    # The first service has all the work, before anything is attacked.
+                    while todo and not self._over():
+                        self.did.append(player.do(todo.pop(0)))
+                    for one in mine:
+                        if self._over():
+                            return
+                        self._play(player, one)
+                    self._further(player, {one.ident for one in mine})
+
+    def _play(self, player: Player, attempt: Attempt) -> None:
+        found = player.play(attempt)
+        if found is None:
+            self.moot += 1
+        else:
+            self.came.append(found)
+        self.told(len(self.came) + self.moot)
+
+    def _further(self, player: Player, idents: set[str]) -> None:
+        """Try what got furthest of the attempts `idents` in other ways, and those again."""
+        for _ in range(self.profile.rounds):
+            came = [one for one in self.came if one.attempt.ident in idents]
+            more = following(self.bundle, came, self.profile.breadth)
+            if self.model is not None:
+                more += [made for one in furthest(came) if (made := self.model.propose(self.bundle, one)) is not None]
+            for one in more:
+                if self._over():
+                    return
+                idents.add(one.ident)
+                self.searched += 1
+                self._play(player, one)
+
+    def _over(self) -> bool:
+        return time.monotonic() > self.until_s
+
+
+def attack(
+    workspace: Path,
+    only: str = "",
+    told: Callable[[int, int], None] | None = None,
+    user: str | None = None,
+    program: Sequence[str] = REMIT,
+    profile: AttackProfile = FULL,
+    model: Model | None = None,
+) -> Attacked:
+    """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
+
+    `program` is what is started in place of `remit`, `profile` how much is tried; `model` is asked for more. Raises
+    `CommandFailure`.
+
+    The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt, or the
+    end of the profile's time, ends it early, with what was seen until then.
+    """
+    began_s = time.monotonic()
+    bundle = bundle_of(workspace)
+    chosen = [one for one in attempts(bundle) if _fits(one, only)]
+    if profile.each is not None:
+        chosen = sampled(chosen, profile.each)
+    if not chosen:
+        why = f"no attempt holds {only!r}" if only else "no agent of it is shown a tool"
+        raise CommandFailure(
+            "there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND
+        )
+    acts_for = _user(bundle, user)
+
+    def heard(made: int) -> None:
+        if told is not None:
+            told(made, len(chosen))
+
+    with scratch("remit-attack-") as root:
+        run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard, model)
+        try:
+            run.go(chosen, chores(bundle, profile.chores))
+        except KeyboardInterrupt:
+            pass
+        except CommandFailure as failure:
+            # Where it was tried is gone when this is read.
+            why = re.sub(rf"{re.escape(str(root))}/\d+/workspace", str(workspace), failure.why)
+            next_ = (
+                f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
+            )
+            raise CommandFailure(failure.what, why=why, next=next_, exit=failure.exit) from failure
+    left = len(chosen) + run.searched - len(run.came) - run.moot
+    return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), run.moot, left, time.monotonic() - began_s)
+
+
+def by_risk(came: Sequence[AttemptResult]) -> list[AttemptTally]:
+    """The row of each risk that was tried."""
+    return [
+        row(risk.value, [one for one in came if one.attempt.risk is risk])
+        for risk in sorted({one.attempt.risk for one in came})
+    ]
+
+
+def _by_service(chosen: Sequence[Attempt], profile: AttackProfile) -> list[list[Attempt]]:
+    """The attempts that one service is to bear, for each service."""
+    if profile.together:
+        return [list(chosen)]
+    # The first has the harmless work alone: what that did decides of no attempt either.
+    return [[], *([one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen}))]
+
+
+def _fits(attempt: Attempt, only: str) -> bool:
+    return only.lower() in f"{attempt.ident} {attempt.risk.value} {attempt.actor.value} {attempt.title}".lower()
+
+
+def _user(bundle: Bundle, user: str | None) -> str | None:
+    users = bundle.catalog.users
+    if user is not None and user not in users:
+        raise CommandFailure(
+            f"the workspace has no user named {user}", next="remit attack --user NAME", exit=Exit.NOT_FOUND
+        )
+    return user or next(iter(sorted(users)), None)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,38 @@
+"""Telling how far the service is, while a command waits for it."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from remit.app.bundles.pace import THOUSANDS, progress
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure
+from remit.app.terminal.output import say
+
+EVERY_S: Final = 1.0
+
+
+@contextmanager
+def told(asked: Client) -> Generator[None]:
+    """Until the block ends, say each second on stderr how many policies are checked, where there are thousands."""
+    ended = threading.Event()
+    watching = threading.Thread(target=_watch, args=(asked, ended), daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _watch(asked: Client, ended: threading.Event) -> None:
+    last = 0
+    while not ended.wait(EVERY_S):
+        try:
+            found: dict[str, Any] = asked.get("/bundles/progress")
+        except CommandFailure:
+            # Whoever waits is told what is wrong; this is a courtesy.
+            return
+        if found["making"] and found["total"] >= THOUSANDS and found["done"] > last:
+            last = found["done"]
+            say(progress(last, found["total"]))

@@ -1,0 +1,1 @@
+"""The data folder: its ledger and keys opened, proved, restored and recovered."""

@@ -1,0 +1,69 @@
+"""`remit inventory export` and `remit map`: the inventory of the running service, or of what was found without one."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from remit import __version__
+from remit.adapters.sources.listing import ListingSource
+from remit.adapters.system import SystemClock
+from remit.app.discovery.look import look
+from remit.app.terminal import reports
+from remit.app.terminal.client import Client
+from remit.app.terminal.output import say
+from remit.discover.exporting import as_csv, as_cyclonedx, as_json
+from remit.discover.graph import Node, nodes_of
+from remit.discover.inventory import folded
+from remit.discover.sighting import Verb, parsed
+
+ENTRIES_MAX: Final = 10_000
+
+
+def of_service(asked: Client) -> list[Node]:
+    """The nodes of the running service's inventory."""
+    found: dict[str, Any] = asked.get("/inventory", limit=ENTRIES_MAX)
+    if found["total"] > len(found["items"]):
+        say(f"{found['total'] - len(found['items'])} more entries are left out")
+    return [_node(item) for item in found["items"]]
+
+
+def of_files(files: list[Path]) -> list[Node]:
+    """The nodes of files that `remit discover import` takes, folded together."""
+    seen = [look(ListingSource(file, SystemClock().now_ms)) for file in files]
+    for trouble in (trouble for one in seen for trouble in one.troubles):
+        say(f"{trouble.where}: {trouble.code}: {trouble.why}")
+    return [*nodes_of(folded(sighting for one in seen for sighting in one.sightings))]
+
+
+def exported(nodes: list[Node], form: str) -> str:
+    """`nodes` written as `csv`, `json` or `cyclonedx`."""
+    if form == "csv":
+        return as_csv(nodes)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return as_json(nodes) if form == "json" else as_cyclonedx(nodes, now, __version__)
+
+
+def written(text: str, file: Path | None) -> None:
+    """Write `text` to `file`, which must not exist, or to stdout. Raises `CommandFailure`."""
+    if file is None:
+        sys.stdout.write(text)
+        return
+    reports.new(file, text)
+
+
+def _node(item: Mapping[str, Any]) -> Node:
+    conditions = tuple(one["type"] for one in item["conditions"] if one["status"] == "True")
+    traits = {(one["key"], one["value"]) for one in item["traits"]}
+    return Node(
+        parsed(item["name"]),
+        item["owner"],
+        item["first"],
+        item["last"],
+        item["confidence"],
+        tuple(item["sources"]),
+        conditions,
+        tuple((Verb(link["verb"]), parsed(link["to"])) for link in item["links"]),
+        tuple(sorted(traits)),
+    )

@@ -1,0 +1,1 @@
+"""The HTTP edge: connections, who may speak, which room answers, and what is measured of it."""

@@ -1,0 +1,311 @@
+"""`remit doctor`: whether the service can govern, what weakens it, and what mends it."""
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.halts import BY
+from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.api.halting import Halting
+from remit.api.in_force import DoctorCheck
+from remit.api.moments import instant
+from remit.api.services import Invalid, ServerPin
+from remit.app.bundles.comparison import server_pin
+from remit.app.service.channel_signatures import UNSIGNED
+from remit.app.service.quorum import UNCONFIRMED
+from remit.app.service.runtime import Runtime
+from remit.app.settings import OUTBOX, Settings
+from remit.app.terminal.output import NO_SERVER, counted
+from remit.control.difference import one_line
+from remit.discover.entry import ConditionStatus
+from remit.discover.health import SourceState
+from remit.facts.agent import Harness, Mode
+from remit.facts.catalog import Catalog, Stdio
+from remit.facts.stop import Stop, typed
+from remit.pdp.stopping import runs
+from remit.ports.credentials import CredentialState, CredentialStatus
+from remit.ports.ledger import Ledger
+from remit.ports.notifier import ChannelStatus as Fares
+from remit.ports.transparency import Signed
+from remit.ports.upstream import ServerHealth
+
+SIGNED_S_MAX: Final = 10.0
+"""Without a checkpoint over everything, after which something is wrong: it is due every second."""
+_NAMED: Final = {UNCONFIRMED: "passkeys", UNSIGNED: "channel"}
+_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+_LOOK_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorInputs:
+    """What else is known: how sources fare, how far signing is, why no log is written, what is stopped, what signs."""
+
+    watched: Callable[[], Mapping[str, SourceState]]
+    signed: Callable[[], Signed]
+    unwritten: Callable[[], str | None]
+    halting: Halting
+    signs: Callable[[], Sequence[Path]]
+
+
+async def checks(
+    runtime: Runtime,
+    health: Callable[[], Mapping[str, ServerHealth]],
+    credentials: Callable[[], Mapping[str, CredentialState]],
+    ledger: Ledger,
+    settings: Settings,
+    seen: DoctorInputs,
+) -> Sequence[DoctorCheck]:
+    """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
+    found = [
+        records(ledger.unwritable()),
+        *_data(settings),
+        keys(seen.signs()),
+        logs(settings.logs, seen.unwritten()),
+        *halts(runtime.bundle.catalog, seen.halting.unread, seen.halting.stops),
+        await _workspace(runtime),
+        *_admission(runtime),
+    ]
+    in_doubt = await ledger.in_doubt()
+    found.append(_labels(await runtime.unnameable()))
+    found.append(
+        DoctorCheck(
+            "in-doubt",
+            not in_doubt,
+            f"{len(in_doubt)} calls of earlier runs have no outcome: their effect is not known"
+            if in_doubt
+            else "every call of earlier runs has its outcome",
+            f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
+        )
+    )
+    found.append(checkpoint(seen.signed()))
+    pins = await _pins(runtime, health)
+    reached, shown = health(), credentials()
+    if not pins:
+        found.append(DoctorCheck("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
+    found.extend(_server(server, reached.get(server.server)) for server in pins)
+    found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
+    found.extend(_reach(runtime, settings))
+    found.extend(await _channels(runtime, settings))
+    for one in await runtime.unmanned():
+        said = ": ".join(part for part in (one.what, one.why) if part)
+        found.append(DoctorCheck(_NAMED.get(one.code, "routes"), False, said, one.next))  # noqa: FBT003
+    found.extend(_source(name, state) for name, state in sorted(seen.watched().items()))
+    found.extend(_observers(runtime))
+    found.extend(_words(runtime))
+    return found
+
+
+async def _pins(runtime: Runtime, health: Callable[[], Mapping[str, ServerHealth]]) -> Sequence[ServerPin]:
+    """Every server's live tools against the lock; one that answers nothing is not waited for until it is given up."""
+    asked = {name: asyncio.ensure_future(runtime.pins(name)) for name in sorted(runtime.bundle.catalog.servers)}
+    try:
+        while waiting := {name: task for name, task in asked.items() if not task.done()}:
+            seen = health()
+            if all(name in seen and seen[name].state == "silent" for name in waiting):
+                break
+            await asyncio.wait(waiting.values(), timeout=_LOOK_S)
+        found: list[ServerPin] = []
+        for name, task in asked.items():
+            if task.done():
+                found.extend(task.result())
+            else:
+                found.append(server_pin(runtime.running, name, None, unreachable=health()[name].last_error))
+        return found
+    finally:
+        for task in asked.values():
+            task.cancel()
+
+
+async def _channels(runtime: Runtime, settings: Settings) -> Sequence[DoctorCheck]:
+    """Whether people hear of what waits: routes that tell somebody, and channels by how they fare."""
+    catalog = runtime.bundle.catalog
+    standing: Mapping[str, Fares] = {}
+    if catalog.channels and (settings.data / OUTBOX).exists():
+        outbox = SqliteOutbox(settings.data / OUTBOX)
+        try:
+            standing = await outbox.standing()
+        finally:
+            await outbox.close()
+    found: list[DoctorCheck] = []
+    for name in sorted(catalog.channels):
+        fares = standing.get(name, Fares(0, 0, None))
+        bad = fares.why is not None
+        waits = f"{counted(fares.waiting, 'notice')} waiting, {fares.given_up} given up"
+        text = f"channel {name}: {waits}: {fares.why}" if bad else f"channel {name}: {waits}"
+        next_ = f"look at its receiver and its secret: remit describe channel {name}" if bad else None
+        found.append(DoctorCheck("channel", not bad, text, next_))
+    return found
+
+
+def _data(settings: Settings) -> Iterator[DoctorCheck]:
+    mode = stat.S_IMODE(settings.data.stat().st_mode)
+    private = not mode & 0o077
+    yield DoctorCheck(
+        "data",
+        private,
+        f"{settings.data} has mode {mode:04o}",
+        None if private else f"chmod 700 {settings.data}",
+    )
+    free = shutil.disk_usage(settings.data).free
+    roomy = free >= _FREE_BYTES_MIN
+    yield DoctorCheck(
+        "disk",
+        roomy,
+        f"{free // (1024 * 1024)} MiB free for the ledger; a full disk denies every call",
+        None if roomy else f"free space on the disk of {settings.data}",
+    )
+
+
+def records(unwritable: str | None) -> DoctorCheck:
+    """Whether the ledger takes records: without it every call is denied."""
+    if unwritable is None:
+        return DoctorCheck("ledger", True, "takes records")  # noqa: FBT003
+    # Whoever is told so elsewhere is sent here.
+    why, _, following = unwritable.removeprefix("the ledger cannot be written: ").partition(" (next: ")
+    following = following.removesuffix(")")
+    if following == "remit doctor":
+        following = "free the cause (space on the disk, permissions of the folder), then start the service again"
+    return DoctorCheck("ledger", False, f"takes no records: {why}", following)  # noqa: FBT003
+
+
+def keys(files: Sequence[Path]) -> DoctorCheck:
+    """Whether what signs tokens and checkpoints is there for the next start too: these are its `files`."""
+    gone = [str(file) for file in files if not file.is_file()]
+    if not gone:
+        return DoctorCheck("keys", True, "those that sign are in the data folder")  # noqa: FBT003
+    text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone: the next start is refused"
+    following = "put back from your copy of the data folder what is gone, before the service ends"
+    return DoctorCheck("keys", False, text, following)  # noqa: FBT003
+
+
+def logs(folder: Path, unwritten: str | None) -> DoctorCheck:
+    """Whether the service's own log is written, which is `unwritten` because of what that says."""
+    if unwritten is None:
+        return DoctorCheck("logs", True, f"written in {folder}")  # noqa: FBT003
+    text = f"cannot be written: {unwritten}; warnings are on the service's stderr alone"
+    following = f"mend {folder}: a folder that the service may write, on a disk with space; then restart the service"
+    return DoctorCheck("logs", False, text, following)  # noqa: FBT003
+
+
+def halts(catalog: Catalog, unread: Stop | None, stops: Sequence[Stop]) -> Iterator[DoctorCheck]:
+    """Whether what was left to be halted can be read, and names something that runs."""
+    if unread is not None:
+        yield DoctorCheck("halts", False, unread.reason.partition("; next: ")[0], "mend it; nothing acts until then")  # noqa: FBT003
+    for stop in stops:
+        if stop.by == BY and runs(catalog, stop.what) is False:
+            text = f"{stop}; no such {stop.over.value} runs, so that this stops nobody"
+            again = f"remit halt {stop.over.value} NAME --why …, with its name, and: remit resume {typed(stop.what)}"
+            yield DoctorCheck("halts", False, text, again)  # noqa: FBT003
+
+
+async def _workspace(runtime: Runtime) -> DoctorCheck:
+    try:
+        differs = (await runtime.diff()).changes
+    except Invalid as error:
+        return DoctorCheck("workspace", False, error.problems[0], error.next)  # noqa: FBT003
+    text = (
+        ("1 change waits" if len(differs) == 1 else f"{len(differs)} changes wait")
+        if differs
+        else "the folder is what runs" + (f"; {runtime.brought}" if runtime.brought else "")
+    )
+    return DoctorCheck("workspace", not differs, text, "remit diff" if differs else None)
+
+
+def _labels(held: Mapping[str, str]) -> DoctorCheck:
+    text = "; ".join(f"no policy can name {label}, which {by} holds" for label, by in sorted(held.items())[:5])
+    return DoctorCheck(
+        "labels", not held, text or "policies can name every label that is held", "remit get tools" if held else None
+    )
+
+
+def checkpoint(signed: Signed) -> DoctorCheck:
+    """Whether what is on the ledger is signed as it grows: what no checkpoint has could be cut off unseen."""
+    text = f"the last has {counted(signed.records, 'record')}, every one on disk {signed.age_s:.0f} s ago"
+    if signed.age_s < SIGNED_S_MAX:
+        return DoctorCheck("checkpoint", True, text)  # noqa: FBT003
+    why = f"{text}; it is due every second: {signed.why or 'the service does not get round to it'}"
+    return DoctorCheck("checkpoint", False, why, "remit ledger verify")  # noqa: FBT003
+
+
+def _server(server: ServerPin, health: ServerHealth | None) -> DoctorCheck:
+    name = f"server {server.server}"
+    if server.unreachable:
+        said = health.stderr.strip().splitlines()[-1:] if health is not None else []
+        text = "; ".join([server.unreachable, *(f"its stderr ends: {one_line(line)}" for line in said)])
+        return DoctorCheck(name, False, text, f"remit describe server {server.server}")  # noqa: FBT003
+    odd = [tool for tool in server.tools if tool.state != "matches" or tool.untypable]
+    if not odd:
+        return DoctorCheck(name, True, f"{counted(len(server.tools), 'tool')}, all as pinned")  # noqa: FBT003
+    text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
+    more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
+    return DoctorCheck(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003
+
+
+def _source(name: str, state: SourceState) -> DoctorCheck:
+    failed = state.status is ConditionStatus.FALSE
+    return DoctorCheck(f"source {name}", not failed, state.message, f"remit describe source {name}" if failed else None)
+
+
+def _credential(state: CredentialState) -> DoctorCheck:
+    """How a server's credential stands, never what it is."""
+    until = f" until {instant(state.until_ms)}" if state.until_ms is not None else ""
+    why = f": {state.why}" if state.why else ""
+    wants_person = state.standing in {CredentialStatus.NEEDS_LOGIN, CredentialStatus.EXPIRED}
+    mend = f"remit servers login {state.server}" if wants_person else f"remit describe server {state.server}"
+    text = f"{state.standing.value}{until}{why}"
+    return DoctorCheck(f"credential {state.server}", state.usable, text, None if state.usable else mend)
+
+
+def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
+    """Whether a governed tool can reach what governs it (README, "What it does not protect against")."""
+    for name, server in sorted(runtime.bundle.catalog.servers.items()):
+        if not isinstance(server.transport, Stdio):
+            continue
+        roots = [Path(word) for word in server.transport.command if word.startswith("/")]
+        roots += [Path(server.transport.cwd)] if server.transport.cwd else []
+        for kept in (settings.workspace, settings.data):
+            if any(root == kept or root in kept.parents for root in roots if root.is_dir()):
+                text = f"{name} is given a folder that holds {kept}"
+                yield DoctorCheck("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003
+    if os.name == "posix":
+        same = any(isinstance(s.transport, Stdio) for s in runtime.bundle.catalog.servers.values())
+        if same:
+            text = "stdio servers run as Remit's own user and can read its files if they try"
+            yield DoctorCheck("user", True, text, "run Remit as another user than agents and tools")  # noqa: FBT003
+
+
+def _admission(runtime: Runtime) -> Iterator[DoctorCheck]:
+    """Whether what runs is what the Admission saw."""
+    found = runtime.bundle.catalog.admission
+    if not runtime.admitted:
+        text = "the service was started with another workspace than was admitted, or without a case of it"
+        yield DoctorCheck("admission", False, text, "remit apply --admit")  # noqa: FBT003
+    elif found is not None:
+        yield DoctorCheck("admission", True, f"the Admission {found.name} looks at every change before it runs")  # noqa: FBT003
+
+
+def _observers(runtime: Runtime) -> Iterator[DoctorCheck]:
+    for agent in runtime.bundle.catalog.agents.values():
+        if agent.mode is Mode.OBSERVE:
+            text = f"{agent.name} is observed only: policy denies it nothing"
+            yield DoctorCheck("mode", True, text, f"remit agents report {agent.name}")  # noqa: FBT003
+
+
+def _words(runtime: Runtime) -> Iterator[DoctorCheck]:
+    """What it costs that nobody says what users said, where policies ask where values came from."""
+    if not runtime.bundle.flow:
+        return
+    agents = runtime.bundle.catalog.agents.values()
+    silent = [agent.name for agent in agents if agent.harness is not Harness.TRUSTED]
+    if silent:
+        more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+        text = (
+            f"no harness states the user's words to {', '.join(silent[:5])}{more}: only configuration grounds values "
+            "there, so that whatever else the user named is asked about like what a page named"
+        )
+        yield DoctorCheck("words", True, text, "docs/how-to/tell-remit-the-users-words.md")  # noqa: FBT003

@@ -1,0 +1,215 @@
+"""`remit up`: bind, open the data, take the workspace, listen; drain at the end.
+
+The order is what makes a restart short: the bundle is validated from cache, and only once the
+socket answers do the control API and the servers load.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import resource
+import signal
+import socket
+from dataclasses import replace
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from remit import __version__
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.app.build import Service, build
+from remit.app.service.closure import closed
+from remit.app.service.logs import Logs
+from remit.app.service.loops import background
+from remit.app.service.workspace_watch import stamp
+from remit.app.settings import Settings
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.terminal.output import NO_SERVER, counted, say
+from remit.facts.text import escaped
+
+_LOG: Final = logging.getLogger(__name__)
+
+_BACKLOG: Final = 2048
+_CANCELLED_S: Final = 5.0
+"""How long calls that were cancelled may take to put their outcomes on the ledger."""
+_VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
+"""Seconds, seconds, times, milliseconds (tcp(7)); not every system has them."""
+_FILES_KEPT: Final = 256
+"""File descriptors for all but clients' connections: ledger, upstreams, children."""
+_CONNECTIONS_MIN: Final = 16
+"""With fewer at once a service is of no use, unless fewer are asked for."""
+
+
+class _Server(uvicorn.Server):
+    """Drains at a signal, and hurries at the second: calls in flight are cancelled then."""
+
+    def __init__(self, closing: asyncio.Event, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; streams end and new calls are refused from here on."""
+        if self._closing.is_set():
+            self.force_exit = True
+        self._closing.set()
+        super().handle_exit(sig, frame)
+
+    async def cancel_rest(self) -> None:
+        """Cancel what did not end in time, and wait until its outcomes are queued."""
+        rest = tuple(self.server_state.tasks)
+        for task in rest:
+            task.cancel()
+        if rest:
+            say(f"{counted(len(rest), 'request')} did not end in time: cancelled")
+            _, still = await asyncio.wait(rest, timeout=_CANCELLED_S)
+            if still:
+                say(f"{len(still)} of them did not end even so: what they did may be in doubt")
+
+
+def serve(settings: Settings, *, watch: bool = False) -> None:
+    """Run the service until SIGINT or SIGTERM. Raises `CommandFailure` when it cannot start."""
+    listening = _bind(settings.host, settings.port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again once it has drained; what is ours to close comes after.
+        signal.signal(number, _drained)
+    logs = Logs(settings.logs, settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=_loop()) as runner:
+            runner.run(_serve(settings, listening, logs, watch=watch))
+    finally:
+        listening.close()
+        logs.close()
+
+
+def _drained(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, watch: bool) -> None:
+    port: int = listening.getsockname()[1]
+    # What changes from here on it may not have started with.
+    seen = await asyncio.to_thread(stamp, settings.workspace) if watch else None
+    limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
+    try:
+        service = await build(replace(settings, limits=limits), port, logs)
+    except LedgerRefused as error:
+        raise CommandFailure(error.what, why=error.why, next=error.next) from error
+    http: Any = service.bounds.protocol
+    server = _Server(
+        service.closing,
+        uvicorn.Config(
+            service.front,
+            http=http,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            # uvicorn counts both in whole seconds.
+            timeout_keep_alive=math.ceil(limits.idle_s_max),
+            timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
+        ),
+    )
+    beside = asyncio.create_task(background(service, settings, logs, seen))
+    _greet(service, settings, port)
+    told = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
+    _LOG.info("the service governs", extra=told)
+    try:
+        await server.serve(sockets=[listening])
+        await server.cancel_rest()
+    finally:
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+        await closed(service)
+        _LOG.info("the service ended")
+    say(f"remit drained and ended{_doubt(service.ledger.left)}")
+
+
+def _doubt(left: int | None) -> str:
+    """What of an ended service's calls nobody knows the effect of, to be added to a sentence."""
+    if left is None:
+        return "; what is in doubt is not known: remit ledger verify"
+    return f"; {counted(left, 'call')} in doubt: start it again, then remit ledger in-doubt" if left else ""
+
+
+def _greet(service: Service, settings: Settings, port: int) -> None:
+    if service.admin is not None:
+        say(f"admin token (shown once, stored hashed): {service.admin}")
+        say("  keep it: export REMIT_TOKEN=…   it configures and reads; it approves nothing")
+    bundle = service.runtime.bundle
+    counts = f"{counted(len(bundle.catalog.agents), 'agent')}, {counted(len(bundle.tools), 'tool')}"
+    say(f"workspace {escaped(str(settings.workspace))}, data {escaped(str(settings.data))}")
+    say(f"remit governs at http://{settings.host}:{port}/mcp  ({counts}, {bundle.digest[:19]}…)")
+    if not bundle.catalog.servers:
+        say(f"{NO_SERVER}; then: remit apply")
+        return
+    if not bundle.tools:
+        say("no tool is accepted yet, so nothing is permitted: remit tools review")
+        return
+    if service.runtime.brought is not None:
+        say(str(service.runtime.brought))
+    for warning in service.runtime.running.warnings:
+        say(f"warning: {warning.removeprefix('warning: ')}")
+
+
+def _affordable(connections_max: int) -> int:
+    """As many connections as there may be file descriptors for; takes all that the system grants.
+
+    Raises `CommandFailure` where those are too few to run at all.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + _FILES_KEPT
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        least = _FILES_KEPT + min(connections_max, _CONNECTIONS_MIN)
+        if granted < least:
+            raise CommandFailure(
+                f"only {granted} files may be open at once (ulimit -n)",
+                why=f"{least} are needed: {_FILES_KEPT} for the ledger and for servers, the rest for connections",
+                next=f"ulimit -n {wanted} (systemd: LimitNOFILE={wanted}), then: remit up",
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+        if granted < wanted:
+            say(f"only {granted - _FILES_KEPT} connections at once: the system grants {granted} files (ulimit -n)")
+        return granted - _FILES_KEPT
+    return connections_max
+
+
+def _loop() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _notice_the_vanished(listening)
+    try:
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise CommandFailure(
+            f"cannot listen on {host}:{port}",
+            why=error.strerror or str(error),
+            next=f"remit up --port {port + 1 if port else 7071}, with what else you gave it; or end what uses the port",
+            exit=Exit.UNREACHABLE,
+        ) from error
+    listening.setblocking(False)  # noqa: FBT003 - the standard library takes it so
+    return listening
+
+
+def _notice_the_vanished(listening: socket.socket) -> None:
+    """Have the system close connections whose other end is gone without a word; accepted ones inherit it."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _VANISHED.items():
+        if hasattr(socket, name):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,103 @@
+"""What `remit logs` looks for among records, and how far back."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from remit.adapters.system import SystemClock
+from remit.app.terminal.client import Client
+from remit.app.terminal.failure import CommandFailure, Exit
+
+VERDICTS: Final = ("permit", "deny", "escalate")
+LOOKED_MAX: Final = 100_000
+"""Records that are looked through: ten seconds or so."""
+PAGE: Final = 200
+"""Records of one answer: beside it the service goes on to judge calls."""
+_AGO: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Every one that is given must hold: from `since` on, and before `until`, instants as records write them."""
+
+    agent: str | None = None
+    server: str | None = None
+    verdict: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        agent: str | None = None,
+        server: str | None = None,
+        verdict: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> "RecordQuery":
+        """What the options say. Raises `CommandFailure`."""
+        if verdict is not None and verdict not in VERDICTS:
+            raise CommandFailure(
+                f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE
+            )
+        now_ms = SystemClock().now_ms()
+        start, end = _instant("--since", since, now_ms), _instant("--until", until, now_ms)
+        if start is not None and end is not None and start >= end:
+            what = f"there is nothing from {start} until {end}"
+            raise CommandFailure(what, next="--since is the earlier one: --since 3h --until 2h", exit=Exit.USAGE)
+        return cls(agent, server, verdict, start, end)
+
+    def __bool__(self) -> bool:
+        """Whether anything is looked for at all."""
+        return self != RecordQuery()
+
+    def latest(self, asked: Client, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """The last `limit` records that are looked for, oldest first.
+
+        Then the instant before which nothing was searched, where `LOOKED_MAX` kept it from going on.
+        """
+        found, page = list[dict[str, Any]](), list[dict[str, Any]]()
+        size, before = PAGE if self else limit, None
+        for _ in range(0, LOOKED_MAX, PAGE):
+            page = asked.get("/ledger/entries", latest=size, before=before)["items"]
+            found = [item for item in page if self.finds(item)] + found
+            if len(found) >= limit or len(page) < size or not any(self._recent(item) for item in page):
+                return found[-limit:], None
+            before = page[0]["id"]
+        return found, page[0]["at"]
+
+    def _recent(self, item: Mapping[str, Any]) -> bool:
+        return self.since is None or item["at"] >= self.since
+
+    def finds(self, item: Mapping[str, Any]) -> bool:
+        """Whether `item`, an entry or an event of the control API, is looked for."""
+        about: Mapping[str, Any] = item.get("body") or item
+        agents = [link[0] for link in about.get("links", ())] or about.get("agents", ())
+        return (
+            (self.agent is None or self.agent in agents)
+            and (self.server is None or self.server == about.get("server"))
+            and (self.verdict is None or self.verdict == about.get("verdict"))
+            and self._recent(item)
+            and (self.until is None or item["at"] < self.until)
+        )
+
+
+def _instant(option: str, given: str | None, now_ms: int) -> str | None:
+    if given is None:
+        return None
+    ago = _AGO.fullmatch(given)
+    try:
+        if ago is not None:
+            at = datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            at = datetime.fromisoformat(given)
+    except (ValueError, OverflowError) as error:
+        following = f"for example {option} 15m, or {option} 2026-11-22T11:05:00Z"
+        raise CommandFailure(f"{given!r} is no time", next=following, exit=Exit.USAGE) from error
+    if at.tzinfo is None:
+        at = at.astimezone()
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,69 @@
+"""`remit pack add`: policies that users start from, copied into a workspace to be read, changed and kept."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import remit
+from remit.adapters.workspace import shapes
+from remit.adapters.workspace.documents import documents
+from remit.adapters.workspace.files import YAML
+from remit.adapters.workspace.folder import Folder
+from remit.app.settings import no_workspace
+from remit.app.terminal.failure import CommandFailure, Exit
+from remit.app.workspace.tool_suggestions import has_workspace, refuse_existing, write_new
+from remit.control.resources import ResourceKind
+
+_BUILT_IN: Final = Path(remit.__file__).parent / "packs"
+_CHECKOUT: Final = Path(remit.__file__).parents[2] / "packs"
+_CASES: Final = "cases"
+"""What a pack is tested with stays at home."""
+
+
+def folder() -> Path:
+    """Where the packs are: inside the wheel, or beside `src` in a checkout."""
+    return _BUILT_IN if _BUILT_IN.is_dir() else _CHECKOUT
+
+
+def packs() -> tuple[str, ...]:
+    """The names of the packs that there are."""
+    return tuple(sorted(one.name for one in folder().iterdir() if one.is_dir())) if folder().is_dir() else ()
+
+
+def pack_files(name: str) -> dict[str, str]:
+    """The files of pack `name` as they go into a workspace, by path. Raises `CommandFailure`."""
+    if name not in packs():
+        why = f"there are {', '.join(packs()) or 'none'}"
+        raise CommandFailure(f"no pack is called {name[:64]}", why=why, next="remit pack ls", exit=Exit.NOT_FOUND)
+    root = folder() / name
+    found = sorted(one for one in root.rglob("*") if one.is_file() and _CASES not in one.relative_to(root).parts)
+    return {f"packs/{name}/{one.relative_to(root).as_posix()}": one.read_text("utf-8") for one in found}
+
+
+def add(name: str, workspace: Path) -> list[Path]:
+    """Copy pack `name` into `workspace`.
+
+    Raises `CommandFailure`, having written nothing, where there is no workspace, where one of its files exists, and
+    where the workspace declares already what the pack does: nothing may be declared twice.
+    """
+    texts = pack_files(name)
+    if not has_workspace(workspace):
+        raise no_workspace(workspace)
+    refuse_existing(workspace, texts)
+    declared = {(one.kind, one.name): one.where for one in Folder(workspace).load().resources}
+    twice = [
+        f"{kind} {named} in {declared[kind, named]}" for kind, named in _declared(texts) if (kind, named) in declared
+    ]
+    if twice:
+        next_ = f"take those out there, then: remit pack add {name}; or add another pack: remit pack ls"
+        what = f"the workspace {workspace} declares what pack {name} does"
+        raise CommandFailure(what, why=", ".join(twice), next=next_, exit=Exit.INVALID)
+    return write_new(workspace, texts)
+
+
+def _declared(texts: Mapping[str, str]) -> Iterator[tuple[ResourceKind, str]]:
+    """What the YAML among `texts` declares."""
+    for file, text in texts.items():
+        if Path(file).suffix in YAML:
+            found = (shapes.resource(one, file)[0] for one in documents(text))
+            yield from ((one.kind, one.name) for one in found if one is not None)
