@@ -10,11 +10,14 @@ import pytest
 
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
+from remit.facts.origin import Origin
 from remit.facts.record import RecordKind, Ref
 from remit.pep import task
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
 from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
+from remit.protect.index import origin_of
+from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, Choice, MidCall, OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
@@ -216,6 +219,31 @@ async def test_what_a_task_asks_is_recorded_before_it_is_shown_and_its_answers_b
     assert set(left.questions) == {"what"}, "what was answered is not asked again"
     assert isinstance(await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED), Underway)
     assert len(sent(b, "tasks/update")) == 1
+
+
+@driven
+async def test_what_is_said_of_a_task_is_indexed_and_vouches_for_nothing_that_its_client_answered(b: Bench) -> None:
+    tools = {key: replace(one, source=frozenset[str]()) for key, one in b.bundle.catalog.tools.items()}
+    text = b.bundle.catalog.policies[0].text + (
+        '@id("any") permit (principal, action in Remit::Action::"call_tool", resource) '
+        "when { context.targets.count >= 0 };"
+    )
+    policies = (replace(b.bundle.catalog.policies[0], text=text),)
+    b.bundle = compiled(replace(b.bundle.catalog, policies=policies, tools=tools))
+    name = await begun(b)
+    index = b.memory.indices.of(b.authority().links[0].sid)
+    assert index is not None
+    index.apply(words(index, "hello"))
+    for _ in range(2):
+        await under(b, name, status="working", statusMessage="asking ann@here.example")
+    assert origin_of(index.look("ann@here.example")) is Origin.TRUSTED
+    assert len(await b.records(RecordKind.EXCHANGE)) == 2, "the same words are indexed once"
+    await under(b, name, status="input_required", inputRequests={"who": WHO})
+    b.upstream.other = Result({}, is_error=False)
+    said = {"who": {"action": "accept", "content": {"name": "eve@there.example"}}}
+    assert isinstance(await b.driver.update_task(b.authority(), ABLE, "shop", name, said), Underway)
+    await under(b, name, status="working", statusMessage="eve@there.example it is")
+    assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN
 
 
 @driven

@@ -38,17 +38,23 @@ class ExchangeRecord:
 
     def __init__(self, engine: PolicyEngine, attempt: Attempt, action: Action) -> None:
         self._engine = engine
-        self._attempt = attempt
         self._action = action
         self._pending: Pending | None = None
         self._labels: Labels = NONE
+        self.attempt = attempt
+        """With what its client answered until now."""
 
-    def now(self, number: int, passed: MidCall, content: bytes | None, said: Json = None) -> None:
-        """Queue it where missing (`PolicyEngine.pass_on`). `said` is read for labels. Raises `LedgerUnwritable`."""
-        labels = self._engine.brings(self._attempt, self._action, said)
-        if self._pending is None or not labels <= self._labels:
+    def now(
+        self, number: int, passed: MidCall, content: bytes | None, said: Json = None, *, anew: bool = False
+    ) -> None:
+        """Queue it where missing, or where `anew` (`PolicyEngine.pass_on`). Raises `LedgerUnwritable`.
+
+        `said` is read for labels.
+        """
+        labels = self._engine.brings(self.attempt, self._action, said)
+        if self._pending is None or anew or not labels <= self._labels:
             self._labels |= labels
-            self._pending = self._engine.pass_on(self._attempt, number, passed, content, self._action, had=self._labels)
+            self._pending = self._engine.pass_on(self.attempt, number, passed, content, self._action, had=self._labels)
 
     @property
     def is_read(self) -> bool:
@@ -62,10 +68,14 @@ class ExchangeRecord:
         # Others wait for the same record.
         await asyncio.shield(self._pending.durable)
 
-    async def before(self, number: int, passed: MidCall, content: bytes | None) -> None:
-        """Return when all labels as of now are on disk. Raises `LedgerUnwritable`."""
+    async def before(self, number: int, passed: MidCall, content: bytes | None, *, fresh: bool = False) -> None:
+        """Return when all labels as of now are on disk, and the origins of words that are `fresh`.
+
+        Raises `LedgerUnwritable`.
+        """
         said = orjson.loads(content) if content is not None and self.is_read else None
-        self.now(number, passed, content, said)
+        anew = fresh and self._engine.call(self.attempt.ref, self._action) is not None
+        self.now(number, passed, content, said, anew=anew)
         await self.durable()
 
 

@@ -179,7 +179,8 @@ class Tasks:
         if said.ident != task.ident:
             raise Odd("it is of another task")
         if said.end is None:
-            await task.recorded.before(task.under.number, MidCall.TASK, canonical(said.shown))
+            fresh = said.shown.get("statusMessage") != task.said.get("statusMessage")
+            await task.recorded.before(task.under.number, MidCall.TASK, canonical(said.shown), fresh=fresh)
             if task.end is not None:
                 return None
         task.said = said.shown
@@ -238,6 +239,7 @@ class Tasks:
                 self._stop(task, why)
                 return Refused((why, *denied), task.name, sent=True)
             under.answered(given)
+            task.recorded.attempt = under.attempt
             reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
             if isinstance(reply, Failure):
                 return Failed(_INTERNAL, reply.text, task.name)
