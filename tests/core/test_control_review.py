@@ -42,7 +42,7 @@ def test_what_cannot_be_accepted_says_why_and_offers_no_command() -> None:
     found = review(EMPTY, "time", [NOW, NOW, replace(NOW, name="a b")])
     assert {one.comparison.standing for one in found.tools} == {DriftStatus.UNREVIEWED}
     assert {one.accept for one in found.tools} == {""}
-    assert [one.lines[1] for one in found.tools] == [
+    assert [one.lines[0] for one in found.tools] == [
         "cannot be accepted: its name holds ' ': letters, digits and _.-/:@+,= may stand there",
         "cannot be accepted: the server lists it 2 times",
     ]
@@ -82,7 +82,7 @@ def test_all_that_an_agent_will_read_is_shown_before_the_first_acceptance() -> N
         annotations={"title": "Best", "hints": {"inner": True}},
     )
     (one,) = review(EMPTY, "s", [poisoned]).tools
-    assert list(one.lines[2:-1]) == [
+    assert list(one.lines[1:-1]) == [
         "argument deep: any, may be left out",
         "argument deep /items/0/title: in the depth",
         "argument deep /type/odd: 1",
@@ -104,7 +104,7 @@ def test_what_is_too_long_to_show_says_so() -> None:
     many = replace(NOW, description="y\n" * 10, output_schema={"enum": [{"n": n} for n in range(2_000)]})
     lines = review(EMPTY, "s", [many]).tools[0].lines
     assert "… and more than the 1000 lines shown: see `live` of remit tools review -o json" in lines
-    assert len(lines) == 1_003
+    assert len(lines) == 1_002
 
 
 def test_what_the_schema_says_beside_arguments_is_shown_too() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from remit.api.services import PolicyText
 from remit.api.views import reason_view
-from remit.policy.role import PolicyRole, role_of
+from remit.policy.role import PolicyRole, role_in
 from remit.policy.verdict import Code, Reason, word
 from tests.core.deciding import action, bundle, decided
 
@@ -23,7 +23,7 @@ TEXTS: dict[str, tuple[str, PolicyRole | None]] = {
 @pytest.mark.parametrize("ident", list(TEXTS))
 def test_a_policy_permits_forbids_or_has_people_asked(ident: str) -> None:
     text, does = TEXTS[ident]
-    assert role_of(text) is does
+    assert role_in(text) is does
 
 
 def kept(*idents: str) -> Callable[[str], PolicyText | None]:

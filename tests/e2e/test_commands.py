@@ -286,6 +286,15 @@ def test_can_and_why_show_what_obligations_a_permit_brings(tmp_path: Path) -> No
         peeks = 'principal in Remit::Group::"clerks", action == Remit::Action::"counter___peek", resource'
         service.write({"masked.cedar": f'@id("masked") @obligation("mask:pii") permit ({peeks});'})
         ok(service, "apply")
+        last = ok(service, "logs", "--limit", "1")
+        assert last.rstrip().endswith(": add policy masked"), "what an apply changed stands in its line"
+        applied = ok(service, "why", last.split()[1])
+        assert "  add policy masked" in applied.splitlines()
+        [diffed] = [line for line in applied.splitlines() if line.startswith("  with their lines: remit bundle diff ")]
+        assert "+ add policy masked" in ok(service, *diffed.split()[4:], code=1)
+        head, row, _, where, text = ok(service, "get", "policy", "masked").splitlines()
+        assert (head.split(), row.split()[:2]) == (["NAME", "DOES", "ROUTE", "REASON"], ["masked", "permits"])
+        assert (where, text.startswith('  | @id("masked")')) == ("masked.cedar:1", True)
         assert "  obligation: mask:pii" in ok(service, "can", "clerk", "counter/peek").splitlines()
         minted = service.told("token", "agent", "clerk", "--user", "ana")
         told(service, minted["token"], "counter", "peek")

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from remit.api.answers import RecordAnswer
 from remit.api.answers_recorded import NamingAnswer, ReceiptAnswer, RecordedAnswer
 from remit.api.moments import instant
-from remit.api.records import data_of, line_view, summary
+from remit.api.records import bundle_changes, data_of, line_view, summary
 from remit.api.services import Services
 from remit.api.views import arguments_view, plain
 from remit.facts.breaker import BreakerState, Trip
@@ -113,6 +113,13 @@ def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterat
         yield f"it stands; to let it act again: remit resume {typed(stands.what)}"
 
 
+def _ran(_: Services, body: AdminBody, __: ActionBody | None) -> Iterator[str]:
+    yield from bundle_changes(body)
+    before = body.data.get("from")
+    if isinstance(before, str):
+        yield f"with their lines: remit bundle diff {before} {body.subject}"
+
+
 def _previewed(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[str]:
     yield "the tool was asked what it would do, for people to read before they decide"
     yield "its words were in memory alone, until a restart at the latest: the ledger has their digest, not their text"
@@ -121,6 +128,7 @@ def _previewed(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[s
 
 _TOLD: Final[Mapping[Event, Telling]] = MappingProxyType(
     {
+        Event.BUNDLE: _ran,
         Event.DETECTED: _detected,
         Event.BREAKER_TRIPPED: _tripped,
         Event.HALT: _halted,

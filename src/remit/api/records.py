@@ -1,8 +1,8 @@
 """One line, and one plain object, for each record: what `logs` and auditors read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from pydantic import JsonValue
 
@@ -12,6 +12,9 @@ from remit.facts.canonical import Json
 from remit.policy.verdict import spoken
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, Event, ExchangeBody, OutcomeBody
+
+_DIGEST_CHARS: Final = len("sha256:") + 12
+_CHANGES_SHOWN_MAX: Final = 3
 
 
 def entry_view(entry: Entry) -> EntryAnswer:
@@ -75,6 +78,8 @@ def summary(body: Body | None) -> str:
         case DecisionBody():
             rest = "" if not body.completes else ", which lifts it"
             return f"{body.by}: {body.choice.value} {body.approval}{rest}"
+        case AdminBody(Event.BUNDLE):
+            return f"{body.by}: {body.event.value} {body.subject[:_DIGEST_CHARS]}: {_brought(body)}"
         case AdminBody():
             return f"{body.by}: {body.event.value} {body.subject}"
         case _:
@@ -87,6 +92,26 @@ def _action(body: ActionBody) -> str:
     first = f": {body.reasons[0].text}" if body.reasons and (body.observed or body.verdict) != "permit" else ""
     what = tool_name(body.server, body.name) if body.name else f"{body.server} (what it offers)"
     return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
+
+
+def bundle_changes(body: AdminBody) -> Sequence[str]:
+    """What the bundle that `body` is of changed of the one before, a change on each line."""
+    found = body.data.get("changes")
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return []
+    told = (str(change).partition(" ")[::2] for change in found)
+    return [f"{op} {rest[:1].lower()}{rest[1:]}" for op, rest in told]
+
+
+def _brought(body: AdminBody) -> str:
+    """What a bundle changed, in a few words."""
+    changes = bundle_changes(body)
+    if changes:
+        rest = len(changes) - _CHANGES_SHOWN_MAX
+        return ", ".join(changes[:_CHANGES_SHOWN_MAX]) + (f" and {rest} more" if rest > 0 else "")
+    if "from" in body.data:
+        return "what it changed is not kept" if "changes" not in body.data else "no resource"
+    return "a start, with what was in force" if body.data.get("at") == "start" else "nothing"
 
 
 def data_of(body: AdminBody) -> Mapping[str, Json]:

@@ -28,7 +28,7 @@ from remit.escalate.sitting import counts_for, may_edit, read
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import JsonRefused, parse
-from remit.policy.role import PolicyRole, role_of
+from remit.policy.role import PolicyRole, role_in
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
@@ -109,7 +109,7 @@ def _does(reason: Reason, verdict: str, source: Callable[[str], PolicyText | Non
             text = source(reason.policy or "")
             # Beside a denial stands what forbids and what would have permitted; beside no other verdict does a forbid.
             alone = None if verdict == "deny" else PolicyRole.PERMITS
-            return alone if text is None else role_of(text.text)
+            return alone if text is None else role_in(text.text)
         case _:
             return "denies"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.control.described import described
-from remit.control.difference import one_line, render
+from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin
 from remit.control.resources import API_VERSION
@@ -51,7 +51,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """One tool to review. `lines` are for people and safe to print.
+    """One tool to review. `lines` are for people, below its name and standing, and safe to print.
 
     `pin` is what accepting takes and `accept` the command for it; None and empty where it cannot
     be accepted.
@@ -154,9 +154,7 @@ def _entry(server: str, definition: Definition, effect: Effect, sink: Sink, sour
 
 def _reviewed(one: DriftComparison, *, entered: bool) -> Reviewed:
     name = f"{one.server}/{one.tool}"
-    lines = [f"{one_line(name)}: {one.standing}"]
-    if one.note:
-        lines.append(f"cannot be accepted: {one.note}")
+    lines = [f"cannot be accepted: {one.note}"] if one.note else []
     if one.live is None:
         lines.append("the server does not list it any more; calls of it are denied")
     else:

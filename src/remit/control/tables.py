@@ -19,7 +19,7 @@ _COLUMNS: Final[Mapping[ResourceKind, tuple[str, ...]]] = MappingProxyType(
         ResourceKind.GROUP: ("groups", "description"),
         ResourceKind.SERVER: ("reached", "shared", "state"),
         ResourceKind.TOOL: ("effect", "sink", "source", "tags"),
-        ResourceKind.POLICY: (),
+        ResourceKind.POLICY: ("does", "route", "reason"),
         ResourceKind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
         ResourceKind.CHANNEL: ("url",),
         ResourceKind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
@@ -35,6 +35,7 @@ _WIDE: Final[Mapping[ResourceKind, tuple[str, ...]]] = MappingProxyType(
         ResourceKind.AGENT: ("purpose",),
         ResourceKind.SERVER: ("cwd", "verify_s", "call_s"),
         ResourceKind.TOOL: ("exposed", "catalogued", "pin"),
+        ResourceKind.POLICY: ("obligation",),
         ResourceKind.ROUTE: ("requester_may_approve", "shared"),
         ResourceKind.BUDGET: ("route", "tools"),
         ResourceKind.BREAKER: ("trials", "of_least", "slow_ms"),
@@ -42,7 +43,21 @@ _WIDE: Final[Mapping[ResourceKind, tuple[str, ...]]] = MappingProxyType(
 )
 
 
-OPTIONAL: Final = ("healthy", "last", "cwd", "most_used", "within_s", "by", "state", "denied", "holds")
+OPTIONAL: Final = (
+    "healthy",
+    "last",
+    "cwd",
+    "most_used",
+    "within_s",
+    "by",
+    "state",
+    "denied",
+    "holds",
+    "does",
+    "route",
+    "reason",
+    "obligation",
+)
 """Columns that not every resource has something for, or that only a running service has."""
 _GUARANTEED: Final = ("no_flow", "separate", "powers", "rate")
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from remit.policy.form import PolicyEffect, UnreadablePolicy, form_of
+from remit.policy.form import ParsedPolicy, PolicyEffect, UnreadablePolicy, form_of
 from remit.policy.parse import Statement
 
 
@@ -14,12 +14,16 @@ class PolicyRole(StrEnum):
     ASKS = "asks"
 
 
-def role_of(text: str) -> PolicyRole | None:
-    """What the policy `text` does; None where it cannot be read here."""
-    try:
-        form = form_of(Statement("", 1, 1, text))
-    except UnreadablePolicy:
-        return None
+def role_of(form: ParsedPolicy) -> PolicyRole:
+    """What the policy of that form does."""
     if form.effect is PolicyEffect.PERMIT:
         return PolicyRole.PERMITS
     return PolicyRole.ASKS if "gate" in form.annotations else PolicyRole.FORBIDS
+
+
+def role_in(text: str) -> PolicyRole | None:
+    """What the policy `text` does; None where it cannot be read here."""
+    try:
+        return role_of(form_of(Statement("", 1, 1, text)))
+    except UnreadablePolicy:
+        return None

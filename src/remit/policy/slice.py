@@ -15,6 +15,7 @@ from remit.policy.convert import Path
 from remit.policy.form import ParsedPolicy, PolicyEffect, kept_json
 from remit.policy.once import Once
 from remit.policy.parse import Statement
+from remit.policy.role import PolicyRole, role_of
 from remit.policy.schema import FLOW
 from remit.policy.verdict import Code, Gate, Reason
 
@@ -41,6 +42,11 @@ class Policy:
     gate: Gate | None
     obligation: str | None
     _said: dict[str, Reason] = field(default_factory=dict[str, Reason], repr=False)
+
+    @property
+    def role(self) -> PolicyRole:
+        """What it does with an action that it fits."""
+        return role_of(self.form)
 
     def reason(self, agent: str) -> Reason:
         """It as the reason of a verdict about `agent`."""

@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from remit.api.moments import instant
 from remit.api.services import Change, Missing, Resource, ServerPin, ToolPin
 from remit.app.bundles.running import Running
 from remit.control.diff import Side, diff
-from remit.control.difference import render
-from remit.control.drift import DriftComparison, DriftStatus, compare
+from remit.control.drift import DriftComparison, compare
 from remit.control.lock import FILE, list_pin
 from remit.control.manifests import BundlePolicyText, shown
 from remit.control.problems import SourceLocation
@@ -95,8 +94,7 @@ def _compared(one: DriftComparison, reviewed: Reviewed | None, bundle: Bundle) -
         raise AssertionError("a compared tool is live or locked")
     lines: list[str] = []
     if reviewed is not None:
-        lines += reviewed.lines if one.standing is DriftStatus.UNREVIEWED else map(render, one.changes)
-        lines += [f"note: {one.note}"] if one.note else []
+        lines += reviewed.lines
         lines += [f"read twice: {found}" for found in _poison(one, bundle)]
         lines += [f"# {line}" for line in reviewed.suggestion.lines] if reviewed.suggestion else []
     row = _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
@@ -130,6 +128,10 @@ def _status(kind: ResourceKind, name: str, bundle: Bundle, states: States) -> Ma
     """What only the running service knows of a resource."""
     if kind is ResourceKind.SOURCE and (does := states.sources.get(name)) is not None:
         return _source_status(does)
+    if kind is ResourceKind.POLICY and (policy := bundle.policies.get(name)) is not None:
+        route = None if policy.gate is None else policy.gate.route
+        said = {"does": policy.role, "route": route, "reason": policy.text, "obligation": policy.obligation}
+        return cast("Mapping[str, Json]", said)
     credential = states.credentials.get(name)
     if kind is ResourceKind.TOOL:
         server, _, tool = name.partition("/")

@@ -11,6 +11,7 @@ from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.progress import told
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, changes, data, say, show, warned
+from remit.control.resources import ResourceKind
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
@@ -131,6 +132,15 @@ def get(
         raise CommandFailure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
     found = table(known, [(item, item["where"]) for item in items])
     show(found.rows, output, found.columns, wide=found.wide)
+    if name and known is ResourceKind.POLICY and output is not Format.NAME:
+        _text_of(answer)
+
+
+def _text_of(policy: dict[str, Any]) -> None:
+    """The policy's own lines, under where they stand."""
+    print(f"\n{escaped(policy['where'])}")
+    for line in policy["spec"]["cedar"].splitlines():
+        print(f"  | {escaped(line)}")
 
 
 def describe(kind: Kind, name: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:

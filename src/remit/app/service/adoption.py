@@ -12,7 +12,7 @@ from remit.api.services import Adoption, PolicyText
 from remit.control.adoption import AdoptionTally, Observed
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
-from remit.policy.role import PolicyRole, role_of
+from remit.policy.role import PolicyRole, role_in
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
@@ -42,7 +42,7 @@ def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adopt
     @cache
     def forbids(bundle: str, ident: str) -> bool:
         text = policy(bundle, ident)
-        return text is None or role_of(text.text) is not PolicyRole.PERMITS
+        return text is None or role_in(text.text) is not PolicyRole.PERMITS
 
     for page in pages(ledger, agent, since_ms):
         read.records += page.records
