@@ -498,6 +498,7 @@ def test_tokens_delegated_rotated_and_revoked_at_the_endpoint(service: Service) 
 def test_a_token_from_a_file_is_used_and_a_missing_file_is_a_usage_error(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(service.admin + "\n")
+    file.chmod(0o600)
     assert "clerk" in ok(service, "get", "agents", "--token-file", str(file), token="nonsense")
     gone = service.remit("get", "agents", "--token-file", str(tmp_path / "gone"))
     assert gone.returncode == 2
@@ -564,6 +565,12 @@ def test_doctor_names_what_is_to_mend(counting: Counting) -> None:
     service = counting.service
     well = service.remit("doctor")
     assert well.returncode == 0
+    open_to_all = service.root / "admin.txt"
+    open_to_all.write_text("any-token")
+    open_to_all.chmod(0o644)
+    refused = service.remit("doctor", "--token-file", str(open_to_all))
+    assert (refused.returncode, "others may open it too (mode 0644)" in refused.stderr) == (2, True)
+    assert f"next: chmod 600 {open_to_all}" in refused.stderr
     assert re.search(r"ok    checkpoint: the last has \d+ records, every one on disk \d s ago", well.stdout)
     service.data.chmod(0o755)
     try:

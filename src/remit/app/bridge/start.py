@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Final
 from urllib.parse import urlsplit
 
-from remit.app.bridge.bearer import TokenFile, is_token
 from remit.app.bridge.relay import Relay
 from remit.app.bridge.wire import ServiceEndpoint
 from remit.app.settings import closed_way, service_url
+from remit.app.terminal.bearer import TokenFile, is_token
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import say
 from remit.facts.catalog import SERVER_NAME

@@ -16,7 +16,7 @@ Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was chec
 Sarif = Annotated[Path | None, typer.Option("--sarif", help="Write the findings there, as SARIF.")]
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", help="File with the bearer token (else REMIT_TOKEN)."),
+    typer.Option("--token-file", help="File with the bearer token, which you alone may open (else REMIT_TOKEN)."),
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from remit.app.settings import closed_way, service_url
+from remit.app.terminal.bearer import TokenFile
 from remit.app.terminal.failure import CommandFailure, Exit
 
 _TIMEOUT_S: Final = 120.0
@@ -39,15 +40,7 @@ def read_token(token_file: Path | None) -> str | None:
     named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
     if named is None:
         return None
-    try:
-        return named.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailure(
-            f"cannot read the token file {named}",
-            why=str(error),
-            next="check the path, or set REMIT_TOKEN",
-            exit=Exit.USAGE,
-        ) from error
+    return TokenFile(named).read()
 
 
 class Client:

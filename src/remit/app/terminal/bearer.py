@@ -1,4 +1,4 @@
-"""The bearer of every request, from a file that its owner alone may read.
+"""The bearer of every request, from a file that its owner alone may read: of every command, and of `remit mcp`.
 
 It is read anew whenever the file changes, so that a renewed token needs no restart. It goes into
 one header and nowhere else: no message of ours shows any part of it.
@@ -31,9 +31,7 @@ class TokenFile:
             # Without blocking: a pipe somebody put there must not hold up everything.
             opened = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise self._unusable(
-                error.strerror or type(error).__name__, f"remit token agent NAME --save {self._path}"
-            ) from error
+            raise self._unusable(error.strerror or type(error).__name__, self._anew) from error
         try:
             found = os.fstat(opened)
             self._check(found)
@@ -43,6 +41,10 @@ class TokenFile:
         finally:
             os.close(opened)
         return self._token
+
+    @property
+    def _anew(self) -> str:
+        return f"remit token agent|user NAME --save {self._path}"
 
     def _check(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
@@ -56,7 +58,7 @@ class TokenFile:
     def _in(self, data: bytes) -> str:
         token = data.strip()
         if len(data) >= BYTES_MAX or not is_token(token):
-            raise self._unusable("it does not hold one token", f"remit token agent NAME --save {self._path}")
+            raise self._unusable("it does not hold one token", self._anew)
         return token.decode("ascii")
 
     def _unusable(self, why: str, following: str) -> CommandFailure:
