@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from remit.adapters.sqlite.failing import LOCKED, unwritable
+from remit.api.in_force import DoctorCheck
 from remit.app.bundles.comparison import mended
 from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records
 from remit.facts.catalog import Http, Server, Stdio
@@ -20,6 +21,12 @@ def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
     assert old.text.endswith("10 s ago; it is due every second: the tree is not the ledger's")
     assert old.next == "remit ledger verify"
     assert "does not get round to it" in checkpoint(Signed(0, 60)).text
+
+
+def test_what_is_left_to_do_and_keeps_nobody_from_governing_is_a_warning() -> None:
+    assert DoctorCheck("user", True, "they can read its files", "run it as another user").state == "warn"
+    assert DoctorCheck("disk", True, "roomy").state == "ok"
+    assert DoctorCheck("disk", False, "full", "free space").state == "fail"
 
 
 def test_a_ledger_that_takes_no_records_says_since_when_why_and_what_then() -> None:

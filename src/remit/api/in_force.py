@@ -31,9 +31,16 @@ class BundleProgress:
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """One line of `remit doctor`. `next` is the command that mends it."""
+    """One line of `remit doctor`. `next` is the command that mends it; of what is `ok`, what would make it better."""
 
     name: str
     ok: bool
     text: str
     next: str | None = None
+
+    @property
+    def state(self) -> str:
+        """`ok`, `warn` where something is left to do that keeps nobody from governing, or `fail`."""
+        if not self.ok:
+            return "fail"
+        return "ok" if self.next is None else "warn"

@@ -31,7 +31,7 @@ async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
             CheckAnswer(
                 name=check.name,
                 ok=check.ok,
-                state="ok" if check.ok else "fail",
+                state=check.state,
                 text=check.text,
                 next=check.next,
             )

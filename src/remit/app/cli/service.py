@@ -22,10 +22,11 @@ from remit.app.settings import (
     workspace_folder,
 )
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, say
+from remit.app.terminal.output import Format, counted, say
 from remit.facts.text import escaped
 
 _AWAKE_S: Final = 5.0
+_STATES: Final = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 """A service that says nothing for longer hangs: it answers this while everything else of it is busy."""
 
 
@@ -146,8 +147,8 @@ def logs(  # noqa: PLR0913 - each is an option
 def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     """Check that the service can govern, and say what to mend.
 
-    Exit code 1 when something is wrong, 7 when it does not answer: with its data folder, --data or REMIT_DATA, this
-    says which process that is.
+    Exit code 1 when something is wrong, which a warning is not, 7 when it does not answer: with its data folder,
+    --data or REMIT_DATA, this says which process that is.
     """
     asked = client(token_file)
     try:
@@ -164,11 +165,13 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
     for check in answer["checks"] if output is Format.NAME else ():
         print(escaped(check["name"]))
     for check in answer["checks"] if output in {Format.TABLE, Format.WIDE} else ():
-        print(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}: {escaped(check['text'])}")
+        print(f"{_STATES[check['state']]}  {check['name']}: {escaped(check['text'])}")
         if check.get("next"):
             print(f"      next: {escaped(check['next'])}")
     wrong = [check for check in answer["checks"] if not check["ok"]]
-    say("all is well" if not wrong else f"{len(wrong)} to mend")
+    warns = sum(check["state"] == "warn" for check in answer["checks"])
+    said = "all is well" if not wrong else f"{len(wrong)} to mend"
+    say(f"{said}, {counted(warns, 'warning')}" if warns else said)
     return Exit.NEGATIVE if wrong else Exit.OK
 
 
