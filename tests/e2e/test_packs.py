@@ -115,6 +115,35 @@ def test_a_pack_is_not_added_where_what_it_declares_is_declared(
     assert bundle_of(folder).catalog.routes.keys() == {"owner", "both"}
 
 
+def test_what_init_wrote_is_told_where_it_is_a_second_copy_of_a_pack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w"
+    init_workspace(folder)
+    for file in ("people.yaml", "agents.yaml", "routes.yaml"):
+        (folder / file).write_text(PEOPLE)
+    assert run(["pack", "add", "starter", "--workspace", str(folder)]) == Exit.OK
+    told = capsys.readouterr().err
+    assert (
+        "policies/starter.cedar holds a second copy of what the pack says: assistants-may-work (here starter-tools)"
+        in told
+    )
+    assert "final-steps-wait (here starter-final)" in told
+    assert f"next: rm {folder}/policies/starter.cedar\n" in told
+    (folder / "packs" / "starter" / "starter.cedar").unlink()
+    written = folder / "policies" / "starter.cedar"
+    written.write_text(written.read_text() + '@id("mine") permit (principal, action, resource); permit (;')
+    for path in (folder / "packs" / "starter").iterdir():
+        path.unlink()
+    assert run(["pack", "add", "starter", "--workspace", str(folder)]) == Exit.OK
+    assert f"next: take those out of {folder}/policies/starter.cedar\n" in capsys.readouterr().err
+    written.unlink()
+    for path in (folder / "packs" / "starter").iterdir():
+        path.unlink()
+    assert run(["pack", "add", "starter", "--workspace", str(folder)]) == Exit.OK
+    assert "second copy" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", packs.packs())
 def test_a_pack_makes_no_workspace(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in (tmp_path / "none", tmp_path / "empty"):

@@ -1,6 +1,7 @@
 """`remit pack add`: policies that users start from, copied into a workspace to be read, changed and kept."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,10 @@ from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.workspace.tool_suggestions import has_workspace, refuse_existing, write_new
 from remit.control.resources import ResourceKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import PolicySource
+from remit.policy.form import UnreadablePolicy, form_of, json_of
+from remit.policy.parse import split
 
 _BUILT_IN: Final = Path(remit.__file__).parent / "packs"
 _CHECKOUT: Final = Path(remit.__file__).parents[2] / "packs"
@@ -59,6 +64,40 @@ def add(name: str, workspace: Path) -> list[Path]:
         what = f"the workspace {workspace} declares what pack {name} does"
         raise CommandFailure(what, why=", ".join(twice), next=next_, exit=Exit.INVALID)
     return write_new(workspace, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCopies:
+    """Policies of `file` in a workspace that say what policies of a pack do too: pairs of ids, its own and the pack's.
+
+    `whole` is whether the file holds nothing else.
+    """
+
+    file: str
+    pairs: tuple[tuple[str, str], ...]
+    whole: bool
+
+
+def second_copies(name: str, workspace: Path) -> Iterator[SecondCopies]:
+    """What of `workspace` says what its pack `name` says, whatever it is called and gives as its reason."""
+    sources = {one.path: [*_read(one)] for one in Folder(workspace).load().policies}
+    inside = f"packs/{name}/"
+    ours = [pair for file, found in sources.items() if file.startswith(inside) for pair in found]
+    for file, found in sources.items():
+        if not file.startswith(inside):
+            pairs = tuple((ident, own) for ident, says in found for own, said in ours if said == says)
+            if pairs:
+                yield SecondCopies(file, pairs, whole=len(pairs) == len(found))
+
+
+def _read(source: PolicySource) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """The policies of a file: the id of each, and all that it says but for its annotations."""
+    for statement in split(source)[0]:
+        try:
+            ident, form = form_of(statement).annotations.get("id", "one without an id"), json_of(statement)
+        except UnreadablePolicy:
+            ident, form = "one that cannot be read", {"text": statement.text}
+        yield ident, {key: value for key, value in form.items() if key != "annotations"}
 
 
 def _declared(texts: Mapping[str, str]) -> Iterator[tuple[ResourceKind, str]]:
