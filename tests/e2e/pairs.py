@@ -19,7 +19,7 @@ from proof.service import Service
 from tests.eventually import awaited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
 WHOLE: Final = Path(__file__).parents[1] / "upstreams" / "whole.py"
 OLD: Final = "2025-11-25"
@@ -106,13 +106,14 @@ def texts(result: Any) -> str:
 
 
 @contextlib.contextmanager
-def pairs(folder: Path, verify_s: float = 1.0) -> Generator[Pairs]:
-    """Start both servers and the service, and accept their tools."""
+def pairs(folder: Path, verify_s: float = 1.0, more: Mapping[str, int] | None = None) -> Generator[Pairs]:
+    """Start both servers and the service, and accept their tools; `more` servers there are by name and port."""
     with contextlib.ExitStack() as stack:
         ports = {era: stack.enter_context(whole(era, folder)) for era in (OLD, NEW)}
         service = Service(folder)
         server = SERVER.replace("verify_s: 1}", f"verify_s: {verify_s}}}")
         servers = [server.replace("NAME", NAMES[era]).replace("PORT", str(port)) for era, port in ports.items()]
+        servers += [server.replace("NAME", name).replace("PORT", str(port)) for name, port in (more or {}).items()]
         service.write({"resources.yaml": RESOURCES + "".join(servers), "policies.cedar": POLICIES})
         stack.callback(service.stop)
         service.start()

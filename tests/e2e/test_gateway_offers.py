@@ -123,6 +123,8 @@ async def test_a_server_that_does_not_answer_is_left_out_of_a_list(w: Wire) -> N
     w.bench.upstream.other = Failure("unreachable", "gone", sent=False)
     said = await under_mcp(w, "resources/list", {})
     assert said["result"]["resources"] == []
+    assert said["result"]["_meta"]["remit.dev/missing"] == {"shop": "it did not answer with a list"}
+    assert "io.modelcontextprotocol/serverInfo" in said["result"]["_meta"]
 
 
 @wired

@@ -1,11 +1,12 @@
 """The work that both eras share: requests put to the driver, its answers as the bytes of a result.
 
-Under `/mcp` a list is that of all servers; one that does not answer in time is left out.
+Under `/mcp` a list is that of all servers; one that does not answer in time is left out, and the list says so.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
 import orjson
@@ -28,8 +29,10 @@ from remit.policy.verdict import Code
 from remit.ports.upstream import Era, Introduction, Offer
 
 _LOG: Final = logging.getLogger(__name__)
-LIST_S: Final = 10.0
-"""How long all servers together may take to list what they have."""
+LIST_S: Final = 3.0
+"""How long all servers together may take to list what they have: clients wait for it before they do anything."""
+MISSING_KEY: Final = "remit.dev/missing"
+"""The member of a list's `_meta` that says which servers are left out of it, and why."""
 OURS: Final[Mapping[str, Json]] = {
     "tools": {"listChanged": True},
     "resources": {"listChanged": True, "subscribe": True},
@@ -39,7 +42,21 @@ OURS: Final[Mapping[str, Json]] = {
 }
 """What is served where all servers are one, or the one is not reached: it may be there in a moment."""
 
-Said: TypeAlias = bytes | RpcError
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A list without what some servers have: the result object, and why each of them is missing."""
+
+    result: bytes
+    missing: Mapping[str, str]
+
+    @property
+    def meta(self) -> Mapping[str, Json]:
+        """What its `_meta` says of it."""
+        return {MISSING_KEY: self.missing}
+
+
+Said: TypeAlias = bytes | Incomplete | RpcError
 """A result object, or an error."""
 
 
@@ -103,40 +120,41 @@ class Dispatcher:
                 assert_never(ask)
         return answer if isinstance(answer, AwaitingInput | Underway | Awaiting) else said(ask, answer, client.era)
 
-    async def _all(self, post: Post, client: Client, offer: Offer) -> bytes:
+    async def _all(self, post: Post, client: Client, offer: Offer) -> bytes | Incomplete:
         servers = self.driver.servers
         tasks = {server: asyncio.ensure_future(self._of(post, client, server, offer)) for server in servers}
         try:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=LIST_S)
             items: list[Json] = []
+            missing: dict[str, str] = {}
             for server, task in tasks.items():
-                found = task.result() if task.done() else None
-                if found is None:
-                    _LOG.warning("a server is left out of a list: it did not answer", extra={"server": server})
-                elif isinstance(found, Refused):
-                    code = found.reasons[0].code.value
-                    _LOG.warning(
-                        "a server is left out of a list: it was refused", extra={"server": server, "code": code}
-                    )
+                found = task.result() if task.done() else f"it did not answer within {LIST_S:g} s"
+                if isinstance(found, str):
+                    missing[server] = found
+                    _LOG.warning("a server is left out of a list", extra={"server": server, "error": found})
                 else:
                     items += self._namespace.items(server, offer, found)
         finally:
             for task in tasks.values():
                 task.cancel()
-        return orjson.dumps({offer.value: items})
+        result = orjson.dumps({offer.value: items})
+        if not missing:
+            return result
+        self.watches.missed(post.authority, missing.keys(), offer)
+        return Incomplete(result, missing)
 
-    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | Refused | None:
-        """What `server` lists, nothing where policy shows nothing of it; None where it said nothing usable."""
+    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | str:
+        """What `server` lists, nothing where policy shows nothing of it; or why that is missing."""
         answer = await self.driver.list_offers(post.authority, client, server, offer)
         match answer:
             case Released(result):
                 found: dict[str, list[Json]] = orjson.loads(result)
                 return found[offer.value]
             case Refused():
-                return [] if _is_of_policy(answer) else answer
+                return [] if _is_of_policy(answer) else f"it was refused ({answer.reasons[0].code.value})"
             case _:
-                return None
+                return "it did not answer with a list"
 
 
 def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> Said:

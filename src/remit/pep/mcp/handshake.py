@@ -22,7 +22,7 @@ from remit.pep.mcp.client_requests import MARGIN_S, ResponseFate
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
 from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions, TooManyResources
 from remit.pep.mcp.connections import Connection, Connections, Crowded
-from remit.pep.mcp.dispatcher import Dispatcher, Said, denied, said
+from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, Said, denied, said
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.event_stream import Ends, Replayed, stand
 from remit.pep.mcp.notices import LEVELS, token_of
@@ -199,9 +199,9 @@ class Handshake:
         while isinstance(found, AwaitingInput):
             found = await self._asked(post, connection, ask, client, exchange, found)
         assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
-        if isinstance(ask, ListOffers) and isinstance(found, bytes):
+        if isinstance(ask, ListOffers) and not isinstance(found, RpcError):
             connection.subscriptions.read(ask.offer)
-        return found
+        return rpc.with_meta(found.result, found.meta) if isinstance(found, Incomplete) else found
 
     async def _asked(
         self,

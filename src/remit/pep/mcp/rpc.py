@@ -38,7 +38,13 @@ Ident: TypeAlias = str | int
 
 SERVER_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
 SERVER_INFO_KEY: Final = "io.modelcontextprotocol/serverInfo"
-STATELESS_HEAD: Final = b'{"resultType":"complete","_meta":' + orjson.dumps({SERVER_INFO_KEY: SERVER_INFO}) + b","
+
+
+def _head(meta: Mapping[str, Json]) -> bytes:
+    return b'{"resultType":"complete","_meta":' + orjson.dumps({SERVER_INFO_KEY: SERVER_INFO, **meta}) + b","
+
+
+STATELESS_HEAD: Final = _head({})
 
 
 def result(ident: Ident, value: bytes) -> bytes:
@@ -54,9 +60,14 @@ def error(ident: Ident | None, code: int, message: str, data: Json = None) -> by
     return orjson.dumps({"jsonrpc": "2.0", "id": ident, "error": body})
 
 
-def stateless(value: bytes, tail: bytes = b"}") -> bytes:
+def stateless(value: bytes, tail: bytes = b"}", meta: Mapping[str, Json] | None = None) -> bytes:
     """`value`, a JSON object with at least one member, as a 2026-07-28 result; `tail` closes it."""
-    return STATELESS_HEAD + value[1:-1] + tail
+    return (STATELESS_HEAD if meta is None else _head(meta)) + value[1:-1] + tail
+
+
+def with_meta(value: bytes, meta: Mapping[str, Json]) -> bytes:
+    """`value`, a JSON object with at least one member, as a result of an earlier era that has a `_meta`."""
+    return value[:-1] + b',"_meta":' + orjson.dumps(meta) + b"}"
 
 
 def event(body: bytes) -> bytes:

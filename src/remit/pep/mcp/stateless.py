@@ -17,7 +17,7 @@ from remit.pep.mcp import refusals, rpc, tasks
 from remit.pep.mcp.asgi import answer
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
-from remit.pep.mcp.dispatcher import Dispatcher, Said, denied, said
+from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, Said, denied, said
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.header_validation import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.notices import token_of
@@ -193,6 +193,8 @@ def _reply(request: Request, ask: Ask, found: Said) -> ReplyBody:
     match found:
         case RpcError(code, text, data):
             return ReplyBody(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
+        case Incomplete(result):
+            return ReplyBody(rpc.result(request.ident, rpc.stateless(result, _tail(ask), found.meta)))
         case _:
             return ReplyBody(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
 

@@ -10,7 +10,7 @@ may not hear of is looked at again: they hear of it once people let it act again
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +32,8 @@ AGREE_S: Final = 5.0
 """How long servers may take to say what can be followed."""
 LOOK_S: Final = 1.0
 """How often it is looked whether another bundle runs, or something was stopped."""
+MISSED_MAX: Final = 10_000
+"""Lists of servers that were left out and are not followed yet."""
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 60.0
 
@@ -103,6 +105,7 @@ class UpstreamWatches:
         self._driver = driver
         self._throttle = throttle
         self._all: dict[_Key, _Watch] = {}
+        self._missed: dict[tuple[str, str, Offer], bool] = {}
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -133,6 +136,14 @@ class UpstreamWatches:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         return key, watch.agreed
+
+    def missed(self, authority: Authority, servers: Iterable[str], offer: Offer) -> None:
+        """A list of `offer` was told without that of `servers`: who listens hears of it once they can be followed."""
+        offer = Offer.RESOURCES if offer is Offer.TEMPLATES else offer
+        for server in servers:
+            if len(self._missed) >= MISSED_MAX:
+                self._missed.pop(next(iter(self._missed)))
+            self._missed[authority.token, server, offer] = True
 
     def leave(self, key: _Key, told: Told) -> None:
         """Call `told` no more."""
@@ -203,6 +214,7 @@ class UpstreamWatches:
             wanted = Watching(key.offers, key.uris) if watch.may is None else watch.may
             of = (listener.authority, listener.client, key.server, wanted.offers, wanted.uris)
             held, judged = self._holds(key, watch), False
+            changes: AsyncGenerator[Watching | Changed | Updated]
             changes = self._driver.watch(*of, granted if watch.may is None else watch.may)
             async with aclosing(changes):
                 async for notice in changes:
@@ -216,9 +228,8 @@ class UpstreamWatches:
                     watch.may = notice
                     if not watch.agreed.done():
                         watch.agreed.set_result(notice)
-                    if again and notice.live:
-                        for change in notice.changes:
-                            watch.tell(change)
+                    if notice.live:
+                        self._catch_up(key, watch, notice, again=again)
                     again = True
             if self._is_halted(watch):
                 watch.tell(None)
@@ -228,6 +239,15 @@ class UpstreamWatches:
             # The server was lost, or offers nothing to watch.
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+    def _catch_up(self, key: _Key, watch: _Watch, now: Watching, *, again: bool) -> None:
+        """Tell what may have changed before it was followed: lists that were told without it, all of it `again`."""
+        for change in now.changes:
+            missed = False
+            if isinstance(change, Changed):
+                missed = self._missed.pop((key.token, key.server, change.offer), False)
+            if missed or again:
+                watch.tell(change)
 
 
 def _key(listener: Listener, server: str, wanted: Watching) -> _Key:
