@@ -41,7 +41,10 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if leaf.record in records:
             bits |= DERIVED
         if leaf.untrusted:
-            leads = any(kind in CARRIED and kind is not TokenKind.ADDRESS for _, kind in parts(leaf.text))
+            kinds = {kind for _, kind in parts(leaf.text)}
+            others = [one.text for one in reading.leaves if one.pattern == leaf.pattern and one.name and one.untrusted]
+            alike = all("@" in text or text.casefold() in {"null", "none", "~", "-", "n/a"} for text in others)
+            leads = bool(kinds & CARRIED - {TokenKind.ADDRESS}) or (TokenKind.ADDRESS in kinds and not alike)
             bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
         if len(found - cased(leaf.text)) == 1 and not found & STOP:
             entries.append(Entries(found, bits, leaf.pattern, leaf.element))
@@ -49,10 +52,11 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             entries += _several(leaf, bits, seen)
     delta = index.delta(call, entries, capped=reading.capped, prose=prose)
     kept = dict(delta.entries)
+    bare = tool is not None and any(part.directory and "." not in part.path for part in tool.results)
     for token in _brought(given):
         (at,) = index.hashes((token,))
         if at in kept and origin_of(index.look(token)) > Origin.TRUSTED:
-            kept[at] &= ~TRUSTED
+            kept[at] &= ~(TRUSTED | DIRECTORY) if bare else ~TRUSTED
     return replace(delta, entries={at: said for at, said in kept.items() if said & KNOWN})
 
 

@@ -74,6 +74,7 @@ PARTS = (
     Part("$[*].name", "trusted", directory=True),
     Part("$[*].to", "trusted"),
     Part("$[*].tags", "untrusted:web", directory=True),
+    Part("$[*]", "untrusted", directory=True),
 )
 
 

@@ -49,6 +49,16 @@ class Part:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", NONE if self.label == TRUSTED else closed((self.label,)))
 
+    @property
+    def kind(self) -> tuple[str, bool, bool]:
+        """What it says of the values there, wherever that is."""
+        return self.label, self.identity, self.directory
+
+    @property
+    def bare(self) -> bool:
+        """Whether no member on the way to the values has a name: they are told from all else by nothing."""
+        return not any(isinstance(step, str) for step in steps(self.path) or ())
+
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it; what is off left out."""
         flags: dict[str, Json] = {"identity": self.identity, "directory": self.directory}

@@ -32,6 +32,8 @@ from remit.protect.tokens import firsts, parts, pieces, plain, scalar, texts, wh
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _NO_NAMES: Final = Names()
+_ABSENT: Final = frozenset({"-", "n/a", "none", "null", "~"})
+"""As what stands in place of an address that there is none of."""
 _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
@@ -64,7 +66,10 @@ def learn(
         if not hangs:
             reading.kept[basis] = kept
     gathered, prose = kept
-    return _unechoed(index.delta_of(call, gathered, capped=reading.capped, prose=prose), (given, answers), index)
+    delta = index.delta_of(call, gathered, capped=reading.capped, prose=prose)
+    # What only says back what it was asked may stand in a list like what is there.
+    bare = tool is not None and any(part.directory and part.bare for part in tool.results)
+    return _unechoed(delta, (given, answers), index, TRUSTED | DIRECTORY if bare else TRUSTED)
 
 
 def composed(
@@ -101,9 +106,9 @@ def _is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | floa
     return isinstance(listed, list) and value in listed
 
 
-def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -> Delta:
-    """`delta` without trust in what of `given` nobody vouches for; in nothing, where `given` is more than is read."""
-    vouching = {at for at, said in delta.entries.items() if said & TRUSTED}
+def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, bits: int) -> Delta:
+    """`delta` without `bits` of what of `given` nobody vouches for; without any, where `given` is more than is read."""
+    vouching = {at for at, said in delta.entries.items() if said & bits}
     if not vouching or not any(given):
         return delta
     brought = _brought(given)
@@ -112,7 +117,7 @@ def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -
         vouching.intersection_update(index.hashes(strange))
     if not vouching:
         return delta
-    entries = {at: said & ~TRUSTED if at in vouching else said for at, said in delta.entries.items()}
+    entries = {at: said & ~bits if at in vouching else said for at, said in delta.entries.items()}
     return replace(delta, entries={at: said for at, said in entries.items() if said & KNOWN})
 
 
@@ -137,6 +142,7 @@ def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Ga
     """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
     gathered = Gathered()
     prose = hangs = False
+    mixed = _mixed(reading.told)
     for leaf in reading.told:
         if basis.composed and leaf.part is None and not leaf.untrusted:
             continue
@@ -156,7 +162,7 @@ def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Ga
             bits |= DERIVED
         if leaf.untrusted:
             # It is there, and nothing follows from a name that anybody may have chosen.
-            bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
+            bits &= ~(DERIVED | DIRECTORY) if _leads(leaf, mixed) else ~DERIVED
         if (len(found) == 1 or len(plainly(found)) == 1) and found.isdisjoint(STOP):
             gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
@@ -184,9 +190,19 @@ def _loose(reading: Reading, gathered: Gathered, *, composed: bool) -> bool:
     return untrusted and bool(idle)
 
 
-def _leads(text: str) -> bool:
-    """Whether a name is or holds what leads to a place by itself: a page, an account. Whom it reaches is a person."""
-    return any(kind in _PLACES for _, kind in parts(text))
+def _mixed(told: Sequence[TextLeaf]) -> frozenset[str]:
+    """Where in directories that anybody may name things in there are names that hold no address."""
+    names = (leaf for leaf in told if leaf.untrusted and leaf.name)
+    return frozenset(leaf.pattern for leaf in names if "@" not in leaf.text and leaf.text.casefold() not in _ABSENT)
+
+
+def _leads(leaf: TextLeaf, mixed: Collection[str]) -> bool:
+    """Whether a name is or holds what leads to a place by itself: a page, an account; an address among other names.
+
+    Whom an address reaches that stands among addresses is a person.
+    """
+    kinds = {kind for _, kind in parts(leaf.text)}
+    return not kinds.isdisjoint(CARRIED if leaf.pattern in mixed else _PLACES)
 
 
 def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Collection[str], int]]:

@@ -122,7 +122,7 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
             else:
                 reader.unknown(block)
         if "structuredContent" in result:
-            reader.value(result["structuredContent"])
+            reader.structured(result["structuredContent"])
         reader.unknown({name: value for name, value in result.items() if name not in _READ})
     else:
         reader.unknown(result)
@@ -168,9 +168,16 @@ class _Reader:
             del told[before[0] :], loose[before[1] :]
             self._whole(text, self._worst)
 
-    def value(self, value: Json) -> None:
-        """A value that the paths of the catalog speak of."""
+    def structured(self, value: Json) -> None:
+        """The value that the paths of the catalog speak of; what texts beside it say else is nobody's record."""
+        told = self._reading.told
+        texts = len(told)
         self._walk(value, self._root)
+        if isinstance(value, Mapping | list):
+            said = {(leaf.text, leaf.part.kind) for leaf in told[texts:] if leaf.part is not None}
+            for leaf in told[:texts]:
+                if leaf.part is not None and (leaf.text, leaf.part.kind) not in said:
+                    leaf.labels, leaf.name, leaf.untrusted = leaf.labels | self._worst, False, True
 
     def unknown(self, value: Json) -> None:
         """A value that nothing is known of."""
