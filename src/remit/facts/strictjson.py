@@ -23,7 +23,10 @@ nobody, ourselves included, reads back."""
 _MALFORMED: Final = "json/malformed"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _MARKS_FEW: Final = 4_096
-_BRACKET: Final = re.compile(rb"[\[\]{}]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NO_OPENING: Final = _NO_BRACKETS + b"]}"
+_NO_MARKS: Final = bytes(set(_NO_OPENING) - set(b","))
+_ALIKE: Final = bytes.maketrans(b"[]", b"{}")
 
 
 class JsonRefused(ValueError):
@@ -128,11 +131,18 @@ _decode: Final = json.JSONDecoder(
 
 
 def _check_depth(raw: bytes, depth_max: int) -> None:
-    if raw.count(b"[") + raw.count(b"{") <= depth_max:
+    if len(raw.translate(None, _NO_OPENING)) <= depth_max:
         return
+    brackets = outside_strings(raw).translate(_ALIKE, _NO_BRACKETS)
+    left = brackets
+    for _ in range(depth_max):
+        # The innermost level of each value.
+        left = left.replace(b"{}", b"")
+        if not left:
+            return
     depth = 0
-    for bracket in _BRACKET.findall(outside_strings(raw)):
-        depth += 1 if bracket in b"[{" else -1
+    for bracket in brackets:
+        depth += 1 if bracket in b"{" else -1
         if depth > depth_max:
             raise JsonRefused("json/depth", f"nested deeper than {depth_max}")
 
@@ -156,7 +166,7 @@ def nodes_most(raw: bytes) -> int:
 
 
 def _most(raw: bytes) -> int:
-    return 1 + raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    return 1 + len(raw.translate(None, _NO_MARKS))
 
 
 def _nodes(raw: bytes) -> int:

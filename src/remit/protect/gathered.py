@@ -1,6 +1,7 @@
 """What a record is about to add to an index: its tokens, and where in it each stands first."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
 from remit.protect.hashing import Keyed
@@ -26,11 +27,11 @@ class Hashed(NamedTuple):
     """Tokens under a key: each with what a delta says of it.
 
     `apart` are those with different bits in different places, all of these in their order, with the bits; `alike` the
-    others, by their bits.
+    others, by their bits: the hashes, and what is said of each.
     """
 
     apart: Sequence[tuple[int, Sequence[tuple[int, int]]]]
-    alike: Sequence[tuple[int, Mapping[int, int]]]
+    alike: Sequence[tuple[int, Sequence[int], Sequence[int]]]
 
 
 class Gathered:
@@ -78,15 +79,14 @@ class Gathered:
     def hashed(self, keyed: Keyed) -> Hashed:
         """All of it under a key; remembered for the last one."""
         if self._under is not keyed:
-            places = self._places
-            apart, alike = self._apart()
+            places, (apart, alike) = self._places, self._apart()
             self._hashed = Hashed(
                 tuple(
                     (at, tuple((places[number] | seen, seen) for number, seen in sorted(told)))
                     for at, told in zip(keyed.many(apart), apart.values(), strict=True)
                 ),
                 tuple(
-                    (seen, dict(zip(keyed.many(first), [places[at] | seen for at in first.values()], strict=True)))
+                    (seen, keyed.many(first), [places[at] | seen for at in first.values()])
                     for seen, first in alike.items()
                 ),
             )
@@ -95,22 +95,16 @@ class Gathered:
 
     def _apart(self) -> tuple[dict[str, list[tuple[int, int]]], dict[int, dict[str, int]]]:
         """Tokens with different bits in different places, with place and bits of each; and the others by their bits."""
-        every: dict[str, int] = {}
-        several: set[str] = set()
-        for first in self._first.values():
-            if not every.keys().isdisjoint(first):
-                several |= every.keys() & first.keys()
-            every.update(first)
+        pairs = combinations(self._first.values(), 2)
+        several = set[str]().union(*(one.keys() & other.keys() for one, other in pairs))
         if not several:
             return {}, self._first
         found: dict[str, list[tuple[int, int]]] = {token: [] for token in several}
+        alike: dict[int, dict[str, int]] = {}
         for seen, first in self._first.items():
+            left = alike[seen] = first.copy()
             for token in several & first.keys():
-                found[token].append((first[token], seen))
-        alike = {seen: first.copy() for seen, first in self._first.items()}
-        for first in alike.values():
-            for token in several & first.keys():
-                del first[token]
+                found[token].append((left.pop(token), seen))
         return found, alike
 
     def _pattern(self, pattern: str) -> int:

@@ -192,11 +192,12 @@ class Index:
                     new = place
             if new:
                 made[at] = new
-        for seen, first in alike:
-            if known.keys().isdisjoint(first):
-                made.update(first)
+        for seen, hashes, said in alike:
+            told = zip(hashes, said, strict=True)
+            if known.keys().isdisjoint(hashes):
+                made.update(told)
             else:
-                made.update({at: new for at, new in first.items() if seen & ~known.get(at, 0)})
+                made.update({at: new for at, new in told if seen & ~known.get(at, 0)})
         return made
 
     def apply(self, delta: Delta) -> None:

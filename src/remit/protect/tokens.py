@@ -17,8 +17,8 @@ from typing import Final
 from remit.facts.text import IGNORED, composed
 from remit.protect.onward import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reached
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Token, TokenKind, number, tokens
-from remit.protect.spelling import learnt, learnt_of_path
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Token, TokenKind, number, tokens, unbroken
+from remit.protect.spelling import CASED, capitals, learnt, learnt_of_path, own
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(map(ord, IGNORED))
@@ -29,6 +29,7 @@ _SPLIT: Final = str.maketrans(dict.fromkeys(_BETWEEN, " "))
 _ELLIPSIS: Final = "\u2026"
 _END: Final = "\x1e"
 """What stands between texts that are read together, and in none of them."""
+_ENDED: Final = "." + _END
 _ROWS: Final = str.maketrans(dict.fromkeys(_BETWEEN.replace(_END, ""), " "))
 _THOUSANDS: Final = re.compile(r",(?<=\d,)(?=\d\d\d(?!\d))")
 
@@ -81,8 +82,13 @@ def counted(value: float) -> Token:
 
 def texts(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
-    if text.isascii() and (text.isalpha() or (text.isalnum() and text == text.lower())):
-        return frozenset((text.lower(),))
+    if text.isalnum() and text.isascii():
+        token = text.lower()
+        if token == text or text.isalpha():
+            return frozenset((token,))
+        if len(text) <= SHORT_MAX:
+            cased = unbroken(token)[1] in CASED
+            return frozenset((token, own(text), capitals(token))) if cased else frozenset((token,))
     if len(text) <= SHORT_MAX and " " not in text:
         return _short_texts(text)
     return _texts(text)
@@ -159,17 +165,15 @@ def _pieces(joined: str, numbers: Sequence[int]) -> dict[str, int]:
     """The tokens of single pieces, each with the number of the first row that it stands in; `numbers` are theirs."""
     first: dict[str, int] = {}
     # A piece loses the dot at its end in any case.
-    rows = joined.replace(". ", " ").translate(_ROWS).split(_END) if numbers else ()
-    for at, row in zip(reversed(numbers), reversed(rows), strict=True):
+    rows = joined.replace(". ", " ").replace(_ENDED, _END).translate(_ROWS).split(_END) if numbers else ()
+    for at, row in zip(numbers, rows, strict=True):
         if " " in row:
-            first.update(dict.fromkeys(row.split(), at))
+            for piece in row.split():
+                first.setdefault(piece, at)
         elif row:
-            first[row] = at
-    plainly = {piece: at for piece, at in first.items() if piece.isalpha()}
-    found = {piece: at for piece, at in plainly.items() if piece.islower()}
-    for piece in plainly.keys() - found.keys():
-        _earlier(found, piece.lower(), plainly[piece])
-    for piece in first.keys() - plainly.keys():
+            first.setdefault(row, at)
+    found = {piece: at for piece, at in first.items() if piece.isalpha() and piece.islower()}
+    for piece in first.keys() - found.keys():
         said = piece.strip(STRIPPED)
         if said.isalpha():
             _earlier(found, said.lower(), first[piece])
