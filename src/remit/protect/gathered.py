@@ -1,6 +1,6 @@
 """What a record is about to add to an index: its tokens, and where in it each stands first."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
