@@ -81,6 +81,45 @@ async def test_a_question_waits_so_long_and_no_longer(w: Wire) -> None:
     assert await w.post(sid, answer(question["id"])) == 202, "too late is ignored"
 
 
+async def declined(w: Wire) -> bool:
+    """Whether the server was told that nobody answers, and the call went on."""
+    is_told = 'resumed held {"who":null}' in w.bench.trace
+    return is_told and len(await w.bench.records(RecordKind.OUTCOME)) == 1
+
+
+@wired
+async def test_a_question_waits_for_nobody_who_is_gone(w: Wire) -> None:
+    w.replies(ASKED, DONE)
+    sid = await w.initialize()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay, "AWAY_S", 0.05)
+        async with w.on(sid, "tools/call", ECHO) as call:
+            question = await call.message()
+            seen = call.last
+        await until(lambda: declined(w))
+    assert seen is not None
+    assert await w.post(sid, answer(question["id"])) == 202, "too late is ignored"
+    async with w.send("GET", None, w.known(sid, last_event_id=seen)) as back:
+        assert text((await back.message())["result"]) == "done", "what became of the call is still there"
+
+
+@wired
+async def test_a_question_waits_for_who_comes_back_until_he_is_gone_too(w: Wire) -> None:
+    w.replies(ASKED, DONE)
+    sid = await w.initialize()
+    async with w.on(sid, "tools/call", ECHO) as call:
+        await call.message()
+        seen = call.last
+    assert seen is not None
+    with pytest.MonkeyPatch.context() as patch:
+        async with w.send("GET", None, w.known(sid, last_event_id=seen)) as back:
+            assert await back.event() is None
+            patch.setattr(replay, "AWAY_S", 0.05)
+            await asyncio.sleep(0.2)
+            assert not await declined(w)
+        await until(lambda: declined(w))
+
+
 @wired
 async def test_a_cancelled_call_drops_its_question(w: Wire) -> None:
     w.replies(ASKED)

@@ -123,6 +123,12 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
     await finish(send, body)
 
 
+async def left(receive: Receive) -> None:
+    """Return once the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def finish(send: Send, data: bytes) -> None:
     """End a response with `data`: each piece waits until the client has read most of what is before it.
 

@@ -3,13 +3,14 @@
 Laws
 * A response goes to the question of its id on its own connection, once. To an id that was asked here before
   it is late and ignored; to one that never was it is refused.
-* A question waits so long and no longer; what was not answered by then counts as declined.
+* A question waits so long and no longer, and no longer than somebody is there to answer it; what was not answered by
+  then counts as declined.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -58,12 +59,15 @@ class ClientRequests:
         say: Callable[[bytes], Awaitable[None]],
         wait_s: float,
         over: "asyncio.Future[None]",
+        abandoned: Coroutine[Any, Any, None],
     ) -> Mapping[str, Json]:
         """The client's results by the questions' keys; None for what it did not answer within `wait_s`.
 
-        Once `over` is done its answers are of no use: the questions are withdrawn.
+        Once `over` is done its answers are of no use: the questions are withdrawn. Nobody waits for them any more once
+        `abandoned` returns.
         """
         asked: dict[str, tuple[str, asyncio.Future[Json]]] = {}
+        gone = asyncio.get_running_loop().create_task(abandoned)
         try:
             for key, question in questions.items():
                 if len(self._open) >= PENDING_MAX:
@@ -71,7 +75,8 @@ class ClientRequests:
                 ident, waiting = self._opened()
                 asked[key] = (ident, waiting)
                 await say(_written(ident, question))
-            over.add_done_callback(lambda _: _withdraw(asked.values()))
+            for end in (over, gone):
+                end.add_done_callback(lambda _: _withdraw(asked.values()))
             if asked:
                 await asyncio.wait([waiting for _, waiting in asked.values()], timeout=max(wait_s, 0.0))
             if over.done():
@@ -79,6 +84,7 @@ class ClientRequests:
                     await say(_withdrawn(ident))
             return {key: found.result() if found.done() else None for key, (_, found) in asked.items()}
         finally:
+            gone.cancel()
             for ident, _ in asked.values():
                 self._open.pop(ident, None)
 

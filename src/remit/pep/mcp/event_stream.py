@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remit.pep.mcp.asgi import STREAM, Receive
+from remit.pep.mcp.asgi import STREAM, left
 from remit.pep.mcp.pending_response import COMMENT, KEEPALIVE_S
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Stream
@@ -74,7 +74,7 @@ async def stand(
     await _write(post, opening)
     loop = asyncio.get_running_loop()
     tasks = [
-        loop.create_task(_left(post.receive)),
+        loop.create_task(left(post.receive)),
         loop.create_task(ends.closing.wait()),
         loop.create_task(ends.closed.wait()),
     ]
@@ -101,8 +101,3 @@ async def stand(
 
 async def _write(post: Post, data: bytes) -> None:
     await post.send({"type": "http.response.body", "body": data, "more_body": True})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

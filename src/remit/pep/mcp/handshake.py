@@ -219,7 +219,8 @@ class Handshake:
         responses: Mapping[str, Json] = {}
         try:
             if exchange.may_stream:
-                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over)
+                gone = exchange.abandoned(post.receive)
+                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over, gone)
             found = await driver.resume(post.authority, client, asking.round, responses)
             while isinstance(found, Awaiting):
                 # No client of this era could come back for a round that stays open while people decide.
@@ -276,7 +277,10 @@ class Handshake:
         with self._throttle.stream(post.authority.acting.agent) as closing:
             source = Replayed(stream, number)
             opening = _opening(connection, stream, number)
-            await stand(post, source, self._ends(post, connection, closing), opening=opening)
+            try:
+                await stand(post, source, self._ends(post, connection, closing), opening=opening)
+            finally:
+                stream.leave(source)
 
     def _ends(self, post: Post, connection: Connection, closing: asyncio.Event) -> Ends:
         return Ends(closing, connection.closed, partial(self._dispatcher.driver.authorization.stopped, post.authority))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from remit.pep.mcp import rpc
-from remit.pep.mcp.asgi import STREAM, Header, Receive, Send, answer, finish
+from remit.pep.mcp.asgi import STREAM, Header, Receive, Send, answer, finish, left
 from remit.pep.mcp.replay import Stream
 
 KEEPALIVE_S: Final = 15.0
@@ -103,6 +103,13 @@ class PendingResponse:
         await self._start()
         await self._event(body, more=True)
 
+    async def abandoned(self, leave: Receive) -> None:
+        """Return once its client has gone, and nobody came back for what is said: for who has to be there to answer."""
+        await left(leave)
+        if self._stream is not None:
+            self._stream.leave(self)
+            await self._stream.abandoned()
+
     async def _attended(self, work: Coroutine[Any, Any, ReplyBody], leave: Receive | None) -> ReplyBody | None:
         me = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(ATTEND_S, self._attend, leave, me)
@@ -129,8 +136,7 @@ class PendingResponse:
             self._tasks.append(loop.create_task(self._keep_alive()))
 
     async def _watch(self, leave: Receive, work: "asyncio.Task[Any]") -> None:
-        while (await leave())["type"] != "http.disconnect":
-            pass
+        await left(leave)
         self._left = True
         work.cancel()
 

@@ -27,6 +27,8 @@ AGENT_SHARE: Final = 4
 """Of each of these one agent takes a quarter at most."""
 RETRY_MS: Final = 500
 """How long a client is told to wait before it comes back."""
+AWAY_S: Final = 10.0
+"""How long one that was asked something may be away: clients come back within moments, or not at all."""
 
 
 class Live:
@@ -51,7 +53,10 @@ class Live:
 class Stream:
     """The events of one answer, by number from 1; `changed` is set when there are more or no more."""
 
-    __slots__ = ("_events", "_first", "_live", "_size", "agent", "changed", "done", "ident", "owner", "reader")
+    __slots__ = (
+        *("_events", "_first", "_live", "_read", "_size", "_unread"),
+        *("agent", "changed", "done", "ident", "owner", "reader"),
+    )
 
     def __init__(self, ident: str, owner: str, agent: str, live: Live) -> None:
         self.ident = ident
@@ -60,6 +65,8 @@ class Stream:
         self.done = False
         self.reader: object = None
         self.changed = asyncio.Event()
+        self._read = asyncio.Event()
+        self._unread = asyncio.Event()
         self._live = live
         self._events: deque[bytes] = deque()
         self._first = 1
@@ -108,6 +115,24 @@ class Stream:
         """Make `reader` the one whom events go to."""
         self.reader = reader
         self.changed.set()
+        self._unread.clear()
+        self._read.set()
+
+    def leave(self, reader: object) -> None:
+        """`reader` is there no more; whoever took it since still is."""
+        if self.reader is reader:
+            self._read.clear()
+            self._unread.set()
+
+    async def abandoned(self) -> None:
+        """Return once nobody has read it for `AWAY_S`."""
+        while True:
+            await self._unread.wait()
+            try:
+                async with asyncio.timeout(AWAY_S):
+                    await self._read.wait()
+            except TimeoutError:
+                return
 
     def after(self, number: int) -> list[bytes] | None:
         """The events after the one of `number`; None when some of them are kept no more."""
