@@ -31,23 +31,27 @@ def free_port() -> int:
 
 @dataclass
 class Service:
-    """`remit up` over `root/workspace` and `root/data`. `admin` is known after the first start."""
+    """`remit up` over `root/workspace` and `root/data`, with a `name` `root/NAME` and `root/NAME-data`.
+
+    `admin` is known after the first start.
+    """
 
     root: Path
     port: int = field(default_factory=free_port)
     flags: tuple[str, ...] = ()
     admin: str = ""
+    name: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def workspace(self) -> Path:
         """The workspace folder."""
-        return self.root / "workspace"
+        return self.root / (self.name or "workspace")
 
     @property
     def data(self) -> Path:
         """The data folder."""
-        return self.root / "data"
+        return self.root / (f"{self.name}-data" if self.name else "data")
 
     @property
     def url(self) -> str:

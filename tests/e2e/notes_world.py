@@ -15,7 +15,8 @@ UPSTREAMS = Path(__file__).parents[1] / "upstreams"
 NOTES = UPSTREAMS / "notes.py"
 
 RESOURCES = (UPSTREAMS / "notes.yaml").read_text("utf-8")
-TOOLS = (UPSTREAMS / "notes_tools.yaml").read_text("utf-8")
+KNOWN = (UPSTREAMS / "notes_tools.yaml").read_text("utf-8")
+TOOLS = f"{KNOWN}---\n{(UPSTREAMS / 'notes_send.yaml').read_text('utf-8')}"
 PERMIT = (UPSTREAMS / "all.cedar").read_text("utf-8")
 GATE = """\
 @id("tainted-mail")
@@ -32,12 +33,13 @@ class Noting:
 
     root: Path
     policies: str = GATE
+    name: str = ""
     port: int = field(default_factory=free_port)
     server: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        self.service = Service(self.root)
+        self.service = Service(self.root, name=self.name)
         self.service.write({"resources.yaml": RESOURCES.replace("8901", str(self.port)), "all.cedar": PERMIT})
 
     @property

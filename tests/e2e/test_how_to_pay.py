@@ -16,9 +16,8 @@ from tests.e2e.speaking import told
 from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
-WORLD: Final = (Path(__file__).parents[1] / "upstreams" / "payer.yaml").read_text("utf-8")
-GROUPS: Final = "---\napiVersion: remit.dev/v1alpha1\nkind: Group\n"
-"""How the groups begin, which stand last and which the pack brings as well."""
+WORLD: Final = PAYER.with_name("payer.yaml").read_text("utf-8")
+GROUPS: Final = PAYER.with_name("payer_groups.yaml").read_text("utf-8")
 BLOCK: Final = re.compile(
     r"^```(?:console|(?:cedar|yaml) (?P<file>[\w./]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
@@ -40,7 +39,7 @@ def run(service: Service, root: Path, text: str) -> int:
     output, ran = "", 0
     for line in text.splitlines():
         if line.startswith("$ remit "):
-            words = [str(root / word) if word == "workspace" else word for word in shlex.split(line)[2:]]
+            words = [str(root / word) if word == "paying" else word for word in shlex.split(line)[2:]]
             done = service.remit(*words)
             assert done.returncode in {0, 1}, f"{line}\n{done.stdout}{done.stderr}"
             output, ran = done.stdout + done.stderr, ran + 1
@@ -51,7 +50,7 @@ def run(service: Service, root: Path, text: str) -> int:
 
 @pytest.mark.timeout(180)
 def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
-    port, service = free_port(), Service(tmp_path)
+    port, service = free_port(), Service(tmp_path, name="paying")
     payer = subprocess.Popen(
         [sys.executable, PAYER, str(port), tmp_path, "0"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
@@ -61,11 +60,10 @@ def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
         while not listens(port):
             assert time.monotonic() < deadline, "the payer does not listen"
             time.sleep(0.05)
-        world = WORLD.replace("8902", str(port))
-        service.write({"payer.yaml": world})
+        service.write({"payer.yaml": WORLD.replace("8902", str(port)), "payer_groups.yaml": GROUPS})
         service.start()
         service.accept("payer")
-        service.write({"payer.yaml": world[: world.index(GROUPS)]})
+        (service.workspace / "payer_groups.yaml").unlink()
         text = (PAGES_FOLDER / "let-an-agent-pay-small-amounts.md").read_text("utf-8")
         ran = 0
         for block in BLOCK.finditer(text):

@@ -25,11 +25,6 @@ RESULTS = {"remit diff": 1}
 """The exit codes of commands that say something by them."""
 
 
-def laid_flat(text: str) -> str:
-    """A page's JSON documents, parted by blank lines, as JSON lines."""
-    return "".join(f"{json.dumps(json.loads(part))}\n" for part in text.split("\n\n"))
-
-
 def run(noting: Noting, text: str) -> int:
     """Run the commands of a block; how many there were."""
     output, ran = "", 0
@@ -58,25 +53,24 @@ def follow(noting: Noting, page: str) -> int:
             failed, said = told(noting.service, agent, "notes", block["tool"], json.loads(block["arguments"]))
             assert failed == (block["does"] == "waits"), said
         elif block["file"]:
-            flat = block["file"].endswith(".jsonl")
-            (noting.root / block["file"]).write_text(laid_flat(block["text"]) if flat else block["text"], "utf-8")
+            (noting.root / block["file"]).write_text(block["text"], "utf-8")
         else:
             ran += run(noting, block["text"])
     # No command stands where this test does not look.
-    assert ran == len(re.findall(r"^\$ |^remit ", text, re.MULTILINE))
+    assert ran == len(re.findall(r"^\$ ", text, re.MULTILINE))
     return ran
 
 
 @pytest.mark.timeout(180)
 def test_replay_sessions_shows_what_it_says(tmp_path: Path) -> None:
-    with Noting(tmp_path, "") as noting:
+    with Noting(tmp_path, "", "past") as noting:
         assert follow(noting, "replay-sessions") >= 6
         assert [to for to, _ in noting.sent] == ["mallory@evil.example"]
 
 
 @pytest.mark.timeout(180)
 def test_start_from_a_pack_shows_what_it_says(tmp_path: Path) -> None:
-    with Noting(tmp_path, "") as noting:
+    with Noting(tmp_path, "", "packed") as noting:
         # The page starts with tools that were accepted and that nobody has described.
         (noting.service.workspace / "tools.yaml").unlink()
         noting.service.told("apply")

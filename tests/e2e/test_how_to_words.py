@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proof.service import environment
-from tests.e2e.notes_world import TOOLS, Noting
+from tests.e2e.notes_world import KNOWN, Noting
 from tests.e2e.speaking import api, told
 from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
@@ -23,13 +23,6 @@ BLOCK = re.compile(
     r"|^<!-- (?P<does>acts|leaves|waits) (?P<tool>\w+) (?P<arguments>\{[^\n]*\}) -->$",
     re.MULTILINE | re.DOTALL,
 )
-PLAIN_SEND = """\
----
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/send}
-spec: {effect: irreversible, sink: external, source: []}
-"""
 
 
 def expect(text: str, output: str) -> str:
@@ -68,9 +61,8 @@ def harness(noting: Noting, text: str) -> str:
 
 @pytest.mark.timeout(180)
 def test_the_page_does_what_it_says(tmp_path: Path) -> None:
-    assert PLAIN_SEND in TOOLS
     with Noting(tmp_path, "") as noting:
-        noting.service.write({"tools.yaml": TOOLS.replace(PLAIN_SEND, ""), "gate.cedar": ""})
+        noting.service.write({"tools.yaml": KNOWN, "gate.cedar": ""})
         token, asked = "", 0
         for block in BLOCK.finditer(PAGE.read_text("utf-8")):
             if block["does"]:

@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "test-policies.
 
 def ready(tmp_path: Path) -> Path:
     """The workspace of the page, with its cases."""
-    folder = workspace("starter", tmp_path / "workspace")
+    folder = workspace("starter", tmp_path / "office")
     text = PAGE.read_text("utf-8")
     (block,) = re.findall(r"```yaml policies\.cases\.yaml\n(.*?)```", text, re.DOTALL)
     (folder / "policies.cases.yaml").write_text(block)
@@ -71,7 +71,7 @@ def test_the_page_says_how_its_workspace_is_made(
                     shutil.copy(file, folder)
             case other:
                 pytest.fail(f"nobody does {other}")
-    assert bundle_of(tmp_path / "workspace").digest == bundle_of(workspace("starter", tmp_path / "w")).digest
+    assert bundle_of(tmp_path / "office").digest == bundle_of(workspace("starter", tmp_path / "w")).digest
 
 
 def test_reports_are_read_by_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
