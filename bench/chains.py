@@ -17,7 +17,7 @@ import tracemalloc
 from typing import Final
 
 from proof.verdict import say
-from remit.assure.chains.finding import chains
+from remit.assure.chains.chain_search import chains
 from remit.facts.agent import Agent
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.facts.store import Store

@@ -28,7 +28,7 @@ from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource,
 from remit.facts.session import Session
 from remit.pdp.chain import judge_chain
 from remit.pdp.decide import decide, facts_of
-from remit.pdp.known import known
+from remit.pdp.preconditions import known
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy import cedar
 from remit.policy.bundle import Bundle
@@ -37,8 +37,8 @@ from remit.policy.compiled.shadow import Difference, Shadow
 from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
+from remit.policy.destination import Destination
 from remit.policy.evaluate import question_of
-from remit.policy.reached import Reached
 from remit.policy.uids import action_uid, agent_uid, server_uid
 from remit.policy.verdict import word
 
@@ -163,7 +163,7 @@ def decisions(bundle: Bundle, rounds: int) -> Timed:
                 own |= {"order_id": f"order {number}", "to": f"{arguments['to']}.{number}"}
             action = asked(own)
             reached = known(snapshot, action)
-            assert isinstance(reached, Reached)
+            assert isinstance(reached, Destination)
             begun = time.perf_counter_ns()
             facts = facts_of(snapshot, action, NOW_MS)
             verdict, _, _ = judge_chain(snapshot, action, question_of(reached, facts, action.input, bundle.labels))

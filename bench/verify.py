@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from proof.verdict import say
 from remit.adapters.sqlite.segment import body_head, linked, record_head
 from remit.facts.record import Record, RecordKind, Ref
-from remit.trace.against import TreeComparison
 from remit.trace.chain import commitment, genesis, record_hash
+from remit.trace.comparison import TreeComparison
 from remit.trace.encoding import encode_record
 
 if TYPE_CHECKING:

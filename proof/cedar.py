@@ -12,7 +12,7 @@ import cedarpy
 
 from remit.policy.compiled.function import Judge, function_of
 from remit.policy.compiled.generate import COMMON
-from remit.policy.compiled.reading import entities_of, uid_of, value_of
+from remit.policy.compiled.literals import entities_of, uid_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from remit.adapters.sqlite.segment import Segment, Stored
-    from remit.trace.against import KeptCheckpoint
+    from remit.trace.comparison import KeptCheckpoint
     from remit.trace.links import LedgerRow
 
 CLASSES: Final = ("bit", "row", "order", "tail", "re-chain", "key swap")

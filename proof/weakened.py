@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 from proof.verdict import say
 from remit.assure.cases import Case, cases
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, cut
-from remit.assure.chains.finding import chains
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.agent import Agent
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.facts.store import Store

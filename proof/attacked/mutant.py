@@ -68,7 +68,7 @@ def _ended_sessions_go_on() -> None:
 
 def _judged(change: Callable[..., object]) -> None:
     """Have what comes back bring no labels where `change` says so of what was reached and how it ended."""
-    from remit.pdp.judge import judge_result
+    from remit.pdp.result_judgement import judge_result
     from remit.pep import outcomes, policy_engine
 
     def bare(bundle: Any, reached: Any, server: Any, sessions: Any, status: Any, *more: Any, **named: Any) -> Any:

@@ -15,9 +15,9 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
 from remit.ports.ledger import Draft
-from remit.trace.against import KeptCheckpoint
 from remit.trace.bodies import AdminBody
 from remit.trace.chain import commitment, genesis, record_hash
+from remit.trace.comparison import KeptCheckpoint
 from remit.trace.encoding import decode_record, encode_record
 from remit.trace.links import LedgerRow
 from remit.trace.note import Checkpoint, Note

@@ -17,7 +17,7 @@ from remit.ports.ledger import Pending
 from remit.protect.gathered import Entries
 from remit.protect.index import TRUSTED, UNTRUSTED, Index, origin_of
 from remit.trace.bodies import AdminBody, Body, Event
-from remit.work.erasing import Erasures
+from remit.work.erasure import Erasures
 from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action, outcome
 

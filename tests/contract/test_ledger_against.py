@@ -15,7 +15,7 @@ from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.tiles import Tiles
 from remit.app.data.restoration import restore
 from remit.facts.record import Ref
-from remit.trace.against import KeptCheckpoint
+from remit.trace.comparison import KeptCheckpoint
 from remit.trace.links import LedgerRow
 from remit.trace.note import Checkpoint
 from remit.trace.tree import leaf_hash, root_of

@@ -23,10 +23,10 @@ from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.ports.ledger import Draft
 from remit.ports.transparency import NotErasable, Unprovable
-from remit.trace.against import UNSIGNED, KeptCheckpoint
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
-from remit.trace.erasing import frame
-from remit.work.erasing import Erasures
+from remit.trace.comparison import UNSIGNED, KeptCheckpoint
+from remit.trace.erasure import frame
+from remit.work.erasure import Erasures
 from tests.contract.ledger_world import append_all
 from tests.contract.log_world import Log, rechained, rows_of, written
 from tests.core.deciding import NOW, body, bundle, snapshot
@@ -151,7 +151,7 @@ async def test_history_is_judged_again_by_what_an_erasure_keeps(tmp_path: Path) 
 
 @pytest.mark.asyncio
 async def test_many_are_erased_by_several_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.work.erasing.EACH_MAX", 7)
+    monkeypatch.setattr("remit.work.erasure.EACH_MAX", 7)
     log, intents = await filled(tmp_path, 20)
     done = await erasures_of(log).erase(intents, "all of it", "user:dpo")
     assert (len(done.records), len(done.erased), left(log)) == (6, 40, [])
@@ -252,7 +252,7 @@ async def test_what_a_forged_erasure_says_of_signed_history_is_named(
         found = frame(body)
         return replace(found, pin="another", token="another") if isinstance(found, ActionBody) else found
 
-    monkeypatch.setattr("remit.work.erasing.frame", lying)
+    monkeypatch.setattr("remit.work.erasure.frame", lying)
     await forged.open()
     [record] = (await erasures_of(forged).erase(intents[:1], "x", "user:dpo")).records
     again = await forged.kept("forged.note")

@@ -14,7 +14,7 @@ from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody
-from remit.work.erasing import Erasures
+from remit.work.erasure import Erasures
 from tests.contract.ledger_world import append_all, draft
 from tests.contract.log_world import Log
 from tests.core.recording import Step, action, outcome

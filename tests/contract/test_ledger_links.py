@@ -16,7 +16,7 @@ from remit.adapters.sqlite.quick import verify_links
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.facts.record import Ref
-from remit.trace.against import KeptCheckpoint
+from remit.trace.comparison import KeptCheckpoint
 from remit.trace.links import LedgerRow
 from tests.contract.log_world import Log, log_of, rechained, rows_of, written
 

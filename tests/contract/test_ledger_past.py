@@ -24,7 +24,7 @@ from remit.pdp.fold import fold
 from remit.ports.ledger import Draft
 from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Event
-from remit.work.erasing import Erasures
+from remit.work.erasure import Erasures
 from tests.contract.ledger_world import Place, append_all
 from tests.core.recording import Step, action, outcome
 

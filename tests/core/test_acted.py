@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.canonical import canonical
-from remit.trace.acted import acted
+from remit.trace.actor import acted
 from remit.trace.bodies import ActionBody
 from remit.trace.encoding import encode_body
 from tests.core.recording import ACTIONS, ADMINS, DECISIONS, OUTCOMES, TEXT, action

@@ -6,14 +6,14 @@ from remit.app.admission.judgement import breaches_of, of_attack, of_cases, of_c
 from remit.app.admission.results import FINDINGS_MAX, CheckResult, CheckState, refusing
 from remit.app.assurance.policy_tests import CaseOutcome, LocatedCase
 from remit.assure.cases import Case
-from remit.assure.chains.finding import chains
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.search import SearchLimits
 from remit.assure.changes import VerdictChanges
 from remit.assure.history import LACKING
 from remit.facts.admission import AdmissionTerms, Check
 from remit.facts.durations import DAY_MS
 from remit.facts.guarantee import SignOff
-from remit.pdp.guaranteed import breach_digest
+from remit.pdp.guarantees import breach_digest
 from tests.core.chained import kind
 from tests.core.deciding import schema
 from tests.core.test_chains import ALL, MAIL, SEALED, made

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from remit.facts.record import Ref
-from remit.trace.against import KeptCheckpoint, TreeComparison
+from remit.trace.comparison import KeptCheckpoint, TreeComparison
 from remit.trace.note import Checkpoint, Key, signed
 from remit.trace.tree import Tree, leaf_hash, root_of
 from tests.core.test_proof import KEY, OTHER, PRIVATE, verified

@@ -12,7 +12,7 @@ from remit.assure.attack.plan import Arrives, AttackKind, Bearer, Calls, Carrier
 from remit.assure.attack.questions import FLOOD
 from remit.assure.attack.risks import TITLES, UNTRIED, Risk
 from remit.assure.attack.seats import canary_of
-from remit.assure.attack.untried import untried
+from remit.assure.attack.untried_tools import untried
 from remit.assure.attack.values import arguments, benign, holds
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink

@@ -6,7 +6,7 @@ from remit.app.assurance.replay import bundle_of
 from remit.app.attack import forms
 from remit.app.attack.run import Attacked
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.carried import carried
+from remit.assure.attack.carry_over import carried
 from remit.assure.attack.results import AttemptResult, Because, Decided
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code

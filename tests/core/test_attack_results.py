@@ -9,8 +9,8 @@ import yaml
 from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.chores import chores
-from remit.assure.attack.mending import case, mend, rehearsed
 from remit.assure.attack.plan import AttackKind, Attempt
+from remit.assure.attack.remedy import case, mend, rehearsed
 from remit.assure.attack.results import (
     CONTROLS,
     AttemptResult,
@@ -26,7 +26,7 @@ from remit.assure.attack.results import (
 from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Technique
 from remit.assure.cases import cases
 from remit.assure.chains.cut import mended as mended_by
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Code

@@ -27,9 +27,9 @@ from remit.pdp.decide import decide
 from remit.pdp.deltas import Closed, Tripped
 from remit.pdp.fold import fold
 from remit.policy.verdict import Permit
-from remit.protect import breakers, counting, panel
+from remit.protect import breaker_window, breakers, panel
+from remit.protect.breaker_window import BreakerSamples, Sample
 from remit.protect.breakers import Fuses, Moved
-from remit.protect.counting import BreakerSamples, Sample
 from remit.protect.panel import Panel
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
@@ -394,7 +394,7 @@ def test_what_fails_for_one_that_others_pass_by_is_forgotten_with_its_trial() ->
 
 
 def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "SAMPLES_MAX", 3)
+    monkeypatch.setattr(breaker_window, "SAMPLES_MAX", 3)
     samples = BreakerSamples(10.0)
     for number in range(5):
         samples.add(Sample(float(number), number % 2, f"a{number}", f"r{number}"))

@@ -36,9 +36,9 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Decision, Reshape
 from remit.pdp.deltas import BudgetReset, Charged, Refunded
 from remit.pdp.fold import fold
+from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Lift
-from remit.pdp.through import through
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from remit.protect import budgets
@@ -82,7 +82,7 @@ class Till:
         return decide(replace(seen, draws=draws), asked, now_ms)
 
     def decide(self, asked: Action, now_ms: int = NOW, lift: Lift | None = None) -> Decision:
-        made = through(lambda one: self.judged(one, now_ms, lift), asked)
+        made = decide_offline(lambda one: self.judged(one, now_ms, lift), asked)
         for charge in body(made).charges:
             self.accounts.charge(charge.account, charge.since_ms, charge.units)
         return made

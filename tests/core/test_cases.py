@@ -7,7 +7,7 @@ import pytest
 from remit.assure.cases import MalformedCases, cases
 from remit.assure.coverage import Touched, gaps, shares, watched
 from remit.assure.mutants import MutantResult, fates
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool

@@ -6,11 +6,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from remit.assure.cases import cases
-from remit.assure.chains import finding
+from remit.assure.chains import chain_search
 from remit.assure.chains.arguments import variants
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.drawing import drawing
-from remit.assure.chains.finding import chains
 from remit.assure.chains.goals import DUTIES, OUTSIDE
 from remit.assure.chains.literals import literals
 from remit.assure.chains.patterns import literal, pattern_of, samples
@@ -18,7 +18,7 @@ from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.search import SearchLimits
 from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import story, title, told
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
@@ -326,7 +326,7 @@ def test_more_kinds_of_agents_than_a_company_has_are_looked_at_and_what_is_beyon
     last = '@id("open") permit (principal == Remit::Agent::"zz", action, resource);'
     running = made(*nothing, last, tools=(PAY, MAIL, WEB), agents={name: [] for name in (*many, "zz")})
     assert only(chains(running)).agents == ("zz",)
-    monkeypatch.setattr(finding, "AGENTS_MAX", 32)
+    monkeypatch.setattr(chain_search, "AGENTS_MAX", 32)
     assert chains(running).searched.unseen == ("not looked at: 9 kinds of agents beyond the first 32",)
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from remit.assure.cases import cases
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Forbid, cut
-from remit.assure.chains.finding import chains
 from remit.assure.chains.goals import OUTSIDE
 from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.written import story, title, told
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Sink, Tool
 from remit.facts.store import Store

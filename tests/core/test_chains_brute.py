@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
-from remit.assure.chains.finding import chains
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.results import Chained
 from remit.facts.catalog import Catalog, Effect, Server, Sink, Tool
 from remit.facts.store import Store

@@ -7,18 +7,18 @@ import pytest
 
 from remit.app.admission.judgement import breaches_of
 from remit.assure.cases import MalformedCases, cases
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, Forbid, cut
-from remit.assure.chains.finding import chains
 from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.written import story, title, told
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import MonitorScope, Selector, Window
 from remit.facts.store import Store
-from remit.pdp.guaranteed import unguarded
+from remit.pdp.guarantees import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.chained import kind, world

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.app.assurance.chains import ChainFindings, cases_text
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import cut
-from remit.assure.chains.finding import chains
 from remit.assure.chains.patterns import pattern_of, samples
 from remit.assure.chains.regular import demands
 from remit.assure.chains.written import story, told

@@ -8,7 +8,7 @@ import pytest
 from remit.facts.agent import Agent, Harness, Mode, User
 from remit.facts.catalog import Argument, Catalog, Http, PolicySource, Route, Server, Stdio, Tool
 from remit.facts.credential import FromEnv, Secret
-from remit.policy import cedar, checking, lint
+from remit.policy import cedar, checks, lint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test
 from remit.policy.lint import Findings
@@ -37,8 +37,8 @@ def test_what_was_found_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch)
         asked.append(statement.text)
         return lint.NONE
 
-    monkeypatch.setattr(checking, "form_of", noted)
-    monkeypatch.setattr(checking, "lint", noted)
+    monkeypatch.setattr(checks, "form_of", noted)
+    monkeypatch.setattr(checks, "lint", noted)
     again = compile_bundle(catalog(GOOD), memory=first.memory)
     assert isinstance(again.result, Bundle)
     assert asked == []

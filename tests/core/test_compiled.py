@@ -20,7 +20,7 @@ from remit.policy.compiled.extensions import (
 )
 from remit.policy.compiled.function import function_of
 from remit.policy.compiled.generate import generate
-from remit.policy.compiled.reading import value_of
+from remit.policy.compiled.literals import value_of
 from remit.policy.compiled.values import cedar_json, key
 from remit.policy.compiled.writer import Unsupported
 from tests.core.expressions import EXPRESSIONS

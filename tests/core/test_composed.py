@@ -11,9 +11,9 @@ from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.label import NONE
 from remit.facts.origin import Origin
 from remit.facts.results import Part
-from remit.pdp.judge import JudgedCall, judge_result
-from remit.pdp.known import known
-from remit.policy.reached import Reached
+from remit.pdp.preconditions import known
+from remit.pdp.result_judgement import JudgedCall, judge_result
+from remit.policy.destination import Destination
 from remit.trace.bodies import Status
 from tests.core.deciding import action, bundle, schema, snapshot, tool
 from tests.core.test_origins import SEND, TO, World
@@ -123,7 +123,7 @@ def test_a_resource_that_a_stranger_named_is_no_word_of_its_server(uri: str, ori
     made.bundle = bundle(replace(made.bundle.catalog, servers=servers))
     asked = replace(action("shop/it", {"uri": uri}, kind=ActionKind.READ_RESOURCE), name=uri)
     found = known(snapshot(made.bundle, asked), asked)
-    assert isinstance(found, Reached)
+    assert isinstance(found, Destination)
     call = JudgedCall("c1", asked, made.index)
     shown: Json = {"contents": [{"uri": uri, "text": EVE}]}
     judged = judge_result(made.bundle, found, "shop", (), Status.OK, shown, call=call)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from remit.facts.confidence import UNSAID, Confidence, least, units_of
 from remit.pdp.decide import decide
-from remit.policy.confident import PERMITS, WIDENS
+from remit.policy.confidence import PERMITS, WIDENS
 from remit.policy.verdict import rank
 from tests.core.deciding import NOW, action, body, bundle, catalog, problems, snapshot
 

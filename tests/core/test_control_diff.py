@@ -40,8 +40,8 @@ from remit.facts.credential import FromEnv, Secret
 from remit.facts.guarantee import NoFlow, Separation
 from remit.facts.monitor import EventAggregate as MonitorOp
 from remit.facts.monitor import Happening, Selector
+from remit.facts.source import Watches
 from remit.facts.store import StoreAccess
-from remit.facts.watched import Watches
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))

@@ -7,7 +7,7 @@ import pytest
 from remit.control.assemble import Assembled, AssemblyRefused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.resources import ResourceKind, SourceSpec
-from remit.facts.watched import Watches
+from remit.facts.source import Watches
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.declaring import declare, small

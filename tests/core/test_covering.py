@@ -6,9 +6,9 @@ import pytest
 
 from remit.facts.canonical import Json
 from remit.facts.obligation import Obligation, parsed
-from remit.protect import covering
-from remit.protect.covering import WithheldError, covered, covered_plain, covered_text
+from remit.protect import result_obligations
 from remit.protect.detect.detectors import SCANNED_CHARS_MAX
+from remit.protect.result_obligations import WithheldError, covered, covered_plain, covered_text
 
 CARD = "4111 1111 1111 1111"
 MAIL = "uma@example.org"
@@ -112,7 +112,7 @@ def gone(made: Json) -> bool:
         (gone, {"b": [1]}),
     ],
 )
-def test_structured_content_stays_what_its_schema_demands(holds: covering.Holds | None, after: Json) -> None:
+def test_structured_content_stays_what_its_schema_demands(holds: result_obligations.Holds | None, after: Json) -> None:
     result: Mapping[str, Json] = {"structuredContent": {"a": CARD, "b": [1, CARD]}}
     assert covered(owed("redact:pii"), result, holds) == {"structuredContent": after}
 
@@ -132,7 +132,7 @@ def test_what_is_too_long_or_too_deep_is_withheld() -> None:
     with pytest.raises(WithheldError, match="too long for redact:pii"):
         covered(owed("redact:pii"), text("x" * (SCANNED_CHARS_MAX + 1)))
     deep: Json = 1
-    for _ in range(covering.DEPTH_MAX + 2):
+    for _ in range(result_obligations.DEPTH_MAX + 2):
         deep = [deep]
     with pytest.raises(WithheldError, match="nested deeper"):
         covered(owed("redact:pii"), {"structuredContent": deep})

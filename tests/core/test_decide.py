@@ -16,7 +16,7 @@ from remit.facts.record import RecordKind
 from remit.facts.session import Session, outlived
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward, Refuse
-from remit.pdp.judge import judge_result
+from remit.pdp.result_judgement import judge_result
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.context import Facts
 from remit.policy.verdict import Deny, Escalate, Permit, rank, word

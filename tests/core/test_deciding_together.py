@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remit.escalate.eligibility import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
 from remit.escalate.machine import GLASS_MS, Approval, ApprovalState, Delegation, Edit, Glass, Vote
+from remit.escalate.quorum import complete, seats, short, still
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
-from remit.escalate.seating import complete, seats, short, still
-from remit.escalate.sitting import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
 from remit.escalate.voting import Electorate, VoteRefused, approve, break_glass, delegate, editor, refuse, review
 from remit.facts.agent import User
 from remit.facts.catalog import Route

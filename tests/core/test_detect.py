@@ -14,7 +14,7 @@ from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.protect.detect.detectors import DETECTORS, SCANNED_CHARS_MAX, TOO_LONG, detected
 from remit.protect.detect.hidden import hidden
-from remit.protect.detect.located import PLACES_MAX, located
+from remit.protect.detect.locations import PLACES_MAX, located
 from remit.protect.detect.personal import emails, personal
 from remit.protect.detect.poison import FOUND_MAX, poison
 from remit.protect.detect.secrets import secrets

@@ -14,12 +14,12 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.discover import drawing
-from remit.discover.drawing import LINES_MAX, drawn, of_team, teams_of
-from remit.discover.exporting import as_csv, as_cyclonedx, as_json
+from remit.discover import inventory_map
+from remit.discover.export import as_csv, as_cyclonedx, as_json
+from remit.discover.file_import import ImportFile, ImportProblem, imported
 from remit.discover.graph import Node, nodes_of, short, whole
-from remit.discover.importing import ImportFile, ImportProblem, imported
 from remit.discover.inventory import folded
+from remit.discover.inventory_map import LINES_MAX, drawn, of_team, teams_of
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb, subject
 from remit.discover.sighting_json import to_json
 
@@ -214,7 +214,7 @@ def test_no_line_runs_behind_a_box() -> None:
 
 
 def test_much_data_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "DATA_MAX", 1)
+    monkeypatch.setattr(inventory_map, "DATA_MAX", 1)
     assert drawn([Node(Subject(Kind.DATA, name)) for name in "ab"]).count("<g class=") == 1
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remit.discover import configured as reading
+from remit.discover import client_configuration as reading
+from remit.discover.client_configuration import ANY, ConfigurationFault, Configured, Layout, configured
 from remit.discover.clients import CLIENTS, PathRoot
 from remit.discover.conditions import ConditionFacts
-from remit.discover.configured import ANY, ConfigurationFault, Configured, Layout, configured
 from remit.discover.drift import Drifting
 from remit.discover.hosts import Provenance, from_configuration, from_processes, listed
 from remit.discover.identity import BundleRegistry

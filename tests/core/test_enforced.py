@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.discover.enforced import Enforced, Intent, paired
+from remit.discover.ledger_sightings import Enforced, Intent, paired
 from remit.discover.reconcile import Paired, Passage
 from remit.discover.sighting import Edge, Kind, SourceConfidence, Subject, Verb
 from remit.discover.telemetry import ObservedCall

@@ -20,7 +20,7 @@ from remit.trace.bodies import (
     StoreWrite,
 )
 from remit.trace.encoding import decode_body, encode_body
-from remit.trace.erasing import frame, frames
+from remit.trace.erasure import frame, frames
 from remit.trace.links import LedgerRow
 from remit.trace.verify import Verifier
 from tests.core.recording import Step, action, outcome, stored

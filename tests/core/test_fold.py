@@ -43,7 +43,7 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import ENDS, fold, in_doubt
-from remit.pdp.kept import PastCarried, PastMarked, taken_back
+from remit.pdp.past_deltas import PastCarried, PastMarked, taken_back
 from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, StoreWrite
 from remit.trace.encoding import decode_body, encode_body

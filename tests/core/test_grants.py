@@ -17,12 +17,12 @@ from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
 from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Origin, Role, Traced
-from remit.pdp import granting
+from remit.pdp import grant_scope
+from remit.pdp.argument_bounds import carried, holding
 from remit.pdp.decide import decide
-from remit.pdp.granting import reach_of, reach_recorded, terms
-from remit.pdp.holding import carried, holding
+from remit.pdp.grant_scope import reach_of, reach_recorded, terms
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict
 from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
@@ -83,7 +83,7 @@ def asked_of(running: Bundle, asked: Action, index: Index | None, *given: Grant,
     return body(decide(replace(snapshot(running, asked), origins=index, grants=given), asked, now_ms))
 
 
-def reached(running: Bundle, asked: Action) -> Reached:
+def reached(running: Bundle, asked: Action) -> Destination:
     return running.reached(running.tools[asked.server, asked.name])
 
 
@@ -487,7 +487,7 @@ def test_impact_is_never_above_what_was_approved() -> None:
         given = replace(grant, terms=replace(grant.terms, measures=approved))
         form = RUNNING.tools["shop", "send"]
         gates = grant.terms.gates
-        return granting.covering([given], gates, send("bob"), form.tool, reach._replace(measures=now)) is not None
+        return grant_scope.covering([given], gates, send("bob"), form.tool, reach._replace(measures=now)) is not None
 
     assert fits({"amount": "10.5"}, {"amount": "10.5"})
     assert not fits({"amount": "10.5"}, {"amount": "10.5001"})
@@ -603,10 +603,10 @@ def test_what_a_grant_would_have_covered_is_told_from_the_record() -> None:
     grant = granted(RUNNING, send("bob"), INDEX)
     asked, other = asked_of(RUNNING, send("eve"), INDEX), asked_of(RUNNING, send("zoe"), INDEX)
     there = reached(RUNNING, send("eve"))
-    assert granting.covers(grant.terms, asked, there)
-    assert not granting.covers(grant.terms, other, there)
-    assert not granting.covers(replace(grant.terms, gates=()), asked, there)
-    assert not granting.covers(grant.terms, replace(asked, arguments=b""), there)
+    assert grant_scope.covers(grant.terms, asked, there)
+    assert not grant_scope.covers(grant.terms, other, there)
+    assert not grant_scope.covers(replace(grant.terms, gates=()), asked, there)
+    assert not grant_scope.covers(grant.terms, replace(asked, arguments=b""), there)
 
 
 @pytest.mark.parametrize("given", [-1, -1_000_000_000, -0.5])

@@ -11,7 +11,7 @@ from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import WAYS, MonitorScope, Selector, Window
 from remit.facts.record import RecordKind
-from remit.pdp.guaranteed import Breach, breach_digest, breaches
+from remit.pdp.guarantees import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
 from remit.policy.verdict import Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, codes, schema, tool

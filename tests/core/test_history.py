@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from remit.assure.history import LACKING, HistoryReplay, Relived
-from remit.assure.veiled import veiled
+from remit.assure.veil import veiled
 from remit.facts.action import Action, Within
 from remit.facts.catalog import Argument
 from remit.pdp.decide import decide
@@ -15,7 +15,7 @@ from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
-from remit.trace.erasing import frame
+from remit.trace.erasure import frame
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
 ANY = '@id("any") permit (principal, action, resource);'

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from remit.discover.carried import Carried, PermittedUsage, carried, clauses_of, ways
 from remit.discover.least import RESOURCES_MAX, PolicyVocabulary, UsedAction, least, narrowed
+from remit.discover.permit_conditions import Carried, PermittedUsage, carried, clauses_of, ways
 from remit.discover.usage import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, User

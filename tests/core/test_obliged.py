@@ -13,13 +13,13 @@ from remit.facts.canonical import Json, digest
 from remit.facts.obligation import parsed
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward, Reshape, Resolve
-from remit.pdp.obliged import ADDRESSES_MAX
+from remit.pdp.obligations import ADDRESSES_MAX
+from remit.pdp.offline import ASSUMED, decide_offline
 from remit.pdp.snapshot import Lift
-from remit.pdp.through import ASSUMED, through
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Escalate, Permit
+from remit.protect.argument_obligations import VALUES_MAX, Settled, Shaped, Unchanged, Unmet, Unresolved, settle
 from remit.protect.detect.detectors import SCANNED_CHARS_MAX
-from remit.protect.obliging import VALUES_MAX, Settled, Shaped, Unchanged, Unmet, Unresolved, settle
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, schema, snapshot, tool
 
@@ -296,7 +296,7 @@ def test_hosts_are_asked_for_and_bounded() -> None:
 def test_what_is_only_asked_goes_through_as_if_all_were_public() -> None:
     running = owing("urls:url:a.org", "cap:limit:5")
     asked = action("web/get", {"url": "http://a.org/", "limit": 9})
-    decision = through(lambda one: decided(running, one), asked)
+    decision = decide_offline(lambda one: decided(running, one), asked)
     assert decision.verdict == Permit(("cap:limit:5", "urls:url:a.org"))
     assert body(decision).arguments == b'{"limit":5,"url":"http://%s/"}' % ASSUMED.encode()
 

@@ -15,10 +15,10 @@ from remit.facts.origin import Flow, Origin, OriginCounts, Role
 from remit.facts.results import Part
 from remit.pdp.decide import decide
 from remit.pdp.flow import RESPONSES, flow_of
-from remit.pdp.judge import JudgedCall, judge_result
-from remit.pdp.known import known
-from remit.pdp.reached import reached_other
-from remit.policy.reached import Reached
+from remit.pdp.other_destination import reached_other
+from remit.pdp.preconditions import known
+from remit.pdp.result_judgement import JudgedCall, judge_result
+from remit.policy.destination import Destination
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
 from remit.protect.origins import Names, configured, flow, leaves, words
@@ -220,7 +220,7 @@ def test_other_actions_and_responses_have_origins_too() -> None:
         more = replace(asked, within=replace(within, bare=bare))
         taken = replace(snapshot(running, more), origins=index)
         reached = known(taken, more)
-        assert isinstance(reached, Reached)
+        assert isinstance(reached, Destination)
         found: Flow = flow_of(taken, more, reached)
         assert found.targets.unseen == count
         assert [one.path for one in found.traced][1:] == ([] if bare else [f"$['{RESPONSES}'].a.content.who"])
@@ -240,7 +240,7 @@ def test_what_is_not_read_whole_brings_every_label() -> None:
     running = bundle(catalog(READS_ALL, tools=TOOLS))
     asked = action("shop/house", {})
     reached = known(snapshot(running, asked), asked)
-    assert isinstance(reached, Reached)
+    assert isinstance(reached, Destination)
     deep: Json = ["Ann"]
     for _ in range(80):
         deep = [deep]
@@ -261,7 +261,7 @@ def test_an_entry_that_changed_tells_nothing_apart() -> None:
     running = bundle(catalog(READS_ALL, tools=TOOLS))
     asked = action("shop/people", {})
     reached = known(snapshot(running, asked), asked)
-    assert isinstance(reached, Reached)
+    assert isinstance(reached, Destination)
     shown: Json = {"content": [{"type": "text", "text": '[{"name": "Ann"}]'}]}
     assert judge_result(running, reached, "shop", (), Status.OK, shown).labels == frozenset()
     changed = replace(PEOPLE, results=(*PEOPLE.results, Part("$[*].note", "confidential")))
@@ -275,7 +275,7 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
     running = bundle(replace(made, servers=servers))
     asked = action("shop/people", {})
     reached = known(snapshot(running, asked), asked)
-    assert isinstance(reached, Reached)
+    assert isinstance(reached, Destination)
     shown: Json = {"content": [{"type": "text", "text": '[{"name": "A\u202enn"}]'}]}
     judged = judge_result(running, reached, "shop", (), Status.OK, shown)
     assert judged.found

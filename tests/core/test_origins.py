@@ -12,10 +12,10 @@ from remit.facts.origin import Flow, Origin, Role
 from remit.facts.results import Part, ResultFormat
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
-from remit.pdp.judge import JudgedCall, Judgement, judge_result
-from remit.pdp.known import known
+from remit.pdp.preconditions import known
+from remit.pdp.result_judgement import JudgedCall, Judgement, judge_result
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import word
 from remit.protect.index import Index
 from remit.protect.origins import words
@@ -86,10 +86,10 @@ class World:
     def hear(self, said: str) -> None:
         self.index.apply(words(self.index, said))
 
-    def reached(self, name: str, given: Mapping[str, Json]) -> Reached:
+    def reached(self, name: str, given: Mapping[str, Json]) -> Destination:
         asked = action(f"shop/{name}", given)
         found = known(snapshot(self.bundle, asked), asked)
-        assert isinstance(found, Reached)
+        assert isinstance(found, Destination)
         return found
 
     def result(

@@ -13,7 +13,7 @@ from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
 from remit.pdp.deltas import BudgetReset, Charged
 from remit.pdp.fold import fold
-from remit.pdp.kept import taken_back
+from remit.pdp.past_deltas import taken_back
 from remit.pdp.purse import Purse
 from remit.protect.budgets import Accounts
 from remit.protect.past import KeyedCells

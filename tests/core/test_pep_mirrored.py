@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts import mirrored
+from remit.facts import header_mirror
 from remit.facts.catalog import Definition, Tool
-from remit.facts.mirrored import Mirror, Mirrors, decoded, disagreement, encoded, headers, mirrors
+from remit.facts.header_mirror import Mirror, Mirrors, decoded, disagreement, encoded, headers, mirrors
 from tests.core.deciding import tool
 
 SCHEMA: dict[str, Any] = {
@@ -110,8 +110,8 @@ def test_parts_that_are_no_schemas_are_passed_over() -> None:
 
 
 def test_mirrors_of_many_tools_are_read_once_each_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirrored, "SCHEMAS_MAX", 1)
-    kept = mirrored.Mirrors()
+    monkeypatch.setattr(header_mirror, "SCHEMAS_MAX", 1)
+    kept = header_mirror.Mirrors()
     first, second = tool("shop", "a", SCHEMA), tool("shop", "b", SCHEMA)
     assert kept.of(first) is kept.of(first)
     assert kept.of(second) == kept.of(first) == mirrors(SCHEMA)

@@ -7,7 +7,7 @@ import pytest
 from remit.escalate.brief import arrange
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Effect, Http, Server, Sink
-from remit.pdp.reached import reached_other
+from remit.pdp.other_destination import reached_other
 from tests.core.deciding import action, bundle, catalog
 from tests.core.test_brief import case, text, tool
 

@@ -13,8 +13,8 @@ from remit.facts.catalog import Sink
 from remit.facts.record import RecordKind
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
-from remit.pdp.judge import judge_result
-from remit.pdp.reached import reached_other
+from remit.pdp.other_destination import reached_other
+from remit.pdp.result_judgement import judge_result
 from remit.pdp.snapshot import Lift
 from remit.pep.operation import complete, get_prompt
 from remit.policy.verdict import Deny, Escalate, Permit, spoken, word

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.assure.approved import approved
+from remit.assure.approvals import approved
 from remit.assure.recording import (
     MalformedSession,
     RecordedCall,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from remit.assure import rereading
-from remit.assure.rereading import Readings, Remembered, words
+from remit.assure import reading_cache
+from remit.assure.reading_cache import Readings, Remembered, words
 from remit.facts.canonical import Json
 from remit.facts.results import Part
 from remit.protect import origins
@@ -57,8 +57,8 @@ def test_another_tool_other_labels_and_other_results_are_read_anew() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rereading, "READINGS_MAX", 2)
-    monkeypatch.setattr(rereading, "CHARS_MAX", 20)
+    monkeypatch.setattr(reading_cache, "READINGS_MAX", 2)
+    monkeypatch.setattr(reading_cache, "CHARS_MAX", 20)
     readings = Readings()
     first = readings.read(None, WEB, result("a"), frozenset())
     for text in ("b", "a", "c", "x" * 21):
@@ -71,7 +71,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hashes_are_remembered_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rereading, "HASHES_MAX", 3)
+    monkeypatch.setattr(reading_cache, "HASHES_MAX", 3)
     plain, found = keyed(bytes(KEY_BYTES)), Remembered(keyed(bytes(KEY_BYTES)))
     for tokens in (["a", "b"], ["b", "a"], ["c", "d"], ["e"], ["a", "e"]):
         assert found.many(tokens) == plain.many(tokens)

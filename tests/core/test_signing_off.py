@@ -10,8 +10,8 @@ from remit.facts.guarantee import Guarantee, Powers, SignOff
 from remit.facts.monitor import Selector
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.fold import fold
-from remit.pdp.guaranteed import breach_digest, breaches
-from remit.pdp.kept import SignedOff
+from remit.pdp.guarantees import breach_digest, breaches
+from remit.pdp.past_deltas import SignedOff
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import bundle
 from tests.core.watching import watched

@@ -11,7 +11,7 @@ from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold
-from remit.pdp.stopping import held, of_user, reason_of, runs, stoppable
+from remit.pdp.stops import held, of_user, reason_of, runs, stoppable
 from remit.policy.verdict import Code, Deny, Permit
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot

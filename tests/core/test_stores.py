@@ -18,7 +18,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append
 from remit.pdp.deltas import PlaceLabelled
 from remit.pdp.fold import fold
-from remit.pdp.judge import judge_result
+from remit.pdp.result_judgement import judge_result
 from remit.pdp.snapshot import Snapshot
 from remit.pep.decision_effects import reached_of
 from remit.pep.operation import complete, get_prompt, list_offers

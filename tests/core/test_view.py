@@ -10,8 +10,8 @@ from remit.discover.entry import Aspect, ConditionStatus, InventoryEntry
 from remit.discover.identity import BundleRegistry, Claim, Identities, Registered, claims
 from remit.discover.inventory import What, folded
 from remit.discover.reconcile import Activity, PassageCounts
-from remit.discover.registered import known as known_of
-from remit.discover.registered import natures, sightings
+from remit.discover.registrations import known as known_of
+from remit.discover.registrations import natures, sightings
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.view import View
 from remit.facts.agent import Agent

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from remit.escalate import sitting, voting
+from remit.escalate import eligibility, voting
+from remit.escalate.eligibility import routes_of
 from remit.escalate.machine import MOVES, Approval, ApprovalMove, ApprovalState, Delegation, Edit, Glass, Vote, step
-from remit.escalate.seating import complete, seats
-from remit.escalate.sitting import routes_of
+from remit.escalate.quorum import complete, seats
 from remit.escalate.voting import Electorate, VoteRefused
 from remit.facts.agent import User
 from remit.facts.catalog import Route
@@ -53,11 +53,11 @@ def refuse(approval: Approval, routes: dict[str, Route], users: dict[str, User],
 
 
 def counts_for(approval: Approval, routes: dict[str, Route], person: User, at: int = 1) -> tuple[str, ...]:
-    return sitting.counts_for(approval, routes, USERS, person, at)
+    return eligibility.counts_for(approval, routes, USERS, person, at)
 
 
 def decides(approval: Approval, routes: dict[str, Route], person: User, at: int = 1) -> bool:
-    return sitting.sits(approval, routes, USERS, person, at)
+    return eligibility.sits(approval, routes, USERS, person, at)
 
 
 def yes(approval: Approval, routes: dict[str, Route], who: str, at: int = 1) -> Approval:

@@ -13,8 +13,8 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision, Forward
 from remit.pdp.fold import fold
-from remit.pdp.kept import PastMarked
 from remit.pdp.past import marks_at_end
+from remit.pdp.past_deltas import PastMarked
 from remit.pdp.snapshot import Lift
 from remit.policy.bundle import Bundle
 from remit.protect.past import Past

@@ -16,7 +16,7 @@ from remit.adapters.workspace.documents import documents
 from remit.app.attack.ground import lay_out
 from remit.app.attack.run import QUICK, attack
 from remit.app.terminal.failure import CommandFailure
-from remit.assure.attack.compromised import DRIPS, LOOP
+from remit.assure.attack.compromised_agent import DRIPS, LOOP
 from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
 from remit.assure.attack.results import SecurityControl

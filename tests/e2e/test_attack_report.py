@@ -23,7 +23,7 @@ from remit.app.attack.report import AttackReport, page
 from remit.app.attack.run import QUICK, Attacked, attack
 from remit.app.attack.trend import Point, kept
 from remit.app.terminal.reports import sarif
-from remit.assure.attack.mending import Mended
+from remit.assure.attack.remedy import Mended
 from remit.assure.chains.search import STEPS_MAX
 from tests.attacked import GATE, PERMIT, write
 from tests.e2e.browsing import DESK, PHONE, browser

@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.shared.inbound import NAME_BEARING_METHODS
 
-from remit.facts.mirrored import NAMED
+from remit.facts.header_mirror import NAMED
 from tests.e2e.bridge_world import (
     META,
     MODERN,

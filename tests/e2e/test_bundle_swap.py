@@ -22,7 +22,7 @@ from remit.facts.catalog import PolicySource
 from remit.pep.answer import Released
 from remit.policy import slice as slices
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING
+from remit.policy.checks import NOTHING
 from remit.policy.compiled.shadow import Difference
 from tests.core.declaring import NOW, declare, lock_of, small
 from tests.e2e.api_world import POLICIES, World, world

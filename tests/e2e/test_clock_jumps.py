@@ -149,7 +149,7 @@ async def approved(b: Bench) -> str:
     b.hold_s(0.0)
     waiting = await b.call("pay", amount=200, to="eve")
     assert isinstance(waiting, Awaiting)
-    assert (await b.driver.approvals.decide(waiting.ref, BOB, Choice.APPROVE, None)).state is ApprovalState.APPROVED
+    assert (await b.driver.approvals.cast_vote(waiting.ref, BOB, Choice.APPROVE, None)).state is ApprovalState.APPROVED
     return waiting.ref
 
 

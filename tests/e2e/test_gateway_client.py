@@ -94,7 +94,7 @@ async def test_an_escalated_call_waits_for_a_person_and_runs_once(tmp_path: Path
         ident = text(pending).partition("remit approvals show ")[2]
         assert "Approval is pending" in text(pending)
         users = of.bundle.catalog.users
-        await of.driver.approvals.decide(ident, users["bob"], Choice.APPROVE, None)
+        await of.driver.approvals.cast_vote(ident, users["bob"], Choice.APPROVE, None)
         other = await agent.call_tool("pay", {"amount": 501, "to": "eve"})
         assert "Approval is pending" in text(other)
         paid = await agent.call_tool("pay", {"amount": 500, "to": "eve"})
@@ -112,7 +112,7 @@ async def test_a_held_call_goes_on_when_a_person_approves(tmp_path: Path, shop: 
         of.bundle = compiled(replace(of.bundle.catalog, routes={"finance": patient}))
         call = asyncio.create_task(agent.call_tool("pay", {"amount": 160, "to": "eve"}))
         found = await until(lambda: of.ledger.approvals(open_only=True, limit=10))
-        await of.driver.approvals.decide(found[0].ident, of.bundle.catalog.users["bob"], Choice.APPROVE, None)
+        await of.driver.approvals.cast_vote(found[0].ident, of.bundle.catalog.users["bob"], Choice.APPROVE, None)
         assert (await call).structured_content == {"paid": 160}
         [outcome] = await of.records(RecordKind.OUTCOME)
         assert isinstance(outcome.body, OutcomeBody)

@@ -187,13 +187,13 @@ async def test_two_twins_and_one_approval_make_one_effect(b: Bench) -> None:
     await until(both_wait)
     assert len(await b.ledger.approvals(open_only=True, limit=10)) == 1
     voter = b.bundle.catalog.users["bob"]
-    await b.driver.approvals.decide(first, voter, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(first, voter, Choice.APPROVE, None)
     done, waiting = await asyncio.wait(twins, return_when=asyncio.FIRST_COMPLETED)
     assert isinstance(done.pop().result(), Released)
     second = await asked(b)
     assert second != first
     assert sum(line.startswith("called") for line in b.trace) == 1
-    await b.driver.approvals.decide(second, voter, Choice.DENY, "no")
+    await b.driver.approvals.cast_vote(second, voter, Choice.DENY, "no")
     answer = await waiting.pop()
     assert Code.GATE in codes(answer)
     assert sum(line.startswith("called") for line in b.trace) == 1
@@ -226,7 +226,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     before, bob = b.bundle, b.bundle.catalog.users["bob"]
     await b.call("pay", **PAID)
     ident = await asked(b)
-    assert (await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)).state is ApprovalState.APPROVED
+    assert (await b.driver.approvals.cast_vote(ident, bob, Choice.APPROVE, None)).state is ApprovalState.APPROVED
     route = before.catalog.routes["finance"]
     for change in (
         {"users": {**before.catalog.users, "bob": replace(bob, groups=frozenset[str]())}},
@@ -241,7 +241,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     assert (found.state, found.superseded_by) == (ApprovalState.SUPERSEDED, await asked(b))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     assert sum(line.startswith("called") for line in b.trace) == 0
-    await b.driver.approvals.decide(await asked(b), bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(await asked(b), bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     assert sum(line.startswith("called") for line in b.trace) == 1
 
@@ -252,14 +252,14 @@ async def test_a_new_approval_is_claimed_although_an_old_one_lifts_a_gate_that_c
     bob = b.bundle.catalog.users["bob"]
     await b.call("pay", **PAID)
     old = await asked(b)
-    await b.driver.approvals.decide(old, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(old, bob, Choice.APPROVE, None)
     source = b.bundle.catalog.policies[0]
     changed = replace(source, text=source.text.replace("more than 100 needs", "more than a hundred needs"))
     b.bundle = compiled(replace(b.bundle.catalog, policies=(changed,)))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     new = await asked(b)
     assert new != old
-    await b.driver.approvals.decide(new, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(new, bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     found = await b.ledger.approval(new)
     assert found is not None
@@ -285,7 +285,7 @@ async def test_one_root_session_asks_people_about_twenty_things_at_once(b: Bench
     b.root = root
     waiting = await b.ledger.approvals(open_only=True, limit=100)
     assert len(waiting) == 21
-    await b.driver.approvals.decide(waiting[-1].ident, b.bundle.catalog.users["bob"], Choice.DENY, None)
+    await b.driver.approvals.cast_vote(waiting[-1].ident, b.bundle.catalog.users["bob"], Choice.DENY, None)
     assert isinstance(await b.call("pay", amount=220, to="eve"), Awaiting)
 
 
@@ -314,11 +314,11 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
     ident = await asked(b)
     users = b.bundle.catalog.users
     with pytest.raises(VoteRefused, match="requester"):
-        await b.driver.approvals.decide(ident, users["ann"], Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(ident, users["ann"], Choice.APPROVE, None)
     with pytest.raises(KeyError):
-        await b.driver.approvals.decide("r0-1.99", users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote("r0-1.99", users["bob"], Choice.APPROVE, None)
     assert not call.done()
-    after = await b.driver.approvals.decide(ident, users["bob"], Choice.DENY, "too much")
+    after = await b.driver.approvals.cast_vote(ident, users["bob"], Choice.DENY, "too much")
     assert after.state is ApprovalState.DENIED
     answer = await call
     assert Code.GATE in codes(answer)
@@ -326,7 +326,7 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
     assert answer.ref == ident
     assert "refused by bob" in answer.reasons[0].text
     with pytest.raises(VoteRefused):
-        await b.driver.approvals.decide(ident, users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(ident, users["bob"], Choice.APPROVE, None)
 
 
 @driven
@@ -336,7 +336,7 @@ async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> No
     ident = await asked(b)
     b.ledger.waits = {RecordKind.DECISION}
     voter = b.bundle.catalog.users["bob"]
-    vote = asyncio.create_task(b.driver.approvals.decide(ident, voter, Choice.DENY, None))
+    vote = asyncio.create_task(b.driver.approvals.cast_vote(ident, voter, Choice.DENY, None))
     answer = await call
     assert Code.GATE in codes(answer)
     assert not vote.done()
@@ -391,7 +391,7 @@ async def test_an_approval_given_after_a_restart_is_claimed_once(tmp_path: Path)
     async with bench(tmp_path) as b:
         b.root = root
         b.hold_s(0.01)
-        await b.driver.approvals.decide(pending.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(pending.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
         assert isinstance(await b.call("pay", **PAID), Released)
         again = await b.call("pay", **PAID)
         assert isinstance(again, Awaiting)
@@ -530,7 +530,7 @@ async def test_delegating_is_judged_and_recorded(b: Bench) -> None:
     again, _ = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Escalate)
     assert asked_at == again
-    await b.driver.approvals.decide(str(asked_at), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(str(asked_at), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
     claimed, decision = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Permit)
     assert claimed != asked_at

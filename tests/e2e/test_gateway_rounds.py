@@ -168,7 +168,7 @@ async def test_a_round_that_people_decide_is_come_back_for(w: Wire) -> None:
     _, said = await w.ask("tools/call", pay, {})
     [approval] = await w.bench.ledger.approvals(open_only=True, limit=10)
     bob = w.bench.bundle.catalog.users["bob"]
-    await w.bench.driver.approvals.decide(approval.ident, bob, Choice.APPROVE, None)
+    await w.bench.driver.approvals.cast_vote(approval.ident, bob, Choice.APPROVE, None)
     _, said = await w.ask("tools/call", pay)
     named = {"who": {"action": "accept", "content": {"name": "ann"}}}
     state = said["result"]["requestState"]
@@ -180,7 +180,7 @@ async def test_a_round_that_people_decide_is_come_back_for(w: Wire) -> None:
         return await w.bench.ledger.approvals(open_only=True, limit=10)
 
     [approval] = await until(second)
-    await w.bench.driver.approvals.decide(approval.ident, bob, Choice.APPROVE, None)
+    await w.bench.driver.approvals.cast_vote(approval.ident, bob, Choice.APPROVE, None)
     state = said["result"]["requestState"]
     _, said = await w.ask("tools/call", {**pay, "requestState": state})
     assert text(said["result"]) == "done"
@@ -210,7 +210,7 @@ async def test_a_client_that_can_show_it_is_told_that_people_decide_and_decides_
     mine, w.token = w.token, w.another()
     assert await code(w, {**pay, "requestState": state}) == (400, -32602)
     w.token = mine
-    await w.bench.driver.approvals.decide(approval.ident, w.bench.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await w.bench.driver.approvals.cast_vote(approval.ident, w.bench.bundle.catalog.users["bob"], Choice.APPROVE, None)
     _, said = await w.ask("tools/call", {**pay, "requestState": state})
     assert text(said["result"]) == "done"
     assert sum("called pay" in line for line in w.bench.trace) == 1

@@ -31,7 +31,7 @@ async def approved(b: Bench, amount: int = 500, to: str = "eve") -> str:
     """The id of an approval to which bob said yes."""
     waits = await pay(b, amount, to)
     assert isinstance(waits, Awaiting)
-    await b.driver.approvals.decide(waits.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(waits.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
     return waits.ref
 
 
@@ -63,7 +63,7 @@ async def test_a_no_stands_over_what_was_granted_with_an_earlier_yes(b: Bench) -
     users = b.bundle.catalog.users
     ident = await approved(b)
     await b.driver.grants.give(ident, users["bob"], SESSION, None)
-    await b.driver.approvals.decide(ident, users["bob"], Choice.DENY, None, reason="suspicious")
+    await b.driver.approvals.cast_vote(ident, users["bob"], Choice.DENY, None, reason="suspicious")
     answer = await pay(b, 500)
     assert isinstance(answer, Refused)
     assert answer.reasons[0].code is Code.APPROVAL_REFUSED
@@ -138,7 +138,7 @@ async def test_what_is_granted_is_checked_and_capped(b: Bench) -> None:
     assert isinstance(waits, Awaiting)
     with pytest.raises(VoteRefused, match="given with a yes"):
         await b.driver.grants.give(waits.ref, bob, SESSION, None)
-    await b.driver.approvals.decide(waits.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(waits.ref, bob, Choice.APPROVE, None)
     now_ms = CLOCK.now_ms()
     for wish, why in (
         (Wish(GrantScope.TOOL), "ends at a time"),
@@ -174,7 +174,7 @@ async def test_nothing_is_granted_with_what_was_denied(b: Bench) -> None:
     bob = b.bundle.catalog.users["bob"]
     waits = await pay(b, 500)
     assert isinstance(waits, Awaiting)
-    await b.driver.approvals.decide(waits.ref, bob, Choice.DENY, None)
+    await b.driver.approvals.cast_vote(waits.ref, bob, Choice.DENY, None)
     with pytest.raises(VoteRefused, match="it is denied"):
         await b.driver.grants.give(waits.ref, bob, SESSION, None)
     kinds = {entry.record.kind for entry in await b.ledger.entries(after=None, limit=100, sid=None)}
@@ -205,7 +205,7 @@ async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: 
     routes = {name: replace(route, count=2) for name, route in catalog.routes.items()}
     b.bundle = compiled(replace(catalog, routes=routes, users={**catalog.users, "bea": bea}))
     ident = await approved(b)
-    await b.driver.approvals.decide(ident, bea, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(ident, bea, Choice.APPROVE, None)
     given = await b.driver.grants.give(ident, bob, replace(SESSION, uses=9), None)
     assert not b.driver.grants.holds(given), "two have to"
     for less in (replace(SESSION, uses=3), replace(SESSION, until_ms=CLOCK.now_ms() + 60_000)):

@@ -180,15 +180,15 @@ async def test_the_second_of_two_says_yes_to_what_the_first_made_of_it(b: Bench)
     route(b, count=2)
     ident = (await waits(b)).ref
     before = await approval(b, ident)
-    await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(ident, CAT, Choice.APPROVE, None)
     edited = await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None, shown=before.nonce)
     assert (edited.state, [vote.by for vote in edited.votes]) == (ApprovalState.PENDING, ["bob"])
     for shown in (None, before.nonce, "forged"):
         with pytest.raises(VoteRefused) as stale:
-            await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=shown)
+            await b.driver.approvals.cast_vote(ident, CAT, Choice.APPROVE, None, shown=shown)
         assert stale.value.stale
     assert calls(b) == []
-    agreed = await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=edited.shown)
+    agreed = await b.driver.approvals.cast_vote(ident, CAT, Choice.APPROVE, None, shown=edited.shown)
     assert agreed.state is ApprovalState.APPROVED
     assert texts(await b.call("pay", **PAID))[1] == "done"
     assert calls(b) == ['called pay {"amount":400,"to":"eve"}']
@@ -198,12 +198,12 @@ async def test_the_second_of_two_says_yes_to_what_the_first_made_of_it(b: Bench)
 async def test_two_who_decide_at_once_are_two_yeses_or_one_end(b: Bench) -> None:
     route(b, count=2)
     ident = (await waits(b)).ref
-    yes = (b.driver.approvals.decide(ident, who, Choice.APPROVE, None) for who in (BOB, CAT, BOB, CAT))
+    yes = (b.driver.approvals.cast_vote(ident, who, Choice.APPROVE, None) for who in (BOB, CAT, BOB, CAT))
     found = await asyncio.gather(*yes)
     assert found[-1].state is ApprovalState.APPROVED
     assert len(await b.records(RecordKind.DECISION)) == 2
     other = (await waits(b, amount=501, to="eve")).ref
-    said = (b.driver.approvals.decide(other, who, Choice.DENY, None) for who in (BOB, CAT))
+    said = (b.driver.approvals.cast_vote(other, who, Choice.DENY, None) for who in (BOB, CAT))
     ended = await asyncio.gather(*said, return_exceptions=True)
     assert sum(isinstance(one, VoteRefused) for one in ended) == 1
 
@@ -213,7 +213,7 @@ async def test_a_reason_reaches_the_agent_and_the_no_stands(b: Bench) -> None:
     route(b, hold_s=30.0)
     call = asyncio.create_task(b.call("pay", **PAID))
     ident = await asked(b)
-    await b.driver.approvals.decide(ident, BOB, Choice.DENY, "our secret", reason="wrong-target")
+    await b.driver.approvals.cast_vote(ident, BOB, Choice.DENY, "our secret", reason="wrong-target")
     answer = await call
     assert codes(answer) >= {Code.APPROVAL_REFUSED}
     assert isinstance(answer, Refused)
@@ -229,7 +229,7 @@ async def test_a_no_stands_after_a_restart_until_its_approval_would_have_ended(t
     async with bench(tmp_path) as b:
         route(b)
         ident = (await waits(b)).ref
-        await b.driver.approvals.decide(ident, BOB, Choice.DENY, None, reason="not-now")
+        await b.driver.approvals.cast_vote(ident, BOB, Choice.DENY, None, reason="not-now")
         root = b.root
     async with bench(tmp_path) as b:
         b.root = root
@@ -285,7 +285,7 @@ async def test_a_caller_that_hangs_up_withdraws_his_question(b: Bench) -> None:
 
     await until(cancelled)
     with pytest.raises(VoteRefused, match="cancelled"):
-        await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(ident, BOB, Choice.APPROVE, None)
 
 
 @driven
@@ -323,7 +323,7 @@ async def test_a_deputy_decides_and_glass_is_broken_alone(b: Bench) -> None:
     until_ms = (await approval(b, ident)).expires_ms
     handed = await b.driver.approvals.delegate(ident, BOB, "dan", until_ms, None)
     assert [(one.by, one.to) for one in handed.delegations] == [("bob", "dan")]
-    half = await b.driver.approvals.decide(ident, dan, Choice.APPROVE, None)
+    half = await b.driver.approvals.cast_vote(ident, dan, Choice.APPROVE, None)
     assert half.state is ApprovalState.PENDING
     broken = await b.driver.approvals.break_glass(ident, OLI, "the site is down")
     assert (broken.state, broken.expires_ms < until_ms) == (ApprovalState.APPROVED, False)
@@ -351,7 +351,7 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
 
         waiting = [await call(root, number) for number, root in enumerate(roots)]
         for one in waiting:
-            await b.driver.approvals.decide(one.ref, BOB, Choice.APPROVE, None)
+            await b.driver.approvals.cast_vote(one.ref, BOB, Choice.APPROVE, None)
         order = [(root, number) for _ in range(claims) for number, root in enumerate(roots)]
         answers = await asyncio.gather(*[call(root, number) for root, number in order])
         assert len(answers) == 10_000
@@ -368,7 +368,7 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
 async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
-    await b.driver.approvals.decide(idents[1], BOB, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(idents[1], BOB, Choice.APPROVE, None)
     await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
     await b.driver.halts.resume((StopSubject.AGENT, "clerk"), "cat")
     assert [(await approval(b, ident)).state for ident in idents] == [ApprovalState.CANCELLED, ApprovalState.CANCELLED]
@@ -411,7 +411,7 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
 async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
-    await b.driver.approvals.decide(idents[1], BOB, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(idents[1], BOB, Choice.APPROVE, None)
     other = await b.call("pay", b.authority("helper"), amount=500, to="eve")
     assert isinstance(other, Awaiting)
     assert await b.driver.authorization.expire_due() == 0

@@ -155,7 +155,7 @@ class World:
     async def yes(self, who: Any) -> None:
         shown = (await self.approval()).shown
         driver = self.b.driver
-        await self.say(lambda: driver.approvals.decide(self.ident, who, Choice.APPROVE, None, shown=shown))
+        await self.say(lambda: driver.approvals.cast_vote(self.ident, who, Choice.APPROVE, None, shown=shown))
 
     async def happens(self, event: str) -> None:
         """Let `event` happen."""
@@ -178,7 +178,7 @@ class World:
             case "glass":
                 await self.say(lambda: driver.approvals.break_glass(ident, OLI, "down"))
             case "deny":
-                await self.say(lambda: driver.approvals.decide(ident, BOB, Choice.DENY, None, reason="not-now"))
+                await self.say(lambda: driver.approvals.cast_vote(ident, BOB, Choice.DENY, None, reason="not-now"))
             case "stop":
                 await driver.halts.stop_session(ident, BOB, "suspicious", None)
                 self.b.ledger.open.set()

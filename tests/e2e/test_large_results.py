@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from remit.pdp.judge import Judgement
+    from remit.pdp.result_judgement import Judgement
     from tests.e2e.gateway_parts import Bench
 
 WAIT_S = 20.0

@@ -10,7 +10,7 @@ import pytest
 
 from proof.service import Service
 from remit.facts.capability import NEEDS_TASKS, TASKS
-from remit.facts.mirrored import NAMED
+from remit.facts.header_mirror import NAMED
 from tests.e2e.bridge_world import META, Bridge, token_file
 from tests.e2e.pairs import NEW, POLICIES, RESOURCES, SERVER
 from tests.e2e.speaking import ask

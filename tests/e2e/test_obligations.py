@@ -121,7 +121,7 @@ async def test_people_are_asked_about_what_runs_and_it_runs_as_they_saw_it(tmp_p
         assert capped(replace(asked, context={}), texts.get) == {}
         unset: Mapping[str, Json] = {"obliged": {"numbers": {"amount": None}}}
         assert capped(replace(asked, context=unset), texts.get)["capped amount"].startswith("asked nothing, would run")
-        await b.driver.approvals.decide(waiting.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(waiting.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
         answer = await b.call(amount=900, to="eve")
         assert 'Policy changed the arguments of this call. It ran with exactly these: {\\"amount\\":50' in told(answer)
         assert 'called pay {"amount":50,"to":"eve"}' in b.trace

@@ -16,7 +16,7 @@ from remit.app.workspace import packs
 from remit.app.workspace.tool_suggestions import listed
 from remit.assure.cases import Case, MalformedCases, cases
 from remit.assure.mutants import fates
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.control.lock import EMPTY, FILE, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.policy.bundle import Bundle

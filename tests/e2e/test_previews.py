@@ -124,7 +124,7 @@ async def test_a_dry_run_is_an_action_of_its_own_and_tells_people_alone(b: Bench
     assert (said.subject, said.data) == (ident, {"intent": outcome.intent})
     # Asked again while it waits, it is made no second time; approved, the call itself runs, once.
     assert await pays(b) == ident
-    await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(ident, BOB, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     assert called(b) == [PLANNED, 'called pay {"amount":500,"to":"eve"}']
 
@@ -156,7 +156,7 @@ async def test_one_that_policy_does_not_permit_outright_is_not_made(tmp_path: Pa
 async def test_one_uses_up_no_approval_that_was_given_for_the_same_call(b: Bench) -> None:
     offering(b, PLANS_GATED)
     given = await pays(b, "plan")
-    await b.driver.approvals.decide(given, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(given, BOB, Choice.APPROVE, None)
     found = await foreseen(b, await pays(b))
     assert "unasked" in found.why
     approval = await b.ledger.approval(given)
@@ -183,7 +183,7 @@ async def test_one_by_an_argument_makes_nothing_less_new(b: Bench) -> None:
     ident = await pays(b, "wire")
     assert "new to this agent" in (await foreseen(b, ident)).why
     assert called(b) == []
-    await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(ident, BOB, Choice.APPROVE, None)
     assert isinstance(await b.call("wire", **PAID), Released)
     assert await foreseen(b, await pays(b, "wire", amount=600, to="eve")) == Foreseen("shop/wire", "done")
 

@@ -162,7 +162,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     first = await call(b, "pay", **paid)
     assert isinstance(first, Awaiting)
     bob = b.bundle.catalog.users["bob"]
-    await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(first.ref, bob, Choice.APPROVE, None)
     found = await asking(b, "pay", **paid)
     waiting = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
     assert isinstance(waiting, Awaiting), "more than yes or no"
@@ -172,7 +172,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     assert b'"responses":{"who"' in entry.body.arguments
     asked: Json = {"who": {"method": WHO.method, "params": {"message": "who?", "requestedSchema": {"type": "object"}}}}
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical(asked)), "people see to what question"
-    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [InputRequired({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})
     assert isinstance(second, AwaitingInput), second
@@ -189,7 +189,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     async def approved(message: str) -> AwaitingInput:
         first = await call(b, "pay", **paid)
         assert isinstance(first, Awaiting)
-        await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
+        await b.driver.approvals.cast_vote(first.ref, bob, Choice.APPROVE, None)
         asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
         b.upstream.reply = InputRequired({"who": asks}, message)
         found = await call(b, "pay", **paid)
@@ -199,7 +199,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     harmless = await approved("whom to thank?")
     waiting = await b.driver.resume(b.authority(), ABLE, harmless.round, NAMED)
     assert isinstance(waiting, Awaiting)
-    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [DONE]
     other = await approved("whom to pay everything?")
     asked_anew = await b.driver.resume(b.authority(), ABLE, other.round, NAMED)

@@ -50,7 +50,7 @@ async def test_nothing_rides_on_the_yes_of_an_approved_action(w: Wire) -> None:
     await w.ask("tools/call", PAY)
     [approval] = await w.bench.ledger.approvals(open_only=True, limit=10)
     bob = w.bench.bundle.catalog.users["bob"]
-    await w.bench.driver.approvals.decide(approval.ident, bob, Choice.APPROVE, None)
+    await w.bench.driver.approvals.cast_vote(approval.ident, bob, Choice.APPROVE, None)
     state = await asked(w, PAY)
     given = {"who": {"action": {"all": "that I know"}, "_meta": {"and": "more"}}}
     _, said = await w.ask("tools/call", {**PAY, "requestState": state, "inputResponses": given})

@@ -12,7 +12,7 @@ from remit.app.discovery.facade import open_discovery
 from remit.app.discovery.source_watch import FAILED, SourceWatcher
 from remit.discover.entry import ConditionStatus
 from remit.discover.sighting import Kind, Subject
-from remit.facts.watched import Watched, Watches
+from remit.facts.source import Watched, Watches
 from remit.ports.source import SourceBatch
 from remit.work import sources
 from tests.eventually import eventually

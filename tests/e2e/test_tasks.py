@@ -289,7 +289,7 @@ async def test_people_are_asked_about_answers_to_an_approved_call(b: Bench) -> N
     first = await b.driver.call_tool(b.authority(), ABLE, "shop", "pay", paid, canonical(paid))
     assert isinstance(first, Awaiting)
     bob = b.bundle.catalog.users["bob"]
-    await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(first.ref, bob, Choice.APPROVE, None)
     name = await begun(b, "pay", **paid)
     await under(b, name, status="input_required", inputRequests={"who": WHO})
     waiting = await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED)
@@ -299,7 +299,7 @@ async def test_people_are_asked_about_answers_to_an_approved_call(b: Bench) -> N
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical({"who": WHO})), "people see to what question"
     assert not sent(b, "tasks/update")
     assert set((await under(b, name)).questions) == {"who"}
-    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.cast_vote(waiting.ref, bob, Choice.APPROVE, None)
     assert isinstance(await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED), Underway)
     assert len(sent(b, "tasks/update")) == 1
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from remit.adapters.sqlite import SqliteLedger
     from remit.pep.driver import Driver
-    from remit.trace.against import KeptCheckpoint
+    from remit.trace.comparison import KeptCheckpoint
     from remit.trace.report import Report
     from tests.sim.laws import Laws
 

@@ -90,7 +90,7 @@ class People:
             match self.random.randrange(20):
                 case 0 | 1 | 2:
                     self.tell(f"{who} says no to {asked.ident}")
-                    await self.driver.approvals.decide(asked.ident, _user(who), Choice.DENY, None)
+                    await self.driver.approvals.cast_vote(asked.ident, _user(who), Choice.DENY, None)
                     vote.refused = True
                 case 3 | 4:
                     await self._hand_on(asked, vote, who)
@@ -100,7 +100,7 @@ class People:
                     self.tell(f"{who} says yes to {asked.ident}{'' if confirmed is None else ', with his key'}")
                     with self._saying(vote, shown, who, confirmed):
                         voice, yes, nonce = _user(who), Choice.APPROVE, asked.shown
-                        await self.driver.approvals.decide(
+                        await self.driver.approvals.cast_vote(
                             asked.ident, voice, yes, None, shown=nonce, confirmed=confirmed
                         )
                     if vote.key[:3] == PAYS and self.random.random() < 0.5:

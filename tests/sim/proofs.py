@@ -20,15 +20,15 @@ from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
 from remit.ports.transparency import NotErasable, Unprovable
-from remit.trace.against import KeptCheckpoint
 from remit.trace.bodies import ActionBody, Event, OutcomeBody
+from remit.trace.comparison import KeptCheckpoint
 from remit.trace.encoding import decode_body
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 from remit.trace.note import Checkpoint, Key, Note, signed
 from remit.trace.tree import ProofWrong, root_of
 from remit.work import checkpoints
 from remit.work.checkpoints import Checkpoints
-from remit.work.erasing import Erasures
+from remit.work.erasure import Erasures
 from tests.consistency import check_consistency
 from tests.sim.laws import Law
 from tests.sim.people import Clock

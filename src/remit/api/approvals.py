@@ -138,7 +138,7 @@ async def decide(
             why = f"{void}: nobody could use the yes"
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
     said = (
-        services.driver.approvals.decide(
+        services.driver.approvals.cast_vote(
             ident, by, choice, note, reason=reason, shown=yes.shown, confirmed=yes.confirmed
         )
         if yes.arguments is None

@@ -11,8 +11,8 @@ from remit.api.moments import instant
 from remit.api.services import Services
 from remit.api.views import tool_name
 from remit.escalate.attention import HASTY_MS, SAME_MIN, AskRecord, VoteTiming, figures, proposals
+from remit.escalate.eligibility import routes_of
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval, ApprovalState
-from remit.escalate.sitting import routes_of
 from remit.facts.durations import DAY_MS
 from remit.facts.record import Ref
 from remit.facts.strictjson import JsonRefused, parse

@@ -10,11 +10,11 @@ from typing import Final
 from remit.api.authenticator import Admin, Person
 from remit.api.requests import LIMIT_MAX
 from remit.api.services import Services
-from remit.escalate.sitting import member
+from remit.escalate.eligibility import member
 from remit.facts.breaker import Trip
 from remit.facts.record import Ref
 from remit.facts.stop import subject
-from remit.pdp.stopping import names_of, of_user
+from remit.pdp.stops import names_of, of_user
 from remit.protect.incidents import Incident, IncidentCause, IncidentState
 from remit.trace.bodies import ActionBody, AdminBody, Event
 

@@ -9,14 +9,14 @@ from remit.escalate.machine import Approval
 from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.trace.bodies import ActionBody, Choice
 
 
 class Deciding(Protocol):
     """Every method returns once the record is durable; a decision that is refused leaves none."""
 
-    async def decide(
+    async def cast_vote(
         self,
         ident: str,
         voter: User,
@@ -117,6 +117,6 @@ class Granting(Protocol):
         """Whether `grant` lifts gates now."""
         ...
 
-    def reached_of(self, body: ActionBody) -> Reached | None:
+    def reached_of(self, body: ActionBody) -> Destination | None:
         """The tool that the recorded call reached, as it was; None where it is gone or another."""
         ...

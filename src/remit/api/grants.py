@@ -14,13 +14,13 @@ from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import GrantRequest, RefPath, VoteRequest
 from remit.api.services import Services
 from remit.api.views import sees_approval, sees_arguments
+from remit.escalate.eligibility import sits
 from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTerms, Wish, as_approval
 from remit.escalate.machine import Approval
-from remit.escalate.sitting import sits
 from remit.facts.durations import DAY_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
-from remit.pdp.granting import covers
+from remit.pdp.grant_scope import covers
 from remit.trace.bodies import ActionBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["grants"])

@@ -16,7 +16,7 @@ from remit.control.resources import ResourceKind
 from remit.facts.guarantee import Guarantee, Rate
 from remit.facts.mark import FLEET
 from remit.facts.monitor import EventAggregate, Monitor, MonitorScope
-from remit.pdp.guaranteed import breach_digest
+from remit.pdp.guarantees import breach_digest
 from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["guarantees"])

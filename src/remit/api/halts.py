@@ -17,7 +17,7 @@ from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Stop, Stopped, StopSubject, typed
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
-from remit.pdp.stopping import names_of, of_user, runs
+from remit.pdp.stops import names_of, of_user, runs
 
 _SHOWN_MAX: Final = 120
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])

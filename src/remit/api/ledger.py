@@ -18,7 +18,7 @@ from remit.api.requests import LIMIT_MAX, Limit, RefText, SettleRequest, Sid
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Ref
-from remit.pdp.stopping import names_of
+from remit.pdp.stops import names_of
 from remit.ports.ledger import Entry, Ledger
 from remit.trace.bodies import UNANSWERED, ActionBody, OutcomeBody
 

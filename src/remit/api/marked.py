@@ -12,7 +12,7 @@ from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.impact import shown
 from remit.facts.mark import Mark, MarkOp
-from remit.pdp.kept import settled_past
+from remit.pdp.past_deltas import settled_past
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, OutcomeBody
 

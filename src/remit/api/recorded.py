@@ -20,7 +20,7 @@ from remit.facts.stop import read_subject, typed
 from remit.pdp.findings import finding
 from remit.ports.ledger import Entry
 from remit.protect.detect.detectors import detected
-from remit.protect.detect.located import PLACES_MAX
+from remit.protect.detect.locations import PLACES_MAX
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 Telling: TypeAlias = Callable[[Services, AdminBody, ActionBody | None], Iterator[str]]

@@ -7,7 +7,7 @@ from remit.facts.breaker import Breaker, BreakerState, Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.record import Receipt, Ref
-from remit.pdp.guaranteed import Breach
+from remit.pdp.guarantees import Breach
 from remit.protect.past import Past
 from remit.trace.bodies import ActionBody, OutcomeBody
 

@@ -11,7 +11,7 @@ from remit.api.services import Resource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.catalog import Catalog
 from remit.facts.stop import EVERYTHING, Stop, Stopped, StopSubject, typed
-from remit.pdp.stopping import of_user
+from remit.pdp.stops import of_user
 
 SHOWN_MAX: Final = 10
 """How many stops `remit doctor` tells one by one."""

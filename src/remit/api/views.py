@@ -22,9 +22,9 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, PolicyText, Services, ToolPin
+from remit.escalate.eligibility import counts_for, may_edit, read
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
-from remit.escalate.seating import seats, short, still
-from remit.escalate.sitting import counts_for, may_edit, read
+from remit.escalate.quorum import seats, short, still
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import JsonRefused, parse

@@ -63,7 +63,7 @@ from remit.pep.throttle import Throttle
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
-from remit.work.erasing import Erasures
+from remit.work.erasure import Erasures
 from remit.work.incidents import Handling
 from remit.work.outbox import Notifying
 

@@ -7,7 +7,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.apply import apply_budget
 from remit.pdp.deltas import BudgetReset, Charged, Refunded
 from remit.pdp.fold import fold
-from remit.pdp.kept import PastCarried, PastMarked
+from remit.pdp.past_deltas import PastCarried, PastMarked
 from remit.pdp.purse import Purse
 from remit.policy.bundle import Bundle
 from remit.protect.budgets import Accounts

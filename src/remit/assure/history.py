@@ -22,7 +22,7 @@ from typing import Final, cast
 
 from remit.assure.before import Before
 from remit.assure.replay import origins_of
-from remit.assure.veiled import veiled
+from remit.assure.veil import veiled
 from remit.escalate.grants import Grant
 from remit.facts.action import Action, ActionKind, Shaping, brought
 from remit.facts.agent import Authority, Link

@@ -11,10 +11,10 @@ from typing import Final, cast
 
 from remit.assure.cases import Case
 from remit.assure.parts import shown, text_of
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, CheckCache
+from remit.policy.checks import NOTHING, CheckCache
 from remit.policy.compile import compile_bundle
 from remit.policy.form import json_of
 from remit.policy.slice import Policy

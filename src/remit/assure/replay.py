@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from remit.assure.approved import NOTHING, Approved
+from remit.assure.approvals import NOTHING, Approved
 from remit.assure.before import Before
+from remit.assure.reading_cache import Readings, Remembered, words
 from remit.assure.recording import RecordedCall, RecordedConfidence, RecordedResult, RecordedSession, RecordedWords
-from remit.assure.rereading import Readings, Remembered, words
-from remit.assure.veiled import veiled
+from remit.assure.veil import veiled
 from remit.escalate.grants import Grant, GrantScope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -36,13 +36,13 @@ from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
-from remit.pdp.granting import reach_recorded, terms
-from remit.pdp.judge import JudgedCall, judge_result
+from remit.pdp.grant_scope import reach_recorded, terms
+from remit.pdp.offline import decide_offline
 from remit.pdp.past import marks_at_end
+from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.pdp.through import through
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Escalate, Permit, Reason, word
 from remit.protect.hashing import KEY_BYTES, keyed
@@ -145,7 +145,7 @@ class _Run:
         self._grants: list[Grant] = []
         self._used = UsageHistory()
         self._before = Before(bundle)
-        self._under_way: dict[str, tuple[ActionBody, Action, Reached, int]] = {}
+        self._under_way: dict[str, tuple[ActionBody, Action, Destination, int]] = {}
         self._records = 0
         self.now_ms = START_MS
 
@@ -201,7 +201,7 @@ class _Run:
             draws = self._before.draws(one, tool, self.now_ms)
             return decide(replace(snapshot, draws=draws) if draws else snapshot, veiled(self._bundle, one), self.now_ms)
 
-        return through(judged, action)
+        return decide_offline(judged, action)
 
     def _record(self, body: ActionBody | OutcomeBody) -> None:
         """Have what follows judged by what a record of now says."""
@@ -266,9 +266,9 @@ class _Run:
         )
         self._record(outcome)
 
-    def _unknown(self, action: Action) -> Reached:
+    def _unknown(self, action: Action) -> Destination:
         part = self._bundle.slice(ActionKind.CALL_TOOL)
-        return Reached(
+        return Destination(
             "call",
             action_uid(action.name),
             server_uid(action.server),

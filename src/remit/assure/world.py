@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from remit.assure.supposed import Supposing, Supposition
-from remit.assure.veiled import veiled
+from remit.assure.supposition import Supposing, Supposition
+from remit.assure.veil import veiled
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import Draw
@@ -25,13 +25,13 @@ from remit.facts.novelty import UsageHistory
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
-from remit.pdp.judge import JudgedCall, judge_result
 from remit.pdp.measure import impact
-from remit.pdp.reached import reached_other
+from remit.pdp.offline import decide_offline
+from remit.pdp.other_destination import reached_other
+from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.pdp.through import through
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Permit
@@ -149,7 +149,9 @@ class World:
 
     def judge(self, chain: Chain, action: Action) -> Decision:
         """Decide on `action`; what it does to sessions and stores is done where it is permitted."""
-        decision = through(lambda one: decide(self.snapshot(chain, one), veiled(self.bundle, one), self.now_ms), action)
+        decision = decide_offline(
+            lambda one: decide(self.snapshot(chain, one), veiled(self.bundle, one), self.now_ms), action
+        )
         if isinstance(decision.verdict, Permit):
             self.take(chain, action, decision)
         return decision
@@ -196,7 +198,7 @@ class World:
         """What came back of `action` held every label that it can bring."""
         self.give(chain, self.reached(action).source | self._stores.held(self.bundle, action).labels)
 
-    def reached(self, action: Action) -> Reached:
+    def reached(self, action: Action) -> Destination:
         """What `action` reaches; nobody knows what an unknown tool is, so that nobody knows what it brings."""
         if action.kind is ActionKind.CALL_TOOL:
             form = self.bundle.tools.get((action.server, action.name))
@@ -205,7 +207,7 @@ class World:
             part = self.bundle.slice(ActionKind.CALL_TOOL)
             brings = tuple(UNCATALOGUED_SOURCE)
             uids = action_uid(action.name), server_uid(action.server)
-            return Reached("call", *uids, part, UNCATALOGUED_SOURCE, brings)
+            return Destination("call", *uids, part, UNCATALOGUED_SOURCE, brings)
         return reached_other(self.bundle, action)
 
     def _index(self, chain: Chain) -> Index:

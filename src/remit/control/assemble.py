@@ -38,15 +38,15 @@ from remit.control.resources import (
     WorkspaceSource,
 )
 from remit.control.servers import next_problems, route_of, server_of
+from remit.control.sources import watched_of
 from remit.control.tools import tools_of
-from remit.control.watching import watched_of
 from remit.facts.agent import Agent, User
 from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
 from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server
 from remit.facts.guarantee import Guarantee
 from remit.facts.monitor import Monitor
-from remit.facts.watched import Watched
+from remit.facts.source import Watched
 
 _S = TypeVar("_S", bound=Spec)
 

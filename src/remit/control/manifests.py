@@ -35,7 +35,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic
 from remit.facts.credential import shown as shown_value
 from remit.facts.results import ResultFormat
-from remit.facts.watched import Watched, Watches
+from remit.facts.source import Watched, Watches
 
 HIDDEN: Final = "(hidden)"
 

@@ -24,8 +24,8 @@ from remit.facts.impact import Extractors
 from remit.facts.monitor import KEYS_MAX, EventAggregate, Happening, MonitorScope
 from remit.facts.preview import Preview
 from remit.facts.results import Part, ResultFormat
+from remit.facts.source import Watches
 from remit.facts.store import StoreAccess
-from remit.facts.watched import Watches
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

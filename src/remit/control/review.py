@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remit.control.described import described
+from remit.control.description import described
 from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin

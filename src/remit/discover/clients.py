@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from remit.discover.configured import ANY, Layout
+from remit.discover.client_configuration import ANY, Layout
 
 
 class FileFormat(StrEnum):

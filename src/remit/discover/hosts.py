@@ -12,8 +12,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
+from remit.discover.client_configuration import Configured, ConfiguredServer
 from remit.discover.clients import CLIENTS, ClientProgram
-from remit.discover.configured import Configured, ConfiguredServer
 from remit.discover.identity import OURS
 from remit.discover.launch import Launch
 from remit.discover.processes import RecognisedProcess

@@ -139,7 +139,7 @@ class Sighting:
 
 
 def from_file(source: str) -> bool:
-    """Whether `source` is a file that somebody made (`discover.importing`): it tells of what others saw elsewhere."""
+    """Whether `source` is a file that somebody made (`discover.file_import`): it tells of what others saw elsewhere."""
     return source.startswith(f"{FILES}:")
 
 

@@ -6,7 +6,7 @@ Laws
 * It is given with an approval, by the people who may lift those gates and by as many as that takes, and it holds
   while they do: the rules are those of the running bundle (`escalate.voting`).
 * It is bound to one chain of agents, one user, one tool as pinned; that of a session to that root session too. What it
-  covers there is bounded by what people saw (`pdp.granting`), by uses and by time.
+  covers there is bounded by what people saw (`pdp.grant_scope`), by uses and by time.
 * Anyone who may lift one of its gates revokes it.
 """
 
@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from remit.escalate.machine import Approval, Vote
-from remit.escalate.seating import complete
+from remit.escalate.quorum import complete
 from remit.facts.agent import User
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import Route

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from remit.escalate.eligibility import routes_of
 from remit.escalate.machine import Approval, ApprovalState
-from remit.escalate.sitting import routes_of
 from remit.escalate.wording import filled
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Route, Tool

@@ -1,7 +1,7 @@
 """What people may do about an approval that waits, each checked before it is recorded.
 
-Laws: a route's own rules decide each gate (`escalate.sitting`), and there have to be enough (`escalate.seating`); one
-refusal by a person who decides any of the gates ends the approval. Only users decide: the admin token is no person.
+Laws: a route's own rules decide each gate (`escalate.eligibility`), and there have to be enough (`escalate.quorum`);
+one refusal by a person who decides any of the gates ends the approval. Only users decide: the admin token is no person.
 A yes is for what the person was shown: once somebody approved other arguments, it has to say which it is for.
 INVARIANT(approval-binds-exact-action)
 """
@@ -9,6 +9,17 @@ INVARIANT(approval-binds-exact-action)
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from remit.escalate.eligibility import (
+    breaks,
+    counts_for,
+    is_requester,
+    may_break,
+    may_edit,
+    own,
+    routes_of,
+    sits,
+    wants_strong,
+)
 from remit.escalate.machine import (
     OPEN,
     Approval,
@@ -23,18 +34,7 @@ from remit.escalate.machine import (
     reviewed,
     voted,
 )
-from remit.escalate.seating import complete
-from remit.escalate.sitting import (
-    breaks,
-    counts_for,
-    is_requester,
-    may_break,
-    may_edit,
-    own,
-    routes_of,
-    sits,
-    wants_strong,
-)
+from remit.escalate.quorum import complete
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 

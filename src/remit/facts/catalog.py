@@ -28,8 +28,8 @@ from remit.facts.monitor import Monitor
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.results import Part, ResultFormat
+from remit.facts.source import Watched
 from remit.facts.store import Store
-from remit.facts.watched import Watched
 
 SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")

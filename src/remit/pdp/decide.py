@@ -17,24 +17,24 @@ from remit.facts.label import closed
 from remit.facts.novelty import Novelty
 from remit.facts.origin import Flow
 from remit.facts.session import confidence, join
-from remit.pdp.broken import broken
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.flow import flow_of
-from remit.pdp.granting import covering, reach_in
-from remit.pdp.guaranteed import flows, guaranteed
-from remit.pdp.known import argument_problem, known, session_problem
+from remit.pdp.grant_scope import covering, reach_in
+from remit.pdp.guarantees import flows, guaranteed
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty, sent
-from remit.pdp.obliged import obliged
+from remit.pdp.obligations import obliged
+from remit.pdp.open_breakers import broken
 from remit.pdp.past import crowded, told, unmeasured
+from remit.pdp.preconditions import argument_problem, known, session_problem
 from remit.pdp.snapshot import AskQuota, Snapshot
 from remit.pdp.spending import overspent, thrifty
 from remit.policy.compiled.values import Value
 from remit.policy.context import Facts
+from remit.policy.destination import Destination
 from remit.policy.evaluate import question_of
-from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 
 _TOO_MUCH: Final = {
@@ -91,7 +91,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     return Ruling(Deny(), (over,), reached=checked)
 
 
-def _ruled(snapshot: Snapshot, action: Action, checked: Reached, now_ms: int, *, spends: bool) -> Ruling:
+def _ruled(snapshot: Snapshot, action: Action, checked: Destination, now_ms: int, *, spends: bool) -> Ruling:
     """What policy, people and guarantees say, with obligations met or to be met first."""
     asks = checked.slice
     flow = flow_of(snapshot, action, checked) if asks.flow else None
@@ -115,7 +115,7 @@ def _ruled(snapshot: Snapshot, action: Action, checked: Reached, now_ms: int, *,
 
 
 def _looked_at(
-    snapshot: Snapshot, action: Action, reached: Reached, now_ms: int, flow: Flow | None
+    snapshot: Snapshot, action: Action, reached: Destination, now_ms: int, flow: Flow | None
 ) -> tuple[Facts, Reason | None]:
     """The facts that policies of the slice look at; and why something that has to be known is not."""
     asks = reached.slice

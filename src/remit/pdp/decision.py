@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from remit.facts.action import Action
 from remit.facts.record import RecordKind
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Reason, Verdict
 from remit.protect.detect.detectors import NOTHING, Found
 from remit.trace.bodies import ActionBody, ExchangeBody
@@ -24,7 +24,7 @@ class Append(NamedTuple):
 class Forward(NamedTuple):
     """Send exactly these argument bytes to what the action reaches, once the record is durable."""
 
-    reached: Reached
+    reached: Destination
     arguments: bytes
 
 

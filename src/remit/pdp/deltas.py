@@ -9,7 +9,7 @@ from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
-from remit.pdp.kept import PastCarried, PastMarked, SignedOff
+from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
 from remit.trace.bodies import ActionBody, Status
 
 

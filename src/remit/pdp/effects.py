@@ -13,7 +13,7 @@ from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse, Reshape,
 from remit.pdp.past import marks_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, word
 from remit.protect.budgets import charges_of
 from remit.protect.detect.detectors import NOTHING
@@ -53,7 +53,7 @@ class Ruling(NamedTuple):
     verdict: Verdict
     reasons: tuple[Reason, ...]
     facts: Facts | None = None
-    reached: Reached | None = None
+    reached: Destination | None = None
     observed: Verdict | None = None
     approval: str | None = None
     grants: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from remit.facts.results import spelt
 from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.protect.answered import own_words
 from remit.protect.origins import Names, configured, flow
 from remit.protect.scalars import IndexView
@@ -38,7 +38,7 @@ _ANSWERED: Final = frozenset(
 _NO_ROLES: Final[Mapping[str, Role]] = MappingProxyType({})
 
 
-def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
+def flow_of(snapshot: Snapshot, action: Action, reached: Destination) -> Flow:
     """The facts about the values that the agent brings to `action`."""
     given: Mapping[str, Json] = action.input
     roles = _ROLES.get(action.kind, _NO_ROLES)

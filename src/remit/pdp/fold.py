@@ -30,8 +30,7 @@ from remit.facts.budget import given_back
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.bounded import bounded
-from remit.pdp.carried import carried_over
+from remit.pdp.carry_over import carried_over
 from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -62,8 +61,9 @@ from remit.pdp.deltas import (
     SessionKeyed,
     SessionTouched,
 )
-from remit.pdp.kept import PastMarked, settled_past
-from remit.pdp.unasked import unasked
+from remit.pdp.interventions import unasked
+from remit.pdp.limit_deltas import bounded
+from remit.pdp.past_deltas import PastMarked, settled_past
 from remit.trace.bodies import (
     UNANSWERED,
     ActionBody,
@@ -77,7 +77,7 @@ from remit.trace.bodies import (
     Status,
     StoreWrite,
 )
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 
 ENDS: Final = {
     Status.OK: ApprovalMove.SUCCEED,

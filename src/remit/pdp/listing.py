@@ -13,8 +13,8 @@ from remit.facts.catalog import Tool
 from remit.facts.obligation import NoObligationError, on_result, parsed
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
+from remit.policy.destination import Destination
 from remit.policy.form import Uid
-from remit.policy.reached import Reached
 from remit.policy.slice import Policy, Slice
 from remit.policy.uids import agent_uid, data_uid, group_uids, server_uid
 from remit.policy.verdict import Code, Deny, Permit, Reason, Verdict
@@ -66,7 +66,7 @@ def reaches(bundle: Bundle, agents: Iterable[str], server: str) -> bool:
 
 
 def judge_list(
-    snapshot: Snapshot, action: Action, reached: Reached
+    snapshot: Snapshot, action: Action, reached: Destination
 ) -> tuple[Verdict, tuple[Reason, ...], Verdict | None]:
     """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
 

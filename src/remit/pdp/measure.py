@@ -10,7 +10,7 @@ from remit.facts.novelty import Novelty
 from remit.facts.origin import Flow, Origin, Role
 from remit.facts.strictjson import parse
 from remit.pdp.snapshot import Snapshot
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.protect.detect.detectors import Found, detected
 from remit.protect.origins import Names, leaves
 from remit.protect.pieces import TokenKind
@@ -20,14 +20,14 @@ _MORE: Final = "more"
 """The kind of targets that were not looked at, there being more than are explained."""
 
 
-def impact(reached: Reached, given: Mapping[str, Json]) -> Impact:
+def impact(reached: Destination, given: Mapping[str, Json]) -> Impact:
     """The impact of an action with the arguments `given`; one that calls no tool changes nothing."""
     if reached.tool is None:
         return Impact(reversible=True, external=reached.external)
     return impact_of(reached.tool.impact, given, reversible=not reached.irreversible, external=reached.external)
 
 
-def sent(action: Action, reached: Reached) -> Found:
+def sent(action: Action, reached: Destination) -> Found:
     """What detectors find in what `action` sends: its arguments but for declared secrets, and answers in a round."""
     sends: list[Json] = [parse(action.arguments)]
     if reached.tool is not None:
@@ -37,13 +37,13 @@ def sent(action: Action, reached: Reached) -> Found:
     return detected(reached.finds, sends)
 
 
-def novelty(snapshot: Snapshot, action: Action, reached: Reached, flow: Flow) -> Novelty:
+def novelty(snapshot: Snapshot, action: Action, reached: Destination, flow: Flow) -> Novelty:
     """What would be new in `action` for the agent that acts, whose values `flow` explains."""
     kinds = _kinds(action.input, reached, flow)
     return snapshot.used.novelty(action.authority.acting.agent, action.kind.value, action.server, action.name, kinds)
 
 
-def _kinds(given: Mapping[str, Json], reached: Reached, flow: Flow) -> set[str]:
+def _kinds(given: Mapping[str, Json], reached: Destination, flow: Flow) -> set[str]:
     """Of which kinds the targets are: what they look like, and whether anybody but a stranger names them."""
     names = Names(None if reached.tool is None else reached.arguments, reached.members)
     values = list(leaves(given, names))

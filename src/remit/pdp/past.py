@@ -12,8 +12,8 @@ from remit.facts.mark import Mark
 from remit.pdp.measure import impact
 from remit.pdp.snapshot import Snapshot
 from remit.policy.compiled.values import Value
+from remit.policy.destination import Destination
 from remit.policy.past import previous
-from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Reason
 from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
 from remit.trace.bodies import Status
@@ -29,7 +29,7 @@ def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) 
     return MonitoredAction(acting, () if agent is None else agent.groups, authority.agents, authority.user, given)
 
 
-def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> dict[str, Value] | Reason:
+def told(snapshot: Snapshot, action: Action, reached: Destination, now_ms: int) -> dict[str, Value] | Reason:
     """What the monitors say that policies on `action` ask; or why it is not known."""
     past, sid, given, within = snapshot.past, action.authority.links[0].sid, action.input, action.within
     found: dict[str, Value] = {}
@@ -48,7 +48,7 @@ def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> d
     return found
 
 
-def unmeasured(action: Action, reached: Reached) -> Reason | None:
+def unmeasured(action: Action, reached: Destination) -> Reason | None:
     """Why what `action` moves cannot be added up, where a monitor adds it up."""
     wanted = reached.feeds.measures
     if not wanted:
@@ -61,7 +61,7 @@ def unmeasured(action: Action, reached: Reached) -> Reason | None:
     return Reason(Code.ARG_INEXACT, text)
 
 
-def crowded(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> Reason | None:
+def crowded(snapshot: Snapshot, action: Action, reached: Destination, now_ms: int) -> Reason | None:
     """Why what `action` does could not be kept, where it has to be: nobody takes the room from others."""
     if not reached.feeds.keyed or action.within is not None:
         return None
@@ -76,7 +76,7 @@ def crowded(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -
 
 
 def marks_of(
-    snapshot: Snapshot, action: Action, reached: Reached | None, now_ms: int, *, denied: bool
+    snapshot: Snapshot, action: Action, reached: Destination | None, now_ms: int, *, denied: bool
 ) -> tuple[Mark, ...]:
     """What `action` changes of the past by being let through, or `denied`: of denials, as far as there is room."""
     made = _marks(snapshot, action, reached, denied=denied)
@@ -85,7 +85,7 @@ def marks_of(
     return tuple(mark for mark in made if not mark.by or snapshot.past.room(mark, now_ms))
 
 
-def _marks(snapshot: Snapshot, action: Action, reached: Reached | None, *, denied: bool) -> tuple[Mark, ...]:
+def _marks(snapshot: Snapshot, action: Action, reached: Destination | None, *, denied: bool) -> tuple[Mark, ...]:
     if reached is None:
         return ()
     feeding = reached.feeds.denied if denied else reached.feeds.started
@@ -101,7 +101,7 @@ def _marks(snapshot: Snapshot, action: Action, reached: Reached | None, *, denie
 
 
 def marks_at_end(
-    catalog: Catalog, action: Action, reached: Reached, began_ms: int, status: Status, result: Json
+    catalog: Catalog, action: Action, reached: Destination, began_ms: int, status: Status, result: Json
 ) -> tuple[Mark, ...]:
     """What the end of `action` changes of the past, whose intent is of `began_ms`."""
     feeds = reached.feeds.ended

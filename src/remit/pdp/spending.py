@@ -12,14 +12,14 @@ from remit.facts.budget import Draw, Measure
 from remit.facts.impact import below_zero
 from remit.pdp.effects import Ruling
 from remit.pdp.snapshot import Snapshot
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Reason
 from remit.protect.budgets import soft_text, spent_text
 
 _SIZE: Final = " (below zero: an amount counts by its size)"
 
 
-def overspent(snapshot: Snapshot, action: Action, reached: Reached) -> Reason | None:
+def overspent(snapshot: Snapshot, action: Action, reached: Destination) -> Reason | None:
     """Why a budget does not allow the action."""
     for draw in snapshot.draws:
         if draw.exceeds:
@@ -47,7 +47,7 @@ def thrifty(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
     return judged._replace(verdict=verdict, reasons=(*said, *judged.reasons))
 
 
-def _size(draw: Draw, action: Action, reached: Reached | None) -> str:
+def _size(draw: Draw, action: Action, reached: Destination | None) -> str:
     """What is to be said of an amount that is below zero."""
     counted = draw.budget.measure is Measure.AMOUNT and draw.units is not None
     if not counted or reached is None or reached.tool is None:

@@ -22,7 +22,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.record import Ref
 from remit.pdp.decision import Reshape, Resolve
-from remit.pdp.stopping import reason_of
+from remit.pdp.stops import reason_of
 from remit.pep.addresses import in_words
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.approval_wait import ApprovalWait
@@ -109,7 +109,7 @@ class ActionPipeline:
 
     async def begin(self, operation: Operation, client: Client) -> Answer | Under:
         """Judge and record `operation`; its answer, or, once the intent is durable, the action under way."""
-        found = await self.decide(operation.action, client)
+        found = await self.attempt(operation.action, client)
         return await self.set_out(operation, client, found) if isinstance(found, Attempt) else found
 
     async def set_out(self, operation: Operation, client: Client, found: Attempt) -> Answer | Under:
@@ -133,7 +133,7 @@ class ActionPipeline:
         notices = Notices(self._engine, found, operation.action)
         return Under(operation, client, found, upstream, notices, self._clock.monotonic_s())
 
-    async def decide(self, action: Action, client: Client) -> Attempt | Answer:
+    async def attempt(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
         deadline_s: float | None = None
         if client.trace is not None or client.said is not None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.escalate.machine import OPEN, Approval, ApprovalState
-from remit.escalate.seating import complete
+from remit.escalate.quorum import complete
 from remit.facts.action import Action, ActionKind
 from remit.facts.catalog import Tool
 from remit.facts.durations import HOUR_MS

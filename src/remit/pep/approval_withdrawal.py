@@ -14,7 +14,7 @@ from remit.escalate.machine import OPEN, Approval
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Stop, Stopped, stops_over
-from remit.pdp.stopping import held, stoppable
+from remit.pdp.stops import held, stoppable
 from remit.pep.memory import Memory
 from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.ports.ledger import Entry, Ledger, LedgerUnwritable

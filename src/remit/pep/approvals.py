@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from remit.escalate import voting
+from remit.escalate.eligibility import counts_for
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, ApprovalState, Delegation, Edit, Glass, Vote
-from remit.escalate.sitting import counts_for
 from remit.escalate.voting import EditRefused, Electorate
 from remit.facts.action import Action
 from remit.facts.agent import User
@@ -50,7 +50,7 @@ class Approvals:
         self.foreseen = foreseen
         """What a dry run of what an approval stands for told; None where its tool offers none."""
 
-    async def decide(
+    async def cast_vote(
         self,
         ident: str,
         voter: User,

@@ -10,9 +10,9 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.durations import HOUR_MS
 from remit.facts.strictjson import JsonRefused, parse
 from remit.facts.text import one_line
-from remit.policy.naming import unnamed
+from remit.policy.destination import ToolForm
 from remit.policy.problem import nearest
-from remit.policy.reached import ToolForm
+from remit.policy.unknown_names import unnamed
 from remit.trace.bodies import ActionBody
 
 _PATH_CHARS_MAX: Final = 200

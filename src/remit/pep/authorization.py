@@ -12,7 +12,7 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decision import Decision, Refuse
-from remit.pdp.stopping import reason_of
+from remit.pdp.stops import reason_of
 from remit.pep import operation
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.attempt import Attempt

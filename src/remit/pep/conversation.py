@@ -132,7 +132,7 @@ class Conversation:
             kept = answers_to(under.questions, under.given)
         action = with_responses(under, under.questions, kept)
         try:
-            found = await self._pipeline.decide(action, client)
+            found = await self._pipeline.attempt(action, client)
             if isinstance(found, Awaiting):
                 under.responses = kept
                 self._open(under)

@@ -1,10 +1,10 @@
 """What of a decision enforcement goes on with."""
 
 from remit.pdp.decision import Append, Decision, Forward, Hold
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 
 
-def reached_of(decision: Decision) -> Reached:
+def reached_of(decision: Decision) -> Destination:
     """What a permitted action reaches."""
     for effect in decision.effects:
         if isinstance(effect, Forward):

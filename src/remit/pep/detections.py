@@ -7,11 +7,11 @@ from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.finding import INCIDENTS, Find
 from remit.facts.record import RecordKind
-from remit.pdp.judge import Judgement
+from remit.pdp.result_judgement import Judgement
 from remit.pep.attempt import Attempt
 from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.protect.detect.detectors import Found
-from remit.protect.detect.located import located
+from remit.protect.detect.locations import located
 from remit.trace.bodies import AdminBody, Event
 
 KNOWN_MAX: Final = 10_000

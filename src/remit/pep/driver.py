@@ -15,7 +15,7 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
-from remit.pdp.stopping import reason_of
+from remit.pdp.stops import reason_of
 from remit.pep import operation
 from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Client, Refused, Released, Watching

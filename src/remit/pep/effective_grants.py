@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from remit.escalate.grants import Grant, as_approval
-from remit.escalate.seating import complete
+from remit.escalate.quorum import complete
 from remit.facts.agent import Authority
 from remit.pep.memory import Memory
 from remit.policy.bundle import Bundle

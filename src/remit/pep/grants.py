@@ -10,21 +10,21 @@ from dataclasses import replace
 from typing import Final
 
 from remit.escalate import voting
+from remit.escalate.eligibility import counts_for
 from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, holds, voted
 from remit.escalate.machine import Approval, ApprovalState, Vote
-from remit.escalate.sitting import counts_for
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
 from remit.facts.durations import HOUR_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.granting import reach_recorded, terms
-from remit.pdp.holding import holding
+from remit.pdp.argument_bounds import holding
+from remit.pdp.grant_scope import reach_recorded, terms
 from remit.pep.approvals import Approvals
 from remit.pep.memory import Memory
 from remit.pep.policy_engine import PolicyEngine
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
@@ -144,7 +144,7 @@ class Grants:
         """Those that last and those that ended of late, the oldest first."""
         return self._memory.grants.every()
 
-    def reached_of(self, body: ActionBody) -> Reached | None:
+    def reached_of(self, body: ActionBody) -> Destination | None:
         """The tool that the recorded call reached, as it was; None where it is gone or another."""
         bundle = self._engine.bundle
         form = bundle.tools.get((body.server, body.name))
@@ -183,7 +183,7 @@ class Grants:
             raise VoteRefused(why, "remit grants revoke ID")
 
 
-def _unheld(wish: Wish, reached: Reached) -> str | None:
+def _unheld(wish: Wish, reached: Destination) -> str | None:
     """Why the arguments of what is `reached` cannot be held as `wish` says; None where they can."""
     if wish.where and wish.scope is not GrantScope.TOOL:
         return "constraints hold a tool, not a session"

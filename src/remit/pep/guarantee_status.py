@@ -7,8 +7,8 @@ from typing import Final
 from remit.facts.guarantee import SignOff
 from remit.facts.mark import FLEET
 from remit.facts.record import Ref
-from remit.pdp.guaranteed import GUARANTEE
-from remit.pdp.kept import PastCarried, PastMarked, SignedOff
+from remit.pdp.guarantees import GUARANTEE
+from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
 from remit.policy.verdict import Code
 from remit.ports.ledger import Ledger
 from remit.protect.past import Past

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Final, Protocol
 
 from remit.escalate import voting
+from remit.escalate.eligibility import sits
 from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.refusals import sentence
-from remit.escalate.sitting import sits
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.record import Receipt, RecordKind
 from remit.facts.stop import Holds, Stop, Stopped, StopSubject, subject
-from remit.pdp.stopping import held, reason_of, runs, stoppable
+from remit.pdp.stops import held, reason_of, runs, stoppable
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.approvals import Approvals
 from remit.pep.lease import Lease

@@ -6,7 +6,7 @@ from remit.facts.breaker import Breaker, BreakerState, Trip, name_of
 from remit.facts.budget import Balance, Refund, left_of, settled
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind, Ref
-from remit.pdp.kept import taken_back
+from remit.pdp.past_deltas import taken_back
 from remit.pep.memory import Memory
 from remit.pep.policy_engine import PolicyEngine
 from remit.ports.system import Clock

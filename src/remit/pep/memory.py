@@ -54,7 +54,7 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import fold
-from remit.pdp.kept import PastCarried, PastMarked, SignedOff
+from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
 from remit.pep.condition_variable import ConditionVariable
 from remit.pep.grant_index import GrantIndex
 from remit.pep.guarantee_status import GuaranteeStatus

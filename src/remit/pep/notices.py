@@ -18,7 +18,7 @@ import orjson
 from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.label import NONE, Labels
-from remit.pdp.judge import detects
+from remit.pdp.result_judgement import detects
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
 from remit.pep.message_filter import show_notice

@@ -14,8 +14,8 @@ from remit.facts.budget import Charge, Refund, result_bytes_max, settled
 from remit.facts.canonical import Json, digest
 from remit.facts.mark import Mark
 from remit.facts.record import Receipt, RecordKind
-from remit.pdp.judge import Judgement, judge_result
 from remit.pdp.past import marks_at_end
+from remit.pdp.result_judgement import Judgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.argument_edits import with_notice, with_word
 from remit.pep.attempt import Attempt

@@ -22,11 +22,11 @@ from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
-from remit.pdp.judge import NO_ANSWERS, JudgedCall, Judgement, detects, judge_result
+from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
+from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall, Judgement, detects, judge_result
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
-from remit.pdp.stopping import held, stoppable
-from remit.pdp.through import through
+from remit.pdp.stops import held, stoppable
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
 from remit.pep.attempt import Attempt
 from remit.pep.circuit_breakers import CircuitBreakers
@@ -269,7 +269,7 @@ class PolicyEngine:
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
-        return through(lambda one: self._decide(self._veiled(one, tool), tool, pin, sessions, now_ms), action)
+        return decide_offline(lambda one: self._decide(self._veiled(one, tool), tool, pin, sessions, now_ms), action)
 
     def weigh_edit(self, action: Action) -> tuple[Decision, str]:
         """As `weigh`, for people who are asked already; and the hash that binds it."""

@@ -1,4 +1,4 @@
-"""Obligations on what a server wrote, carried out before anything else reads it (`protect.covering`).
+"""Obligations on what a server wrote, carried out before anything else reads it (`protect.result_obligations`).
 
 INVARIANT(deny-on-error): what cannot be covered does not leave.
 """
@@ -18,7 +18,7 @@ from remit.pep.release import INTERNAL_ERROR, Releasable
 from remit.policy.arguments import Validator, compile_validator
 from remit.policy.typing import Untypable
 from remit.ports.upstream import Question
-from remit.protect.covering import Holds, WithheldError, covered, covered_plain, covered_text
+from remit.protect.result_obligations import Holds, WithheldError, covered, covered_plain, covered_text
 from remit.trace.bodies import Status
 
 _LOG: Final = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
-from remit.protect.covering import covered_text
+from remit.protect.result_obligations import covered_text
 from remit.trace.bodies import MidCall
 
 SETTLE_S: Final = 60.0
@@ -227,7 +227,7 @@ class Tasks:
         withdrawn = {key: task.waiting.pop(key) for key in given}
         passed = False
         try:
-            found = await self._pipeline.decide(with_responses(under, withdrawn, given), client)
+            found = await self._pipeline.attempt(with_responses(under, withdrawn, given), client)
             if isinstance(found, Awaiting):
                 return found
             if isinstance(found, Attempt):

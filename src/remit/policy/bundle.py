@@ -14,8 +14,8 @@ from remit.policy import cedar
 from remit.policy.compiled.function import Judge
 from remit.policy.compiled.shadow import Shadow
 from remit.policy.compiled.values import Entities
+from remit.policy.destination import Destination, ToolForm, reached_tool
 from remit.policy.once import Once
-from remit.policy.reached import Reached, ToolForm, reached_tool
 from remit.policy.schema import OTHER_ACTIONS, action_groups
 from remit.policy.slice import Policy, Slice, generated_of, slice_of
 from remit.policy.uids import action_uid
@@ -42,7 +42,7 @@ class Bundle:
     flow: bool = False
     shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
-    _reached: dict[tuple[str, str], Reached] = field(default_factory=dict[tuple[str, str], Reached], repr=False)
+    _reached: dict[tuple[str, str], Destination] = field(default_factory=dict[tuple[str, str], Destination], repr=False)
     _generated: dict[tuple[str, ...], Once[Judge | str]] = field(
         default_factory=dict[tuple[str, ...], Once[Judge | str]], repr=False
     )
@@ -79,7 +79,7 @@ class Bundle:
             part.everything()
             turn()
 
-    def reached(self, form: ToolForm) -> Reached:
+    def reached(self, form: ToolForm) -> Destination:
         """What a call of the tool of `form` reaches."""
         key = form.tool.server, form.tool.name
         found = self._reached.get(key)

@@ -18,13 +18,13 @@ from remit.facts.label import closed
 from remit.policy import cedar
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, CheckCache, Told, check, schema_digest, untold
-from remit.policy.compiled.reading import entities_of
+from remit.policy.checks import NOTHING, CheckCache, Told, check, schema_digest, untold
+from remit.policy.compiled.literals import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
+from remit.policy.destination import ToolForm
 from remit.policy.entities import catalog_entities, self_test, strangers
 from remit.policy.lint import LintContext, duplicates, policy_id
 from remit.policy.problem import PolicyProblem
-from remit.policy.reached import ToolForm
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
 from remit.policy.slice import looks_at_flow, policy_of
 from remit.policy.typing import RecordType, Untypable, type_input

@@ -16,9 +16,9 @@ from remit.policy import cedar
 from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
+from remit.policy.destination import ToolForm
 from remit.policy.past import unsaid
 from remit.policy.problem import PolicyProblem, nearest
-from remit.policy.reached import ToolForm
 from remit.policy.schema import EVERYONE, NAMESPACE
 
 _TEST = f"""

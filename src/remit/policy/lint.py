@@ -14,7 +14,7 @@ from remit.facts.catalog import Catalog, Sink
 from remit.facts.catalog import Effect as ToolEffect
 from remit.facts.obligation import Cover, Obligation, parsed, problem
 from remit.facts.text import identifier_problem
-from remit.policy.confident import HINT, confidence_problem
+from remit.policy.confidence import HINT, confidence_problem
 from remit.policy.form import ParsedPolicy, PolicyEffect
 from remit.policy.outputs import may_have
 from remit.policy.parse import Statement

@@ -17,9 +17,9 @@ from remit.policy.compiled.shadow import Difference
 from remit.policy.compiled.values import Entities, Entity, Value, With, cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import Path, convert
+from remit.policy.destination import Destination
 from remit.policy.form import Uid
 from remit.policy.past import unsaid
-from remit.policy.reached import Reached
 from remit.policy.slice import Policy
 
 _NUMBER: Final = re.compile(r"`-?\d+`")
@@ -33,7 +33,7 @@ class ChainQuestion(NamedTuple):
     of it may read. From `facts` and `arguments` comes all of the context, where somebody wants that.
     """
 
-    reached: Reached
+    reached: Destination
     context: dict[str, Value]
     inexact: tuple[Path, ...]
     facts: Facts
@@ -52,7 +52,7 @@ class ChainQuestion(NamedTuple):
         return context
 
 
-def question_of(reached: Reached, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> ChainQuestion:
+def question_of(reached: Destination, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> ChainQuestion:
     """What every link of a chain is asked, whose policies can name the labels `nameable`.
 
     What no policy of the slice looks at is not made.

@@ -28,7 +28,7 @@ from remit.facts.breaker import (
     whose,
 )
 from remit.facts.canonical import Json
-from remit.protect.counting import TOLD_MAX, BreakerSamples, Sample
+from remit.protect.breaker_window import TOLD_MAX, BreakerSamples, Sample
 from remit.protect.panel import Panel
 
 _KEYS_MAX: Final = 20_000

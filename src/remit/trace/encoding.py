@@ -26,7 +26,6 @@ from remit.trace.bodies import (
     OutcomeBody,
     StoreWrite,
 )
-from remit.trace.ended import members_of, outcome_from
 from remit.trace.members import (
     ACTION_MEMBERS,
     Undecodable,
@@ -43,6 +42,7 @@ from remit.trace.members import (
     text,
     texts,
 )
+from remit.trace.outcome import members_of, outcome_from
 
 _RECORD: Final = [str, int, str, str, int, str, str, str]
 """The types of a record's members."""

@@ -14,7 +14,7 @@ What is checked, by the invariant it belongs to:
 * bundle-in-every-record: every judged, forwarded, ended or decided action names its bundle.
 
 A body that is gone is a finding, unless a later record says that it was erased, and keeps its frame
-(`trace.erasing`), which is what the rest is checked with; an epoch's never goes. That nothing is missing
+(`trace.erasure`), which is what the rest is checked with; an epoch's never goes. That nothing is missing
 at the end cannot be seen from the rows alone: keep a checkpoint elsewhere. Whether the state tables are
 what the records fold to is for who holds the file.
 """
@@ -29,7 +29,7 @@ from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, ExchangeBody, MidCall, OutcomeBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 from remit.trace.glance import Glance, glance
 from remit.trace.links import LedgerFinding, LedgerRow, check_row
 from remit.trace.members import Undecodable

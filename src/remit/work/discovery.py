@@ -17,10 +17,10 @@ from typing import Final, TypeVar
 
 from remit.discover.attribution import Attribution
 from remit.discover.drift import candidate
-from remit.discover.enforced import paired
 from remit.discover.health import SourceState, failing, well
 from remit.discover.identity import BundleRegistry
 from remit.discover.inventory import InventoryChange
+from remit.discover.ledger_sightings import paired
 from remit.discover.limiter import SightingLimiter
 from remit.discover.memory import KEPT, UNTOLD, changes_from, changes_text
 from remit.discover.reconcile import Activity, Paired, PassageCounts, Reconciler

@@ -8,7 +8,7 @@ from remit.escalate import voting
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.catalog import Route
-from remit.pdp import decide, granting
+from remit.pdp import decide, grant_scope
 from remit.policy.verdict import Deny, Permit
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
 from tests.sim.realm import variants
@@ -61,7 +61,7 @@ def _grants_of_anything_seen() -> Planted:
     def seen(*_: Any) -> bool:
         return True
 
-    return granting, "_seen", seen
+    return grant_scope, "_seen", seen
 
 
 def _grants_permit() -> Planted:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from remit.adapters.sqlite import state, writer
-from remit.escalate import sitting
+from remit.escalate import eligibility
 from remit.facts.action import Action, bound_hash
 from remit.facts.label import NONE
 from remit.pdp import chain, decide
@@ -150,7 +150,7 @@ def _requester_decides() -> Planted:
     def is_requester(_one: Any, _users: Any, _person: Any) -> bool:
         return False
 
-    return sitting, "is_requester", is_requester
+    return eligibility, "is_requester", is_requester
 
 
 def _claimed_for_ever() -> Planted:

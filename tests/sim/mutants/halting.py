@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from remit.adapters.sqlite import SqliteLedger
 from remit.facts.stop import Holds
-from remit.pdp import stopping
+from remit.pdp import stops
 from remit.pep import policy_engine
 from remit.pep.lease import Lease
 from remit.pep.memory import Memory
@@ -42,7 +42,7 @@ def _quarantine_unheard() -> Planted:
 
 
 def _only_the_acting_agent() -> Planted:
-    real = stopping.stoppable
+    real = stops.stoppable
 
     def stoppable(catalog: Any, authority: Any, server: str = "", name: str = "") -> Any:
         inner = [link.agent for link in authority.links[:-1] if link.agent != authority.acting.agent]

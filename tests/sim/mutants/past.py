@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from remit.facts.monitor import When
 from remit.facts.obligation import problem
-from remit.pdp import decide, guaranteed, obliged, past
+from remit.pdp import decide, guarantees, obligations, past
 from remit.pep import outcomes, questions, tasks
 from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.notices import Notices
 from remit.policy import evaluate
 from remit.policy.verdict import Permit
 from remit.protect import monitors
-from remit.protect.obliging import Unchanged
+from remit.protect.argument_obligations import Unchanged
 from remit.protect.past import Cell, Past
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
 from tests.sim.trades import CLERKING
@@ -73,7 +73,7 @@ def _guarantees_not_asked() -> Planted:
 
 
 def _flows_freely() -> Planted:
-    return guaranteed, "_flow", nothing
+    return guarantees, "_flow", nothing
 
 
 def _rates_not_kept() -> Planted:
@@ -89,12 +89,12 @@ def _powers_not_kept() -> Planted:
 
 
 def _without(kind: str) -> Planted:
-    real: Any = guaranteed._broken  # pyright: ignore[reportPrivateUsage]
+    real: Any = guarantees._broken  # pyright: ignore[reportPrivateUsage]
 
     def broken(snapshot: Any, action: Any, judged: Any, guard: Any, now_ms: int) -> Any:
         return None if guard.guarantee.kind == kind else real(snapshot, action, judged, guard, now_ms)
 
-    return guaranteed, "_broken", broken
+    return guarantees, "_broken", broken
 
 
 def _powers_of_the_last_alone() -> Planted:
@@ -119,7 +119,7 @@ def _arguments_as_asked() -> Planted:
     def settle(*_: Any) -> Unchanged:
         return Unchanged()
 
-    return obliged, "settle", settle
+    return obligations, "settle", settle
 
 
 def _results_bare() -> Planted:

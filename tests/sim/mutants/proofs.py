@@ -12,7 +12,7 @@ from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.label import NONE
 from remit.protect.stores import Stores
 from remit.trace.tree import leaf_hash
-from remit.work import checkpoints, erasing
+from remit.work import checkpoints, erasure
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
 from tests.sim.trades import STORING
 
@@ -69,7 +69,7 @@ def _kept_whole() -> Planted:
     def frame(body: Any) -> Any:
         return body
 
-    return erasing, "frame", frame
+    return erasure, "frame", frame
 
 
 def _nothing_left_in_stores() -> Planted:

@@ -16,8 +16,8 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
+from remit.discover.client_configuration import configured
 from remit.discover.clients import CLIENTS, ClientProgram, File, FileFormat, PathRoot
-from remit.discover.configured import configured
 from remit.discover.hosts import Provenance, from_configuration, from_processes
 from remit.discover.processes import Process, recognised
 from remit.discover.sighting import clipped

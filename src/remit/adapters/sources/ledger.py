@@ -18,7 +18,7 @@ from remit.adapters.sqlite.reads import open_readonly, stored_after, stored_befo
 from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.discover.enforced import SOURCE, Enforced, Intent
+from remit.discover.ledger_sightings import SOURCE, Enforced, Intent
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
 from remit.ports.source import SourceBatch, SourceFailed

@@ -8,7 +8,7 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
-from remit.discover.importing import ImportFile, ImportProblem, imported
+from remit.discover.file_import import ImportFile, ImportProblem, imported
 from remit.discover.sighting import Sighting, clipped
 from remit.ports.source import SourceBatch, SourceFailed, Trouble
 

@@ -14,8 +14,8 @@ from typing import Final
 from remit.adapters.sources import python_code
 from remit.adapters.sources.files import Untaken, failed, read
 from remit.discover import lenient
+from remit.discover.client_configuration import configured
 from remit.discover.clients import CLIENTS, File, FileFormat, PathRoot
-from remit.discover.configured import configured
 from remit.discover.frameworks import framework_of
 from remit.discover.ground import CodeComponent
 from remit.discover.hosts import Provenance, server_of

@@ -11,7 +11,7 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import RecordKind, Ref
 from remit.trace.bodies import AdminBody, Body
 from remit.trace.encoding import decode_body, decode_record
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 

@@ -37,7 +37,7 @@ from remit.facts.novelty import UsageHistory
 from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
-from remit.pdp.kept import PastCarried, PastMarked
+from remit.pdp.past_deltas import PastCarried, PastMarked
 from remit.trace.bodies import (
     UNANSWERED,
     ActionBody,
@@ -49,7 +49,7 @@ from remit.trace.bodies import (
 )
 from remit.trace.chain import parts
 from remit.trace.encoding import Undecodable, decode_body, decode_record
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 
 _FLUSH: Final = 1_000
 _MARKING: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL, RecordKind.OUTCOME, RecordKind.ADMIN})

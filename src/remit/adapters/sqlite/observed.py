@@ -14,7 +14,7 @@ from typing import Final
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.segment import Stored, unpack
 from remit.ports.ledger import Entry
-from remit.trace.acted import acted
+from remit.trace.actor import acted
 from remit.trace.encoding import decode_record
 
 SEGMENTS: Final = 256

@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.adapters.sqlite import rows
 from remit.facts.mark import Place
-from remit.pdp.kept import PastCarried, PastMarked
+from remit.pdp.past_deltas import PastCarried, PastMarked
 from remit.protect.past import KeyedCells
 
 _CACHED_MAX: Final = 20_000

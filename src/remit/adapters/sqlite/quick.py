@@ -18,11 +18,11 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, cut_off, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
-from remit.trace.against import KeptCheckpoint, TreeComparison
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import genesis, parts
+from remit.trace.comparison import KeptCheckpoint, TreeComparison
 from remit.trace.encoding import decode_body, decode_record
-from remit.trace.erasing import frames
+from remit.trace.erasure import frames
 from remit.trace.links import LedgerFinding
 from remit.trace.note import Key, NoteWrong
 from remit.trace.tree import leaf_hash

@@ -62,7 +62,7 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import in_doubt
-from remit.pdp.kept import PastCarried, PastMarked, SignedOff
+from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
 from remit.protect.budgets import Accounts
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.adapters.sqlite.tables import SEQ_BITS
-from remit.trace.against import TREE
+from remit.trace.comparison import TREE
 from remit.trace.links import LedgerFinding
 from remit.trace.note import Checkpoint, Note, NoteWrong
 

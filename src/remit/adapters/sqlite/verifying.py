@@ -26,9 +26,9 @@ from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
 from remit.facts.record import Record, Ref
-from remit.trace.against import TREE, KeptCheckpoint, TreeComparison
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
+from remit.trace.comparison import TREE, KeptCheckpoint, TreeComparison
 from remit.trace.encoding import decode_body
 from remit.trace.glance import Glance
 from remit.trace.links import LedgerFinding, LedgerRow

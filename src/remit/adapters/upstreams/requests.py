@@ -8,7 +8,7 @@ import orjson
 
 from remit import __version__
 from remit.facts.canonical import Json
-from remit.facts.mirrored import NAMED
+from remit.facts.header_mirror import NAMED
 from remit.ports.upstream import ALONE, Along, Era, Offer
 
 CLIENT_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}

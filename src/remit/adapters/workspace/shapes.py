@@ -63,7 +63,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Sink, Topic
 from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.facts.finding import Find
-from remit.facts.watched import Watches
+from remit.facts.source import Watches
 
 _M = TypeVar("_M", bound=Shape)
 

@@ -16,10 +16,10 @@ from remit.api.page.desk import SignedIn
 from remit.api.page.reading import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.page.render import granting
 from remit.api.services import Services
+from remit.escalate.eligibility import breaks, own, sits, wants_strong
 from remit.escalate.grants import Constraint, GrantScope, Wish, held
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import sentence
-from remit.escalate.sitting import breaks, own, sits, wants_strong
 from remit.facts.durations import HOUR_MS, MINUTE_MS
 from remit.facts.passkey import Confirmed
 from remit.trace.bodies import Choice

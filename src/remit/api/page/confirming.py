@@ -14,8 +14,8 @@ from remit.api.page.desk import Desk, SignedIn
 from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.page.reading import Form, PageRefusal, signed_form
 from remit.api.services import Services
+from remit.escalate.eligibility import counts_for, wants_strong
 from remit.escalate.machine import Approval
-from remit.escalate.sitting import counts_for, wants_strong
 from remit.facts.passkey import Confirmed, Passkey
 from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.passkeys import Made, NotConfirmed

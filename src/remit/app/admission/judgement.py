@@ -15,7 +15,7 @@ from remit.facts.admission import AdmissionTerms, Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.guarantee import SignOff
-from remit.pdp.guaranteed import Breach, breach_digest
+from remit.pdp.guarantees import Breach, breach_digest
 from remit.policy.bundle import Bundle
 
 _CHAINS: Final = "remit chains --fix FILE"

@@ -28,11 +28,11 @@ from remit.app.attack.run import QUICK, attack
 from remit.app.bundles.running import prepare
 from remit.app.data.scratch import scratch
 from remit.app.terminal.failure import CommandFailure
-from remit.assure.chains.finding import chains
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.search import SearchLimits
 from remit.assure.changes import VerdictChanges
 from remit.assure.history import Relived
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.facts.admission import AttackDepth, ChainCriterion, Check
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_MS

@@ -13,13 +13,13 @@ from remit.app.assurance.replay import bundle_of
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.reports import ReportCheck, ReportFinding
 from remit.assure.cases import Case
+from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Cut, Forbid, cut
-from remit.assure.chains.finding import chains
 from remit.assure.chains.goals import DUTIES, FINAL, OUTSIDE, goal_of
 from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.search import STATES_MAX, STEPS_MAX, SearchLimits
 from remit.assure.chains.written import case, story, title
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle

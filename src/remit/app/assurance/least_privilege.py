@@ -14,8 +14,8 @@ from remit.app.assurance.ledger_replay import PAGE
 from remit.app.assurance.replay import bundle_of
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.history import HistoryReplay
-from remit.discover.carried import Carried, carried, ways
 from remit.discover.least import Least, PolicyVocabulary, UsedAction, least, narrowed
+from remit.discover.permit_conditions import Carried, carried, ways
 from remit.discover.usage import ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource
@@ -23,8 +23,8 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
+from remit.policy.destination import ToolForm
 from remit.policy.problem import PolicyProblem
-from remit.policy.reached import ToolForm
 from remit.policy.typing import Atom
 from remit.policy.uids import agent_uid, group_uids
 from remit.ports.ledger import Entry

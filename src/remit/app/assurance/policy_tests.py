@@ -15,7 +15,7 @@ from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.cases import Case, MalformedCases, cases
 from remit.assure.coverage import Gap, Touched, gaps, shares, watched
 from remit.assure.mutants import MutantResult, fates
-from remit.assure.trying import failures
+from remit.assure.trials import failures
 from remit.control.resources import WorkspaceSource
 from remit.policy.bundle import Bundle
 

@@ -25,7 +25,7 @@ from remit.api.services import Invalid
 from remit.app.bundles.running import prepare
 from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.assure.approved import Approved, approved
+from remit.assure.approvals import Approved, approved
 from remit.assure.recording import LINE_BYTES_MAX, MalformedSession, RecordedSession, recorded
 from remit.assure.replay import Cast, replay
 from remit.escalate.grants import GrantScope

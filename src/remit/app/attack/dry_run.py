@@ -21,7 +21,7 @@ from remit.assure.attack.seats import CANARY, canary_of
 from remit.assure.attack.values import answer
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle
-from remit.policy.reached import ToolForm
+from remit.policy.destination import ToolForm
 
 VERSION: Final = "2026-07-28"
 START_S_MAX: Final = 20.0

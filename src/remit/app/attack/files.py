@@ -16,7 +16,7 @@ from remit.app.settings import LEDGER
 from remit.app.terminal import reports
 from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.chores import chores
-from remit.assure.attack.mending import Mended, mend
+from remit.assure.attack.remedy import Mended, mend
 from remit.assure.changes import VerdictChanges
 from remit.policy.bundle import Bundle
 

@@ -8,11 +8,11 @@ import yaml
 
 from remit.app.attack.run import Attacked, by_risk
 from remit.app.terminal.reports import ReportCheck, ReportFinding
-from remit.assure.attack.mending import Fix, Mended, case
 from remit.assure.attack.plan import Step
+from remit.assure.attack.remedy import Fix, Mended, case
 from remit.assure.attack.results import AttemptResult, Score
 from remit.assure.attack.risks import TITLES, Risk
-from remit.assure.attack.untried import untried
+from remit.assure.attack.untried_tools import untried
 from remit.control.lock import FILE as LOCK
 
 CARRIED_SHOWN: Final = 5

@@ -22,7 +22,7 @@ from remit.app.service.child_process import ServiceFolder
 from remit.app.settings import LEDGER
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import Json
-from remit.pdp.guaranteed import breach_digest, breaches
+from remit.pdp.guarantees import breach_digest, breaches
 from remit.policy.bundle import Bundle
 from remit.trace.bodies import AdminBody, Event
 

@@ -15,11 +15,11 @@ from remit.app.attack import forms, matrix
 from remit.app.attack.run import Attacked
 from remit.app.attack.trend import Point
 from remit.app.terminal.output import counted
-from remit.assure.attack.mending import Fix, Mended
 from remit.assure.attack.plan import Bearer, Calls, Step
+from remit.assure.attack.remedy import Fix, Mended
 from remit.assure.attack.results import AttemptResult, Decided, Did
 from remit.assure.attack.risks import EDITIONS, TECHNIQUES, TITLES
-from remit.assure.attack.untried import untried
+from remit.assure.attack.untried_tools import untried
 from remit.assure.chains.drawing import drawing
 from remit.assure.chains.results import Chained
 from remit.assure.chains.written import story, title

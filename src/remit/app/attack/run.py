@@ -17,7 +17,7 @@ from remit.app.data.scratch import scratch
 from remit.app.service.child_process import REMIT, running
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.attack.attempts import attempts, sampled
-from remit.assure.attack.carried import carried
+from remit.assure.attack.carry_over import carried
 from remit.assure.attack.chores import Chore, chores
 from remit.assure.attack.plan import Attempt
 from remit.assure.attack.results import AttemptResult, AttemptTally, Did, Score, row, scores

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, cast
 
 import orjson
 
-from remit.facts.mirrored import NAMED, encoded
+from remit.facts.header_mirror import NAMED, encoded
 
 VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 CANCELLED: Final = "notifications/cancelled"

@@ -1,4 +1,4 @@
-"""Arguments that travel as headers too (`facts.mirrored`): a stdio client sends none, so they are made here.
+"""Arguments that travel as headers too (`facts.header_mirror`): a stdio client sends none, so they are made here.
 
 Which arguments those are stands in the tools' schemas. They are learnt from the lists that pass
 through; a call that the service refuses for want of such a header had no effect, so the list is
@@ -13,7 +13,7 @@ import orjson
 from remit.app.bridge.exchange import BridgeResponse
 from remit.app.bridge.message import Ask, Object, read
 from remit.facts.canonical import Json
-from remit.facts.mirrored import Mirror, encoded, headers, mirrors
+from remit.facts.header_mirror import Mirror, encoded, headers, mirrors
 
 CALL: Final = "tools/call"
 LIST: Final = "tools/list"

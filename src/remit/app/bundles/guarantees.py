@@ -6,7 +6,7 @@ from remit.api.services import Invalid
 from remit.control.resources import GuaranteeSpec, ResourceKind, WorkspaceSource
 from remit.facts.catalog import Catalog
 from remit.facts.guarantee import Guarantee, SignOff
-from remit.pdp.guaranteed import breach_digest, breaches
+from remit.pdp.guarantees import breach_digest, breaches
 from remit.policy.bundle import Bundle
 
 _NEXT = "narrow the policies, or have the owner sign it off: remit guarantees sign-off NAME BREACH --why TEXT"

@@ -18,7 +18,7 @@ from typing import Final, TypeVar, cast
 from remit import __version__
 from remit.app.bundles.seal import SEAL_BYTES, Vouching, damaged
 from remit.app.data.private_file import write_beside
-from remit.policy.checking import NOTHING, CheckCache
+from remit.policy.checks import NOTHING, CheckCache
 from remit.policy.form import AttributePath, ParsedPolicy, ScopeConstraint
 
 PIECE: Final = 100

@@ -15,7 +15,7 @@ from remit.control.problems import WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
-from remit.policy.checking import NOTHING, Told, untold
+from remit.policy.checks import NOTHING, Told, untold
 from remit.policy.compile import Bundle, compile_bundle
 
 _GUARD_CHARS: Final = 32

@@ -134,7 +134,7 @@ def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
 
 
 def _say_untried(found: "Attacked") -> None:
-    from remit.assure.attack.untried import untried
+    from remit.assure.attack.untried_tools import untried
 
     by_why: dict[str, list[str]] = {}
     for one in untried(found.bundle):

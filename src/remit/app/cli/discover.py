@@ -10,7 +10,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, counted, data, say, show
-from remit.control.watching import EVERY_S_MAX, EVERY_S_MIN
+from remit.control.sources import EVERY_S_MAX, EVERY_S_MIN
 from remit.facts.text import one_line
 from remit.ports.source import SightingSource, Trouble
 from remit.work.sources import SourceHealth

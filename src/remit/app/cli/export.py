@@ -53,7 +53,7 @@ def drawing(
     """Draw agents, what they use, and the data they reach, as SVG; agents are collapsed by team."""
     from remit.app.cli.options import client
     from remit.app.discovery.export import of_files, of_service, written
-    from remit.discover.drawing import drawn, of_team, teams_of
+    from remit.discover.inventory_map import drawn, of_team, teams_of
 
     nodes = of_files(source) if source else of_service(client(token_file))
     if team is not None:

@@ -68,7 +68,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
         return _history(data, folder)
     bundle = bundle_of(folder)
     from remit.app.assurance.replay import Setting, approved_in, replayed
-    from remit.assure.approved import NOTHING
+    from remit.assure.approvals import NOTHING
 
     setting = Setting(cast_of(bundle, agent, user), NOTHING if approve is None else approved_in(approve))
     count = calls = 0

@@ -12,7 +12,7 @@ from remit.app.settings import LEDGER, data_folder
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, counted, data, say
 from remit.facts.text import escaped
-from remit.trace.against import UNSIGNED, KeptCheckpoint
+from remit.trace.comparison import UNSIGNED, KeptCheckpoint
 from remit.trace.links import LedgerFinding
 from remit.trace.note import Key
 from remit.trace.report import Report

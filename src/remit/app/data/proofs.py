@@ -15,8 +15,8 @@ from remit.app.settings import LEDGER
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.record import Ref
 from remit.ports.transparency import Unprovable
-from remit.trace.against import KeptCheckpoint
 from remit.trace.chain import record_hash
+from remit.trace.comparison import KeptCheckpoint
 from remit.trace.note import NOTE_CHARS_MAX, Checkpoint, Key, Note, NoteWrong, encoded
 from remit.trace.proof import FIRST_LINE, PROOF_CHARS_MAX, Proof
 from remit.trace.tree import ProofWrong, range_hash

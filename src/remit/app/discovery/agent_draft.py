@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from remit.control.difference import one_line
-from remit.discover.carried import PermittedUsage
 from remit.discover.discretion import HIDDEN
 from remit.discover.least import PolicyVocabulary, UsedAction, least
+from remit.discover.permit_conditions import PermittedUsage
 from remit.discover.sighting import Kind, parsed
 from remit.discover.usage import Usage
 from remit.facts.action import ActionKind

@@ -13,7 +13,7 @@ from remit.app.discovery.look import look
 from remit.app.terminal import reports
 from remit.app.terminal.client import Client
 from remit.app.terminal.output import say
-from remit.discover.exporting import as_csv, as_cyclonedx, as_json
+from remit.discover.export import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, nodes_of
 from remit.discover.inventory import folded
 from remit.discover.sighting import Verb, parsed

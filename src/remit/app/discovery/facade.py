@@ -14,13 +14,13 @@ from remit.app.discovery.drift import Drifts
 from remit.app.discovery.source_watch import SourceWatcher
 from remit.discover.conditions import ACCEPTED, ConditionFacts
 from remit.discover.drift import Drift, Drifting, candidate, settled, widened
-from remit.discover.enforced import SOURCE
 from remit.discover.entry import ConditionStatus, InventoryEntry
 from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.inventory import InventoryChange
+from remit.discover.ledger_sightings import SOURCE
 from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
 from remit.discover.reconcile import PassageCounts
-from remit.discover.registered import known, natures, sightings
+from remit.discover.registrations import known, natures, sightings
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.spans import Span
 from remit.discover.view import View, governable

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.sighting import clipped
-from remit.facts.watched import Watched, Watches
+from remit.facts.source import Watched, Watches
 from remit.ports.source import SightingSource, SourceBatch, SourceFailed, Trouble
 from remit.ports.system import Clock
 from remit.work.discovery import Discovery

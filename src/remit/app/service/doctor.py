@@ -27,7 +27,7 @@ from remit.discover.health import SourceState
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Catalog, Stdio
 from remit.facts.stop import Stop, typed
-from remit.pdp.stopping import runs
+from remit.pdp.stops import runs
 from remit.ports.credentials import CredentialState, CredentialStatus
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import ChannelStatus as Fares

@@ -32,7 +32,7 @@ from remit.control.resources import AgentSpec, ResourceKind
 from remit.facts.admission import Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
-from remit.pdp.guaranteed import Breach, breaches
+from remit.pdp.guarantees import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
 

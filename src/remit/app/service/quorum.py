@@ -7,7 +7,7 @@ from typing import Final
 from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, RouteSpec, WorkspaceSource
 from remit.control.servers import people_problems
-from remit.escalate.sitting import asked, member
+from remit.escalate.eligibility import asked, member
 from remit.facts.agent import User
 from remit.facts.catalog import Catalog, Route
 from remit.ports.ledger import Ledger

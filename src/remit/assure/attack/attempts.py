@@ -6,7 +6,7 @@ untrusted then steers what cannot be undone or leaves the house; what it read co
 
 from collections.abc import Iterator, Sequence
 
-from remit.assure.attack.compromised import by_agent
+from remit.assure.attack.compromised_agent import by_agent
 from remit.assure.attack.environment import by_environment
 from remit.assure.attack.operator import by_operator
 from remit.assure.attack.plan import AttackKind, Attempt

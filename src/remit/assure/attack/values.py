@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from remit.facts.canonical import Json, canonical
-from remit.policy.reached import ToolForm
+from remit.policy.destination import ToolForm
 
 DEPTH_MAX: Final = 8
 _WHEN: Final = ((("date", "day"), "2026-12-01"), (("time",), "2026-12-01 10:00"))

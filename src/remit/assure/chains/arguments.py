@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Final, TypeAlias, cast
 
-from remit.assure.chains.fitting import lone
 from remit.assure.chains.literals import Literals, Path
 from remit.assure.chains.patterns import filled, literal, samples
 from remit.assure.chains.regular import Demand, demands
+from remit.assure.chains.schema_fit import lone
 from remit.facts.canonical import Json
 from remit.facts.results import steps
 from remit.policy.arguments import Validator
-from remit.policy.reached import ToolForm
+from remit.policy.destination import ToolForm
 from remit.policy.references import resolve
 from remit.policy.slice import Slice
 

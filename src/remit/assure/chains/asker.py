@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from remit.assure.chains.literals import literals
-from remit.assure.chains.mentioning import FAMILIES, mentioned, names
 from remit.assure.chains.question import Moment, question_about, reached_of
 from remit.assure.chains.space import Space, subsets
+from remit.assure.chains.vocabulary import FAMILIES, mentioned, names
 from remit.assure.parts import form, unscoped
-from remit.assure.supposed import Compared, Supposition, suppositions
+from remit.assure.supposition import Compared, Supposition, suppositions
 from remit.assure.world import ProposedAction
 from remit.facts.label import closed
 from remit.facts.obligation import problem
@@ -24,7 +24,7 @@ from remit.policy.compiled.function import Judge, function_of
 from remit.policy.compiled.values import Entities, Entity, With
 from remit.policy.context import ATTRIBUTES
 from remit.policy.convert import Path
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.slice import Policy
 from remit.policy.uids import agent_uid, group_uids
 from remit.policy.weigh import ChainQuestion
@@ -160,7 +160,7 @@ class Asker:
                 named[family] &= one.named.get(family, 0)
         return VerdictStates(permit, either & ~permit, errors, named)
 
-    def _judged(self, reached: Reached) -> bool:
+    def _judged(self, reached: Destination) -> bool:
         key = id(reached.slice)
         found = self._whole.get(key)
         if found is None:
@@ -169,7 +169,7 @@ class Asker:
             self.unjudged.add(reached.action[1])
         return found
 
-    def _of_agent(self, agent: str, question: ChainQuestion, reached: Reached, moment: Moment) -> VerdictStates:
+    def _of_agent(self, agent: str, question: ChainQuestion, reached: Destination, moment: Moment) -> VerdictStates:
         """What policy says of `agent` as one link."""
         part, there = reached.slice, reached.resource
         key = id(part), agent, there, "input" in question.context, moment
@@ -182,7 +182,7 @@ class Asker:
         named: dict[str, int] = dict(zip(FAMILIES, found.named, strict=True))
         return VerdictStates(allowed & ~found.gates, allowed & found.gates, found.errors, named)
 
-    def _fitting(self, agent: str, reached: Reached, *, plain: bool) -> tuple[_Part, ...]:
+    def _fitting(self, agent: str, reached: Destination, *, plain: bool) -> tuple[_Part, ...]:
         """The policies of a slice whose scope fits, those that look at the session alone or the others."""
         key = id(reached.slice), agent, reached.resource, plain
         found = self._fits.get(key)
@@ -199,7 +199,9 @@ class Asker:
             )
         return found
 
-    def _sum(self, before: _Sum, parts: Iterable[_Part], agent: str, question: ChainQuestion, reached: Reached) -> _Sum:
+    def _sum(
+        self, before: _Sum, parts: Iterable[_Part], agent: str, question: ChainQuestion, reached: Destination
+    ) -> _Sum:
         permits, hard, gates, errors, (confidential, untrusted) = before
         for part in parts:
             policy, key = part.policy, self._key(part, question, reached, agent)
@@ -256,7 +258,7 @@ class Asker:
         self._parts[policy.ident] = found
         return found
 
-    def _key(self, part: _Part, question: ChainQuestion, reached: Reached, agent: str) -> tuple[object, ...]:
+    def _key(self, part: _Part, question: ChainQuestion, reached: Destination, agent: str) -> tuple[object, ...]:
         """What the truth of a policy's conditions can hang on, but for labels."""
         context, facts = question.context, question.facts
         key: list[object] = [part.policy.ident, "input" in context]
@@ -272,7 +274,7 @@ class Asker:
         return tuple(key)
 
     def _truth(
-        self, part: _Part, question: ChainQuestion, reached: Reached, agent: str, key: tuple[object, ...]
+        self, part: _Part, question: ChainQuestion, reached: Destination, agent: str, key: tuple[object, ...]
     ) -> Truth:
         space, mask = self.space, part.mask
         entities: Entities = self.bundle.members

@@ -18,7 +18,7 @@ from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource, exposed_name
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
-from remit.policy.checking import NOTHING, CheckCache
+from remit.policy.checks import NOTHING, CheckCache
 from remit.policy.compile import compile_bundle
 
 FILE: Final = "policies/chains.cedar"

@@ -7,11 +7,11 @@ from typing import Final, TypeAlias
 
 from remit.assure.chains.asker import Asker, VerdictStates
 from remit.assure.chains.goals import Forbidden, Goal, after, forbidden, lasting
-from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.moves import HIDDEN, ChainCall
 from remit.assure.chains.question import Moment
 from remit.assure.chains.space import Space, each
 from remit.assure.chains.state import Counting, How, SearchNode, Transition
+from remit.assure.chains.vocabulary import FAMILIES
 from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 

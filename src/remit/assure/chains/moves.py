@@ -12,10 +12,10 @@ from typing import Final
 
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals, Path
-from remit.assure.chains.mentioning import FAMILIES
-from remit.assure.chains.opened import Opened
+from remit.assure.chains.open_arguments import Opened
 from remit.assure.chains.patterns import SampleTexts, literal, samples
 from remit.assure.chains.space import Space
+from remit.assure.chains.vocabulary import FAMILIES
 from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Effect, Sink, Tool

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.assure.supposed import Supposing, Supposition
+from remit.assure.supposition import Supposing, Supposition
 from remit.assure.world import START_MS, ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -10,13 +10,13 @@ from remit.facts.canonical import canonical
 from remit.facts.novelty import UsageHistory
 from remit.pdp.flow import flow_of
 from remit.pdp.measure import impact, novelty, sent
+from remit.pdp.other_destination import reached_other
 from remit.pdp.past import told
-from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.context import Facts
 from remit.policy.convert import overlaps
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Reason
 from remit.policy.weigh import ChainQuestion, question_of
 
@@ -33,7 +33,12 @@ class Moment:
 
 
 def question_about(
-    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment, reached: Reached
+    bundle: Bundle,
+    agents: tuple[str, ...],
+    user: str | None,
+    doing: ProposedAction,
+    moment: Moment,
+    reached: Destination,
 ) -> ChainQuestion | None:
     """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
     links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
@@ -61,7 +66,7 @@ def question_about(
     return None if lost else question
 
 
-def reached_of(bundle: Bundle, doing: ProposedAction) -> Reached:
+def reached_of(bundle: Bundle, doing: ProposedAction) -> Destination:
     """What `doing`, which the workspace knows, reaches."""
     if doing.kind is ActionKind.CALL_TOOL:
         return bundle.reached(bundle.tools[doing.server, doing.name])

@@ -12,7 +12,7 @@ from remit.assure.chains.goals import Forbidden
 from remit.assure.chains.literals import Literals
 from remit.assure.chains.moves import ChainCall
 from remit.assure.chains.space import Space
-from remit.assure.supposed import Supposition
+from remit.assure.supposition import Supposition
 from remit.assure.world import START_MS, ProposedAction
 
 EXACT_MAX: Final = 8

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from remit.facts.mirrored import PREFIX
+from remit.facts.header_mirror import PREFIX
 from remit.pep.mcp import refusals, rpc
 from remit.pep.throttle import Busy
 
@@ -51,7 +51,7 @@ class TooLarge(Exception):
 class Heads:
     """The headers this enforcement point reads, trimmed; `repeated` names one given twice.
 
-    `params` are those that mirror arguments (`facts.mirrored`), None for one given twice.
+    `params` are those that mirror arguments (`facts.header_mirror`), None for one given twice.
     """
 
     values: Mapping[bytes, bytes]

@@ -14,7 +14,7 @@ import orjson
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.capability import NEEDS_TASKS
-from remit.facts.mirrored import Mirrors, disagreement
+from remit.facts.header_mirror import Mirrors, disagreement
 from remit.pep.answer import Awaiting, AwaitingInput, Client, Failed, Refused, Released, Underway, listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import refusals

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.mirrored import NAMED, decoded
+from remit.facts.header_mirror import NAMED, decoded
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asgi import Heads
 from remit.pep.mcp.envelope import Request

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from remit.assure.chains.search import Taken
-from remit.assure.supposed import Supposition
+from remit.assure.supposition import Supposition
 from remit.assure.world import Chain, ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json

@@ -8,10 +8,10 @@ from remit.facts.session import outlived
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
 from remit.pdp.effects import Ruling
-from remit.pdp.reached import reached_other
+from remit.pdp.other_destination import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.pdp.stopping import reason_of
-from remit.policy.reached import Reached
+from remit.pdp.stops import reason_of
+from remit.policy.destination import Destination
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Code, Deny, Reason
 
@@ -34,7 +34,7 @@ _PINS: Final = MappingProxyType(
     }
 )
 
-Known: TypeAlias = Reached | Ruling
+Known: TypeAlias = Destination | Ruling
 """What the action reaches, or the ruling that ends it."""
 
 
@@ -92,7 +92,7 @@ def _unknown_server(action: Action) -> Ruling:
     return _deny(Code.UNKNOWN_SERVER, text)
 
 
-def _deny(code: Code, text: str, reached: Reached | None = None, *, agent: str | None = None) -> Ruling:
+def _deny(code: Code, text: str, reached: Destination | None = None, *, agent: str | None = None) -> Ruling:
     return Ruling(Deny(), (Reason(code, text, agent=agent),), reached=reached)
 
 
@@ -118,7 +118,7 @@ def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason |
     return None
 
 
-def argument_problem(snapshot: Snapshot, action: Action, reached: Reached) -> Reason | None:
+def argument_problem(snapshot: Snapshot, action: Action, reached: Destination) -> Reason | None:
     """Why the arguments are not what the pinned schema takes."""
     size, size_max = action.size, snapshot.limits.arguments_bytes_max
     if size > size_max:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from remit.assure.chains.arguments import unfound
-from remit.assure.chains.fitting import opening
 from remit.assure.chains.literals import Literals
+from remit.assure.chains.schema_fit import opening
 from remit.policy.bundle import Bundle
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from remit.facts.guarantee import SignOff
 from remit.facts.stop import Holds, Stop, read_subject
 from remit.pdp.deltas import Delta, Halted, Resumed
-from remit.pdp.kept import SignedOff
+from remit.pdp.past_deltas import SignedOff
 from remit.trace.bodies import AdminBody, Event
 
 _HOLDS: Final = {holds.value: holds for holds in Holds}

@@ -9,14 +9,14 @@ from remit.assure.chains.asker import Asker
 from remit.assure.chains.edges import Ways
 from remit.assure.chains.goals import OUTSIDE, Goal
 from remit.assure.chains.literals import Literals, literals, merged
-from remit.assure.chains.mentioning import FAMILIES, mentioned
 from remit.assure.chains.moves import HIDDEN, ChainCall, Leaks, calls, leaks_of
-from remit.assure.chains.opened import Opened, opened
+from remit.assure.chains.open_arguments import Opened, opened
 from remit.assure.chains.results import Chained, Erring, Searched, SearchResult
+from remit.assure.chains.retelling import Teller
 from remit.assure.chains.search import BOUNDS, Explored, Hit, SearchLimits, explore, gathered, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
-from remit.assure.chains.telling import Teller
+from remit.assure.chains.vocabulary import FAMILIES, mentioned
 from remit.assure.parts import form
 from remit.assure.world import START_MS
 from remit.facts.action import ActionKind

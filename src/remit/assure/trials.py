@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from remit.assure.cases import Back, Case, CaseAction, CaseConfidence, CaseWords, Given
-from remit.assure.supposed import Said as Supposed
-from remit.assure.supposed import said_of
+from remit.assure.supposition import Said as Supposed
+from remit.assure.supposition import said_of
 from remit.assure.world import Chain, ProposedAction, World, called, other
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
 from remit.pdp.decision import Decision
-from remit.pdp.guaranteed import unguarded
+from remit.pdp.guarantees import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, word
 

@@ -31,9 +31,9 @@ from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
 from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
-from remit.pdp.holding import carried, measured
+from remit.pdp.argument_bounds import carried, measured
 from remit.pdp.measure import impact
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, flow, leaves
 from remit.protect.scalars import IndexView
@@ -161,7 +161,7 @@ def covering(
     return tuple(found.values())
 
 
-def covers(terms: GrantTerms, body: ActionBody, reached: Reached) -> bool:
+def covers(terms: GrantTerms, body: ActionBody, reached: Destination) -> bool:
     """Whether `terms` would have lifted all gates of the recorded action `body`."""
     reach = reach_recorded(body, reached)
     if reach is None or not set(body.gates) <= set(terms.gates):
@@ -267,18 +267,18 @@ def _recorded(action: Action) -> Mapping[str, Json]:
     return action.input if action.veiled is None else cast("Mapping[str, Json]", json.loads(action.veiled))
 
 
-def names_of(reached: Reached) -> Names:
+def names_of(reached: Destination) -> Names:
     """The names that people accepted with what is `reached`."""
     return Names(None if reached.tool is None else reached.arguments, reached.members)
 
 
-def reach_in(action: Action, reached: Reached, traced: Iterable[Traced]) -> GrantReach:
+def reach_in(action: Action, reached: Destination, traced: Iterable[Traced]) -> GrantReach:
     """The reach of `action`, whose values `traced` explains."""
     given = _recorded(action)
     return reach_of(given, names_of(reached), traced, impact(reached, given).measures())
 
 
-def reach_recorded(body: ActionBody, reached: Reached) -> GrantReach | None:
+def reach_recorded(body: ActionBody, reached: Destination) -> GrantReach | None:
     """The reach of a recorded action, by what its record says; None where that cannot be told, as of a round.
 
     Where no policy asked where its values came from, all of them are unseen.

@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import Resource, SourceSpec
-from remit.facts.watched import Watched, Watches
+from remit.facts.source import Watched, Watches
 
 EVERY_S_MIN: Final = 10.0
 EVERY_S_MAX: Final = 86_400.0

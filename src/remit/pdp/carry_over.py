@@ -5,7 +5,7 @@ from typing import Literal, assert_never, cast
 from remit.facts.label import closed
 from remit.facts.mark import place_of
 from remit.pdp.deltas import Delta, PlaceLabelled
-from remit.pdp.kept import PastCarried
+from remit.pdp.past_deltas import PastCarried
 from remit.protect.past import slot_from
 from remit.trace.bodies import AdminBody, Event
 

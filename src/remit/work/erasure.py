@@ -19,7 +19,7 @@ from remit.ports.ledger import Entry, Ledger
 from remit.ports.transparency import Bodies, Erasure, NotErasable
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, OutcomeBody
 from remit.trace.encoding import encode_body
-from remit.trace.erasing import frame
+from remit.trace.erasure import frame
 
 EACH_MAX: Final = 500
 """How many bodies one record erases."""

@@ -12,7 +12,7 @@ from remit.facts.finding import Find, labels_of
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
@@ -61,7 +61,7 @@ class JudgedCall:
 
 def judge_result(
     bundle: Bundle,
-    reached: Reached,
+    reached: Destination,
     server: str,
     sessions: Iterable[Session],
     status: Status,
@@ -98,7 +98,7 @@ def judge_result(
     return Judgement(closed(labels), sids, result, origins, found)
 
 
-def _learnt(reading: Reading, tool: Tool | None, reached: Reached, call: JudgedCall) -> Delta:
+def _learnt(reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
     names = Names(reached.arguments, reached.members)
     return learn(reading, tool, call.action.input, call.origins, call.ident, call.answers, names=names)
 
@@ -109,7 +109,7 @@ def detects(bundle: Bundle, server: str) -> frozenset[Find]:
     return frozenset() if known is None else known.detects
 
 
-def _now(bundle: Bundle, reached: Reached, server: str) -> tuple[Tool | None, Labels]:
+def _now(bundle: Bundle, reached: Destination, server: str) -> tuple[Tool | None, Labels]:
     """The tool whose catalog entry tells the parts of a result, and the labels of what cannot be told apart.
 
     Where the entry changed since the action was decided, nothing is told apart.

@@ -14,7 +14,7 @@ from remit.pdp.listing import offers
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.context import Facts
-from remit.policy.reached import Reached
+from remit.policy.destination import Destination
 from remit.policy.verdict import Code, Deny, Escalate, Reason
 from remit.protect.monitors import key_of
 
@@ -87,7 +87,7 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
     return None
 
 
-def flows(reached: Reached, facts: Facts) -> bool:
+def flows(reached: Destination, facts: Facts) -> bool:
     """Whether it is what some guarantee lets through people alone: they see each, whatever they granted before."""
     held = (guard.guarantee.holds for guard in reached.feeds.guards)
     return any(isinstance(one, NoFlow) and _flow(facts, one) is not None for one in held)

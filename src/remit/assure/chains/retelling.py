@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from remit.assure.chains.actions import Todo, moves, towards_one_value
 from remit.assure.chains.goals import Goal
-from remit.assure.chains.mentioning import names
-from remit.assure.chains.moved import Todo, moves, towards_one_value
 from remit.assure.chains.question import reached_of
 from remit.assure.chains.results import Chained, ChainStep
 from remit.assure.chains.search import Hit, Taken
-from remit.assure.supposed import plain
+from remit.assure.chains.vocabulary import names
+from remit.assure.supposition import plain
 from remit.assure.world import START_MS, World
 from remit.facts.guarantee import Rate
 from remit.facts.label import Labels
 from remit.facts.monitor import MonitorScope
 from remit.pdp.decision import Decision
-from remit.pdp.guaranteed import unguarded
+from remit.pdp.guarantees import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Policy
 from remit.policy.verdict import Code, Deny, Escalate, word

@@ -11,7 +11,7 @@ from typing import Final
 from remit.assure.attack.results import AttemptResult
 from remit.facts.guarantee import NoFlow
 from remit.facts.monitor import MonitorScope
-from remit.pdp.guaranteed import GUARANTEE
+from remit.pdp.guarantees import GUARANTEE
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code
 

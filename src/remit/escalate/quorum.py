@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Final, TypeAlias
 
+from remit.escalate.eligibility import asked, counts_for, deputing, handed_on, may_break, routes_of, wants_strong
 from remit.escalate.machine import Approval, Vote
-from remit.escalate.sitting import asked, counts_for, deputing, handed_on, may_break, routes_of, wants_strong
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 

@@ -39,7 +39,7 @@ class ToolForm:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class Destination:
     """The far end of an action.
 
     `doing` says it to people. `within` are the entities that `resource` is in. `source` are the labels
@@ -87,14 +87,14 @@ def reached_tool(
     monitors: Collection[Monitor] = (),
     guarantees: Collection[Guarantee] = (),
     finds: frozenset[Find] = frozenset(),
-) -> Reached:
+) -> Destination:
     """What a call of the tool of `form` reaches, whose slice is `part`, where there are `monitors` and `guarantees`.
 
     `finds` is what is looked for in what is sent to its server.
     """
     tool = form.tool
     past = readable(monitors, tool)
-    return Reached(
+    return Destination(
         doing=f"call {escaped(f'{tool.server}/{tool.name}', chars_max=SHOWN_MAX)}",
         action=action_uid(tool.exposed),
         resource=server_uid(tool.server),

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from remit.discover.discretion import address
-from remit.discover.exporting import COLUMNS, SEPARATOR
+from remit.discover.export import COLUMNS, SEPARATOR
 from remit.discover.sighting import (
     EDGES_MAX,
     FILES,

@@ -10,7 +10,7 @@ ASSUMED: Final = "1.1.1.1"
 """Stands for the address of a host that nobody looked up: a public one."""
 
 
-def through(decide: Callable[[Action], Decision], action: Action) -> Decision:
+def decide_offline(decide: Callable[[Action], Decision], action: Action) -> Decision:
     """What `decide` says of `action` once obligations have changed what they change."""
     while True:
         decision = decide(action)

@@ -11,8 +11,8 @@ from remit.facts.label import NONE, closed
 from remit.facts.text import escaped
 from remit.policy.bundle import Bundle
 from remit.policy.convert import converter
+from remit.policy.destination import SHOWN_MAX, Destination, asked_by
 from remit.policy.form import Uid
-from remit.policy.reached import SHOWN_MAX, Reached, asked_by
 from remit.policy.schema import INPUTS
 from remit.policy.uids import action_uid, agent_uid, data_uid, model_uid, server_uid
 
@@ -30,7 +30,7 @@ _LISTED: Final[Mapping[ActionKind, str]] = MappingProxyType(
 )
 
 
-def reached_other(bundle: Bundle, action: Action) -> Reached:
+def reached_other(bundle: Bundle, action: Action) -> Destination:
     """What any other action reaches."""
     kind = action.kind.value
     server = bundle.catalog.servers.get(action.server)
@@ -40,7 +40,7 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
     listing = not action.name and action.kind is not ActionKind.LIST_ROOTS
     part, record = bundle.slice(kind), INPUTS.get(kind)
     past = readable(bundle.catalog.monitors.values(), None)
-    return Reached(
+    return Destination(
         doing=_doing(action),
         action=action_uid(kind),
         resource=resource,

@@ -10,7 +10,7 @@ from remit.assure.attack.seats import READERS_MAX, acts, brings, named
 from remit.assure.attack.values import arguments, benign
 from remit.facts.catalog import Effect
 from remit.policy.bundle import Bundle
-from remit.policy.reached import ToolForm
+from remit.policy.destination import ToolForm
 
 _MARK: Final = "untried"
 

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 from remit.facts.address import in_url, is_global
 from remit.facts.canonical import Json
 from remit.facts.obligation import Cap, Confine, Cover, Host, Obligation, Truncate, Urls, on_result
-from remit.protect.covering import WithheldError, cover
 from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX, texts
+from remit.protect.result_obligations import WithheldError, cover
 
 _URL: Final = re.compile(
     r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?([/?#][!-\[\]-~]*)?", re.IGNORECASE

@@ -12,7 +12,7 @@ from remit.facts.obligation import NoObligationError, Obligation, on_result, par
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.effects import Ruling
 from remit.policy.verdict import Code, Deny, Reason
-from remit.protect.obliging import Shaped, Unchanged, Unmet, Unresolved, settle
+from remit.protect.argument_obligations import Shaped, Unchanged, Unmet, Unresolved, settle
 
 CHANGES_MAX: Final = 2
 ADDRESSES_MAX: Final = 32
