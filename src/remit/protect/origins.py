@@ -106,29 +106,14 @@ def flow(
     `roles` are those of an action that is no tool call.
     """
     known = names.roots or ()
-    secrets: Collection[str] = ()
-    other: Role | None = Role.TARGET
+    secrets: Collection[str] = () if tool is None else tool.secrets
     external = tool is None or tool.sink is Sink.EXTERNAL
-    asks: list[str] = []
-    if tool is None:
-        names = names._replace(roots=None)
-    else:
-        roles, secrets = tool.roles, tool.secrets
-        # What goes out has an effect, whatever the tool does besides.
-        other = Role.TARGET if external or tool.effect is not Effect.READ else None
-        asks += _verb_tokens(tool.asks)
-    brought = leaves(given, names)
-    valued = [(value, roles.get(path[0], other)) for path, value in brought]
-    scalars = read_scalars(valued)
-    for one in scalars:
-        one.into(asks)
-    seen.ask(asks)
     targets, contents, credentials, others, carried = ([0, 0, 0, 0, 0] for _ in range(5))
     counts = {Role.TARGET: targets, Role.CONTENT: contents, Role.CREDENTIAL: credentials}
     args: dict[Origin, set[str]] = {}
     traced: list[Traced] = []
     established = strangers = 0
-    for (path, _), (_, role), one in zip(brought, valued, scalars, strict=True):
+    for path, role, one in _read(tool, names, roles, given, seen):
         name = path[0]
         origin, part, found, held = judge(one, seen)
         count = others if role is None else counts.get(role, others)
@@ -159,13 +144,37 @@ def flow(
         strangers += 1
         args.setdefault(Origin.UNSEEN, set()).add(ANY)
     return Flow(
-        *map(_counts, (targets, contents, credentials, carried)),
+        _counts(targets),
+        _counts(contents),
+        _counts(credentials),
+        _counts(carried),
         established,
         strangers,
         {origin: frozenset(args[origin]) for origin in sorted(args)},
         asked(tool, seen),
         tuple(traced),
     )
+
+
+def _read(
+    tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: IndexView
+) -> list[tuple[Path, Role | None, Scalar]]:
+    """Each scalar of `given`: where it stands, the role of its argument, and what is read of it, which `seen` knows."""
+    asks: list[str] = []
+    other: Role | None = Role.TARGET
+    if tool is None:
+        names = names._replace(roots=None)
+    else:
+        roles = tool.roles
+        # What goes out has an effect, whatever the tool does besides.
+        other = Role.TARGET if tool.sink is Sink.EXTERNAL or tool.effect is not Effect.READ else None
+        asks += _verb_tokens(tool.asks)
+    brought = [(path, roles.get(path[0], other), value) for path, value in leaves(given, names)]
+    scalars = read_scalars([(value, role) for _, role, value in brought])
+    for one in scalars:
+        one.into(asks)
+    seen.ask(asks)
+    return [(path, role, one) for (path, role, _), one in zip(brought, scalars, strict=True)]
 
 
 def _inside(content: Scalar, seen: IndexView) -> list[int]:
