@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.action import Action, ActionKind, Within
+from remit.facts.address import written_out
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.record import RecordKind, Ref
@@ -91,6 +92,9 @@ def test_a_key_is_one_however_it_is_spelt(spelt: str) -> None:
     [
         ("https://Shop.Example:443/a/?x=1", "shop.example/a"),
         ("http://user:word@shop.example:80/a#b", "HTTP://SHOP.EXAMPLE/a/"),
+        ("http://127.1/a", "http://127.0.0.1/a"),
+        ("http://0x7f.1:8080/a", "http://127.0.0.1:8080/a"),
+        ("http://2130706433./a", "http://0177.0.0.1/a"),
         ("\uff29\uff24\uff0d\uff17", "id-7"),
         ("Straße", "STRASSE"),
         ("#general", "general"),
@@ -401,3 +405,47 @@ def test_a_host_in_its_own_script_and_what_draws_nothing_tell_no_keys_apart(one:
 @pytest.mark.parametrize("odd", ["xn--", "xn--99999999", "xn--..-kva", "axn--bcher-kva", "xn--0"])
 def test_what_only_looks_like_the_name_of_a_host_stays(odd: str) -> None:
     assert normal(odd).rstrip("-") == odd.rstrip("-")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.1", "127.0.0.1"),
+        ("127.0.1", "127.0.0.1"),
+        ("0x7F.1", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0177.0.0.01", "127.0.0.1"),
+        ("2130706433.", "127.0.0.1"),
+        ("1.65535", "1.0.255.255"),
+        ("4294967295", "255.255.255.255"),
+        ("0x", "0.0.0.0"),
+        ("0", "0.0.0.0"),
+    ],
+)
+def test_an_address_is_one_in_any_form_that_is_followed(host: str, address: str) -> None:
+    assert written_out(host) == address
+    assert written_out(address) == address
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "a",
+        "1..2",
+        "1.2.3.4.5",
+        "256.1",
+        "1.2.3.256",
+        "4294967296",
+        "08.1",
+        "1_0.1",
+        "0xg.1",
+        "-1.1",
+        "1" * 40,
+        "1.b",
+        "٣.1",
+    ],
+)
+def test_what_is_no_address_stays_as_it_is(host: str) -> None:
+    assert written_out(host) == host

@@ -3,8 +3,8 @@
 Laws
 * Two spellings of one key are one key: Unicode form, case, white space, invisible characters, percent
   signs, slashes, dots, scheme, port, query and fragment of a URL, quotes and marks around, and the ways to write a
-  number do not tell keys apart. What this joins too much is labelled too much; what it joined too little would be
-  unlabelled. The spelling of a spelling is itself.
+  number, or the Internet address of a URL, do not tell keys apart. What this joins too much is labelled too much;
+  what it joined too little would be unlabelled. The spelling of a spelling is itself.
 * A pattern means the folder in which it begins; and where a server that takes percent signs or backslashes as they
   stand would find something elsewhere, since there are `..` to be followed, the whole store.
 * Whatever has no key of its own (absent, no scalar, too deep, too long, too many) means the whole store.
@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+from remit.facts.address import written_out
 from remit.facts.canonical import Json
 from remit.facts.text import IGNORED, composed
 
@@ -109,7 +110,8 @@ def _normal(text: str) -> str:
     if url is not None:
         plain = plain[url.end() :].partition("#")[0].partition("?")[0]
         host, slash, path = plain.partition("/")
-        plain = _PORTS.sub("", host.rpartition("@")[2]) + slash + path
+        name, colon, port = _PORTS.sub("", host.rpartition("@")[2]).partition(":")
+        plain = written_out(name) + colon + port + slash + path
     parts = [part.strip() for part in _SLASH.split(plain)]
     if url is None and ".." in parts and not _taken_alike(parts, [part.strip() for part in text.split("/")]):
         return WHOLE
