@@ -142,6 +142,8 @@ def learnt(said: str) -> set[str]:
     """What an index learns of the case of identifiers in a piece."""
     found: set[str] = set()
     for token, kind in _read(said):
+        if kind is TokenKind.NUMBER and "." in token and said != token and said.rstrip("0") == token:
+            found |= {f"\x1c{said}", f"\x1d{token}"}
         if kind not in {TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL} or [len(part) for part in token.split("-")] == [
             8,
             4,

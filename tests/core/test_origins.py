@@ -707,3 +707,25 @@ def test_a_sign_that_reaches_further_is_no_part_of_the_word(odd: str) -> None:
     assert world.origin("send", to="main:") is Origin.GROUNDED
     world.hear(f"no, {odd}")
     assert world.origin("send", to=odd) is Origin.GROUNDED
+
+
+def test_zeros_at_the_end_of_a_fraction_tell_versions_apart_and_no_amounts() -> None:
+    world = World(said="deploy 1.10 and pay 1,000.00 or 12.5 to Bob")
+    for given, origin in (
+        ("1.10", Origin.GROUNDED),
+        ("1.1", Origin.UNSEEN),
+        ("1.100", Origin.UNSEEN),
+        ("12.50", Origin.UNSEEN),
+        ("12.5", Origin.GROUNDED),
+        ("1000", Origin.GROUNDED),
+        ("1000.0", Origin.GROUNDED),
+    ):
+        assert world.origin("send", to=given) is origin, given
+    assert world.origin("send", n=1.1) is Origin.GROUNDED, "a number has no zeros"
+    assert world.origin("note", text="1.1") is Origin.GROUNDED, "nor has content"
+    world.result("house", "1.1 is the version before, 12.50 the sum")
+    assert world.origin("send", to="1.1") is Origin.TRUSTED, "the house's word, and none of the user's"
+    assert world.origin("send", to="12.50") is Origin.TRUSTED
+    assert world.origin("send", to="12.5") is Origin.GROUNDED
+    world.result("web", "take 1.1")
+    assert world.origin("send", to="1.1") is Origin.UNTRUSTED

@@ -20,7 +20,7 @@ from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
-from remit.protect.spelling import CASED, capitals, cased, own
+from remit.protect.spelling import CASED, SPELT, capitals, cased, own
 from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
 _ORIGINS: Final = tuple(Origin)
@@ -196,7 +196,7 @@ def _other(value: str, role: Role | None) -> Scalar:
     if role is Role.CONTENT:
         return _text(value, role)
     read = _text(value, role)
-    judged = {token for token, kind in read.tokens if kind in CASED}
+    judged = {token for token, kind in read.tokens if kind in SPELT}
     kept = cased(pieces(value), plain(value), judged) if judged else ()
     odd = respelt(value)
     return read._replace(respelt=odd, cased=kept) if odd or kept else read

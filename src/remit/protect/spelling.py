@@ -4,6 +4,8 @@ Laws
 * An id, a path, what follows the host of a URL and whom an address is for keep their case (RFC 3986, section 6.2.2.1;
   RFC 5321, section 2.4). Words, hosts, account numbers, UUIDs (RFC 9562, section 4) and dates have none, nor has the
   first letter of an address.
+* The zeros at the end of a number with a fraction are kept, too, where it is no number but a text that may name a
+  version; `1000.00` is 1000 all the same.
 * It only tightens: what is found here is looked for beside the tokens, and never vouches for anything by itself.
 * An index learns of it where there are capitals: the identifier itself, and that its small letters were capitals.
 """
@@ -17,6 +19,10 @@ from remit.protect.pieces import TokenKind, host_of, tokens
 
 CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL})
 """What may have a case of its own."""
+SPELT: Final = CASED | {TokenKind.NUMBER}
+"""What may be told from others by more than its token: `1.10` and `1.1` are one amount, and two versions."""
+_NUMBERED: Final = re.compile(r"-?\d{1,40}\.\d{0,39}[1-9]0*")
+"""A number with a fraction, as it is written."""
 _UUID: Final = re.compile(r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}", re.ASCII)
 _OWN: Final = "\x1c"
 _CAPITALS: Final = "\x1d"
@@ -42,7 +48,9 @@ def identifiers(said: str) -> Iterator[tuple[str, str]]:
     """The identifiers in a piece of text: the token of each, and the same in its own letters."""
     lower = said.lower()
     for token, kind in tokens(said):
-        if kind in CASED and not _UUID.fullmatch(token):
+        if kind is TokenKind.NUMBER and _NUMBERED.fullmatch(lower):
+            yield token, lower
+        elif kind in CASED and not _UUID.fullmatch(token):
             at = lower.find(token) if len(lower) == len(said) else -1
             yield token, token if at < 0 else _kept(said[at : at + len(token)], kind)
 

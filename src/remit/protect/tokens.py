@@ -131,7 +131,7 @@ def _of_piece(said: str) -> Iterator[str]:
     """The tokens of a piece that is no word, and what is told of its case."""
     for token, _ in tokens(said):
         yield token
-    if said != said.lower():
+    if said != said.lower() or (said[-1] == "0" and "." in said):
         yield from learnt(said)
 
 
