@@ -76,12 +76,28 @@ spec: {measure: calls, per: agent, hard: 1, window_s: 31536000, tools: [counter]
 """
 
 
-def test_what_did_not_happen_gives_back_what_it_took_but_not_to_whom_it_acted_for(tmp_path: Path) -> None:
+PEOPLE = """\
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: owen}
+spec: {groups: [owners]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: bob}
+"""
+
+
+def test_what_did_not_happen_gives_back_what_it_took_by_the_word_of_who_decides_and_gets_nothing_of_it(
+    tmp_path: Path,
+) -> None:
     counting = Counting(tmp_path, delay_s=30, hold_s=0.1)
     counting.service.write({"budget.yaml": BUDGET})
     with counting:
         asyncio.run(killed_in_flight(counting))
         service = counting.service
+        resources = (service.workspace / "resources.yaml").read_text("utf-8").replace("owner: platform", "owner: owen")
+        service.write({"resources.yaml": resources, "people.yaml": PEOPLE})
         service.start()
         [item] = service.told("ledger", "in-doubt")
 
@@ -92,6 +108,10 @@ def test_what_did_not_happen_gives_back_what_it_took_but_not_to_whom_it_acted_fo
         assert spent() == ["1"]
         own = service.remit(*said, token=service.user("ana"))
         assert (own.returncode, "it acted for you" in own.stderr) == (4, True), own.stderr
+        for name, why in (("bob", "you decide on no route"), ("owen", "agent clerk is yours")):
+            other = service.remit(*said, token=service.user(name))
+            assert (other.returncode, why in other.stderr) == (4, True), other.stderr
+        assert spent() == ["1"]
         service.told(*said, token=service.user("sam"))
         assert spent() == ["0"]
         service.stop()

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from remit.api.access import named
 from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SettledAnswer
 from remit.api.authenticator import Person
+from remit.api.concerned import decides
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.records import entry_view, event_view
@@ -77,18 +78,16 @@ async def in_doubt(services: With, _: ByAdmin, after: After = None, limit: Limit
 async def settle(asked: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
     """Say what became of an intent that is in doubt: it is listed no more. Its labels, and its session's counts, stay.
 
-    Where it did not happen, budgets get back what it took, and monitors and rates count it no more: that is not said
-    by whom it acted for.
+    Where it did not happen, budgets get back what it took, and monitors and rates count it no more: of users, that is
+    said by those who decide on some route, and not by whom it acted for, nor by the owner of an agent that did it.
     """
     ref = Ref.parse(asked.id)
     ended = await _ended(ref, services.ledger)
     entry = await services.ledger.entry(ref)
     intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
     undone = None if entry is None or intent is None or asked.happened else (entry.record.at, intent)
-    his = set(names_of(services.runtime.catalog, caller.user)) if isinstance(caller, Person) else set[str]()
-    if undone is not None and (undone[1].charges or undone[1].marks) and undone[1].user in his:
-        why = "it acted for you, and what it counts for in budgets and monitors would be given back"
-        raise forbidden(why, "ask somebody else, or the admin")
+    if undone is not None and isinstance(caller, Person) and (undone[1].charges or undone[1].marks):
+        _may_give_back(services, caller, undone[1])
     said = services.driver.limit_admin.settle(
         str(ref), named(caller), asked.why, happened=asked.happened, undone=undone, ended=ended
     )
@@ -96,6 +95,19 @@ async def settle(asked: SettleRequest, services: With, caller: ByReader) -> Sett
     if receipt is None:
         raise _not_in_doubt(ref)
     return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
+
+
+def _may_give_back(services: Services, caller: Person, intent: ActionBody) -> None:
+    """Raise 403 unless `caller` may have budgets and monitors forget `intent`: its agent could spend that once more."""
+    catalog = services.runtime.catalog
+    his, back = set(names_of(catalog, caller.user)), "what it counts for in budgets and monitors would be given back"
+    own = [agent for agent, _ in intent.links if agent in catalog.agents and catalog.agents[agent].owner in his]
+    if intent.user in his:
+        raise forbidden(f"it acted for you, and {back}", "ask somebody else, or the admin")
+    if own:
+        raise forbidden(f"agent {own[0]} is yours, and {back}", "ask somebody else, or the admin")
+    if not decides(services, caller):
+        raise forbidden(f"you decide on no route, and {back}", "ask somebody who does, or the admin")
 
 
 async def _ended(ref: Ref, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
