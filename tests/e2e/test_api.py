@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from remit.api.access import ACCESS, Kind
+from remit.api.access import ACCESS, STILL, Kind
 from remit.api.main import create_api, routes
 from remit.ports.signer import TokenRefusal
 from tests.e2e.api_world import World, world
@@ -74,6 +74,20 @@ async def test_each_route_admits_the_kinds_of_its_row_and_no_other(api: World, m
             assert answer.status_code == 403, f"{kind}: {answer.status_code} {answer.text}"
             assert kind.value in answer.json()["why"]
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), sorted(key for key, kinds in ACCESS.items() if Kind.USER in kinds and key[0] != "GET")
+)
+async def test_who_is_stopped_himself_is_refused_whatever_lets_more_act(api: World, method: str, path: str):
+    cat = await api.token("user", "cat")
+    await api.told("POST", "/halts", body={"kind": "user", "name": "cat", "why": "stolen"})
+    try:
+        answer = await api.ask(method, filled(path), cat, BODIES.get(path))
+        refused = answer.status_code == 403 and answer.json()["why"] == "user cat was stopped by admin: stolen"
+        assert refused is ((method, path) not in STILL), answer.text
+    finally:
+        await api.told("POST", "/halts/resume", body={"kind": "user", "name": "cat"})
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(key for key, kinds in ACCESS.items() if Kind.NOBODY not in kinds))

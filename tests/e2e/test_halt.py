@@ -150,9 +150,8 @@ async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
 ) -> None:
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
         for holds, reads, acts in ((Holds.ACTING, True, False), (Holds.READING, False, True), (None, True, True)):
-            if holds is None:
-                await of.driver.halts.resume(what, "ann")
-            else:
+            await of.driver.halts.resume(what, "ann")
+            if holds is not None:
                 await of.driver.halts.halt(what, "ann", "odd", holds)
             read = await agent.call_tool("echo", {"text": "x"})
             act = await agent.call_tool("slow", {"seconds": 0})
@@ -445,6 +444,42 @@ async def test_who_is_halted_decides_nothing_and_loosens_nothing_under_any_of_hi
         assert why(await api.call(other, "echo", {"text": "x"})) == Code.HALTED.value
         denied = await api.ask("POST", f"/approvals/{ident}/deny", ann, {})
         assert denied.is_success, "a no harms nobody"
+
+
+@pytest.mark.asyncio
+async def test_a_halt_that_comes_while_another_is_lifted_stands(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        ann, what = await api.token("user", "ann"), {"kind": "agent", "name": "bot"}
+        await api.told("POST", "/halts", ann, {**what, "why": "odd"})
+        halts, withdrawal = api.driver.halts, api.driver.authorization._withdrawal  # pyright: ignore[reportPrivateUsage]
+        turn = withdrawal.turn
+
+        async def then_halt() -> int:
+            withdrawal.turn = turn
+            found = await turn()
+            await api.told("POST", "/halts", body={**what, "why": "rogue"})
+            return found
+
+        withdrawal.turn = then_halt
+        resumed = await api.ask("POST", "/halts/resume", ann, what)
+        told = (resumed.status_code, resumed.json()["why"])
+        assert told == (409, "agent bot was stopped by admin: rogue")
+        assert [(stop.by, stop.reason) for stop in halts.stops] == [("admin", "rogue")]
+        await api.told("POST", "/halts/resume", body=what)
+        assert halts.stops == []
+
+
+@pytest.mark.asyncio
+async def test_a_stop_of_less_takes_nothing_from_one_that_it_is_not_over(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        halts, what = b.driver.halts, (StopSubject.AGENT, "clerk")
+        await halts.halt(what, "ann", "rogue")
+        await halts.halt(what, "ben", "odd", Holds.ACTING)
+        assert [(stop.by, stop.reason, stop.holds) for stop in halts.stops] == [("ann", "rogue", Holds.ALL)]
+        other = (StopSubject.AGENT, "helper")
+        await halts.halt(other, "ann", "odd", Holds.READING)
+        await halts.halt(other, "ben", "odd", Holds.ACTING)
+        assert [stop.holds for stop in halts.stops] == [Holds.ALL, Holds.ALL]
 
 
 @pytest.mark.asyncio

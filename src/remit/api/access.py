@@ -115,6 +115,17 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
     }
 )
 
+STILL: Final = frozenset(
+    {
+        ("POST", "/can"),
+        ("POST", "/sessions/{sid}/end"),
+        ("POST", "/approvals/{ident}/deny"),
+        ("POST", "/approvals/{ident}/stop"),
+        ("POST", "/grants/{ident}/revoke"),
+        ("POST", "/halts"),
+    }
+)
+"""What a person who is stopped himself may ask for beside reading: it lets nothing act that could not before."""
 
 CONCERNS: Final = "for what concerns you: remit incidents ls, remit approvals ls, remit sessions ls, remit why ID"
 INSTEAD: Final[Mapping[tuple[str, str], str]] = MappingProxyType(

@@ -9,7 +9,7 @@ from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
-from remit.api.halts import may_decide, stop_asking
+from remit.api.halts import stop_asking
 from remit.api.listing import listed
 from remit.api.problem import Problem, not_found
 from remit.api.requests import (
@@ -130,8 +130,6 @@ async def decide(
     Raises `Problem`, `EditRefused`, and `VoteRefused` where it has ended or is not what was shown.
     """
     known, by = await _known(services, caller, ident)
-    if choice is Choice.APPROVE:
-        may_decide(services, caller)
     if choice is Choice.APPROVE and sees_approval(services, caller, known):
         void = await voided(services, known, await services.ledger.entry(Ref.parse(ident)))
         if void is not None:
@@ -153,7 +151,6 @@ async def decide(
 async def delegate(ident: RefPath, asked: DelegateRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Let somebody else decide in one's own place for a while."""
     known, by = await _known(services, caller, ident)
-    may_decide(services, caller)
     until_ms = min(services.clock.now_ms() + asked.for_s * 1000, known.expires_ms)
     said = services.driver.approvals.delegate(ident, by, asked.to, until_ms, asked.note)
     return await _told(services, caller, await _counted(services, caller, known, said))
@@ -171,7 +168,6 @@ async def stop(ident: RefPath, asked: StopSessionRequest, services: With, caller
 async def break_glass(ident: RefPath, asked: GlassRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Lift every gate alone, in an emergency: for five minutes, and somebody else looks at it later."""
     known, by = await _known(services, caller, ident)
-    may_decide(services, caller)
     said = services.driver.approvals.break_glass(
         ident, by, asked.why, shown=asked.shown, keyed=await is_keyed(services, caller)
     )

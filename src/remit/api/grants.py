@@ -8,7 +8,6 @@ from pydantic import JsonValue
 from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer, GrantsAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
-from remit.api.halts import may_decide
 from remit.api.moments import instant
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import GrantRequest, RefPath, VoteRequest
@@ -35,7 +34,6 @@ SHOWN_MAX: Final = 20
 async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPerson) -> GrantAnswer:
     """Grant more with a yes; `dry_run` tells the terms and what they would have covered, and gives nothing."""
     await known_approval(services, caller, ident)
-    may_decide(services, caller)
     wish = _wish(asked, services.clock.now_ms())
     if asked.dry_run:
         return await previewed(services, ident, wish)

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final, assert_never
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from remit.api.access import ACCESS, INSTEAD, PREFIX, Kind, kind_of, named
+from remit.api.access import ACCESS, INSTEAD, PREFIX, STILL, Kind, kind_of, named
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
 from remit.facts.strictjson import JsonRefused, parse
+from remit.pdp.stops import of_user
 from remit.ports.signer import TokenInvalid, TokenRefusal
 
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -33,10 +34,13 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         allowed = row(self)
         instead = next((INSTEAD[asked] for asked in _asked(self) if asked in INSTEAD), "")
+        is_still = all(method == "GET" or (method, path) in STILL for method, path in _asked(self))
 
         async def guarded(request: Request) -> Response:
             if Kind.NOBODY not in allowed:
-                request.state.caller = _admit(request, allowed, instead)
+                request.state.caller = caller = _admit(request, allowed, instead)
+                if isinstance(caller, Person) and not is_still:
+                    may_decide(services_of(request), caller)
             strict = StrictRequest(request.scope, request.receive)
             if await strict.body() and Kind.NOBODY not in allowed:
                 await strict.json()
@@ -119,6 +123,14 @@ def _admit(request: Request, allowed: frozenset[Kind], instead: str) -> Caller:
             f"declare User {caller.user} in the workspace, then: remit apply",
         )
     return caller
+
+
+def may_decide(services: Services, caller: Person) -> None:
+    """Raise 403 while a person is stopped himself: a stolen token lifts nothing. Refusing and stopping stay his."""
+    own = set(of_user(services.runtime.catalog, caller.user))
+    for stop in services.driver.halts.stops:
+        if stop.what in own:
+            raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 
 
 def counted(services: Services, caller: Caller) -> None:

@@ -27,7 +27,7 @@ class Halting(Protocol):
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
         The effect of those is in doubt. It takes the place of the stop that it is `over`; any other that stands stays
-        whose it is, for his reason.
+        whose it is, for his reason, and holds what it held and what this holds.
 
         From this call on, before it is durable, nothing of it is judged, sent or released.
         """
@@ -37,8 +37,8 @@ class Halting(Protocol):
         """What `halt` would cut off now, by decision id; nobody is stopped."""
         ...
 
-    async def resume(self, what: Stopped, by: str) -> Receipt:
-        """Let `what` act again."""
+    async def resume(self, what: Stopped, by: str, over: Stop | None = None) -> Receipt | None:
+        """Let `what` act again, where `over` is the stop that it is under still."""
         ...
 
     async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:

@@ -18,7 +18,6 @@ from remit.api.answers_incidents import (
 from remit.api.authenticator import Admin, Person
 from remit.api.concerned import handles, own, reads
 from remit.api.guard import ByReader, GuardedRoute, With
-from remit.api.halts import may_decide
 from remit.api.moments import instant
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import LIMIT_MAX, Limit, Name, Note, RefPath, Strict
@@ -126,10 +125,8 @@ async def _known(services: Services, caller: Admin | Person, ident: str) -> Inci
 
 
 async def _handled(services: Services, caller: Admin | Person, ident: str) -> Incident:
-    """The incident `ident`, which `caller` handles; 403 where he only reads it, or is stopped himself."""
+    """The incident `ident`, which `caller` handles; 403 where he only reads it."""
     known = await _known(services, caller, ident)
-    if isinstance(caller, Person):
-        may_decide(services, caller)
     if not handles(services, caller, known):
         following = "ask one of them, or the admin, to give it to you: remit incidents assign"
         raise forbidden("those handle an incident who decide on some route, and whose it is", following)

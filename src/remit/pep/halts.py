@@ -69,7 +69,7 @@ class Halts:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
         The effect of those is in doubt. It takes the place of the stop that it is `over`; any other that stands stays
-        whose it is, for his reason, whatever more is held by now.
+        whose it is, for his reason, and holds what it held and what this holds.
 
         INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
         """
@@ -78,7 +78,8 @@ class Halts:
         if stands is None or stands == over:
             pending, cut = self._halt(own)
         else:
-            pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason), own)
+            both = holds if holds is stands.holds else Holds.ALL
+            pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason, holds=both), own)
         return await pending.durable, cut
 
     def leased(self, left: HaltInbox) -> Lease:
@@ -129,9 +130,14 @@ class Halts:
         await self._let_go(root)
         return root
 
-    async def resume(self, what: Stopped, by: str) -> Receipt:
-        """Let `what` act again; what waited when it was stopped is withdrawn first, however soon that is."""
+    async def resume(self, what: Stopped, by: str, over: Stop | None = None) -> Receipt | None:
+        """Let `what` act again; what waited when it was stopped is withdrawn first, however soon that is.
+
+        `over` is the stop that `by` may lift; None where another stands by now, or none. INVARIANT(stop-wins)
+        """
         await self._withdrawal.turn()
+        if over is not None and self._memory.stopped.get(what) != over:
+            return None
         return await self._record(AdminBody(Event.RESUME, by, subject(what)))
 
     async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:

@@ -8,7 +8,8 @@ from typing import Final
 
 from remit.api.approvals import Yes, decide, is_keyed
 from remit.api.grants import given, known_approval, previewed
-from remit.api.halts import may_decide, stop_asking
+from remit.api.guard import may_decide
+from remit.api.halts import stop_asking
 from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming, unconfirmed
@@ -112,6 +113,7 @@ class ApprovalActions:
         # Who writes arguments has used more than a key.
         if careful:
             _sure(form, back)
+        may_decide(self._services, who.person)
         confirmed = await self._confirmed(who, approval, form, back)
         note = form.get("note") or None
         yes = Yes(approval.shown, edited, confirmed)
