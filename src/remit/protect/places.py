@@ -75,6 +75,15 @@ class ResultLocation:
             self._elements = found
         return found
 
+    def elements(self, count: int) -> list["ResultLocation"]:
+        """The places of the first `count` elements."""
+        named = {step for node in self._nodes for step in node.named if isinstance(step, int) and step < count}
+        others = next(number for number in range(len(named) + 1) if number not in named)
+        found = [self.element(others)] * count
+        for number in named:
+            found[number] = self.element(number)
+        return found
+
     def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "ResultLocation":
         pattern = (self.pattern + step)[:_PATTERN_CHARS_MAX]
         return ResultLocation(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)

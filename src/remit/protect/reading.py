@@ -273,17 +273,21 @@ class _Reader:
         return tuple(reversed(found))
 
     def _array(self, item: Sequence[Json], place: ResultLocation, element: int, record: int) -> bool:
-        places = [place.element(number) for number in range(len(item))]
+        places = place.elements(len(item))
         if self._is_full(len(places), place.depth + 1):
             return False
         if element != NOWHERE:
             return self._each(reversed(item), reversed(places), element, record)
-        # Each has a number of its own.
-        last = NOWHERE - 1
-        return all(
-            self._each((item[number],), (places[number],), min(number, last), record)
-            for number in range(len(places) - 1, -1, -1)
-        )
+        for number in range(len(places) - 1, -1, -1):
+            # Each has a number of its own.
+            at, inner = min(number, NOWHERE - 1), item[number]
+            if isinstance(inner, dict):
+                fits = self._object(inner, places[number], at)
+            else:
+                fits = self._each((inner,), (places[number],), at, record)
+            if not fits:
+                return False
+        return True
 
     def _is_full(self, more: int, depth: int) -> bool:
         self._room -= more
