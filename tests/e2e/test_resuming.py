@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +13,10 @@ from typing import Any, Final
 import pytest
 
 from proof.counting import Counting, call
+from proof.service import REMIT, environment
 from remit.trace.bodies import Event
 from tests.e2e.test_lost_ledger import recorded
+from tests.eventually import awaited
 
 EDIT: Final = '\n@id("aside")\nforbid (principal, action, resource) when { context.inputSize > 99999 };\n'
 STOPS: Final = '\n@id("stops")\n@reason("nothing goes")\nforbid (principal, action, resource);\n'
@@ -74,10 +78,22 @@ def test_a_half_done_edit_and_a_crash_are_no_outage(counting: Counting) -> None:
     service.start()
     assert runs(counting) == before
     service.says("the workspace folder does not validate: aside.cedar")
+    log = service.data / "logs" / "remit.jsonl"
+    lines = awaited(lambda: [line for line in log.read_text("utf-8").splitlines() if "workspace/invalid" in line])
+    line = json.loads(lines[-1])
+    assert line["error"].startswith("aside.cedar:1:1: this policy does not end")
+    assert line["count"] == 1
     shutil.rmtree(service.workspace)
     service.kill()
     service.start()
     assert runs(counting) == before
+
+
+def test_to_take_every_edit_and_none_is_refused(tmp_path: Path) -> None:
+    asked = [REMIT, "up", "--resume", "--watch", "--workspace", tmp_path, "--data", tmp_path / "data", "--port", "0"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False, env=environment())
+    assert (done.returncode, "--resume and --watch do not go together" in done.stderr) == (2, True)
+    assert not (tmp_path / "data").exists()
 
 
 def test_what_was_accepted_beside_an_edit_comes_back_without_it(counting: Counting) -> None:

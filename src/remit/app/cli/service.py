@@ -25,8 +25,8 @@ from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, counted, say
 from remit.facts.text import escaped
 
-_AWAKE_S: Final = 5.0
 _STATES: Final = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+_AWAKE_S: Final = 5.0
 """A service that says nothing for longer hangs: it answers this while everything else of it is busy."""
 
 
@@ -65,6 +65,13 @@ def up(  # noqa: PLR0913 - each is an option
         from remit.app.service.parent_watch import end_with_standard_input
 
         end_with_standard_input()
+    if resume and watch:
+        raise CommandFailure(
+            "--resume and --watch do not go together",
+            why="the one puts in force nothing that nobody applied, the other every edit",
+            next="leave one out: --watch is for development",
+            exit=Exit.USAGE,
+        )
     level, limits = level_of(log_level), limits_of(limit or ())
     serve(
         Settings(
@@ -79,8 +86,7 @@ def up(  # noqa: PLR0913 - each is an option
             log_level=level,
             forward=forward_to(),
             accept_loss=accept_loss,
-            # What is taken as it changes is not left as it was.
-            resume=resume and not watch,
+            resume=resume,
         ),
         watch=watch,
     )

@@ -66,14 +66,19 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
 
 async def unapplied(runtime: Runtime) -> None:
     """Say what of the workspace folder does not run, where a start went on with what was in force."""
+    problem: str | None = None
     try:
         found = await runtime.waiting()
+        count = 0 if found is None else len(found.changes)
+        code, why = "workspace/unapplied", f"the workspace folder has {counted(count, 'change')} not applied"
     except Invalid as error:
-        found, why = None, f"the workspace folder does not validate: {error.problems[0]}"
-    else:
-        why = "" if found is None else f"the workspace folder has {counted(len(found.changes), 'change')} not applied"
-    if why:
-        _LOG.warning("what was in force runs, and not what the workspace folder says")
+        problem, count = error.problems[0], len(error.problems)
+        code, why = "workspace/invalid", f"the workspace folder does not validate: {problem}"
+    if count:
+        _LOG.warning(
+            "what was in force runs, and not what the workspace folder says",
+            extra={"code": code, "error": problem, "count": count},
+        )
         say(f"{escaped(why)}; what was in force runs: remit diff, then: remit apply")
 
 
