@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
+from remit.facts.record import Ref
 from remit.pep.answer import Awaiting, Released
+from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 from tests.e2e.api_world import World, world
 from tests.e2e.test_api_cli import remit
@@ -162,3 +164,24 @@ async def test_a_bound_that_is_none_grants_nothing_and_decides_nothing(api: Worl
         refused = await api.ask("POST", f"/approvals/{ident}/grant", ann, **said)
         assert refused.status_code in {400, 403}, refused.text
     assert (await api.told("GET", f"/approvals/{ident}", ann))["state"] == "pending"
+
+
+async def test_a_no_that_comes_while_terms_are_made_is_heard(api: World, monkeypatch: pytest.MonkeyPatch):
+    bot, ann = await api.token("agent", "bot", user="req"), await api.token("user", "ann")
+    ben, ledger = await api.token("user", "ben"), api.service.ledger
+    ident = await api.escalated(bot, text="crossed")
+    await api.told("POST", f"/approvals/{ident}/approve", ann, {})
+    entry, denied = ledger.entry, False
+
+    async def then_deny(ref: Ref) -> Entry | None:
+        nonlocal denied
+        found = await entry(ref)
+        if not denied:
+            denied = True
+            await api.told("POST", f"/approvals/{ident}/deny", ben, {})
+        return found
+
+    monkeypatch.setattr(ledger, "entry", then_deny)
+    answer = await api.ask("POST", f"/approvals/{ident}/grant", ann, {"scope": "session"})
+    assert (answer.status_code, answer.json()["why"]) == (403, "nothing is granted with this approval: it is denied")
+    assert all(one["approval"] != ident for one in (await api.told("GET", "/grants"))["items"])

@@ -60,6 +60,8 @@ class Grants:
 
         Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
         """
+        entry = await self._ledger.entry(Ref.parse(ident))
+        # After the record, and from here on without an await: what people said meanwhile counts.
         approval = await self._approvals.found(ident)
         if self._clock.now_ms() >= approval.expires_ms:
             why = "the time of this approval is over, and nothing is granted with it any more"
@@ -68,7 +70,6 @@ class Grants:
             how = "other arguments were approved" if approval.edit else "its glass was broken"
             how = f"it is {approval.state.value}" if approval.state in _GONE else how
             raise VoteRefused(f"nothing is granted with this approval: {how}", f"remit approvals show {ident}")
-        entry = await self._ledger.entry(Ref.parse(ident))
         body = None if entry is None else entry.body
         if not isinstance(body, ActionBody) or body.kind != ActionKind.CALL_TOOL.value:
             raise VoteRefused("only a call of a tool can be granted", f"remit approvals approve {ident}")
