@@ -62,7 +62,13 @@ def main(argv: Sequence[str]) -> int:
     print(f"answers by status: {dict(sorted(made.statuses.items()))}")
     for sentence in laws.broken:
         print(f"broken: {sentence}")
+    print(f"clients were asked: {dict(sorted(laws.asked.items()))}; {laws.heard:,} answers were heard")
     tried = laws.effects.total() > given.count // 100 and laws.released > given.count // 200
+    tried = (
+        tried
+        and laws.heard > given.count // 500
+        and laws.asked.keys() >= {"elicitation/create", "sampling/createMessage"}
+    )
     figure = (
         f"{given.count:,} messages of seed {given.seed}: {laws.effects.total():,} reached a server, "
         f"{laws.released:,} pieces of its answers were released, {len(laws.broken)} laws broken"

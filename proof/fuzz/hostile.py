@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -12,7 +13,6 @@ from proof.fuzz.laws import NEVER
 from remit.facts.canonical import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from random import Random
 
     from proof.fuzz.laws import Laws
@@ -33,6 +33,7 @@ TOOLS: Final[list[Any]] = [
     }
     for name in ("do", "undo")
 ]
+ASKING_S: Final = 0.5
 _EFFECTS: Final = frozenset({"tools/call", "resources/read", "prompts/get", "completion/complete"})
 
 
@@ -44,6 +45,7 @@ class Hostile:
         self._random = random
         self._stateless = stateless
         self._marks = 0 if stateless else 1
+        self._asking: dict[str, tuple[str, asyncio.Event]] = {}
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -58,7 +60,8 @@ class Hostile:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        # What a client that is gone is written fails in one way or another.
+        with contextlib.suppress(OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._one(reader, writer):
                 pass
         with contextlib.suppress(ConnectionError):
@@ -75,6 +78,7 @@ class Hostile:
             return True
         message = orjson.loads(body)
         if "id" not in message or "method" not in message:
+            self._replied(message.get("id"), body)
             writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
             return True
         return await self._answer(message, writer)
@@ -94,9 +98,17 @@ class Hostile:
         self._marks += 2
         mark = f"mark{self._marks}mark"
         again = "inputResponses" in params or "requestState" in params
-        if not again:
-            self._laws.reached(_arguments(method, params), self._marks)
+        self._laws.reached(_arguments(method, params), self._marks, again=again)
+        if again:
+            asked = str(params.get("requestState")).removeprefix(f"{SECRET}-")
+            self._laws.replied(asked, orjson.dumps(params.get("inputResponses")))
         return await self._odd(method, ident, params, mark, writer)
+
+    def _replied(self, ident: Any, body: bytes) -> None:
+        mark, answered = self._asking.pop(ident, ("", None)) if isinstance(ident, str) else ("", None)
+        if answered is not None:
+            self._laws.replied(mark, body)
+            answered.set()
 
     def _plain(self, method: str) -> Any:
         info = {"name": SECRET, "version": SECRET}
@@ -133,7 +145,7 @@ class Hostile:
         token = meta.get("progressToken")
         for _ in range(self._random.choice((0, 0, 0, 1, 3))):
             events.insert(0, self._aside(ident, token, mark))
-        match self._random.randrange(14):
+        match self._random.randrange(18):
             case 0 | 1 | 2 | 3:
                 await _json(writer, answer)
             case 4 | 5 | 6:
@@ -149,10 +161,14 @@ class Hostile:
             case 11:
                 writer.write(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n%s" % (len(mark), mark.encode()))
                 await writer.drain()
-            case 12 if self._stateless and "requestState" not in params:
-                asks: Any = {"q": {"method": "elicitation/create", "params": _question(mark)}}
-                again = {"resultType": "input_required", "inputRequests": asks, "requestState": SECRET}
+            case 12:
+                await _json(writer, {"jsonrpc": "2.0", "id": ident, "error": _address(mark)})
+            case 13 | 14 | 15 | 16 if self._stateless:
+                asks: Any = {key: self._question(mark) for key in self._random.choice(("q", "q", "qr"))}
+                again = {"resultType": "input_required", "inputRequests": asks, "requestState": f"{SECRET}-{mark}"}
                 await _json(writer, {**answer, "result": again})
+            case 13 | 14 | 15 | 16:
+                await self._ask(writer, answer, mark)
             case _:
                 writer.close()
                 return False
@@ -165,11 +181,36 @@ class Hostile:
                 _notice("progress", {"progressToken": "another", "progress": 1, "message": SECRET}),
                 _notice("message", {"level": "error", "data": mark}),
                 _notice("unheard/of", {"x": SECRET}),
-                {"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": _question(mark)},
+                {"jsonrpc": "2.0", "id": 7, **self._question(mark)},
                 {"jsonrpc": "2.0", "id": 8, "method": "shell/run", "params": {"x": SECRET}},
                 {"jsonrpc": "2.0", "id": ident, "x": SECRET},
             )
         )
+
+    def _question(self, mark: str) -> Any:
+        """Something to ask the client: of each kind, well or badly."""
+        method = self._random.choice((*_QUESTIONS, "elicitation/create", "elicitation/create"))
+        return {"method": method, "params": self._random.choice(_QUESTIONS[method])(mark)}
+
+    async def _ask(self, writer: asyncio.StreamWriter, answer: Any, mark: str) -> None:
+        """Ask in mid-call, in the way of `initialize`, and answer once that is answered, or before."""
+        count = self._random.choice((1, 1, 2))
+        idents = [f"{mark}-{number}" for number in range(count)]
+        answered = [asyncio.Event() for _ in idents]
+        self._asking |= {ident: (mark, done) for ident, done in zip(idents, answered, strict=True)}
+        events = [{"jsonrpc": "2.0", "id": one, **self._question(mark)} for one in idents]
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for event in (*events, answer):
+            if event is answer and self._random.random() < 0.9:
+                waits = [asyncio.ensure_future(one.wait()) for one in answered]
+                await asyncio.wait(waits, timeout=ASKING_S)
+                for wait in waits:
+                    wait.cancel()
+            part = b"data: " + orjson.dumps(event) + b"\n\n"
+            writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
 
     def _broken(self, data: bytes) -> bytes:
         at = self._random.randrange(len(data))
@@ -221,9 +262,36 @@ def _result(method: str, text: str) -> Any:
             return {"completion": {"values": [text]}}
 
 
-def _question(mark: str) -> Any:
+def _form(mark: str) -> Any:
     schema = {"type": "object", "properties": {"name": {"type": "string"}}}
     return {"message": mark, "requestedSchema": schema, "_meta": {"x": SECRET}}
+
+
+def _url(mark: str) -> Any:
+    return {"mode": "url", "message": mark, "url": f"https://{mark}.example/", "elicitationId": mark, "x": SECRET}
+
+
+def _address(mark: str) -> Any:
+    return {"code": -32042, "message": mark, "data": {"elicitations": [_url(mark)], "x": SECRET}}
+
+
+def _sample(mark: str) -> Any:
+    said = {"role": "user", "content": {"type": "text", "text": mark}}
+    return {"messages": [said], "maxTokens": 5, "metadata": {"x": SECRET}, "_meta": {"x": SECRET}}
+
+
+def _deep(mark: str) -> Any:
+    deep: Any = mark
+    for _ in range(200):
+        deep = [deep]
+    return {"message": mark, "requestedSchema": deep, "messages": deep}
+
+
+_QUESTIONS: Final[Mapping[str, tuple[Callable[[str], Any], ...]]] = {
+    "elicitation/create": (_form, _form, _form, _url, _url, _deep),
+    "sampling/createMessage": (_sample, _sample, _sample, _deep),
+    "roots/list": (lambda _: {"_meta": {"x": SECRET}},),
+}
 
 
 def _notice(name: str, params: Any) -> Any:

@@ -6,6 +6,9 @@ Laws
 * INVARIANT(label-before-data): no byte of a server's answer is written to a client before a durable record of that
   action holds the labels that it brings. Its bytes are known by a mark that each answer bears.
 * No answer of 500 or above lets an effect through.
+* What a server says within a call, its questions among it, is told to who made that call and to nobody else.
+* A client is asked nothing that it did not declare, and nothing that policy forbids.
+* What a client answers reaches the server that asked, as the answer to that question, once there is a record of it.
 * What the lock does not hold (descriptions, a server's metadata) never leaves.
 """
 
@@ -14,17 +17,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from remit.facts.record import RecordKind
-from remit.trace.bodies import ActionBody, ExchangeBody, OutcomeBody
+from remit.trace.bodies import ActionBody, ExchangeBody, MidCall, OutcomeBody
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from remit.ports.ledger import Draft
 
 MARK: Final = re.compile(rb"mark(\d+)mark")
 NEVER: Final = b"never-shown"
 LABEL: Final = "untrusted"
+TOKEN: Final = re.compile(rb"token\d+token")
+ANSWER: Final = re.compile(rb"answer-to-(mark\d+mark)")
+CAPABILITIES: Final = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+FORBIDDEN: Final = "roots/list"
 
 
 @dataclass(slots=True)
@@ -36,6 +45,9 @@ class Laws:
     effects: Counter[bytes] = field(default_factory=Counter[bytes])
     labelled: set[bytes] = field(default_factory=set[bytes])
     released: int = 0
+    asked: Counter[str] = field(default_factory=Counter[str])
+    heard: int = 0
+    _passed: Counter[bytes] = field(default_factory=Counter[bytes])
     _by_ref: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _of_mark: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
@@ -47,16 +59,20 @@ class Laws:
             self._by_ref[ref] = body.arguments
         elif isinstance(body, OutcomeBody | ExchangeBody) and LABEL in body.labels:
             self.labelled.add(self._by_ref[body.intent])
+        if isinstance(body, ExchangeBody) and body.passed is MidCall.RESPONSES:
+            self._passed[self._by_ref[body.intent]] += 1
 
-    def reached(self, arguments: bytes, mark: int) -> None:
-        """A request reached the upstream, whose answer will bear `mark`."""
-        self.effects[arguments] += 1
+    def reached(self, arguments: bytes, mark: int, *, again: bool = False) -> None:
+        """A request reached the upstream, whose answer will bear `mark`; `again` with answers to what it asked."""
         self._of_mark[mark] = arguments
+        if again:
+            return
+        self.effects[arguments] += 1
         if self.effects[arguments] > self.intents[arguments]:
             self._break(f"intent-before-effect: {arguments[:120]!r} was sent more often than it has intents")
 
-    def shown(self, data: bytes) -> None:
-        """Bytes are on their way to a client."""
+    def shown(self, data: bytes, sent: bytes = b"") -> None:
+        """Bytes are on their way to a client, in answer to the body `sent`."""
         if NEVER in data:
             self._break(f"something that must never leave did: {data[:200]!r}")
         for found in MARK.findall(data):
@@ -65,6 +81,30 @@ class Laws:
             arguments = self._of_mark.get(mark)
             if arguments is not None and arguments not in self.labelled:
                 self._break(f"label-before-data: the answer to {arguments[:120]!r} left before its labels were durable")
+            named = () if arguments is None else TOKEN.findall(arguments)
+            if named and not any(one in sent for one in named):
+                self._break(f"what was said within the call of {arguments!r} was told to {sent[:300]!r}")
+
+    def questioned(self, question: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
+        """A client that declared `declared` is asked `question`."""
+        method = str(question.get("method"))
+        self.asked[method] += 1
+        value = declared.get(CAPABILITIES.get(method, ""))
+        params = question.get("params")
+        by_url = isinstance(params, dict) and ("mode", "url") in cast("dict[str, Any]", params).items()
+        if not isinstance(value, dict) or (by_url and "url" not in value):
+            self._break(f"a client was asked by {method}, which it did not declare")
+        if method == FORBIDDEN:
+            self._break(f"a client was asked by {method}, which policy forbids")
+
+    def replied(self, mark: str, answer: bytes) -> None:
+        """A server that asked a question with `mark` got `answer` to it."""
+        self.heard += 1
+        for found in ANSWER.findall(answer):
+            if found != mark.encode():
+                self._break(f"the answer to {found!r} came as that to {mark!r}")
+            if not self._passed[self._of_mark[int(mark[4:-4])]]:
+                self._break(f"the answer to {found!r} passed before there was a record of it")
 
     def answered(self, status: int, token: bytes) -> None:
         """A client has its whole answer; `token` stands in the arguments that it sent."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     from remit.pep.mcp.asgi import Header
@@ -32,6 +34,14 @@ _METHODS: Final = (
     "notifications/progress",
     "nobody/knows",
 )
+ABLE: Final[tuple[Any, ...]] = (
+    {"elicitation": {}, "sampling": {}, "roots": {}},
+    {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": True}},
+    {"elicitation": {"form": {}, "url": {}}},
+    {"sampling": {}},
+    {},
+)
+"""What clients declare that they may be asked."""
 _PATHS: Final = ("/mcp/new", "/mcp/old", "/mcp")
 _BEARERS: Final = ("clerk", "clerk", "clerk", "clerk", "guest")
 _ODD: Final[tuple[Any, ...]] = (None, True, 0, -1, 2**53, 1.5, "", "\ud800", "x" * 300, [], {}, [[]], {"a": {}})
@@ -39,28 +49,57 @@ _ODD: Final[tuple[Any, ...]] = (None, True, 0, -1, 2**53, 1.5, "", "\ud800", "x"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One HTTP request as ASGI sees it. `token` stands in its arguments, `vanish_s` is when the client goes away."""
+    """One HTTP request as ASGI sees it. `token` stands in its arguments, `vanish_s` is when the client goes away.
+
+    `able` is what its client declared, where the body does not say it.
+    """
 
     path: str
     headers: list[Header]
     chunks: list[bytes]
     token: bytes
     vanish_s: float | None
+    able: Mapping[str, Any] | None = None
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks)
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What its client declared, as far as anybody could read it."""
+        if self.able is not None:
+            return self.able
+        try:
+            found = orjson.loads(self.body)["params"]["_meta"][_ABLE]
+        except (ValueError, KeyError, TypeError, IndexError):
+            return {}
+        return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+    def again(self, state: Any, responses: Any) -> Message:
+        """The same request made anew, with `responses` to what was asked."""
+        made = orjson.loads(self.body)
+        made["params"] |= {"requestState": state, "inputResponses": responses}
+        return replace(self, chunks=[orjson.dumps(made)], vanish_s=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One of the `initialize` era: its id, and who opened it where."""
+    """One of the `initialize` era: its id, who opened it where, and what he declared."""
 
     ident: str
     bearer: str
     path: str
+    able: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def make(random: Random, number: int, connection: Connection | None) -> Message:
     """Message `number`; with `connection`, of the `initialize` era."""
     token = f"token{number}token"
-    method = random.choice(_METHODS)
+    # Conversations come of what a server gets whole.
+    is_whole = random.random() < 0.25
+    method = "tools/call" if is_whole else random.choice(_METHODS)
     path = random.choice(_PATHS) if connection is None else connection.path
     bearer = random.choice(_BEARERS) if connection is None else connection.bearer
     if random.random() < 0.05:
@@ -70,8 +109,7 @@ def make(random: Random, number: int, connection: Connection | None) -> Message:
     fields["accept"] = random.choice(("application/json, text/event-stream", "application/json", "*/*"))
     fields["authorization"] = f"Bearer {bearer}"
     if connection is None:
-        able: Any = {"elicitation": {}, "sampling": {}, "roots": {}} if random.random() < 0.7 else {}
-        meta: dict[str, Any] = {_VERSION: _STATELESS, _ABLE: able}
+        meta: dict[str, Any] = {_VERSION: _STATELESS, _ABLE: deepcopy(random.choice(ABLE))}
         if random.random() < 0.5:
             meta |= {"progressToken": random.choice(("p", 1)), "io.modelcontextprotocol/logLevel": "debug"}
         params["_meta"] = meta
@@ -85,16 +123,17 @@ def make(random: Random, number: int, connection: Connection | None) -> Message:
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
     if not method.startswith("notifications/"):
         message["id"] = number
-    for _ in range(random.choice((0, 0, 0, 0, 1, 1, 2, 3))):
+    for _ in range(0 if is_whole else random.choice((0, 0, 0, 0, 1, 1, 2, 3))):
         message = _twist(message, random)
     body = _bytes(message)
-    if random.random() < 0.12:
+    if not is_whole and random.random() < 0.12:
         body = _flip(body, random)
     raw = [(name.encode(), value.encode("utf-8", "replace")) for name, value in fields.items()]
-    for _ in range(random.choice((0, 0, 0, 0, 0, 0, 1, 2))):
+    for _ in range(0 if is_whole else random.choice((0, 0, 0, 0, 0, 0, 1, 2))):
         raw = _other_headers(raw, random)
     vanish_s = random.random() * 0.05 if random.random() < 0.05 else None
-    return Message(path, raw, _cut(body, random), token.encode(), vanish_s)
+    able = None if connection is None else connection.able
+    return Message(path, raw, _cut(body, random), token.encode(), vanish_s, able)
 
 
 def _params(method: str, token: str, prefix: str, random: Random) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import orjson
 
 from proof.fuzz.hostile import TOOLS, Hostile
-from proof.fuzz.laws import Laws
-from proof.fuzz.messages import Connection, make
+from proof.fuzz.laws import MARK, NEVER, Laws
+from proof.fuzz.messages import ABLE, Connection, make
 from proof.fuzz.messages import Message as Sent
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
@@ -29,7 +29,7 @@ from remit.ports.ledger import Ledger, Pending
 from remit.ports.signer import TokenInvalid, TokenRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable, Mapping
     from pathlib import Path
 
     from remit.facts.record import Receipt
@@ -42,6 +42,7 @@ POLICIES: Final = """
 @id("staff") permit (principal == Remit::Agent::"clerk", action, resource);
 @id("small") forbid (principal, action in Remit::Action::"call_tool", resource)
   when { context.input has count && context.input.count > 1000 };
+@id("no-roots") forbid (principal, action == Remit::Action::"list_roots", resource);
 """
 CLOCK: Final = SystemClock()
 ENTROPY: Final = SystemEntropy()
@@ -77,6 +78,7 @@ class World:
     seed: int
     statuses: Counter[int] = field(default_factory=Counter[int])
     connections: list[Connection] = field(default_factory=list[Connection])
+    _states: list[Any] = field(default_factory=list[Any])
 
     async def send(self, number: int) -> None:
         """Send message `number` and read its answer."""
@@ -85,37 +87,67 @@ class World:
         message = make(random, number, connection)
         parts = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in message.chunks]
         parts.append({"type": "http.request", "body": b"", "more_body": False})
-        asked: list[Any] = []
-        work = self._request("POST", message.path, message.headers, parts, message.vanish_s, asked=asked)
-        answering = asyncio.create_task(self._answer(asked, message, random))
+        said: list[Any] = []
+        work = self._request("POST", message.path, message.headers, parts, message.vanish_s, said=said)
+        answering = asyncio.create_task(self._answer(said, message, random))
         try:
             status = await work
         finally:
             answering.cancel()
         self.laws.answered(status, message.token)
+        for one in said:
+            await self._heard(one, message, random)
 
-    async def _answer(self, asked: list[Any], message: Sent, random: Random) -> None:
+    async def _heard(self, said: Any, message: Sent, random: Random) -> None:
+        """Look at what a server said to a client, and answer what it asks of one of 2026-07-28."""
+        match said:
+            case {"error": {"code": -32042, "data": {"elicitations": [*addresses]}}}:
+                for params in addresses:
+                    self.laws.questioned({"method": "elicitation/create", "params": params}, message.declared)
+            case {"result": {"resultType": "input_required", "requestState": state, **rest}}:
+                questions = cast("dict[str, Any]", rest).get("inputRequests", {})
+                for question in questions.values():
+                    self.laws.questioned(question, message.declared)
+                responses = {key: _response(one, random) for key, one in questions.items() if random.random() < 0.9}
+                self._states.append(state)
+                if random.random() < 0.1:
+                    state = random.choice(self._states[-50:])
+                again = message.again(state, {key: one for key, one in responses.items() if one is not None})
+                if len(again.body) < 4_000_000 and random.random() < 0.9:
+                    await self._again(again, random)
+            case _:
+                pass
+
+    async def _again(self, message: Sent, random: Random) -> None:
+        said: list[Any] = []
+        parts = [{"type": "http.request", "body": message.body}]
+        await self._request("POST", message.path, message.headers, parts, None, said=said)
+        for one in said:
+            await self._heard(one, message, random)
+
+    async def _answer(self, said: list[Any], message: Sent, random: Random) -> None:
         """Answer what the servers ask of an `initialize` client: well, badly, twice, and then as it should be."""
+        seen = 0
         while True:
             await asyncio.sleep(0.02)
-            while asked:
-                ident = asked.pop(0)
-                said = random.choice(({"action": "accept", "content": {"name": "x"}}, {"action": "decline"}, {}, [1]))
-                found: Any = {"jsonrpc": "2.0", "id": ident, "result": said}
-                if random.random() < 0.3:
+            while seen < len(said):
+                question = said[seen]
+                seen += 1
+                if "method" not in question or "id" not in question:
+                    continue
+                ident = question["id"]
+                self.laws.questioned(question, message.declared)
+                found: Any = {"jsonrpc": "2.0", "id": ident, "result": _response(question, random)}
+                if random.random() < 0.2:
                     found = {"jsonrpc": "2.0", "id": ident, "error": {"code": -1, "message": "no"}}
                 last: Any = {"jsonrpc": "2.0", "id": ident, "result": {"action": "decline"}}
                 for one in (*[found] * random.choice((1, 1, 2)), last):
                     parts = [{"type": "http.request", "body": orjson.dumps(one)}]
                     await self._request("POST", message.path, message.headers, parts, None)
 
-    async def open(self, bearer: str, path: str) -> None:
-        """A connection of the `initialize` era."""
-        params: Any = {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {"elicitation": {}},
-            "clientInfo": {"name": "f"},
-        }
+    async def open(self, bearer: str, path: str, able: Mapping[str, Any]) -> None:
+        """A connection of the `initialize` era, of a client that declares `able`."""
+        params: Any = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": {"name": "f"}}
         body = orjson.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
         head = [
             (b"host", b"remit.test"),
@@ -126,7 +158,7 @@ class World:
         kept: list[Any] = []
         await self._request("POST", path, head, [{"type": "http.request", "body": body}], None, kept)
         found = dict(kept)
-        self.connections.append(Connection(found[b"mcp-session-id"].decode(), bearer, path))
+        self.connections.append(Connection(found[b"mcp-session-id"].decode(), bearer, path, able))
 
     async def settle(self) -> None:
         """Let what still runs come to its end."""
@@ -140,11 +172,12 @@ class World:
         parts: list[dict[str, Any]],
         vanish_s: float | None,
         kept: list[Any] | None = None,
-        asked: list[Any] | None = None,
+        said: list[Any] | None = None,
     ) -> int:
         scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 1)}
         status = 0
         waiting = iter(parts)
+        sent = b"".join(part["body"] for part in parts)
         gone = asyncio.Event()
         if vanish_s is not None:
             asyncio.get_running_loop().call_later(vanish_s, gone.set)
@@ -164,23 +197,34 @@ class World:
                     kept.extend(message["headers"])
             else:
                 data = message.get("body", b"")
-                self.laws.shown(data)
-                if asked is not None:
-                    asked.extend(_asks(data))
+                self.laws.shown(data, sent)
+                if said is not None:
+                    said.extend(_messages(data))
 
         try:
             async with asyncio.timeout(STUCK_S):
                 await self.app(scope, receive, send)
         except TimeoutError:
-            self.laws.broken.append(f"no answer within {STUCK_S:.0f} s: {b''.join(p['body'] for p in parts)!r}"[:300])
+            self.laws.broken.append(f"no answer within {STUCK_S:.0f} s: {sent!r}"[:300])
         self.statuses[status] += 1
         return status
 
 
-def _asks(data: bytes) -> list[Any]:
-    """The ids of requests in a piece of an event stream."""
-    events = [orjson.loads(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
-    return [event["id"] for event in events if "method" in event and "id" in event]
+def _messages(data: bytes) -> list[Any]:
+    """The messages in a body, or in a piece of an event stream."""
+    if data.startswith(b"{"):
+        return [orjson.loads(data)]
+    return [orjson.loads(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
+
+
+def _response(question: Any, random: Random) -> Any:
+    """What a client answers: well, which says what it is the answer to, or badly."""
+    mark = MARK.search(orjson.dumps(question))
+    text = f"answer-to-{mark.group().decode()}" if mark else "answer"
+    accepted = {"action": "accept", "content": {"name": text}, "_meta": {"x": NEVER.decode()}}
+    sampled = {"role": "assistant", "model": "m", "content": {"type": "text", "text": text}}
+    good: Any = {"elicitation/create": accepted, "sampling/createMessage": sampled}.get(question["method"])
+    return random.choice((good, good, good, {"action": "decline"}, {}, [1]))
 
 
 def catalog(new: int, old: int) -> Catalog:
@@ -230,7 +274,8 @@ async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
     try:
         for bearer in ("clerk", "guest"):
             for path in ("/mcp/new", "/mcp/old", "/mcp"):
-                await made.open(bearer, path)
+                for able in ABLE:
+                    await made.open(bearer, path, able)
         yield made
     finally:
         for upstream in upstreams.values():
