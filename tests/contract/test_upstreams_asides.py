@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from remit.adapters.upstreams import handshake
+from remit.adapters.upstreams import handshake, standing
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
 from tests.eventually import eventually
@@ -50,6 +51,32 @@ async def test_what_is_asked_on_the_standing_stream_is_asked_within_the_call() -
             assert question.method == "roots/list"
             assert said(await upstream.resume(reply.held, {key: FOUND}, ROOTS)) == str(FOUND)
         assert server.gets == [None], "the stream stays for the next call"
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_begins_its_stream_with_the_first_event_holds_no_call_up() -> None:
+    """Many begin it so: what the first call waits for goes by how long the server took before."""
+    asking = asyncio.Event()
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        await asking.wait()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await Say(response)(asked(1, "roots/list"))
+        await asyncio.sleep(1000)
+        return response
+
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        asking.set()
+        found = await server.answered(1)
+        await say(text(message, str(found["result"])))
+
+    server = Scripted(call)
+    # Longer than this it must not take, the question included.
+    async with upstream_of(server, call_s=standing.OPENING_S, get=get) as upstream:
+        reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+        assert isinstance(reply, InputRequired), reply
+        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
 
 
 @pytest.mark.asyncio

@@ -55,6 +55,7 @@ class Handshake:
         self._attending = 0
         self._lingering: asyncio.TimerHandle | None = None
         self._ident = 0
+        self._took_s = 0.0
 
     @property
     def era(self) -> Era:
@@ -100,7 +101,7 @@ class Handshake:
     async def stand(self) -> None:
         """See `Wire.stand`: by the standing GET stream."""
         if (self._standing is None or self._standing.is_over) and self._headers is not None:
-            self._standing = StandingStream(self._exchange, self._headers, self.hearing)
+            self._standing = StandingStream(self._exchange, self._headers, self.hearing, self._took_s)
         if self._standing is not None:
             await self._standing.opened()
 
@@ -196,7 +197,7 @@ class Handshake:
 
     async def _initialize(self) -> ErrorFrame | None:
         self._ident += 1
-        asked = initialize_request(self.capabilities)
+        asked, began_s = initialize_request(self.capabilities), asyncio.get_running_loop().time()
         body = request(self._ident, asked.method, asked.params(b""))
         outcome = await self._exchange.ask(self._ident, body, BASE_HEADERS, self.hearing)
         if isinstance(outcome, ErrorFrame):
@@ -216,6 +217,7 @@ class Handshake:
             text = f"server {self._exchange.server!r} refused notifications/initialized (HTTP {status})"
             return ErrorFrame(Failure(cause="refused", text=text, sent=True), status or 502)
         self._headers = headers
+        self._took_s = asyncio.get_running_loop().time() - began_s
         self.known = Known()
         self.known.take(outcome.result, 0.0)
         return None

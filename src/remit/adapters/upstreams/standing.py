@@ -18,22 +18,29 @@ from remit.adapters.upstreams.sse import Decoder
 BARREN_MAX: Final = 8
 """Streams in a row that ended without an event, after which the server counts as lost."""
 OPENING_S: Final = 2.0
-"""How long a server may take to begin the stream; some begin it with its first event."""
+"""How long it is waited for that a server begins the stream."""
+OPENING_S_MIN: Final = 0.25
+OPENING_TIMES: Final = 8
+"""How many times as long as it took to open the session; who has not begun by then begins with the first event."""
 _NO_STREAM: Final = frozenset({405, 406, 501})
 _RETRY_MS: Final = 1000
 _RETRY_MS_MAX: Final = 10_000
 
 
 class StandingStream:
-    """Feeds `hearing` until it is cancelled; a server that offers no such stream is left alone."""
+    """Feeds `hearing` until it is cancelled; a server that offers no such stream is left alone.
 
-    def __init__(self, exchange: HttpExchange, headers: Mapping[str, str], hearing: Hearing) -> None:
+    `took_s` is how long the server took to open the session.
+    """
+
+    def __init__(self, exchange: HttpExchange, headers: Mapping[str, str], hearing: Hearing, took_s: float) -> None:
         self._exchange = exchange
         self._headers = headers
         self._hearing = hearing
         self._opened = asyncio.Event()
         self._is_refused = False
-        self._waited_until_s = asyncio.get_running_loop().time() + OPENING_S
+        opening_s = min(max(OPENING_S_MIN, OPENING_TIMES * took_s), OPENING_S)
+        self._waited_until_s = asyncio.get_running_loop().time() + opening_s
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: self._opened.set())
 
@@ -43,7 +50,7 @@ class StandingStream:
         return self._task.done() and not self._is_refused
 
     async def opened(self) -> None:
-        """Wait until the stream has begun or was refused, what is told before reaches nobody; `OPENING_S` in all."""
+        """Wait until the stream has begun or was refused, what is told before reaches nobody; not for long in all."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._waited_until_s):
                 await self._opened.wait()
