@@ -384,7 +384,11 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
         service.write({"loops.yaml": f"{head}spec: {loops}\n"})
         assert "add breaker loops" in ok(service, "apply")
         assert "identical" in ok(service, "get", "breakers")
-        assert service.remit("breakers", "ls").stderr == "every breaker is closed\n"
+        assert (
+            service.remit("breakers", "ls").stderr
+            == "every breaker is closed; what tripped before: remit breakers ls --past\n"
+        )
+        assert service.remit("breakers", "ls", "--past").stderr == "no breaker has tripped within 7 days\n"
         token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
         assert not told(service, token, "counter", "peek")[0]
         failed, text = told(service, token, "counter", "peek")
@@ -392,6 +396,8 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
         assert "agent clerk" in ok(service, "breakers", "ls")
         [tripped] = service.told("breakers", "show", "loops")["status"]["tripped"]
         assert (tripped["whose"], tripped["state"]) == ("agent clerk", "open")
+        [open_one] = service.told("breakers", "ls", "--past")
+        assert (open_one["closed"], open_one["by"]) == (None, None)
         [record] = tripped["records"]
         assert "peek" in ok(service, "why", record)
         assert "the same call of counter/peek 2 times" in ok(
@@ -403,6 +409,13 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
         assert "nothing was reset\n  why:  loops is open over agent clerk\n  next: remit breakers ls" in other.stderr
         done = service.remit("breakers", "reset", "loops", "--why", "mended")
         assert (done.returncode, done.stderr) == (0, "loops is closed over agent clerk\n")
+        [trip] = service.told("breakers", "ls", "--past")
+        assert (trip["name"], trip["whose"], trip["by"], trip["records"]) == ("loops", "agent clerk", "admin", [record])
+        assert trip["tripped"] <= trip["closed"]
+        assert f"{trip['id']}  breaker.tripped" in ok(service, "why", trip["id"])
+        status = service.told("breakers", "show", "loops")["status"]
+        assert status == {"tripped": [], "past": [trip]}
+        assert "the same call of counter/peek 2 times" in ok(service, "breakers", "ls", "--past").splitlines()[1]
         again = service.remit("breakers", "reset", "loops", "--why", "mended")
         assert (again.returncode, "why:  loops is open over nobody" in again.stderr) == (5, True)
         assert not told(service, token, "counter", "peek")[0]

@@ -15,10 +15,24 @@ class BreakerAnswer(Answer):
     records: list[str]
 
 
+class PastTripAnswer(Answer):
+    """One trip, by the record `id` of it. `closed` and `by` are null where it is open, or tripped again first."""
+
+    id: str
+    name: str
+    whose: str
+    tripped: str
+    closed: str | None
+    by: str | None
+    why: str
+    records: list[str]
+
+
 class BreakersAnswer(Answer):
-    """Those that are not closed."""
+    """Those that are not closed; with `past` the last trips too, the latest first."""
 
     items: list[BreakerAnswer]
+    past: list[PastTripAnswer] | None
 
 
 class BreakerResetAnswer(Answer):

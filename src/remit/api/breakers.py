@@ -1,21 +1,32 @@
 """Routes of breakers: which are not closed and why, and closing one, which is a decision on record."""
 
+from typing import Final
+
 from fastapi import APIRouter
 
 from remit.api.access import named
-from remit.api.answers_breakers import BreakerAnswer, BreakerResetAnswer, BreakersAnswer
+from remit.api.answers_breakers import BreakerAnswer, BreakerResetAnswer, BreakersAnswer, PastTripAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests import BoundRequest, NamePath
-from remit.facts.breaker import whose
+from remit.api.services import Services
+from remit.facts.breaker import Trip, name_of, whose
+from remit.facts.durations import DAY_MS
+from remit.facts.record import Ref
+from remit.trace.bodies import AdminBody, Event
+
+PAST_DAYS: Final = 7
+PAST_MAX: Final = 100
+"""How far back past trips are looked for, and how many are told."""
+_MOVES: Final = frozenset({Event.BREAKER_TRIPPED, Event.BREAKER_CLOSED})
 
 router = APIRouter(route_class=GuardedRoute, tags=["breakers"])
 
 
 @router.get("/breakers")
-async def list_breakers(services: With, _: ByReader) -> BreakersAnswer:
-    """The breakers of the running bundle that are open or half-open, with their evidence."""
+async def list_breakers(services: With, _: ByReader, *, past: bool = False) -> BreakersAnswer:
+    """The breakers of the running bundle that are open or half-open, and why; with `past`, the last trips."""
     return BreakersAnswer(
         items=[
             BreakerAnswer(
@@ -28,8 +39,39 @@ async def list_breakers(services: With, _: ByReader) -> BreakersAnswer:
                 records=trip.records,
             )
             for breaker, key, state, left_s, trip in services.driver.limit_admin.tripped
-        ]
+        ],
+        past=await _past(services) if past else None,
     )
+
+
+async def _past(services: Services) -> list[PastTripAnswer]:
+    """The last trips of any breaker, each with what came next for the same key where that closed it."""
+    since_ms = services.clock.now_ms() - PAST_DAYS * DAY_MS
+    closed: dict[str, tuple[int, str] | None] = {}
+    trips: list[PastTripAnswer] = []
+    for entry in await services.runtime.happened(_MOVES, since_ms, 2 * PAST_MAX):
+        match entry.body:
+            case AdminBody(Event.BREAKER_TRIPPED, subject=key, data=data):
+                at_ms, by = closed.get(key) or (None, None)
+                closed[key] = None
+                trip = Trip(entry.record.at, data)
+                trips.append(
+                    PastTripAnswer(
+                        id=str(Ref(entry.record.chain, entry.record.seq)),
+                        name=name_of(key),
+                        whose=whose(key),
+                        tripped=instant(trip.at_ms),
+                        closed=None if at_ms is None else instant(at_ms),
+                        by=by,
+                        why=trip.text,
+                        records=trip.records,
+                    )
+                )
+            case AdminBody(by=by, subject=key):
+                closed[key] = entry.record.at, by
+            case _:
+                pass
+    return trips[:PAST_MAX]
 
 
 @router.post("/breakers/{name}/reset")

@@ -6,6 +6,7 @@ workspace and upstreams (`remit.app.service.runtime`). Light to import: no FastA
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from remit.ports.passkeys import Passkeys
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
+from remit.trace.bodies import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +250,8 @@ class Runtime(Scopes, Admitting, Protocol):
         """What people decided since then, the latest first."""
         ...
 
-    async def issued(self, since_ms: int, limit: int) -> Sequence[Entry]:
-        """The records of the last `limit` tokens that were issued since then, the latest first."""
+    async def happened(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
+        """The records of the last `limit` of `events` since then, the latest first."""
         ...
 
     async def status(self) -> Mapping[str, Json]:

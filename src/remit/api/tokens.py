@@ -28,6 +28,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
 TTL_S: Final = {TokenUse.AGENT: DAY_S, TokenUse.USER: 30 * DAY_S, TokenUse.HARNESS: TTL_MAX_S}
 IDENT_BYTES: Final = 16
 ISSUED_MAX: Final = 10_000
+_ISSUED: Final = frozenset({Event.TOKEN_ISSUED})
 """How many tokens are looked at for a list of them."""
 LIVE: Final = "live"
 NameFilter = Annotated[str | None, Query(max_length=1000)]
@@ -58,7 +59,7 @@ async def list_tokens(
 ) -> IssuedTokensAnswer:
     """Tokens that were issued, the latest first: those that are live, or with `ended` all that could still be."""
     now_ms = services.clock.now_ms()
-    found = await services.runtime.issued(now_ms - TTL_MAX_S * 1000, ISSUED_MAX)
+    found = await services.runtime.happened(_ISSUED, now_ms - TTL_MAX_S * 1000, ISSUED_MAX)
     items = [one for one in (_issued(entry, services, now_ms) for entry in found) if one is not None]
     wanted = [one for one in items if (ended or one.state == LIVE) and name in {None, one.name, one.user, *one.agents}]
     return IssuedTokensAnswer(items=wanted[:limit], more=len(wanted) > limit or len(found) == ISSUED_MAX)

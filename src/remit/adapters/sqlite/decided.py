@@ -1,6 +1,7 @@
-"""What people decided, and which tokens were issued, read backwards; each page is one short transaction."""
+"""What people decided, and what happened beside actions, read backwards; each page is one short transaction."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.segment import Stored, unpack
 from remit.ports.ledger import Entry
-from remit.trace.bodies import Event
+from remit.trace.bodies import AdminBody, Event
 from remit.trace.encoding import decode_record
 
 SEGMENTS: Final = 256
@@ -17,7 +18,6 @@ SEGMENTS: Final = 256
 _END: Final = (1 << 63) - 1
 _DECISION: Final = b',"decision",'
 _ADMIN: Final = b',"admin",'
-_ISSUED: Final = f'"{Event.TOKEN_ISSUED.value}"'.encode()
 _PAGE: Final = "SELECT first, instr(records, ?) > 0 FROM segment WHERE first < ? ORDER BY first DESC LIMIT ?"
 
 
@@ -26,10 +26,15 @@ def decided(path: Path, since_ms: int, limit: int) -> Iterator[Entry]:
     return (reads.entry(one) for one in islice(_since(path, since_ms, _DECISION), limit))
 
 
-def issued(path: Path, since_ms: int, limit: int) -> Iterator[Entry]:
-    """The records of the last `limit` tokens that were issued since then, the latest first. Blocks."""
-    found = (one for one in _since(path, since_ms, _ADMIN) if one.body is not None and _ISSUED in one.body)
-    return (reads.entry(one) for one in islice(found, limit))
+def happened(path: Path, events: AbstractSet[Event], since_ms: int, limit: int) -> Iterator[Entry]:
+    """The records of the last `limit` of `events` since then, the latest first. Blocks."""
+    names = [f'"{event.value}"'.encode() for event in events]
+    held = (one for one in _since(path, since_ms, _ADMIN) if one.body is not None and any(n in one.body for n in names))
+    # The name of an event may stand elsewhere in a body too.
+    found = (
+        entry for entry in map(reads.entry, held) if isinstance(entry.body, AdminBody) and entry.body.event in events
+    )
+    return islice(found, limit)
 
 
 def _since(path: Path, since_ms: int, kind: bytes) -> Iterator[Stored]:

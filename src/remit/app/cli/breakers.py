@@ -14,19 +14,33 @@ Named = Annotated[str, typer.Argument(help="The breaker's name.")]
 
 
 @app.command("ls")
-def ls(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+def ls(
+    *,
+    past: Annotated[
+        bool, typer.Option("--past", help="The last 100 trips of 7 days instead, the latest first.")
+    ] = False,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
     """List the breakers that are open or half-open. All that are declared: remit get breakers."""
+    if past:
+        trips: list[dict[str, Any]] = client(token_file).get("/breakers", past=True)["past"]
+        columns = ("name", "whose", "tripped", "closed", "by", "why")
+        show(trips, output, columns, wide=("id",), empty="no breaker has tripped within 7 days")
+        return
     rows: list[dict[str, Any]] = client(token_file).get("/breakers")["items"]
-    show(rows, output, ("name", "whose", "state", "left_s", "why"), wide=("tripped",), empty="every breaker is closed")
+    empty = "every breaker is closed; what tripped before: remit breakers ls --past"
+    show(rows, output, ("name", "whose", "state", "left_s", "why"), wide=("tripped",), empty=empty)
 
 
 @app.command("show")
 def show_one(name: Named, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
-    """Show one breaker: as it is declared, and what it is open for, with the records that it tripped by."""
+    """Show one breaker: as it is declared, what it is open for, with the records that say why, and its last trips."""
     asked = client(token_file)
     found: dict[str, Any] = asked.get(f"/resources/breaker/{quote(name, safe='')}")
-    tripped = [one for one in asked.get("/breakers")["items"] if one["name"] == name]
-    data({**found, "status": {"tripped": tripped}}, output)
+    answer = asked.get("/breakers", past=True)
+    of_it = {part: [one for one in answer[part] if one["name"] == name] for part in ("items", "past")}
+    data({**found, "status": {"tripped": of_it["items"], "past": of_it["past"]}}, output)
 
 
 @app.command()

@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from remit import __version__
-from remit.adapters.sqlite.decided import decided, issued
+from remit.adapters.sqlite.decided import decided, happened
 from remit.adapters.workspace.folder import Folder
 from remit.api.admitting import Looked
 from remit.api.in_force import BundleProgress, InForce
@@ -35,6 +36,7 @@ from remit.facts.catalog import Catalog
 from remit.pdp.guarantees import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
+from remit.trace.bodies import Event
 
 DECIDED_MAX: Final = 100_000
 """Decisions that are read for one report."""
@@ -186,10 +188,10 @@ class Facade:
         async with self._reporting:
             return await asyncio.to_thread(lambda: list(decided(self._settings.ledger, since_ms, DECIDED_MAX)))
 
-    async def issued(self, since_ms: int, limit: int) -> Sequence[Entry]:
-        """The last `limit` tokens that were issued since then, the latest first; one report is read at a time."""
+    async def happened(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
+        """The records of the last `limit` of `events`, the latest first; one report is read at a time."""
         async with self._reporting:
-            return await asyncio.to_thread(lambda: list(issued(self._settings.ledger, since_ms, limit)))
+            return await asyncio.to_thread(lambda: list(happened(self._settings.ledger, events, since_ms, limit)))
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""
