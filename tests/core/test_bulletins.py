@@ -52,6 +52,7 @@ def test_incidents_are_told_by_id_title_and_what_people_did() -> None:
     about = {"title": "bot: denied", "severity": 3, "causes": ["denials"], "about": "agent/otlp:SAY", "sids": ["s"]}
     for event, data, said in (
         (Event.INCIDENT_OPENED, about, {"title": "bot: denied", "severity": 3, "causes": ["denials"]}),
+        (Event.INCIDENT_SEEN, about | {"worse": True}, {"title": "bot: denied", "severity": 3, "causes": ["denials"]}),
         (Event.INCIDENT_ASSIGNED, {"to": "ann"}, {"to": "ann"}),
         (Event.INCIDENT_CLOSED, {"resolution": "expected", "note": "SAY"}, {"resolution": "expected"}),
     ):
@@ -60,6 +61,8 @@ def test_incidents_are_told_by_id_title_and_what_people_did() -> None:
         found = json.loads(told.body)
         fixed = {"incident": "r1-1.4", "by": "user:ann", "next": "remit incidents show r1-1.4", "record": "r1-1.9"}
         assert (found["type"], found["data"]) == (event.value, fixed | said)
+    again = Entry(drifted(9).record, AdminBody(Event.INCIDENT_SEEN, "incidents", "r1-1.4", about), "")
+    assert list(Bulletins().of([again], replace(KNOWN, channels=heard))) == [], "that it went on is not told each time"
 
 
 def test_one_subject_fills_no_channel() -> None:

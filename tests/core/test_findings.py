@@ -192,7 +192,7 @@ def folded(*bodies: AdminBody) -> Incident | None:
 
 
 def test_incidents_are_the_fold_of_their_records_however_often_those_are_read() -> None:
-    begun, more = opening(BEGUN, "remit"), seeing(MORE, "remit")
+    begun, more = opening(BEGUN, "remit"), seeing(MORE, "remit", BEGUN)
     assert folded(begun) == BEGUN
     assert folded(begun, more) == MORE == folded(begun, more, begun, more)
     given = folded(begun, assigning("r1-1.7", "ann", "bob"), more)
@@ -212,7 +212,7 @@ def test_incidents_are_the_fold_of_their_records_however_often_those_are_read() 
 
 
 def test_records_of_incidents_that_say_nothing_change_nothing() -> None:
-    more = seeing(MORE, "remit")
+    more = seeing(MORE, "remit", BEGUN)
     assert folded(more) is None, "nobody opened it"
     assert folded(assigning("r1-1.7", "ann", "bob")) is None
     assert folded(closing("r1-1.7", Resolution.RESOLVED, "", "ann")) is None
@@ -231,3 +231,12 @@ def test_a_call_of_a_tool_that_is_no_longer_what_was_accepted_is_drift_of_the_to
     assert one is not None
     assert (one.cause, one.weak, one.severity) == (IncidentCause.DRIFT, False, Severity.HIGH)
     assert one.about == f"tool:{called.server}/{called.name}"
+
+
+def test_the_record_of_an_incident_says_whether_it_is_worse() -> None:
+    for later, worse in (
+        (replace(BEGUN, count=9, sids=("another",)), None),
+        (replace(BEGUN, severity=Severity.CRITICAL), True),
+        (replace(BEGUN, causes=BEGUN.causes | {IncidentCause.DETECTION}), True),
+    ):
+        assert seeing(later, "remit", BEGUN).data.get("worse") is worse

@@ -73,6 +73,7 @@ async def test_denials_again_and_again_are_one_incident_which_a_person_takes_and
     await api.told("POST", "/halts", body={"kind": "agent", "name": "bot", "why": "look"})
     worse = await about(api, "agent:bot")
     assert (worse["id"], worse["causes"], worse["severity"]) == (found["id"], ["denials", "halt"], "high")
+    assert [one["data"].get("worse") for one in await events(api, "incident.seen", found["id"])][-1] is True
     assert found["title"] == "agent bot was denied again and again: hand/fails by never-fails"
     assert worse["title"] == f"{found['title']}; agent bot stopped by admin", "how it began is not lost"
     await api.told("POST", "/halts/resume", body={"kind": "agent", "name": "bot"})
@@ -194,6 +195,7 @@ async def test_how_often_it_happens_again_fills_no_ledger(api: World, monkeypatc
     assert (await about(api, "agent:other"))["count"] == known["count"] + 3 * DENIALS_MIN
     said = await events(api, "incident.seen", known["id"])
     assert 1 <= len(said) <= 3, "a new session, and a doubling"
+    assert all("worse" not in one["data"] for one in said)
     monkeypatch.setattr(working, "AGAIN_MS", 0)
     await api.service.incidents.turn()
     last = (await events(api, "incident.seen", known["id"]))[-1]

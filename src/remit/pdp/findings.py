@@ -157,9 +157,11 @@ def opening(incident: Incident, by: str) -> AdminBody:
     return AdminBody(Event.INCIDENT_OPENED, by, incident.ident, dict(_told(incident)))
 
 
-def seeing(incident: Incident, by: str) -> AdminBody:
-    """The record by which more of `incident` is known."""
-    return AdminBody(Event.INCIDENT_SEEN, by, incident.ident, dict(_told(incident)))
+def seeing(incident: Incident, by: str, before: Incident) -> AdminBody:
+    """The record by which more of `incident` is known than was said `before`; it says whether it is worse."""
+    is_worse = incident.severity > before.severity or not incident.causes <= before.causes
+    worse: dict[str, Json] = {"worse": True} if is_worse else {}
+    return AdminBody(Event.INCIDENT_SEEN, by, incident.ident, dict(_told(incident)) | worse)
 
 
 def assigning(ident: str, to: str, by: str) -> AdminBody:

@@ -46,6 +46,11 @@ def _incident(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
     return {"incident": body.subject, "by": body.by, **said, "next": f"remit incidents show {body.subject}"}
 
 
+def _worse(body: AdminBody, catalog: Catalog) -> Mapping[str, Json] | None:
+    """What became worse is told as what opens: whoever has one open would else have all that follows kept quiet."""
+    return _incident(body, catalog) if body.data.get("worse") is True else None
+
+
 def _halt(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
     """What was stopped or may act again, and by whom; why is for those who may read it."""
     del catalog
@@ -56,6 +61,7 @@ def _halt(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
 BULLETINS: Final[Mapping[Event, BulletinRule]] = {
     Event.AGENT_DRIFTED: BulletinRule(Topic.DRIFT, _drift),
     Event.INCIDENT_OPENED: BulletinRule(Topic.INCIDENTS, _incident),
+    Event.INCIDENT_SEEN: BulletinRule(Topic.INCIDENTS, _worse),
     Event.INCIDENT_ASSIGNED: BulletinRule(Topic.INCIDENTS, _incident),
     Event.INCIDENT_CLOSED: BulletinRule(Topic.INCIDENTS, _incident),
     Event.HALT: BulletinRule(Topic.HALTS, _halt),

@@ -201,8 +201,8 @@ class Handling:
 
     async def _say(self, incidents: Sequence[Incident]) -> None:
         for one in incidents:
-            known = one.ident in self._said
-            await self._record(seeing(one, BY) if known else opening(one, BY))
+            known = self._said.get(one.ident)
+            await self._record(opening(one, BY) if known is None else seeing(one, BY, known[0]))
             self._said[one.ident] = (one, self._clock.now_ms())
             self._unsaid.pop(one.ident, None)
             while len(self._said) > KEPT_MAX:
