@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.adapters.upstreams import handshake, standing
+from remit.adapters.upstreams import handshake, hearing, held, standing
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
 from tests.eventually import eventually
@@ -51,6 +51,72 @@ async def test_what_is_asked_on_the_standing_stream_is_asked_within_the_call() -
             assert question.method == "roots/list"
             assert said(await upstream.resume(reply.held, {key: FOUND}, ROOTS)) == str(FOUND)
         assert server.gets == [None], "the stream stays for the next call"
+
+
+def crossing(meet: int) -> Scripted:
+    """A server that asks once `meet` calls are there, naming none; later it asks in each at once."""
+    streams: list[Say] = []
+    met, refused = asyncio.Event(), asyncio.Event()
+
+    async def standing(_server: Scripted, _last: str | None, say: Say) -> None:
+        streams.append(say)
+        await asyncio.sleep(1000)
+
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        number = len(server.messages("tools/call"))
+        if number == meet:
+            met.set()
+        await met.wait()
+        if number in range(1, meet):
+            await refused.wait()
+            await say(text(message, "done"))
+            return
+        await streams[-1](asked(number, "roots/list"))
+        found = await server.answered(number)
+        refused.set()
+        await say(text(message, str(found.get("result") or found["error"]["message"])))
+
+    return Scripted(call, standing)
+
+
+@pytest.mark.asyncio
+async def test_once_a_question_may_have_been_of_several_calls_they_are_made_one_at_a_time() -> None:
+    """To guess which would give it another's labels."""
+    server = crossing(2)
+    async with upstream_of(server, call_s=20.0) as upstream:
+        replies = await asyncio.gather(*(upstream.call("a", OLD, "t", b"{}", ROOTS) for _ in range(2)))
+        assert sorted(map(said, replies)) == ["done", hearing.OF_SEVERAL]
+        sent = 2
+        for sid in ("a", "b"):
+            calls = [asyncio.create_task(upstream.call(sid, OLD, "t", b"{}", ROOTS)) for _ in range(2)]
+            for waiting in calls:
+                reply = await waiting
+                assert isinstance(reply, InputRequired), reply
+                sent += 1
+                assert len(server.messages("tools/call")) == sent, "the other has not left, in another session neither"
+                found = await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)
+                assert said(found) == str(FOUND)
+
+
+@pytest.mark.asyncio
+async def test_a_call_waits_so_long_for_its_turn_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it waits for may wait for it."""
+    server = crossing(2)
+    async with upstream_of(server, call_s=20.0) as upstream:
+        await asyncio.gather(*(upstream.call("a", OLD, "t", b"{}", ROOTS) for _ in range(2)))
+        first = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+        assert isinstance(first, InputRequired)
+        monkeypatch.setattr(held, "TURN_S", 0.0)
+        assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == hearing.OF_SEVERAL
+        gone = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
+        monkeypatch.setattr(held, "TURN_S", 20.0)
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait({gone})
+        assert said(await upstream.resume(first.held, dict.fromkeys(first.questions, FOUND), ROOTS)) == str(FOUND)
+        last = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+        assert isinstance(last, InputRequired), "nobody keeps a turn that he gave up"
+        await upstream.drop(last.held)
 
 
 @pytest.mark.asyncio

@@ -287,6 +287,23 @@ async def test_a_tool_asks_outside_of_its_call(both: Pairs, era: str) -> None:
         assert text(await client.call_tool("look_aside", {})) == "saw file:///srv/work"
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("era", [OLD, NEW])
+async def test_tools_that_ask_outside_of_their_calls_are_called_side_by_side(both: Pairs, era: str) -> None:
+    """The first time nobody can tell whose question it is; from then on one waits for the other."""
+
+    async def roots(_: Any) -> ListRootsResult:
+        return ListRootsResult(roots=[Root(uri="file:///work", name="work")])
+
+    async with both.client(era, OLD, list_roots_callback=roots) as client:
+        for _ in range(5):
+            found = await asyncio.gather(*(client.call_tool("look_aside", {}) for _ in range(3)))
+            if all(not one.is_error for one in found):
+                break
+            assert any("call again" in texts(one) for one in found)
+        assert {text(one) for one in found} == {"saw file:///work"}
+
+
 @in_all_pairs
 async def test_who_subscribed_hears_of_an_update(both: Pairs, era: str, upstream: str) -> None:
     seen: list[str] = []

@@ -33,6 +33,9 @@ from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Qu
 LOG_BYTES_MAX: Final = 64 * 1024
 """Of what one log says: many of them may wait for a slow client, and be kept for one that comes back."""
 NOT_OFFERED: Final = "remit does not offer this to servers"
+OF_SEVERAL: Final = (
+    "remit cannot tell which of several calls under way asks this; from now on it makes them one at a time: call again"
+)
 _TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 _CHANGED: Final[Mapping[str, tuple[Offer, ...]]] = {
     _TOOLS_CHANGED: (Offer.TOOLS,),
@@ -121,13 +124,18 @@ class Inbox:
 
 
 class Hearing:
-    """`reply` sends an answer to the server, None where the wire has no way back."""
+    """`reply` sends an answer to the server, None where the wire has no way back.
+
+    `crossed` once a question came that may have been of several calls; `turn` is what calls then wait for.
+    """
 
     def __init__(self, on_change: Callable[[], None], reply: Callable[[bytes], None] | None = None) -> None:
         self.open: dict[int, Ear] = {}
         self.watches: set[Watch] = set()
         self.subscribed = Subscriptions()
         self.listens: dict[int, Watch] = {}
+        self.crossed = False
+        self.turn = asyncio.Lock()
         self._on_change = on_change
         self._reply = reply
 
@@ -220,7 +228,11 @@ class Hearing:
         ear, question = self._meant(ident), question_of(message)
         if ear is not None and ear.inbox is not None and question is not None and ear.inbox.put(asked, question):
             return True
-        self._reply(refusal(asked, METHOD_NOT_FOUND, NOT_OFFERED))
+        if question is not None and ident is None and len(self._inside(question.method)) > 1:
+            self.crossed = True
+            self._reply(refusal(asked, METHOD_NOT_FOUND, OF_SEVERAL))
+        else:
+            self._reply(refusal(asked, METHOD_NOT_FOUND, NOT_OFFERED))
         return False
 
     def _cancelled(self, ident: Json) -> bool:
@@ -238,6 +250,10 @@ class Hearing:
             return self.open.get(ident)
         inside = [ear for ear in self.open.values() if not ear.aside]
         return inside[0] if len(inside) == 1 else None
+
+    def _inside(self, kind: str) -> list[Ear]:
+        """The calls in flight whose client may be asked so."""
+        return [ear for ear in self.open.values() if ear.inbox is not None and kind in ear.inbox.kinds]
 
 
 def _number(value: Json) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from remit.adapters.upstreams.frames import METHOD_NOT_FOUND, Outcome, refusal, response
@@ -13,14 +14,22 @@ from remit.ports.upstream import Along, Question
 
 HELD_S: Final = 300.0
 """How long a server waits for the client before its call is given up."""
+TURN_S: Final = 30.0
+"""How long a call waits for its turn."""
 REFUSED: Final = -1
 """Of a sampling request that the user, or policy, refuses (MCP 2025-11-25, client/sampling)."""
 
 
 class OpenCall:
-    """The call runs in a task of its own. `next` and `answer` take turns; `cancel` at any time."""
+    """The call runs in a task of its own. `next` and `answer` take turns; `cancel` at any time.
 
-    def __init__(self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["OpenCall"], None]) -> None:
+    `in_turn`: it is sent once no other is in flight there, so that what names no call is of this one, and after
+    `TURN_S` all the same: what it waits for may wait for it.
+    """
+
+    def __init__(
+        self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["OpenCall"], None], *, in_turn: bool = False
+    ) -> None:
         self.method = request.method
         self.waits = False
         """Whether it waits for the client: then it may be answered, once."""
@@ -28,7 +37,7 @@ class OpenCall:
         self.ear = ear
         self._on_over = on_over
         self._inbox = ear.inbox = Inbox(ear.along.capabilities)
-        self._task = asyncio.create_task(wire.ask(request, ear))
+        self._task = asyncio.create_task(self._in_turn(request) if in_turn else wire.ask(request, ear))
         self._task.add_done_callback(lambda _: self._inbox.arrived.set())
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -46,6 +55,17 @@ class OpenCall:
         self.ear.along = Along(capabilities=self.ear.along.capabilities)
         self._expiry = asyncio.get_running_loop().call_later(HELD_S, self.cancel)
         return self._inbox.take()
+
+    async def _in_turn(self, request: Request) -> Outcome:
+        turn, mine = self._wire.hearing.turn, False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN_S):
+                mine = await turn.acquire()
+        try:
+            return await self._wire.ask(request, self.ear)
+        finally:
+            if mine:
+                turn.release()
 
     async def answer(self, responses: Mapping[str, Json], along: Along) -> bool:
         """Give the client's answers; whether all of them arrived. `along` hears from now on."""

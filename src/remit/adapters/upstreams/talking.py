@@ -33,6 +33,7 @@ class Talking(ABC):
         self._held: set[OpenCall] = set()
         self._pulse = Pulse(clock)
         self._looking: asyncio.Task[None] | None = None
+        self._crossed = False
 
     @abstractmethod
     async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
@@ -135,7 +136,9 @@ class Talking(ABC):
         await level(wire, ear.along)
         if not ear.along.capabilities:
             return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
-        held = OpenCall(wire, retry.request, ear, self._held.discard)
+        # Learnt by any of its sessions: a server asks in the same way in all of them.
+        self._crossed = self._crossed or wire.hearing.crossed
+        held = OpenCall(wire, retry.request, ear, self._held.discard, in_turn=self._crossed)
         self._held.add(held)
         return await self._further(held)
 
