@@ -6,23 +6,22 @@ Laws
 * A person accepts: nothing here is read by a decision until somebody has written it into a workspace.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
 from remit.control import suggest_words as words
 from remit.control.flow import leads_somewhere
 from remit.control.resources import ResourceKind
+from remit.control.suggest_effect import effect_named, effect_of, spoken
 from remit.control.suggest_impact import measures
 from remit.control.suggest_schema import enumerated, kinds, properties
+from remit.control.suggest_sink import sink_of
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
 from remit.facts.results import elements, steps
 
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
 
 
@@ -77,79 +76,14 @@ def propose(server: str, definitions: Iterable[Definition]) -> tuple[SuggestedSp
     )
 
 
-def spoken(name: str) -> tuple[str, ...]:
-    """The words of an identifier, in lower case: `sendMoney` and `send_money` are `("send", "money")`."""
-    return tuple(word.lower() for word in _WORD.findall(name))
-
-
 def _effect(entry: _Entry) -> Effect:
-    effect, why = _effect_of(entry.name, entry.definition.annotations)
-    told = next((name for name in properties(entry.definition) if words.TOLD_WHAT.intersection(spoken(name))), None)
-    if effect is Effect.READ and told is not None and entry.definition.annotations.get("readOnlyHint") is not True:
-        effect, why = Effect.IRREVERSIBLE, f"its argument {told} says what it does"
+    effect, why = effect_of(entry.definition)
     entry.says("effect", effect.value, why)
     return effect
 
 
-def _effect_of(name: tuple[str, ...], hints: Mapping[str, Json]) -> tuple[Effect, str]:
-    """The effect, by the strongest verb that could be one, else by what the server claims."""
-    claims = "the server claims "
-    if found := next((word for word in name if word in words.DESTROYS), None):
-        return Effect.IRREVERSIBLE, f"its name says {found!r}"
-    verb = name[0] if name else ""
-    joined = {after for before, after in pairwise(name) if before in {"and", "or", "then"}}
-    verbs = {verb} | joined
-    if verb not in words.READS | words.WRITES | words.ENDS:
-        # No verb in front: any word may be it.
-        verbs = set(name)
-    elif verb in words.READS:
-        verbs |= words.DEEDS.intersection(name)
-    if verb == "open" and name[1:] and words.OPENED.isdisjoint(name):
-        return Effect.WRITE, "its name says 'open', and no thing that is opened to be read"
-    if verb == "check" and words.CHECKED.intersection(name[1:2]):
-        return Effect.WRITE, f"its name says 'check {name[1]}'"
-    if ends := sorted(verbs & words.ENDS):
-        return Effect.IRREVERSIBLE, f"its name says {ends[0]!r}"
-    if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
-        return Effect.IRREVERSIBLE, f"{claims}destructiveHint: true"
-    if writes := sorted(verbs & words.WRITES):
-        return Effect.WRITE, f"its name says {writes[0]!r}"
-    if hints.get("readOnlyHint") is False:
-        return Effect.WRITE, f"{claims}readOnlyHint: false"
-    if reads := sorted(verbs & words.READS):
-        return Effect.READ, f"its name says {reads[0]!r}"
-    if hints.get("readOnlyHint") is True:
-        return Effect.READ, f"{claims}readOnlyHint: true"
-    if hints.get("destructiveHint") is False:
-        return Effect.WRITE, f"{claims}destructiveHint: false"
-    return Effect.IRREVERSIBLE, "nothing says otherwise"
-
-
 def _sink(entry: _Entry, effect: Effect) -> None:
-    named = {argument: set(spoken(argument)) for argument in properties(entry.definition)}
-    hints = entry.definition.annotations
-    outward = words.ADDRESSED if effect is Effect.READ else words.ADDRESSED | words.OUTSIDE
-    reaches = next((argument for argument, said in named.items() if said & outward), None)
-    outside = sorted(set(entry.name) & (words.VISITS if effect is Effect.READ else words.OUTSIDE))
-    sink, why = Sink.EXTERNAL, "nothing says that what it is given stays here"
-    if reaches is not None:
-        why = f"its argument {reaches} leads outside"
-    elif outside:
-        why = f"its name says {outside[0]!r}"
-    elif hints.get("openWorldHint") is True:
-        why = "the server claims openWorldHint: true"
-    elif effect is Effect.READ and (abroad := sorted(words.ABROAD.intersection(spoken(entry.definition.description)))):
-        why = f"its description says {abroad[0]!r}"
-    elif effect is Effect.READ:
-        sink, why = Sink.INTERNAL, "it reads, and nothing says that it reaches outside"
-    elif hints.get("openWorldHint") is False:
-        sink, why = Sink.INTERNAL, "the server claims openWorldHint: false"
-    elif kept := sorted(set(entry.name) & words.KEPT):
-        addressed = next((argument for argument, said in named.items() if said & words.PEOPLE), None)
-        if addressed is None:
-            sink, why = Sink.INTERNAL, f"what it is given stays in a {kept[0]}"
-        else:
-            why = f"its argument {addressed} names somebody"
+    sink, why = sink_of(entry.definition, effect)
     entry.says("sink", sink.value, why)
 
 
@@ -276,7 +210,7 @@ def _taker(entry: _Entry, entries: Iterable[_Entry]) -> str:
     """A tool with an effect that takes an id of what `entry` returns, or nothing."""
     nouns = {_singular(word) for word in entry.name[1:]}
     for other in entries:
-        if _effect_of(other.name, other.definition.annotations)[0] is Effect.READ:
+        if effect_named(other.name, other.definition.annotations)[0] is Effect.READ:
             continue
         if not nouns & {_singular(word) for word in other.name[1:]}:
             continue
@@ -296,7 +230,7 @@ def _store(server: str, entry: _Entry, entries: Iterable[_Entry]) -> None:
         return
     noun = kept[0]
     same = [other for other in entries if noun in {_singular(word) for word in other.name}]
-    effects = {_effect_of(other.name, other.definition.annotations)[0] is Effect.READ for other in same}
+    effects = {effect_named(other.name, other.definition.annotations)[0] is Effect.READ for other in same}
     if len(effects) < 2:
         return
     keys = {_key(other, noun) for other in same}

@@ -31,6 +31,43 @@ DEEDS: Final = frozenset({
     "upload", "write",
 })  # fmt: skip
 """Verbs that are hardly ever a thing: they count wherever they stand, as in `search_replace`."""
+ACTS: Final = frozenset({
+    "accept", "answer", "archive", "attach", "bid", "block", "borrow", "broadcast", "build", "capture", "change",
+    "charge", "checkout", "click", "clone", "close", "comment", "complete", "configure", "deposit", "detach", "drag",
+    "exchange", "fill", "follow", "fork", "handle", "import", "init", "label", "lend", "like", "link", "lock",
+    "message", "mint", "notify", "patch", "pause", "pin", "place", "play", "press", "print", "process", "pull", "react",
+    "rebase", "redeem", "release", "rent", "repay", "request", "revert", "scale", "select", "ship", "sign", "stage",
+    "stake", "star", "start", "stash", "stop", "swap", "switch", "sync", "tag", "tip", "topup", "trade", "transition",
+    "trigger", "turn", "type", "vote", "wire",
+})  # fmt: skip
+"""Verbs that do something, and may be things as well: they count in front, and where they are joined to a verb."""
+ACTS_ANYWHERE: Final = frozenset({
+    "activate", "approve", "authorize", "confirm", "connect", "deactivate", "deploy", "disable", "disburse",
+    "disconnect", "dismiss", "dispatch", "donate", "enable", "evaluate", "finalize", "install", "launch", "migrate",
+    "navigate", "provision", "reboot", "reject", "rerun", "resolve", "respond", "restart", "restore", "resume", "retry",
+    "rollback", "rotate", "sell", "subscribe", "suspend", "unarchive", "unassign", "unblock", "undo", "unfollow",
+    "unlink", "unlock", "unsubscribe", "upgrade", "void", "withdraw",
+})  # fmt: skip
+"""Such as are hardly ever a thing."""
+THINGS_TOO: Final = frozenset({"diff", "head", "query", "stat", "status", "tree"})
+"""Verbs that read, and in front are a thing as often: `status_set`."""
+LOADED: Final = frozenset({
+    "config", "configuration", "context", "csv", "data", "dataset", "datasets", "doc", "document", "documents", "file",
+    "files", "history", "image", "images", "json", "library", "memory", "messages", "note", "notes", "page", "prompt",
+    "resource", "schema", "settings", "skill", "state", "table", "template", "url", "webpage",
+})  # fmt: skip
+"""What is loaded to be read; a card, a wallet or a truck is not."""
+ASKS_FOR: Final = frozenset({"create", "issue", "make", "open", "place"})
+DONE: Final = frozenset({
+    "bid", "booking", "call", "charge", "order", "payment", "payout", "purchase", "refund", "reservation", "trade",
+    "transaction", "transfer",
+})  # fmt: skip
+"""What is done by being made."""
+SOLD: Final = frozenset({"auction", "rent", "sale"})
+"""What something is listed for: others are told of it."""
+PUT: Final = frozenset({"dest", "destination", "download", "export", "out", "output", "save"})
+PLACES: Final = frozenset({"dir", "directory", "file", "filename", "folder", "path"})
+"""An argument of the one and the other says where something is put."""
 CHECKED: Final = frozenset({"in", "out"})
 """What follows a check that changes something."""
 TOLD_WHAT: Final = frozenset({"cmd", "code", "command", "script", "shell", "sql", "statement"})
@@ -43,7 +80,7 @@ OPENED: Final = frozenset({
 
 OUTSIDE: Final = frozenset({
     "browse", "download", "email", "fetch", "http", "mail", "post", "publish", "request", "send", "upload", "url",
-    "web", "webhook", "webpage", "website",
+    "web", "webhook", "webpage", "website", "broadcast", "invite", "notify", "push", "share", "sms", "submit", "sync",
 })  # fmt: skip
 ADDRESSED: Final = frozenset({
     "domain", "endpoint", "host", "hostname", "link", "uri", "url", "webhook", "website",
@@ -57,10 +94,35 @@ PEOPLE: Final = frozenset({
     "attendees", "bcc", "cc", "email", "emails", "participants", "phone", "recipient", "recipients", "to",
 })  # fmt: skip
 """Arguments that name somebody to whom what is kept would go as well."""
+SHARED: Final = frozenset({"bucket", "channel", "org", "organization", "owner", "remote", "repo", "repository"})
+"""Arguments that name a place which others than its writer see."""
+SEARCHES: Final = frozenset({"ask", "browse", "find", "lookup", "query", "search"})
+"""Verbs of what looks for something, told in anybody's words."""
+FREE: Final = frozenset({
+    "input", "keyword", "keywords", "message", "messages", "prompt", "q", "query", "question", "search", "term", "text",
+    "topic",
+})  # fmt: skip
+"""Arguments that hold anybody's words."""
+HELD: Final = KEPT | frozenset({
+    "account", "agency", "alert", "appointment", "attachment", "branch", "bucket", "calendar", "card", "channel",
+    "chat", "code", "colleague", "collection", "column", "comment", "commit", "company", "contact", "conversation",
+    "customer", "dashboard", "department", "directory", "draft", "email", "employee", "entity", "event", "folder",
+    "group", "history", "hotel", "inbox", "invoice", "issue", "label", "log", "mail", "mailbox", "member", "message",
+    "metric", "node", "object", "office", "order", "payee", "payment", "project", "record", "reminder", "repositories",
+    "repository", "restaurant", "room", "schema", "shop", "store", "supplier", "symbol", "team", "thread", "ticket",
+    "trace", "transaction", "user", "vendor", "workspace",
+})  # fmt: skip
+"""What an organisation holds: who looks through that asks nobody else."""
 WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
 ABROAD: Final = frozenset({"internet", "online", "web", "webpage", "webpages", "website", "websites"})
 """By any of these a description says that others are asked."""
-VISITS: Final = WEB | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
+PUBLIC: Final = frozenset({
+    "directions", "exchange", "forecast", "forex", "geocode", "headlines", "map", "maps", "paper", "papers", "places",
+    "quote", "quotes", "rss", "stock", "stocks", "ticker", "traffic", "transcript", "translate", "tweet", "tweets",
+    "video", "videos", "weather", "wiki",
+})  # fmt: skip
+"""What everybody asks somebody else for."""
+VISITS: Final = WEB | PUBLIC | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
 """What even a tool that only reads asks others for: the question itself tells them something."""
 OUTWARD: Final = OUTSIDE | VISITS | ADDRESSED | frozenset({
     "api", "cloud", "external", "hosted", "https", "online", "outside", "proxy", "public", "relay", "remote", "saas",
