@@ -211,14 +211,14 @@ def _people_are_asked_for_ever() -> None:
 
 
 def _nothing_is_found_in_a_ledger() -> None:
-    from remit.adapters.sqlite import verifying
+    from remit.adapters.sqlite import verification
 
-    verify = verifying.verify_file
+    verify = verification.verify_file
 
     def verified(*given: Any, **named: Any) -> Any:
         return replace(verify(*given, **named), findings=(), uncompared=None)
 
-    put(verifying, "verify_file", verified)
+    put(verification, "verify_file", verified)
 
 
 def _anything_kept_is_believed() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import SqliteLedger
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.facts.origin import Origin
 from remit.facts.record import Receipt, RecordKind
 from remit.pep import indices as indices_module

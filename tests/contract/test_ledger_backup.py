@@ -17,7 +17,7 @@ from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
 from remit.adapters.sqlite.backup import back_up, copy_beside
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.outbox import SqliteOutbox
-from remit.adapters.sqlite.standing import standing
+from remit.adapters.sqlite.replaced_ledger import standing
 from remit.adapters.system import SystemEntropy
 from remit.app.data.restoration import Restored, backed_up, restore
 from remit.escalate.notice import Notice

@@ -12,7 +12,7 @@ import pytest
 
 from remit.adapters.notary import verified
 from remit.adapters.sqlite import verify_file
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.reads import open_readonly
 from remit.app.assurance.ledger_replay import relived
@@ -210,7 +210,7 @@ async def test_an_erasure_cut_short_is_told_and_finished_at_the_next_start(tmp_p
 async def test_while_somebody_reads_from_the_log_it_says_that_bytes_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remit.adapters.sqlite.erasing._TRIES", 2)
+    monkeypatch.setattr("remit.adapters.sqlite.erasure._TRIES", 2)
     log, intents = await filled(tmp_path)
     with closing(sqlite3.connect(log.file, isolation_level=None)) as reading:
         reading.execute("BEGIN")

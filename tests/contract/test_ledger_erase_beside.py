@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from remit.adapters.sqlite import erasing, verify_file
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite import erasure, verify_file
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody
@@ -71,7 +71,7 @@ def erasures_of(log: Log, bodies: SqliteBodies) -> Erasures:
 async def test_a_transaction_erases_so_much_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, most: int
 ) -> None:
-    monkeypatch.setattr(erasing, limit, value)
+    monkeypatch.setattr(erasure, limit, value)
     log, intents = await filled(tmp_path)
     bodies = Traced(log.file)
     assert len((await erasures_of(log, bodies).erase(intents, "x", "user:dpo")).erased) == 2 * SEGMENTS
@@ -84,7 +84,7 @@ async def test_a_transaction_erases_so_much_and_no_more(
 
 @pytest.mark.asyncio
 async def test_between_two_of_them_the_writer_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasing, "_SEGMENTS_MAX", 3)
+    monkeypatch.setattr(erasure, "_SEGMENTS_MAX", 3)
     log, intents = await filled(tmp_path)
     loop = asyncio.get_running_loop()
     beside: list[int] = []
@@ -95,7 +95,7 @@ async def test_between_two_of_them_the_writer_writes(tmp_path: Path, monkeypatch
     def pause(_seconds: float) -> None:
         asyncio.run_coroutine_threadsafe(append(), loop).result(20)
 
-    monkeypatch.setattr(erasing, "time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
+    monkeypatch.setattr(erasure, "time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
     await erasures_of(log, SqliteBodies(log.file)).erase(intents, "x", "user:dpo")
     assert len(beside) >= SEGMENTS // 3
     await log.close()
@@ -104,7 +104,7 @@ async def test_between_two_of_them_the_writer_writes(tmp_path: Path, monkeypatch
 
 @pytest.mark.asyncio
 async def test_what_an_erasure_left_is_finished_as_gently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasing, "_SEGMENTS_MAX", 5)
+    monkeypatch.setattr(erasure, "_SEGMENTS_MAX", 5)
     log, intents = await filled(tmp_path)
 
     class Cut(SqliteBodies):
@@ -124,14 +124,14 @@ async def test_what_an_erasure_left_is_finished_as_gently(tmp_path: Path, monkey
 async def test_an_erasure_cut_short_between_two_of_them_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasing, "_SEGMENTS_MAX", 5)
+    monkeypatch.setattr(erasure, "_SEGMENTS_MAX", 5)
     log, intents = await filled(tmp_path)
 
     def cut(_seconds: float) -> None:
         raise sqlite3.OperationalError("power cut")
 
     with monkeypatch.context() as here:
-        here.setattr(erasing, "time", SimpleNamespace(sleep=cut, monotonic=time.monotonic))
+        here.setattr(erasure, "time", SimpleNamespace(sleep=cut, monotonic=time.monotonic))
         with pytest.raises(sqlite3.OperationalError):
             await erasures_of(log, SqliteBodies(log.file)).erase(intents, "x", "user:dpo")
     assert await erasures_of(log, SqliteBodies(log.file)).finish() == 2 * SEGMENTS - 5

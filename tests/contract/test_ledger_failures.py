@@ -237,7 +237,7 @@ async def test_record_nobody_waits_for_may_fail_in_silence(tmp_path: Path, caplo
     ledger.append(draft(action()))
     await ledger.close()
     gc.collect()
-    assert [record.name for record in caplog.records] == ["remit.adapters.sqlite.failing"], "the loop complains too"
+    assert [record.name for record in caplog.records] == ["remit.adapters.sqlite.failure"], "the loop complains too"
 
 
 def test_second_process_is_told_who_holds_the_data(tmp_path: Path) -> None:

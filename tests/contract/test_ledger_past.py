@@ -12,7 +12,7 @@ import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.schema import VERSION
 from remit.app.data.restoration import restore
 from remit.facts.canonical import Json

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.sqlite import SqliteLedger, observed
-from remit.adapters.sqlite.observed import LedgerPage, pages
+from remit.adapters.sqlite import SqliteLedger, observations
+from remit.adapters.sqlite.observations import LedgerPage, pages
 from remit.api.services import PolicyText
 from remit.app.service import adoption
 from remit.facts.canonical import canonical
@@ -64,7 +64,7 @@ async def test_only_the_agents_calls_are_found_latest_first_over_every_epoch(tmp
 
 @pytest.mark.asyncio
 async def test_pages_are_short_whatever_the_ledger_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observed, "SEGMENTS", 3)
+    monkeypatch.setattr(observations, "SEGMENTS", 3)
     place = Place(tmp_path)
     ledger = place.open()
     try:
@@ -83,7 +83,7 @@ async def test_pages_are_short_whatever_the_ledger_holds(tmp_path: Path, monkeyp
 async def test_a_report_that_stops_early_says_since_when_it_speaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, count: int
 ) -> None:
-    monkeypatch.setattr(observed, "SEGMENTS", 2)
+    monkeypatch.setattr(observations, "SEGMENTS", 2)
     place = Place(tmp_path)
     ledger = place.open()
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.adapters.upstreams import handshake, hearing, held, standing
+from remit.adapters.upstreams import handshake, held, messages, standing_stream
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
 from tests.eventually import eventually
@@ -85,7 +85,7 @@ async def test_once_a_question_may_have_been_of_several_calls_they_are_made_one_
     server = crossing(2)
     async with upstream_of(server, call_s=20.0) as upstream:
         replies = await asyncio.gather(*(upstream.call("a", OLD, "t", b"{}", ROOTS) for _ in range(2)))
-        assert sorted(map(said, replies)) == ["done", hearing.OF_SEVERAL]
+        assert sorted(map(said, replies)) == ["done", messages.OF_SEVERAL]
         sent = 2
         for sid in ("a", "b"):
             calls = [asyncio.create_task(upstream.call(sid, OLD, "t", b"{}", ROOTS)) for _ in range(2)]
@@ -107,7 +107,7 @@ async def test_a_call_waits_so_long_for_its_turn_and_no_longer(monkeypatch: pyte
         first = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(first, InputRequired)
         monkeypatch.setattr(held, "TURN_S", 0.0)
-        assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == hearing.OF_SEVERAL
+        assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == messages.OF_SEVERAL
         gone = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
         monkeypatch.setattr(held, "TURN_S", 20.0)
         await asyncio.sleep(0)
@@ -139,7 +139,7 @@ async def test_a_server_that_begins_its_stream_with_the_first_event_holds_no_cal
 
     server = Scripted(call)
     # Longer than this it must not take, the question included.
-    async with upstream_of(server, call_s=standing.OPENING_S, get=get) as upstream:
+    async with upstream_of(server, call_s=standing_stream.OPENING_S, get=get) as upstream:
         reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), reply
         assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)

@@ -55,7 +55,7 @@ async def test_a_child_may_take_as_long_to_start_as_a_call(tmp_path: Path, monke
     """Whoever waits less meanwhile is told so; the child goes on starting."""
     monkeypatch.setattr("remit.adapters.upstreams.stdio.START_S", 0.1)
     async with rig("stdio-both", 0, tmp_path, notes={"start_s": 1.0}) as one:
-        monkeypatch.setattr("remit.adapters.upstreams.listing.LIST_S", 0.1)
+        monkeypatch.setattr("remit.adapters.upstreams.tool_list.LIST_S", 0.1)
         with pytest.raises(UpstreamUnreachable, match="did not answer within"):
             await one.upstream.definitions("a", MODERN)
         await works(one, "a")

@@ -15,7 +15,7 @@ from aiohttp import web
 from remit.adapters.system import SystemEntropy
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
-from remit.adapters.upstreams.presenting import Hiding
+from remit.adapters.upstreams.presentation import Hiding
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server
 from remit.facts.credential import FromEnv, Secret

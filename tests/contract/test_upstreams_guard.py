@@ -10,9 +10,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.adapters.upstreams.address_guard import is_public_name
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
-from remit.adapters.upstreams.guarding import is_public_name
 from remit.facts.address import is_global
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from remit.adapters.upstreams.change_queue import PENDING_MAX, Watch
 from remit.adapters.upstreams.exchange import STANDING_BYTES_MAX
-from remit.adapters.upstreams.hearing import LOG_BYTES_MAX, Ear, Hearing, Inbox
+from remit.adapters.upstreams.messages import LOG_BYTES_MAX, Ear, Hearing, Inbox
 from remit.adapters.upstreams.stdio import StdioUpstream
-from remit.adapters.upstreams.watching import PENDING_MAX, Watch
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.change_queue import Watch
+from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.pulse import AGAIN_S, AWAY_S, LOOK_S, SILENT_S, Pulse
-from remit.adapters.upstreams.watching import Watch
 from remit.ports.upstream import Era, Failure, Result
 from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock, Rig, http_process, rig

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import NAME_BEARING_METHODS, InboundModernRoute, classify_inbound_request, decode_header_value
 
 from remit.adapters.upstreams import frames, requests
-from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.lines import Lines
-from remit.adapters.upstreams.listing import Listing, read_tools
+from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.plain import headers_of
 from remit.adapters.upstreams.replies import reply_of, unsent
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
+from remit.adapters.upstreams.tool_list import Listing, read_tools
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT, Limits

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from remit.adapters.sqlite.failing import LOCKED, unwritable
+from remit.adapters.sqlite.failure import LOCKED, unwritable
 from remit.api.in_force import DoctorCheck
 from remit.app.bundles.comparison import mended
 from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from remit.api.answers_decided import ApprovalAnswer, VoteAnswer
-from remit.api.listing import what
+from remit.api.approval_list import what
 from remit.api.moments import instant
 from remit.api.page.choices import Viewer
 from remit.api.page.render import waiting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remit.adapters.sqlite.verifying import verify_file
+from remit.adapters.sqlite.verification import verify_file
 from remit.facts.breaker import Breaker, BreakerState, BreakerSubject, On
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remit.adapters.sqlite.verifying import verify_file
+from remit.adapters.sqlite.verification import verify_file
 from remit.facts.budget import Balance, Budget, Measure, Per
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.record import RecordKind

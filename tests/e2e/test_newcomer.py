@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from proof.counting import Counting, call
 from proof.service import Service
-from remit.api import main, malformed, requests
+from remit.api import main, request_errors, requests
 from remit.app.cli import app
 
 BAD = """\
@@ -128,22 +128,23 @@ def test_a_malformed_word_is_answered_in_plain_words(
 def test_every_field_of_a_request_has_its_words() -> None:
     fields = {name for model in requests.Strict.__subclasses__() for name in model.model_fields}
     assert len(fields) > 10
-    assert fields <= set(malformed.FIELDS)
+    assert fields <= set(request_errors.FIELDS)
 
 
 def test_a_field_that_leads_to_the_help_of_its_command_has_one_wherever_it_stands() -> None:
-    own = {name for name, wanted in malformed.FIELDS.items() if not wanted.next}
+    own = {name for name, wanted in request_errors.FIELDS.items() if not wanted.next}
     served = [route for router in main.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    assert set(malformed.COMMANDS) <= {route.path for route in served}
+    assert set(request_errors.COMMANDS) <= {route.path for route in served}
     for route in served:
         body = route.body_field.field_info.annotation if route.body_field else None
         if own & set(getattr(body, "model_fields", ())):
-            assert route.path in malformed.COMMANDS, route.path
+            assert route.path in request_errors.COMMANDS, route.path
 
 
 def test_each_next_of_a_field_is_a_command_that_exists() -> None:
-    helps = [malformed.ExpectedField("", f"{command} --help") for command in malformed.COMMANDS.values()]
-    for wanted in (*malformed.FIELDS.values(), *malformed.IN_PATH.values(), *malformed.IN_NOUN.values(), *helps):
+    helps = [request_errors.ExpectedField("", f"{command} --help") for command in request_errors.COMMANDS.values()]
+    tables = request_errors.FIELDS, request_errors.IN_PATH, request_errors.IN_NOUN
+    for wanted in (*(field for table in tables for field in table.values()), *helps):
         here: Any = typer.main.get_command(app)
         remit, *words = (wanted.next or "remit").split()
         assert remit == "remit"

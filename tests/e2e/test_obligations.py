@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remit.adapters.resolving import HostResolver
+from remit.adapters.resolver import HostResolver
 from remit.api.briefs import capped, magnitudes
 from remit.api.services import PolicyText
 from remit.assure.history import HistoryReplay

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from remit.api.stopped import SHOWN_MAX, stop_checks
+from remit.api.stops import SHOWN_MAX, stop_checks
 from remit.facts.stop import Stop, StopSubject
 from tests.e2e.api_world import World, world
 from tests.e2e.test_api_cli import remit

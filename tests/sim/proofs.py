@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from remit.adapters.notary import verified
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
 from remit.ports.transparency import NotErasable, Unprovable

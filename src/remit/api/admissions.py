@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from remit.api.access import named
-from remit.api.admitting import Looked
 from remit.api.answers_admissions import CheckAnswer, LookAnswer, OverriddenAnswer
 from remit.api.guard import ByAdmin, ByPerson, ByReader, GuardedRoute, With
+from remit.api.interfaces.admissions import Looked
 from remit.api.moments import instant
 from remit.api.problem import forbidden
 from remit.api.requests import Empty, LookPath, OverrideRequest

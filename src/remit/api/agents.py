@@ -11,10 +11,10 @@ from remit.api.answers import AppliedAnswer
 from remit.api.answers_agents import AdoptionAnswer, AdoptionRow
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.inventory import subject_of
+from remit.api.not_running import not_running
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AgentPath, Empty, RegisterRequest
 from remit.api.services import Adoption, Services
-from remit.api.unapplied import not_running
 from remit.api.views import applied_view, instant
 from remit.control.adoption import AdoptionCount
 from remit.control.names import EVERYONE

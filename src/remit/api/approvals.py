@@ -6,11 +6,11 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import APIRouter, Query
 
 from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
+from remit.api.approval_list import listed
 from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.halts import stop_asking
-from remit.api.listing import listed
 from remit.api.problem import Problem, not_found
 from remit.api.requests import (
     LIMIT_MAX,
@@ -25,7 +25,7 @@ from remit.api.requests import (
 )
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
-from remit.api.voided import voided
+from remit.api.void_approvals import voided
 from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused

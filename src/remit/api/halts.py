@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from remit.api.access import named
 from remit.api.answers_halts import HaltAnswer, HaltedAnswer, HaltsAnswer, ResumedAnswer
 from remit.api.authenticator import Admin, Person
-from remit.api.concerned import decides
+from remit.api.concern import decides
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import HaltRequest, StopRequest

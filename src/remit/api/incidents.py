@@ -16,7 +16,7 @@ from remit.api.answers_incidents import (
     MomentAnswer,
 )
 from remit.api.authenticator import Admin, Person
-from remit.api.concerned import handles, own, reads
+from remit.api.concern import handles, own, reads
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.problem import Problem, forbidden, not_found

@@ -18,8 +18,8 @@ from remit.api.answers_inventory import (
     TraitAnswer,
     TroubleAnswer,
 )
-from remit.api.discovering import Covered
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.interfaces.discovery import Covered
 from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests_inventory import ClaimRequest, SettledRequest, SightingsRequest

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from remit.api.access import named
 from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SettledAnswer
 from remit.api.authenticator import Person
-from remit.api.concerned import decides
+from remit.api.concern import decides
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.records import entry_view, event_view

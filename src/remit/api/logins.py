@@ -6,10 +6,10 @@ from remit.api.access import named
 from remit.api.answers import CredentialAnswer, LoginAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.moments import instant
+from remit.api.not_running import not_running
 from remit.api.problem import not_found
 from remit.api.requests import Empty, ServerPath
 from remit.api.services import Services
-from remit.api.unapplied import not_running
 from remit.control.resources import ResourceKind
 from remit.ports.credentials import CredentialState
 from remit.trace.bodies import AdminBody, Event

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from remit.api.access import PREFIX
-from remit.api.malformed import told
+from remit.api.request_errors import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.environment import environment_of

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from remit.api.answers import CheckAnswer, DoctorAnswer
 from remit.api.description import describe
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
-from remit.api.stopped import stop_checks
+from remit.api.stops import stop_checks
 
 router = APIRouter(route_class=GuardedRoute, tags=["service"])
 

@@ -10,14 +10,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from remit.api.admitting import Admitting
 from remit.api.authenticator import Authenticator
-from remit.api.discovering import Discovering
-from remit.api.driving import Driver
-from remit.api.handling import Handled
 from remit.api.in_force import BundleProgress, DoctorCheck, InForce
-from remit.api.inviting import Invitations
-from remit.api.spending import Scopes
+from remit.api.interfaces.admissions import Admitting
+from remit.api.interfaces.discovery import Discovering
+from remit.api.interfaces.driver import Driver
+from remit.api.interfaces.incidents import Handled
+from remit.api.interfaces.limits import Scopes
+from remit.api.invitations import Invitations
 from remit.control.adoption import AdoptionCount
 from remit.control.resources import AgentSpec, ResourceKind
 from remit.facts.canonical import Json

@@ -15,7 +15,7 @@ from remit.api.answers import (
     WordsAnswer,
 )
 from remit.api.authenticator import Acting, Admin, HarnessOf, Person
-from remit.api.concerned import concerns_session
+from remit.api.concern import concerns_session
 from remit.api.guard import ByHarness, ByPerson, ByReader, BySpeaker, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.proofs import may_erase

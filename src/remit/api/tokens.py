@@ -9,10 +9,10 @@ from remit.api.access import named
 from remit.api.answers import RevokedAnswer, RotatedAnswer, TokenAnswer
 from remit.api.answers_tokens import IssuedAnswer, IssuedTokensAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.not_running import not_running
 from remit.api.problem import Problem, not_found
 from remit.api.requests import LIMIT_MAX, Empty, Limit, RevokeRequest, TokenRequest
 from remit.api.services import Services
-from remit.api.unapplied import not_running
 from remit.api.views import instant
 from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, TokenUse, mint, renew
 from remit.control.resources import ResourceKind

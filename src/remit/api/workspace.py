@@ -16,11 +16,11 @@ from remit.api.answers import (
 from remit.api.budgets import with_spending
 from remit.api.guarantees import with_past
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.not_running import not_running
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
 from remit.api.services import Resource, ServerPin, Services, ToolPin
-from remit.api.stopped import with_stops
-from remit.api.unapplied import not_running
+from remit.api.stops import with_stops
 from remit.api.views import applied_view, tool_name, tool_view
 from remit.control.resources import ResourceKind
 from remit.control.tables import kind_named

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import aiohttp
 
-from remit.adapters.credentials.keeping import Keeping
+from remit.adapters.credentials.client_registration import CallbackAddress
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.registering import CallbackAddress
+from remit.adapters.credentials.store import Keeping
 from remit.adapters.halts import HaltFolder
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FolderNotary
 from remit.adapters.notifiers.webhook import Webhooks
 from remit.adapters.passkeys import WebAuthn
-from remit.adapters.resolving import HostResolver
+from remit.adapters.resolver import HostResolver
 from remit.adapters.sqlite import SqliteLedger
 from remit.adapters.sqlite.batches import Batches
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.incidents import SqliteIncidents
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.sqlite.tail import LedgerTail

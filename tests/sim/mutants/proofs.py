@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from remit.adapters.sqlite import SqliteLedger
-from remit.adapters.sqlite import erasing as sqlite_erasing
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite import erasure as sqlite_erasing
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.label import NONE
 from remit.protect.stores import Stores

@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from remit.adapters.upstreams.guarding import PrivateAddressError
+from remit.adapters.upstreams.address_guard import PrivateAddressError
 from remit.facts.address import is_global
 from remit.facts.canonical import Json
 from remit.facts.strictjson import JsonRefused, parse

@@ -14,7 +14,7 @@ from yarl import URL
 
 from remit.adapters.credentials.challenge import bearer_challenge
 from remit.adapters.credentials.fetch import Fetch, FetchFailed, Reach
-from remit.adapters.upstreams.guarding import is_public_name
+from remit.adapters.upstreams.address_guard import is_public_name
 from remit.control.credentials import SCOPE
 from remit.facts.address import is_global
 from remit.facts.canonical import Json

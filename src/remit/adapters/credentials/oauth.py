@@ -12,6 +12,7 @@ from typing import Final
 
 from yarl import URL
 
+from remit.adapters.credentials.client_registration import own_client
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
 from remit.adapters.credentials.held import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.metadata import (
@@ -23,8 +24,7 @@ from remit.adapters.credentials.metadata import (
     reach_of,
 )
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.registering import own_client
-from remit.adapters.credentials.tokening import GrantRefused, ask, revoke
+from remit.adapters.credentials.token_endpoint import GrantRefused, ask, revoke
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.facts.catalog import Http

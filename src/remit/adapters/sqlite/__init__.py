@@ -8,7 +8,7 @@ from remit.adapters.sqlite.errors import (
     SchemaTooNew,
 )
 from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
-from remit.adapters.sqlite.verifying import copy_ledger, verify_file
+from remit.adapters.sqlite.verification import copy_ledger, verify_file
 
 __all__ = [
     "DataInUse",

@@ -19,7 +19,7 @@ from typing import Final
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.reads import open_readonly
 from remit.adapters.sqlite.schema import check
-from remit.adapters.sqlite.verifying import at_rest, verify_file
+from remit.adapters.sqlite.verification import at_rest, verify_file
 from remit.trace.report import Report
 
 _PAGES: Final = 512

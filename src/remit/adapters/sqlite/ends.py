@@ -14,11 +14,11 @@ from typing import Final
 
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.errors import damaged
-from remit.adapters.sqlite.failing import unwritable
+from remit.adapters.sqlite.failure import unwritable
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.segment import SegmentTorn
 from remit.adapters.sqlite.tables import SEQ_BITS
-from remit.adapters.sqlite.verifying import at_rest, rows_of
+from remit.adapters.sqlite.verification import at_rest, rows_of
 from remit.trace.links import check_links
 
 _CHECKED_AT_START: Final = 256

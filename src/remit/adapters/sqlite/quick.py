@@ -16,7 +16,7 @@ from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stor
 from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, cut_off, open_current, page_after
+from remit.adapters.sqlite.verification import UNREADABLE, at_rest, compared, cut_off, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import genesis, parts

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from remit.adapters.sqlite import reads, rows
-from remit.adapters.sqlite.counted import Counted
+from remit.adapters.sqlite.live_session import Counted
 from remit.adapters.sqlite.passkeys import Changing
 from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.segment import Stored

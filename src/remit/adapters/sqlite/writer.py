@@ -33,7 +33,7 @@ from typing import Final, Literal
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
-from remit.adapters.sqlite.failing import LOCKED, is_locked, tell_of, unwritable
+from remit.adapters.sqlite.failure import LOCKED, is_locked, tell_of, unwritable
 from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS

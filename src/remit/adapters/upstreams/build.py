@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 import aiohttp
 from yarl import URL
 
-from remit.adapters.upstreams.guarding import Connector
+from remit.adapters.upstreams.address_guard import Connector
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server, Stdio

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.upstreams import launch
+from remit.adapters.upstreams.answer_room import Holding, NoRoomError
 from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
@@ -28,10 +29,9 @@ from remit.adapters.upstreams.frames import (
     read,
     request,
 )
-from remit.adapters.upstreams.hearing import Ear, Hearing
-from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.lines import Lines
-from remit.adapters.upstreams.presenting import Hiding
+from remit.adapters.upstreams.messages import Ear, Hearing
+from remit.adapters.upstreams.presentation import Hiding
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
 from remit.adapters.upstreams.wire import Known

@@ -14,6 +14,8 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
 
+from remit.adapters.upstreams.address_guard import PrivateAddressError, guarded
+from remit.adapters.upstreams.answer_room import Holding, NoRoomError
 from remit.adapters.upstreams.failures import Unusable, garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
@@ -28,10 +30,8 @@ from remit.adapters.upstreams.frames import (
     parse,
     read,
 )
-from remit.adapters.upstreams.guarding import PrivateAddressError, guarded
-from remit.adapters.upstreams.hearing import Hearing
-from remit.adapters.upstreams.holding import Holding, NoRoomError
-from remit.adapters.upstreams.presenting import Hiding, presenting
+from remit.adapters.upstreams.messages import Hearing
+from remit.adapters.upstreams.presentation import Hiding, presenting
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits

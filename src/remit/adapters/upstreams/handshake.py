@@ -9,10 +9,10 @@ from typing import Any, Final
 from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.failures import garbage
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome, cancelled, notification, request
-from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.replies import unsent
 from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, Request, initialize_request, meta
-from remit.adapters.upstreams.standing import StandingStream
+from remit.adapters.upstreams.standing_stream import StandingStream
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
 from remit.ports.upstream import Era, Failure

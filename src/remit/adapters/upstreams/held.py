@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from remit.adapters.upstreams.frames import METHOD_NOT_FOUND, Outcome, refusal, response
-from remit.adapters.upstreams.hearing import NOT_OFFERED, Ear, Inbox
+from remit.adapters.upstreams.messages import NOT_OFFERED, Ear, Inbox
 from remit.adapters.upstreams.requests import Request
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json

@@ -18,11 +18,11 @@ from remit.adapters.upstreams.exchange import HttpExchange
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.handshake import Handshake
-from remit.adapters.upstreams.hearing import Ear
-from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
+from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
-from remit.adapters.upstreams.talking import Talking, asked, calling
+from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
+from remit.adapters.upstreams.transport import Talking, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Http, Server

@@ -7,7 +7,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from remit.adapters.upstreams.exchange import BASE_HEADERS, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.frames import Outcome, header_value, request
-from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.requests import Request, meta
 from remit.adapters.upstreams.wire import Known
 from remit.ports.upstream import Era

@@ -7,7 +7,7 @@ until it is heard again. While calls wait and nothing is heard, `due` says when 
 
 from typing import Final
 
-from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.messages import Ear
 from remit.ports.system import Clock
 
 LOOK_S: Final = 2.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.upstreams.child import Child
-from remit.adapters.upstreams.listing import Listing
+from remit.adapters.upstreams.tool_list import Listing
 from remit.facts.catalog import Stdio
 
 MINIMAL_PATH: Final = "/usr/local/bin:/usr/bin:/bin"

@@ -15,11 +15,11 @@ import orjson
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
-from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
-from remit.adapters.upstreams.presenting import environment, given
+from remit.adapters.upstreams.presentation import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
-from remit.adapters.upstreams.shared import Shared
-from remit.adapters.upstreams.talking import Talking, asked, calling
+from remit.adapters.upstreams.shared_child import Shared
+from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
+from remit.adapters.upstreams.transport import Talking, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from remit.adapters.upstreams.failures import Unusable
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome
-from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.replies import introduction
 from remit.adapters.upstreams.requests import DISCOVER, LEVELS, Request, ask_request
 from remit.facts.canonical import Json

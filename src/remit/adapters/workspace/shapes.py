@@ -38,7 +38,7 @@ from remit.adapters.workspace.models import (
 from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, MonitorShape
 from remit.adapters.workspace.plain import Shape
 from remit.adapters.workspace.shown import kind_of, quoted
-from remit.adapters.workspace.tooling import tool_spec
+from remit.adapters.workspace.tool_shape import tool_spec
 from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import (
     API_VERSION,

@@ -9,14 +9,15 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from remit.api.access import named
+from remit.api.approval_list import listed
 from remit.api.approvals import decisions_of
 from remit.api.briefs import case_of
-from remit.api.listing import listed
-from remit.api.page.acting import ApprovalActions
 from remit.api.page.choices import Viewer
-from remit.api.page.confirming import Confirming
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, meant
-from remit.api.page.reading import (
+from remit.api.page.forms import ApprovalActions
+from remit.api.page.passkey_confirmation import Confirming
+from remit.api.page.render import coming, fitted, message, passkeys, sign_in, waiting
+from remit.api.page.requests import (
     PREFIX,
     Form,
     PageRefusal,
@@ -27,12 +28,11 @@ from remit.api.page.reading import (
     send_on,
     send_page,
 )
-from remit.api.page.render import coming, fitted, message, passkeys, sign_in, waiting
 from remit.api.passkeys import ended, handle
 from remit.api.problem import Problem
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval, sees_arguments
-from remit.api.voided import voided
+from remit.api.void_approvals import voided
 from remit.escalate.machine import Approval
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.record import Ref

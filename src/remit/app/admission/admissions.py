@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.adapters.system import SystemEntropy
-from remit.api.admitting import Looked, Overridden, Stage
+from remit.api.interfaces.admissions import Looked, Overridden, Stage
 from remit.api.services import Conflict, Invalid, Missing
 from remit.app.admission.process import Lost, look
 from remit.app.admission.request import AdmissionRequest

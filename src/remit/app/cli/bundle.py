@@ -64,7 +64,7 @@ def prune(
     """
     import sqlite3
 
-    from remit.adapters.sqlite.named import bundles_named
+    from remit.adapters.sqlite.bundle_names import bundles_named
     from remit.app.bundles.store import Bundles
     from remit.app.settings import LEDGER, data_folder
 

@@ -39,7 +39,7 @@ def verify(
     running service, and reads a copy as well. Exit code 1 when anything is wrong.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.adapters.sqlite.verifying import verify_file
+    from remit.adapters.sqlite.verification import verify_file
     from remit.app.data.proofs import kept_in, keys_of
 
     file = path or data_folder(data_given) / LEDGER

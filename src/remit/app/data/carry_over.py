@@ -6,7 +6,7 @@ Law: each state table of the ledger (`adapters.sqlite.tables.STATE`) is in `TABL
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from remit.adapters.sqlite.standing import LedgerState, Since
+from remit.adapters.sqlite.replaced_ledger import LedgerState, Since
 from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
 from remit.facts.mark import named

@@ -9,7 +9,7 @@ from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FOLDER, FolderNotary
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.tiles import Tiles, origin_of, stored_note
-from remit.adapters.sqlite.verifying import at_rest, open_current
+from remit.adapters.sqlite.verification import at_rest, open_current
 from remit.adapters.system import SystemClock
 from remit.app.settings import LEDGER
 from remit.app.terminal.failure import CommandFailure, Exit

@@ -22,10 +22,10 @@ from typing import Final
 from remit.adapters.keyring import forget_keys
 from remit.adapters.sqlite import copy_ledger, mark, open_ledger, verify_file
 from remit.adapters.sqlite.backup import back_up, copy_beside, exchange
-from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
-from remit.adapters.sqlite.standing import LedgerState, Since, replaced, standing
+from remit.adapters.sqlite.replaced_ledger import LedgerState, Since, replaced, standing
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.data.carry_over import BY, WHY, carried

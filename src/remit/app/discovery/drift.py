@@ -26,7 +26,7 @@ _KNOWN_OTHERWISE: Final = frozenset({"workspace", "ledger"})
 
 
 class Stops(Protocol):
-    """Who stops agents (`api.halting`)."""
+    """Who stops agents (`api.interfaces.stops`)."""
 
     @property
     def stops(self) -> Sequence[Stop]:

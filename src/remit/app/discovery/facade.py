@@ -1,4 +1,4 @@
-"""Discovery as the control API sees it: the protocol `api.discovering.Discovering`, over what runs."""
+"""Discovery as the control API sees it: the protocol `api.interfaces.discovery.Discovering`, over what runs."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from remit.api.discovering import Covered, Listed
+from remit.api.interfaces.discovery import Covered, Listed
 from remit.app.discovery.drift import Drifts
 from remit.app.discovery.source_watch import SourceWatcher
 from remit.discover.conditions import ACCEPTED, ConditionFacts

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
-from remit.adapters.sqlite.observed import pages
+from remit.adapters.sqlite.observations import pages
 from remit.api.services import Adoption, PolicyText
 from remit.control.adoption import AdoptionTally, Observed
 from remit.facts.action import ActionKind

@@ -11,8 +11,8 @@ from typing import Final
 
 from remit.adapters.halts import BY
 from remit.adapters.sqlite.outbox import SqliteOutbox
-from remit.api.halting import Halting
 from remit.api.in_force import DoctorCheck
+from remit.api.interfaces.stops import Halting
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
 from remit.app.bundles.comparison import server_pin

@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from remit import __version__
-from remit.adapters.sqlite.decided import decided, happened
+from remit.adapters.sqlite.decisions import decided, happened
 from remit.adapters.workspace.folder import Folder
-from remit.api.admitting import Looked
 from remit.api.in_force import BundleProgress, InForce
 from remit.api.in_force import DoctorCheck as Line
+from remit.api.interfaces.admissions import Looked
 from remit.api.services import (
     Adoption,
     Applied,

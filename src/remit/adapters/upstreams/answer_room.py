@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.messages import Ear
 from remit.facts.strictjson import nodes_most
 
 FREE_BYTES: Final = 64 * 1024

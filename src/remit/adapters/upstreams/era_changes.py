@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
 
+from remit.adapters.upstreams.change_queue import Watch
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome
-from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.requests import ask_request, listen_request
-from remit.adapters.upstreams.watching import Watch
 from remit.adapters.upstreams.wire import Wire
 from remit.ports.upstream import Changed, Era, Offer, Ready, Updated
 

@@ -8,15 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 
+from remit.adapters.upstreams.era_changes import changes
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame, ResultFrame
-from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.held import OpenCall
-from remit.adapters.upstreams.listing import LIST_S, list_limit_s
+from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
 from remit.adapters.upstreams.requests import DISCOVER, PING, ask_request, call_request
-from remit.adapters.upstreams.subscribing import changes
+from remit.adapters.upstreams.tool_list import LIST_S, list_limit_s
 from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server

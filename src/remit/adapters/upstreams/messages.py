@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from remit.adapters.upstreams.change_queue import Watch
 from remit.adapters.upstreams.frames import (
     METHOD_NOT_FOUND,
     UPSTREAM_TEXT_CHARS_MAX,
@@ -25,7 +26,6 @@ from remit.adapters.upstreams.frames import (
 from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
 from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions
-from remit.adapters.upstreams.watching import Watch
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated

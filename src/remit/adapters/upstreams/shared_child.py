@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.frames import Outcome
-from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.requests import Request
 from remit.adapters.upstreams.seat import Seat
 from remit.adapters.upstreams.wire import Known

@@ -9,7 +9,7 @@ from remit.api.authenticator import Admin, Person
 from remit.api.lineage import is_round, untraced
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_arguments, tool_name
-from remit.api.voided import voided
+from remit.api.void_approvals import voided
 from remit.escalate.machine import Approval
 from remit.escalate.wording import filled, shortened
 from remit.facts.action import ActionKind

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from remit.api.deciding import Deciding, Granting
-from remit.api.halting import Halting
-from remit.api.session_keeping import SessionKeeping
-from remit.api.spending import Spending, Standing
+from remit.api.interfaces.decisions import Deciding, Granting
+from remit.api.interfaces.limits import Spending, Standing
+from remit.api.interfaces.sessions import SessionKeeping
+from remit.api.interfaces.stops import Halting
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json

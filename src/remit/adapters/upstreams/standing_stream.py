@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.adapters.upstreams.exchange import HttpExchange
 from remit.adapters.upstreams.frames import ErrorFrame
-from remit.adapters.upstreams.hearing import Hearing
+from remit.adapters.upstreams.messages import Hearing
 from remit.adapters.upstreams.sse import Decoder
 
 BARREN_MAX: Final = 8

@@ -12,10 +12,10 @@ from remit.api.guard import may_decide
 from remit.api.halts import stop_asking
 from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
-from remit.api.page.confirming import Confirming, unconfirmed
 from remit.api.page.desk import SignedIn
-from remit.api.page.reading import PREFIX, Form, PageRefusal, arguments_of
+from remit.api.page.passkey_confirmation import Confirming, unconfirmed
 from remit.api.page.render import granting
+from remit.api.page.requests import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.services import Services
 from remit.escalate.eligibility import breaks, own, sits, wants_strong
 from remit.escalate.grants import Constraint, GrantScope, Wish, held

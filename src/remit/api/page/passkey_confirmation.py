@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.api.page.desk import Desk, SignedIn
 from remit.api.page.passkey_question import PasskeyQuestion
-from remit.api.page.reading import Form, PageRefusal, signed_form
+from remit.api.page.requests import Form, PageRefusal, signed_form
 from remit.api.services import Services
 from remit.escalate.eligibility import counts_for, wants_strong
 from remit.escalate.machine import Approval

@@ -19,13 +19,13 @@ from remit.api.answers_recorded import (
     WhyAnswer,
 )
 from remit.api.authenticator import Admin, Person
-from remit.api.concerned import concerns
+from remit.api.concern import concerns
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.limits import limits, limits_of
 from remit.api.lineage import values
-from remit.api.marked import marks
+from remit.api.marks import marks
 from remit.api.problem import Problem, forbidden, not_found
-from remit.api.recorded import recorded
+from remit.api.record_story import recorded
 from remit.api.requests import CanRequest, RefPath
 from remit.api.services import Runtime, Services
 from remit.api.views import (
@@ -39,7 +39,7 @@ from remit.api.views import (
     sees_arguments,
     tool_name,
 )
-from remit.api.voided import voided
+from remit.api.void_approvals import voided
 from remit.control.authority import derived_sid, links
 from remit.control.problems import did_you_mean
 from remit.escalate.machine import Approval

@@ -17,7 +17,7 @@ from remit.adapters.sqlite.reads import entry_at, open_readonly, stored_at
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.segment import SegmentTorn
 from remit.adapters.sqlite.tables import BLOCK_BITS, SEQ_BITS
-from remit.adapters.sqlite.verifying import at_rest
+from remit.adapters.sqlite.verification import at_rest
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.canonical import Json

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from remit.adapters.credentials.client_registration import CallbackAddress
 from remit.adapters.credentials.fetch import Fetch
 from remit.adapters.credentials.login import LoginFlow
 from remit.adapters.credentials.oauth import PAUSE_S, OAuthCredential
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.registering import CallbackAddress
 from remit.adapters.credentials.vault import Vault
 from remit.facts.canonical import Json
 from remit.facts.catalog import Http, Server

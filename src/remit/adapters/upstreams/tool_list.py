@@ -14,7 +14,7 @@ from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable, closed, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome
-from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.requests import list_request
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json, canonical
