@@ -272,7 +272,7 @@ async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_w
     monkeypatch: pytest.MonkeyPatch, *, prefers: bool
 ) -> None:
     """One that sends its next request before it has read the last answer holds the first bytes of this one up."""
-    monkeypatch.setattr(pending_response, "PRIME_S", 0.0)
+    monkeypatch.setattr(pending_response, "ATTEND_S", 0.0)
     sent: list[str] = []
     reads = asyncio.Event()
     kept = replay.Replays(ENTROPY)

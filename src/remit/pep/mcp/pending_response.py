@@ -16,10 +16,9 @@ from remit.pep.mcp.asgi import STREAM, Header, Receive, Send, answer, finish, le
 from remit.pep.mcp.replay import Stream
 
 KEEPALIVE_S: Final = 15.0
-ATTEND_S: Final = 0.02
-"""Until when an answer is simply awaited: most are ready, and what watches over it is not free."""
-PRIME_S: Final = 0.1
-"""From when on an answer can be come back for; sooner it would cost every call of a busy service a write."""
+ATTEND_S: Final = 0.1
+"""Until when an answer is simply awaited: most are ready, and what watches over it costs a busy service more with each
+that waits. From then on it can be come back for, which takes a write."""
 COMMENT: Final = b": waiting\n\n"
 
 
@@ -142,7 +141,6 @@ class PendingResponse:
 
     async def _keep_alive(self) -> None:
         if self._resumable is not None and self._resumable.primed:
-            await asyncio.sleep(PRIME_S)
             await self._start()
         while True:
             await asyncio.sleep(KEEPALIVE_S)
