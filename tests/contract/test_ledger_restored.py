@@ -82,6 +82,8 @@ class Done:
     before: Mapping[str, Rows]
     after: Mapping[str, Rows]
     erased: Ref
+    vain: Ref
+    """One that its tool said failed, and of which people said since that nothing was done."""
     doubtful: tuple[Ref, Ref, Ref]
     """Still under way at the backup, then found out about by people; without an answer; never found out about."""
 
@@ -99,18 +101,20 @@ def number(ref: Ref) -> int:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder, backup = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("away") / "backup"
 
-    async def begin() -> tuple[Ref, Ref, Ref, Ref]:
+    async def begin() -> tuple[Ref, Ref, Ref, Ref, Ref]:
         log, [erased, *_] = await written(folder)
         taken = intent("s2", charges=(Charge(ACCOUNT, 0, 10, 100),))
-        found = [one.ref for one in await append_all(log.ledger, [taken, taken, taken])]
+        found = [one.ref for one in await append_all(log.ledger, [taken, taken, taken, taken])]
         lost = replace(outcome(str(found[1]), sids=["s2"], status=Status.TIMEOUT), result=None)
-        await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s2", lost), *FIRST])
+        failed = outcome(str(found[3]), sids=["s2"], status=Status.TOOL_ERROR)
+        await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s2", one) for one in (lost, failed)])
+        await append_all(log.ledger, FIRST)
         await log.close()
-        return erased, found[0], found[1], found[2]
+        return erased, found[0], found[1], found[2], found[3]
 
     async def go_on() -> None:
         log, [more, *_] = await written(folder)
-        for ref in doubtful[:2]:
+        for ref in (*doubtful[:2], vain):
             back = admin(Event.INTENT_SETTLED, str(ref), happened=False, why="looked", refunds=[[ACCOUNT, 0, 10]])
             await append_all(log.ledger, [back])
         spent = intent("s2", charges=(Charge(ACCOUNT, 0, 15, 100), Charge(WORDS, 0, 4, 100)))
@@ -119,13 +123,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         await log.close()
 
     erased, *refs = asyncio.run(begin())
-    doubtful = (refs[0], refs[1], refs[2])
+    doubtful, vain = (refs[0], refs[1], refs[2]), refs[3]
     file = Place(folder).file
     back_up(file, backup)
     asyncio.run(go_on())
     before = rows(file)
     restore(backup, file)
-    return Done(file, before, rows(file), erased, doubtful)
+    return Done(file, before, rows(file), erased, vain, doubtful)
 
 
 def test_every_state_table_is_taken_over_or_there_is_a_reason_why_not() -> None:
@@ -151,9 +155,9 @@ def _sessions(done: Done) -> None:
 
 
 def _spent(done: Done) -> None:
-    # Two of the three intents of the backup took nothing in the end; they are not given back a second time.
+    # Three of the four intents of the backup took nothing in the end; they are not given back a second time.
     assert done.before["spent"] == {ACCOUNT: (0, 25), WORDS: (0, 4)}
-    assert done.after["spent"] == {ACCOUNT: (0, 30), WORDS: (0, 4)}
+    assert done.after["spent"] == {ACCOUNT: (0, 40), WORDS: (0, 4)}
 
 
 def _tripped(done: Done) -> None:
@@ -172,6 +176,8 @@ def _unknown(done: Done) -> None:
     assert not done.after["unanswered"]
     assert number(done.doubtful[2]) in done.after["in_doubt"]
     assert done.after["open_intents"] == {}
+    [said] = done.after["outcome"][number(done.vain)]
+    assert said >> 40 > 1, "what people said of it since, recorded anew"
 
 
 def _erased(done: Done) -> None:

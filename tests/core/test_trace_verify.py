@@ -144,15 +144,19 @@ def test_what_no_answer_of_its_tool_ended_is_settled_once_and_gives_back_what_is
         data: dict[str, Json] = {"happened": False, "refunds": [["few tokens 60 fleet:", 0, units]]}
         return replace(step, body=replace(step.body, data=data))
 
-    for status in UNANSWERED:
+    spent = UNANSWERED | {Status.TOOL_ERROR}
+    for status in spent:
         assert told(status, back(5)) == []
         [finding] = told(status, back(6))
         assert "is given back 6 that its intent did not take" in finding
         [finding] = told(status, back(5), back(5))
         assert "was not in doubt" in finding
-    for status in set(Status) - UNANSWERED:
+    for status in set(Status) - spent:
         [finding] = told(status, back(5))
         assert "was not in doubt" in finding
+    ended = replace(ended, refunds=(Refund("few tokens 60 fleet:", 0, 9),))
+    [finding] = told(Status.TOOL_ERROR, back(0))
+    assert "was not in doubt" in finding, "no budget holds anything of it"
 
 
 def erased(row: LedgerRow) -> LedgerRow:

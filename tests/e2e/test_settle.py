@@ -205,3 +205,40 @@ def test_what_did_not_happen_is_counted_by_monitors_and_rates_no_more(tmp_path: 
         service.start()
         assert may()[0]
         assert service.remit("ledger", "verify").returncode == 0
+
+
+def test_a_call_that_its_tool_says_failed_is_given_back_by_who_found_that_nothing_was_done(tmp_path: Path) -> None:
+    counting = Counting(tmp_path)
+    counting.service.write({"budget.yaml": BUDGET})
+    with counting:
+        service = counting.service
+        (counting.root / "effects").write_bytes(b"\xff")
+        assert asyncio.run(call(service, service.agent("clerk", "ana"), "peek", {})).is_error
+
+        def sent() -> list[str]:
+            lines = service.remit("logs", "--limit", "50").stdout.splitlines()
+            return [line.split()[1] for line in lines if line.split()[2] == "intent"]
+
+        [ident] = sent()
+
+        def spent() -> list[str]:
+            return [one["spent"] for one in service.told("describe", "budget", "one")["status"]["accounts"]]
+
+        assert (spent(), service.told("ledger", "in-doubt")) == (["1"], []), "what a tool answered is in no doubt"
+        said = ("ledger", "settle", ident, "--did-not-happen", "--why", "it could not even read")
+        assert service.remit(*said, token=service.user("ana")).returncode == 4
+        service.told(*said, token=service.user("sam"))
+        assert spent() == ["0"]
+        assert service.remit(*said).returncode == 5, "it is said once"
+        why = service.told("why", ident)
+        assert (why["outcome"]["status"], why["settled"]["happened"]) == ("tool_error", False)
+        service.stop()
+        assert service.remit("ledger", "verify", "--data", str(service.data)).returncode == 0
+        service.start()
+        assert (spent(), service.remit(*said).returncode) == (["0"], 5)
+        (service.workspace / "budget.yaml").unlink()
+        service.told("apply")
+        assert asyncio.run(call(service, service.agent("clerk", "ana"), "peek", {})).is_error
+        [_, free] = sent()
+        none = service.remit("ledger", "settle", free, "--did-not-happen", "--why", "it could not read")
+        assert (none.returncode, "in doubt" in none.stderr) == (5, True), "no budget holds anything of it"

@@ -76,7 +76,7 @@ class OutcomeAnswer(Answer):
 
 
 class SettlementAnswer(Answer):
-    """What a person said of an intent that had no outcome."""
+    """What a person said of an intent that had no outcome, or one that left open whether it took effect."""
 
     id: str
     at: str

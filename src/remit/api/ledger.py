@@ -22,6 +22,7 @@ from remit.facts.record import Ref
 from remit.pdp.stops import names_of
 from remit.ports.ledger import Entry, Ledger
 from remit.trace.bodies import UNANSWERED, ActionBody, OutcomeBody
+from remit.trace.spent import spends
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
@@ -80,11 +81,12 @@ async def settle(asked: SettleRequest, services: With, caller: ByReader) -> Sett
 
     Where it did not happen, budgets get back what it took, and monitors and rates count it no more: of users, that is
     said by those who decide on some route, and not by whom it acted for, nor by the owner of an agent that did it.
+    So it is said of one that its tool says failed, which budgets alone hold; monitors know already that it failed.
     """
     ref = Ref.parse(asked.id)
-    ended = await _ended(ref, services.ledger)
     entry = await services.ledger.entry(ref)
     intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
+    ended = await _ended(ref, intent, services.ledger)
     undone = None if entry is None or intent is None or asked.happened else (entry.record.at, intent)
     if undone is not None and isinstance(caller, Person) and (undone[1].charges or undone[1].marks):
         _may_give_back(services, caller, undone[1])
@@ -110,11 +112,13 @@ def _may_give_back(services: Services, caller: Person, intent: ActionBody) -> No
         raise forbidden(f"you decide on no route, and {back}", "ask somebody who does, or the admin")
 
 
-async def _ended(ref: Ref, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
-    """The outcome that leaves the intent at `ref` in doubt, None without one. Raises `Problem` where it is not."""
+async def _ended(ref: Ref, intent: ActionBody | None, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
+    """The outcome that leaves `intent` at `ref` in doubt, or spent; None without one. Raises `Problem` otherwise."""
     outcome = await ledger.outcome_of(ref)
-    if outcome is not None and isinstance(outcome.body, OutcomeBody) and outcome.body.status in UNANSWERED:
-        return _ref(outcome), outcome.body
+    if outcome is not None and isinstance(outcome.body, OutcomeBody):
+        charges = () if intent is None else intent.charges
+        if outcome.body.status in UNANSWERED or spends(outcome.body, charges):
+            return _ref(outcome), outcome.body
     if any(item.ref == ref for item in await ledger.in_doubt()):
         return None
     raise _not_in_doubt(ref)

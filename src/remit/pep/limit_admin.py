@@ -10,7 +10,7 @@ from remit.pdp.past_deltas import taken_back
 from remit.pep.memory import Memory
 from remit.pep.policy_engine import PolicyEngine
 from remit.ports.system import Clock
-from remit.trace.bodies import ActionBody, AdminBody, Event, OutcomeBody
+from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, Event, OutcomeBody
 
 
 class LimitAdmin:
@@ -43,7 +43,7 @@ class LimitAdmin:
         undone: tuple[int, ActionBody] | None,
         ended: tuple[Ref, OutcomeBody] | None = None,
     ) -> Receipt | None:
-        """Say what became of `intent`, which is in doubt; None where somebody has said so meanwhile.
+        """Say what became of `intent`, in doubt or spent in vain; None where somebody has said so meanwhile.
 
         `undone` is when it was let through, and its body, where budgets get back what it took, and monitors and rates
         no longer count it. `ended` is the outcome that left it in doubt, where it has one.
@@ -60,7 +60,9 @@ class LimitAdmin:
             refunds: list[Json] = [list(one) for one in settled(taken, sent=False, given=0, result=0)]
             if refunds:
                 data["refunds"] = refunds
-            if marks := taken_back(body.marks, at_ms):
+            # What monitors keep of one that its tool answered is as the answer says.
+            doubted = ended is None or ended[1].status in UNANSWERED
+            if doubted and (marks := taken_back(body.marks, at_ms)):
                 data |= {"root": body.links[0][1], "marks": marks}
         pending = self._engine.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data))
         # Only what was queued was said: a ledger that takes nothing says so each time.

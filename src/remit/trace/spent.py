@@ -1,10 +1,15 @@
 """Whether what intents took from budgets was there: INVARIANT(budget-never-overspent), read from the records alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from remit.facts.budget import Balance, Charge, Refund, carried, charged, refunded
-from remit.trace.bodies import AdminBody, Event
+from remit.facts.budget import Balance, Charge, Refund, carried, charged, left_of, refunded
+from remit.trace.bodies import AdminBody, Event, OutcomeBody, Status
+
+
+def spends(ended: OutcomeBody, charges: Iterable[Charge]) -> bool:
+    """Whether an action with these charges, of which its tool says that it failed, still counts in a budget."""
+    return ended.status is Status.TOOL_ERROR and bool(left_of(charges, ended.refunds))
 
 
 @dataclass(slots=True)

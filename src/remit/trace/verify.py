@@ -35,7 +35,7 @@ from remit.trace.links import LedgerFinding, LedgerRow, check_row
 from remit.trace.members import Undecodable
 from remit.trace.report import JUMP_MS, Report
 from remit.trace.rounds import responses_hash
-from remit.trace.spent import Spent
+from remit.trace.spent import Spent, spends
 
 _ENDING: Final = frozenset({Event.APPROVAL_EXPIRED, Event.APPROVAL_CANCELLED, Event.APPROVAL_SUPERSEDED})
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
@@ -263,7 +263,7 @@ class Verifier:
             return
         for what in self._spent.outcome(intent.charges, body.refunds):
             self._say(row, "budget-never-overspent", what)
-        if body.status in UNANSWERED:
+        if body.status in UNANSWERED or spends(body, intent.charges):
             self._unanswered[body.intent] = left_of(intent.charges, body.refunds)
         if body.approval != intent.approval:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
@@ -277,7 +277,7 @@ class Verifier:
             self._say(row, "label-before-data", "its labels miss a session of the chain")
 
     def _check_settled(self, row: LedgerRow, body: AdminBody) -> None:
-        """A person may say what became of an intent that is in doubt, of no other; budgets get back what it took."""
+        """A person may say what became of an intent in doubt, or spent in vain, of no other; budgets get it back."""
         if body.subject in self._unanswered:
             self._gives_back(row, self._unanswered.pop(body.subject), body)
             return

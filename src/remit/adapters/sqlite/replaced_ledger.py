@@ -66,10 +66,12 @@ class LedgerState:
 class Since:
     """What the records of a ledger say of those that a backup of it has too.
 
-    `ends`: whether what was in doubt happened. `erasures`: the records that erased their bodies, of these alone.
+    `ends`: whether what was in doubt happened. `failed`: the outcomes of calls that failed, of which people said since
+    whether they happened. `erasures`: the records that erased their bodies, of these alone.
     """
 
     ends: Mapping[Ref, bool]
+    failed: Mapping[Ref, tuple[bool, str]]
     erasures: tuple[AdminBody, ...]
 
 
@@ -94,7 +96,8 @@ def replaced(path: Path, ours: LedgerState) -> tuple[LedgerState, Since] | None:
             shared = _shared(conn, ours)
             doubtful = {ref for ref in ours.doubtful.keys() - theirs.doubtful.keys() if ref.chain in shared}
             erased = {ref for ref in theirs.erased - ours.erased if ref.seq <= shared.get(ref.chain, 0)}
-            return theirs, Since(dict(_ends(conn, doubtful)), tuple(_erasures(conn, erased)))
+            failed = dict(_failed(conn, shared, ours.doubtful.keys()))
+            return theirs, Since(dict(_ends(conn, doubtful)), failed, tuple(_erasures(conn, erased)))
         finally:
             conn.close()
     except _UNREADABLE:
@@ -173,6 +176,21 @@ def _ends(conn: sqlite3.Connection, intents: Iterable[Ref]) -> Iterator[tuple[Re
         stored = None if row is None else stored_at(conn, row[0])
         if stored is not None:
             yield intent, _happened(kept_of(conn, stored))
+
+
+def _failed(
+    conn: sqlite3.Connection, shared: Mapping[str, int], doubtful: Iterable[Ref]
+) -> Iterator[tuple[Ref, tuple[bool, str]]]:
+    """What people said, in records that the backup lacks, of calls of it that had ended before."""
+    chains, known = dict[int, str](conn.execute("SELECT no, name FROM chain")), frozenset(doubtful)
+    for number, end in conn.execute("SELECT intent, outcome FROM outcome"):
+        intent, said = _ref(chains, number), _ref(chains, end)
+        if intent in known or intent.seq > shared.get(intent.chain, 0) or said.seq <= shared.get(said.chain, 0):
+            continue
+        stored = stored_at(conn, end)
+        body = None if stored is None else kept_of(conn, stored)
+        if isinstance(body, AdminBody):
+            yield intent, (_happened(body), str(body.data.get("outcome", "")))
 
 
 def _happened(body: Body | None) -> bool:

@@ -219,7 +219,8 @@ def settle(
     """Say what became of a call in doubt, once somebody looked: it is listed no more.
 
     The call stays counted, its labels stay, and its approval stays used up; where it did not happen, budgets get back
-    what it took, and monitors and rates count it no more.
+    what it took, and monitors and rates count it no more. So of a call that its tool says failed, while a budget holds
+    something of it: that alone is given back.
     """
     body = {"id": record, "happened": happened, "why": why}
     answer: dict[str, Any] = client(token_file).post("/ledger/settle", body)

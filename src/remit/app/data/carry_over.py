@@ -25,7 +25,7 @@ def carried(ours: LedgerState, before: tuple[LedgerState, Since] | None) -> Iter
 
     None: that cannot be read, or there is none; then the backup's own sessions end.
     """
-    theirs, since = (ours, Since({}, ())) if before is None else before
+    theirs, since = (ours, Since({}, {}, ())) if before is None else before
     for carry in TABLES.values():
         if not isinstance(carry, str):
             yield from carry(ours, theirs, since)
@@ -107,6 +107,8 @@ def _settled(ours: LedgerState, _: LedgerState, since: Since) -> Iterator[AdminB
         outcome = ours.doubtful[intent]
         known: dict[str, Json] = {} if outcome is None else {"outcome": str(outcome)}
         yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **known, **WHY})
+    for intent, (happened, ended) in sorted(since.failed.items()):
+        yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, "outcome": ended, **WHY})
 
 
 def _erased(_: LedgerState, __: LedgerState, since: Since) -> Iterator[AdminBody]:
