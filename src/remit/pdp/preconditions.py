@@ -22,7 +22,10 @@ _PINS: Final = MappingProxyType(
             Code.TOOL_DRIFTED,
             "it is no longer what was accepted; `remit diff` shows the change",
         ),
-        Pin.MISSING: (Code.TOOL_MISSING, "its server no longer has it"),
+        Pin.MISSING: (
+            Code.TOOL_MISSING,
+            "its server no longer has it, or not for a client that declares what this one does",
+        ),
         Pin.UNREVIEWED: (
             Code.TOOL_UNREVIEWED,
             "nobody has accepted it; `remit tools review` shows it",

@@ -23,7 +23,7 @@ from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
-from remit.ports.upstream import Era, Upstream, UpstreamUnreachable
+from remit.ports.upstream import Era, Upstream, UpstreamUnreachable, looking
 from remit.trace.bodies import (
     AdminBody,
     Event,
@@ -103,7 +103,8 @@ class Authorization:
         upstream = self._upstreams.get(server)
         if upstream is not None and kind is ActionKind.CALL_TOOL:
             with contextlib.suppress(UpstreamUnreachable):
-                self._engine.look(server, await upstream.definitions("", Era.STATELESS))
+                along = looking(self._engine.bundle.catalog.servers.get(server))
+                self._engine.look(server, await upstream.definitions("", Era.STATELESS, along))
         try:
             data = canonical(arguments)
         except ValueError as error:

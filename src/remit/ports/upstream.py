@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.catalog import Definition, Server
 
 
 class Era(StrEnum):
@@ -157,6 +157,22 @@ class Along:
 
 
 ALONE: Final = Along()
+_ABLE: Final = Along(
+    capabilities={
+        "elicitation": {"form": {}, "url": {}},
+        "sampling": {"tools": {}, "context": {}},
+        "roots": {},
+    }
+)
+
+
+def looking(server: Server | None) -> Along:
+    """How Remit looks at a server's tools on its own account: as a client that may be asked all that there is.
+
+    Many servers show tools that ask something to such clients alone; unseen, nobody could accept them. Where all
+    sessions share one child, which may be there only once, it is no other for that.
+    """
+    return ALONE if server is None or server.shared else _ABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from remit.facts.catalog import Definition, Http, Server
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credential
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth
+from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth, looking
 
 TELL_S: Final = 5.0
 ASIDES_MAX: Final = 1024
@@ -173,7 +173,7 @@ class HttpUpstream(Talking):
         else:
             await asked(next((one for one in sessions if calling(one)), sessions[-1]))
         if self._away and self._pulse.silent_s is None:
-            await self.definitions("", Era.STATELESS, anew=True)
+            await self.definitions("", Era.STATELESS, looking(self._server), anew=True)
 
     async def _era(self, sid: str, era: Era, along: Along) -> Era:
         """The era to use: the client's if the server speaks it, else the other. Raises `Unusable`."""

@@ -86,6 +86,9 @@ def introduction(result: Message) -> Introduction:
 
 def _complete(server: str, method: str, result: Message) -> Reply:
     is_error = False
+    if method == "tools/call" and result.get("content") is None and "structuredContent" in result:
+        # Clients take it: what has a structure may say nothing else.
+        result = {**result, "content": []}
     if (name := _LISTS.get(method)) is not None:
         found = result.get(name)
         if not isinstance(found, list) or any(type(item) is not dict for item in found):

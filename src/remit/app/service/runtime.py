@@ -37,7 +37,7 @@ from remit.policy.compile import Bundle
 from remit.ports.ledger import Draft, Ledger
 from remit.ports.passkeys import Passkeys
 from remit.ports.system import Clock
-from remit.ports.upstream import Era, UpstreamUnreachable
+from remit.ports.upstream import Era, UpstreamUnreachable, looking
 from remit.ports.workspace import Workspace, WorkspaceRefused
 from remit.trace.bodies import AdminBody, Event
 
@@ -247,7 +247,8 @@ class Runtime:
         if upstream is None:
             raise Missing(f"no server is called {server}")
         try:
-            return await upstream.definitions("", Era.STATELESS, anew=anew)
+            along = looking(self.bundle.catalog.servers.get(server))
+            return await upstream.definitions("", Era.STATELESS, along, anew=anew)
         except UpstreamUnreachable as error:
             raise Conflict(f"{server} is not reached: {error}", "remit doctor") from error
 

@@ -1,0 +1,45 @@
+"""A server that shows a tool to such clients alone as may be asked something, and answers with structure alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp_types import ElicitResult
+
+from tests.e2e.pairs import NEW, OLD, Pairs, pairs, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+CHOOSY = Path(__file__).parents[1] / "upstreams" / "choosy.py"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pairs]:
+    with pairs(tmp_path_factory.mktemp("choosy")) as found:
+        spec = f"spec: {{command: [{sys.executable}, {CHOOSY}], verify_s: 1}}"
+        server = f"apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {{name: choosy}}\n{spec}\n"
+        found.service.write({"choosy.yaml": server})
+        found.service.told("apply")
+        found.service.accept("choosy")
+        yield found
+
+
+async def answer(_: Any, params: Any) -> ElicitResult:
+    raise AssertionError(f"nobody asks: {params}")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("era", [OLD, NEW])
+async def test_a_tool_that_is_shown_to_able_clients_alone_can_be_accepted_and_called(both: Pairs, era: str) -> None:
+    async with both.at("/mcp/choosy", era, elicitation_callback=answer) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == {"plain", "asking"}
+        found = await client.call_tool("asking", {})
+        assert (found.is_error, found.content, found.structured_content) == (False, [], {"called": "asking"})
+    async with both.at("/mcp/choosy", era) as client:
+        found = await client.call_tool("asking", {})
+        assert "tool/missing" in texts(found)
+        assert not (await client.call_tool("plain", {})).is_error, "what everybody is shown is the same to all"
