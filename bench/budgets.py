@@ -129,9 +129,9 @@ async def load(counting: Counting, one: Round, kill_at: int | None) -> bool:
 
 def spent(counting: Counting, budget: str, agent: str) -> float:
     """What the service says was spent."""
-    from remit.app.terminal.client import Client
+    from remit.app.terminal.client import ServiceClient
 
-    told: Any = Client(counting.service.admin, counting.service.url).get(f"/resources/budget/{budget}")
+    told: Any = ServiceClient(counting.service.admin, counting.service.url).get(f"/resources/budget/{budget}")
     for account in told["status"]["accounts"]:
         if account["whose"] == f"agent {agent}":
             return float(account["spent"].replace(",", ""))
@@ -227,10 +227,10 @@ def main(argv: Sequence[str] = ()) -> int:
 
 def token(counting: Counting, agent: str) -> str:
     """A fresh token for `agent`."""
-    from remit.app.terminal.client import Client
+    from remit.app.terminal.client import ServiceClient
 
     asked = {"kind": "agent", "name": agent, "user": "ana"}
-    return str(Client(counting.service.admin, counting.service.url).post("/tokens", asked)["token"])
+    return str(ServiceClient(counting.service.admin, counting.service.url).post("/tokens", asked)["token"])
 
 
 if __name__ == "__main__":

@@ -95,9 +95,9 @@ async def interrupted(counting: Counting, token: str, label: str, after_s: float
 
 def told_by(counting: Counting, path: str, **query: object) -> Any:
     """One answer of the control API, as the admin."""
-    from remit.app.terminal.client import Client
+    from remit.app.terminal.client import ServiceClient
 
-    return Client(counting.service.admin, counting.service.url).get(path, **query)
+    return ServiceClient(counting.service.admin, counting.service.url).get(path, **query)
 
 
 @dataclass

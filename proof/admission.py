@@ -202,9 +202,9 @@ def _let_through(bank: Banking, told: Told) -> None:
 
 def _admin(bank: Banking) -> list[dict[str, Any]]:
     found: dict[str, Any] = {"items": []}
-    from remit.app.terminal.client import Client
+    from remit.app.terminal.client import ServiceClient
 
-    found = Client(bank.service.admin, bank.service.url).get("/ledger/entries", latest=200)
+    found = ServiceClient(bank.service.admin, bank.service.url).get("/ledger/entries", latest=200)
     return [one for one in found["items"] if one["kind"] == "admin"]
 
 

@@ -37,7 +37,7 @@ BUILTIN_IO: Final = frozenset({"open", "input", "breakpoint", "exec", "eval"})
 GENERATED: Final = "src/remit/policy/compiled/function.py"
 """The one file of the core that runs text as code, and by `exec` alone: code generated from policies (ADR 6)."""
 
-SHARED_NAMES_MAX: Final = 12
+SHARED_NAMES_MAX: Final = 3
 """How many public class names more than one module still defines. It only falls: what renames one lowers it."""
 
 

@@ -9,7 +9,7 @@ import yaml
 from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.chores import chores
-from remit.assure.attack.plan import AttackKind, Attempt
+from remit.assure.attack.plan import AttackAttempt, AttackKind
 from remit.assure.attack.remedy import case, mend, rehearsed
 from remit.assure.attack.results import (
     CONTROLS,
@@ -43,12 +43,12 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return bundle_of(write(tmp_path_factory.mktemp("gated"), PERMIT + GATE))
 
 
-def of_kind(bundle: Bundle, kind: AttackKind) -> Attempt:
+def of_kind(bundle: Bundle, kind: AttackKind) -> AttackAttempt:
     return next(one for one in attempts(bundle) if one.kind is kind)
 
 
 def came(
-    attempt: Attempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True
+    attempt: AttackAttempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True
 ) -> AttemptResult:
     decided = Decided("r-1.1", "mail/send", verdict, (Because(code, "because"),)) if verdict else None
     return AttemptResult(attempt, stopped, said, () if decided is None else (decided,), None)

@@ -6,7 +6,7 @@ import pytest
 
 from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
-from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Calls
+from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Calls
 from remit.assure.attack.results import AttemptResult, Because, Decided
 from remit.assure.attack.search import KEPT, TWISTS, AttemptStage, following, furthest, proposed, reach
 from remit.policy.bundle import Bundle
@@ -18,12 +18,12 @@ def mail(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return bundle_of(write(tmp_path_factory.mktemp("mail"), PERMIT + GATE))
 
 
-def came(attempt: Attempt, verdict: str, *, stopped: bool = True) -> AttemptResult:
+def came(attempt: AttackAttempt, verdict: str, *, stopped: bool = True) -> AttemptResult:
     evidence = (Decided("r-1.1", "mail/send", verdict, (Because("policy", "why"),)),) if verdict else ()
     return AttemptResult(attempt, stopped, "200 said", evidence, None)
 
 
-def hijack(bundle: Bundle) -> Attempt:
+def hijack(bundle: Bundle) -> AttackAttempt:
     return next(one for one in attempts(bundle) if one.kind is AttackKind.RESULT)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remit.app.bridge.start import start
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 
 AWAY = (
@@ -53,15 +53,15 @@ def test_this_machine_and_https_are_spoken_to(url: str) -> None:
 def test_no_command_sends_its_token_in_the_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMIT_URL", url)
     with pytest.raises(CommandFailure, match="the token would travel in the open to") as refused:
-        Client("token")
+        ServiceClient("token")
     assert refused.value.exit is Exit.USAGE
     assert "REMIT_IN_THE_OPEN=1" in str(refused.value)
     monkeypatch.setenv("REMIT_IN_THE_OPEN", "1")
-    Client("token")
+    ServiceClient("token")
     with pytest.raises(CommandFailure, match="no token to speak with"):
         start(None, None, None)
 
 
 @pytest.mark.parametrize("url", HERE)
 def test_commands_speak_to_this_machine_and_over_https(url: str) -> None:
-    Client("token", url)
+    ServiceClient("token", url)

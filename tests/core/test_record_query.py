@@ -7,7 +7,7 @@ import pytest
 
 from remit.adapters.system import SystemClock
 from remit.app.terminal import record_query as subject
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.record_query import RecordQuery
 
@@ -89,7 +89,7 @@ class Ledger:
         }
 
     def found(self, looking: RecordQuery, limit: int) -> tuple[list[int], str | None]:
-        items, unsearched = looking.latest(cast("Client", self), limit)
+        items, unsearched = looking.latest(cast("ServiceClient", self), limit)
         return [int(item["id"]) for item in items], unsearched
 
 

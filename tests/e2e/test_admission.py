@@ -23,7 +23,7 @@ from remit.app.admission import work
 from remit.app.admission.request import AdmissionRequest
 from remit.app.admission.results import CheckResult
 from remit.app.settings import LEDGER
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.facts.admission import AdmissionTerms
 from tests.e2e.bank_world import Banking
 from tests.e2e.test_how_to import shown
@@ -264,7 +264,7 @@ def test_an_interruption_leaves_nothing_changed_and_nothing_behind(bank: Banking
         for line in process.stderr:
             if "a quick attack" in line:
                 break
-        api = Client(service.admin, service.url)
+        api = ServiceClient(service.admin, service.url)
         other = service.remit("apply", "--admit")
         assert other.returncode == 1
         assert "has a look at the workspace under way" in other.stderr
@@ -313,7 +313,7 @@ def test_a_service_that_is_started_without_a_case_says_so(bank: Banking) -> None
 def test_without_an_admission_a_look_has_the_usual_terms_and_nobody_overrides(bank: Banking) -> None:
     service = bank.service
     (service.workspace / "sealed.cedar").unlink()
-    ident = Client(service.admin, service.url).post("/admissions")["id"]
+    ident = ServiceClient(service.admin, service.url).post("/admissions")["id"]
     deadline = time.monotonic() + 120
     while (look := service.told("admission", "show", ident))["stage"] == "looking":
         assert time.monotonic() < deadline

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from remit.api.access import ACCESS, STILL, Kind
+from remit.api.access import ACCESS, STILL, CredentialKind
 from remit.api.main import create_api, routes
 from remit.ports.signer import TokenRefusal
 from tests.e2e.api_world import World, world
@@ -41,13 +41,13 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]
         yield made
 
 
-async def credentials(api: World) -> dict[Kind, str]:
+async def credentials(api: World) -> dict[CredentialKind, str]:
     harness = await api.token("harness", "coach")
     return {
-        Kind.ADMIN: api.admin,
-        Kind.USER: await api.token("user", "ann"),
-        Kind.AGENT: await api.token("agent", "bot", user="req"),
-        Kind.HARNESS: harness,
+        CredentialKind.ADMIN: api.admin,
+        CredentialKind.USER: await api.token("user", "ann"),
+        CredentialKind.AGENT: await api.token("agent", "bot", user="req"),
+        CredentialKind.HARNESS: harness,
     }
 
 
@@ -66,7 +66,7 @@ async def test_the_table_and_the_routes_are_one_set(api: World):
 async def test_each_route_admits_the_kinds_of_its_row_and_no_other(api: World, method: str, path: str):
     for kind, token in (await credentials(api)).items():
         answer = await api.head(method, filled(path), token, BODIES.get(path))
-        if Kind.NOBODY in ACCESS[method, path]:
+        if CredentialKind.NOBODY in ACCESS[method, path]:
             assert answer.status_code in {400, 415}, answer.text
         elif kind in ACCESS[method, path]:
             assert answer.status_code not in {401, 403, 405, 415, 500}, f"{kind}: {answer.text}"
@@ -77,7 +77,7 @@ async def test_each_route_admits_the_kinds_of_its_row_and_no_other(api: World, m
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), sorted(key for key, kinds in ACCESS.items() if Kind.USER in kinds and key[0] != "GET")
+    ("method", "path"), sorted(key for key, kinds in ACCESS.items() if CredentialKind.USER in kinds and key[0] != "GET")
 )
 async def test_who_is_stopped_himself_is_refused_whatever_lets_more_act(api: World, method: str, path: str):
     cat = await api.token("user", "cat")
@@ -90,7 +90,9 @@ async def test_who_is_stopped_himself_is_refused_whatever_lets_more_act(api: Wor
         await api.told("POST", "/halts/resume", body={"kind": "user", "name": "cat"})
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(key for key, kinds in ACCESS.items() if Kind.NOBODY not in kinds))
+@pytest.mark.parametrize(
+    ("method", "path"), sorted(key for key, kinds in ACCESS.items() if CredentialKind.NOBODY not in kinds)
+)
 async def test_no_route_answers_without_a_credential(api: World, method: str, path: str):
     session = await api.token("agent", "bot", ttl_s=600)
     for token, cause in (

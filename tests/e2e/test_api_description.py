@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from remit.api.access import ACCESS, PREFIX, Kind
+from remit.api.access import ACCESS, PREFIX, CredentialKind
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +29,7 @@ async def test_it_names_every_route_and_who_may_call_it(api: World):
         if path == "/openapi.json":
             continue
         operation = told["paths"][(PREFIX + path).replace(":path}", "}")][method.lower()]
-        if Kind.NOBODY in kinds:
+        if CredentialKind.NOBODY in kinds:
             assert "security" not in operation
         else:
             assert operation["x-remit-callers"] == sorted(kinds)

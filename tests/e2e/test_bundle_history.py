@@ -17,7 +17,7 @@ from remit.app.bundles import pace
 from remit.app.bundles.running import prepare
 from remit.app.bundles.store import Bundles
 from remit.app.cli import progress
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from tests.e2e.api_world import POLICIES, World, declared, world
 from tests.e2e.speaking import api as ask_api
 from tests.e2e.test_apply_beside import many
@@ -193,7 +193,7 @@ def test_who_waits_for_a_command_is_told_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(progress, "EVERY_S", 0.01)
     service = Underway()
-    with progress.told(cast("Client", service)):
+    with progress.told(cast("ServiceClient", service)):
         assert service.enough.wait(10)
     assert "checked 1,000 of 9,000 policies …\n  checked 2,000 of 9,000 policies …" in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ from remit.adapters.workspace.folder import Folder
 from remit.app.demo import acts, agent, ask, expect, install, page, scene, story
 from remit.app.demo.narrate import Narrator, Sign
 from remit.app.service import child_process
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
@@ -370,7 +370,7 @@ def test_a_port_that_is_taken_is_seen() -> None:
 def test_the_person_at_the_terminal_decides(monkeypatch: pytest.MonkeyPatch, answer: str, approved: bool) -> None:
     posted: list[str] = []
 
-    class Decider(Client):
+    class Decider(ServiceClient):
         def __init__(self) -> None: ...
 
         def post(self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float = 1.0) -> None:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from remit.app.bridge.wire import Call, ServiceEndpoint
-from remit.app.terminal.client import Client, speaks_http
+from remit.app.terminal.client import ServiceClient, speaks_http
 from remit.app.terminal.failure import CommandFailure, Exit
 from tests.e2e.api_world import World, world
 
@@ -24,7 +24,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]
 async def test_https_for_http_names_the_address_that_is_spoken(api: World):
     wrong = api.url.replace("http://", "https://")
     with pytest.raises(CommandFailure) as failed:
-        await asyncio.to_thread(Client(None, wrong).get, "/status")
+        await asyncio.to_thread(ServiceClient(None, wrong).get, "/status")
     told = failed.value
     assert (told.what, told.exit) == (f"no answer from {wrong}", Exit.UNREACHABLE)
     assert (told.why, told.next) == ("what answers there speaks http, not https", f"set REMIT_URL={api.url}")
@@ -35,7 +35,7 @@ async def test_https_for_http_names_the_address_that_is_spoken(api: World):
 
 async def test_another_failure_of_tls_is_one_of_the_certificate(unused_tcp_port: int):
     assert not speaks_http(ssl.SSLError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]"))
-    client = Client(None, f"https://127.0.0.1:{unused_tcp_port}")
+    client = ServiceClient(None, f"https://127.0.0.1:{unused_tcp_port}")
     with pytest.raises(CommandFailure) as failed:
         client.get("/status")
     assert failed.value.next.startswith("start the service")

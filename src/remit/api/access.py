@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 
 
-class Kind(StrEnum):
+class CredentialKind(StrEnum):
     """The kinds of credential. `NOBODY` marks a route that carries its credential in its body."""
 
     ADMIN = "admin"
@@ -22,14 +22,14 @@ class Kind(StrEnum):
     NOBODY = "nobody"
 
 
-_ADMIN: Final = frozenset({Kind.ADMIN})
-_READERS: Final = frozenset({Kind.ADMIN, Kind.USER})
-_USERS: Final = frozenset({Kind.USER})
-_HARNESS: Final = frozenset({Kind.HARNESS})
-_SPEAKERS: Final = frozenset({Kind.AGENT, Kind.HARNESS})
+_ADMIN: Final = frozenset({CredentialKind.ADMIN})
+_READERS: Final = frozenset({CredentialKind.ADMIN, CredentialKind.USER})
+_USERS: Final = frozenset({CredentialKind.USER})
+_HARNESS: Final = frozenset({CredentialKind.HARNESS})
+_SPEAKERS: Final = frozenset({CredentialKind.AGENT, CredentialKind.HARNESS})
 
 PREFIX: Final = "/api/v1"
-ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
+ACCESS: Final[Mapping[tuple[str, str], frozenset[CredentialKind]]] = MappingProxyType(
     {
         ("GET", "/resources/{kind}"): _READERS,
         ("GET", "/resources/{kind}/{name:path}"): _READERS,
@@ -66,7 +66,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("GET", "/tokens"): _ADMIN,
         ("POST", "/tokens/revoke"): _ADMIN,
         ("POST", "/keys/rotate"): _ADMIN,
-        ("POST", "/token"): frozenset({Kind.NOBODY}),
+        ("POST", "/token"): frozenset({CredentialKind.NOBODY}),
         ("POST", "/sessions"): _HARNESS,
         ("POST", "/sessions/{sid}/words"): _HARNESS,
         ("GET", "/sessions"): _READERS,
@@ -139,17 +139,17 @@ INSTEAD: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 """Where a user is led whom a route of the admin's refuses."""
 
 
-def kind_of(caller: Caller) -> Kind:
+def kind_of(caller: Caller) -> CredentialKind:
     """The kind of credential that `caller` bears."""
     match caller:
         case Admin():
-            return Kind.ADMIN
+            return CredentialKind.ADMIN
         case Person():
-            return Kind.USER
+            return CredentialKind.USER
         case Acting():
-            return Kind.AGENT
+            return CredentialKind.AGENT
         case HarnessOf():
-            return Kind.HARNESS
+            return CredentialKind.HARNESS
         case _:
             assert_never(caller)
 

@@ -12,7 +12,7 @@ from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests import BoundRequest, NamePath
-from remit.api.services import Resource, Services
+from remit.api.services import RunningResource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.budget import Balance, Budget, whose
 
@@ -44,7 +44,7 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
     )
 
 
-def with_spending(services: Services, item: Resource) -> Mapping[str, JsonValue]:
+def with_spending(services: Services, item: RunningResource) -> Mapping[str, JsonValue]:
     """The manifest of `item`; that of a budget says what is spent of it."""
     manifest = cast("Mapping[str, JsonValue]", item.manifest)
     budget = (

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from remit.api.access import ACCESS, PREFIX, Kind
+from remit.api.access import ACCESS, PREFIX, CredentialKind
 from remit.api.answers import ProblemAnswer
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -52,7 +52,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         responses.pop("422", None)
         responses["4XX"] = _REFUSED
         responses["503"] = _REFUSED
-        if Kind.NOBODY in kinds:
+        if CredentialKind.NOBODY in kinds:
             operation["requestBody"] = _EXCHANGE
             responses["4XX"] = {
                 "description": "An OAuth error (RFC 6749 section 5.2).",

@@ -11,7 +11,7 @@ from remit.api.guard import ByPerson, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.problem import forbidden, not_found
 from remit.api.requests import NamePath, SignOffRequest
-from remit.api.services import Resource, Services
+from remit.api.services import RunningResource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.guarantee import Guarantee, Rate
 from remit.facts.mark import FLEET
@@ -38,7 +38,7 @@ async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller
     return SignedOffAnswer(guarantee=name, breach=asked.breach, by=caller.user, record=str(receipt.ref))
 
 
-def with_past(services: Services, item: Resource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+def with_past(services: Services, item: RunningResource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     """`manifest` of `item`; that of a monitor or guarantee says in `status` how it is now."""
     catalog = services.runtime.catalog
     status: dict[str, JsonValue] | None = None

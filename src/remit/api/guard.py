@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, assert_never
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from remit.api.access import ACCESS, INSTEAD, PREFIX, STILL, Kind, kind_of, named
+from remit.api.access import ACCESS, INSTEAD, PREFIX, STILL, CredentialKind, kind_of, named
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
@@ -17,11 +17,12 @@ from remit.ports.signer import TokenInvalid, TokenRefusal
 BODY_BYTES_MAX: Final = 1024 * 1024
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
-_GET: Final[Mapping[Kind, str]] = {
-    Kind.ADMIN: "set REMIT_TOKEN to the admin token, shown at the first start (lost: remit token admin --data DIR)",
-    Kind.AGENT: "remit token agent NAME",
-    Kind.HARNESS: "remit token harness AGENT",
-    Kind.USER: "remit token user NAME",
+_GET: Final[Mapping[CredentialKind, str]] = {
+    CredentialKind.ADMIN: "set REMIT_TOKEN to the admin token, shown at the first start"
+    " (lost: remit token admin --data DIR)",
+    CredentialKind.AGENT: "remit token agent NAME",
+    CredentialKind.HARNESS: "remit token harness AGENT",
+    CredentialKind.USER: "remit token user NAME",
 }
 """How a caller of the wrong kind gets the right token."""
 
@@ -37,12 +38,12 @@ class GuardedRoute(APIRoute):
         is_still = all(method == "GET" or (method, path) in STILL for method, path in _asked(self))
 
         async def guarded(request: Request) -> Response:
-            if Kind.NOBODY not in allowed:
+            if CredentialKind.NOBODY not in allowed:
                 request.state.caller = caller = _admit(request, allowed, instead)
                 if isinstance(caller, Person) and not is_still:
                     may_decide(services_of(request), caller)
             strict = StrictRequest(request.scope, request.receive)
-            if await strict.body() and Kind.NOBODY not in allowed:
+            if await strict.body() and CredentialKind.NOBODY not in allowed:
                 await strict.json()
             response = await handle(strict)
             response.headers["Cache-Control"] = "no-store"
@@ -84,9 +85,9 @@ class StrictRequest(Request):
             raise Problem(415, f"the request body must be {wanted}", why=f"it says {found[:80]!r}")
 
 
-def row(route: APIRoute) -> frozenset[Kind]:
+def row(route: APIRoute) -> frozenset[CredentialKind]:
     """Who may call `route`; `LookupError` for a route that the table does not have."""
-    found: frozenset[Kind] | None = None
+    found: frozenset[CredentialKind] | None = None
     for asked in _asked(route):
         found = ACCESS.get(asked)
         if found is None:
@@ -108,14 +109,14 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def _admit(request: Request, allowed: frozenset[Kind], instead: str) -> Caller:
+def _admit(request: Request, allowed: frozenset[CredentialKind], instead: str) -> Caller:
     services = services_of(request)
     caller = services.authenticator.caller(bearer(request))
     counted(services, caller)
     kind = kind_of(caller)
     if kind not in allowed:
         needed = " or ".join(sorted(allowed))
-        following = instead if instead and kind is Kind.USER else _GET[min(allowed)]
+        following = instead if instead and kind is CredentialKind.USER else _GET[min(allowed)]
         raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}", following)
     if isinstance(caller, Person) and caller.user not in services.runtime.catalog.users:
         raise forbidden(

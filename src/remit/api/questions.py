@@ -27,7 +27,7 @@ from remit.api.marks import marks
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.record_story import recorded
 from remit.api.requests import CanRequest, RefPath
-from remit.api.services import Runtime, Services
+from remit.api.services import ServiceRuntime, Services
 from remit.api.views import (
     approval_view,
     arguments_view,
@@ -118,7 +118,7 @@ def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None
     return did_you_mean(word, known) or f"next: {listing}"
 
 
-def _told(decision: Decision, hint: str | None, runtime: Runtime) -> CanAnswer:
+def _told(decision: Decision, hint: str | None, runtime: ServiceRuntime) -> CanAnswer:
     said, source = word(decision.observed or decision.verdict), partial(runtime.policy_text, runtime.digest)
     match decision.verdict:
         case Escalate(gates=gates, obligations=obligations):

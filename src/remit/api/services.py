@@ -1,6 +1,6 @@
 """What the control API needs of the rest of Remit, as interfaces that `app` fills.
 
-`Driver` is the enforcement driver (`remit.pep.driver`), `Runtime` the running bundle with its
+`EnforcementDriver` is that of `remit.pep.driver`, `ServiceRuntime` the running bundle with its
 workspace and upstreams (`remit.app.service.runtime`). Light to import: no FastAPI, no pydantic.
 """
 
@@ -14,7 +14,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.in_force import BundleProgress, DoctorCheck, InForce
 from remit.api.interfaces.admissions import Admitting
 from remit.api.interfaces.discovery import Discovering
-from remit.api.interfaces.driver import Driver
+from remit.api.interfaces.driver import EnforcementDriver
 from remit.api.interfaces.incidents import Handled
 from remit.api.interfaces.limits import Scopes
 from remit.api.invitations import Invitations
@@ -32,7 +32,7 @@ from remit.trace.bodies import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class RunningResource:
     """One resource of the running bundle; `where` is its file and line in the workspace.
 
     `manifest` has `apiVersion, kind, metadata, spec, status`.
@@ -162,7 +162,7 @@ class Conflict(Exception):
         self.next = next
 
 
-class Runtime(Scopes, Admitting, Protocol):
+class ServiceRuntime(Scopes, Admitting, Protocol):
     """The running bundle, the workspace it came from, and the upstreams.
 
     Everything may raise `Invalid`, `Missing`, `Conflict` and `LedgerUnwritable`.
@@ -183,7 +183,7 @@ class Runtime(Scopes, Admitting, Protocol):
         """The service's resource URL: the audience of every token."""
         ...
 
-    def resources(self, kind: str) -> Sequence[Resource]:
+    def resources(self, kind: str) -> Sequence[RunningResource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
         ...
 
@@ -271,8 +271,8 @@ class Services:
     by name, or of a harness; it raises `Problem` where it is one too many.
     """
 
-    driver: Driver
-    runtime: Runtime
+    driver: EnforcementDriver
+    runtime: ServiceRuntime
     ledger: Ledger
     transparency: Transparency
     erasing: Erasing

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from remit.api.in_force import DoctorCheck
 from remit.api.moments import instant
-from remit.api.services import Resource, Services
+from remit.api.services import RunningResource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.catalog import Catalog
 from remit.facts.stop import EVERYTHING, Stop, Stopped, StopSubject, typed
@@ -32,7 +32,7 @@ def lifted_by(stop: Stop) -> str:
     return f"remit resume {typed(stop.what)}"
 
 
-def with_stops(services: Services, item: Resource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+def with_stops(services: Services, item: RunningResource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     """`manifest` of `item`, with the stops that are over it in `status`, where there are any."""
     over = set(_over(services.runtime.catalog, str(manifest.get("kind")), item.name))
     stops: list[JsonValue] = [

@@ -19,7 +19,7 @@ from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.not_running import not_running
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
-from remit.api.services import Resource, ServerPin, Services, ToolPin
+from remit.api.services import RunningResource, ServerPin, Services, ToolPin
 from remit.api.stops import with_stops
 from remit.api.views import applied_view, tool_name, tool_view
 from remit.control.resources import ResourceKind
@@ -145,7 +145,7 @@ def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
     return [tool for server in pins for tool in server.tools if tool.state != "matches"]
 
 
-def _resource(services: Services, item: Resource) -> ResourceAnswer:
+def _resource(services: Services, item: RunningResource) -> ResourceAnswer:
     manifest = with_stops(services, item, with_past(services, item, with_spending(services, item)))
     return ResourceAnswer.model_validate({**manifest, "name": item.name, "where": item.where})
 

@@ -33,7 +33,7 @@ from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.presentation import Hiding
 from remit.adapters.upstreams.pulse import Pulse
-from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
+from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, UpstreamRequest, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
 from remit.ports.upstream import ALONE, Along, Era, Failure
@@ -132,7 +132,7 @@ class Child(asyncio.SubprocessProtocol):
             self._write(notification("notifications/initialized", {}))
         return None if spoken else ErrorFrame(garbage(self.server, f"no version of {era.value} or its kind"))
 
-    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`: cancelling it tells the child."""
         ident = self._ident + 1
         params = asked.params(meta(self.era, ident, ear.along))

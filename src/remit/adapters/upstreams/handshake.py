@@ -11,7 +11,7 @@ from remit.adapters.upstreams.failures import garbage
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome, cancelled, notification, request
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.replies import unsent
-from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, Request, initialize_request, meta
+from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, UpstreamRequest, initialize_request, meta
 from remit.adapters.upstreams.standing_stream import StandingStream
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
@@ -28,7 +28,7 @@ Spawn = Callable[[Coroutine[Any, Any, object]], None]
 """Runs something beside the call; it is ended with the upstream."""
 
 
-class Handshake:
+class UpstreamHandshake:
     """An `mcp-session-id` and the version agreed on; opened at first use, and anew once the server forgot it.
 
     A server may ask in mid-call by the standing stream too, so that one is open while it may ask; `attended` are the
@@ -41,7 +41,7 @@ class Handshake:
         spawn: Spawn,
         on_change: Callable[[], None],
         capabilities: Mapping[str, Json],
-        attended: set["Handshake"],
+        attended: set["UpstreamHandshake"],
     ) -> None:
         self.hearing = Hearing(on_change, self._reply)
         self.known = Known()
@@ -74,7 +74,7 @@ class Handshake:
         async with self._opening:
             return None if self._headers is not None else await self._initialize()
 
-    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`.
 
         A server that knows the session no more says so, not that it did nothing: only
@@ -145,7 +145,7 @@ class Handshake:
         self._attended.discard(self)
         self.sit()
 
-    async def _asked(self, asked: Request, ear: Ear) -> Outcome:
+    async def _asked(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         headers = self._headers or {}
         outcome = await self._once(asked, ear, headers)
         if isinstance(outcome, ErrorFrame) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
@@ -181,7 +181,7 @@ class Handshake:
         )
         return replace(failure, cause="session_lost", text=text, sent=True)
 
-    async def _once(self, asked: Request, ear: Ear, headers: dict[str, str]) -> Outcome:
+    async def _once(self, asked: UpstreamRequest, ear: Ear, headers: dict[str, str]) -> Outcome:
         self._ident += 1
         ident = self._ident
         body = request(ident, asked.method, asked.params(meta(Era.INITIALIZE, ident, ear.along)))

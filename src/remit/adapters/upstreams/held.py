@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.adapters.upstreams.frames import METHOD_NOT_FOUND, Outcome, refusal, response
 from remit.adapters.upstreams.messages import NOT_OFFERED, Ear, Inbox
-from remit.adapters.upstreams.requests import Request
+from remit.adapters.upstreams.requests import UpstreamRequest
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Question
@@ -28,7 +28,13 @@ class OpenCall:
     """
 
     def __init__(
-        self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["OpenCall"], None], *, in_turn: bool = False
+        self,
+        wire: Wire,
+        request: UpstreamRequest,
+        ear: Ear,
+        on_over: Callable[["OpenCall"], None],
+        *,
+        in_turn: bool = False,
     ) -> None:
         self.method = request.method
         self.waits = False
@@ -56,7 +62,7 @@ class OpenCall:
         self._expiry = asyncio.get_running_loop().call_later(HELD_S, self.cancel)
         return self._inbox.take()
 
-    async def _in_turn(self, request: Request) -> Outcome:
+    async def _in_turn(self, request: UpstreamRequest) -> Outcome:
         turn, mine = self._wire.hearing.turn, False
         with suppress(TimeoutError):
             async with asyncio.timeout(TURN_S):

@@ -17,7 +17,7 @@ import orjson
 from remit.adapters.upstreams.exchange import HttpExchange
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
-from remit.adapters.upstreams.handshake import Handshake
+from remit.adapters.upstreams.handshake import UpstreamHandshake
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
@@ -48,7 +48,7 @@ _Key = tuple[str, bytes]
 class _Kept:
     """An upstream session of the `initialize` era and what it lists."""
 
-    handshake: Handshake
+    handshake: UpstreamHandshake
     listing: Listing
     used_s: float
 
@@ -73,7 +73,7 @@ class HttpUpstream(Talking):
         self._plain = Plain(self._exchange, self._tools_changed)
         self._listing = Listing(server, limits, clock, pages(self._plain))
         self._kept: dict[_Key, _Kept] = {}
-        self._attended: set[Handshake] = set()
+        self._attended: set[UpstreamHandshake] = set()
         self._speaks: dict[Era, bool] = {}
         self._learning = asyncio.Lock()
         self._asides: set[asyncio.Task[None]] = set()
@@ -250,7 +250,7 @@ class HttpUpstream(Talking):
         def changed() -> None:
             listing.changed()
 
-        handshake = Handshake(self._exchange, self._spawn, changed, capabilities, self._attended)
+        handshake = UpstreamHandshake(self._exchange, self._spawn, changed, capabilities, self._attended)
         listing = Listing(self._server, self._limits, self._clock, pages(handshake))
         return _Kept(handshake, listing, now_s)
 

@@ -8,7 +8,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from remit.adapters.upstreams.exchange import BASE_HEADERS, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.frames import Outcome, header_value, request
 from remit.adapters.upstreams.messages import Ear, Hearing
-from remit.adapters.upstreams.requests import Request, meta
+from remit.adapters.upstreams.requests import UpstreamRequest, meta
 from remit.adapters.upstreams.wire import Known
 from remit.ports.upstream import Era
 
@@ -32,7 +32,7 @@ class Plain:
         """See `Wire.era`."""
         return Era.STATELESS
 
-    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`; cancelling it closes the stream, which cancels in this era."""
         route = (asked.method, asked.name)
         headers = self._prepared.get(route) or self._prepare(route)

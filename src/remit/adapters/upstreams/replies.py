@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.adapters.upstreams.failures import garbage, undeclared
 from remit.adapters.upstreams.frames import ErrorFrame, Message, Outcome, members
-from remit.adapters.upstreams.requests import QUESTIONS, Request
+from remit.adapters.upstreams.requests import QUESTIONS, UpstreamRequest
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
 from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Introduction, Question, Reply, Result
@@ -36,7 +36,7 @@ class Retry:
 
     sid: str
     era: Era
-    request: Request
+    request: UpstreamRequest
     state: str | None = None
     asked: Mapping[str, Question] = field(default_factory=dict[str, Question])
     used: bool = False

@@ -43,7 +43,7 @@ META: Final = orjson.dumps(_stateless_meta({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class UpstreamRequest:
     """`head`: the params object without its closing brace. `name`: what routes it, as `Mcp-Name`."""
 
     method: str
@@ -56,33 +56,33 @@ class Request:
             return self.head + b"}"
         return b'%s%s"_meta":%s}' % (self.head, b"" if self.head == b"{" else b",", meta)
 
-    def again(self, responses: Mapping[str, Json], state: str | None) -> "Request":
+    def again(self, responses: Mapping[str, Json], state: str | None) -> "UpstreamRequest":
         """The same request after a round: the client's answers, and the server's `requestState` as it came."""
         added: dict[str, Json] = {"inputResponses": responses} if responses else {}
         if state is not None:
             added["requestState"] = state
         comma = b"" if self.head == b"{" else b","
-        return Request(self.method, self.head + comma + orjson.dumps(added)[1:-1], self.name)
+        return UpstreamRequest(self.method, self.head + comma + orjson.dumps(added)[1:-1], self.name)
 
 
-def call_request(name: str, arguments: bytes) -> Request:
+def call_request(name: str, arguments: bytes) -> UpstreamRequest:
     """`tools/call`: `arguments` byte for byte as they were judged."""
-    return Request("tools/call", b'{"name":%s,"arguments":%s' % (orjson.dumps(name), arguments), name)
+    return UpstreamRequest("tools/call", b'{"name":%s,"arguments":%s' % (orjson.dumps(name), arguments), name)
 
 
-def ask_request(method: str, params: Mapping[str, Json] | None = None) -> Request:
+def ask_request(method: str, params: Mapping[str, Json] | None = None) -> UpstreamRequest:
     """Any other request."""
     found = params or {}
     name = found.get(NAMED[method]) if method in NAMED else None
-    return Request(method, orjson.dumps(found)[:-1], name if isinstance(name, str) else None)
+    return UpstreamRequest(method, orjson.dumps(found)[:-1], name if isinstance(name, str) else None)
 
 
-def list_request(cursor: str | None) -> Request:
+def list_request(cursor: str | None) -> UpstreamRequest:
     """`tools/list` at a cursor."""
     return ask_request("tools/list", {} if cursor is None else {"cursor": cursor})
 
 
-def listen_request(offers: frozenset[Offer], uris: frozenset[str]) -> Request:
+def listen_request(offers: frozenset[Offer], uris: frozenset[str]) -> UpstreamRequest:
     """`subscriptions/listen` for exactly these."""
     wanted: dict[str, Json] = {_FILTER[offer]: True for offer in sorted(offers)}
     if uris:
@@ -95,7 +95,7 @@ def offers_of(honoured: Mapping[str, Json]) -> frozenset[Offer]:
     return frozenset(offer for offer, name in _FILTER.items() if honoured.get(name) is True)
 
 
-def initialize_request(capabilities: Mapping[str, Json]) -> Request:
+def initialize_request(capabilities: Mapping[str, Json]) -> UpstreamRequest:
     """`initialize` for a client of exactly these capabilities, as far as that era has them."""
     known: Mapping[str, Json] = {name: capabilities[name] for name in QUESTIONS.values() if name in capabilities}
     return ask_request(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.frames import Outcome
 from remit.adapters.upstreams.messages import Ear, Hearing
-from remit.adapters.upstreams.requests import Request
+from remit.adapters.upstreams.requests import UpstreamRequest
 from remit.adapters.upstreams.seat import Seat
 from remit.adapters.upstreams.wire import Known
 from remit.ports.upstream import Era
@@ -47,7 +47,7 @@ class Shared:
         """See `Wire.known`."""
         return self._child.known
 
-    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`; the turn is given back whatever happens, after `_settle` when cancelled."""
         if ear.aside:
             return await self._child.ask(asked, ear)

@@ -8,7 +8,7 @@ from remit.adapters.upstreams.failures import Unusable
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.replies import introduction
-from remit.adapters.upstreams.requests import DISCOVER, LEVELS, Request, ask_request
+from remit.adapters.upstreams.requests import DISCOVER, LEVELS, UpstreamRequest, ask_request
 from remit.facts.canonical import Json
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Era, Introduction
@@ -32,7 +32,7 @@ class Wire(Protocol):
         """Which era is spoken."""
         ...
 
-    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
         """One request; sets `ear.ident` as it leaves. Cancelling it cancels upstream. Never raises else."""
         ...
 

@@ -59,7 +59,7 @@ class Controlling(Protocol):
         ...
 
 
-class Driver(Protocol):
+class EnforcementDriver(Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.assure.attack.plan import Arrives, Attempt, Calls
+from remit.assure.attack.plan import Arrives, AttackAttempt, Calls
 from remit.assure.attack.results import AttemptResult
 from remit.assure.attack.search import proposed
 from remit.facts.canonical import Json
@@ -44,7 +44,7 @@ class Model:
     asked: int = 0
     trouble: str | None = None
 
-    def propose(self, bundle: Bundle, came: AttemptResult) -> Attempt | None:
+    def propose(self, bundle: Bundle, came: AttemptResult) -> AttackAttempt | None:
         """The attempt again, in another way; None where it has nothing that the tool takes."""
         last, goal = came.attempt.steps[-1], came.attempt.goal
         if self.trouble is not None or self.asked >= self.calls_max:

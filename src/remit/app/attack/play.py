@@ -21,13 +21,13 @@ from remit.app.attack.ground import AttackFolder
 from remit.app.attack.tampered_ledger import found_in_a_changed_copy, shown_though_edited
 from remit.app.attack.wire import CALL_S_MAX, WORDS, AttemptSessions
 from remit.app.service.child_process import ServiceProcess
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import (
     Approves,
     Arrives,
-    Attempt,
+    AttackAttempt,
     Calls,
     Carrier,
     Edits,
@@ -72,7 +72,7 @@ class Player:
     patience_s: float = NOTICED_S_MAX
     """How long an incident is waited for after each attempt that was denied something."""
 
-    def play(self, attempt: Attempt) -> AttemptResult | None:
+    def play(self, attempt: AttackAttempt) -> AttemptResult | None:
         """What came of it; None where it was about nothing: nobody was asked, or what it acts on was not read."""
         return self._alone(lambda: self._played(attempt))
 
@@ -101,7 +101,7 @@ class Player:
                 return came
             fresh = tripped
 
-    def _played(self, attempt: Attempt) -> AttemptResult | None:
+    def _played(self, attempt: AttackAttempt) -> AttemptResult | None:
         wire = self._begun(attempt.words or WORDS)
         self.dry.says = _injection(attempt)
         before, last, waited = self._incidents(), self._last(), self._waiting()
@@ -174,7 +174,7 @@ class Player:
                     raise
 
     @property
-    def _admin(self) -> Client:
+    def _admin(self) -> ServiceClient:
         return self.service.client("admin")
 
     def _begun(self, words: str = WORDS) -> AttemptSessions:
@@ -182,7 +182,7 @@ class Player:
         catalog = self.dry.bundle.catalog
         return AttemptSessions(self.service, self.ground, catalog.agents, catalog.users, self.user, words)
 
-    def _fed(self, attempt: Attempt) -> bool:
+    def _fed(self, attempt: AttackAttempt) -> bool:
         """Whether all that it reads reached the server that has the words; else what came after stands alone."""
         asked = [(step.server, step.tool) for step in attempt.steps if isinstance(step, Calls)]
         asked += [(step.server, step.uri) for step in attempt.steps if isinstance(step, Reads)]
@@ -250,7 +250,7 @@ def _event(entry: Mapping[str, Any]) -> str:
     return str(body.get("event"))
 
 
-def _injection(attempt: Attempt) -> str:
+def _injection(attempt: AttackAttempt) -> str:
     """What an untrusted result tells the agent in this attempt: to do what comes next."""
     mark = attempt.goal.mark if isinstance(attempt.goal, Arrives) else ""
     wanted = [step for step in attempt.steps if isinstance(step, Calls) and mark and holds(step.arguments, mark)]

@@ -19,7 +19,7 @@ from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.carry_over import carried
 from remit.assure.attack.chores import Chore, chores
-from remit.assure.attack.plan import Attempt
+from remit.assure.attack.plan import AttackAttempt
 from remit.assure.attack.results import AttemptResult, AttemptTally, Did, Score, row, scores
 from remit.assure.attack.search import following, furthest
 from remit.policy.bundle import Bundle
@@ -103,7 +103,7 @@ class _Run:
     did: list[Did] = field(default_factory=list[Did])
     moot: int = 0
 
-    def go(self, chosen: Sequence[Attempt], work: Sequence[Chore]) -> None:
+    def go(self, chosen: Sequence[AttackAttempt], work: Sequence[Chore]) -> None:
         """Go through all of it, until the time is over."""
         dry, port = DryRun(self.bundle), _free_port()
         with serving(dry, port):
@@ -125,7 +125,7 @@ class _Run:
                         self._play(player, one)
                     self._further(player, {one.ident for one in mine})
 
-    def _play(self, player: Player, attempt: Attempt) -> None:
+    def _play(self, player: Player, attempt: AttackAttempt) -> None:
         found = player.play(attempt)
         if found is None:
             self.moot += 1
@@ -209,7 +209,7 @@ def by_risk(came: Sequence[AttemptResult]) -> list[AttemptTally]:
     ]
 
 
-def _by_service(chosen: Sequence[Attempt], profile: AttackProfile) -> list[list[Attempt]]:
+def _by_service(chosen: Sequence[AttackAttempt], profile: AttackProfile) -> list[list[AttackAttempt]]:
     """The attempts that one service is to bear, for each service."""
     if profile.together:
         return [list(chosen)]
@@ -217,7 +217,7 @@ def _by_service(chosen: Sequence[Attempt], profile: AttackProfile) -> list[list[
     return [[], *([one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen}))]
 
 
-def _fits(attempt: Attempt, only: str) -> bool:
+def _fits(attempt: AttackAttempt, only: str) -> bool:
     return only.lower() in f"{attempt.ident} {attempt.risk.value} {attempt.actor.value} {attempt.title}".lower()
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from remit.app.attack.dry_run import VERSION
 from remit.app.attack.ground import AttackFolder
 from remit.app.service.child_process import ServiceProcess
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.plan import Bearer, Calls, Reads
 from remit.escalate.machine import ApprovalState
@@ -51,7 +51,7 @@ class AttemptSessions:
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     @property
-    def admin(self) -> Client:
+    def admin(self) -> ServiceClient:
         """The control API, as the admin."""
         return self.service.client("admin")
 
@@ -89,7 +89,7 @@ class AttemptSessions:
             return False
         ident = waiting[0]["id"]
         for user in sorted(self.users):
-            person = Client(str(self._mint("user", user)["token"]), self.service.url)
+            person = ServiceClient(str(self._mint("user", user)["token"]), self.service.url)
             with suppress(CommandFailure):
                 person.post(f"/approvals/{ident}/approve")
         return str(self.admin.get(f"/approvals/{ident}")["state"]) == ApprovalState.APPROVED.value
@@ -166,7 +166,7 @@ class AttemptSessions:
     def _exchanged(self, parent: str, agent: str) -> str:
         told = _EXCHANGE | {"subject_token": parent, "actor": agent}
         try:
-            return str(Client(None, self.service.url).form("/token", told)["access_token"])
+            return str(ServiceClient(None, self.service.url).form("/token", told)["access_token"])
         except CommandFailure:
             return "nothing-was-delegated"
 
@@ -180,7 +180,7 @@ class AttemptSessions:
         return found
 
     def _opened(self, agent: str) -> Mapping[str, Any]:
-        harness = Client(str(self._mint("harness", agent)["token"]), self.service.url)
+        harness = ServiceClient(str(self._mint("harness", agent)["token"]), self.service.url)
         made: Mapping[str, Any] = harness.post("/sessions", {"user": self.user} if self.user else {})
         harness.post(f"/sessions/{made['sid']}/words", {"text": self.words})
         return made

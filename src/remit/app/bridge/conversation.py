@@ -49,7 +49,7 @@ class BridgeSession:
         return {"mcp-protocol-version": self.version, **named}
 
 
-class Conversation:
+class BridgeConversation:
     """The one conversation of this process. `bearer` gives the authorization header of each request."""
 
     def __init__(

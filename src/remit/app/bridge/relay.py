@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final, assert_never
 
 from remit.adapters.upstreams.lines import Lines
-from remit.app.bridge.conversation import Conversation
+from remit.app.bridge.conversation import BridgeConversation
 from remit.app.bridge.exchange import BridgeExchange, BridgeResponse, SessionGone, failure
 from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, MalformedMessage, Reply, Tell, read
 from remit.app.bridge.mirrored_headers import LIST, Mirroring
@@ -46,7 +46,7 @@ class Relay:
         self._busy = 0
         self._flights: dict[tuple[type, Ident], BridgeExchange] = {}
         self._mirroring = Mirroring()
-        self._conversation = Conversation(place, self._bearer, self._say)
+        self._conversation = BridgeConversation(place, self._bearer, self._say)
 
     def run(self) -> None:
         """Relay until input ends or the process is told to end."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from remit.api.moments import instant
-from remit.api.services import Change, Missing, Resource, ServerPin, ToolPin
+from remit.api.services import Change, Missing, RunningResource, ServerPin, ToolPin
 from remit.app.bundles.running import Running
 from remit.control.diff import Side, diff
 from remit.control.drift import DriftComparison, compare
@@ -45,18 +45,18 @@ def kind_of(word: str) -> ResourceKind:
     return found
 
 
-def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[Resource]:
+def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[RunningResource]:
     """The running resources of `kind`, in order of names, with `states` as their status; no secret is shown."""
     bundle = running.bundle
     policies = {
         ident: BundlePolicyText(policy.statement.text, SourceLocation(policy.statement.file, policy.statement.line))
         for ident, policy in bundle.policies.items()
     }
-    found: list[Resource] = []
+    found: list[RunningResource] = []
     for one in shown(kind, running.source, bundle.catalog, policies):
         manifest = _with_status(one.manifest, _status(kind, one.name, bundle, states))
         where = FILE if one.where is None and kind is ResourceKind.TOOL else one.where
-        found.append(Resource(kind.value, one.name, manifest, None if where is None else str(where)))
+        found.append(RunningResource(kind.value, one.name, manifest, None if where is None else str(where)))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, answered, data, say
 from remit.facts.text import escaped
@@ -57,7 +57,7 @@ def cancel(look: Look, output: Output = Format.TABLE, token_file: TokenFile = No
     answered(found, output, f"{look} is {found['stage']}")
 
 
-def looked(asked: Client) -> dict[str, Any]:
+def looked(asked: ServiceClient) -> dict[str, Any]:
     """Have the service look at its workspace folder, and follow that to its end. Raises `CommandFailure`.
 
     Interrupted, the look is ended as well.

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import Exit
 from remit.app.terminal.output import Format, counted, data, say, show
 from remit.control.difference import one_line
@@ -33,7 +33,7 @@ _KINDS: Final = {"inventory": None, "models": "model", "prompts": "prompt", "dat
 _SHOWN: Final = ("Governed", "Owned", "Shadow", "Drifted", "Dormant", "ToxicCombination")
 
 
-def get(asked: Client, kind: str, name: str | None, output: Format) -> None:
+def get(asked: ServiceClient, kind: str, name: str | None, output: Format) -> None:
     """`remit get inventory [NAME]`, and its kinds."""
     if name is not None:
         answer: dict[str, Any] = asked.get(f"/inventory/{quote(name, safe='/')}")

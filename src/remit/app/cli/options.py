@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from remit.app.terminal.client import Client, read_token
+from remit.app.terminal.client import ServiceClient, read_token
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format
 from remit.facts.durations import DAY_S, HOUR_S, MINUTE_S
@@ -45,6 +45,6 @@ def seconds(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def client(token_file: Path | None) -> Client:
+def client(token_file: Path | None) -> ServiceClient:
     """A client of the running service with the caller's token."""
-    return Client(read_token(token_file))
+    return ServiceClient(read_token(token_file))

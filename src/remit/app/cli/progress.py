@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from remit.app.bundles.pace import THOUSANDS, progress
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.output import say
 
@@ -14,7 +14,7 @@ EVERY_S: Final = 1.0
 
 
 @contextmanager
-def told(asked: Client) -> Generator[None]:
+def told(asked: ServiceClient) -> Generator[None]:
     """Until the block ends, say each second on stderr how many policies are checked, where there are thousands."""
     ended = threading.Event()
     watching = threading.Thread(target=_watch, args=(asked, ended), daemon=True)
@@ -25,7 +25,7 @@ def told(asked: Client) -> Generator[None]:
         ended.set()
 
 
-def _watch(asked: Client, ended: threading.Event) -> None:
+def _watch(asked: ServiceClient, ended: threading.Event) -> None:
     last = 0
     while not ended.wait(EVERY_S):
         try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import Exit
 from remit.app.terminal.output import Format, answered, data, say
 from remit.facts.text import escaped
@@ -47,7 +47,7 @@ def logout(name: Name, output: Output = Format.TABLE, token_file: TokenFile = No
     answered(answer, output, f"logged out of {escaped(answer['server'])}: {answer['state']}")
 
 
-def _waited(asked: Client, name: str, before: dict[str, Any]) -> int:
+def _waited(asked: ServiceClient, name: str, before: dict[str, Any]) -> int:
     deadline = time.monotonic() + _WAIT_S
     while time.monotonic() < deadline:
         time.sleep(_POLL_S)

@@ -10,7 +10,7 @@ import typer
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.settings import LEDGER, data_folder
-from remit.app.terminal.client import Client, read_token
+from remit.app.terminal.client import ServiceClient, read_token
 from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.output import Format, answered, data, say, show
 
@@ -71,7 +71,7 @@ def delegate(
 ) -> None:
     """Exchange your agent's token for one that a sub-agent may use, with no more authority."""
     bearer = read_token(token_file)
-    answer: dict[str, Any] = Client(None).form(
+    answer: dict[str, Any] = ServiceClient(None).form(
         "/token",
         {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import NO_SERVER, Format, data, say, show
 from remit.facts.text import escaped
@@ -140,7 +140,7 @@ def suggest(
         print(tool_suggestions.proposed_text(found.proposals), end="")
 
 
-def _has_servers(asked: Client) -> bool:
+def _has_servers(asked: ServiceClient) -> bool:
     return bool(asked.get("/resources/server")["items"])
 
 

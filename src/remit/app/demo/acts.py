@@ -18,7 +18,7 @@ from remit.app.demo.narrate import Narrator, Sign
 from remit.app.demo.page import DemoHosts
 from remit.app.demo.scene import Scene
 from remit.app.service.child_process import ServiceProcess
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 
 AGENT: Final = "clerk"
 USER: Final = "ana"
@@ -118,7 +118,7 @@ def _follow(told: Narrator, steps: Iterable[Expect], lines: AgentOutput, sign: S
     return seen
 
 
-def _attack(stage: DemoStage, decider: Client, lines: AgentOutput) -> str | None:
+def _attack(stage: DemoStage, decider: ServiceClient, lines: AgentOutput) -> str | None:
     told, world = stage.narrator, stage.world
     credential, _ = refused(stage.scene, approved=False)
     seen = _follow(told, [credential], lines, Sign.DENY)
@@ -148,7 +148,7 @@ def _attack(stage: DemoStage, decider: Client, lines: AgentOutput) -> str | None
     return decision["ref"]
 
 
-def _held(decider: Client, lines: AgentOutput) -> Mapping[str, Any] | None:
+def _held(decider: ServiceClient, lines: AgentOutput) -> Mapping[str, Any] | None:
     """The approval that the agent's next call waits for; None when the call ended without one."""
     for _ in range(int(STEP_S_MAX / POLL_S)):
         if approval := ask.waiting(decider):

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from remit.app.demo.narrate import Narrator, Sign
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 
 ALONE_S: Final = 5.0
 PERSON_S: Final = 60.0
 
 
-def waiting(decider: Client) -> Mapping[str, Any] | None:
+def waiting(decider: ServiceClient) -> Mapping[str, Any] | None:
     """The approval that waits for `decider`, whole, or None."""
     items = decider.get("/approvals", open="true")["items"]
     return decider.get(f"/approvals/{items[0]['id']}") if items else None
 
 
-def decide(decider: Client, approval: Mapping[str, Any], who: str, narrator: Narrator) -> bool:
+def decide(decider: ServiceClient, approval: Mapping[str, Any], who: str, narrator: Narrator) -> bool:
     """Have `approval` decided as `who`, tell what was decided, and answer whether it was a yes."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         approved, why = _asked(who)

@@ -11,7 +11,7 @@ from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
 from remit.app.discovery.look import look
 from remit.app.terminal import reports
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.output import say
 from remit.discover.export import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, nodes_of
@@ -21,7 +21,7 @@ from remit.discover.sighting import Verb, parsed
 ENTRIES_MAX: Final = 10_000
 
 
-def of_service(asked: Client) -> list[Node]:
+def of_service(asked: ServiceClient) -> list[Node]:
     """The nodes of the running service's inventory."""
     found: dict[str, Any] = asked.get("/inventory", limit=ENTRIES_MAX)
     if found["total"] > len(found["items"]):

@@ -11,7 +11,7 @@ from remit.adapters.sources.host import Home, HostSource, own_home
 from remit.adapters.sources.listing import ListingSource
 from remit.adapters.sources.repo import RepoSource
 from remit.adapters.system import SystemClock
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.discover.sighting import Sighting
 from remit.discover.sighting_json import to_json
@@ -70,7 +70,7 @@ Looked = Callable[[SourceHealth, float, Sequence[Trouble]], None]
 """How a look went, the seconds until the next one, and what could not be taken."""
 
 
-def keep_looking(source: SightingSource, client: Client, every_s: float, looked: Looked) -> None:
+def keep_looking(source: SightingSource, client: ServiceClient, every_s: float, looked: Looked) -> None:
     """Look every `every_s` and send what is seen, until interrupted.
 
     Raises `CommandFailure` where it may not be sent.
@@ -94,12 +94,12 @@ def keep_looking(source: SightingSource, client: Client, every_s: float, looked:
     asyncio.run(watch(source, every_s, take, told))
 
 
-def look(source: SightingSource, client: Client | None = None) -> DiscoveryResult:
+def look(source: SightingSource, client: ServiceClient | None = None) -> DiscoveryResult:
     """Look once. With `client`, send what is seen as it is seen. Raises `CommandFailure` where nothing can be seen."""
     return asyncio.run(_look(source, client))
 
 
-async def _look(source: SightingSource, client: Client | None) -> DiscoveryResult:
+async def _look(source: SightingSource, client: ServiceClient | None) -> DiscoveryResult:
     seen = DiscoveryResult()
     waiting: list[Sighting] = []
     try:
@@ -125,6 +125,6 @@ async def _look(source: SightingSource, client: Client | None) -> DiscoveryResul
     return seen
 
 
-def _send(client: Client, sightings: Sequence[Sighting]) -> int:
+def _send(client: ServiceClient, sightings: Sequence[Sighting]) -> int:
     client.post("/sightings", {"sightings": [to_json(one) for one in sightings]})
     return len(sightings)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.app.settings import DEFAULT_HOST
-from remit.app.terminal.client import Client, read_token
+from remit.app.terminal.client import ServiceClient, read_token
 from remit.app.terminal.failure import CommandFailure, Exit
 
 REMIT: Final = (sys.executable, "-m", "remit.app.main")
@@ -70,9 +70,9 @@ class ServiceProcess:
         """The address that agents are given."""
         return f"{self.url}/mcp"
 
-    def client(self, token: str) -> Client:
+    def client(self, token: str) -> ServiceClient:
         """The control API, as whoever holds the token in the file `token` names."""
-        return Client(read_token(self.place.token(token)), self.url)
+        return ServiceClient(read_token(self.place.token(token)), self.url)
 
     def mint(self, kind: str, name: str, user: str | None = None) -> None:
         """Have a token minted and keep it in the file `KIND-NAME`."""

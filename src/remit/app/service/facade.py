@@ -1,4 +1,4 @@
-"""The runtime as the control API sees it: the protocol `api.services.Runtime`."""
+"""The runtime as the control API sees it: the protocol `api.services.ServiceRuntime`."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from remit.api.services import (
     Applied,
     Change,
     PolicyText,
-    Resource,
+    RunningResource,
     ServerPin,
 )
 from remit.app.admission.admissions import Admissions
@@ -93,7 +93,7 @@ class Facade:
             return running.owner
         return declared(await asyncio.to_thread(Folder(self._settings.workspace).load), guarantee)
 
-    def resources(self, kind: str) -> Sequence[Resource]:
+    def resources(self, kind: str) -> Sequence[RunningResource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
         states = States(self._fleet.health, self._logins.states(), self._seen.watched())
         return resources(self._runtime.running, kind_of(kind), states)

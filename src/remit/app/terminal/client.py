@@ -43,7 +43,7 @@ def read_token(token_file: Path | None) -> str | None:
     return TokenFile(named).read()
 
 
-class Client:
+class ServiceClient:
     """Talks to `REMIT_URL` with one bearer token, over https or on this machine. Answers are parsed JSON."""
 
     def __init__(self, token: str | None, url: str | None = None) -> None:

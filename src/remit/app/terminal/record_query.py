@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from remit.adapters.system import SystemClock
-from remit.app.terminal.client import Client
+from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 
 VERDICTS: Final = ("permit", "deny", "escalate")
@@ -55,7 +55,7 @@ class RecordQuery:
         """Whether anything is looked for at all."""
         return self != RecordQuery()
 
-    def latest(self, asked: Client, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    def latest(self, asked: ServiceClient, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The last `limit` records that are looked for, oldest first.
 
         Then the instant before which nothing was searched, where `LOOKED_MAX` kept it from going on.

@@ -9,26 +9,26 @@ from collections.abc import Iterator, Sequence
 from remit.assure.attack.compromised_agent import by_agent
 from remit.assure.attack.environment import by_environment
 from remit.assure.attack.operator import by_operator
-from remit.assure.attack.plan import AttackKind, Attempt
+from remit.assure.attack.plan import AttackAttempt, AttackKind
 from remit.assure.attack.seats import seats_of
 from remit.policy.bundle import Bundle
 
 
-def attempts(bundle: Bundle) -> list[Attempt]:
+def attempts(bundle: Bundle) -> list[AttackAttempt]:
     """Every attempt, in a stable order; the same for the same bundle."""
     seats = seats_of(bundle)
-    made: list[Attempt] = []
+    made: list[AttackAttempt] = []
     for seat in seats:
         made += by_environment(seat, seats)
         made += by_agent(seat, seats)
     return [*made, *by_operator(seats)]
 
 
-def sampled(found: Sequence[Attempt], each: int) -> list[Attempt]:
+def sampled(found: Sequence[AttackAttempt], each: int) -> list[AttackAttempt]:
     """At most `each` of every kind, spread over all there are, kind by kind; the same every time."""
     return [one for kind in AttackKind for one in _spread([made for made in found if made.kind is kind], each)]
 
 
-def _spread(found: Sequence[Attempt], most: int) -> Iterator[Attempt]:
+def _spread(found: Sequence[AttackAttempt], most: int) -> Iterator[AttackAttempt]:
     count = min(most, len(found))
     yield from (found[number * len(found) // count] for number in range(count))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.assure.attack.disguises import disguised
-from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Bearer, Gathers
+from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Bearer, Gathers
 from remit.assure.attack.questions import asking
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, named
@@ -24,7 +24,7 @@ FORGED: Final[Sequence[tuple[str, Mapping[str, Json], Mapping[str, str]]]] = (
 """What a harness invents about itself: member of `_meta`, and headers."""
 
 
-def by_agent(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
+def by_agent(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     """All of it, by the agent of `seat` beside those of `seats`."""
     yield from _leaks(seat)
     yield from _forgeries(seat)
@@ -38,7 +38,7 @@ def by_agent(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[At
     yield from asking(seat)
 
 
-def _leaks(seat: AttackSurface) -> Iterator[Attempt]:
+def _leaks(seat: AttackSurface) -> Iterator[AttackAttempt]:
     for act in seat.acts:
         if act.sink is not Sink.EXTERNAL:
             continue
@@ -55,7 +55,7 @@ def _leaks(seat: AttackSurface) -> Iterator[Attempt]:
             )
 
 
-def _forgeries(seat: AttackSurface) -> Iterator[Attempt]:
+def _forgeries(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """The first hijack of each agent once more, with something invented about itself."""
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
@@ -76,7 +76,7 @@ def _forgeries(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _strangers(seat: AttackSurface) -> Iterator[Attempt]:
+def _strangers(seat: AttackSurface) -> Iterator[AttackAttempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -100,7 +100,7 @@ def _strangers(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _malformed(seat: AttackSurface) -> Iterator[Attempt]:
+def _malformed(seat: AttackSurface) -> Iterator[AttackAttempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -126,7 +126,7 @@ def _malformed(seat: AttackSurface) -> Iterator[Attempt]:
             )
 
 
-def _hidden(seat: AttackSurface) -> Iterator[Attempt]:
+def _hidden(seat: AttackSurface) -> Iterator[AttackAttempt]:
     shown = {(tool.server, tool.name) for tool in seat.tools}
     for key, form in seat.bundle.tools.items():
         if key in shown:
@@ -143,7 +143,7 @@ def _hidden(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _loops(seat: AttackSurface) -> Iterator[Attempt]:
+def _loops(seat: AttackSurface) -> Iterator[AttackAttempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -160,7 +160,7 @@ def _loops(seat: AttackSurface) -> Iterator[Attempt]:
     )
 
 
-def _drips(seat: AttackSurface) -> Iterator[Attempt]:
+def _drips(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """Below what tells a loop: no call is like another."""
     act = seat.steered(seat.acts) or seat.steered(seat.tools)
     if act is None:
@@ -177,7 +177,7 @@ def _drips(seat: AttackSurface) -> Iterator[Attempt]:
     )
 
 
-def _delegations(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
+def _delegations(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     for other in seats:
         for act in other.acts[:1]:
             if other is seat or not seat.untrusted:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Calls, Gathers
+from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Calls, Gathers
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, named
 from remit.facts.agent import Harness
@@ -52,7 +52,7 @@ def doubles(mark: str) -> Iterator[tuple[str, str, str]]:
         yield name, named_as, double(mark)
 
 
-def disguised(seat: AttackSurface) -> Iterator[Attempt]:
+def disguised(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """All of it, by the agent of `seat`."""
     yield from _writings(seat)
     yield from _pieces(seat)
@@ -63,7 +63,7 @@ def _outside(seat: AttackSurface) -> Tool | None:
     return seat.steered([act for act in seat.acts if act.sink is Sink.EXTERNAL])
 
 
-def _writings(seat: AttackSurface) -> Iterator[Attempt]:
+def _writings(seat: AttackSurface) -> Iterator[AttackAttempt]:
     act = _outside(seat)
     if act is None or not seat.confidential:
         return
@@ -81,7 +81,7 @@ def _writings(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _pieces(seat: AttackSurface) -> Iterator[Attempt]:
+def _pieces(seat: AttackSurface) -> Iterator[AttackAttempt]:
     act = _outside(seat)
     if act is None or not seat.confidential:
         return
@@ -117,7 +117,7 @@ def _apart(arguments: Mapping[str, Json], text: str, halves: tuple[str, str]) ->
     }
 
 
-def _lookalikes(seat: AttackSurface) -> Iterator[Attempt]:
+def _lookalikes(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """The user named a target; strangers bring one that looks like it."""
     act = seat.steered(seat.acts)
     trusted = seat.bundle.catalog.agents[seat.agent].harness is Harness.TRUSTED

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Carrier, Reads, Redescribes
+from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Carrier, Reads, Redescribes
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
 from remit.facts.catalog import Effect
@@ -13,7 +13,7 @@ RESOURCE: Final = "notes://of/strangers"
 """What is read of a server beside its tools."""
 
 
-def by_environment(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
+def by_environment(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     """All of it, around the agent of `seat` beside those of `seats`."""
     yield from _hijacks(seat)
     yield from _carried(seat)
@@ -22,7 +22,7 @@ def by_environment(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Itera
     yield from _launderings(seat, seats)
 
 
-def _hijacks(seat: AttackSurface) -> Iterator[Attempt]:
+def _hijacks(seat: AttackSurface) -> Iterator[AttackAttempt]:
     for act in seat.acts:
         for source in seat.untrusted:
             mark = mark_of("hijack", seat.agent, named(source), named(act))
@@ -37,7 +37,7 @@ def _hijacks(seat: AttackSurface) -> Iterator[Attempt]:
             )
 
 
-def _carried(seat: AttackSurface) -> Iterator[Attempt]:
+def _carried(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """The first hijack once more, its words in what is no result."""
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
@@ -60,7 +60,7 @@ def _carried(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _resources(seat: AttackSurface) -> Iterator[Attempt]:
+def _resources(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """A resource of each server with a tool that reads what strangers wrote."""
     act = seat.steered(seat.acts)
     if act is None:
@@ -78,7 +78,7 @@ def _resources(seat: AttackSurface) -> Iterator[Attempt]:
         )
 
 
-def _drifts(seat: AttackSurface) -> Iterator[Attempt]:
+def _drifts(seat: AttackSurface) -> Iterator[AttackAttempt]:
     tool = seat.steered(seat.tools)
     if tool is None:
         return
@@ -94,7 +94,7 @@ def _drifts(seat: AttackSurface) -> Iterator[Attempt]:
     )
 
 
-def _launderings(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
+def _launderings(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     """Written by one session, read by another, which then acts on it."""
     if not seat.untrusted:
         return

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from remit.assure.attack.plan import Actor, Arrives, AttackKind, Attempt, Edits, Opens, Passes, Tampering, Tampers
+from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Edits, Opens, Passes, Tampering, Tampers
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
 
 
-def by_operator(seats: Sequence[AttackSurface]) -> Iterator[Attempt]:
+def by_operator(seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     """All of it, once for the workspace."""
     seat = next((one for one in seats if one.tools), None)
     if seat is None:

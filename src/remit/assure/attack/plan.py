@@ -191,7 +191,7 @@ Goal: TypeAlias = Arrives | Gathers | Waits | Passes
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttackAttempt:
     """One attack. `title` says it in one line; `ident` is stable for one workspace.
 
     `words` is what the user said, where that matters; `twists` is what a search changed of the attempt it began with.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.assure.attack.disguises import doubles
-from remit.assure.attack.plan import Actor, Approves, Arrives, AttackKind, Attempt, Step, Waits
+from remit.assure.attack.plan import Actor, Approves, Arrives, AttackAttempt, AttackKind, Step, Waits
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
 
@@ -14,13 +14,13 @@ WAITING_MAX: Final = 20
 RACERS: Final = 8
 
 
-def asking(seat: AttackSurface) -> Iterator[Attempt]:
+def asking(seat: AttackSurface) -> Iterator[AttackAttempt]:
     """All of it, by the agent of `seat`: what it is asked about is an act after something untrusted came in."""
     yield from _yeses(seat)
     yield from _floods(seat)
 
 
-def _yeses(seat: AttackSurface) -> Iterator[Attempt]:
+def _yeses(seat: AttackSurface) -> Iterator[AttackAttempt]:
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
         return
@@ -51,7 +51,7 @@ def _yeses(seat: AttackSurface) -> Iterator[Attempt]:
         yield from attempt(Actor.AGENT, kind, Risk.HUMAN_TRUST, (Technique.TOOL_INVOCATION,), title, taken, goal)
 
 
-def _floods(seat: AttackSurface) -> Iterator[Attempt]:
+def _floods(seat: AttackSurface) -> Iterator[AttackAttempt]:
     act = seat.steered(seat.acts)
     if act is None or not seat.untrusted:
         return

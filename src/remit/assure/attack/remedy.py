@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.assure.attack.chores import Chore
-from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Bearer, Calls, Gathers, Reads, Step
+from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Bearer, Calls, Gathers, Reads, Step
 from remit.assure.attack.results import AttemptResult
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
 from remit.assure.chains.goals import FINAL, OUTSIDE
@@ -121,7 +121,7 @@ def cost(before: Bundle, after: Bundle, work: Sequence[Chore], tool: tuple[str, 
     return Cost(denied, asked, len(work))
 
 
-def case(attempt: Attempt, expect: str = "deny") -> Mapping[str, Json] | None:
+def case(attempt: AttackAttempt, expect: str = "deny") -> Mapping[str, Json] | None:
     """The attempt as a case for `remit policy test`, which holds once its last call is judged as is expected.
 
     Of what goes out in pieces, each is: what denies the last of them alone would let go the others.
@@ -170,12 +170,12 @@ def _doing(step: Calls | Reads) -> ProposedAction:
     return ProposedAction(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments)
 
 
-def _held(bundle: Bundle, attempt: Attempt, user: str | None) -> bool:
+def _held(bundle: Bundle, attempt: AttackAttempt, user: str | None) -> bool:
     """Whether its last call is denied, or people are asked about it."""
     return _own_steps(attempt) is not None and rehearsed(bundle, attempt.steps, user)[-1] != "permit"
 
 
-def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
+def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
     """What forbids the last call: where its session holds such data, else wherever it is; then what asks about it."""
     own = _own_steps(attempt)
     if own is None:
@@ -191,7 +191,7 @@ def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
             yield forbidding(bundle, goal, doing, agents, labelled=labelled, route=route)
 
 
-def _ending(attempt: Attempt) -> tuple[str, str]:
+def _ending(attempt: AttackAttempt) -> tuple[str, str]:
     """The tool of the call that a policy has to stop."""
     own = _own_steps(attempt)
     return ("", "") if own is None else (own[1].server, own[1].tool)
@@ -203,7 +203,7 @@ def _route(bundle: Bundle) -> Sequence[str]:
     return sorted(bundle.catalog.routes, key=lambda name: (-asked[name], name))[:1]
 
 
-def _own_steps(attempt: Attempt) -> tuple[tuple[Calls | Reads, ...], Calls] | None:
+def _own_steps(attempt: AttackAttempt) -> tuple[tuple[Calls | Reads, ...], Calls] | None:
     """The steps of an attempt before the call that policy could have denied, and that call."""
     steps = [step for step in attempt.steps if isinstance(step, Calls | Reads)]
     mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives | Gathers)

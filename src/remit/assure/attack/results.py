@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.assure.attack.chores import Chore
-from remit.assure.attack.plan import Attempt, Passes
+from remit.assure.attack.plan import AttackAttempt, Passes
 from remit.policy.verdict import Code
 
 Z: Final = 1.96
@@ -105,7 +105,7 @@ class AttemptResult:
     `noticed_s`: after how many seconds an incident told of it, None for none; `causes` are that incident's.
     """
 
-    attempt: Attempt
+    attempt: AttackAttempt
     stopped: bool
     said: str
     evidence: tuple[Decided, ...]

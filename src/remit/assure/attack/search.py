@@ -10,7 +10,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from remit.assure.attack.plan import Arrives, AttackKind, Attempt, Calls
+from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Calls
 from remit.assure.attack.results import AttemptResult
 from remit.assure.attack.seats import mark_of
 from remit.assure.attack.values import OUTSIDE, Style, arguments, holds
@@ -70,10 +70,10 @@ def furthest(came: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptRes
     return sorted(chosen, key=reach, reverse=True)
 
 
-def following(bundle: Bundle, came: Sequence[AttemptResult], most: int) -> list[Attempt]:
+def following(bundle: Bundle, came: Sequence[AttemptResult], most: int) -> list[AttackAttempt]:
     """At most `most` attempts that were not made yet, twisted once more from those that got furthest."""
     made = {one.attempt.ident for one in came}
-    found: dict[str, Attempt] = {}
+    found: dict[str, AttackAttempt] = {}
     for one in furthest(came):
         for attempt in _twisted(bundle, one.attempt):
             if attempt.ident not in made and len(found) < most:
@@ -81,7 +81,7 @@ def following(bundle: Bundle, came: Sequence[AttemptResult], most: int) -> list[
     return list(found.values())
 
 
-def proposed(bundle: Bundle, attempt: Attempt, given: Mapping[str, Json]) -> Attempt | None:
+def proposed(bundle: Bundle, attempt: AttackAttempt, given: Mapping[str, Json]) -> AttackAttempt | None:
     """`attempt` with `given` as the arguments of its last call; None where its tool would not take them."""
     last, goal = attempt.steps[-1], attempt.goal
     if not isinstance(last, Calls) or not isinstance(goal, Arrives):
@@ -93,7 +93,7 @@ def proposed(bundle: Bundle, attempt: Attempt, given: Mapping[str, Json]) -> Att
     return _changed(attempt, replace(last, arguments=given), "as a model proposed")
 
 
-def _twisted(bundle: Bundle, attempt: Attempt) -> Iterator[Attempt]:
+def _twisted(bundle: Bundle, attempt: AttackAttempt) -> Iterator[AttackAttempt]:
     last, goal = attempt.steps[-1], attempt.goal
     if not isinstance(last, Calls) or not isinstance(goal, Arrives):
         return
@@ -106,7 +106,7 @@ def _twisted(bundle: Bundle, attempt: Attempt) -> Iterator[Attempt]:
             yield _changed(attempt, replace(last, arguments=given), name)
 
 
-def _changed(attempt: Attempt, last: Calls, twist: str) -> Attempt:
+def _changed(attempt: AttackAttempt, last: Calls, twist: str) -> AttackAttempt:
     title = f"{attempt.title}, {twist}"
     ident = f"{attempt.risk.value.lower()}-{mark_of(title, str(last.arguments))[1:9]}"
     steps = (*attempt.steps[:-1], last)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remit.assure.attack.plan import Actor, AttackKind, Attempt, Calls, Goal, Step
+from remit.assure.attack.plan import Actor, AttackAttempt, AttackKind, Calls, Goal, Step
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.values import arguments, benign
 from remit.facts.catalog import Effect, Sink, Tool
@@ -59,12 +59,12 @@ def attempt(
     steps: Sequence[Step | None],
     goal: Goal,
     words: str = "",
-) -> Iterator[Attempt]:
+) -> Iterator[AttackAttempt]:
     """The attempt, where every step of it could be made."""
     known = tuple(step for step in steps if step is not None)
     if len(known) == len(steps):
         ident = f"{risk.value.lower()}-{mark_of(actor.value, title)[1:9]}"
-        yield Attempt(ident, actor, kind, risk, techniques, title, known, goal, words)
+        yield AttackAttempt(ident, actor, kind, risk, techniques, title, known, goal, words)
 
 
 def mark_of(*told: str) -> str:
