@@ -69,13 +69,13 @@ def _ended_sessions_go_on() -> None:
 def _judged(change: Callable[..., object]) -> None:
     """Have what comes back bring no labels where `change` says so of what was reached and how it ended."""
     from remit.pdp.result_judgement import judge_result
-    from remit.pep import outcomes, policy_engine
+    from remit.pep import decision_engine, outcomes
 
     def bare(bundle: Any, reached: Any, server: Any, sessions: Any, status: Any, *more: Any, **named: Any) -> Any:
         found = judge_result(bundle, reached, server, sessions, status, *more, **named)
         return replace(found, labels=frozenset()) if change(reached, status) else found
 
-    for module in (outcomes, policy_engine):
+    for module in (outcomes, decision_engine):
         put(module, "judge_result", bare)
 
 

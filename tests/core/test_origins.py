@@ -13,7 +13,7 @@ from remit.facts.results import Part, ResultFormat
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
 from remit.pdp.preconditions import known
-from remit.pdp.result_judgement import JudgedCall, Judgement, judge_result
+from remit.pdp.result_judgement import JudgedCall, ResultJudgement, judge_result
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.verdict import word
@@ -94,7 +94,7 @@ class World:
 
     def result(
         self, name: str, value: Json, given: Mapping[str, Json] | None = None, status: Status = Status.OK
-    ) -> Judgement:
+    ) -> ResultJudgement:
         self.calls += 1
         asked = action(f"shop/{name}", given or {})
         text = value if isinstance(value, str) else json.dumps(value)

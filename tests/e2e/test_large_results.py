@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from remit.pdp.result_judgement import Judgement
+    from remit.pdp.result_judgement import ResultJudgement
     from tests.e2e.gateway_parts import Bench
 
 WAIT_S = 20.0
@@ -46,7 +46,7 @@ class Held:
 def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     found, real = Held(), outcomes.judge_result
 
-    def judge(*given: Any, **more: Any) -> Judgement:
+    def judge(*given: Any, **more: Any) -> ResultJudgement:
         is_main = threading.current_thread() is threading.main_thread()
         found.threads.append(is_main)
         if LARGE in str(given[5]):
@@ -116,7 +116,7 @@ async def test_what_cannot_be_judged_is_not_shown_and_its_call_is_in_doubt(
 ) -> None:
     real = outcomes.judge_result
 
-    def judge(*given: Any, **more: Any) -> Judgement:
+    def judge(*given: Any, **more: Any) -> ResultJudgement:
         if text in str(given[5]):
             raise MemoryError
         return real(*given, **more)

@@ -23,7 +23,7 @@ from remit.trace.bodies import Status
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ResultJudgement:
     """`labels` join every session in `sids` durably before a byte of `release` goes out, and so do `origins`.
 
     `origins` is what the index of the chain's root session learns; None where no call was given. `found` is what the
@@ -69,7 +69,7 @@ def judge_result(
     stored: Labels = NONE,
     *,
     call: JudgedCall | None = None,
-) -> Judgement:
+) -> ResultJudgement:
     """Judge what came back from what an action `reached` at `server`, in `sessions`.
 
     The labels are those the running bundle gives it, united with those it had when the action was
@@ -80,14 +80,14 @@ def judge_result(
     sids = tuple(session.sid for session in sessions)
     tool, worst = _now(bundle, reached, server)
     if status is Status.NOT_SENT:
-        return Judgement(brought_by(worst, reached=False), sids, result)
+        return ResultJudgement(brought_by(worst, reached=False), sids, result)
     finds = detects(bundle, server)
     found = detected(finds, result) if finds else NOTHING
     if found:
         stored |= labels_of(found)
     told_apart = status is Status.OK and tool is not None and bool(tool.results)
     if call is None and not told_apart:
-        return Judgement(closed(worst | stored), sids, result, found=found)
+        return ResultJudgement(closed(worst | stored), sids, result, found=found)
     reader = read if call is None else call.reader
     reading = reader(tool if told_apart else None, worst, result, stored)
     labels = (reading.labels if told_apart else worst) | stored
@@ -95,7 +95,7 @@ def judge_result(
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
     origins = None if call is None else _learnt(reading, tool, reached, call)
-    return Judgement(closed(labels), sids, result, origins, found)
+    return ResultJudgement(closed(labels), sids, result, origins, found)
 
 
 def _learnt(reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:

@@ -30,12 +30,12 @@ from remit.pep.argument_edits import edited_of
 from remit.pep.attempt import Attempt
 from remit.pep.catalog_view import CatalogView
 from remit.pep.decision_effects import hold_s_of
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.memory import Memory
 from remit.pep.notices import Notices
 from remit.pep.operation import Operation, called
 from remit.pep.outcomes import Outcomes, internal, unwritable
 from remit.pep.pins import UNASKED, Live
-from remit.pep.policy_engine import PolicyEngine
 from remit.pep.release import in_words_of, was_sent
 from remit.pep.rounds import Under, those
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
@@ -57,7 +57,7 @@ class ActionPipeline:
     def __init__(
         self,
         memory: Memory,
-        engine: PolicyEngine,
+        engine: DecisionEngine,
         ledger: Ledger,
         clock: Clock,
         upstreams: Mapping[str, Upstream],

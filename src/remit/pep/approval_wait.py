@@ -18,9 +18,9 @@ from remit.facts.action import Action
 from remit.facts.record import RecordKind
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
 from remit.pep.outcomes import seen
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.policy.verdict import Code, Escalate, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
@@ -40,7 +40,7 @@ class ApprovalWait:
     def __init__(
         self,
         memory: Memory,
-        engine: PolicyEngine,
+        engine: DecisionEngine,
         ledger: Ledger,
         clock: Clock,
         stopped: Callable[[Action], Reason | None],

@@ -15,8 +15,8 @@ from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Stop, Stopped, stops_over
 from remit.pdp.stops import held, stoppable
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.ports.ledger import Entry, Ledger, LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
@@ -26,7 +26,7 @@ _AGAIN_S: Final = 0.01
 class ApprovalWithdrawal:
     """Looks at what waits whenever what is stopped, or which agents there are, has changed."""
 
-    def __init__(self, memory: Memory, engine: PolicyEngine, ledger: Ledger) -> None:
+    def __init__(self, memory: Memory, engine: DecisionEngine, ledger: Ledger) -> None:
         self._memory = memory
         self._engine = engine
         self._ledger = ledger

@@ -22,8 +22,8 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.decision import Decision, Reshape, Resolve
 from remit.pep.argument_edits import as_asked, misnamed
 from remit.pep.decision_effects import append_of
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import PolicyEngine
 from remit.policy.verdict import Deny, Escalate, Permit
 from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
@@ -38,7 +38,7 @@ class Approvals:
     def __init__(
         self,
         memory: Memory,
-        engine: PolicyEngine,
+        engine: DecisionEngine,
         ledger: Ledger,
         clock: Clock,
         foreseen: Callable[[Approval], Foreseen | None] = lambda _: None,

@@ -16,10 +16,10 @@ from remit.pdp.stops import reason_of
 from remit.pep import operation
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.attempt import Attempt
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.memory import Memory
 from remit.pep.outcomes import unwritable
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
@@ -38,7 +38,7 @@ class Authorization:
     def __init__(
         self,
         memory: Memory,
-        engine: PolicyEngine,
+        engine: DecisionEngine,
         clock: Clock,
         upstreams: Mapping[str, Upstream],
         withdrawal: ApprovalWithdrawal,

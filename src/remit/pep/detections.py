@@ -7,9 +7,9 @@ from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.finding import INCIDENTS, Find
 from remit.facts.record import RecordKind
-from remit.pdp.result_judgement import Judgement
+from remit.pdp.result_judgement import ResultJudgement
 from remit.pep.attempt import Attempt
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.protect.detect.detectors import Found
 from remit.protect.detect.locations import located
 from remit.trace.bodies import AdminBody, Event
@@ -21,11 +21,11 @@ KNOWN_MAX: Final = 10_000
 class Detections:
     """The reports of one service."""
 
-    def __init__(self, engine: PolicyEngine) -> None:
+    def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
         self._known: dict[tuple[object, ...], None] = {}
 
-    def report(self, attempt: Attempt, action: Action, judged: Judgement) -> None:
+    def report(self, attempt: Attempt, action: Action, judged: ResultJudgement) -> None:
         """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
         self._report(attempt, action, judged.found, {"intent": attempt.ref}, judged.release)
 

@@ -1,6 +1,6 @@
 """What the enforcement points ask for: every request of an agent, and what people do to running state.
 
-A tour: a request becomes an `operation`, which goes through the `action_pipeline`: judged by the `policy_engine`,
+A tour: a request becomes an `operation`, which goes through the `action_pipeline`: judged by the `decision_engine`,
 recorded, sent, and what comes back released (`release`, `message_filter`) once its labels are durable. A server
 that asks back makes it a `conversation`, one that goes on after its answer a task (`tasks`). What people do has its
 objects beside it: `approvals` and `grants`, `sessions`, `halts`, `limit_admin`, and `authorization` for the rest.
@@ -24,12 +24,12 @@ from remit.pep.approvals import Approvals
 from remit.pep.authorization import Authorization
 from remit.pep.catalog_view import CatalogView
 from remit.pep.conversation import Conversation
+from remit.pep.decision_engine import BundleProvider, DecisionEngine, VeilProvider, no_veil
 from remit.pep.grants import Grants
 from remit.pep.halts import Halts
 from remit.pep.limit_admin import LimitAdmin
 from remit.pep.memory import Memory
 from remit.pep.operation import Operation
-from remit.pep.policy_engine import BundleProvider, PolicyEngine, VeilProvider, no_veil
 from remit.pep.previews import Previews
 from remit.pep.questions import Questions
 from remit.pep.rounds import Under
@@ -71,7 +71,7 @@ class Driver:
         entropy: Entropy | None = None,
     ) -> None:
         memory = Memory(ledger, lambda: entropy is not None and current().flow)
-        engine = PolicyEngine(memory, ledger, clock, current, limits, tally, veil, entropy)
+        engine = DecisionEngine(memory, ledger, clock, current, limits, tally, veil, entropy)
         self._memory = memory
         self._engine = engine
         self._upstreams = upstreams

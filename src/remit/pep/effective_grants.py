@@ -17,7 +17,7 @@ _KEPT_MAX: Final = 1_000
 
 
 class EffectiveGrants:
-    """Looked up by the policy engine. `current` gives the running bundle."""
+    """Looked up by the decision engine. `current` gives the running bundle."""
 
     def __init__(self, memory: Memory, current: Callable[[], Bundle]) -> None:
         self._memory = memory

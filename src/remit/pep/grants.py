@@ -22,8 +22,8 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.argument_bounds import holding
 from remit.pdp.grant_scope import reach_recorded, terms
 from remit.pep.approvals import Approvals
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import PolicyEngine
 from remit.policy.destination import Destination
 from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
@@ -38,7 +38,7 @@ class Grants:
     """Grants given and revoked, each with a yes among `approvals`."""
 
     def __init__(
-        self, approvals: Approvals, memory: Memory, engine: PolicyEngine, ledger: Ledger, clock: Clock
+        self, approvals: Approvals, memory: Memory, engine: DecisionEngine, ledger: Ledger, clock: Clock
     ) -> None:
         self._approvals = approvals
         self._memory = memory

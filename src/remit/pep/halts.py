@@ -17,9 +17,9 @@ from remit.facts.stop import Holds, Stop, Stopped, StopSubject, subject
 from remit.pdp.stops import held, reason_of, runs, stoppable
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.approvals import Approvals
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.lease import Lease
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.pep.sessions import LetGo
 from remit.policy.verdict import Reason
 from remit.ports.halts import HaltInbox
@@ -48,7 +48,7 @@ class Halts:
     def __init__(
         self,
         memory: Memory,
-        engine: PolicyEngine,
+        engine: DecisionEngine,
         clock: Clock,
         approvals: Approvals,
         withdrawal: ApprovalWithdrawal,

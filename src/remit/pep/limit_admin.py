@@ -7,8 +7,8 @@ from remit.facts.budget import Balance, Refund, left_of, settled
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.past_deltas import taken_back
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import PolicyEngine
 from remit.ports.system import Clock
 from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, Event, OutcomeBody
 
@@ -16,7 +16,7 @@ from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, Event, Outcome
 class LimitAdmin:
     """Accounts that begin anew, breakers that are closed, what in doubt did not happen."""
 
-    def __init__(self, memory: Memory, engine: PolicyEngine, clock: Clock) -> None:
+    def __init__(self, memory: Memory, engine: DecisionEngine, clock: Clock) -> None:
         self._memory = memory
         self._engine = engine
         self._clock = clock

@@ -21,8 +21,8 @@ from remit.facts.label import NONE, Labels
 from remit.pdp.result_judgement import detects
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.message_filter import show_notice
-from remit.pep.policy_engine import PolicyEngine
 from remit.pep.release import seal
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Log, Notice, Progress
@@ -36,7 +36,7 @@ WITHHELD: Final = "what this call says before its result is withheld: policy owe
 class ExchangeRecord:
     """The record before which nothing that a server says of an action is told: another whenever its labels grew."""
 
-    def __init__(self, engine: PolicyEngine, attempt: Attempt, action: Action) -> None:
+    def __init__(self, engine: DecisionEngine, attempt: Attempt, action: Action) -> None:
         self._engine = engine
         self._action = action
         self._pending: Pending | None = None
@@ -47,7 +47,7 @@ class ExchangeRecord:
     def now(
         self, number: int, passed: MidCall, content: bytes | None, said: Json = None, *, anew: bool = False
     ) -> None:
-        """Queue it where missing, or where `anew` (`PolicyEngine.pass_on`). Raises `LedgerUnwritable`.
+        """Queue it where missing, or where `anew` (`DecisionEngine.pass_on`). Raises `LedgerUnwritable`.
 
         `said` is read for labels.
         """
@@ -82,7 +82,7 @@ class ExchangeRecord:
 class Notices:
     """The notices of one action under way."""
 
-    def __init__(self, engine: PolicyEngine, attempt: Attempt, action: Action) -> None:
+    def __init__(self, engine: DecisionEngine, attempt: Attempt, action: Action) -> None:
         self._engine = engine
         self._action = action
         self._recorded = ExchangeRecord(engine, attempt, action)

@@ -15,15 +15,15 @@ from remit.facts.canonical import Json, digest
 from remit.facts.mark import Mark
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.past import marks_at_end
-from remit.pdp.result_judgement import Judgement, judge_result
+from remit.pdp.result_judgement import ResultJudgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.argument_edits import with_notice, with_word
 from remit.pep.attempt import Attempt
 from remit.pep.decision_effects import append_of, reached_of
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.detections import Detections
 from remit.pep.fault import fault
 from remit.pep.operation import Operation
-from remit.pep.policy_engine import PolicyEngine
 from remit.pep.redaction import redact_shown
 from remit.pep.release import INTERNAL_ERROR, Releasable, seal, too_long, too_many, was_sent, withheld
 from remit.pep.resource_names import with_exposed_uris
@@ -43,7 +43,7 @@ ON_LOOP_BYTES_MAX: Final = 64 * 1024
 class Outcomes:
     """Outcomes of permitted actions."""
 
-    def __init__(self, engine: PolicyEngine) -> None:
+    def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
         self._thread = WorkerThread()
         self.reporting = Detections(engine)
@@ -78,7 +78,7 @@ class Outcomes:
 
     async def _readied(
         self, operation: Operation, attempt: Attempt, reply: Reply, *, exposed: bool
-    ) -> tuple[Releasable, Judgement, bytes]:
+    ) -> tuple[Releasable, ResultJudgement, bytes]:
         """What of `reply` may be shown, as it is judged, and the bytes of it."""
         of_tool = operation.action.kind is ActionKind.CALL_TOOL
         shown, sealed = _sealed(operation.show(reply), of_tool=of_tool)
@@ -134,7 +134,9 @@ class Outcomes:
             self.abandon(operation, attempt, Status.LOST)
             raise
 
-    async def _judged_in_turn(self, operation: Operation, attempt: Attempt, shown: Releasable, size: int) -> Judgement:
+    async def _judged_in_turn(
+        self, operation: Operation, attempt: Attempt, shown: Releasable, size: int
+    ) -> ResultJudgement:
         """As `_judged`, in a thread if need be; anew where another bundle runs by then."""
         aside = size > ON_LOOP_BYTES_MAX
         while True:
@@ -143,12 +145,12 @@ class Outcomes:
             if self._engine.bundle is bundle:
                 return judged
 
-    def _judged(self, operation: Operation, attempt: Attempt, shown: Releasable) -> Judgement:
+    def _judged(self, operation: Operation, attempt: Attempt, shown: Releasable) -> ResultJudgement:
         return self._judging(operation, attempt, shown)()
 
     def _judging(
         self, operation: Operation, attempt: Attempt, shown: Releasable, *, aside: bool = False
-    ) -> Callable[[], Judgement]:
+    ) -> Callable[[], ResultJudgement]:
         """What judges `shown`, by all that is known as of now; `aside`: in another thread."""
         reached = reached_of(attempt.decision)
         action, bundle = operation.action, self._engine.bundle
@@ -166,7 +168,7 @@ class Outcomes:
         self,
         operation: Operation,
         attempt: Attempt,
-        judged: Judgement,
+        judged: ResultJudgement,
         shown: Releasable,
         data: bytes,
         elapsed_ms: float,
@@ -211,7 +213,7 @@ def _sealed(shown: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
     return shown, seal(shown.value) or b"{}"
 
 
-def _told(attempt: Attempt, shown: Releasable, judged: Judgement, server: str | None) -> Json:
+def _told(attempt: Attempt, shown: Releasable, judged: ResultJudgement, server: str | None) -> Json:
     """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran.
 
     Resources have their own URIs, or the exposed ones of `server`.

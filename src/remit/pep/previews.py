@@ -33,9 +33,9 @@ from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Client, Failed, Refused, Released
 from remit.pep.attempt import Attempt
 from remit.pep.decision_effects import append_of
+from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.operation import Operation
 from remit.pep.pins import UNASKED
-from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.pep.release import INTERNAL_ERROR
 from remit.pep.rounds import Under
 from remit.policy.verdict import Code, Permit, Reason
@@ -58,7 +58,7 @@ _ABSENT: Final = (
 class Previews:
     """The dry runs of what people are asked about, the last `KEPT_MAX` of them, in memory alone."""
 
-    def __init__(self, pipeline: ActionPipeline, engine: PolicyEngine) -> None:
+    def __init__(self, pipeline: ActionPipeline, engine: DecisionEngine) -> None:
         self._pipeline = pipeline
         self._engine = engine
         self._kept: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
@@ -130,7 +130,7 @@ class Previews:
 class _Run:
     """One dry run for `approval`; `labels` are those that its answer may have."""
 
-    def __init__(self, pipeline: ActionPipeline, engine: PolicyEngine, approval: Approval) -> None:
+    def __init__(self, pipeline: ActionPipeline, engine: DecisionEngine, approval: Approval) -> None:
         self._pipeline = pipeline
         self._engine = engine
         self._approval = approval

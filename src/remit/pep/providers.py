@@ -1,4 +1,4 @@
-"""What the policy engine is given besides its memory and the ledger."""
+"""What the decision engine is given besides its memory and the ledger."""
 
 from collections.abc import Callable
 from typing import TypeAlias

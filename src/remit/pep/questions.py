@@ -15,8 +15,8 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind
 from remit.pep.attempt import Attempt
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.message_filter import QUESTION_BYTES_MAX, show_question
-from remit.pep.policy_engine import PolicyEngine
 from remit.pep.redaction import redact_question
 from remit.pep.responses import is_bare
 from remit.pep.rounds import Under
@@ -37,7 +37,7 @@ _NEEDS: Final[Mapping[str, str]] = {
 class Questions:
     """What the servers of actions under way ask."""
 
-    def __init__(self, engine: PolicyEngine) -> None:
+    def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
 
     async def put(self, under: Under, asked: Mapping[str, Question]) -> Mapping[str, Question]:

@@ -6,9 +6,9 @@ from typing import TypeAlias
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind
 from remit.facts.session import TooManyWords
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import PolicyEngine
 from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Event
 
@@ -19,7 +19,7 @@ LetGo: TypeAlias = Callable[[str], Awaitable[None]]
 class Sessions:
     """What people and harnesses do to sessions. All raise `LedgerUnwritable`."""
 
-    def __init__(self, memory: Memory, engine: PolicyEngine, clock: Clock, let_go: LetGo) -> None:
+    def __init__(self, memory: Memory, engine: DecisionEngine, clock: Clock, let_go: LetGo) -> None:
         self._memory = memory
         self._engine = engine
         self._clock = clock

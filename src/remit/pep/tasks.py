@@ -21,11 +21,11 @@ from remit.facts.canonical import Json, canonical
 from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
 from remit.pep.attempt import Attempt
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.detailed_task import DetailedTask, read, read_end
 from remit.pep.memory import Memory
 from remit.pep.message_filter import show_ended
 from remit.pep.notices import ExchangeRecord
-from remit.pep.policy_engine import PolicyEngine
 from remit.pep.questions import Questions, with_responses
 from remit.pep.release import Odd
 from remit.pep.responses import answers_to
@@ -49,7 +49,7 @@ class Tasks:
     """The tasks of one service, by the decision id of their action."""
 
     def __init__(
-        self, pipeline: ActionPipeline, questions: Questions, engine: PolicyEngine, memory: Memory, clock: Clock
+        self, pipeline: ActionPipeline, questions: Questions, engine: DecisionEngine, memory: Memory, clock: Clock
     ) -> None:
         self._pipeline = pipeline
         self._questions = questions

@@ -14,14 +14,14 @@ from remit.facts.label import NONE
 from remit.pdp import chain, decide
 from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
 from remit.pdp.snapshot import Pin
-from remit.pep import limit_state, memory, outcomes, policy_engine
+from remit.pep import decision_engine, limit_state, memory, outcomes
 from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.attempt import Attempt
 from remit.pep.authorization import Authorization
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.notices import Notices
 from remit.pep.outcomes import Outcomes
 from remit.pep.pins import Pins
-from remit.pep.policy_engine import PolicyEngine
 from remit.policy import evaluate
 from remit.policy.verdict import Code, Permit
 from remit.ports.ledger import Pending
@@ -44,15 +44,15 @@ def _sent_early() -> Planted:
 
 
 def _answers_early() -> Planted:
-    real = PolicyEngine.judge
+    real = DecisionEngine.judge
 
-    def judge(desk: PolicyEngine, action: Action, live: Any, edited: Any = None) -> Any:
+    def judge(desk: DecisionEngine, action: Action, live: Any, edited: Any = None) -> Any:
         attempt = real(desk, action, live, edited)
         if action.within is None or not isinstance(attempt, Attempt):
             return attempt
         return replace(attempt, pending=_at_once(attempt.pending))
 
-    return PolicyEngine, "judge", judge
+    return DecisionEngine, "judge", judge
 
 
 def _sent_twice() -> Planted:
@@ -202,12 +202,12 @@ def _not_linked() -> Planted:
 
 
 def _named(bundle: str) -> Planted:
-    real = policy_engine.Draft
+    real = decision_engine.Draft
 
     def draft(kind: Any, at: int, _bundle: str, sid: str, body: Any) -> Any:
         return real(kind, at, bundle, sid, body)
 
-    return policy_engine, "Draft", draft
+    return decision_engine, "Draft", draft
 
 
 def _bundle_left_out() -> Planted:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from remit.adapters.sqlite import SqliteLedger
 from remit.facts.stop import Holds
 from remit.pdp import stops
-from remit.pep import policy_engine
+from remit.pep import decision_engine
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.lease import Lease
 from remit.pep.memory import Memory
-from remit.pep.policy_engine import PolicyEngine
 from tests.sim.mutants.planting import Mutant, Planted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _halts_unheard() -> Planted:
     def stops(*_: Any) -> tuple[()]:
         return ()
 
-    return PolicyEngine, "stops", stops
+    return DecisionEngine, "stops", stops
 
 
 def _halts_late() -> Planted:
@@ -38,7 +38,7 @@ def _quarantine_unheard() -> Planted:
     def held(*_: Any) -> frozenset[Holds]:
         return frozenset({Holds.ALL})
 
-    return policy_engine, "held", held
+    return decision_engine, "held", held
 
 
 def _only_the_acting_agent() -> Planted:
@@ -48,7 +48,7 @@ def _only_the_acting_agent() -> Planted:
         inner = [link.agent for link in authority.links[:-1] if link.agent != authority.acting.agent]
         return (what for what in real(catalog, authority, server, name) if what[1] not in inner)
 
-    return policy_engine, "stoppable", stoppable
+    return decision_engine, "stoppable", stoppable
 
 
 def _forgotten_at_start() -> Planted:

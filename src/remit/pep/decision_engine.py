@@ -1,6 +1,6 @@
 """Snapshot, decision and their consequences for memory and ledger: one step, without an await.
 
-Everything that changes state goes through `PolicyEngine.append`, so that memory and the ledger's queue
+Everything that changes state goes through `DecisionEngine.append`, so that memory and the ledger's queue
 hold the same records in the same order.
 """
 
@@ -24,7 +24,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
-from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall, Judgement, detects, judge_result
+from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall, ResultJudgement, detects, judge_result
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
 from remit.pdp.stops import held, stoppable
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
@@ -48,7 +48,7 @@ BY_REMIT: Final = "remit"
 NONCE_BYTES: Final = 16
 
 
-class PolicyEngine:
+class DecisionEngine:
     """Where actions are judged and records are queued."""
 
     def __init__(
@@ -112,10 +112,8 @@ class PolicyEngine:
     def judge(self, action: Action, live: Live, edited: Action | None = None) -> Attempt | Reshape | Resolve:
         """Decide on `action` and queue the record; or what has to be done first, and nothing is queued.
 
-        The sessions of its chain are held.
-
-        `edited` is what people approved in its place: it runs if it may, and else `action` is judged as if nobody
-        had been asked.
+        The sessions of its chain are held. `edited` is what people approved in its place: it runs if it may, and else
+        `action` is judged as if nobody had been asked.
         """
         self._retire(action.authority)
         now_ms = self._clock.now_ms()
@@ -224,7 +222,9 @@ class PolicyEngine:
         first, *others = [closed(one.labels) for one in self._memory.sessions(authority, self._clock.now_ms())]
         return first.intersection(*others)
 
-    def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: JudgedCall | None = None) -> Judgement:
+    def _so_far(
+        self, attempt: Attempt, action: Action, said: Json = None, call: JudgedCall | None = None
+    ) -> ResultJudgement:
         # As an error: no part of it is told apart, so that all of it has all labels.
         reached, stored = reached_of(attempt.decision), self.stored(action)
         status, bundle = Status.TOOL_ERROR, self._current()
