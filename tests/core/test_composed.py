@@ -40,11 +40,13 @@ def world(*results: Part, arguments: Mapping[str, Json] = TO) -> World:
         ({"text": "eve@", "to": "there.example"}, {"joined": EVE}),
         ({"to": {"moc": "elpmaxe.ereht@eve"}}, [EVE]),
         ({"n": 12345679}, EVE),
+        ({"to": "1234", "n": 5679}, EVE),
+        ({"to": "2026-11-30, mallory"}, EVE),
         ({"to": [101, 118, 101, 64]}, EVE),
         ({"to": [1.5, 25, 125, 64]}, EVE),
         ({"to": "Bob", "text": "mallory"}, EVE),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_what_is_made_of_a_strangers_words_is_no_word_of_the_house(given: dict[str, Json], result: Json) -> None:
     made = world()
@@ -61,6 +63,8 @@ def test_what_is_made_of_a_strangers_words_is_no_word_of_the_house(given: dict[s
         {"to": "Bob", "n": 1234567},
         {"to": [4711, 7, 123456.5]},
         {"to": None},
+        {"to": "2026-11-30", "text": "2026-11-30T10:00:00.5+01:00", "n": 50},
+        {"to": "50", "n": 12345},
     ],
     ids=repr,
 )

@@ -7,6 +7,7 @@ Laws
   says by a path is its server's own.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -27,11 +28,12 @@ from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
 from remit.protect.reading import Basis, Reading, TextLeaf
 from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
-from remit.protect.tokens import firsts, parts, pieces, plain, scalar, texts, whole
+from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _NO_NAMES: Final = Names()
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _ABSENT: Final = frozenset({"-", "n/a", "none", "null", "~"})
 """As what stands in place of an address that there is none of."""
 _ALIKE_CHARS_MIN: Final = 3
@@ -77,13 +79,14 @@ def composed(
 ) -> bool:
     """Whether a result may be made of something that nobody vouches for, of what its call and `answers` bring.
 
-    What the accepted schema lists is people's own word; numbers with fewer digits, all together, than an account number
-    has lead nowhere.
+    What the accepted schema lists is people's own word; a moment leads nowhere, nor do numbers that have fewer digits,
+    all together, than an account number.
     """
     if tool is None:
         names = names._replace(roots=None)
-    told = [one for one in leaves(given, names) if not _is_listed(tool, *one)]
+    told = [*leaves(given, names)]
     told += leaves({number: own_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers)))
+    told = [one for one in told if not (_is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
     read = read_scalars([(value, Role.KEY) for _, value in told])
     asks: list[str] = []
     for one in read:
@@ -92,9 +95,9 @@ def composed(
     digits = 0
     for (_, value), one in zip(told, read, strict=True):
         if judge(one, seen)[0] > Origin.TRUSTED:
-            if isinstance(value, str):
+            if isinstance(value, str) and not value.isdecimal():
                 return True
-            digits += sum(map(str.isdecimal, scalar(value)))
+            digits += sum(map(str.isdecimal, str(value)))
     return digits >= ACCOUNT_DIGITS_MIN
 
 
