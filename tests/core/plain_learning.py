@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
+from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin
 from remit.protect.gathered import Entries
-from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, Delta, Index, origin_of
+from remit.protect.index import BROUGHT, DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import composed, grounds, named
 from remit.protect.origins import Names
@@ -57,7 +57,13 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         (at,) = index.hashes((token,))
         if at in kept and origin_of(index.look(token)) > Origin.TRUSTED:
             kept[at] &= ~(TRUSTED | DIRECTORY) if bare else ~TRUSTED
-    return replace(delta, entries={at: said for at, said in kept.items() if said & KNOWN})
+    kept = {at: said for at, said in kept.items() if said & KNOWN}
+    for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
+        for token in {*texts(value), *leading(plain(value)), whole(value)}:
+            (at,) = index.hashes((token,))
+            if not index.look(token) & (KNOWN & ~DIRECTORY):
+                kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) | BROUGHT
+    return replace(delta, entries=kept)
 
 
 def _brought(given: Mapping[str, Json]) -> Iterator[str]:

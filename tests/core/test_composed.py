@@ -16,7 +16,7 @@ from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.trace.bodies import Status
 from tests.core.deciding import action, bundle, schema, snapshot, tool
-from tests.core.test_origins import SEND, TO, World
+from tests.core.test_origins import NOTE, SEND, TO, World
 
 EVE = "eve@there.example"
 
@@ -134,3 +134,43 @@ def test_a_resource_that_a_stranger_named_is_no_word_of_its_server(uri: str, ori
     assert judged.origins is not None
     made.index.apply(judged.origins)
     assert made.origin("send", to=EVE) is origin
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({"to": EVE}, f"the alias of the boss is {EVE}"),
+        ({"text": f"the boss is {EVE}", "to": "Bob"}, [EVE]),
+        ({"text": "mallory"}, ["mallory"]),
+        ({"to": "eve%40there.example"}, EVE),
+        ({"text": "a word " * 40 + EVE}, EVE),
+        ({"n": 12345678}, [12345678]),
+    ],
+    ids=range(6),
+)
+def test_what_a_tool_was_handed_is_no_word_of_the_house_when_it_is_found_there(
+    given: dict[str, Json], result: Json
+) -> None:
+    """Whoever keeps it says it back to a later call that brings nothing."""
+    told: str | int = "mallory" if "mallory" in str(given) else 12345678 if "n" in given else EVE
+    made = World(said="ask the house", tools=(SEND, NOTE, house()))
+    made.result("note", "done", given)
+    made.result("house", result)
+    argument = "n" if isinstance(told, int) else "to"
+    assert made.origin("send", **{argument: told}) is Origin.UNSEEN
+    made.hear(f"yes, {told} it is")
+    assert made.origin("send", **{argument: told}) is Origin.GROUNDED
+
+
+def test_single_words_of_a_long_text_that_was_kept_are_words_like_any_other() -> None:
+    made = World(tools=(SEND, NOTE, house()))
+    made.result("note", "", {"text": "some word " * 40})
+    made.result("house", ["word", "some word"])
+    assert made.origin("send", to="word") is Origin.TRUSTED
+
+
+def test_what_was_only_asked_for_is_trusted_once_it_comes_without() -> None:
+    made = world()
+    made.result("house", "nobody", {"to": EVE})
+    made.result("house", {"staff": [EVE]})
+    assert made.origin("send", to=EVE) is Origin.TRUSTED

@@ -24,10 +24,13 @@ DERIVED: Final = 2
 TRUSTED: Final = 4
 UNTRUSTED: Final = 8
 DIRECTORY: Final = 16
+BROUGHT: Final = 32
+"""An agent handed it to a tool that may keep it before anybody said it: who finds it there vouches for nothing."""
 VOUCHING: Final = WORDS | DERIVED | TRUSTED | DIRECTORY
 """What speaks for a token."""
-KNOWN: Final = 31
+KNOWN: Final = 63
 """All of them."""
+_MET: Final = KNOWN & ~DIRECTORY
 _ENTRY_BYTES: Final = 16
 _SHORT: Final = struct.Struct("<H")
 _NAME_BYTES_MAX: Final = 1_024
@@ -48,7 +51,7 @@ _ORIGINS: Final = tuple(
     else Origin.UNTRUSTED
     if seen & UNTRUSTED
     else Origin.TRUSTED
-    if seen & TRUSTED
+    if seen & TRUSTED and not seen & BROUGHT
     else Origin.UNSEEN
     for seen in range(KNOWN + 1)
 )
@@ -149,6 +152,11 @@ class Index:
         known = self._seen
         found = [known.get(at, 0) for at in self._keyed.many(tokens)]
         return [one and one | UNTRUSTED for one in found] if self.capped else found
+
+    def unseen(self, tokens: Collection[str]) -> list[int]:
+        """What stands for those of `tokens` in a delta that were seen nowhere, handed to a tool included."""
+        known = self._seen
+        return [at for at in self._keyed.many(tokens) if not known.get(at, 0) & _MET]
 
     def hashes(self, tokens: Collection[str]) -> list[int]:
         """What stands for each of `tokens` in a delta, in their order."""

@@ -10,28 +10,41 @@ Laws
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
+from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
 from remit.protect.answered import own_words
-from remit.protect.gathered import Gathered
-from remit.protect.index import DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
+from remit.protect.gathered import NOWHERE, Gathered
+from remit.protect.index import (
+    BROUGHT,
+    DERIVED,
+    DIRECTORY,
+    KNOWN,
+    TRUSTED,
+    UNTRUSTED,
+    WORDS,
+    Delta,
+    Index,
+    origin_of,
+)
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
-from remit.protect.reading import Basis, Reading, TextLeaf
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, SHORT_MAX, TokenKind
+from remit.protect.reading import Basis, Reading, TextLeaf, is_name
 from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
+_NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
 _NO_NAMES: Final = Names()
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _ABSENT: Final = frozenset({"-", "n/a", "none", "null", "~"})
@@ -71,7 +84,30 @@ def learn(
     delta = index.delta_of(call, gathered, capped=reading.capped, prose=prose)
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
-    return _unechoed(delta, (given, answers), index, TRUSTED | DIRECTORY if bare else TRUSTED)
+    delta = _unechoed(delta, (given, answers), index, TRUSTED | DIRECTORY if bare else TRUSTED)
+    return delta if tool is None or tool.effect is Effect.READ else _handed(delta, (given, answers), index)
+
+
+def _handed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -> Delta:
+    """`delta` with what was handed to a tool that may keep it, and that nobody has seen before."""
+    told = (str(value) for one in given for _, value in leaves(one, _NO_NAMES) if not isinstance(value, bool))
+    tokens = {token for value in told for token in (_short_kept(value) if len(value) <= SHORT_MAX else _kept(value))}
+    fresh = index.unseen(tokens)
+    if not fresh:
+        return delta
+    entries = dict(delta.entries)
+    for at in fresh:
+        entries[at] = entries.get(at, _NOWHERE) | BROUGHT
+    return replace(delta, entries=entries)
+
+
+def _kept(value: str) -> frozenset[str]:
+    """The tokens of `value` by which somebody may know it again: of a long text those of single words are none."""
+    found = _tokens_of(value)
+    return found if is_name(value) else frozenset(token for token in found if not token.isalpha())
+
+
+_short_kept: Final = lru_cache(maxsize=4_096)(_kept)
 
 
 def composed(
@@ -125,16 +161,20 @@ def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, b
 
 
 def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
-    """The tokens of what a call brings, also as a server may decode it; None where it is more than is read."""
+    """The tokens of what a call brings; None where it is more than is read."""
     told = [value for one in given for _, value in leaves(one, Names(roots=()))]
     values = {str(value): None for value in told if not isinstance(value, bool)}
     if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
         return None
+    return list({token for value in values for token in _tokens_of(value)})
+
+
+def _tokens_of(value: str) -> frozenset[str]:
+    """The tokens of `value`, also as a server may decode it."""
     found: set[str] = set()
-    for value in values:
-        for read in {value, unquote(value), shown(plain(value))}:
-            found.update(texts(read), leading(plain(read)), (whole(read),))
-    return list(found)
+    for read in {value, unquote(value), shown(plain(value))}:
+        found.update(texts(read), leading(plain(read)), (whole(read),))
+    return frozenset(found)
 
 
 def _is_strange(found: int) -> bool:
