@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp_types import EmbeddedResource, ResourceLink, TextResourceContents
 
+from tests.e2e.bridge_world import Bridge
 from tests.e2e.pairs import NAMES, NEW, OLD, PAIRS, Pairs, pairs
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ async def test_what_a_tool_points_at_is_read_back_by_the_name_it_was_told_by(
             assert content.uri == uri
         listed = {str(one.uri) for one in (await client.list_resources()).resources}
         assert link.uri in listed
+
+
+def test_a_client_over_pipes_that_knows_no_later_version_is_served_in_its_own(both: Pairs, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(both.token)
+    token.chmod(0o600)
+    with Bridge(both.service.url, "--token-file", token) as bridge:
+        oldest: dict[str, Any] = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "c"}}
+        bridge.tell(id=0, method="initialize", params=oldest)
+        assert bridge.heard()["result"]["protocolVersion"] == "2024-11-05"
+        bridge.tell(method="notifications/initialized")
+        bridge.tell(id=1, method="tools/call", params={"name": "old___echo", "arguments": {"text": "hi"}})
+        assert bridge.heard()["result"]["content"] == [{"type": "text", "text": "hi"}]
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,7 @@
 """The MCP enforcement point: streamable HTTP in both eras, as a raw ASGI application.
 
 Read `app` first: it checks where a request comes from and who sends it, reads the body once, and hands it
-to `stateless` (2026-07-28) or `handshake` (2025-03-26 to 2025-11-25). `methods` is the table that both
+to `stateless` (2026-07-28) or `handshake` (2024-11-05 to 2025-11-25). `methods` is the table that both
 dispatch by: what is not in it is denied. What is governed becomes an ask (`asks`), which `dispatcher` puts to
 the driver; neither era knows anything of policy.
 

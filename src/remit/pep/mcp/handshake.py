@@ -1,4 +1,4 @@
-"""MCP of 2025-03-26 to 2025-11-25: connections opened by `initialize`, answers as event streams.
+"""MCP of 2024-11-05 to 2025-11-25: connections opened by `initialize`, answers as event streams.
 
 A disconnect is no cancellation in this era: the call goes on, its outcome is recorded, and a client that
 comes back with `Last-Event-ID` gets the rest of its stream; `notifications/cancelled` ends a call.
@@ -36,7 +36,8 @@ from remit.pep.throttle import Busy, Throttle
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import Era
 
-VERSIONS: Final = ("2025-03-26", "2025-06-18", "2025-11-25")
+VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""The first is that of clients over pipes (`remit mcp`) that know no later one and take none."""
 PRIMED: Final = frozenset({"2025-11-25"})
 """Versions whose clients take an event without data, which opens a stream that can be come back for."""
 SESSION: Final = b"mcp-session-id"
