@@ -110,6 +110,19 @@ async def test_a_reset_and_what_is_carried_over_count_in_verification(tmp_path: 
     assert "4 are spent of 3" in found.what
 
 
+@pytest.mark.asyncio
+async def test_what_began_anew_at_a_moment_gets_nothing_back_of_before(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    before = [intent(Charge(FEW, 0, 3, 3)), admin(Event.BUDGET_RESET, FEW, since_ms=9)]
+    assert await written(place, [*before, intent(Charge(FEW, 9, 2, 3)), ended(2, Refund(FEW, 0, 3))]) == {
+        FEW: Balance(9, 2)
+    }
+    assert verify_file(place.file).findings == ()
+    await written(place, [intent(Charge(FEW, 9, 2, 3))])
+    [found] = verify_file(place.file).findings
+    assert "4 are spent of 3" in found.what
+
+
 def not_done(number: int, *refunds: Refund, **more: object) -> Step:
     data = {"happened": False, "why": "looked", "refunds": [list(one) for one in refunds], **more}
     return Step(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, "admin", f"r0102-1.{number}", data))  # type: ignore[arg-type]

@@ -351,7 +351,7 @@ def test_a_budget_edited_while_something_is_reserved() -> None:
     # Another window is another account.
     till.running = world(budget(hard=1, window_s=60))
     assert isinstance(till.decide(action()).verdict, Permit)
-    till.accounts.forget("few calls 60 fleet:")
+    till.accounts.begin("few calls 60 fleet:", None)
     assert isinstance(till.decide(action()).verdict, Permit)
     assert till.accounts.refund("nobody's", 0, 1) is None
 
@@ -417,6 +417,11 @@ def test_accounts_follow_the_records() -> None:
             Balance(0, 5),
         ),
         (RecordKind.ADMIN, AdminBody(Event.BUDGET_CARRIED, "x", taken.account, {}), Balance(0, 5)),
+        (RecordKind.ADMIN, AdminBody(Event.BUDGET_RESET, "x", taken.account, {"since_ms": 7}), Balance(7, 0)),
+        (RecordKind.INTENT, recorded(charges=(taken._replace(since_ms=7),)), Balance(7, 2)),
+        # What was taken before gives nothing back.
+        (RecordKind.OUTCOME, replace(outcome("r1-1.1"), refunds=(Refund(taken.account, 0, 1),)), Balance(7, 2)),
+        (RecordKind.ADMIN, AdminBody(Event.BUDGET_RESET, "x", taken.account, {"since_ms": True}), None),
         (RecordKind.ADMIN, AdminBody(Event.BUDGET_RESET, "x", taken.account), None),
     ]
     accounts = Accounts()

@@ -11,7 +11,7 @@ import pytest
 from remit.adapters.sqlite.verification import verify_file
 from remit.facts.budget import Balance, Budget, Measure, Per
 from remit.facts.impact import Extractor, ImpactMeasure
-from remit.facts.record import RecordKind
+from remit.facts.record import RecordKind, Ref
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code
 from remit.ports.upstream import Failure, Result
@@ -127,6 +127,43 @@ async def test_what_was_not_sent_is_given_back_and_what_is_in_doubt_is_spent_als
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
         await b.driver.limit_admin.reset_account(account, "admin", "a new quarter")
         assert isinstance(await b.call("pay"), Released)
+    clean(tmp_path)
+
+
+async def test_what_was_under_way_when_an_account_began_anew_gives_nothing_back_to_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        given(b, calls(2))
+        b.upstream.answers.clear()
+        before = sent(b)
+        going = [asyncio.create_task(b.call("pay")) for _ in range(2)]
+        await sends(b, before + 2)
+        [account] = b.driver.limit_admin.accounts
+        for _ in range(2):
+            await b.driver.limit_admin.reset_account(account, "admin", "a new quarter")
+        later = [asyncio.create_task(b.call("pay")) for _ in range(2)]
+        await sends(b, before + 4)
+        for one in going:
+            one.cancel()
+        await asyncio.wait(going)
+
+        async def are_over() -> bool:
+            return len(await b.records(RecordKind.OUTCOME)) == len(going)
+
+        await until(are_over)
+        for entry in (await b.records(RecordKind.INTENT))[:2]:
+            ref = Ref(entry.record.chain, entry.record.seq)
+            end = await b.ledger.outcome_of(ref)
+            assert isinstance(entry.body, ActionBody)
+            assert end is not None
+            assert isinstance(end.body, OutcomeBody)
+            ended = Ref(end.record.chain, end.record.seq), end.body
+            settle, undone = b.driver.limit_admin.settle, (entry.record.at, entry.body)
+            assert await settle(str(ref), "user:ann", "not there", happened=False, undone=undone, ended=ended)
+        assert b.driver.limit_admin.accounts[account].units == 2, "what is spent since"
+        assert code(await b.call("pay")) is Code.BUDGET_SPENT
+        for one in later:
+            one.cancel()
+        await asyncio.wait(later)
     clean(tmp_path)
 
 

@@ -61,7 +61,7 @@ def with_spending(services: Services, item: RunningResource) -> Mapping[str, Jso
                 "spent": budget.said(held.units),
                 "left": budget.said(max(0, budget.hard - held.units)),
                 "since": instant(held.since_ms),
-                "until": instant(held.since_ms + budget.window_s * 1000),
+                "until": instant(budget.until_ms(held.since_ms)),
             }
             for account, held in live[:ACCOUNTS_MAX]
         ],
@@ -72,6 +72,6 @@ def with_spending(services: Services, item: RunningResource) -> Mapping[str, Jso
 
 def _live(budget: Budget, known: Mapping[str, Balance], now_ms: int) -> list[tuple[str, Balance]]:
     """What was spent of `budget` by account, the most first; under another measure or window it was another one's."""
-    prefix, since_ms = budget.account(""), now_ms - budget.window_s * 1000
-    live = [one for one in known.items() if one[0].startswith(prefix) and one[1].since_ms > since_ms]
+    prefix = budget.account("")
+    live = [one for one in known.items() if one[0].startswith(prefix) and budget.until_ms(one[1].since_ms) > now_ms]
     return sorted(live, key=lambda one: -one[1].units)

@@ -60,7 +60,7 @@ def _spent(services: Services, budget: Budget, body: ActionBody) -> Iterator[str
         if held is not None and held.since_ms >= since_ms:
             since_ms, spent = held
         left, hard = budget.said(max(0, budget.hard - spent)), budget.said(budget.hard)
-        yield f"{spends(account)} has {left} of {hard} left until {instant(since_ms + budget.window_ms)}"
+        yield f"{spends(account)} has {left} of {hard} left until {instant(budget.until_ms(since_ms))}"
 
 
 def _resting(services: Services, breaker: Breaker, body: ActionBody) -> Iterator[str]:

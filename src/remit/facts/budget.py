@@ -5,6 +5,7 @@ Laws
   of who spends.
 * A window begins at a multiple of its length since the epoch, and is over when a later one begins: an account goes on
   to a later window, never back to an earlier one, whatever the clock does.
+* What a person has begin anew counts from then to the end of the window: what was taken before gives nothing back.
 * Editing a budget changes what may still be spent, not what was: an account is named by budget, measure, length of the
   window, and who spends.
 INVARIANT(budget-never-overspent)
@@ -102,6 +103,10 @@ class Budget:
             return shown(units)
         return f"{units:,}"
 
+    def until_ms(self, since_ms: int) -> int:
+        """When the window is over that began at `since_ms`, or in which its account began anew then."""
+        return since_ms - since_ms % self.window_ms + self.window_ms
+
     def account(self, whose: str) -> str:
         """The name of the account of `whose` spending."""
         return f"{self.name} {self.measure.value} {self.window_s} {self.per.value}:{whose}"
@@ -180,6 +185,12 @@ def refunded(held: Balance | None, since_ms: int, units: int) -> Balance | None:
     if held is None or since_ms != held.since_ms:
         return held
     return Balance(since_ms, max(0, held.units - units))
+
+
+def anew(data: Mapping[str, Json]) -> int | None:
+    """The moment from which an account counts by a record that has it begin anew; None where it says none."""
+    since_ms = data.get("since_ms")
+    return since_ms if isinstance(since_ms, int) and not isinstance(since_ms, bool) and since_ms >= 0 else None
 
 
 def spent_since(known: Balance | None, held: Balance) -> Balance | None:

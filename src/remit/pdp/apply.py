@@ -117,9 +117,8 @@ def apply_budget(accounts: Accounts, delta: BudgetDelta) -> Balance | None:
             return accounts.charge(account, since_ms, units)
         case Refunded(account, since_ms, units):
             return accounts.refund(account, since_ms, units)
-        case BudgetReset(account):
-            accounts.forget(account)
-            return None
+        case BudgetReset(account, since_ms):
+            return accounts.begin(account, since_ms)
         case _:
             assert_never(delta)
 

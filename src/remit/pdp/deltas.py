@@ -221,9 +221,10 @@ class Refunded:
 
 @dataclass(frozen=True, slots=True)
 class BudgetReset:
-    """A person had `account` begin anew."""
+    """A person had `account` begin anew at `since_ms`; None: records of a time that did not say when."""
 
     account: str
+    since_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

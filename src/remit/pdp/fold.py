@@ -15,7 +15,8 @@ What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; 
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
 `approval.superseded` {by}; `guarantee.signed` {breach, why}; `past.carried` {slot}; `store.carried` {labels};
-`intent.settled` {happened, why, outcome?, refunds?, root?, marks?}; `budget.carried` {since_ms, units};
+`intent.settled` {happened, why, outcome?, refunds?, root?, marks?}; `budget.reset` {since_ms?};
+`budget.carried` {since_ms, units};
 `passkey.added` {user, key, count, name, at_ms?}; `passkey.removed` {user, why?, confirmed?: [passkey, counted]}.
 `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker,
 a guarantee, the place of a slot or in a store, or the chain.

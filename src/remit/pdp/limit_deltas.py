@@ -1,7 +1,7 @@
 """What a record changes of breakers and of the accounts of budgets."""
 
 from remit.facts.breaker import Trip
-from remit.facts.budget import carried
+from remit.facts.budget import anew, carried
 from remit.pdp.deltas import BudgetReset, Charged, Closed, Delta, Tripped
 from remit.trace.bodies import AdminBody, Event
 
@@ -14,7 +14,7 @@ def bounded(at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.BREAKER_CLOSED:
             return (Closed(body.subject),)
         case Event.BUDGET_RESET:
-            return (BudgetReset(body.subject),)
+            return (BudgetReset(body.subject, anew(body.data)),)
         case _:
             since_ms, units = carried(body.data)
             return (Charged(body.subject, since_ms, units),) if units > 0 else ()

@@ -30,7 +30,10 @@ class LimitAdmin:
 
     async def reset_account(self, account: str, by: str, why: str) -> Receipt:
         """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
-        body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why})
+        held, now_ms = self.accounts.get(account), self._clock.now_ms()
+        # Later than what it counted from so far: that tells what was taken before.
+        since_ms = now_ms if held is None else max(now_ms, held.since_ms + 1)
+        body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why, "since_ms": since_ms})
         return await self._engine.append(RecordKind.ADMIN, "", body).durable
 
     async def settle(

@@ -52,9 +52,13 @@ class Accounts:
             self.known[account] = held
         return held
 
-    def forget(self, account: str) -> None:
-        """Begin it anew."""
-        self.known.pop(account, None)
+    def begin(self, account: str, since_ms: int | None) -> Balance | None:
+        """Have it begin anew at `since_ms`; the account as it is then, None where nothing of it is known any more."""
+        if since_ms is None:
+            self.known.pop(account, None)
+            return None
+        held = self.known[account] = Balance(since_ms, 0)
+        return held
 
 
 class Plan:
@@ -195,7 +199,7 @@ def spent_text(draw: Draw) -> str:
     what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
     return (
         f"the budget {budget.name} of {draw.whose} has {budget.said(draw.left)} of {budget.said(budget.hard)}{what} "
-        f"left until {instant(draw.since_ms + budget.window_ms)}, when its window of {budget.window_s:,} s is over, "
+        f"left until {instant(budget.until_ms(draw.since_ms))}, when its window of {budget.window_s:,} s is over, "
         f"and this takes {budget.said(draw.units)}"
     )
 
