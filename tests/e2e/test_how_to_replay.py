@@ -1,28 +1,41 @@
 """`docs/how-to/replay-sessions.md` and `start-from-a-pack.md`, run as they stand in the world of the notes server.
 
-Files of a page are written beside the workspace. A comment `acts` or `waits` has clerk call a tool of the notes server
-for ana, which goes through or waits for people.
+Files of a page are written beside the workspace.
 """
 
-import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.notes_world import Noting
-from tests.e2e.speaking import told
+from proof.service import environment
+from tests.e2e.notes_world import UPSTREAMS, Noting
 from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 BLOCK = re.compile(
-    r"^```(?P<kind>console|(?:cedar|json) (?P<file>[\w./]+))\n(?P<text>.*?)^```"
-    r"|^<!-- (?P<does>acts|waits) (?P<tool>\w+) (?P<arguments>\{[^\n]*\}) -->$",
-    re.MULTILINE | re.DOTALL,
+    r"^```(?P<kind>console|(?:cedar|json) (?P<file>[\w./]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
 RESULTS = {"remit diff": 1}
 """The exit codes of commands that say something by them."""
+
+
+def played(noting: Noting, words: list[str]) -> "subprocess.CompletedProcess[str]":
+    """What `act.py` of the clone prints, run where the page's files are."""
+    python, script, *given = words
+    assert (python, script) == (".venv/bin/python", "tests/upstreams/act.py")
+    return subprocess.run(
+        [sys.executable, UPSTREAMS / "act.py", *given],
+        env=environment() | {"REMIT_URL": noting.service.url},
+        cwd=noting.root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def run(noting: Noting, text: str) -> int:
@@ -35,8 +48,7 @@ def run(noting: Noting, text: str) -> int:
                 # Done here: a bare machine has Python and make alone.
                 shutil.copytree(noting.root / words[2], noting.root / words[3])
                 continue
-            assert words[0] == "remit", line
-            done = noting.service.remit(*words[1:])
+            done = noting.service.remit(*words[1:]) if words[0] == "remit" else played(noting, words)
             assert done.returncode == RESULTS.get(line[2:], 0), f"{line}\n{done.stdout}{done.stderr}"
             output = done.stdout + done.stderr
         else:
@@ -46,13 +58,10 @@ def run(noting: Noting, text: str) -> int:
 
 def follow(noting: Noting, page: str) -> int:
     """Do what `page` shows, in order; how many commands ran."""
-    agent, ran = noting.service.agent("clerk", "ana"), 0
+    ran = 0
     text = (PAGES_FOLDER / f"{page}.md").read_text("utf-8")
     for block in BLOCK.finditer(text):
-        if block["does"]:
-            failed, said = told(noting.service, agent, "notes", block["tool"], json.loads(block["arguments"]))
-            assert failed == (block["does"] == "waits"), said
-        elif block["file"]:
+        if block["file"]:
             (noting.root / block["file"]).write_text(block["text"], "utf-8")
         else:
             ran += run(noting, block["text"])

@@ -80,6 +80,8 @@ def summary(body: Body | None) -> str:
             return f"{body.by}: {body.choice.value} {body.approval}{rest}"
         case AdminBody(Event.BUNDLE):
             return f"{body.by}: {body.event.value} {body.subject[:_DIGEST_CHARS]}: {_brought(body)}"
+        case AdminBody(Event.TOKEN_ISSUED):
+            return f"{body.by}: {body.event.value} {body.subject}{_bearer(body)}"
         case AdminBody():
             return f"{body.by}: {body.event.value} {body.subject}"
         case _:
@@ -92,6 +94,16 @@ def _action(body: ActionBody) -> str:
     first = f": {body.reasons[0].text}" if body.reasons and (body.observed or body.verdict) != "permit" else ""
     what = tool_name(body.server, body.name) if body.name else f"{body.server} (what it offers)"
     return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
+
+
+def _bearer(body: AdminBody) -> str:
+    """Whom a token was issued to."""
+    match body.data:
+        case {"use": str(use), "agents": [*agents], "user": user}:
+            names = " > ".join(map(str, agents)) or str(user)
+            return f": {use} {names}" + (f" for {user}" if agents and user is not None else "")
+        case _:
+            return ""
 
 
 def bundle_changes(body: AdminBody) -> Sequence[str]:
@@ -111,7 +123,7 @@ def _brought(body: AdminBody) -> str:
         return ", ".join(changes[:_CHANGES_SHOWN_MAX]) + (f" and {rest} more" if rest > 0 else "")
     if "from" in body.data:
         return "what it changed is not kept" if "changes" not in body.data else "no resource"
-    return "a start, with what was in force" if body.data.get("at") == "start" else "nothing"
+    return "a start" if body.data.get("at") == "start" else "nothing"
 
 
 def data_of(body: AdminBody) -> Mapping[str, Json]:
