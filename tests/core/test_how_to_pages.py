@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +24,15 @@ def test_every_file_that_a_page_has_one_write_is_named_before_it(page: Path) -> 
 
 def test_each_page_that_makes_a_folder_in_a_clone_makes_its_own_of_files_that_are_there() -> None:
     made: dict[str, str] = {}
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()]
     for page in HOW_TOS:
         text = page.read_text("utf-8")
         for line in re.findall(r"^mkdir (.+)$", text, re.MULTILINE):
             for folder in line.split():
                 assert made.setdefault(folder, page.name) == page.name, folder
+        # A data folder holds keys: nobody is to commit one by mistake.
+        for folder in (*made, *re.findall(r"^remit up .*--data (\S+)$", text, re.MULTILINE)):
+            assert any(fnmatch(folder, pattern) for pattern in ignored), folder
         for line in re.findall(r"^cp (tests/.+) (\S+)$", text, re.MULTILINE):
             assert made[line[1]] == page.name
             assert [file for file in line[0].split() if not (ROOT / file).is_file()] == []

@@ -26,7 +26,7 @@ def test_the_page_does_what_it_says(
         for line in block["text"].splitlines():
             if line.startswith("$ "):
                 command, _, target = line[2:].partition(" > ")
-                (tmp_path / "shop").mkdir(exist_ok=True)
+                (tmp_path / "site").mkdir(exist_ok=True)
                 assert run(shlex.split(command)[1:]) == 0, line
                 told = capfd.readouterr()
                 output, ran = told.out + told.err, ran + 1
