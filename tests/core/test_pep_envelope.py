@@ -32,7 +32,7 @@ def test_any_object_is_read_as_what_it_says_or_refused(value: dict[str, object])
         case Request(ident, method, params):
             assert value["jsonrpc"] == "2.0"
             assert (value["id"], value["method"]) == (ident, method)
-            assert value.get("params", {}) == params
+            assert ({} if value.get("params") is None else value["params"]) == params
             assert type(ident) in {str, int}
         case Notification(method, params):
             assert "id" not in value
@@ -44,6 +44,24 @@ def test_any_object_is_read_as_what_it_says_or_refused(value: dict[str, object])
             assert code in {-32700, -32600, -32602}
             assert text
             assert ident is None or ident == value["id"]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"id": 1, "method": "ping", "params": None}, Request(1, "ping", {})),
+        ({"method": "notifications/initialized", "params": None}, Notification("notifications/initialized", {})),
+        ({"id": 1, "result": {"a": 1}, "error": None}, Response(1, {"a": 1})),
+        ({"id": 1, "result": None, "error": {"code": -1, "message": "no"}}, Response(1, None)),
+        ({"id": 1, "result": {}, "error": {"code": -1, "message": "no"}}, None),
+        ({"id": 1, "result": None, "error": None}, None),
+        ({"id": None, "method": "ping"}, None),
+    ],
+)
+def test_null_is_as_if_absent(said: dict[str, object], meant: object) -> None:
+    """Many clients write what they leave out so; an id is none that may be left out so."""
+    found = read(json.dumps({"jsonrpc": "2.0", **said}).encode(), DEFAULT)
+    assert found == meant if meant is not None else isinstance(found, Malformed)
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=5))

@@ -80,11 +80,12 @@ def read(body: bytes, limits: Limits) -> Message:
     known = _ident(value.get("id"))
     if value.get("jsonrpc") != "2.0":
         return Malformed(INVALID_REQUEST, 'the member "jsonrpc" must be "2.0"', known)
-    if "method" not in value and known is not None and ("result" in value) != ("error" in value):
+    # Many write what they leave out as null.
+    if "method" not in value and known is not None and (value.get("result") is None) != (value.get("error") is None):
         return _response(known, value)
     if not isinstance(method, str) or not 0 < len(method) <= METHOD_MAX:
         return Malformed(INVALID_REQUEST, "the body must be a request or a notification", known)
-    params = value.get("params", NOTHING)
+    params = NOTHING if value.get("params") is None else value["params"]
     if not isinstance(params, Mapping):
         return Malformed(INVALID_PARAMS, "params must be an object", known)
     if "id" not in value:
@@ -95,7 +96,7 @@ def read(body: bytes, limits: Limits) -> Message:
 
 
 def _response(ident: Ident, value: Mapping[str, Json]) -> Response | Malformed:
-    if "error" in value:
+    if value.get("error") is not None:
         return Response(ident, None)
     result = value["result"]
     if not isinstance(result, Mapping):
