@@ -134,3 +134,21 @@ def test_what_follows_only_tightens() -> None:
     assert follow({ON_DRIFT: "notice"}) is Follow.NOTICE
     assert follow({ON_DRIFT: "stop"}) is Follow.STOP
     assert follow({ON_DRIFT: "allow"}) is Follow.STOP, "a word that is none of them means the strictest"
+
+
+def test_what_another_agent_tells_of_one_leads_to_a_notice_and_takes_nothing_away() -> None:
+    new = Subject(Kind.TOOL, "rm", "otlp")
+    by_other = replace(uses(new, START + SETTLE_MS + 5, TELEMETRY), source="otlp:mallory")
+    own = replace(uses(new, NOW, TELEMETRY), source="otlp:bot")
+    [first, again] = told(uses(READ, START), by_other, own)
+    assert [(one.subject, one.source, one.is_of_another) for one in (first, again)] == [
+        (BOT, "otlp:mallory", True),
+        (BOT, "otlp:bot", False),
+    ]
+    assert told(uses(READ, START), own, by_other)[0].source == "otlp:bot", "and once where it was seen before"
+    assert len(told(uses(READ, START), own, by_other)) == 1
+    early = replace(by_other, first_ms=START + 1, last_ms=START + 1)
+    assert told(uses(READ, START), early, own)[-1].source == "otlp:bot", "nor has it learnt that before"
+    for word, least in (("record", Follow.RECORD), ("notice", Follow.NOTICE), ("quarantine", Follow.NOTICE)):
+        assert follow({ON_DRIFT: word}, of_another=True) is least
+    assert follow({ON_DRIFT: "halt!"}, of_another=True) is Follow.NOTICE

@@ -170,10 +170,13 @@ async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_s
         span("tool", 3, 2, 22, gen_ai__operation__name="execute_tool", gen_ai__tool__name="rm"),
         span("agent", 2, 0, 22, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="guest"),
     )
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-protobuf"}
-    await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=headers)
-    assert condition(await entry(api, "agent/guest"), "Drifted") == "True"
-    [drift] = [body for body in await events(api, "agent.drifted") if body["data"]["after"] == "tool/otlp:rm"]
+    for bearer in (await api.token("agent", "eve", user="ann"), token):
+        assert "before" in str(await api.call(token, "echo", {"text": "before"})), "not by the word of another"
+        headers = {"authorization": f"Bearer {bearer}", "content-type": "application/x-protobuf"}
+        await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=headers)
+        assert condition(await entry(api, "agent/guest"), "Drifted") == "True"
+    [noted, drift] = [body for body in await events(api, "agent.drifted") if body["data"]["after"] == "tool/otlp:rm"]
+    assert (noted["data"]["source"], noted["data"]["follows"]) == ("otlp:eve", "notice")
     assert drift["subject"] == "agent/guest"
     assert (drift["data"]["kind"], drift["data"]["follows"]) == ("new-tool", "stop")
     assert drift["data"]["before"] == "tool/hand/echo"

@@ -5,6 +5,8 @@ Laws
   description or schema is drift at any time.
 * Drift is told once, however many sources and names tell of it. What changes back, and then again, is told each time.
 * It only tightens: what follows is `Follow`, and a word that is none of them means the strictest.
+* Nobody has another agent stopped by telling of it: what the token of another one tells leads to a notice at most, and
+  is told again, with all that follows, once somebody else sees it.
 """
 
 from collections import OrderedDict
@@ -15,7 +17,7 @@ from typing import Final, assert_never
 
 from remit.discover.conditions import baseline
 from remit.discover.inventory import InventoryChange, What
-from remit.discover.sighting import Kind, Subject, Verb, clipped, parsed
+from remit.discover.sighting import Kind, Subject, Verb, clipped, of_another, parsed
 from remit.discover.view import View
 
 TOLD_MAX: Final = 10_000
@@ -61,6 +63,11 @@ class Drift:
     source: str
     at: int
 
+    @property
+    def is_of_another(self) -> bool:
+        """Whether another agent tells of it."""
+        return of_another(self.source, self.subject)
+
 
 class Drifting:
     """Remembers what was told: `told` is what an earlier one came to, the oldest first."""
@@ -78,7 +85,8 @@ class Drifting:
         for change in changes:
             edge = change.what is What.EDGE
             drift = _edge(change, view) if edge else _trait(change, view)
-            if drift is not None and self._first(drift, drift.after if edge else change.key):
+            of = change.key if drift is None or not edge else drift.after
+            if drift is not None and self._first(drift, f"{of} by another" if drift.is_of_another else of):
                 yield drift
 
     def _first(self, drift: Drift, of: str) -> bool:
@@ -126,10 +134,11 @@ def settled(drifts: Iterable[Drift], view: View) -> Iterator[Drift]:
             yield drift
 
 
-def follow(annotations: Mapping[str, str]) -> Follow:
-    """What follows for an agent with these annotations."""
+def follow(annotations: Mapping[str, str], *, of_another: bool = False) -> Follow:
+    """What follows for an agent with these annotations, where it is told `of_another` too."""
     said = annotations.get(ON_DRIFT, Follow.RECORD.value)
-    return Follow(said) if said in set(Follow) else Follow.STOP
+    follows = Follow(said) if said in set(Follow) else Follow.STOP
+    return Follow.NOTICE if of_another and follows is not Follow.RECORD else follows
 
 
 def _edge(change: InventoryChange, view: View) -> Drift | None:

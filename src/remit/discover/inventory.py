@@ -7,8 +7,8 @@ Laws (`tests/core/test_inventory.py`)
 * `count` alone is a statistic: how many observations were taken in. Nothing is decided by it, and it is no part of
   what makes two inventories equal.
 * What an edge points at exists as well.
-* `take` says what it changed, with before and after: drift is read from that (`discover.drift`). What only files told
-  of is new again when somebody sees it: no import takes a change away.
+* `take` says what it changed, with before and after: drift is read from that (`discover.drift`). What only files, or
+  the tokens of other agents, told of is new again when somebody sees it: none of them takes a change away.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, from_file
+from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, at_second_hand
 
 Best: TypeAlias = tuple[SourceConfidence, int, str]
 """The best that is known: how well, when it was last said (ms since the epoch), and what."""
@@ -137,7 +137,9 @@ class Inventory:
             if edge.verb not in _CLAIMS:
                 self._touch(edge.to, source, seen, changes)
             by = item.edges.setdefault(edge, {})
-            if not by or (not from_file(source) and all(map(from_file, by))):
+            if not by or (
+                not at_second_hand(source, subject) and all(at_second_hand(known_by, subject) for known_by in by)
+            ):
                 changes.append(
                     InventoryChange(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since)
                 )

@@ -143,6 +143,17 @@ def from_file(source: str) -> bool:
     return source.startswith(f"{FILES}:")
 
 
+def of_another(source: str, subject: Subject) -> bool:
+    """Whether `source` is the token of an agent that tells of another one, `subject`: of which it may say anything."""
+    space, _, bearer = source.partition(":")
+    return space == "otlp" and bool(bearer) and bearer != subject.name
+
+
+def at_second_hand(source: str, subject: Subject) -> bool:
+    """Whether what `source` tells of `subject` is new again when somebody sees it, or it tells of it itself."""
+    return from_file(source) or of_another(source, subject)
+
+
 def check(subject: Subject) -> None:
     """Raise `ValueError` unless `subject` may stand in the inventory."""
     name, space = subject.name, subject.space

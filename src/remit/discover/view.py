@@ -9,7 +9,7 @@ from remit.discover.entry import InventoryEntry, InventoryLink, Sight, TraitStat
 from remit.discover.identity import BundleRegistry, Identities, claims
 from remit.discover.inventory import Inventory, SubjectRecord
 from remit.discover.reconcile import Activity, PassageCounts
-from remit.discover.sighting import Kind, SourceConfidence, Subject, Verb, from_file
+from remit.discover.sighting import Kind, SourceConfidence, Subject, Verb, at_second_hand
 
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
@@ -131,7 +131,7 @@ class View:
                     confidence, _, evidence = seen.best
                     link = InventoryLink(verb, to, seen.first_ms, seen.last_ms, confidence, (source,), evidence)
                     known = joined.get((verb, to))
-                    joined[verb, to] = link if known is None else _joined(known, link)
+                    joined[verb, to] = link if known is None else _joined(subject, known, link)
         return (joined[key] for key in sorted(joined))
 
 
@@ -147,9 +147,9 @@ def _sights(items: Iterable[tuple[Subject, SubjectRecord]]) -> Iterator[Sight]:
             yield Sight(name, source, seen.first_ms, seen.last_ms, seen.count, confidence, evidence)
 
 
-def _joined(one: InventoryLink, other: InventoryLink) -> InventoryLink:
-    # What was seen here is not older for what a file tells of elsewhere.
-    here = [link.first_ms for link in (one, other) if not all(map(from_file, link.by))]
+def _joined(subject: Subject, one: InventoryLink, other: InventoryLink) -> InventoryLink:
+    # What was seen here is not older for what a file tells of elsewhere, or another agent of this one.
+    here = [link.first_ms for link in (one, other) if not all(at_second_hand(source, subject) for source in link.by)]
     better = max(one, other, key=lambda link: (link.confidence, link.last_ms, link.evidence))
     return InventoryLink(
         one.verb,

@@ -65,7 +65,7 @@ class Drifts:
 
     async def _follow(self, drift: Drift) -> None:
         agent = drift.subject.name if drift.subject.kind is Kind.AGENT and not drift.subject.space else None
-        follows = Follow.RECORD if agent is None else follow(self._annotations(agent))
+        follows = Follow.RECORD if agent is None else follow(self._annotations(agent), of_another=drift.is_of_another)
         if agent is not None and follows in HOLDS:
             # First what keeps it from doing more, then the record of why.
             await self._stop(agent, HOLDS[follows], f"{drift.kind}: {drift.after}")
