@@ -133,6 +133,12 @@ async def test_calls_of_models_are_counted_beside_coverage(api: World) -> None:
     assert (await entry(api, "agent/otlp:thinker"))["observed"] == 1, "no enforcement point could have seen the model"
 
 
+async def test_what_comes_with_the_token_of_an_agents_harness_is_the_agents(api: World) -> None:
+    token = await api.token("harness", "coach")
+    assert (await send(api, json.dumps(told("whoever", "t", 6)).encode(), JSON, token)).status_code == 200
+    assert (await entry(api, "agent/otlp:whoever"))["sources"] == ["otlp:coach"]
+
+
 async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:
     token = await api.token("agent", "bot", user="ann")
     assert (await send(api, json.dumps(told("bot", "t", 5)).encode(), JSON, token)).status_code == 200

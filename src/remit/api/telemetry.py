@@ -1,15 +1,15 @@
 """`/otlp/v1/traces`: telemetry taken in, as exporters send it (OTLP/HTTP). Raw ASGI: bodies are not JSON alone.
 
-A bearer is asked for: of an agent, a harness, a user, or the admin token, as collectors send it. What an agent's token
-sends is told apart, so that a stranger cannot spend what an agent may add, nor speak in its name.
+A bearer is asked for: of an agent, a harness, a user, or the admin token, as collectors send it. What the token of an
+agent, or of its harness, sends is told apart, so that a stranger cannot spend what an agent may add, nor speak in its name.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 import orjson
 
-from remit.api.authenticator import Acting, Caller
+from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.ports.signer import TokenInvalid
 from remit.ports.telemetry import MalformedTelemetry, Receiver, Sent
 
@@ -48,14 +48,26 @@ class TelemetryPages:
                 return
             kind = heads.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
             encoding = heads.get(b"content-encoding", b"").strip().lower().decode("latin-1")
-            agent = caller.authority.acting.agent if isinstance(caller, Acting) else None
-            answered = await self._receiver.receive(Sent(kind, encoding, body, agent))
+            answered = await self._receiver.receive(Sent(kind, encoding, body, _agent_of(caller)))
         except TokenInvalid as error:
             await _refuse(send, 401, f"token/{error.cause.value}", str(error))
         except MalformedTelemetry as error:
             await _refuse(send, error.status, error.code, str(error))
         else:
             await _send(send, 200, answered, kind.encode("latin-1"))
+
+
+def _agent_of(caller: Caller) -> str | None:
+    """The agent whose telemetry it is; None of people, whose collectors send that of many."""
+    match caller:
+        case Acting(authority=authority):
+            return authority.acting.agent
+        case HarnessOf(agent=agent):
+            return agent
+        case Admin() | Person():
+            return None
+        case _:
+            assert_never(caller)
 
 
 def _bearer(header: bytes) -> str | None:
