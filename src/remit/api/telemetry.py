@@ -1,7 +1,8 @@
 """`/otlp/v1/traces`: telemetry taken in, as exporters send it (OTLP/HTTP). Raw ASGI: bodies are not JSON alone.
 
 A bearer is asked for: of an agent, a harness, a user, or the admin token, as collectors send it. What the token of an
-agent, or of its harness, sends is told apart, so that a stranger cannot spend what an agent may add, nor speak in its name.
+agent, or of its harness, sends is told apart, so that a stranger cannot spend what an agent may add, nor speak in its
+name.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
