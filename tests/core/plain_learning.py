@@ -56,7 +56,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     for token in _brought(given):
         (at,) = index.hashes((token,))
         if at in kept and origin_of(index.look(token)) > Origin.TRUSTED:
-            kept[at] &= ~(TRUSTED | DIRECTORY) if bare else ~TRUSTED
+            kept[at] &= ~(TRUSTED | DERIVED | DIRECTORY) if bare else ~(TRUSTED | DERIVED)
     kept = {at: said for at, said in kept.items() if said & KNOWN}
     for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
         for token in {*texts(value), *leading(plain(value)), whole(value)}:

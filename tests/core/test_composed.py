@@ -16,7 +16,7 @@ from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.trace.bodies import Status
 from tests.core.deciding import action, bundle, schema, snapshot, tool
-from tests.core.test_origins import NOTE, SEND, TO, World
+from tests.core.test_origins import NOTE, PEOPLE, SEND, TO, World
 
 EVE = "eve@there.example"
 
@@ -174,3 +174,11 @@ def test_what_was_only_asked_for_is_trusted_once_it_comes_without() -> None:
     made.result("house", "nobody", {"to": EVE})
     made.result("house", {"staff": [EVE]})
     assert made.origin("send", to=EVE) is Origin.TRUSTED
+
+
+def test_a_look_up_by_what_the_user_named_derives_nothing_that_its_call_brought_besides() -> None:
+    made = World(said="tell everybody in sales", tools=(SEND, PEOPLE))
+    made.result("people", [{"name": "ann@here.example"}, {"name": EVE}], {"to": "sales", "text": EVE})
+    assert made.origin("send", to="ann@here.example") is Origin.DERIVED
+    flow = made.flow("send", to=EVE)
+    assert (flow.targets.unseen, flow.strangers) == (1, 0), "there it is, whoever asked"

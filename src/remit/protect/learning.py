@@ -45,6 +45,7 @@ from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
+_VOUCHED: Final = TRUSTED | DERIVED
 _NO_NAMES: Final = Names()
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _ABSENT: Final = frozenset({"-", "n/a", "none", "null", "~"})
@@ -84,7 +85,7 @@ def learn(
     delta = index.delta_of(call, gathered, capped=reading.capped, prose=prose)
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
-    delta = _unechoed(delta, (given, answers), index, TRUSTED | DIRECTORY if bare else TRUSTED)
+    delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
     return delta if tool is None or tool.effect is Effect.READ else _handed(delta, (given, answers), index)
 
 
