@@ -35,7 +35,7 @@ _ISO: Final = re.compile(
     re.IGNORECASE,
 )
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
-_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
+_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}|0x[\da-f]{40}|(?:bc|tb|ltc)1[\da-z]{20,60}")
 _CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
 """A top-level domain of another script, as it is asked for."""
 _SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
@@ -45,7 +45,7 @@ _DOTTED: Final = re.compile(r"[a-z]{2}\d{2}\.")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
 _GROUPED: Final = re.compile(
-    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
+    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){1,5}[ -]\d{2,8}\b"
 )
 _SPELT: Final = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"
@@ -303,6 +303,8 @@ def _linked(lower: str) -> Iterator[Token]:
     if not scheme.isalnum():
         before = _SCHEME.sub("", scheme)
         yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
+    elif scheme not in {"http", "https"}:
+        yield (lower, TokenKind.URL)
     yield (_page(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):

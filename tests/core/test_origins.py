@@ -729,3 +729,20 @@ def test_zeros_at_the_end_of_a_fraction_tell_versions_apart_and_no_amounts() -> 
     assert world.origin("send", to="12.5") is Origin.GROUNDED
     world.result("web", "take 1.1")
     assert world.origin("send", to="1.1") is Origin.UNTRUSTED
+
+
+def test_a_page_of_the_web_vouches_for_no_other_scheme() -> None:
+    world = World(said="see https://example.org/a and ftp://example.org/b")
+    for given in ("http://example.org/a", "example.org/a", "ftp://example.org/b", "https://example.org/b"):
+        assert world.origin("send", to=given) is Origin.GROUNDED, given
+    for given in ("file://example.org/a", "javascript://example.org/a", "ftp://example.org/a", "smb://example.org/b"):
+        assert world.origin("send", to=given) is Origin.UNSEEN, given
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["+49 170 1234567", "0x52908400098527886E0F7030069857D2E4169EE7", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"],
+)
+def test_a_telephone_and_a_wallet_are_carried_like_an_account(there: str) -> None:
+    found = World(said="tell Bob").flow("send", to="Bob", text=f"it is {there}, ask there")
+    assert (found.carried.unseen, found.strangers) == (1, 1)

@@ -41,7 +41,8 @@ ACCOUNT_DIGITS_MIN: Final = 8
 """A number with fewer is none of an account."""
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
-_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
+_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}|0x[\da-f]{40}|(?:bc|tb|ltc)1[\da-z]{20,60}")
+"""Of a bank, or a wallet: hexadecimal (EIP-55), or in the letters of BIP 173."""
 _CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
 """A top-level domain of another script, as it is asked for."""
 _SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
@@ -54,7 +55,7 @@ _USUAL: Final = re.compile(r"[a-z\d]+(?:[.-][a-z\d]+)*\.[a-z]{2,}", re.ASCII)
 """A host as most are. Not longer than a label may be, so that no label of it is."""
 _FORMS: Final = re.compile(
     r"(?P<fraction>\d{1,40}\.\d{1,40})|(?P<day>\d{4}-\d\d-\d\d)|[a-z\d._+-]+@[a-z\d]+(?:[.-][a-z\d]+)*\.(?P<end>[a-z]{2,})"
-    r"|[a-z\d]+://(?P<page>[a-z\d]+(?:[.-][a-z\d]+)*(?:/[a-z\d._/-]*)?)",
+    r"|https?://(?P<page>[a-z\d]+(?:[.-][a-z\d]+)*(?:/[a-z\d._/-]*)?)",
     re.ASCII,
 )
 _FILES: Final = frozenset(
@@ -64,6 +65,7 @@ _FILES: Final = frozenset(
 _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
 """A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
 _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
+_WEB: Final = frozenset({"http", "https"})
 _FEW: Final = re.compile(r"(https?|wss?|ftp):/?(?!/)")
 """A scheme of the web with fewer slashes than it has."""
 _HOST_END: Final = re.compile(r"[/?#]")
@@ -107,7 +109,7 @@ def unbroken(lower: str) -> Token:
     size = len(lower)
     if lower.isdecimal() and size <= 40:
         return lower, TokenKind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
-    return lower, TokenKind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else TokenKind.ID
+    return lower, TokenKind.ACCOUNT if size >= 14 and _ACCOUNT.fullmatch(lower) else TokenKind.ID
 
 
 def _usual(lower: str) -> Token | None:
@@ -197,12 +199,15 @@ def _address(lower: str) -> str | None:
 def _linked(lower: str) -> Iterator[Token]:
     """The URL after the first `://`, which is where it leads, each that stands inside, and all where anything precedes.
 
-    `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to.
+    `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to; nor is what
+    another scheme than those of the web makes of a host, as `file://a.example/b` does.
     """
     scheme, _, rest = lower.partition("://")
     if not scheme.isalnum():
         before = _SCHEME.sub("", scheme)
         yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
+    elif scheme not in _WEB:
+        yield (lower, TokenKind.URL)
     yield (_page(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):

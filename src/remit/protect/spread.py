@@ -17,7 +17,7 @@ ISO: Final = re.compile(
     re.IGNORECASE,
 )
 _GROUPED: Final = re.compile(
-    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
+    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){1,5}[ -]\d{2,8}\b"
 )
 GROUPS: Final = re.compile(r"\d\d[ -][A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}")
 """What `_GROUPED` finds begins with this, at most two characters before it."""

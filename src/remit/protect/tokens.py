@@ -4,7 +4,7 @@ Laws
 * A text is split once and each piece is then looked at by itself: no pattern runs over all of it but those that
   look at a bounded stretch, so that the time is linear whatever the text holds.
 * Two spellings of one thing give one token: case, Unicode's compatibility forms, invisible characters, punctuation
-  around it, scheme and `www.`, `1,000.00` and `1000`, `1.4.2022` and `2022-04-01`.
+  around it, the scheme of the web and `www.`, `1,000.00` and `1000`, `1.4.2022` and `2022-04-01`.
 * What of an identifier hangs on case is told beside its token (`spelling`).
 * Nothing is cut: a long piece is one token.
 """
