@@ -10,7 +10,7 @@ from remit.adapters.upstreams import handshake, held, messages, standing_stream
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
 from tests.eventually import eventually
-from tests.upstreams.scripted import Say, Scripted, asked, text, upstream_of
+from tests.upstreams.scripted import Say, Scripted, asked, result, text, upstream_of
 
 OLD = Era.INITIALIZE
 ROOTS = Along(capabilities={"roots": {}})
@@ -96,6 +96,30 @@ async def test_once_a_question_may_have_been_of_several_calls_they_are_made_one_
                 assert len(server.messages("tools/call")) == sent, "the other has not left, in another session neither"
                 found = await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)
                 assert said(found) == str(FOUND)
+
+
+@pytest.mark.asyncio
+async def test_a_list_that_is_read_meanwhile_asks_nothing_and_waits_for_no_turn() -> None:
+    server, begun, go_on = elsewhere(), asyncio.Event(), asyncio.Event()
+    calling = server.call
+
+    async def call(one: Scripted, message: Any, say: Say) -> None:
+        if message["method"] == "tools/call":
+            await calling(one, message, say)
+            return
+        begun.set()
+        await go_on.wait()
+        await say(result(message, {"resources": []}))
+
+    server.call = call
+    async with upstream_of(server, call_s=20.0) as upstream:
+        listing = asyncio.create_task(upstream.ask("a", OLD, "resources/list", {}, ROOTS))
+        await begun.wait()
+        reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+        assert isinstance(reply, InputRequired), reply
+        go_on.set()
+        assert await listing == Result({"resources": []}, is_error=False)
+        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
 
 
 @pytest.mark.asyncio

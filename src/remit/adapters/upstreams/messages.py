@@ -225,10 +225,10 @@ class Hearing:
             return True
         if any(ear.inbox is not None and str(asked) in ear.inbox.idents for ear in self.open.values()):
             return False  # refusing it would answer the question of that id that is open
-        ear, question = self._meant(ident), question_of(message)
-        if ear is not None and ear.inbox is not None and question is not None and ear.inbox.put(asked, question):
+        question, inboxes = question_of(message), self._inboxes(ident)
+        if len(inboxes) == 1 and question is not None and inboxes[0].put(asked, question):
             return True
-        if question is not None and ident is None and len(self._inside(question.method)) > 1:
+        if len(inboxes) > 1 and question is not None and question.method in inboxes[0].kinds:
             self.crossed = True
             self._reply(refusal(asked, METHOD_NOT_FOUND, OF_SEVERAL))
         else:
@@ -251,9 +251,10 @@ class Hearing:
         inside = [ear for ear in self.open.values() if not ear.aside]
         return inside[0] if len(inside) == 1 else None
 
-    def _inside(self, kind: str) -> list[Ear]:
-        """The calls in flight whose client may be asked so."""
-        return [ear for ear in self.open.values() if ear.inbox is not None and kind in ear.inbox.kinds]
+    def _inboxes(self, ident: int | None) -> list[Inbox]:
+        """Of the calls that a question may be of: whose stream it came on, or else all that may ask something."""
+        ears = self.open.values() if ident is None else filter(None, [self.open.get(ident)])
+        return [ear.inbox for ear in ears if ear.inbox is not None and not ear.aside]
 
 
 def _number(value: Json) -> float | None:

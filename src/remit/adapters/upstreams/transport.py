@@ -15,7 +15,7 @@ from remit.adapters.upstreams.held import OpenCall
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
-from remit.adapters.upstreams.requests import DISCOVER, PING, ask_request, call_request
+from remit.adapters.upstreams.requests import ASKS_NOTHING, DISCOVER, PING, ask_request, call_request
 from remit.adapters.upstreams.tool_list import LIST_S, list_limit_s
 from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
@@ -134,7 +134,7 @@ class Talking(ABC):
         if wire.era is Era.STATELESS:
             return reply_or_asked(self._server.name, retry, await wire.ask(retry.request, ear), ear.along)
         await level(wire, ear.along)
-        if not ear.along.capabilities:
+        if not ear.along.capabilities or retry.request.method in ASKS_NOTHING:
             return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
         # Learnt by any of its sessions: a server asks in the same way in all of them.
         self._crossed = self._crossed or wire.hearing.crossed
