@@ -125,6 +125,7 @@ async def test_a_server_that_does_not_answer_is_left_out_of_a_list(w: Wire) -> N
     assert said["result"]["resources"] == []
     assert said["result"]["_meta"]["remit.dev/missing"] == {"shop": "it did not answer with a list"}
     assert "io.modelcontextprotocol/serverInfo" in said["result"]["_meta"]
+    assert said["result"]["ttlMs"] == 0, "what is missing may be there in a moment"
 
 
 @wired

@@ -36,7 +36,7 @@ LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
 LIST_TTL_MS: Final = 5_000
 _FRESH: Final = b',"ttlMs":%d,"cacheScope":"private"}' % LIST_TTL_MS
 _STALE: Final = b',"ttlMs":0,"cacheScope":"private"}'
-"""What was read may be read again only by asking: whether it may is decided each time."""
+"""What was read may be read again only by asking: whether it may is decided each time. Nor is half a list kept."""
 _ROUNDS: Final = CallTool | ReadResource | GetPrompt
 _NOTHING_ASKED: Final[Mapping[str, Json]] = {"type": "object", "properties": {}}
 
@@ -194,7 +194,7 @@ def _reply(request: Request, ask: Ask, found: Said) -> ReplyBody:
         case RpcError(code, text, data):
             return ReplyBody(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
         case Incomplete(result):
-            return ReplyBody(rpc.result(request.ident, rpc.stateless(result, _tail(ask), found.meta)))
+            return ReplyBody(rpc.result(request.ident, rpc.stateless(result, _STALE, found.meta)))
         case _:
             return ReplyBody(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
 
