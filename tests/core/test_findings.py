@@ -240,3 +240,13 @@ def test_the_record_of_an_incident_says_whether_it_is_worse() -> None:
         (replace(BEGUN, causes=BEGUN.causes | {IncidentCause.DETECTION}), True),
     ):
         assert seeing(later, "remit", BEGUN).data.get("worse") is worse
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"), [("read_resource", "a resource"), ("get_prompt", "a prompt"), ("whatever", "something")]
+)
+def test_a_title_repeats_no_name_that_an_agent_may_choose(kind: str, place: str) -> None:
+    found: dict[str, Json] = {"agent": "bot", "found": {"secret": {}}, "kind": kind}
+    one = finding(Ref("r1-1", 7), 9, RecordKind.ADMIN, admin(Event.DETECTED, "mail/note://said by the agent", found))
+    assert one is not None
+    assert one.title == f"secret in what {place} of mail told agent bot"

@@ -249,6 +249,16 @@ async def test_what_is_found_labels_the_session_and_is_reported_once(tmp_path: P
         [report] = [body for body in found if isinstance(body, AdminBody) and body.event is Event.DETECTED]
         assert (report.subject, report.data["found"]) == ("shop/echo", {"hidden": {"bidirectional control": 1}})
         assert report.data["at"] == {"hidden": ["$.content[0].text"]}
+        assert "kind" not in report.data
+        [source] = b.bundle.catalog.policies
+        reads = '@id("reads") permit (principal, action == Remit::Action::"read_resource", resource);'
+        b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(source, text=f"{source.text}\n{reads}"),)))
+        b.upstream.other = Result({"contents": [{"uri": "note://mine", "text": "a\u202eb"}]}, is_error=False)
+        read = await b.driver.read_resource(b.authority(), Client(Era.STATELESS), "shop", "note://mine")
+        assert isinstance(read, Released), read
+        last = [entry.body for entry in await b.records(RecordKind.ADMIN)][-1]
+        assert isinstance(last, AdminBody)
+        assert (last.event, last.data["kind"]) == (Event.DETECTED, "read_resource")
 
 
 @pytest.mark.asyncio

@@ -29,6 +29,7 @@ from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 
 TITLE_CHARS_MAX: Final = 160
 _GIST_CHARS_MAX: Final = 100
+_NAMELESS: Final = {ActionKind.READ_RESOURCE.value: "a resource", ActionKind.GET_PROMPT.value: "a prompt"}
 Source = Callable[[str, int, AdminBody], Finding | None]
 """From the record's id, when it was made (ms since the epoch), and its body."""
 
@@ -88,7 +89,11 @@ def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
     said = body.data.get("agent")
     agent = said if isinstance(said, str) else ""
     who = f"agent {agent}" if agent else "an agent"
-    where = f"{who} sent to {body.subject}" if body.data.get("sent") is True else f"{body.subject} told {who}"
+    kind, place = body.data.get("kind"), body.subject
+    if isinstance(kind, str):
+        # A resource or a prompt is named as the agent wants.
+        place = f"{_NAMELESS.get(kind, 'something')} of {body.subject.partition('/')[0]}"
+    where = f"{who} sent to {place}" if body.data.get("sent") is True else f"{place} told {who}"
     title = one_line(f"{detected(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
     return Finding(record, at, IncidentCause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
 

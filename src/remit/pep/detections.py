@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from remit.facts.action import Action
+from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.finding import INCIDENTS, Find
 from remit.facts.record import RecordKind
@@ -44,7 +44,10 @@ class Detections:
             if self._is_new((sid, *_of(action), find, sent))
         }
         if told:
-            data = {**about, "agent": action.authority.acting.agent, "found": told}
+            data: dict[str, Json] = {**about, "agent": action.authority.acting.agent, "found": told}
+            if action.kind is not ActionKind.CALL_TOOL:
+                # Its name is the agent's own word, which no title repeats.
+                data["kind"] = action.kind.value
             if not sent:
                 # What is sent is on record itself.
                 data["at"] = {find.value: list(at) for find, at in located([*map(Find, told)], result).items()}
