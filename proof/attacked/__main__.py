@@ -30,7 +30,7 @@ TOLD_ONLY: Final = frozenset({"ASI08", "ASI09"})
 
 def table(name: str, found: Attacked) -> list[str]:
     """Print what came of the attempts on one workspace; the ids of those that should have been stopped."""
-    for row in by_risk(found.came):
+    for row in by_risk(found.results):
         low, high = interval(row.stopped, row.attempts)
         by = ", ".join(f"{control.value} {count}" for control, count in row.by.items())
         figures = f"{row.attempts:>9}{row.stopped:>9}{row.noticed:>9}   {f'{low:.0%} to {high:.0%}':<13}"
@@ -74,7 +74,7 @@ def main() -> int:
             print(f"{'workspace':<10}{'risk':<8}{'attempts':>9}{'stopped':>9}{'noticed':>9}   stopped, 95 %  by")
         for name, workspace in workspaces:
             found = attack(workspace)
-            total += len(found.came)
+            total += len(found.results)
             beaten += table(name, found)
         missed = caught(wide(Path(folder) / "wide"), long=asked.long)
     count = sum(asked.long or one.short for one in MUTANTS.values())

@@ -335,7 +335,7 @@ def test_every_check_looks_at_what_was_read_first(
         (bank.service.workspace / "wrong.cases.yaml").unlink()
         return (one for one in (looking.tried(),))
 
-    monkeypatch.setattr(work.AdmissionRun, "came", swapped)
+    monkeypatch.setattr(work.AdmissionRun, "results", swapped)
 
     def left_out(*_: object) -> None:
         """What is meant for a process of its own."""

@@ -116,7 +116,7 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     assert code == 1
     assert {"ASI01", "ASI02"} <= open_ones(found)
     ended = attack(workspace, profile=replace(QUICK, seconds=0.0))
-    assert (ended.came, ended.moot) == ((), 0)
+    assert (ended.results, ended.moot) == ((), 0)
     assert ended.left == len(kinds) + found["moot"] + found["left"]
 
 
@@ -125,7 +125,7 @@ def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path
     guarded = write(tmp_path / "guarded", PERMIT)
     (guarded / "breakers.yaml").write_text(BREAKERS, "utf-8")
     found = attack(guarded, profile=replace(QUICK, seconds=120.0))
-    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in AttackKind}
+    by = {kind: {one.control for one in found.results if one.attempt.kind is kind} for kind in AttackKind}
     assert by[AttackKind.LOOP] == {SecurityControl.BREAKERS}, "what itself trips one is stopped by it"
     assert by[AttackKind.DRIP] == {SecurityControl.BUDGETS}
     own = {AttackKind.LOOP, AttackKind.DRIP}
@@ -183,7 +183,7 @@ def test_what_detectors_find_and_what_owners_let_run_is_attacked_as_it_runs(tmp_
     (workspace / "resources.yaml").write_text(watched, "utf-8")
     (workspace / "powers.yaml").write_text(POWERS, "utf-8")
     found = attack(workspace, "puts it into mail/send", profile=replace(QUICK, chores=0))
-    leak = found.came[0]
+    leak = found.results[0]
     assert (leak.attempt.kind, leak.stopped) == (AttackKind.LEAK, True)
     assert leak.control is SecurityControl.GUARANTEES, "it was let run, and is held all the same"
     assert set(found.carried[leak.attempt.ident]) == {"guarantee/powers"}

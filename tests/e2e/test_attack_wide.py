@@ -28,11 +28,11 @@ def found(workspace: Path) -> Attacked:
 def test_everything_is_tried_and_held(found: Attacked) -> None:
     assert [one.attempt.title for one in found.open] == []
     assert found.left == 0
-    assert {one.attempt.kind for one in found.came} == set(AttackKind), "each kind was about something here"
+    assert {one.attempt.kind for one in found.results} == set(AttackKind), "each kind was about something here"
 
 
 def test_what_stopped_each_kind_is_told(found: Attacked) -> None:
-    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in AttackKind}
+    by = {kind: {one.control for one in found.results if one.attempt.kind is kind} for kind in AttackKind}
     assert by[AttackKind.TOKEN] <= {SecurityControl.IDENTITY, SecurityControl.STOPS}
     assert by[AttackKind.DRIFT] == {SecurityControl.PINS}
     assert by[AttackKind.MALFORMED] == {SecurityControl.SCHEMAS}

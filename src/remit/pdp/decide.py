@@ -27,7 +27,7 @@ from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.obligations import obliged
 from remit.pdp.open_breakers import broken
-from remit.pdp.past import crowded, told, unmeasured
+from remit.pdp.past import crowded, past_facts, unmeasured
 from remit.pdp.preconditions import argument_problem, known, session_problem
 from remit.pdp.snapshot import AskQuota, Snapshot
 from remit.pdp.spending import overspent, thrifty
@@ -119,7 +119,7 @@ def _looked_at(
 ) -> tuple[Facts, Reason | None]:
     """The facts that policies of the slice look at; and why something that has to be known is not."""
     asks = reached.slice
-    past = told(snapshot, action, reached, now_ms) if reached.asked else None
+    past = past_facts(snapshot, action, reached, now_ms) if reached.asked else None
     facts = facts_of(
         snapshot,
         action,

@@ -29,7 +29,7 @@ def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) 
     return MonitoredAction(acting, () if agent is None else agent.groups, authority.agents, authority.user, given)
 
 
-def told(snapshot: Snapshot, action: Action, reached: Destination, now_ms: int) -> dict[str, Value] | Reason:
+def past_facts(snapshot: Snapshot, action: Action, reached: Destination, now_ms: int) -> dict[str, Value] | Reason:
     """What the monitors say that policies on `action` ask; or why it is not known."""
     past, sid, given, within = snapshot.past, action.authority.links[0].sid, action.input, action.within
     found: dict[str, Value] = {}

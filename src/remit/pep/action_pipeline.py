@@ -76,13 +76,13 @@ class ActionPipeline:
         self.resolver: Resolver = NOBODY
         self._sent: dict[int, Under] = {}
 
-    async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
+    async def with_sessions(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
-        return await self.answered(self._held(authority, work), sent=False)
+        return await self.answered(self._with_sessions(authority, work), sent=False)
 
     async def further(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """As `held`, where `work` goes on with what was sent before."""
-        return await self.answered(self._held(authority, work), sent=True)
+        """As `with_sessions`, where `work` goes on with what was sent before."""
+        return await self.answered(self._with_sessions(authority, work), sent=True)
 
     async def answered(self, work: Coroutine[Any, Any, Answer], *, sent: bool) -> Answer:
         """The answer of `work`; of what was `sent` before, an error of ours says that it may have been done."""
@@ -93,7 +93,7 @@ class ActionPipeline:
         except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
             return internal(error, sent=sent)
 
-    async def _held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _with_sessions(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         sids = [link.sid for link in authority.links]
         try:
             await self._memory.hold(sids, self._clock.monotonic_s())
@@ -115,7 +115,7 @@ class ActionPipeline:
     async def set_out(self, operation: Operation, client: Client, found: Attempt) -> Answer | Under:
         """`operation`, permitted as `found`, under way once its intent is durable; or why it is not sent."""
         if (instead := found.edited or found.shaped) is not None:
-            operation = replace(called(instead, self._engine.tool(instead)), told=operation.told)
+            operation = replace(called(instead, self._engine.tool(instead)), to_agent=operation.to_agent)
         try:
             refused = await self._settled(found)
         except asyncio.CancelledError:
@@ -142,7 +142,7 @@ class ActionPipeline:
             live, unreachable = await self.live(action, client)
             record = self._engine.edit_of(action)
             edited = None if record is None else await self.edited(action, record)
-            given = self._memory.grants.given
+            granted = self._memory.grants.count
             attempt = self._engine.judge(action, live, edited)
             if isinstance(attempt, Reshape | Resolve):
                 action = await self.shaped(action, attempt)
@@ -160,7 +160,7 @@ class ActionPipeline:
                     now_s = self._clock.monotonic_s()
                     if deadline_s is None:
                         deadline_s = now_s + hold_s_of(attempt.decision)
-                    answer = await self.waiting.wait(action, client, attempt, verdict, deadline_s, given)
+                    answer = await self.waiting.wait(action, client, attempt, verdict, deadline_s, granted)
                     if answer is not None:
                         return answer
                 case _:

@@ -20,7 +20,7 @@ from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.outcomes import seen
+from remit.pep.outcomes import take_note
 from remit.policy.verdict import Code, Escalate, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
@@ -56,17 +56,17 @@ class ApprovalWait:
         self._held: Counter[str] = Counter()
 
     async def wait(
-        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, granted: int
     ) -> Answer | None:
         """Wait for people until `deadline_s`; None when the action should be judged again.
 
-        `given` is how much had been granted when it was judged.
+        `granted` is how much was granted when it was judged.
         """
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         self._held[ident] += 1
         try:
-            return await self._decided(action, client, attempt, verdict, deadline_s, given)
+            return await self._decided(action, client, attempt, verdict, deadline_s, granted)
         except asyncio.CancelledError:
             if self._held[ident] == 1:
                 self._hung_up(ident)
@@ -84,10 +84,10 @@ class ApprovalWait:
         body = AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the caller hung up"})
         with contextlib.suppress(LedgerUnwritable):
             pending = self._engine.append(RecordKind.ADMIN, approval.sid, body)
-            asyncio.ensure_future(pending.durable).add_done_callback(seen)
+            asyncio.ensure_future(pending.durable).add_done_callback(take_note)
 
     async def _decided(
-        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, granted: int
     ) -> Answer | None:
         ident = attempt.waits_for or ""
         while True:
@@ -104,7 +104,7 @@ class ApprovalWait:
                     if left_s <= 0:
                         page = f"{self.pages}{ident}" if self.pages else ""
                         return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
-                    if self._memory.grants.given != given:
+                    if self._memory.grants.count != granted:
                         # A grant came in, which may cover this too: judged again, it is asked about no second time.
                         return None
                     await self._memory.changed(min(left_s, REREAD_S))

@@ -124,12 +124,15 @@ class Conversation:
         under.client = client
         kept = under.responses
         if kept is None:
-            under.given = {**under.given, **{key: one for key, one in responses.items() if key in under.questions}}
+            under.collected = {
+                **under.collected,
+                **{key: one for key, one in responses.items() if key in under.questions},
+            }
             missing = self._missing(under)
             if missing and not self._is_stopped(under):
                 under.again += 1
                 return self._asking(under, missing)
-            kept = answers_to(under.questions, under.given)
+            kept = answers_to(under.questions, under.collected)
         action = with_responses(under, under.questions, kept)
         try:
             found = await self._pipeline.attempt(action, client)
@@ -183,7 +186,7 @@ class Conversation:
         """What of it the client may be asked, once that is recorded and all that was said before it is told."""
         questions = await self._questions.put(under, asked.questions)
         if questions:
-            under.questions, under.given, under.again = questions, {}, 0
+            under.questions, under.collected, under.again = questions, {}, 0
             await under.notices.flush()
         return questions
 
@@ -192,7 +195,7 @@ class Conversation:
         """What a stateless client still has to be asked; what is missing elsewhere, or for too long, was declined."""
         if under.client.era is not Era.STATELESS or under.again >= ROUNDS_MAX:
             return {}
-        left = {key: asks for key, asks in under.questions.items() if key not in under.given}
+        left = {key: asks for key, asks in under.questions.items() if key not in under.collected}
         return {key: asks for key, asks in left.items() if may_be_asked(under.client.capabilities, asks)}
 
     def _asking(self, under: Under, questions: Mapping[str, Question]) -> AwaitingInput:

@@ -151,18 +151,16 @@ class Driver:
         client: Client,
         server: str,
         tool: str,
-        given: Mapping[str, Json],
-        arguments_canonical: bytes,
+        arguments: Mapping[str, Json],
+        canonical: bytes,
     ) -> Answer:
         """Have one call judged and, where it may run, run.
 
-        `arguments_canonical` is the RFC 8785 form of `given`. Cancelling cancels upstream; the outcome is
+        `canonical` is the RFC 8785 form of `arguments`. Cancelling cancels upstream; the outcome is
         recorded all the same.
         """
         accepted = self.tool(server, tool)
-        return await self._do(
-            operation.call_tool(authority, server, tool, given, arguments_canonical, accepted), client
-        )
+        return await self._do(operation.call_tool(authority, server, tool, arguments, canonical, accepted), client)
 
     async def read_resource(self, authority: Authority, client: Client, server: str, uri: str) -> Answer:
         """Read a resource; `Released` holds `contents`."""
@@ -174,11 +172,11 @@ class Driver:
         client: Client,
         server: str,
         name: str,
-        given: Mapping[str, Json],
-        arguments_canonical: bytes,
+        arguments: Mapping[str, Json],
+        canonical: bytes,
     ) -> Answer:
         """Get a prompt; `Released` holds `messages`."""
-        return await self._do(operation.get_prompt(authority, server, name, given, arguments_canonical), client)
+        return await self._do(operation.get_prompt(authority, server, name, arguments, canonical), client)
 
     async def complete(self, authority: Authority, client: Client, server: str, params: Mapping[str, Json]) -> Answer:
         """Complete an argument, judged as the action it is for; `Released` holds `completion`."""
@@ -316,7 +314,7 @@ class Driver:
         return await self._may(operation.watch_list(authority, server, offer), client)
 
     async def _do(self, found: Operation, client: Client) -> Answer:
-        return await self._pipeline.held(found.action.authority, self._done(found, client))
+        return await self._pipeline.with_sessions(found.action.authority, self._done(found, client))
 
     async def _done(self, found: Operation, client: Client) -> Answer:
         under = await self._pipeline.begin(found, client)

@@ -29,7 +29,7 @@ class GrantIndex:
         self._known: dict[str, Grant] = {}
         self._lasting: dict[_For, dict[str, Grant]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-        self.given = 0
+        self.count = 0
         """How often people granted something since the service began."""
 
     def load(self, grants: Iterable[Grant], now_ms: int) -> None:
@@ -40,7 +40,7 @@ class GrantIndex:
 
     def apply(self, delta: GrantDelta) -> None:
         """Change by what a record says."""
-        self.given += isinstance(delta, GrantVoted)
+        self.count += isinstance(delta, GrantVoted)
         grant = apply_grant(self._known.get(delta.ident), delta)
         if grant is not None:
             self._keep(grant)

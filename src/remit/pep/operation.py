@@ -43,14 +43,14 @@ Sends: TypeAlias = Callable[[Upstream, str, Era, Along], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An action, how it is sent, and what of the reply may be shown; `told`: whether its agent is told the answer."""
+    """An action, how it is sent, and what of the reply may be shown; `to_agent`: whether its agent gets the answer."""
 
     action: Action
     send: Sends
     show: Callable[[Reply], Releasable]
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """`Mcp-Param-*`, by the pinned schema and the final arguments."""
-    told: bool = True
+    to_agent: bool = True
 
 
 def action_of(
@@ -68,15 +68,15 @@ def action_of(
 
 
 def call_tool(
-    authority: Authority, server: str, tool: str, given: Mapping[str, Json], arguments: bytes, accepted: Tool | None
+    authority: Authority, server: str, tool: str, arguments: Mapping[str, Json], canonical: bytes, accepted: Tool | None
 ) -> Operation:
-    """`tools/call` with exactly `arguments`, the canonical form of `given`; `accepted` is the tool in the lock."""
+    """`tools/call` with exactly `canonical`, that form of `arguments`; `accepted` is the tool in the lock."""
 
     async def send(upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
-        return await upstream.call(sid, era, tool, arguments, along)
+        return await upstream.call(sid, era, tool, canonical, along)
 
-    mirrored = {} if accepted is None else headers(_MIRRORS.of(accepted), given)
-    return Operation(Action(ActionKind.CALL_TOOL, server, tool, arguments, given, authority), send, clean, mirrored)
+    mirrored = {} if accepted is None else headers(_MIRRORS.of(accepted), arguments)
+    return Operation(Action(ActionKind.CALL_TOOL, server, tool, canonical, arguments, authority), send, clean, mirrored)
 
 
 def called(action: Action, accepted: Tool | None) -> Operation:
@@ -92,12 +92,14 @@ def read_resource(authority: Authority, server: str, uri: str) -> Operation:
     return Operation(action, _asking("resources/read", params), show_contents)
 
 
-def get_prompt(authority: Authority, server: str, name: str, given: Mapping[str, Json], arguments: bytes) -> Operation:
-    """`prompts/get` with `arguments`, the canonical form of `given`."""
+def get_prompt(
+    authority: Authority, server: str, name: str, arguments: Mapping[str, Json], canonical: bytes
+) -> Operation:
+    """`prompts/get` with `canonical`, that form of `arguments`."""
     params: dict[str, Json] = {"name": name}
-    if given:
-        params["arguments"] = given
-    action = _naming(ActionKind.GET_PROMPT, server, name, given, authority, arguments)
+    if arguments:
+        params["arguments"] = arguments
+    action = _naming(ActionKind.GET_PROMPT, server, name, arguments, authority, canonical)
     return Operation(action, _asking("prompts/get", params), show_prompt)
 
 

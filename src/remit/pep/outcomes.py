@@ -122,7 +122,7 @@ class Outcomes:
         with contextlib.suppress(LedgerUnwritable):
             pending = self._end(operation, attempt, judged, shown, b"", 0.0)
             self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
-            asyncio.ensure_future(pending.durable).add_done_callback(seen)
+            asyncio.ensure_future(pending.durable).add_done_callback(take_note)
 
     async def _done(self, operation: Operation, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:
         """What `work` makes of a result of `size` bytes: of a large one in a thread, while the loop serves others."""
@@ -156,7 +156,7 @@ class Outcomes:
         action, bundle = operation.action, self._engine.bundle
         stored = self._engine.stored(action)
         # What its agent is not told grounds nothing that he says.
-        is_learned = operation.told and shown.status is not Status.NOT_SENT
+        is_learned = operation.to_agent and shown.status is not Status.NOT_SENT
         call = self._engine.call(attempt.ref, action, attempt.answers) if is_learned else None
         if aside and call is not None:
             call = replace(call, origins=call.origins.beside())
@@ -260,7 +260,7 @@ def unwritable(error: LedgerUnwritable, ref: str | None, *, sent: bool = False) 
     return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref, sent)
 
 
-def seen(task: "asyncio.Future[Receipt]") -> None:
+def take_note(task: "asyncio.Future[Receipt]") -> None:
     """Take note of how a record ended that nobody waits for; the ledger itself is poisoned."""
     if not task.cancelled():
         task.exception()

@@ -106,7 +106,7 @@ class Previews:
 
     async def _made(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
         run = _Run(self._pipeline, self._engine, approval)
-        answer = await self._pipeline.held(action.authority, run.answer(action, client))
+        answer = await self._pipeline.with_sessions(action.authority, run.answer(action, client))
         match answer:
             case Released(result):
                 value: Mapping[str, Json] = orjson.loads(result)
@@ -161,7 +161,7 @@ class _Run:
         name, given = preview.of(action.name, action.input)
         accepted = self._engine.bundle.catalog.tools.get((action.server, name))
         asked = operation.call_tool(action.authority, action.server, name, given, canonical(given), accepted)
-        return replace(asked, told=False, action=replace(asked.action, trace=action.trace))
+        return replace(asked, to_agent=False, action=replace(asked.action, trace=action.trace))
 
     async def _outright(self, action: Action, client: Client, *, same: bool) -> Attempt | Reason:
         """`action` judged, where policy permits it with nobody asked; or why it is not sent. `same`: as what waits."""

@@ -36,7 +36,7 @@ EXPIRES_S: Final = 300.0
 class Under:
     """An action under way: its intent is durable, its outcome is not yet there.
 
-    `asked` is what the server waits for; `questions` what of it the client was asked, `given` what it answered so
+    `asked` is what the server waits for; `questions` what of it the client was asked, `collected` what it answered so
     far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of their own,
     `responses` what it said while people still decide, `task` who waits for its server, `halted` why nobody may,
     `over` is done once nobody needs to answer any more.
@@ -51,7 +51,7 @@ class Under:
     number: int = 0
     asked: InputRequired | None = None
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
-    given: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    collected: Mapping[str, Json] = field(default_factory=dict[str, Json])
     again: int = 0
     models: Mapping[str, Attempt] = field(default_factory=dict[str, Attempt])
     responses: Mapping[str, Json] | None = None

@@ -140,7 +140,7 @@ class Admissions:
         try:
             seen = await look(asked, said)
             made.fingerprint = seen.fingerprint
-            await self._ended(made, seen.digest, seen.came)
+            await self._ended(made, seen.digest, seen.checks)
         except asyncio.CancelledError:
             stage, why = Stage.CANCELLED, ""
         except Invalid as invalid:
@@ -152,9 +152,9 @@ class Admissions:
             if made.told.stage is Stage.LOOKING:
                 made.told = replace(made.told, stage=stage, at=None, why=why or None)
 
-    async def _ended(self, made: _Look, digest: str, came: Sequence[CheckResult]) -> None:
-        refused = refusing(came)
-        checks = tuple(one.to_json() for one in came)
+    async def _ended(self, made: _Look, digest: str, results: Sequence[CheckResult]) -> None:
+        refused = refusing(results)
+        checks = tuple(one.to_json() for one in results)
         stage = Stage.REFUSED if refused else Stage.ADMITTED
         listed: list[Json] = [dict(one) for one in checks]
         data: dict[str, Json] = {"look": made.told.ident, "base": made.told.base, "stage": stage.value}

@@ -28,7 +28,7 @@ class AdmissionResult(NamedTuple):
 
     digest: str
     fingerprint: str
-    came: tuple[CheckResult, ...]
+    checks: tuple[CheckResult, ...]
 
 
 async def look(asked: AdmissionRequest, said: Callable[[str], None]) -> AdmissionResult:
@@ -68,7 +68,7 @@ async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Cal
     assert process.stdout is not None  # noqa: S101
     process.stdin.write(asked)
     process.stdin.write_eof()
-    digest, fingerprint, came = "", "", list[CheckResult]()
+    digest, fingerprint, checks = "", "", list[CheckResult]()
     while line := await process.stdout.readline():
         told: dict[str, Any] = json.loads(line)
         match told:
@@ -77,14 +77,14 @@ async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Cal
             case {"bundle": str(found), "folder": str(read)}:
                 digest, fingerprint = found, read
             case {"came": _}:
-                came.append(CheckResult.of_json(told["came"]))
+                checks.append(CheckResult.of_json(told["came"]))
             case {"problems": [*problems], "next": str(following)}:
                 raise Invalid([str(problem) for problem in problems], following)
             case _:
                 raise ValueError("a line that means nothing")
     if await process.wait() != 0 or not digest:
         raise Lost(f"it ended with {process.returncode}")
-    return AdmissionResult(digest, fingerprint, tuple(came))
+    return AdmissionResult(digest, fingerprint, tuple(checks))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

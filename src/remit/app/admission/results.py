@@ -66,9 +66,9 @@ class CheckResult:
         )
 
 
-def refusing(came: Sequence[CheckResult]) -> tuple[Check, ...]:
+def refusing(checks: Sequence[CheckResult]) -> tuple[Check, ...]:
     """The checks because of which a bundle may not run."""
-    return tuple(one.check for one in came if one.refuses)
+    return tuple(one.check for one in checks if one.refuses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class AdmissionRun:
         self._running = None if asked.running is None else prepare(asked.running).bundle
         self.fingerprint = folder.fingerprint() or ""
 
-    def came(self) -> Iterator[CheckResult]:
+    def results(self) -> Iterator[CheckResult]:
         """What comes of each check, in turn. Raises `Invalid`, `CommandFailure`."""
         yield self.tried()
         yield from self._chains()
@@ -137,7 +137,7 @@ class AdmissionRun:
             why = f"the attack was not made: {failure.what}: {failure.why}"
             return CheckResult(Check.ATTACK, CheckState.UNFINISHED, {}, (why,), failure.next)
         opened = {one.attempt.ident: one.attempt.title for one in made.open}
-        return judgement.of_attack(opened, len(made.came), made.left, terms)
+        return judgement.of_attack(opened, len(made.results), made.left, terms)
 
 
 def main() -> None:
@@ -153,7 +153,7 @@ def main() -> None:
             Folder(asked.workspace).copy(copied)
             looking = AdmissionRun(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
             _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
-            for one in looking.came():
+            for one in looking.results():
                 _tell({"came": one.to_json()})
     except Unreadable as error:
         _tell({"problems": [str(error.problem)], "next": "mend the workspace, then: remit apply --admit"})

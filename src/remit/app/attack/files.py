@@ -58,7 +58,7 @@ class AttackFigures:
 
 def write(workspace: Path, attacked: Attacked, wanted: AttackFiles) -> AttackFigures:
     """Write what is wanted. Raises `CommandFailure`."""
-    mended = mend(attacked.bundle, attacked.came, chores(attacked.bundle), attacked.user)
+    mended = mend(attacked.bundle, attacked.results, chores(attacked.bundle), attacked.user)
     replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted.quick), wanted)

@@ -34,13 +34,13 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
                 "noticed": row.noticed,
                 "by": {control.value: count for control, count in row.by.items()},
             }
-            for row in by_risk(attacked.came)
+            for row in by_risk(attacked.results)
         ],
         "scores": [_score(one) for one in attacked.scores],
         "left": attacked.left,
         "moot": attacked.moot,
         "untried": [{"tool": one.tool, "why": one.why} for one in untried(attacked.bundle)],
-        "attempts": [_attempt(one, over_all.get(one.attempt.ident, ())) for one in attacked.came],
+        "attempts": [_attempt(one, over_all.get(one.attempt.ident, ())) for one in attacked.results],
         "work": [
             {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}
             for one in attacked.did
@@ -67,7 +67,7 @@ def checks(attacked: Attacked) -> list[ReportCheck]:
             f"{one.attempt.ident} {one.attempt.title}",
             () if one.stopped else (f"not stopped: {one.said}",),
         )
-        for one in attacked.came
+        for one in attacked.results
     ]
     return [*made, ReportCheck("attack", "every attempt was made", unseen(attacked))]
 

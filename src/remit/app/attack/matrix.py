@@ -63,13 +63,13 @@ def _shape(element: str, **attributes: str) -> Html:
     return tag(element, **attributes)
 
 
-def matrix(came: Sequence[AttemptResult]) -> Html:
+def matrix(results: Sequence[AttemptResult]) -> Html:
     """Attacks, by risk and kind, against what stopped and noticed them."""
-    whole = row("all", came)
+    whole = row("all", results)
     controls = [one for one in SecurityControl if whole.by.get(one)]
     heads = ["attack", "attempts", *controls, "not stopped", "noticed"]
     head = tag("tr", *(tag("th", name, scope="col", class_="n" if at else None) for at, name in enumerate(heads)))
-    body = [line for risk in TITLES for line in _risk(risk, came, controls)]
+    body = [line for risk in TITLES for line in _risk(risk, results, controls)]
     table = tag("table", tag("thead", head), tag("tbody", *body, _line(whole, controls, "risk")))
     told = "; ".join(f"{one.value}: {_SAYS[one]}" for one in controls)
     silent = ", ".join(one.value for one in SecurityControl if one not in controls)
@@ -78,8 +78,8 @@ def matrix(came: Sequence[AttemptResult]) -> Html:
     return joined([tag("div", table, class_="scroll"), *key])
 
 
-def _risk(risk: str, came: Sequence[AttemptResult], controls: Sequence[SecurityControl]) -> Iterator[Html]:
-    mine = [one for one in came if one.attempt.risk == risk]
+def _risk(risk: str, results: Sequence[AttemptResult], controls: Sequence[SecurityControl]) -> Iterator[Html]:
+    mine = [one for one in results if one.attempt.risk == risk]
     title = f"{risk} {next(text for known, text in TITLES.items() if known == risk)}"
     if not mine:
         why = next((text for known, text in UNTRIED.items() if known == risk), "nothing here to try it with")

@@ -44,22 +44,22 @@ class Model:
     asked: int = 0
     trouble: str | None = None
 
-    def propose(self, bundle: Bundle, came: AttemptResult) -> AttackAttempt | None:
+    def propose(self, bundle: Bundle, result: AttemptResult) -> AttackAttempt | None:
         """The attempt again, in another way; None where it has nothing that the tool takes."""
-        last, goal = came.attempt.steps[-1], came.attempt.goal
+        last, goal = result.attempt.steps[-1], result.attempt.goal
         if self.trouble is not None or self.asked >= self.calls_max:
             return None
         if not isinstance(last, Calls) or not isinstance(goal, Arrives):
             return None
         definition = bundle.tools[last.server, last.tool].tool.definition
         told: dict[str, Any] = {
-            "attempt": came.attempt.title,
+            "attempt": result.attempt.title,
             "tool": last.tool,
             "description": definition.description,
             "schema": definition.input_schema,
             "mark": goal.mark,
             "tried": dict(last.arguments),
-            "answered": came.said,
+            "answered": result.said,
         }
         self.asked += 1
         try:
@@ -68,7 +68,7 @@ class Model:
             self.trouble = f"{type(error).__name__.lower()}: {error}"
             return None
         given = _object_in(said)
-        return None if given is None else proposed(bundle, came.attempt, given)
+        return None if given is None else proposed(bundle, result.attempt, given)
 
     def _said(self, question: str) -> str:
         at = urlsplit(self.url)

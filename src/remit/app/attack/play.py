@@ -90,15 +90,15 @@ class Player:
         while True:
             self._unspent()
             last = self._last()
-            came, tries = go(), tries + 1
+            result, tries = go(), tries + 1
             reasons = [because for decided in self._decided(last)[0] for because in decided.because]
             stopped = {because.policy for because in reasons if because.code == Code.BREAKER_OPEN}
             tripped = self._closed()
             # One that was closed before had counted nothing: what tripped it is the attempt's own.
             if all(one in fresh for one in tripped if catalog.breakers[one[0]].policy in stopped):
-                return came
+                return result
             if tries == BREAKERS_TRIES_MAX:
-                return came
+                return result
             fresh = tripped
 
     def _played(self, attempt: AttackAttempt) -> AttemptResult | None:

@@ -62,7 +62,7 @@ def page(report: AttackReport) -> str:
         matrix.score_list(attacked.scores),
         tag("p", "Read the four together: each is had easily at the cost of the others.", class_="key"),
         tag("h2", "Attacks and what stopped them"),
-        matrix.matrix(attacked.came),
+        matrix.matrix(attacked.results),
         *(tag("p", f"{line}.", class_="key") for line in forms.carried(attacked)),
         *_findings(report),
         *_chains(report.chains),
@@ -79,7 +79,7 @@ def _about(report: AttackReport) -> Html:
     told = (
         ("Bundle", attacked.digest.removeprefix("sha256:")[:16]),
         ("When", report.at),
-        ("Attempts", str(len(attacked.came))),
+        ("Attempts", str(len(attacked.results))),
         ("Took", f"{attacked.seconds:.0f} s"),
         ("Remit", __version__),
     )
@@ -93,14 +93,14 @@ def _verdict(report: AttackReport) -> Html:
     if attacked.open:
         count = len(attacked.open)
         wrong.append(
-            f"{count} of {counted(len(attacked.came), 'attempt')} {'was' if count == 1 else 'were'} not stopped"
+            f"{count} of {counted(len(attacked.results), 'attempt')} {'was' if count == 1 else 'were'} not stopped"
         )
     if chains:
         ends = "ends where it must not" if chains == 1 else "end where they must not"
         wrong.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
     if attacked.left:
         wrong.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
-    if not attacked.came:
+    if not attacked.results:
         wrong.append("nothing was tried")
     wrong += report.chains.result.searched.unseen
     if wrong:

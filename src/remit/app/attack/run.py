@@ -58,7 +58,7 @@ class Attacked:
 
     bundle: Bundle
     user: str | None
-    came: tuple[AttemptResult, ...]
+    results: tuple[AttemptResult, ...]
     did: tuple[Did, ...]
     moot: int
     left: int
@@ -72,17 +72,17 @@ class Attacked:
     @property
     def open(self) -> tuple[AttemptResult, ...]:
         """The attempts that succeeded."""
-        return tuple(one for one in self.came if not one.stopped)
+        return tuple(one for one in self.results if not one.stopped)
 
     @property
     def carried(self) -> Mapping[str, tuple[str, ...]]:
         """By the id of an attempt, what counts over all sessions, so that what others did may have decided of it."""
-        return carried(self.bundle, self.came)
+        return carried(self.bundle, self.results)
 
     @property
     def scores(self) -> tuple[Score, ...]:
         """Stopped, noticed, left alone, asked."""
-        return scores(self.came, self.did)
+        return scores(self.results, self.did)
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class _Run:
     told: Callable[[int], None]
     model: Model | None
     searched: int = 0
-    came: list[AttemptResult] = field(default_factory=list[AttemptResult])
+    results: list[AttemptResult] = field(default_factory=list[AttemptResult])
     did: list[Did] = field(default_factory=list[Did])
     moot: int = 0
 
@@ -130,16 +130,18 @@ class _Run:
         if found is None:
             self.moot += 1
         else:
-            self.came.append(found)
-        self.told(len(self.came) + self.moot)
+            self.results.append(found)
+        self.told(len(self.results) + self.moot)
 
     def _further(self, player: Player, idents: set[str]) -> None:
         """Try what got furthest of the attempts `idents` in other ways, and those again."""
         for _ in range(self.profile.rounds):
-            came = [one for one in self.came if one.attempt.ident in idents]
-            more = following(self.bundle, came, self.profile.breadth)
+            results = [one for one in self.results if one.attempt.ident in idents]
+            more = following(self.bundle, results, self.profile.breadth)
             if self.model is not None:
-                more += [made for one in furthest(came) if (made := self.model.propose(self.bundle, one)) is not None]
+                more += [
+                    made for one in furthest(results) if (made := self.model.propose(self.bundle, one)) is not None
+                ]
             for one in more:
                 if self._over():
                     return
@@ -197,15 +199,15 @@ def attack(
                 f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
             )
             raise CommandFailure(failure.what, why=why, next=next_, exit=failure.exit) from failure
-    left = len(chosen) + run.searched - len(run.came) - run.moot
-    return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), run.moot, left, time.monotonic() - began_s)
+    left = len(chosen) + run.searched - len(run.results) - run.moot
+    return Attacked(bundle, acts_for, tuple(run.results), tuple(run.did), run.moot, left, time.monotonic() - began_s)
 
 
-def by_risk(came: Sequence[AttemptResult]) -> list[AttemptTally]:
+def by_risk(results: Sequence[AttemptResult]) -> list[AttemptTally]:
     """The row of each risk that was tried."""
     return [
-        row(risk.value, [one for one in came if one.attempt.risk is risk])
-        for risk in sorted({one.attempt.risk for one in came})
+        row(risk.value, [one for one in results if one.attempt.risk is risk])
+        for risk in sorted({one.attempt.risk for one in results})
     ]
 
 

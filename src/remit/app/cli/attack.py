@@ -102,7 +102,7 @@ def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
     rows = [
         {"risk": one.name, "title": TITLES[Risk(one.name)], "attempts": one.attempts, "stopped": one.stopped}
         | {"noticed": one.noticed, "by": ", ".join(f"{control.value} {count}" for control, count in one.by.items())}
-        for one in by_risk(found.came)
+        for one in by_risk(found.results)
     ]
     show(rows, output, ("risk", "title", "attempts", "stopped", "noticed", "by"))
     for one in found.open:

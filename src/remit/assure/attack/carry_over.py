@@ -18,14 +18,14 @@ from remit.policy.verdict import Code
 _ASKING: Final = "limits on asking"
 
 
-def carried(bundle: Bundle, came: Iterable[AttemptResult]) -> dict[str, tuple[str, ...]]:
+def carried(bundle: Bundle, results: Iterable[AttemptResult]) -> dict[str, tuple[str, ...]]:
     """By the id of each such attempt, what counts over all sessions and may have decided of it."""
-    found = {one.attempt.ident: tuple(sorted(set(_of(bundle, one)))) for one in came}
+    found = {one.attempt.ident: tuple(sorted(set(_of(bundle, one)))) for one in results}
     return {ident: by for ident, by in found.items() if by}
 
 
-def _of(bundle: Bundle, came: AttemptResult) -> Iterator[str]:
-    for decided in came.evidence:
+def _of(bundle: Bundle, result: AttemptResult) -> Iterator[str]:
+    for decided in result.evidence:
         for because in decided.because:
             if because.code == Code.APPROVAL_TOO_OFTEN:
                 yield _ASKING

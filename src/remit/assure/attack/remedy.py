@@ -71,8 +71,8 @@ class Mended:
         return next((one for one in self.fixes if ident in one.ends), None)
 
 
-def mend(bundle: Bundle, came: Iterable[AttemptResult], work: Sequence[Chore], user: str | None) -> Mended:
-    """Policies for those of `came` that succeeded, each tried: the narrowest that costs `work` least.
+def mend(bundle: Bundle, results: Iterable[AttemptResult], work: Sequence[Chore], user: str | None) -> Mended:
+    """Policies for those of `results` that succeeded, each tried: the narrowest that costs `work` least.
 
     One that has people asked is proposed only where every denial would cost more.
     """
@@ -81,7 +81,7 @@ def mend(bundle: Bundle, came: Iterable[AttemptResult], work: Sequence[Chore], u
     alone: list[Bundle] = []
     costs: list[Cost] = []
     left: list[str] = []
-    for one in came:
+    for one in results:
         attempt = one.attempt
         if one.stopped:
             continue

@@ -173,11 +173,11 @@ class Score:
         return f"{self.count} of {self.of} ({self.count / self.of:.0%}, {low:.0%} to {high:.0%})"
 
 
-def scores(came: Sequence[AttemptResult], did: Sequence[Did]) -> tuple[Score, ...]:
+def scores(results: Sequence[AttemptResult], did: Sequence[Did]) -> tuple[Score, ...]:
     """The four that are told together, since each is had easily at the others' cost."""
     return (
-        Score("attempts stopped", sum(one.stopped for one in came), len(came)),
-        Score("attempts noticed", sum(one.noticed_s is not None for one in came), len(came)),
+        Score("attempts stopped", sum(one.stopped for one in results), len(results)),
+        Score("attempts noticed", sum(one.noticed_s is not None for one in results), len(results)),
         Score("harmless work left alone", sum(one.alone for one in did), len(did)),
         Score("harmless work asked about", sum(one.asked for one in did), len(did)),
     )
@@ -208,9 +208,9 @@ class AttemptTally:
         return sum(self.by.values())
 
 
-def row(name: str, came: Iterable[AttemptResult]) -> AttemptTally:
-    """The row of all of `came`."""
-    found = list(came)
+def row(name: str, results: Iterable[AttemptResult]) -> AttemptTally:
+    """The row of all of `results`."""
+    found = list(results)
     by = {control: sum(one.control is control for one in found) for control in SecurityControl}
     noticed = sum(one.noticed_s is not None for one in found)
     return AttemptTally(name, len(found), {control: count for control, count in by.items() if count}, noticed)

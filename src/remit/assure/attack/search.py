@@ -47,22 +47,22 @@ class AttemptStage(IntEnum):
     ARRIVED = 4
 
 
-def reach(came: AttemptResult) -> AttemptStage:
+def reach(result: AttemptResult) -> AttemptStage:
     """How far it got, by its last decision."""
-    if not came.stopped:
+    if not result.stopped:
         return AttemptStage.ARRIVED
-    if not came.evidence:
+    if not result.evidence:
         return AttemptStage.REFUSED
     return {"escalate": AttemptStage.ASKED, "permit": AttemptStage.PERMITTED}.get(
-        came.evidence[-1].verdict, AttemptStage.DENIED
+        result.evidence[-1].verdict, AttemptStage.DENIED
     )
 
 
-def furthest(came: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptResult]:
+def furthest(results: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptResult]:
     """Of those that were stopped, where a search is about them, the ones of each kind that got furthest, best first."""
     chosen: list[AttemptResult] = []
     by_kind: dict[AttackKind, list[AttemptResult]] = {}
-    for one in came:
+    for one in results:
         if one.stopped and one.attempt.kind in SEARCHED and isinstance(one.attempt.goal, Arrives):
             by_kind.setdefault(one.attempt.kind, []).append(one)
     for found in by_kind.values():
@@ -70,11 +70,11 @@ def furthest(came: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptRes
     return sorted(chosen, key=reach, reverse=True)
 
 
-def following(bundle: Bundle, came: Sequence[AttemptResult], most: int) -> list[AttackAttempt]:
+def following(bundle: Bundle, results: Sequence[AttemptResult], most: int) -> list[AttackAttempt]:
     """At most `most` attempts that were not made yet, twisted once more from those that got furthest."""
-    made = {one.attempt.ident for one in came}
+    made = {one.attempt.ident for one in results}
     found: dict[str, AttackAttempt] = {}
-    for one in furthest(came):
+    for one in furthest(results):
         for attempt in _twisted(bundle, one.attempt):
             if attempt.ident not in made and len(found) < most:
                 found.setdefault(attempt.ident, attempt)

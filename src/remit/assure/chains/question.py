@@ -11,7 +11,7 @@ from remit.facts.novelty import UsageHistory
 from remit.pdp.flow import flow_of
 from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.other_destination import reached_other
-from remit.pdp.past import told
+from remit.pdp.past import past_facts
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.context import Facts
@@ -51,7 +51,7 @@ def question_about(
     counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
     facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
     if reached.asked:
-        said = told(snapshot, action, reached, moment.now_ms)
+        said = past_facts(snapshot, action, reached, moment.now_ms)
         facts = facts._replace(past=None if isinstance(said, Reason) else said)
     if part.impact:
         facts = facts._replace(impact=impact(reached, action.input))
