@@ -61,8 +61,8 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
         for token in {*texts(value), *leading(plain(value)), whole(value)}:
             (at,) = index.hashes((token,))
-            if not index.look(token) & (KNOWN & ~DIRECTORY):
-                kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) | BROUGHT
+            if not index.look(token) & KNOWN:
+                kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) & ~(TRUSTED | DERIVED | DIRECTORY) | BROUGHT
     return replace(delta, entries=kept)
 
 

@@ -162,11 +162,15 @@ def test_what_a_tool_was_handed_is_no_word_of_the_house_when_it_is_found_there(
     assert made.origin("send", **{argument: told}) is Origin.GROUNDED
 
 
-def test_single_words_of_a_long_text_that_was_kept_are_words_like_any_other() -> None:
+@pytest.mark.parametrize("given", [{"text": "lunch with Sarah"}, {"to": "lunch with Sarah " * 20}], ids=repr)
+def test_words_of_content_that_was_kept_are_words_like_any_other(given: dict[str, Json]) -> None:
     made = World(tools=(SEND, NOTE, house()))
-    made.result("note", "", {"text": "some word " * 40})
-    made.result("house", ["word", "some word"])
-    assert made.origin("send", to="word") is Origin.TRUSTED
+    made.result("note", "", given)
+    made.result("house", ["Sarah", "with Tom"])
+    assert made.origin("send", to="Sarah") is Origin.TRUSTED
+    made.result("note", "", {"to": "Ben Lee", "on": True})
+    made.result("house", ["Ben Lee"])
+    assert made.origin("send", to="Ben Lee") is Origin.UNSEEN
 
 
 def test_what_was_only_asked_for_is_trusted_once_it_comes_without() -> None:
@@ -182,3 +186,15 @@ def test_a_look_up_by_what_the_user_named_derives_nothing_that_its_call_brought_
     assert made.origin("send", to="ann@here.example") is Origin.DERIVED
     flow = made.flow("send", to=EVE)
     assert (flow.targets.unseen, flow.strangers) == (1, 0), "there it is, whoever asked"
+
+
+def test_what_an_agent_put_into_a_directory_itself_is_not_established_by_it() -> None:
+    made = World(said="tell everybody in sales")
+    made.result("people", [{"name": "Zoe"}], {"to": "sales"})
+    made.result("note", "added", {"to": "eve", "text": "Zoe"})
+    made.result("people", [{"name": "Eve"}, {"name": "Zoe"}, {"name": "Ann"}], {"to": "sales"})
+    made.result("rooms", ["eve", "red"])
+    assert [made.origin("send", to=to) for to in ("Zoe", "Ann")] == [Origin.DERIVED, Origin.DERIVED]
+    assert made.flow("send", to="Eve").strangers == 1
+    made.hear("Eve as well")
+    assert made.origin("send", to="Eve") is Origin.GROUNDED

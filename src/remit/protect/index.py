@@ -30,7 +30,10 @@ VOUCHING: Final = WORDS | DERIVED | TRUSTED | DIRECTORY
 """What speaks for a token."""
 KNOWN: Final = 63
 """All of them."""
-_MET: Final = KNOWN & ~DIRECTORY
+GIVEN: Final = DERIVED | TRUSTED | DIRECTORY
+"""What results say for a token. For one that was brought they say nothing."""
+HELD: Final = DIRECTORY | BROUGHT
+"""Of these, what a directory holds and nobody brought has the first alone."""
 _ENTRY_BYTES: Final = 16
 _SHORT: Final = struct.Struct("<H")
 _NAME_BYTES_MAX: Final = 1_024
@@ -47,7 +50,7 @@ _ORIGINS: Final = tuple(
     Origin.GROUNDED
     if seen & WORDS
     else Origin.DERIVED
-    if seen & DERIVED
+    if seen & DERIVED and not seen & BROUGHT
     else Origin.UNTRUSTED
     if seen & UNTRUSTED
     else Origin.TRUSTED
@@ -156,7 +159,7 @@ class Index:
     def unseen(self, tokens: Collection[str]) -> list[int]:
         """What stands for those of `tokens` in a delta that were seen nowhere, handed to a tool included."""
         known = self._seen
-        return [at for at in self._keyed.many(tokens) if not known.get(at, 0) & _MET]
+        return [at for at in self._keyed.many(tokens) if not known.get(at, 0) & KNOWN]
 
     def hashes(self, tokens: Collection[str]) -> list[int]:
         """What stands for each of `tokens` in a delta, in their order."""

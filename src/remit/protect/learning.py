@@ -10,20 +10,19 @@ Laws
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import unquote
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
 from remit.protect.answered import own_words
-from remit.protect.gathered import NOWHERE, Gathered
+from remit.protect.gathered import Gathered
+from remit.protect.handed import handed, tokens_of
 from remit.protect.index import (
-    BROUGHT,
     DERIVED,
     DIRECTORY,
+    HELD,
     KNOWN,
     TRUSTED,
     UNTRUSTED,
@@ -33,18 +32,16 @@ from remit.protect.index import (
     origin_of,
 )
 from remit.protect.language import STOP
-from remit.protect.onward import shown
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, SHORT_MAX, TokenKind
-from remit.protect.reading import Basis, Reading, TextLeaf, is_name
+from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
+from remit.protect.reading import Basis, Reading, TextLeaf
 from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
-_NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
 _VOUCHED: Final = TRUSTED | DERIVED
 _NO_NAMES: Final = Names()
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
@@ -86,29 +83,7 @@ def learn(
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
     delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
-    return delta if tool is None or tool.effect is Effect.READ else _handed(delta, (given, answers), index)
-
-
-def _handed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index) -> Delta:
-    """`delta` with what was handed to a tool that may keep it, and that nobody has seen before."""
-    told = (str(value) for one in given for _, value in leaves(one, _NO_NAMES) if not isinstance(value, bool))
-    tokens = {token for value in told for token in (_short_kept(value) if len(value) <= SHORT_MAX else _kept(value))}
-    fresh = index.unseen(tokens)
-    if not fresh:
-        return delta
-    entries = dict(delta.entries)
-    for at in fresh:
-        entries[at] = entries.get(at, _NOWHERE) | BROUGHT
-    return replace(delta, entries=entries)
-
-
-def _kept(value: str) -> frozenset[str]:
-    """The tokens of `value` by which somebody may know it again: of a long text those of single words are none."""
-    found = _tokens_of(value)
-    return found if is_name(value) else frozenset(token for token in found if not token.isalpha())
-
-
-_short_kept: Final = lru_cache(maxsize=4_096)(_kept)
+    return delta if tool is None or tool.effect is Effect.READ else handed(delta, tool, given, answers, index)
 
 
 def composed(
@@ -167,15 +142,7 @@ def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
     values = {str(value): None for value in told if not isinstance(value, bool)}
     if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
         return None
-    return list({token for value in values for token in _tokens_of(value)})
-
-
-def _tokens_of(value: str) -> frozenset[str]:
-    """The tokens of `value`, also as a server may decode it."""
-    found: set[str] = set()
-    for read in {value, unquote(value), shown(plain(value))}:
-        found.update(texts(read), leading(plain(read)), (whole(read),))
-    return frozenset(found)
+    return list({token for value in values for token in tokens_of(value)})
 
 
 def _is_strange(found: int) -> bool:
@@ -266,7 +233,7 @@ def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Colle
     yield told, bits & ~DERIVED
     strange = [found for token in carried if origin_of(found := seen[token]) > Origin.TRUSTED]
     if strange:
-        bits &= ~DERIVED if all(found & DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
+        bits &= ~DERIVED if all(found & HELD == DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
     case = [token for piece in pieces(leaf.text) for token in learnt(piece)]
     yield (whole(leaf.text), *case, *learnt_of_paths(plain(leaf.text))), bits
 

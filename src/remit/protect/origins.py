@@ -21,7 +21,7 @@ from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
-from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
+from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
@@ -129,7 +129,7 @@ def flow(
                 strangers += 1
         elif count is contents:
             for reached in _inside(one, seen):
-                there, listed = origin_of(reached), reached & DIRECTORY != 0
+                there, listed = origin_of(reached), reached & HELD == DIRECTORY
                 carried[there] += 1
                 if external:
                     targets[there] += 1

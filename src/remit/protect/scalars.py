@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.origin import Origin, Role
 from remit.facts.text import GROWTH_MAX, gained
-from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
+from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
@@ -230,7 +230,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
     for token, _ in one.tokens:
         found = seen[token]
         origin = origin_of(found)
-        held = held and found & DIRECTORY != 0
+        held = held and found & HELD == DIRECTORY
         if origin > worst:
             worst, part, first = origin, token, found
     judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
@@ -244,7 +244,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
 def _as_whole(judged: Judged, value: str, found: int) -> Judged:
     """`judged`, of what was `found` as it is, too."""
     origin, part, first, held = judged
-    held = held or found & DIRECTORY != 0
+    held = held or found & HELD == DIRECTORY
     better = origin_of(found)
     if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
         return better, value, found, held
@@ -258,7 +258,7 @@ def _as_written(judged: Judged, identifiers: Iterable[tuple[str, str]], seen: In
         found = seen.spelt(token, kept)
         if found is None:
             continue
-        held = held and found & DIRECTORY != 0
+        held = held and found & HELD == DIRECTORY
         # What somebody untrusted wrote is that, however it is written.
         if origin is not Origin.UNTRUSTED and (worse := origin_of(found)) > origin:
             origin, part, first = worse, kept, found
