@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from mcp import MCPError
 
 from proof.counting import Counting
-from proof.service import Service
+from proof.service import REMIT, Service, environment
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
 from remit.app.build import build
 from remit.app.settings import LEDGER, Settings
@@ -372,6 +373,30 @@ def test_who_halts_a_dead_service_is_told_which_folder_was_looked_at_and_how_to_
     (other / LEDGER).touch()
     left = service.remit(*halt, "--data", str(other))
     assert (left.returncode, f"the halt lies in {other}" in left.stderr) == (Exit.OK, True)
+
+
+def test_a_folder_that_nobody_named_takes_no_halt_for_another_service(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    folder = tmp_path / "remit"
+    folder.mkdir(mode=0o700)
+    (folder / LEDGER).touch()
+    named = {"REMIT_URL": service.url, "REMIT_TOKEN": "x", "XDG_DATA_HOME": str(tmp_path)}
+
+    def halted(issuer: str, *more: str) -> subprocess.CompletedProcess[str]:
+        (folder / "issuer").write_text(issuer)
+        told = [REMIT, "halt", "agent", "clerk", "--why", "odd", *more]
+        return subprocess.run(told, env=environment() | named, capture_output=True, text=True, timeout=60, check=False)
+
+    for other in ("https://remit.example", "http://127.0.0.1:1", f"https://localhost:{service.port}"):
+        gone = halted(other)
+        assert gone.returncode == Exit.UNREACHABLE
+        assert f"it is of the service at {other}, and not of {service.url}" in gone.stderr
+        assert "next: remit halt agent clerk --why odd --data DIR (" in gone.stderr
+    assert not (folder / HALTS).exists()
+    assert halted("https://remit.example", "--data", str(folder)).returncode == Exit.OK, "whoever names it knows"
+    assert halted(f"http://localhost:{service.port}").returncode == Exit.OK
+    assert halted("").returncode == Exit.UNREACHABLE
+    assert len(list((folder / HALTS).iterdir())) == 2
 
 
 @tasking

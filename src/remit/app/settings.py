@@ -18,6 +18,7 @@ from remit.facts.text import escaped
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
+ISSUER: Final = "issuer"
 BUNDLES: Final = "bundles"
 OUTBOX: Final = "outbox.db"
 OUTBOX_ENDS: Final = ".outbox"
@@ -89,6 +90,18 @@ def data_folder(given: Path | None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("remit")
+
+
+def is_named(given: Path | None) -> bool:
+    """Whether somebody says which data folder it is: as `given`, or by `REMIT_DATA`."""
+    return given is not None or bool(os.environ.get("REMIT_DATA"))
+
+
+def is_of(address: str) -> bool:
+    """Whether `address` is that of the service that `REMIT_URL` names: by any name of this machine."""
+    one, other = urlsplit(address), urlsplit(service_url())
+    alike = _is_this_machine(one.hostname or "") and _is_this_machine(other.hostname or "")
+    return (alike or one.hostname == other.hostname) and (one.scheme, one.port) == (other.scheme, other.port)
 
 
 def workspace_folder(given: Path | None) -> Path:

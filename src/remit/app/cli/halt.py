@@ -15,7 +15,7 @@ from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.settings import BUNDLES, LEDGER, data_folder
+from remit.app.settings import BUNDLES, ISSUER, LEDGER, data_folder, is_named, is_of, service_url
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, data, say, show
 from remit.facts.stop import Holds, Stopped, StopSubject
@@ -70,12 +70,15 @@ def halt(
         raise CommandFailure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
     body = {"kind": kind.value, "name": name, "why": why, "drill": drill}
     folder = data_folder(data_given)
+    lacks = _lacks(folder) or ("" if is_named(data_given) else _others(folder))
     try:
-        timeout_s = _FAR_S if _lacks(folder) else _ANSWER_S
+        timeout_s = _FAR_S if lacks else _ANSWER_S
         answer: dict[str, Any] = asked.post("/halts", body, timeout_s=timeout_s)
     except CommandFailure as failure:
         if drill or why is None or failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
             raise
+        if lacks:
+            raise _nowhere(failure, f"{folder}: {lacks}", (kind, name), why) from failure
         _leave(failure, folder, (kind, name), why)
         return
     said = "would be stopped (drill)" if drill else "is stopped"
@@ -148,10 +151,17 @@ def _lacks(folder: Path) -> str:
         return str(error)
 
 
+def _others(folder: Path) -> str:
+    """Why `folder`, which nobody named, is another service's than the one that was asked; nothing where it is not."""
+    with suppress(OSError, ValueError):
+        issuer = (folder / ISSUER).read_text("ascii", "replace").strip()
+        if not is_of(issuer):
+            return f"it is of the service at {escaped(issuer)}, and not of {escaped(service_url())}"
+    return ""
+
+
 def _leave(failure: CommandFailure, folder: Path, what: Stopped, why: str) -> None:
     """Leave the halt for a service that did not answer; `failure` where that cannot be done either."""
-    if lacks := _lacks(folder):
-        raise _nowhere(failure, f"{folder}: {lacks}", what, why)
     try:
         path = leave(folder, what, why, SystemClock().now_ms())
     except (OSError, KeyringUnusable) as error:

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.adapters.private import write_private
-from remit.app.settings import Settings
+from remit.app.settings import ISSUER, Settings
 from remit.app.terminal.failure import CommandFailure, Exit
 
 _SCHEMES: Final = {80: "http", 443: "https"}
@@ -36,7 +36,7 @@ def issuer_of(data: Path, resource: str) -> str:
 
     Raises `CommandFailure` where it is not the address of anything, `OSError` where it cannot be kept.
     """
-    kept = data / "issuer"
+    kept = data / ISSUER
     if not kept.exists():
         if _ISSUER.fullmatch(resource) is None:
             raise CommandFailure(
