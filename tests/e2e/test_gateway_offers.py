@@ -10,6 +10,7 @@ import pytest
 
 from remit.facts.catalog import Definition, PolicySource, Tool
 from remit.facts.record import RecordKind
+from remit.facts.stop import Holds, StopSubject
 from remit.ports.upstream import Failure, Result
 from tests.e2e.edge_world import Wire, edge
 from tests.e2e.gateway_world import compiled
@@ -126,6 +127,16 @@ async def test_a_server_that_does_not_answer_is_left_out_of_a_list(w: Wire) -> N
     assert said["result"]["_meta"]["remit.dev/missing"] == {"shop": "it did not answer with a list"}
     assert "io.modelcontextprotocol/serverInfo" in said["result"]["_meta"]
     assert said["result"]["ttlMs"] == 0, "what is missing may be there in a moment"
+
+
+@wired
+async def test_a_server_that_is_stopped_is_missing_to_who_may_see_something_of_it_alone(w: Wire) -> None:
+    await w.bench.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "odd", Holds.READING)
+    said = await under_mcp(w, "resources/list", {})
+    assert said["result"]["_meta"]["remit.dev/missing"] == {"shop": "it was refused (stop/halted)"}
+    w.token = w.another("guest")
+    said = await under_mcp(w, "resources/list", {})
+    assert (said["result"]["resources"], "remit.dev/missing" in said["result"]["_meta"]) == ([], False)
 
 
 @wired

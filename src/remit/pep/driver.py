@@ -196,7 +196,7 @@ class Driver:
         Nothing of one of which policy lets the agent see nothing: it is not asked.
         """
         upstream = self._upstreams.get(server)
-        if upstream is None or not self._reaches(authority, server) or self._engine.stops(authority, server):
+        if upstream is None or not self.reaches(authority, server) or self._engine.stops(authority, server):
             return Introduction({}, None)
         capabilities, said = await operation.introduced(upstream, authority.acting.sid, client)
         if said is None:
@@ -252,7 +252,7 @@ class Driver:
         watching: Watching | None = may
         followed = frozenset(may.changes)
         upstream = self._upstreams.get(server)
-        if upstream is None or not (may.offers or may.uris) or not self._reaches(authority, server):
+        if upstream is None or not (may.offers or may.uris) or not self.reaches(authority, server):
             yield may
             return
         sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
@@ -288,7 +288,8 @@ class Driver:
         for upstream in tuple(self._upstreams.values()):
             await upstream.end_session(sid)
 
-    def _reaches(self, authority: Authority, server: str) -> bool:
+    def reaches(self, authority: Authority, server: str) -> bool:
+        """Whether policy lets `authority` see anything of `server`."""
         return self._names.reaches(self._engine.bundle, authority.agents, server)
 
     async def _watchable(

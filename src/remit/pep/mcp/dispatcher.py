@@ -131,7 +131,8 @@ class Dispatcher:
             for server, task in tasks.items():
                 found = task.result() if task.done() else f"it did not answer within {LIST_S:g} s"
                 if isinstance(found, str):
-                    missing[server] = found
+                    if self.driver.reaches(post.authority, server):
+                        missing[server] = found
                     _LOG.warning("a server is left out of a list", extra={"server": server, "error": found})
                 else:
                     items += self._namespace.items(server, offer, found)
