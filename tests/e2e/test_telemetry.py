@@ -164,6 +164,7 @@ async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:
         (b"{}", {**JSON, "content-encoding": "gzip"}, 400, "otlp/gzip"),
         (zipped(b"{}")[:-9], {**JSON, "content-encoding": "gzip"}, 400, "otlp/gzip"),
         (zipped(b"\x0a\x00" * 8_000_000), {**PROTOBUF, "content-encoding": "gzip"}, 413, "otlp/parts"),
+        (zipped(b"[" + b"{}," * 100_000 + b"{}]"), {**JSON, "content-encoding": "gzip"}, 413, "otlp/parts"),
         (zipped(b"[" + b"{}," * 5_000_000 + b"0]"), {**JSON, "content-encoding": "gzip"}, 413, "otlp/parts"),
         (zipped(b" " * (otlp.UNPACKED_BYTES_MAX + 1)), {**JSON, "content-encoding": "gzip"}, 413, "otlp/bytes"),
         (b"{}", {**JSON, "content-encoding": "br"}, 415, "otlp/encoding"),
