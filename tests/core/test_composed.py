@@ -16,7 +16,7 @@ from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.trace.bodies import Status
 from tests.core.deciding import action, bundle, schema, snapshot, tool
-from tests.core.test_origins import NOTE, PEOPLE, SEND, TO, World
+from tests.core.test_origins import NOTE, ORDERS, PEOPLE, SEND, TO, World
 
 EVE = "eve@there.example"
 
@@ -198,3 +198,14 @@ def test_what_an_agent_put_into_a_directory_itself_is_not_established_by_it() ->
     assert made.flow("send", to="Eve").strangers == 1
     made.hear("Eve as well")
     assert made.origin("send", to="Eve") is Origin.GROUNDED
+
+
+def test_what_configuration_says_is_asked_for_as_if_the_user_said_it_and_names_no_record() -> None:
+    """The purpose of the agent is to help."""
+    made = World(tools=(SEND, PEOPLE, ORDERS, house()))
+    made.result("house", EVE, {"to": "helps"})
+    assert made.origin("send", to=EVE) is Origin.TRUSTED
+    made.result("people", [{"name": "Ann"}], {"to": "helps"})
+    assert made.origin("send", to="Ann") is Origin.DERIVED
+    made.result("orders", [{"what": "helps", "id": "o-1"}, {"what": "hat", "id": "o-2"}])
+    assert made.origin("send", to="o-1") is Origin.TRUSTED

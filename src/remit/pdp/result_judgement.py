@@ -11,6 +11,7 @@ from remit.facts.catalog import Tool
 from remit.facts.finding import Find, labels_of
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.session import Session
+from remit.pdp.flow import grounds
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
@@ -94,13 +95,14 @@ def judge_result(
     if reading.capped:
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
-    origins = None if call is None else _learnt(reading, tool, reached, call)
+    origins = None if call is None else _learnt(bundle, reading, tool, reached, call)
     return ResultJudgement(closed(labels), sids, result, origins, found)
 
 
-def _learnt(reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
-    names = Names(reached.arguments, reached.members)
-    return learn(reading, tool, call.action.input, call.origins, call.ident, call.answers, names=names)
+def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
+    names, configured = Names(reached.arguments, reached.members), grounds(bundle, call.action)
+    given = call.action.input
+    return learn(reading, tool, given, call.origins, call.ident, call.answers, names=names, configured=configured)
 
 
 def detects(bundle: Bundle, server: str) -> frozenset[Find]:

@@ -26,7 +26,6 @@ from remit.protect.index import (
     KNOWN,
     TRUSTED,
     UNTRUSTED,
-    WORDS,
     Delta,
     Index,
     origin_of,
@@ -60,12 +59,14 @@ def learn(
     answers: Mapping[str, Json] = _NOTHING,
     *,
     names: Names = _NO_NAMES,
+    configured: frozenset[str] = frozenset(),
 ) -> Delta:
     """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
 
-    `names` are those that people accepted. What is derived hangs on what was seen before it.
+    `names` are those that people accepted, `configured` what configuration grounds. What is derived hangs on what was
+    seen before it.
     """
-    seen = IndexView(index)
+    seen = IndexView(index, configured)
     records, directory = frozenset[int](), False
     if tool is not None:
         if any(part.identity for part in tool.results):
@@ -250,7 +251,7 @@ def named(reading: Reading, seen: IndexView) -> frozenset[int]:
             # What a directory lists may be called as anybody likes: to name it names no record.
             continue
         words = [word for word, _ in parts(leaf.text) if word not in STOP]
-        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen[word] & WORDS]
+        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.said(word)]
         if told:
             partly.add(leaf.record)
             if len(told) == len(words):
