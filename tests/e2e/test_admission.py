@@ -7,7 +7,6 @@ import io
 import json
 import pickle
 import re
-import shlex
 import signal
 import subprocess
 import time
@@ -26,9 +25,9 @@ from remit.app.settings import LEDGER
 from remit.app.terminal.client import ServiceClient
 from remit.facts.admission import AdmissionTerms
 from tests.e2e.bank_world import Banking
-from tests.e2e.test_how_to import shown
+from tests.e2e.pages import PAGES_FOLDER, command_of, run_block
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "admit-changes.md"
+PAGE = PAGES_FOLDER / "admit-changes.md"
 BLOCK = re.compile(
     r"^```(console(?P<owner> owner)?|(cedar|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
@@ -87,17 +86,10 @@ def test_the_page_does_what_it_says(bank: Banking) -> None:
         if block["file"]:
             service.write({block["file"]: block["text"]})
             continue
-        output = ""
-        for line in block["text"].splitlines():
-            if not line.startswith("$ remit "):
-                assert shown(line, output), f"{line!r} is not in\n{output}"
-                continue
-            words = [look if word == "LOOK" else word for word in shlex.split(line)[2:]]
-            done = service.remit(*words, token=owner if block["owner"] else None)
-            assert done.returncode in {0, 1}, f"{line}\n{done.stderr}"
-            output, ran = done.stdout + done.stderr, ran + 1
-            found = LOOK.search(output)
-            look = look if found is None else found[1]
+        command = command_of(service, token=owner if block["owner"] else None)
+        outputs = run_block(block["text"].replace(" LOOK", f" {look}"), command)
+        looks = LOOK.findall("\n".join(outputs))
+        look, ran = looks[-1] if looks else look, ran + len(outputs)
     assert ran == 7
 
 

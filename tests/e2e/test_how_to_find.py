@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.app.cli import run
-from tests.e2e.test_how_to import PAGES_FOLDER, shown
+from tests.e2e.pages import PAGES_FOLDER, shown
 
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?: (?P<file>[\w./]+))?\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 

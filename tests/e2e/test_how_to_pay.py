@@ -1,7 +1,6 @@
 """`docs/how-to/let-an-agent-pay-small-amounts.md`, run as it stands before a server that pays."""
 
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -12,8 +11,8 @@ import pytest
 
 from proof.counting import listens
 from proof.service import Service, environment, free_port
+from tests.e2e.pages import PAGES_FOLDER, command_of, run_block
 from tests.e2e.speaking import told
-from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
 WORLD: Final = PAYER.with_name("payer.yaml").read_text("utf-8")
@@ -34,20 +33,6 @@ def written(service: Service, file: str, text: str) -> None:
     path.write_text(text, "utf-8")
 
 
-def run(service: Service, root: Path, text: str) -> int:
-    """Run the commands of a block; how many there were."""
-    output, ran = "", 0
-    for line in text.splitlines():
-        if line.startswith("$ remit "):
-            words = [str(root / word) if word == "paying" else word for word in shlex.split(line)[2:]]
-            done = service.remit(*words)
-            assert done.returncode in {0, 1}, f"{line}\n{done.stdout}{done.stderr}"
-            output, ran = done.stdout + done.stderr, ran + 1
-        else:
-            assert shown(line, output), f"{line!r} is not in\n{output}"
-    return ran
-
-
 @pytest.mark.timeout(180)
 def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
     port, service = free_port(), Service(tmp_path, name="paying")
@@ -65,12 +50,13 @@ def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
         service.accept("payer")
         (service.workspace / "payer_groups.yaml").unlink()
         text = (PAGES_FOLDER / "let-an-agent-pay-small-amounts.md").read_text("utf-8")
-        ran = 0
+        ran, command = 0, command_of(service)
         for block in BLOCK.finditer(text):
             if block["file"]:
                 written(service, block["file"], block["text"])
             else:
-                ran += run(service, tmp_path, block["text"])
+                there = block["text"].replace(" paying", f" {tmp_path / 'paying'}")
+                ran += len(run_block(there, command))
         assert ran == len(re.findall(r"^\$ ", text, re.MULTILINE)) >= 8
         # And so it is for real: one small payment after the other, and none that is larger.
         agent = service.agent("clerk", "ana")

@@ -8,13 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from proof.service import environment
 from tests.e2e.notes_world import UPSTREAMS, Noting
-from tests.e2e.test_how_to import PAGES_FOLDER, shown
+from tests.e2e.pages import PAGES_FOLDER, run_block, said
 
 BLOCK = re.compile(
     r"^```(?P<kind>console|(?:cedar|json) (?P<file>[\w./]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
@@ -23,7 +24,7 @@ RESULTS = {"remit diff": 1}
 """The exit codes of commands that say something by them."""
 
 
-def played(noting: Noting, words: list[str]) -> "subprocess.CompletedProcess[str]":
+def played(noting: Noting, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """What `act.py` of the clone prints, run where the page's files are."""
     python, script, *given = words
     assert (python, script) == (".venv/bin/python", "tests/upstreams/act.py")
@@ -38,33 +39,24 @@ def played(noting: Noting, words: list[str]) -> "subprocess.CompletedProcess[str
     )
 
 
-def run(noting: Noting, text: str) -> int:
-    """Run the commands of a block; how many there were."""
-    output, ran = "", 0
-    for line in text.splitlines():
-        if line.startswith("$ "):
-            words, ran = shlex.split(line)[1:], ran + 1
-            if words[:2] == ["cp", "-r"]:
-                # Done here: a bare machine has Python and make alone.
-                shutil.copytree(noting.root / words[2], noting.root / words[3])
-                continue
-            done = noting.service.remit(*words[1:]) if words[0] == "remit" else played(noting, words)
-            assert done.returncode == RESULTS.get(line[2:], 0), f"{line}\n{done.stdout}{done.stderr}"
-            output = done.stdout + done.stderr
-        else:
-            assert shown(line, output), f"{line!r} is not in\n{output}"
-    return ran
-
-
 def follow(noting: Noting, page: str) -> int:
     """Do what `page` shows, in order; how many commands ran."""
+
+    def command(words: Sequence[str]) -> str:
+        if words[:2] == ["cp", "-r"]:
+            # Done here: a bare machine has Python and make alone.
+            shutil.copytree(noting.root / words[2], noting.root / words[3])
+            return ""
+        done = noting.service.remit(*words[1:]) if words[0] == "remit" else played(noting, words)
+        return said(done, {RESULTS.get(shlex.join(words), 0)})
+
     ran = 0
     text = (PAGES_FOLDER / f"{page}.md").read_text("utf-8")
     for block in BLOCK.finditer(text):
         if block["file"]:
             (noting.root / block["file"]).write_text(block["text"], "utf-8")
         else:
-            ran += run(noting, block["text"])
+            ran += len(run_block(block["text"], command))
     # No command stands where this test does not look.
     assert ran == len(re.findall(r"^\$ ", text, re.MULTILINE))
     return ran

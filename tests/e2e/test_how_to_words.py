@@ -5,7 +5,6 @@ Comments say what the agent does with the session token: `acts`, `leaves` (the c
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,8 @@ import pytest
 
 from proof.service import environment
 from tests.e2e.notes_world import KNOWN, Noting
+from tests.e2e.pages import PAGES_FOLDER, command_of, run_block, shown
 from tests.e2e.speaking import api, told
-from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 PAGE = PAGES_FOLDER / "tell-remit-the-users-words.md"
 BLOCK = re.compile(
@@ -30,17 +29,6 @@ def expect(text: str, output: str) -> str:
     for line in text.splitlines():
         assert shown(line, output), f"{line!r} is not in\n{output}"
     return output
-
-
-def run(noting: Noting, text: str) -> None:
-    output = ""
-    for line in text.splitlines():
-        if line.startswith("$ remit "):
-            done = noting.service.remit(*shlex.split(line)[2:])
-            assert done.returncode in {0, 1}, f"{line}\n{done.stderr}"
-            output = done.stdout + done.stderr
-        else:
-            expect(line, output)
 
 
 def harness(noting: Noting, text: str) -> str:
@@ -73,7 +61,7 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
                 latest = api(noting.service, "GET", "/approvals?limit=1")["items"][0]
                 expect(block["text"], noting.service.remit("why", latest["id"]).stdout)
             elif block["kind"] == "console":
-                run(noting, block["text"])
+                run_block(block["text"], command_of(noting.service))
             elif block["file"] == "harness.py":
                 token = harness(noting, block["text"])
             else:

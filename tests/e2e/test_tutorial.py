@@ -13,8 +13,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from proof.service import environment
+from tests.e2e.pages import shown
 from tests.e2e.shop_world import BLOCK, PAGES, Shop
-from tests.e2e.test_how_to import shown
 
 OURS = "$ .venv/bin/remit "
 
