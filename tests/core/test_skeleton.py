@@ -122,3 +122,18 @@ def test_readme_tours_with_what_the_demo_prints() -> None:
 def test_readme_names_no_missing_file() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text("README.md"))
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_modules_that_the_architecture_and_its_decisions_name_are_there() -> None:
+    rings = "|".join(sorted(set[str]().union(*RINGS)))
+    named = re.compile(rf"`((?:{rings})(?:/[a-z_]+)+)")
+    pages = (ROOT / "docs" / "ARCHITECTURE.md", *sorted((ROOT / "docs" / "adr").glob("*.md")))
+    found = [(page.name, path) for page in pages for path in named.findall(page.read_text("utf-8"))]
+    assert len(found) > 50
+    source = ROOT / "src" / "remit"
+    assert [one for one in found if not (source / one[1]).is_dir() and not (source / f"{one[1]}.py").is_file()] == []
+
+
+def test_the_application_shows_a_few_names() -> None:
+    names = {path.stem for path in (ROOT / "src" / "remit" / "app").iterdir() if not path.name.startswith("__")}
+    assert len(names) <= 16, "what one thing of the application is for stands in a package of its own"

@@ -1,1 +1,1 @@
-"""Settings, the one place that picks adapters, and the command line. Only this package imports `remit.adapters`."""
+"""Where everything comes together: the service and the command line. Only this package imports `remit.adapters`."""
