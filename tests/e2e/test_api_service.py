@@ -181,7 +181,8 @@ async def test_events_follow_the_ledger_and_resume_where_they_were(api: World):
     await asyncio.sleep(0.5)
     minted = [await api.mint("agent", "bot"), await api.mint("agent", "sub")]
     found = await reading
-    assert [item["text"].split()[-1] for item in found] == [one["jti"] for one in minted]
+    told = [f"token.issued {one['jti']}: agent {name}" for one, name in zip(minted, ("bot", "sub"), strict=True)]
+    assert [item["text"].partition(": ")[2] for item in found] == told
     assert not [item for item in found if "body" in item]
     [again] = await read_events(api, 1, **{"last-event-id": found[0]["id"]})
     assert again == found[1]
