@@ -432,6 +432,16 @@ def test_accounts_follow_the_records() -> None:
         assert accounts.known.get(taken.account) == held
 
 
+def test_verification_gives_nothing_back_to_an_account_that_began_anew_at_a_moment() -> None:
+    taken, spent = (Charge("few calls 60 fleet:", 0, 2, 3),), Spent()
+    assert list(spent.intent(taken)) == []
+    spent.said(AdminBody(Event.BUDGET_RESET, "x", taken[0].account, {"since_ms": 9}))
+    since = (taken[0]._replace(since_ms=9),)
+    assert list(spent.intent(since)) == []
+    assert list(spent.outcome(taken, (Refund(taken[0].account, 0, 2),))) == []
+    assert list(spent.intent(since)) == ["few calls 60 fleet:: 4 are spent of 3"]
+
+
 def test_verification_knows_an_account_that_began_anew_while_something_was_under_way() -> None:
     taken, spent = (Charge("few calls 60 fleet:", 0, 2, 3),), Spent()
     assert list(spent.intent(taken)) == []
