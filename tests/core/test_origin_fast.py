@@ -43,6 +43,9 @@ TEXTS = st.one_of(
 @example("Name7 7777777 88888888 DE89370400440532013000 a1 A1b2 1234.50 -7 -x 2022/4/1 1.4.22 user:pw@x.example/y")
 @example("0::0,://[0 a.example,/x/[b a.example/y,/x/[b https://,/x")
 @example("see notes/* ../x /etc ~/a c:\\x a[1] x/?y=1 x/?y .. 'a/../b'. (/tmp)")
+@example("Name" * 16 + "7")
+@example("Name7")
+@example("GB29NWBK60161331926819")
 def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
     assert texts(text) == plain_tokens.texts(text)
     assert parts(text) == plain_tokens.parts(text)
