@@ -30,17 +30,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
 @pytest.mark.parametrize(
     ("kind", "what", "line"),
     [
-        ("read_resource", "note://today", "clerks-do-everything"),
-        ("read_resource", "person://alma", "no-people: people are not read of (closed.cedar:1)"),
-        ("get_prompt", "greet", "no-greetings: nobody is greeted (closed.cedar:5)"),
-        ("get_prompt", "echo", "clerks-do-everything"),
-        ("call_tool", "greet", "tool/unknown: there is no tool new/greet"),
+        ("read_resource", "note://today", "+ permits  clerks-do-everything"),
+        ("read_resource", "person://alma", "x forbids  no-people: people are not read of (closed.cedar:1)"),
+        ("get_prompt", "greet", "x forbids  no-greetings: nobody is greeted (closed.cedar:5)"),
+        ("get_prompt", "echo", "+ permits  clerks-do-everything"),
+        ("call_tool", "greet", "x denies   tool/unknown: there is no tool new/greet"),
     ],
 )
 def test_what_a_read_or_a_prompt_would_meet_is_asked_beforehand(world: Pairs, kind: str, what: str, line: str) -> None:
     before = world.service.told("logs", "--limit", "1")
     done = world.service.remit("can", "clerk", f"new/{what}", "--kind", kind, "--user", "ana")
-    verdict = "permit" if line == "clerks-do-everything" else "deny"
+    verdict = "permit" if line.startswith("+") else "deny"
     assert (done.returncode, done.stdout.splitlines()[0]) == (int(verdict == "deny"), verdict), done.stderr
     assert done.stdout.splitlines()[1].strip().startswith(line)
     assert world.service.told("logs", "--limit", "1") == before, "asking is no record"

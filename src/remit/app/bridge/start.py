@@ -89,4 +89,4 @@ def _token(token_file: Path | None) -> Callable[[], str]:
             next="remit token agent NAME --save FILE, then: remit mcp --token-file FILE",
             exit=Exit.USAGE,
         )
-    return TokenFile(named.absolute()).read
+    return TokenFile(named.absolute(), "agent").read

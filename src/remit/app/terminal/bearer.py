@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from remit.app.terminal.failure import CommandFailure, Exit
 
@@ -18,10 +18,11 @@ _TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 
 
 class TokenFile:
-    """The token in the file `path`."""
+    """The token of a `kind` of bearer, `agent` or `user`, in the file `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Literal["agent", "user"]) -> None:
         self._path = path
+        self._kind = kind
         self._seen: tuple[int, ...] = ()
         self._token = ""
 
@@ -44,7 +45,7 @@ class TokenFile:
 
     @property
     def _anew(self) -> str:
-        return f"remit token agent|user NAME --save {self._path}"
+        return f"remit token {self._kind} NAME --save {self._path}"
 
     def _check(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):

@@ -40,7 +40,7 @@ def read_token(token_file: Path | None) -> str | None:
     named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
     if named is None:
         return None
-    return TokenFile(named).read()
+    return TokenFile(named, "user").read()
 
 
 class ServiceClient:
