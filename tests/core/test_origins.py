@@ -746,3 +746,12 @@ def test_a_page_of_the_web_vouches_for_no_other_scheme() -> None:
 def test_a_telephone_and_a_wallet_are_carried_like_an_account(there: str) -> None:
     found = World(said="tell Bob").flow("send", to="Bob", text=f"it is {there}, ask there")
     assert (found.carried.unseen, found.strangers) == (1, 1)
+
+
+def test_a_sign_before_a_name_is_known_from_what_the_house_says_beside_its_paths() -> None:
+    shelf = told("shelf", effect=Effect.READ, sink=Sink.NONE, results=(Part("$[*].id", "trusted"),))
+    world = World(tools=(*TOOLS, shelf))
+    world.result("shelf", [{"id": 1, "flag": "--force", "plain": "main"}])
+    assert world.origin("send", to="--force") is Origin.TRUSTED
+    assert world.origin("send", to="main") is Origin.TRUSTED
+    assert world.origin("send", to="--main") is Origin.UNSEEN

@@ -24,6 +24,8 @@ TEXTS: dict[str, tuple[str, PolicyRole | None]] = {
 def test_a_policy_permits_forbids_or_has_people_asked(ident: str) -> None:
     text, does = TEXTS[ident]
     assert role_in(text) is does
+    if does is not None:
+        assert bundle(text).policies[ident].role is does
 
 
 def kept(*idents: str) -> Callable[[str], PolicyText | None]:
