@@ -35,7 +35,7 @@ from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
 from remit.protect.reading import Basis, Reading, TextLeaf
-from remit.protect.scalars import UNREAD, IndexView, judge, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, judge, read_known, read_scalars
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
@@ -100,11 +100,7 @@ def composed(
     told = [*leaves(given, names)]
     told += leaves({number: own_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers)))
     told = [one for one in told if not (_is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
-    read = read_scalars([(value, Role.KEY) for _, value in told])
-    asks: list[str] = []
-    for one in read:
-        one.into(asks)
-    seen.ask(asks)
+    read = read_known([(value, Role.KEY) for _, value in told], seen)
     digits = 0
     for (_, value), one in zip(told, read, strict=True):
         if judge(one, seen)[0] > Origin.TRUSTED:

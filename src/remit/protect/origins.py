@@ -25,7 +25,7 @@ from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, WORDS, Delta,
 from remit.protect.language import STOP, stem
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
-from remit.protect.scalars import UNREAD, IndexView, Scalar, judge, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, Scalar, judge, read_known
 from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
@@ -160,7 +160,7 @@ def _read(
     tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: IndexView
 ) -> list[tuple[Path, Role | None, Scalar]]:
     """Each scalar of `given`: where it stands, the role of its argument, and what is read of it, which `seen` knows."""
-    asks: list[str] = []
+    also: tuple[str, ...] = ()
     other: Role | None = Role.TARGET
     if tool is None:
         names = names._replace(roots=None)
@@ -168,12 +168,9 @@ def _read(
         roles = tool.roles
         # What goes out has an effect, whatever the tool does besides.
         other = Role.TARGET if tool.sink is Sink.EXTERNAL or tool.effect is not Effect.READ else None
-        asks += _verb_tokens(tool.asks)
+        also = _verb_tokens(tool.asks)
     brought = [(path, roles.get(path[0], other), value) for path, value in leaves(given, names)]
-    scalars = read_scalars([(value, role) for _, role, value in brought])
-    for one in scalars:
-        one.into(asks)
-    seen.ask(asks)
+    scalars = read_known([(value, role) for _, role, value in brought], seen, also)
     return [(path, role, one) for (path, role, _), one in zip(brought, scalars, strict=True)]
 
 
@@ -259,10 +256,5 @@ def _inner(
 
 def all_grounded(given: Iterable[str | float], seen: IndexView) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
-    read = read_scalars([(value, Role.KEY) for value in given])
-    asks: list[str] = []
-    for one in read:
-        one.into(asks)
-    seen.ask(asks)
-    found = [judge(one, seen)[0] for one in read]
+    found = [judge(one, seen)[0] for one in read_known([(value, Role.KEY) for value in given], seen)]
     return bool(found) and max(found) <= Origin.DERIVED

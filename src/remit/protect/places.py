@@ -64,24 +64,15 @@ class ResultLocation:
                 self._members[name] = found
         return found
 
-    def element(self, number: int) -> "ResultLocation":
-        """The place of the element with that `number`."""
-        exact = [node.named[number] for node in self._nodes if number in node.named]
-        if not exact and self._elements is not None:
-            return self._elements
-        each = [node.each_element for node in self._nodes if node.each_element is not None]
-        found = self._below("[*]", (*exact, *each), named=True)
-        if not exact:
-            self._elements = found
-        return found
-
     def elements(self, count: int) -> list["ResultLocation"]:
         """The places of the first `count` elements."""
-        named = {step for node in self._nodes for step in node.named if isinstance(step, int) and step < count}
-        others = next(number for number in range(len(named) + 1) if number not in named)
-        found = [self.element(others)] * count
-        for number in named:
-            found[number] = self.element(number)
+        each = [node.each_element for node in self._nodes if node.each_element is not None]
+        if self._elements is None:
+            self._elements = self._below("[*]", tuple(each), named=True)
+        found = [self._elements] * count
+        for number in {step for node in self._nodes for step in node.named if isinstance(step, int) and step < count}:
+            exact = [node.named[number] for node in self._nodes if number in node.named]
+            found[number] = self._below("[*]", (*exact, *each), named=True)
         return found
 
     def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "ResultLocation":

@@ -128,6 +128,17 @@ def read_scalars(given: Sequence[tuple[str | float, Role | None]]) -> list[Scala
     ]
 
 
+def read_known(
+    given: Sequence[tuple[str | float, Role | None]], seen: IndexView, also: Iterable[str] = ()
+) -> list[Scalar]:
+    """`read_scalars`; all that judging them looks up is looked up in `seen` at once, with the tokens `also`."""
+    scalars, asks = read_scalars(given), [*also]
+    for one in scalars:
+        one.into(asks)
+    seen.ask(asks)
+    return scalars
+
+
 def _sizes(texts: Sequence[str]) -> list[int]:
     """As how many characters each counts: as those that are read, which may be many times those that it has.
 
