@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -66,9 +67,17 @@ class Service:
 
     def says(self, text: str, within_s: float = 20.0) -> None:
         """Wait until its log has `text`, which a thread of its own writes; `AssertionError` with the log if not."""
+        self._comes(text, lambda: self.log, within_s)
+
+    def logs(self, text: str, within_s: float = 20.0) -> None:
+        """Wait until a line of `DATA/logs` has `text`, as `says` does."""
+        path = self.data / "logs" / "remit.jsonl"
+        self._comes(text, lambda: path.read_text("utf-8"), within_s)
+
+    def _comes(self, text: str, read: Callable[[], str], within_s: float) -> None:
         deadline = time.monotonic() + within_s
-        while text not in self.log:
-            assert time.monotonic() < deadline, f"{text!r} is not in its log: {self.log}"
+        while text not in read():
+            assert time.monotonic() < deadline, f"{text!r} is not in its log: {read()}"
             time.sleep(0.05)
 
     def write(self, files: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +35,32 @@ def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Si
         assert following.wait(10) == 6
     assert not (service.data / "ledger.sqlite3-wal").exists(), "the ledger was not closed"
     assert service.log == greeted + "remit drained and ended\n"
+
+
+def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_process_ends(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    hangs = (
+        "import asyncio, sys, remit.app.service.process as process\n"
+        "async def hang_while_closing(_): asyncio.get_running_loop().run_in_executor(None, input)\n"
+        "process.CLOSED_S, process.closed = 1.0, hang_while_closing\n"
+        "from remit.app.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    up = ("up", "--workspace", service.workspace, "--data", service.data, "--port", str(service.port))
+    with (
+        (tmp_path / "service.log").open("ab") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", hangs, *up], env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log
+        ) as process,
+    ):
+        service.says("remit governs at")
+        awaited(service.ready)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 1, service.log
+    service.says("Timeout (0:00:01)!")
+    service.says("concurrent/futures/thread.py")
+    service.says("app/service/process.py")
 
 
 def slow(root: Path, delay_s: float, *flags: str) -> Counting:

@@ -19,6 +19,7 @@ from proof.service import REMIT, environment
 from remit.adapters import keyring, private
 from remit.app.cli import run
 from remit.app.data.recovery import record
+from remit.app.service.process import CLOSED_S
 from remit.app.settings import LEDGER
 from remit.app.terminal.failure import Exit
 from remit.app.terminal.output import say
@@ -77,7 +78,7 @@ def test_a_service_that_ends_on_a_full_disk_says_so_and_fails_nowhere(tmp_path: 
         resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (16_384, 16_384))
         assert "the ledger" in service.remit("token", "agent", "clerk").stderr
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(60) == Exit.OK
+        assert service.process.wait(CLOSED_S + 20) == Exit.OK, service.log
         assert "itself failed" not in service.log
         assert "Traceback" not in service.log
         assert "remit drained and ended" in service.log

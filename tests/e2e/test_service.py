@@ -154,7 +154,7 @@ def test_a_full_disk_denies_every_call_and_loses_nothing_acknowledged(tmp_path: 
         assert counting.effects == ["before"]
         assert not service.ready()
         service.says("the ledger takes no records from now on; every action is denied; next: remit doctor")
-        assert "the ledger takes no records from now on" in (service.data / "logs" / "remit.jsonl").read_text("utf-8")
+        service.logs("the ledger takes no records from now on")
         doctor = service.remit("doctor")
         assert doctor.returncode == 1
         assert re.match(r"FAIL  ledger: takes no records: .*, since 20\d\d-.*Z; every action is denied", doctor.stdout)

@@ -1,4 +1,8 @@
-"""Loops that do one thing again and again. Level, not edge: a missed turn costs latency only."""
+"""Loops that do one thing again and again. Level, not edge: a missed turn costs latency only.
+
+Law: who is cancelled ends, whatever the step does with it. A task group whose child fails in that moment raises the
+child's error in place of it (before Python 3.13), and so may a library.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +14,9 @@ async def guarded(step: Callable[[], Awaitable[object]], failed: Callable[[Excep
         await step()
     except Exception as error:  # noqa: BLE001 - what died silently would be worse
         failed(error)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def every(period_s: float, step: Callable[[], Awaitable[object]], failed: Callable[[Exception], None]) -> None:
