@@ -6,7 +6,7 @@ import pytest
 
 from remit.facts.canonical import Json
 from remit.policy.arguments import compile_validator
-from remit.policy.typing import Untypable
+from remit.policy.input_types import Untypable
 from tests.core.deciding import action, bundle, catalog, codes, decided, schema, tool
 
 PART = schema(

@@ -14,11 +14,11 @@ from remit.facts.catalog import PolicySource
 from remit.policy.context import Facts
 from remit.policy.evaluate import judge, question_of
 from remit.policy.form import form_of, kept_json
+from remit.policy.input_types import RecordType
 from remit.policy.once import Once
 from remit.policy.parse import split
 from remit.policy.schema import FLOW
 from remit.policy.slice import generated_of, looks_at_flow, policy_of, slice_of
-from remit.policy.typing import RecordType
 from remit.policy.uids import agent_uid
 from remit.policy.verdict import Code, Deny, Escalate, Permit, rank
 from tests.core.deciding import NOW, action, bundle, codes, decided

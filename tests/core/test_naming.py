@@ -5,7 +5,7 @@ import pytest
 from remit.facts.canonical import Json, canonical
 from remit.pep.argument_edits import misnamed
 from remit.policy.destination import ToolForm
-from remit.policy.typing import RecordType
+from remit.policy.input_types import RecordType
 from remit.policy.unknown_names import Unnamed, unnamed
 from tests.core.deciding import schema, tool
 from tests.core.recording import action

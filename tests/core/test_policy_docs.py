@@ -15,9 +15,9 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.policy.compile import compile_bundle
+from remit.policy.input_types import type_input
 from remit.policy.lint import ANNOTATIONS
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
-from remit.policy.typing import type_input
 from remit.policy.verdict import word
 from tests.core.deciding import action, bundle, catalog, decided, schema, tool
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.policy import cedar
+from remit.policy.input_types import Atom, CedarType, RecordType, SetOf, type_input
 from remit.policy.schema import action_groups, attributes, cedar_schema, names_of, resolves
-from remit.policy.typing import Atom, CedarType, RecordType, SetOf, type_input
 from tests.core.deciding import catalog, tool
 
 

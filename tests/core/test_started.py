@@ -3,7 +3,7 @@
 import pytest
 
 from remit.app.bundles.history import admitted_as, counts_of
-from remit.app.bundles.running import Running
+from remit.app.bundles.running_bundle import RunningBundle
 from remit.control.resources import WorkspaceSource
 from remit.facts.canonical import Json
 from remit.trace.bodies import AdminBody, Event
@@ -13,8 +13,8 @@ RUNS = made(ALL)
 FILE = "eve.cases.yaml"
 
 
-def running(*texts: str) -> Running:
-    return Running(WorkspaceSource(cases=tuple((FILE, text) for text in texts)), RUNS, ())
+def running(*texts: str) -> RunningBundle:
+    return RunningBundle(WorkspaceSource(cases=tuple((FILE, text) for text in texts)), RUNS, ())
 
 
 GUARDED: dict[str, Json] = {"admission": "all", "cases": [*running("eve").guards]}

@@ -99,7 +99,7 @@ async def test_a_loop_that_ends_on_an_error_all_the_same_is_told_and_takes_its_s
     async def broken(*_: object) -> None:
         raise RuntimeError("the loop itself")
 
-    monkeypatch.setattr(beside, "passing_on", broken)
+    monkeypatch.setattr(beside, "forward_telemetry", broken)
     turns = Turns()
     await background(turns.service(), SETTINGS, logs(lambda: None), None)
     assert "in the background: RuntimeError: the loop itself" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import pytest_asyncio
 from proof.counting import Counting, call
 from remit.adapters.workspace.folder import Folder
 from remit.app.bundles import pace
-from remit.app.bundles.running import prepare
+from remit.app.bundles.running_bundle import prepare
 from remit.app.bundles.store import Bundles
 from remit.app.cli import progress
 from remit.app.terminal.client import ServiceClient

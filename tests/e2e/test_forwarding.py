@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.app.discovery import forwarding
-from remit.app.discovery.forwarding import Forwarding, passing_on
+from remit.app.discovery import telemetry_forwarder
+from remit.app.discovery.telemetry_forwarder import TelemetryForwarder, forward_telemetry
 from remit.app.service.repeated_failures import tell
 from remit.app.settings import forward_to
 from remit.app.terminal.failure import CommandFailure
@@ -36,7 +36,7 @@ class Taker:
 
 
 async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forwarding, "FIRST_S", 0.01)
+    monkeypatch.setattr(telemetry_forwarder, "FIRST_S", 0.01)
     got: list[tuple[bytes, str, str, str]] = []
     answers = [503, 200]
 
@@ -50,7 +50,7 @@ async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.Mon
 
     runner, url = await backend(handler)
     taker = Taker()
-    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}, tell))
+    running = asyncio.create_task(forward_telemetry(taker, url, {"x-key": "k"}, tell))
     try:
         forward = await eventually(lambda: taker.forward)
         assert forward is not None
@@ -64,19 +64,19 @@ async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.Mon
 
 
 async def test_what_the_backend_does_not_take_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forwarding, "FIRST_S", 0.0)
-    monkeypatch.setattr(forwarding, "WAITING_BYTES_MAX", 30)
+    monkeypatch.setattr(telemetry_forwarder, "FIRST_S", 0.0)
+    monkeypatch.setattr(telemetry_forwarder, "WAITING_BYTES_MAX", 30)
 
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=400)
 
     runner, url = await backend(handler)
     async with aiohttp.ClientSession() as session:
-        passing = Forwarding(session, url, {})
+        passing = TelemetryForwarder(session, url, {})
         for _ in range(5):
             passing.offer(SENT)
         assert passing.counted["dropped"] == 3
-        gone = Forwarding(session, "http://127.0.0.1:9/v1/traces", {})
+        gone = TelemetryForwarder(session, "http://127.0.0.1:9/v1/traces", {})
         gone.offer(SENT)
         for each in (passing, passing, gone):
             await each.turn()
@@ -85,9 +85,9 @@ async def test_what_the_backend_does_not_take_is_dropped_and_counted(monkeypatch
 
 
 async def test_exports_without_a_body_take_room_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forwarding, "WAITING_MAX", 3)
+    monkeypatch.setattr(telemetry_forwarder, "WAITING_MAX", 3)
     async with aiohttp.ClientSession() as session:
-        passing = Forwarding(session, "http://127.0.0.1:9/v1/traces", {})
+        passing = TelemetryForwarder(session, "http://127.0.0.1:9/v1/traces", {})
         for _ in range(5):
             passing.offer(Sent("application/json", "", b""))
         assert passing.counted["dropped"] == 2
@@ -103,7 +103,7 @@ async def test_an_error_of_ours_drops_one_export_and_is_told_and_the_next_one_go
         return web.Response()
 
     runner, url = await backend(handler)
-    running = asyncio.create_task(passing_on(taker, url, {}, told.append))
+    running = asyncio.create_task(forward_telemetry(taker, url, {}, told.append))
     try:
         forward = await eventually(lambda: taker.forward)
         assert forward is not None

@@ -11,7 +11,7 @@ from remit.api.answers import AppliedAnswer
 from remit.api.answers_agents import AdoptionAnswer, AdoptionRow
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.inventory import subject_of
-from remit.api.not_running import not_running
+from remit.api.missing_resource import missing_resource
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AgentPath, Empty, RegisterRequest
 from remit.api.services import Adoption, Services
@@ -93,7 +93,7 @@ async def report(name: AgentPath, services: With, _: ByAdmin, window_s: Window =
     """What observing let an agent do in the last `window_s` seconds, by policy."""
     agent = services.runtime.catalog.agents.get(name)
     if agent is None:
-        raise await not_running(services, ResourceKind.AGENT, name)
+        raise await missing_resource(services, ResourceKind.AGENT, name)
     since_ms = services.clock.now_ms() - window_s * 1000
     return await _told(services, agent, await services.runtime.adoption(name, since_ms))
 

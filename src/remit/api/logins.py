@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from remit.api.access import named
 from remit.api.answers import CredentialAnswer, LoginAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.missing_resource import missing_resource
 from remit.api.moments import instant
-from remit.api.not_running import not_running
 from remit.api.problem import not_found
 from remit.api.requests import Empty, ServerPath
 from remit.api.services import Services
@@ -43,7 +43,7 @@ async def credential(name: ServerPath, services: With, _: ByReader) -> Credentia
 
 async def _declared(services: Services, name: str) -> None:
     if name not in services.runtime.catalog.servers:
-        raise await not_running(services, ResourceKind.SERVER, name)
+        raise await missing_resource(services, ResourceKind.SERVER, name)
 
 
 def _state(services: Services, name: str) -> CredentialState:

@@ -9,7 +9,7 @@ from remit.api.access import named
 from remit.api.answers import RevokedAnswer, RotatedAnswer, TokenAnswer
 from remit.api.answers_tokens import IssuedAnswer, IssuedTokensAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
-from remit.api.not_running import not_running
+from remit.api.missing_resource import missing_resource
 from remit.api.problem import Problem, not_found
 from remit.api.requests import LIMIT_MAX, Empty, Limit, RevokeRequest, TokenRequest
 from remit.api.services import Services
@@ -137,11 +137,11 @@ async def _check_names(asked: TokenRequest, use: TokenUse, services: Services) -
         raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
     if use is TokenUse.USER:
         if asked.name not in catalog.users:
-            raise await not_running(services, ResourceKind.USER, asked.name)
+            raise await missing_resource(services, ResourceKind.USER, asked.name)
         return
     agent = catalog.agents.get(asked.name)
     if agent is None:
-        raise await not_running(services, ResourceKind.AGENT, asked.name)
+        raise await missing_resource(services, ResourceKind.AGENT, asked.name)
     if use is TokenUse.HARNESS and agent.harness is not Harness.TRUSTED:
         raise Problem(
             409,
@@ -150,7 +150,7 @@ async def _check_names(asked: TokenRequest, use: TokenUse, services: Services) -
             next="set spec.harness: trusted on the agent, then: remit apply",
         )
     if asked.user is not None and asked.user not in catalog.users:
-        raise await not_running(services, ResourceKind.USER, asked.user)
+        raise await missing_resource(services, ResourceKind.USER, asked.user)
 
 
 async def _claims(asked: TokenRequest, use: TokenUse, services: Services) -> Claims:

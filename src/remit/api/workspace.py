@@ -16,7 +16,7 @@ from remit.api.answers import (
 from remit.api.budgets import with_spending
 from remit.api.guarantees import with_past
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
-from remit.api.not_running import not_running
+from remit.api.missing_resource import missing_resource
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
 from remit.api.services import RunningResource, ServerPin, Services, ToolPin
@@ -43,7 +43,7 @@ async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByRead
     found = kind_named(kind)
     if found is None:
         raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
-    raise await not_running(services, found, name)
+    raise await missing_resource(services, found, name)
 
 
 @router.delete("/resources/{kind}/{name:path}")
@@ -81,7 +81,7 @@ async def review(
     server = None if which is None else which.partition("/")[0]
     pins = await services.runtime.pins(server, refresh=True)
     if server is not None and not pins:
-        raise await not_running(services, ResourceKind.SERVER, server)
+        raise await missing_resource(services, ResourceKind.SERVER, server)
     asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
     return _tools(pins, asked, whole=True)
 
@@ -93,7 +93,7 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
     pins = await runtime.pins(asked.server, refresh=True)
     server = next((server for server in pins if server.server == asked.server), None)
     if server is None:
-        raise await not_running(services, ResourceKind.SERVER, asked.server)
+        raise await missing_resource(services, ResourceKind.SERVER, asked.server)
     pin, offered = _offer(server, asked)
     if asked.pin is None:
         if pin is None:

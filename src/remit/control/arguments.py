@@ -9,7 +9,7 @@ from remit.control.problems import WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.facts.template import Slot, pieces
 from remit.facts.text import identifier_problem
-from remit.policy.typing import Untypable, type_input
+from remit.policy.input_types import Untypable, type_input
 
 _META_KEY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,100}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,60}[A-Za-z0-9])?")
 """A key of `_meta` with a prefix (MCP 2026-07-28, General fields); those of the protocol itself are its own."""

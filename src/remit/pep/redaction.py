@@ -16,7 +16,7 @@ from remit.facts.catalog import Tool
 from remit.facts.obligation import Obligation
 from remit.pep.release import INTERNAL_ERROR, Releasable
 from remit.policy.arguments import Validator, compile_validator
-from remit.policy.typing import Untypable
+from remit.policy.input_types import Untypable
 from remit.ports.upstream import Question
 from remit.protect.result_obligations import Holds, WithheldError, covered, covered_plain, covered_text
 from remit.trace.bodies import Status

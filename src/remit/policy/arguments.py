@@ -15,7 +15,7 @@ from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT
 from remit.facts.text import escaped
 from remit.policy import references
-from remit.policy.typing import Untypable
+from remit.policy.input_types import Untypable
 
 BACKTRACK_MAX: Final = 20_000
 WORK_MAX: Final = 100_000_000

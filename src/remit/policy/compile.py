@@ -23,11 +23,11 @@ from remit.policy.compiled.literals import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.destination import ToolForm
 from remit.policy.entities import catalog_entities, self_test, strangers
+from remit.policy.input_types import RecordType, Untypable, type_input
 from remit.policy.lint import LintContext, duplicates, policy_id
 from remit.policy.problem import PolicyProblem
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
 from remit.policy.slice import looks_at_flow, policy_of
-from remit.policy.typing import RecordType, Untypable, type_input
 
 __all__ = ["Bundle", "CheckCache", "Compiled", "Outcome", "compile_bundle"]
 

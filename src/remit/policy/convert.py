@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias, assert_never
 from remit.facts.canonical import Json
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value, keys
-from remit.policy.typing import Atom, CedarType, Field, RecordType, SetOf
+from remit.policy.input_types import Atom, CedarType, Field, RecordType, SetOf
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -14,9 +14,9 @@ from remit.facts.text import escaped
 from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid
+from remit.policy.input_types import RecordType
 from remit.policy.past import MonitorQuery, asked_of
 from remit.policy.slice import Slice
-from remit.policy.typing import RecordType
 from remit.policy.uids import action_uid, server_uid
 
 SHOWN_MAX: Final = 120

@@ -15,7 +15,7 @@ from remit.facts.feed import readable
 from remit.facts.label import closed
 from remit.facts.monitor import EventAggregate, Monitor
 from remit.facts.origin import Origin
-from remit.policy.typing import Atom, CedarType, Field, RecordType, SetOf
+from remit.policy.input_types import Atom, CedarType, Field, RecordType, SetOf
 
 NAMESPACE: Final = "Remit"
 EVERYONE: Final = "everyone"

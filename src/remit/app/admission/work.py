@@ -25,7 +25,7 @@ from remit.app.admission.results import CheckResult, CheckState
 from remit.app.assurance.ledger_replay import relived, relived_by_both
 from remit.app.assurance.policy_tests import CaseOutcome, cases_in, cases_of
 from remit.app.attack.run import QUICK, attack
-from remit.app.bundles.running import prepare
+from remit.app.bundles.running_bundle import prepare
 from remit.app.data.scratch import scratch
 from remit.app.terminal.failure import CommandFailure
 from remit.assure.chains.chain_search import chains

@@ -24,8 +24,8 @@ from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.policy.destination import ToolForm
+from remit.policy.input_types import Atom
 from remit.policy.problem import PolicyProblem
-from remit.policy.typing import Atom
 from remit.policy.uids import agent_uid, group_uids
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, Body

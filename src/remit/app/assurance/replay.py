@@ -22,7 +22,7 @@ import orjson
 from remit.adapters.system import settle_collector
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
-from remit.app.bundles.running import prepare
+from remit.app.bundles.running_bundle import prepare
 from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.approvals import Approved, approved

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from remit.api.moments import instant
 from remit.api.services import Change, Missing, RunningResource, ServerPin, ToolPin
-from remit.app.bundles.running import Running
+from remit.app.bundles.running_bundle import RunningBundle
 from remit.control.diff import Side, diff
 from remit.control.drift import DriftComparison, compare
 from remit.control.lock import FILE, list_pin
@@ -45,7 +45,7 @@ def kind_of(word: str) -> ResourceKind:
     return found
 
 
-def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[RunningResource]:
+def resources(running: RunningBundle, kind: ResourceKind, states: States) -> Sequence[RunningResource]:
     """The running resources of `kind`, in order of names, with `states` as their status; no secret is shown."""
     bundle = running.bundle
     policies = {
@@ -60,7 +60,7 @@ def resources(running: Running, kind: ResourceKind, states: States) -> Sequence[
     return found
 
 
-def changes_between(old: Running, new: Running) -> tuple[Change, ...]:
+def changes_between(old: RunningBundle, new: RunningBundle) -> tuple[Change, ...]:
     """What `new` adds, changes and removes, by kind and name."""
     return tuple(
         Change(change.op.value, change.kind.value, change.name, change.lines) for change in diff(_side(old), _side(new))
@@ -68,7 +68,7 @@ def changes_between(old: Running, new: Running) -> tuple[Change, ...]:
 
 
 def server_pin(
-    running: Running, server: str, live: Sequence[Definition] | None, *, unreachable: str | None = None
+    running: RunningBundle, server: str, live: Sequence[Definition] | None, *, unreachable: str | None = None
 ) -> ServerPin:
     """The tools of `server` against the lock; `live` None where it is not reached."""
     bundle = running.bundle
@@ -190,6 +190,6 @@ def _with_status(manifest: Mapping[str, Json], more: Mapping[str, Json]) -> Mapp
             return {**manifest, "status": more}
 
 
-def _side(running: Running) -> Side:
+def _side(running: RunningBundle) -> Side:
     policies = {ident: policy.statement.text for ident, policy in running.bundle.policies.items()}
     return Side(running.bundle.catalog, policies)

@@ -17,7 +17,7 @@ from typing import Final
 
 from remit.api.services import Invalid
 from remit.app.bundles.pace import Pace
-from remit.app.bundles.running import prepare
+from remit.app.bundles.running_bundle import prepare
 from remit.app.bundles.serialization import packed
 from remit.app.bundles.store import Bundles
 from remit.control.resources import WorkspaceSource

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from remit.api.in_force import InForce
 from remit.api.services import Conflict, Missing
-from remit.app.bundles.running import Running
+from remit.app.bundles.running_bundle import RunningBundle
 from remit.app.bundles.store import Bundles
 from remit.app.terminal.output import counted
 from remit.control.diff import ResourceChange, compare
@@ -29,7 +29,7 @@ _LIST: Final = "remit bundle ls"
 _LOG: Final = logging.getLogger(__name__)
 
 
-def counts_of(running: Running) -> dict[str, Json]:
+def counts_of(running: RunningBundle) -> dict[str, Json]:
     """What the record of a bundle says of its size, and of the Admission that holds while it runs."""
     catalog = running.bundle.catalog
     told: dict[str, Json] = {
@@ -42,7 +42,7 @@ def counts_of(running: Running) -> dict[str, Json]:
     )
 
 
-def admitted_as(last: AdminBody | None, running: Running) -> bool:
+def admitted_as(last: AdminBody | None, running: RunningBundle) -> bool:
     """Whether a start with `running` is what its Admission saw, as the record before says.
 
     It is another bundle, is guarded by a case less, or was not admitted then and nobody has looked since.

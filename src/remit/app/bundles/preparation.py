@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.app.bundles.compiler_process import check_apart
 from remit.app.bundles.pace import Pace
-from remit.app.bundles.running import Running, prepare
+from remit.app.bundles.running_bundle import RunningBundle, prepare
 from remit.app.bundles.store import Bundles
 from remit.control.resources import PolicySpec, WorkspaceSource
 from remit.facts.catalog import PolicySource
@@ -23,7 +23,7 @@ class Preparing:
         self._bundles = bundles
         self.pace: Pace | None = None
 
-    async def prepare(self, source: WorkspaceSource, running: WorkspaceSource) -> Running:
+    async def prepare(self, source: WorkspaceSource, running: WorkspaceSource) -> RunningBundle:
         """A bundle of `source`; `running` is that of the bundle which runs. Raises `Invalid`."""
         pace = self.pace = Pace()
         try:

@@ -10,7 +10,7 @@ from typing import Final
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.bundles.pace import Telling
-from remit.app.bundles.running import Beginning, prepare
+from remit.app.bundles.running_bundle import Beginning, prepare
 from remit.app.bundles.store import Bundles
 from remit.app.settings import BUNDLES, Settings, no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit

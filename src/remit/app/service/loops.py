@@ -16,7 +16,7 @@ from remit.api.services import Invalid
 from remit.app.build import Service
 from remit.app.data.end_mark import PERIOD_S as MARKING_S
 from remit.app.data.end_mark import Marking
-from remit.app.discovery.forwarding import passing_on
+from remit.app.discovery.telemetry_forwarder import forward_telemetry
 from remit.app.service.liveness import PERIOD_S as LIVENESS_S
 from remit.app.service.liveness import Liveness
 from remit.app.service.logs import Logs
@@ -101,7 +101,7 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         every(period_s, partial(Recurring(name, clock).turn, turn), tell) for name, (period_s, turn) in turns.items()
     ]
     if settings.forward is not None:
-        loops.append(passing_on(service.discoverer, *settings.forward, Recurring("forwarding", clock).failed))
+        loops.append(forward_telemetry(service.discoverer, *settings.forward, Recurring("forwarding", clock).failed))
     return loops
 
 

@@ -20,7 +20,7 @@ from remit.app.bundles.in_force import KeptSource
 from remit.app.bundles.pace import Pace
 from remit.app.bundles.preparation import Preparing
 from remit.app.bundles.recent import Recent
-from remit.app.bundles.running import Beginning, Running, accepted, enforced, told_of
+from remit.app.bundles.running_bundle import Beginning, RunningBundle, accepted, enforced, told_of
 from remit.app.bundles.store import Bundles
 from remit.app.data.veil_key import Veiling
 from remit.app.service.channel_signatures import unsigned
@@ -83,7 +83,7 @@ class Runtime:
         return self._running.bundle
 
     @property
-    def running(self) -> Running:
+    def running(self) -> RunningBundle:
         """The running bundle with its source."""
         return self._running
 
@@ -148,7 +148,7 @@ class Runtime:
             self.admitted = self.admitted or admitted is not None
             return done
 
-    async def _is_that(self, admitted: Admitted, new: Running) -> bool:
+    async def _is_that(self, admitted: Admitted, new: RunningBundle) -> bool:
         read = await asyncio.to_thread(self._workspace.fingerprint)
         seen = admitted.digest, admitted.base, admitted.fingerprint
         return seen == (new.bundle.digest, self.bundle.digest, read)
@@ -261,30 +261,30 @@ class Runtime:
             return server_pin(self._running, server, None, unreachable=str(error.__cause__ or error))
         return await asyncio.to_thread(server_pin, self._running, server, live)
 
-    async def _folder(self) -> Running:
+    async def _folder(self) -> RunningBundle:
         return await self._prepare(await asyncio.to_thread(self._workspace.load))
 
-    async def _prepare(self, source: WorkspaceSource) -> Running:
+    async def _prepare(self, source: WorkspaceSource) -> RunningBundle:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
         check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())
         return await self._warned(replace(new, bundle=self._recent.known(new.bundle)))
 
-    async def _warned(self, running: Running) -> Running:
+    async def _warned(self, running: RunningBundle) -> RunningBundle:
         found = await self._doubts(running)
         return replace(running, warnings=(*running.warnings, *(told_of(one, one.next) for one in found)))
 
-    async def _doubts(self, running: Running) -> Sequence[WorkspaceProblem]:
+    async def _doubts(self, running: RunningBundle) -> Sequence[WorkspaceProblem]:
         """What is odd about it beside what stands in the folder."""
         unheard = await unsigned(running.source, self.clock)
         return (*await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)
 
-    async def _keeps_labels(self, new: Running) -> None:
+    async def _keeps_labels(self, new: RunningBundle) -> None:
         """Raises `Conflict` where `new` could not name a label that a live session or a store holds."""
         await check_labels(new.bundle, self.bundle, self._ledger, self.clock.now_ms())
 
     async def _swap(
-        self, new: Running, by: str, said: Mapping[str, Json] | None = None, fingerprint: str | None = None
+        self, new: RunningBundle, by: str, said: Mapping[str, Json] | None = None, fingerprint: str | None = None
     ) -> Applied:
         """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder.
 
@@ -324,7 +324,7 @@ class Runtime:
         return Applied(new.bundle.digest, changes, new.warnings, applied=True)
 
     async def _in_force(
-        self, by: str, running: Running, data: dict[str, Json] | None, fingerprint: str | None = None
+        self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None = None
     ) -> None:
         """Have the next start begin with `running`; on record with `data`, where there is any."""
         resuming = self._begun.resuming

@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.facts.canonical import Json
 from remit.policy.arguments import Validator, compile_validator
-from remit.policy.typing import Untypable
+from remit.policy.input_types import Untypable
 
 _KEPT: Final = frozenset({"$schema", "$id", "$defs", "definitions", "properties"})
 """What says of an argument what it is."""

@@ -25,24 +25,26 @@ _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 """What OTLP/HTTP lets an exporter try again."""
 
 
-class Taking(Protocol):
+class TelemetryReceiver(Protocol):
     """What takes telemetry in, and hands it on."""
 
     forward: Callable[[Sent], None] | None
 
 
-async def passing_on(taking: Taking, url: str, headers: Mapping[str, str], failed: Callable[[Exception], None]) -> None:
-    """Pass on to `url` what `taking` takes in, until cancelled. The address is the operator's own: any is reached.
+async def forward_telemetry(
+    receiver: TelemetryReceiver, url: str, headers: Mapping[str, str], failed: Callable[[Exception], None]
+) -> None:
+    """Pass on to `url` what `receiver` takes in, until cancelled. The address is the operator's own: any is reached.
 
     `failed` is told of an error that is no answer of the backend; what it came of is dropped.
     """
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session:
-        forwarding = Forwarding(session, url, headers)
-        taking.forward = forwarding.offer
-        await every(0, forwarding.turn, failed)
+        forwarder = TelemetryForwarder(session, url, headers)
+        receiver.forward = forwarder.offer
+        await every(0, forwarder.turn, failed)
 
 
-class Forwarding:
+class TelemetryForwarder:
     """Passes exports on to `url` with `headers`. `counted` says how many were passed on, and dropped."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> None:

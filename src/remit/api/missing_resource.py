@@ -5,7 +5,7 @@ from remit.api.services import Services
 from remit.control.resources import ResourceKind
 
 
-async def not_running(services: Services, kind: ResourceKind, name: str) -> Problem:
+async def missing_resource(services: Services, kind: ResourceKind, name: str) -> Problem:
     """404: no `kind` called `name` runs; where the workspace folder declares one, that it waits for an apply."""
     noun = kind.value.lower()
     applying = await services.runtime.waits(kind, name)

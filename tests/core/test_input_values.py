@@ -14,8 +14,8 @@ from remit.policy.arguments import compile_validator
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value, cedar_json, keys
 from remit.policy.convert import convert, converter, decimal_of, overlaps
+from remit.policy.input_types import Atom, Field, RecordType, type_input
 from remit.policy.schema import cedar_type
-from remit.policy.typing import Atom, Field, RecordType, type_input
 from remit.policy.verdict import Permit
 from tests.core.deciding import action, bundle, catalog, codes, decided, schema, tool
 

@@ -24,14 +24,14 @@ _CORRECT: Final = "correct the file, then run: remit diff"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningBundle:
     """A bundle, the source it was made from, and what is odd about it all the same."""
 
     source: WorkspaceSource
     bundle: Bundle
     warnings: tuple[str, ...]
 
-    def differs(self, other: "Running") -> bool:
+    def differs(self, other: "RunningBundle") -> bool:
         """Whether something else runs than in `other`, or less guards it.
 
         By the digest, and by what that leaves out: values of variables, and cases.
@@ -53,13 +53,13 @@ class Beginning(NamedTuple):
     `resumed`: it is what was in force, and not what the folder says now.
     """
 
-    running: Running
+    running: RunningBundle
     resuming: Resuming
     fingerprint: str | None
     resumed: bool
 
 
-def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told = untold) -> Running:
+def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told = untold) -> RunningBundle:
     """Assemble and compile `source`; `bundles` remember what was found. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
@@ -71,7 +71,7 @@ def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told 
     if not isinstance(compiled.result, Bundle):
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
     warnings = (*(told_of(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
-    return Running(source, compiled.result, warnings)
+    return RunningBundle(source, compiled.result, warnings)
 
 
 def enforced(source: WorkspaceSource, name: str) -> tuple[Resource, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from remit.facts.canonical import Json
-from remit.policy.typing import Atom, Field, RecordType, SetOf, Untypable, type_input
+from remit.policy.input_types import Atom, Field, RecordType, SetOf, Untypable, type_input
 from tests.core.deciding import schema
 
 ANYBODY = '@id("p") permit(principal, action, resource);'
