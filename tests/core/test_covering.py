@@ -117,6 +117,13 @@ def test_structured_content_stays_what_its_schema_demands(holds: result_obligati
     assert covered(owed("redact:pii"), result, holds) == {"structuredContent": after}
 
 
+def test_json_in_a_text_of_structured_content_is_read_as_that_in_a_block() -> None:
+    said = r'{"card": "4111 \u0031111 1111 1111", "of": "[\"\\u0034111 1111 1111 1111\"]"}'
+    after = '{"card":"[redacted pii]","of":"[\\"[redacted pii]\\"]"}'
+    found = covered(owed("redact:pii"), {**text(said), "structuredContent": {"result": said}})
+    assert found == {**text(after), "structuredContent": {"result": after}}
+
+
 def test_what_no_schema_leaves_room_for_is_withheld() -> None:
     def never(_: Json) -> bool:
         return False

@@ -18,7 +18,7 @@ from remit.facts.address import in_url, is_global
 from remit.facts.canonical import Json
 from remit.facts.obligation import Cap, Confine, Cover, Host, Obligation, Truncate, Urls, on_result
 from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX, texts
-from remit.protect.result_obligations import WithheldError, cover
+from remit.protect.result_obligations import WithheldError, covered_argument
 
 _URL: Final = re.compile(
     r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?([/?#][!-\[\]-~]*)?", re.IGNORECASE
@@ -106,9 +106,9 @@ def _settle(one: Obligation, made: dict[str, Json], known: Sequence[str], look: 
         case Cover():
             if _chars(made[name]) > SCANNED_CHARS_MAX:
                 raise _UnmetError(f"the argument {name!r} is too long to be looked at ({SCANNED_CHARS_MAX} characters)")
-            made[name] = _texts(made[name], lambda text: cover(text, one, name))
+            made[name] = covered_argument(one, name, made[name])
         case Truncate(_, chars_max):
-            made[name] = _texts(made[name], lambda text: text[:chars_max])
+            made[name] = _cut(made[name], chars_max)
         case Confine(_, folder):
             made[name] = _values(name, made[name], lambda text: _confined(name, text, folder))
         case Urls(_, hosts):
@@ -130,20 +130,15 @@ def _chars(value: Json) -> int:
     return sum(max(len(text), LEAST_CHARS) for text, _ in texts(value))
 
 
-def _texts(value: Json, change: _Change) -> Json:
-    """`value` with every text in it changed, and what is no text as it is."""
+def _cut(value: Json, chars_max: int) -> Json:
+    """`value` with every text in it cut, and what is no text as it is: a number has no shorter form."""
     if isinstance(value, str):
-        return change(value)
+        return value[:chars_max]
     if isinstance(value, Mapping):
-        return {name: _texts(item, change) for name, item in value.items()}
+        return {name: _cut(item, chars_max) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_texts(item, change) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    written = str(value)
-    changed = change(written)
-    # A number has no shorter form: what is found in one leaves a text, which the schema may refuse.
-    return value if changed == written or written.startswith(changed) else changed
+        return [_cut(item, chars_max) for item in value]
+    return value
 
 
 def _values(name: str, value: Json, change: _Change) -> Json:

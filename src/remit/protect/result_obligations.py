@@ -71,7 +71,7 @@ def covered(owed: Sequence[Obligation], result: Mapping[str, Json], holds: Holds
 def covered_text(owed: Sequence[Obligation], text: str) -> str:
     """A text that a server wrote, as `owed` lets it out: an error, a question, a word of how far it is."""
     try:
-        return str(_text(owed, text))
+        return _text(owed, text, _paths(owed))
     except WithheldError as error:
         return str(error)
 
@@ -79,6 +79,13 @@ def covered_text(owed: Sequence[Obligation], text: str) -> str:
 def covered_plain(owed: Sequence[Obligation], value: Json) -> Json:
     """Anything a server wrote that is no result: each text in it by itself. Raises `WithheldError`."""
     return _plain(owed, value)
+
+
+def covered_argument(one: Cover, name: str, value: Json) -> Json:
+    """The argument `name`, and all in it, without what `one` finds. Raises `WithheldError`."""
+    made = _each([one], value, [], _STANDS[0], 0, name)
+    assert not isinstance(made, Gone), "nothing is left out where texts stand for texts"  # noqa: S101
+    return made
 
 
 def cover(text: str, one: Cover, name: str = "") -> str:
@@ -116,8 +123,8 @@ def _finding(owed: Sequence[Obligation]) -> list[Cover]:
     return [one for one in owed if isinstance(one, Cover) and one.find is not None]
 
 
-def _at_paths(owed: Sequence[Obligation]) -> list[Cover]:
-    return [one for one in owed if isinstance(one, Cover) and one.path]
+def _paths(owed: Sequence[Obligation]) -> list[tuple[tuple[Step, ...], Cover]]:
+    return [(one.path, one) for one in owed if isinstance(one, Cover) and one.path]
 
 
 def _cut(owed: Sequence[Obligation], text: str) -> str:
@@ -135,7 +142,7 @@ def _structured(owed: Sequence[Obligation], value: Json, holds: Holds | None) ->
 
 def _walked(owed: Sequence[Obligation], value: Json, stand: _Stand) -> _Made:
     """`value` with all that is found, or stands at a path, covered, and its texts cut."""
-    return _each(owed, value, [(one.path, one) for one in _at_paths(owed)], stand, 0)
+    return _each(owed, value, _paths(owed), stand, 0)
 
 
 def _each(
@@ -152,7 +159,7 @@ def _each(
     if here is not None:
         return stand(_stands_for(value if isinstance(value, str) else "", here))
     if isinstance(value, str):
-        said = _found(owed, value, name)
+        said = _text(owed, value, [], name, depth)
         return value if said == value else stand(said)
     if isinstance(value, Mapping):
         made = {
@@ -186,22 +193,28 @@ def _found(owed: Sequence[Obligation], text: str, name: str = "") -> str:
     return _cut(owed, text)
 
 
-def _text(owed: Sequence[Obligation], text: str) -> str:
-    """A text block: as JSON where it is JSON, since there a value may be spelt in many ways."""
-    paths = _at_paths(owed)
+def _text(
+    owed: Sequence[Obligation],
+    text: str,
+    paths: list[tuple[tuple[Step, ...], Cover]],
+    name: str = "",
+    depth: int = 0,
+) -> str:
+    """A text, what the member `name` holds: as JSON where it is JSON, since a value may be spelt in many ways there."""
     if text.lstrip(_BLANK)[:1] in _HOLDING:
         try:
             value = strictjson.parse(text.encode("utf-8"))
         except (strictjson.JsonRefused, UnicodeEncodeError):
             pass
         else:
-            made = _walked([one for one in owed if not isinstance(one, Truncate)], value, _STANDS[0])
+            covers = [one for one in owed if isinstance(one, Cover)]
+            made = _each(covers, value, paths, _STANDS[0], depth + 1, name)
             text = text if made == value else orjson.dumps(made).decode("utf-8")
             paths = paths if isinstance(value, str) else []
     if paths:
         # Nobody can tell where a path leads in what is no JSON, or a text again.
         return "[redacted]"
-    return _found(owed, text)
+    return _found(owed, text, name)
 
 
 def _block(owed: Sequence[Obligation], block: Json) -> Json:
@@ -210,7 +223,7 @@ def _block(owed: Sequence[Obligation], block: Json) -> Json:
     match block.get("type"):
         case "text" if isinstance(block.get("text"), str):
             others = {name: value for name, value in block.items() if name not in {"type", "text"}}
-            return {"type": "text", "text": _text(owed, str(block["text"])), **_members(owed, others)}
+            return {"type": "text", "text": _text(owed, str(block["text"]), _paths(owed)), **_members(owed, others)}
         case "image" | "audio" as kind if _covers(owed):
             return {"type": "text", "text": f"[withheld: {kind} that nobody looked into]"}
         case "image" | "audio":
@@ -230,7 +243,7 @@ def _resource(owed: Sequence[Obligation], resource: Json) -> Json:
     made: dict[str, Json] = {}
     for name, value in resource.items():
         if name == "text" and isinstance(value, str):
-            made[name] = _text(owed, value)
+            made[name] = _text(owed, value, _paths(owed))
         elif name == "blob" and _covers(owed):
             made["text"] = "[withheld: bytes that nobody looked into]"
         else:
