@@ -477,6 +477,35 @@ def test_identifiers_inside_content_are_targets_where_the_sink_is_external() -> 
 
 
 @pytest.mark.parametrize(
+    ("there", "plainly"),
+    [
+        ("<a href=https&#58//evil&#46com>", "https://evil.com"),
+        ("<a href='//evil&#x0000000002e;com/x'>", "evil.com"),
+        ("<a href='//evil%2ecom/x'>", "evil.com"),
+        ('<a href="mailto:x%40evil.com">', "x@evil.com"),
+        ("exampl\u00e9\u3002com", "exampl\u00e9.com"),
+        ('{"to": "evil\\u002ecom"}', "evil.com"),
+        ("http://[2001:db8:0:1:1:1:1:1]/x", "http://[2001:db8:0:1:1:1:1:1]/x"),
+        ("see //[::dead]/x.", "//[::dead]/x"),
+        ("http:\\\\[::1]", "http://[::1]"),
+    ],
+)
+def test_content_leads_where_whoever_reads_it_as_html_or_json_gets(there: str, plainly: str) -> None:
+    world = World(said="send a note to Ann")
+    world.result("web", "anything")
+    assert world.flow("send", to="Ann", text=there).strangers > 0
+    world.hear(f"mention {plainly}, please")
+    assert world.flow("send", to="Ann", text=there).strangers == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["a list: //[x]: 1", "\u4f60\u597d\u3002\u6211\u662f", "100%25, &#9 &#9999999a;", "C:\\udead"]
+)
+def test_what_leads_nowhere_is_not_carried(text: str) -> None:
+    assert World(said="send a note to Ann").flow("send", to="Ann", text=text).carried.all == 0
+
+
+@pytest.mark.parametrize(
     ("said", "asked"),
     [
         ("Sending it is fine", True),

@@ -3,8 +3,11 @@
 Laws
 * It only adds: what is found here counts beside the parts of the text as it stands.
 * A URL may go on behind a character at which texts are split: `https://a.example/,/../b` leads to `a.example/b`.
-* Content may be HTML: its references stand for characters (WHATWG HTML, section 13.5), and what stands in an attribute
-  loses its line breaks (WHATWG URL, section 4.4). An ideographic full stop is a dot of a host (RFC 3490, section 3.1).
+* Content may be HTML: its references stand for characters (WHATWG HTML, section 13.5), those of numbers also without a
+  semicolon and with any number of zeros, and what stands in an attribute loses its line breaks (WHATWG URL, section
+  4.4). It may be JSON, with its escapes (RFC 8259, section 7). An ideographic full stop is a dot of a host (RFC 3490,
+  section 3.1), and percent signs stand for characters of a host (WHATWG URL, section 3.5) and of whom a `mailto:` is
+  for (RFC 6068, section 2).
 * The time is linear: what stands between two spaces has parts, each from its scheme on, and one URL of each is read on.
 """
 
@@ -12,8 +15,9 @@ import html
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
-from remit.protect.paths import CONTROLS, SPACES
+from remit.protect.paths import CONTROLS, SPACES, ended, reaching
 from remit.protect.pieces import STRIPPED, Token, TokenKind, host_of, tokens
 
 _ENDING: Final = '<>"' + CONTROLS + SPACES
@@ -27,10 +31,17 @@ _HIT: Final = re.compile(
 _HIT_OR_BACK: Final = re.compile(rf"{_HIT.pattern}|\\(?=\S)")
 _NEXT: Final = re.compile(r"(?=(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]{1,15}://)")
 _GOES_ON: Final = re.compile(r"[/?\\]")
-_REFERENCE: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_REFERENCE: Final = re.compile(
+    r"&(?:#0*+[0-9]{1,7}(?![0-9]);?|#[xX]0*+[0-9A-Fa-f]{1,6}(?![0-9A-Fa-f]);?|[A-Za-z][A-Za-z0-9]{1,31};)"
+)
+_ESCAPE: Final = re.compile(r"\\u((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})")
+_PERCENT: Final = re.compile(r"(?:mailto:|(?<![:/])//)[^/?#\s<>\"']{1,512}", re.IGNORECASE)
+"""Whom a mail is for, and a host without a scheme, which may be spelt with percent signs."""
 _QUOTED: Final = re.compile(r"""(?<==["'])[^"'<>]{1,2048}""")
 _BREAKS: Final = str.maketrans(dict.fromkeys("\t\r\n", None))
-_STOP: Final = re.compile(r"(?<=[A-Za-z0-9])\u3002(?=[A-Za-z0-9])")
+_SIX: Final = re.compile(r"//\[[\da-f.]{0,4}:[\da-f:.]{0,45}(?:%[^\]]{0,64})?\]")
+_STOP: Final = re.compile(r"(?<=[A-Za-z0-9\u00c0-\u052f])\u3002(?=[A-Za-z0-9\u00c0-\u052f])")
+"""Between letters of scripts that end no sentence with it."""
 
 
 def onward(text: str) -> Iterator[Token]:
@@ -66,10 +77,20 @@ def _read_on(part: str) -> Iterator[Token]:
         begin = found.end()
 
 
+def bracketed(text: str) -> Iterator[Token]:
+    """The URLs in `text` whose host is an address of IPv6 (RFC 3986, section 3.2.2): its brackets split texts."""
+    if "[" in text and "//[" in (read := text.replace("\\", "/")):
+        yield from ((ended(token), TokenKind.URL) for token in reaching(read) if _SIX.search(token) is not None)
+
+
 def shown(text: str) -> str:
-    """`text`, which is `plain`, as somebody sees it who is shown it as HTML, links and addresses in it at least."""
+    """`text`, which is `plain`, as it comes to somebody as HTML or JSON, links and addresses in it at least."""
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     if "&" in text:
         text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
     if "=" in text:
         text = _QUOTED.sub(lambda found: found[0].translate(_BREAKS), text)
+    if "%" in text:
+        text = _PERCENT.sub(lambda found: unquote(found[0]), text)
     return _STOP.sub(".", text) if "\u3002" in text else text

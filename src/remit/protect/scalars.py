@@ -17,7 +17,7 @@ from remit.facts.origin import Origin, Role
 from remit.facts.text import GROWTH_MAX, gained
 from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
 from remit.protect.language import STOP
-from remit.protect.onward import shown
+from remit.protect.onward import bracketed, shown
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
 from remit.protect.spelling import CASED, SPELT, capitals, cased, own
@@ -200,7 +200,8 @@ def _paths(text: str) -> list[Token]:
 def _followed(text: str, told: Sequence[Token]) -> list[Token]:
     """Where content leads beyond what is `told` of it: to whom it is shown as HTML."""
     read = shown(text)
-    return [] if read == text else [one for one in parts(read) if one[1] in CARRIED and one not in told]
+    found = [] if read == text else [one for one in parts(read) if one[1] in CARRIED and one not in told]
+    return [*found, *bracketed(read)]
 
 
 def _other(value: str, role: Role | None) -> Scalar:
