@@ -1,7 +1,7 @@
-"""`remit policy`: policies for just what an agent does, and whether they say what their author meant."""
+"""`remit policy`: whether policies validate and say what was meant, and those for just what an agent does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -15,9 +15,12 @@ from remit.control.difference import one_line
 from remit.facts.text import escaped
 
 if TYPE_CHECKING:
+    from remit.app.assurance.policy_lint import LintFinding
     from remit.app.assurance.policy_tests import Tested
 
-app = typer.Typer(no_args_is_help=True, help="Policies: tested by cases, and suggested for just what an agent does.")
+app = typer.Typer(
+    no_args_is_help=True, help="Policies: checked, tested by cases, and suggested for just what an agent does."
+)
 
 _NAMED_MAX: Final = 20
 _PERIOD_S: Final = 0.5
@@ -25,6 +28,10 @@ _RULES: Final = {
     "case": "A case does not hold: policy says something else than was expected.",
     "mutant": "No case fails when this policy is changed so: nobody would notice the change.",
     "untouched": "No case touches this policy, condition or tool.",
+}
+_LINT_RULES: Final = {
+    "invalid": "The workspace does not validate: an apply changes nothing.",
+    "odd": "It validates, and is probably not what its author meant.",
 }
 
 Workspace = Annotated[Path | None, typer.Option("--workspace", help="The workspace that is tested.")]
@@ -135,6 +142,42 @@ def try_(
 
 
 @app.command()
+def lint(
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that is checked.")] = None,
+    watch: Annotated[  # noqa: FBT002 - typer reads the signature
+        bool, typer.Option("--watch", help="Again whenever a file of the workspace changed.")
+    ] = False,
+    sarif: Sarif = None,
+    output: Output = Format.TABLE,
+) -> int:
+    """Say what an apply would say of a workspace's policies and resources: what refuses them, and what is odd.
+
+    Nothing is changed, no service is asked. Exit code 1 when something is odd; 3 when it does not validate.
+    """
+    from remit.app.assurance.policy_lint import linted
+    from remit.app.settings import workspace_folder
+
+    folder = workspace_folder(workspace)
+
+    def once() -> int:
+        found = linted(folder)
+        if sarif is not None:
+            _lint_report(found.findings, sarif)
+        rows = [{"severity": str(one.severity), "where": _place(one), "text": one.text} for one in found.findings]
+        if output in {Format.JSON, Format.YAML}:
+            data({"findings": rows, "refused": found.refused}, output)
+        else:
+            for row in rows:
+                print(escaped(f"{row['where']}: {row['severity']}: {row['text']}"))
+            say("an apply would change nothing" if found.refused else f"policies checked: {found.policies}")
+        if found.refused:
+            return Exit.INVALID
+        return Exit.NEGATIVE if rows else Exit.OK
+
+    return _watching((folder,), once) if watch else once()
+
+
+@app.command()
 def coverage(workspace: Workspace = None, cases: Cases = None, user: User = None, output: Output = Format.TABLE) -> int:
     """List the policies, conditions and tools that no case touches.
 
@@ -236,6 +279,22 @@ def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
                 reports.ReportFinding("untouched", text, file or gap.where, int(line) if file else 0, "note")
             )
         reports.written(sarif, reports.sarif(_RULES, findings))
+
+
+def _place(one: "LintFinding") -> str:
+    return f"{one.file}:{one.line}" if one.line else one.file
+
+
+def _lint_report(found: Iterable["LintFinding"], file: Path) -> None:
+    from remit.app.terminal import reports
+
+    findings = [
+        reports.ReportFinding(
+            "invalid" if one.severity == "error" else "odd", one.text, one.file, one.line, one.severity.value
+        )
+        for one in found
+    ]
+    reports.written(file, reports.sarif(_LINT_RULES, findings))
 
 
 def _unnoticed(killer: str | None) -> tuple[str, ...]:
