@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.bucket import Bucket
+from remit.facts.bucket import Bucket, Buckets
 
 
 def test_a_burst_then_the_rate_then_when_to_come_back() -> None:
@@ -21,6 +21,24 @@ def test_many_are_taken_at_once_and_never_more_than_all_of_it() -> None:
     assert bucket.take(100.0, 2.0) == 0.5
     assert bucket.take(101.5, 400.0) == 0.0
     assert bucket.take(101.5) == 0.5
+
+
+def test_what_is_used_already_is_owed_and_nothing_passes_until_it_is_made_up_for() -> None:
+    bucket = Bucket(per_s=0.5, burst=4.0, at_s=100.0)
+    bucket.spend(100.0, 3.0)
+    assert bucket.owes_s(100.0) == 0.0
+    bucket.spend(100.0, 3.0)
+    assert bucket.owes_s(100.0) == 4.0
+    assert bucket.take(101.0) == 5.0
+    assert bucket.owes_s(104.0) == 0.0
+
+
+def test_each_name_has_a_bucket_of_its_own_and_full_ones_are_forgotten() -> None:
+    buckets = Buckets(per_s=1.0, burst=2.0)
+    buckets.of("clerk", 100.0).take(100.0, 2.0)
+    for number in range(1_100):
+        assert buckets.of(f"agent-{number}", 100.0).take(100.0, 0.0) == 0.0
+    assert buckets.of("clerk", 100.0).take(100.0) == 1.0
 
 
 def test_a_clock_that_goes_back_fills_nothing() -> None:

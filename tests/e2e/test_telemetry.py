@@ -13,9 +13,14 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 
 from remit.adapters.sources import otlp
 from remit.adapters.sqlite.sightings import SqliteSightings
+from remit.api.telemetry import status_of
+from remit.facts.limits import Limits
+from remit.ports.telemetry import TelemetryRefused
+from remit.work.discovery import STEP_SPANS
 from tests.e2e.api_world import World, world
 from tests.e2e.gateway_world import until
 from tests.e2e.telemetry_world import export, protobuf, span, zipped
@@ -176,7 +181,12 @@ async def test_what_cannot_be_taken_is_refused_by_a_named_error(
     api: World, body: bytes, heads: dict[str, str], status: int, code: str
 ) -> None:
     answer = await send(api, body, heads)
-    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert answer.status_code == status
+    assert (
+        f"{code}: ".encode() in answer.content
+        if heads["content-type"] == PROTOBUF["content-type"]
+        else (answer.json()["error"] == code)
+    )
     assert (await send(api, b"{}", JSON)).status_code == 200, "everything else goes on"
 
 
@@ -205,6 +215,62 @@ async def test_a_request_of_other_types_than_the_mapping_gives_is_refused_whole(
     told = answer.json()
     assert (answer.status_code, told["code"], told["error"]) == (400, 400, "otlp/json")
     assert said in told["message"]
+
+
+async def test_a_refusal_is_a_status_in_the_encoding_that_was_sent(api: World) -> None:
+    """Exporters of protobuf read the message out of it (OTLP 1.x, section "OTLP/HTTP Response")."""
+    answer = await send(api, b"\x0a\xff", PROTOBUF)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/x-protobuf")
+    # `google.rpc.Status.message` has the number of `InstrumentationScope.version`, and is text like it.
+    said = InstrumentationScope.FromString(answer.content).version
+    assert said == "otlp/protobuf: the body is no ExportTraceServiceRequest, or ends early"
+    answer = await send(api, b"\x0a\xff", PROTOBUF, "nonsense")
+    assert InstrumentationScope.FromString(answer.content).version.startswith("token/")
+    for size in (1, 127, 128, 16_384, 2_097_152):
+        said = InstrumentationScope.FromString(status_of(TelemetryRefused("a", "x" * size))).version
+        assert said == "a: " + "x" * size
+
+
+async def test_what_agents_and_harnesses_send_counts_with_all_else_that_they_ask_for(tmp_path: Path) -> None:
+    few = Limits(requests_per_s_max=0.01, requests_burst_max=3)
+    body = json.dumps(told("bot", "t", 5)).encode()
+    async with world(tmp_path, few) as api:
+        bot, other, large = [await api.token("agent", name, user="req") for name in ("bot", "other", "sub")]
+        harness = await api.token("harness", "coach")
+        for _ in range(3):
+            assert (await send(api, body, JSON, bot)).status_code == 200
+        for heads in (JSON, PROTOBUF):
+            refused = await send(api, b"x" * 10_000_000, heads, bot)
+            assert (refused.status_code, refused.headers["content-type"]) == (429, heads["content-type"])
+            assert b"limit/requests" in refused.content
+            assert int(refused.headers["retry-after"]) > 0
+        assert (await api.ask("GET", "/status", bot)).status_code == 429, "one rate for both"
+        assert (await send(api, b" " * 8_192, JSON, large)).status_code == 400
+        assert (await send(api, b" " * 4_096, JSON, large)).status_code == 429, "a large one is several"
+        assert (await send(api, body, JSON, other)).status_code == 200
+        assert [(await send(api, body, JSON, harness)).status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert [(await send(api, body, JSON)).status_code for _ in range(5)] == [200] * 5, "people's have none"
+
+
+async def test_who_kept_discovery_busy_beyond_its_share_is_told_when_to_come_back(tmp_path: Path) -> None:
+    few = Limits(telemetry_share_max=1e-6, telemetry_burst_s_max=1e-6)
+    body = json.dumps(told("bot", "t", 5)).encode()
+    async with world(tmp_path, few) as api:
+        bot, other = [await api.token("agent", name, user="req") for name in ("bot", "other")]
+        assert (await send(api, body, JSON, bot)).status_code == 200
+        refused = await send(api, body, JSON, bot)
+        assert (refused.status_code, refused.json()["error"]) == (429, "limit/telemetry")
+        assert int(refused.headers["retry-after"]) > 0
+        assert (await send(api, body, JSON, other)).status_code == 200
+        assert [(await send(api, body, JSON)).status_code for _ in range(3)] == [200] * 3
+        assert b'code="limit/telemetry"} 1.0' in (await api.http.get(f"{api.url}/metrics")).content
+
+
+async def test_an_export_of_many_steps_is_taken_in_whole(api: World) -> None:
+    spans = [span("w", number, 0, number) for number in range(1, 2 * STEP_SPANS + 8)]
+    before = api.service.discoverer.discovery.counted["spans"]
+    assert (await send(api, json.dumps(export(*spans)).encode(), JSON)).json() == {}
+    assert api.service.discoverer.discovery.counted["spans"] == before + len(spans)
 
 
 async def test_no_torn_bytes_are_an_error_of_ours(api: World) -> None:

@@ -42,7 +42,7 @@ from remit.app.discovery.drift import Drifts
 from remit.app.discovery.facade import Discoverer, open_discovery
 from remit.app.http.connection import Bounds
 from remit.app.http.front import Front
-from remit.app.http.rates import counting
+from remit.app.http.rates import ThrottledTelemetry, counting
 from remit.app.http.root import App, Root, Scrape
 from remit.app.service.addresses import reached_as
 from remit.app.service.closure import Closes, close_all
@@ -165,7 +165,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
     hosts, origins = reached_as(settings, port, resource)
-    discoverer, incidents = _discoverer(settings, runtime, driver, origins), _incidents(settings, driver, ledger)
+    discoverer, incidents = _discoverer(settings, runtime, driver, origins, tally), _incidents(settings, driver, ledger)
     throttle = Throttle(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = McpEndpoint(resource, hosts, origins, settings.limits, settings.authorization_servers)
@@ -191,7 +191,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     def ready() -> str | None:
         return "draining" if closing.is_set() else ledger.unwritable()
 
-    taken = TelemetryPages(discoverer, authenticator.caller, settings.limits.body_bytes_max)
+    gate = ThrottledTelemetry(throttle)
+    taken = TelemetryPages(discoverer, authenticator.caller, gate, settings.limits.body_bytes_max)
     rooms = (OAuthPages(keeping, driver.authorization.record), taken)
 
     def metrics() -> Scrape:
@@ -211,9 +212,11 @@ def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driv
     return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.authorization.record))
 
 
-def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, origins: Iterable[str]) -> Discoverer:
+def _discoverer(
+    settings: Settings, runtime: Runtime, driver: Driver, origins: Iterable[str], tally: Tally
+) -> Discoverer:
     drifts = Drifts(driver.authorization.record, driver.halts, runtime.annotations)
-    discovery = open_discovery(settings.data, _CLOCK)
+    discovery = open_discovery(settings.data, _CLOCK, settings.limits, tally.refuse)
     return Discoverer(
         discovery,
         lambda: runtime.bundle,

@@ -1,6 +1,9 @@
 """A token bucket: how much one party may do now. Pure: the clock is a parameter."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+_BUCKETS_MAX: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -28,6 +31,16 @@ class Bucket:
             return 0.0
         return (tokens - self.left) / self.per_s
 
+    def spend(self, now_s: float, tokens: float) -> None:
+        """Take `tokens` that are used already, there or not: what is missing is owed."""
+        self._fill(now_s)
+        self.left -= tokens
+
+    def owes_s(self, now_s: float) -> float:
+        """In how many seconds nothing is owed any more; 0.0 where nothing is."""
+        self._fill(now_s)
+        return max(0.0, -self.left / self.per_s)
+
     def is_full(self, now_s: float) -> bool:
         """Whether it says no more than a new one would: it can be forgotten."""
         self._fill(now_s)
@@ -37,3 +50,21 @@ class Bucket:
         if now_s > self.at_s:
             self.left = min(self.burst, self.left + (now_s - self.at_s) * self.per_s)
             self.at_s = now_s
+
+
+class Buckets:
+    """One bucket for each name. Beyond a thousand those that are full are forgotten."""
+
+    def __init__(self, per_s: float, burst: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._known: dict[str, Bucket] = {}
+
+    def of(self, name: str, now_s: float) -> Bucket:
+        """The bucket of `name`."""
+        found = self._known.get(name)
+        if found is None:
+            if len(self._known) >= _BUCKETS_MAX:
+                self._known = {name: one for name, one in self._known.items() if not one.is_full(now_s)}
+            found = self._known[name] = Bucket(self._per_s, self._burst, now_s)
+        return found

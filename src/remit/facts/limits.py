@@ -29,6 +29,8 @@ class Limits:
     `requests_per_agent_max`: those of them that are not answered yet, streams included.
     `held_bytes_max`, `held_bytes_per_agent_max`: answers of servers from when they are read until clients have read
     them, where one has more than 64 KiB, with 64 bytes for each value in it.
+    `telemetry_share_max`: seconds in a second that discovery may work on telemetry of one agent,
+    `telemetry_burst_s_max` at once.
     `asks_per_hour_max`: how often one agent may have people asked.
     `drain_s_max`: how long calls in flight may take to end once the service is asked to.
     `grants_per_agent_max`: grants of one chain of agents at once; `grant_uses_max`: actions under one grant;
@@ -60,6 +62,8 @@ class Limits:
     requests_per_agent_max: int = 2_000
     held_bytes_max: int = 512 * 1024 * 1024
     held_bytes_per_agent_max: int = 128 * 1024 * 1024
+    telemetry_share_max: float = 0.25
+    telemetry_burst_s_max: float = 4.0
     drain_s_max: float = 10.0
     grants_per_agent_max: int = 50
     grant_uses_max: int = 200

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final, Self, TypeAlias, TypeVar
 
-from remit.facts.bucket import Bucket
+from remit.facts.bucket import Buckets
 from remit.facts.limits import Limits
 from remit.facts.strictjson import nodes_most
 from remit.ports.system import Clock
@@ -19,8 +19,7 @@ Count: TypeAlias = Callable[[str], None]
 """Is told the reason code of every refusal."""
 _Who = TypeVar("_Who")
 
-_BUCKETS_MAX: Final = 1_000
-_BYTES_A_REQUEST: Final = 4 * 1024
+BYTES_A_REQUEST: Final = 4 * 1024
 _NODES_A_REQUEST: Final = 32
 """So many bytes, or values, more take as long as one small request."""
 _STREAM_RETRY_S: Final = 30
@@ -52,7 +51,7 @@ class Throttle:
         self.closing = closing or asyncio.Event()
         self._clock = clock
         self._refused = refused
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = Buckets(limits.requests_per_s_max, limits.requests_burst_max)
         self._requests: dict[str, int] = {}
         self._streams: dict[str, int] = {}
         self._watches: dict[tuple[str, str], int] = {}
@@ -152,7 +151,7 @@ class Throttle:
 
     def weigh(self, agent: str, body: bytes) -> None:
         """Count a large `body` as the requests that reading it costs as much as, before it is read. Raises `Busy`."""
-        self.charge(agent, len(body) // _BYTES_A_REQUEST)
+        self.charge(agent, len(body) // BYTES_A_REQUEST)
         self.charge(agent, nodes_most(body) // _NODES_A_REQUEST)
 
     def _admit(self, agent: str) -> None:
@@ -165,21 +164,12 @@ class Throttle:
             self._refuse(429, "limit/requests-per-agent", text, 1)
 
     def _take(self, agent: str, tokens: int) -> None:
-        wait_s = self._bucket(agent).take(self._clock.monotonic_s(), tokens)
+        now_s = self._clock.monotonic_s()
+        wait_s = self._buckets.of(agent, now_s).take(now_s, tokens)
         if wait_s:
             text = f"{agent} sends more than {self.limits.requests_per_s_max:g} requests a second (requests_per_s_max)"
             text += ", of which a large one is several" if tokens > 1 else ""
             self._refuse(429, "limit/requests", text, math.ceil(wait_s))
-
-    def _bucket(self, agent: str) -> Bucket:
-        found = self._buckets.get(agent)
-        if found is None:
-            now_s = self._clock.monotonic_s()
-            if len(self._buckets) >= _BUCKETS_MAX:
-                self._buckets = {name: one for name, one in self._buckets.items() if not one.is_full(now_s)}
-            found = Bucket(self.limits.requests_per_s_max, self.limits.requests_burst_max, now_s)
-            self._buckets[agent] = found
-        return found
 
     def _refuse(self, status: int, code: str, text: str, retry_s: int) -> None:
         self._refused(code)

@@ -2,7 +2,7 @@
 
 Laws
 * Nothing here is on an action's way. The ledger is read after it was committed; telemetry waits while the thread is
-  busy, and is told to come again (503) where too much is waiting.
+  busy, agents taking turns (`work.telemetry_turns`), and is told to come again (503) where too much is waiting.
 * The thread gives way every two milliseconds, so that enforcement does not wait for the interpreter.
 * Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again. A change is
   kept, with what it changed, until somebody says that it was told (`told`).
@@ -13,6 +13,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Final, TypeVar
 
 from remit.discover.attribution import Attribution
@@ -27,16 +28,20 @@ from remit.discover.reconcile import Activity, Paired, PassageCounts, Reconciler
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
 from remit.discover.telemetry import Telemetry, source_of
+from remit.facts.limits import DEFAULT, Limits
 from remit.ports.sightings import Sightings
 from remit.ports.source import SourceBatch, Trouble
 from remit.ports.system import Clock
-from remit.ports.telemetry import MalformedTelemetry, Sent
+from remit.ports.telemetry import Sent, TelemetryRefused
+from remit.work.telemetry_turns import Steps, TelemetryTurns
 
 PERIOD_S: Final = 0.5
 WAITING_MAX: Final = 64
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 AGENT_SHARE: Final = 4
 """One agent has a quarter of either at most."""
+STEP_SPANS: Final = 1_024
+"""After so many spans of one export others have their turn: a tenth of a second or so."""
 TROUBLES_MAX: Final = 200
 MARKED: Final = ("ledger", *KEPT)
 CHANGES_MAX: Final = 5_000
@@ -50,7 +55,7 @@ _T = TypeVar("_T")
 Decode = Callable[[str, str, bytes], Iterable[Span]]
 """Content type, encoding and bytes of an export as spans; its `rejected` counts those left out.
 
-Raises `MalformedTelemetry`.
+Raises `TelemetryRefused`.
 """
 Answer = Callable[[str, int, str], bytes]
 
@@ -58,12 +63,21 @@ Answer = Callable[[str, int, str], bytes]
 class Discovery:
     """Owns the inventory. Its methods may be called on the loop alone; the work is done in its thread."""
 
-    def __init__(self, store: Callable[[], Sightings], clock: Clock, decode: Decode, answer: Answer) -> None:
+    def __init__(
+        self,
+        store: Callable[[], Sightings],
+        clock: Clock,
+        decode: Decode,
+        answer: Answer,
+        limits: Limits = DEFAULT,
+        refused: Callable[[str], None] = lambda _code: None,
+    ) -> None:
         self._open = store
         self._clock = clock
         self._decode = decode
         self._answer = answer
         self._thread = ThreadPoolExecutor(1, "remit-discover")
+        self._turns = TelemetryTurns(limits, clock, refused)
         self._waiting: list[Sent] = []
         self._since_s = 0.0
         self._dirty: set[Subject] = set()
@@ -88,18 +102,16 @@ class Discovery:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def receive(self, sent: Sent) -> bytes:
-        """Take one export in; what to answer. Raises `MalformedTelemetry`."""
+        """Take one export in; what to answer. Raises `TelemetryRefused`."""
         if not _fits(sent, self._waiting):
-            raise MalformedTelemetry("otlp/busy", "too much telemetry is waiting: send it again", status=503)
+            raise _busy("too much telemetry is waiting")
         own = [one for one in self._waiting if one.agent == sent.agent]
         if sent.agent is not None and not _fits(sent, own, AGENT_SHARE):
             # What an agent sends keeps nobody from hearing of what it does elsewhere.
-            raise MalformedTelemetry(
-                "otlp/busy", f"too much telemetry of {sent.agent} is waiting: send it again", status=503
-            )
+            raise _busy(f"too much telemetry of {sent.agent} is waiting")
         self._waiting.append(sent)
         try:
-            return await self.run(lambda: self._receive(sent))
+            return await self._turns.work(sent.agent, self._receive(sent), self.run)
         finally:
             self._waiting.remove(sent)
 
@@ -144,20 +156,22 @@ class Discovery:
             self._learn(subject, self.inventory[subject].edges)
         self._admission = SightingLimiter(self.inventory)
 
-    def _receive(self, sent: Sent) -> bytes:
+    def _receive(self, sent: Sent) -> Steps[bytes]:
         now_ms = self._clock.now_ms()
         try:
             export = self._decode(sent.kind, sent.encoding, sent.body)
-        except MalformedTelemetry as error:
+        except TelemetryRefused as error:
             name = source_of(sent.agent)
             before = self.states.get(name)
             self.states[name] = failing(name, f"{error.code}: {error}", before and before.at_ms)
             self._trouble(Trouble(error.code, name, str(error)))
             raise
-        telemetry = Telemetry(now_ms)
-        told = self._attribution.take(self._paced(export), now_ms, sent.agent)
-        telemetry.add(self._breathing(told))
-        self._fold_telemetry(telemetry, now_ms)
+        spans = self._paced(export)
+        while some := list(islice(spans, STEP_SPANS)):
+            telemetry = Telemetry(now_ms)
+            telemetry.add(self._breathing(self._attribution.take(some, now_ms, sent.agent)))
+            self._fold_telemetry(telemetry, now_ms)
+            yield
         rejected: int = getattr(export, "rejected", 0)
         self.counted["spans.rejected"] += rejected
         self.states[source_of(sent.agent)] = well(
@@ -268,6 +282,10 @@ class Discovery:
         if self._clock.monotonic_s() - self._since_s >= _TURN_S:
             time.sleep(_PAUSE_S)
             self._since_s = self._clock.monotonic_s()
+
+
+def _busy(why: str) -> TelemetryRefused:
+    return TelemetryRefused("otlp/busy", f"{why}: send it again", status=503, retry_s=1)
 
 
 def _fits(sent: Sent, waiting: Sequence[Sent], share: int = 1) -> bool:

@@ -2,7 +2,7 @@
 
 Bounded before anything is built: bytes after unpacking, spans of one request, characters of one value. What is beyond
 is rejected and counted (`partialSuccess`), and so is a span that does not parse; a body that does not is refused whole,
-by a named error (`MalformedTelemetry.code`). Protobuf is parsed span by span, so that others may run in between.
+by a named error (`TelemetryRefused.code`). Protobuf is parsed span by span, so that others may run in between.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from remit.adapters.sources.protobuf import TooMany, Torn, Walk
 from remit.discover.spans import DIGESTED, READ, Span
-from remit.ports.telemetry import MalformedTelemetry
+from remit.ports.telemetry import TelemetryRefused
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -58,7 +58,7 @@ class Export:
     """One export request, decoded as it is walked. `rejected` counts spans that were left out, once it was walked."""
 
     def __init__(self, kind: str, encoding: str, body: bytes) -> None:
-        """Unpack and parse. Raises `MalformedTelemetry`."""
+        """Unpack and parse. Raises `TelemetryRefused`."""
         data = unpacked(body, encoding)
         self.rejected = 0
         match kind:
@@ -67,7 +67,7 @@ class Export:
             case "application/json":
                 self._spans = _of_json(data)
             case _:
-                raise MalformedTelemetry("otlp/type", f"traces are sent as {PROTOBUF} or {JSON}", status=415)
+                raise TelemetryRefused("otlp/type", f"traces are sent as {PROTOBUF} or {JSON}", status=415)
 
     def __iter__(self) -> Iterator[Span]:
         taken = 0
@@ -88,20 +88,20 @@ def answer(kind: str, rejected: int, why: str) -> bytes:
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
-    """`body` without its content encoding, within bounds. Raises `MalformedTelemetry`."""
+    """`body` without its content encoding, within bounds. Raises `TelemetryRefused`."""
     if encoding in {"", "identity"}:
         return body
     if encoding != "gzip":
-        raise MalformedTelemetry("otlp/encoding", "a body is sent as it is, or gzipped", status=415)
+        raise TelemetryRefused("otlp/encoding", "a body is sent as it is, or gzipped", status=415)
     try:
         unpacking = zlib.decompressobj(wbits=31)
         data = unpacking.decompress(body, UNPACKED_BYTES_MAX)
     except zlib.error as error:
-        raise MalformedTelemetry("otlp/gzip", "the body is not gzip") from error
+        raise TelemetryRefused("otlp/gzip", "the body is not gzip") from error
     if unpacking.unconsumed_tail:
-        raise MalformedTelemetry("otlp/bytes", f"the body unpacks to more than {UNPACKED_BYTES_MAX} bytes", status=413)
+        raise TelemetryRefused("otlp/bytes", f"the body unpacks to more than {UNPACKED_BYTES_MAX} bytes", status=413)
     if not unpacking.eof:
-        raise MalformedTelemetry("otlp/gzip", "the gzipped body ends early")
+        raise TelemetryRefused("otlp/gzip", "the gzipped body ends early")
     return data
 
 
@@ -109,7 +109,7 @@ def _of_protobuf(data: bytes) -> Iterator[Span | None]:
     try:
         return _parsed(data, list(_walk(Walk(data, PARTS_MAX), data)))
     except (Torn, DecodeError) as error:
-        raise MalformedTelemetry("otlp/protobuf", "the body is no ExportTraceServiceRequest, or ends early") from error
+        raise TelemetryRefused("otlp/protobuf", "the body is no ExportTraceServiceRequest, or ends early") from error
     except TooMany as error:
         raise _too_many() from error
 
@@ -197,8 +197,8 @@ def _identified(trace: bytes, span: bytes, parent: bytes) -> bool:
     return len(trace) == 16 and len(span) == 8 and len(parent) in {0, 8}
 
 
-def _too_many() -> MalformedTelemetry:
-    return MalformedTelemetry("otlp/parts", "the body has too many parts for its length: send less at once", status=413)
+def _too_many() -> TelemetryRefused:
+    return TelemetryRefused("otlp/parts", "the body has too many parts for its length: send less at once", status=413)
 
 
 _PLAIN: Final = frozenset({"int_value", "double_value", "bool_value"})
@@ -211,11 +211,11 @@ def _of_json(data: bytes) -> Iterator[Span | None]:
     try:
         request: Any = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise MalformedTelemetry("otlp/json", "the body is not JSON") from error
+        raise TelemetryRefused("otlp/json", "the body is not JSON") from error
     try:
         return _walk_json(list(_scoped(_object(request, "the body"))))
     except _WrongTypeError as error:
-        raise MalformedTelemetry("otlp/json", f"the body is no ExportTraceServiceRequest: {error}") from None
+        raise TelemetryRefused("otlp/json", f"the body is no ExportTraceServiceRequest: {error}") from None
 
 
 class _WrongTypeError(ValueError):

@@ -25,6 +25,7 @@ from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subj
 from remit.discover.spans import Span
 from remit.discover.view import View, governable
 from remit.facts.durations import DAY_MS
+from remit.facts.limits import DEFAULT, Limits
 from remit.pdp.listing import visible_tools
 from remit.pep.fault import fault
 from remit.policy.bundle import Bundle
@@ -255,8 +256,13 @@ class Discoverer:
         return [Covered(name, counted[name], len(agents[name]), models.get(name, 0)) for name in sorted(counted)]
 
 
-def open_discovery(data: Path, clock: Clock) -> Discovery:
-    """Discovery over the data folder; what it needs is imported when it starts, or when something is sent."""
+def open_discovery(
+    data: Path, clock: Clock, limits: Limits = DEFAULT, refused: Callable[[str], None] = lambda _code: None
+) -> Discovery:
+    """Discovery over the data folder; what it needs is imported when it starts, or when something is sent.
+
+    `refused` is told the reason code of what a limit refuses.
+    """
 
     def store() -> Sightings:
         from remit.adapters.sqlite.sightings import SqliteSightings
@@ -273,7 +279,7 @@ def open_discovery(data: Path, clock: Clock) -> Discovery:
 
         return answer(kind, rejected, why)
 
-    return Discovery(store, clock, decode, answer)
+    return Discovery(store, clock, decode, answer, limits, refused)
 
 
 def _named(agent: Subject, day: int, by: str, discovery: Discovery) -> Sequence[str]:
