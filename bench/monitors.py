@@ -59,8 +59,8 @@ KINDS: Final = (
 
 def marks(kind: Kind, count: int) -> Iterator[Mark]:
     """`count` marks, ten milliseconds apart; every third may do something else."""
-    keys = [key_of("id", {"id": number}) if kind.keyed else "" for number in range(KEYS)]
     cells, window = cells_of(kind), kind.window
+    keys = [key_of(cells, {"id": number}) for number in range(KEYS)]
     for number in range(count):
         key, at_ms = keys[number % KEYS], number * 10
         does = kind.third if number % 3 == 2 else MarkOp.ADD
@@ -70,7 +70,10 @@ def marks(kind: Kind, count: int) -> Iterator[Mark]:
 
 def cells_of(kind: Kind) -> Cells:
     """Where it is kept."""
-    return Cells(kind.name, fleet=True, slots=slots_of(KEYS) if kind.keyed else 1, window=kind.window)
+    argument = "id" if kind.keyed else None
+    return Cells(
+        kind.name, fleet=True, slots=slots_of(KEYS) if kind.keyed else 1, window=kind.window, argument=argument
+    )
 
 
 def quiet_us(times_ns: list[int]) -> float:

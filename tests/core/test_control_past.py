@@ -48,7 +48,7 @@ EXPORT = (event("crm/export"),)
 
 
 def around(**declared: MonitorSpec | GuaranteeSpec) -> WorkspaceSource:
-    """Agent `bot`, user `uma`, server `crm` with `export(id, pin, size)`, `draft(id)`, `pay(id)`."""
+    """Agent `bot`, user `uma`, server `crm` with `export(id, pin, size, all)`, `draft(id)`, `pay(id)`."""
     text: Json = {"type": "string"}
     export = ToolSpec(
         arguments={"pin": Argument(secret=True)},
@@ -56,7 +56,7 @@ def around(**declared: MonitorSpec | GuaranteeSpec) -> WorkspaceSource:
         source=(),
     )
     lock = lock_of(
-        definition("export", id=text, pin=text, size={"type": "integer"}),
+        definition("export", id=text, pin=text, size={"type": "integer"}, all={"type": "array"}),
         definition("draft", id=text),
         definition("pay", doc=text),
         server="crm",
@@ -196,6 +196,10 @@ def test_what_a_guarantee_may_say() -> None:
         (guarantee(Separation(DUTIES, by="id"), HOUR), "crm/pay has no argument 'id'"),
         (guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),))), "would be kept for ever"),
         (guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),), keys=0), HOUR), "keys is 1 to"),
+        (
+            guarantee(Separation((DUTIES[0], select("crm/export")), by="id", others=(("crm/export", "all"),)), HOUR),
+            "the argument 'all' of crm/export holds several values",
+        ),
         (guarantee(Separation((*DUTIES, select("crm/*")))), "does several of the duties by itself"),
         (guarantee(Separation((select("crm/nope"), *DUTIES))), "names the tool 'crm/nope'"),
         (guarantee(Powers((select("crm/nope"), *DUTIES))), "names the tool 'crm/nope'"),

@@ -7,6 +7,7 @@ import pytest
 
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
+from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import WAYS, MonitorScope, Selector, Window
@@ -197,6 +198,34 @@ def test_a_round_of_what_was_let_through_is_no_second_call() -> None:
     again = replace(FETCH, within=Within("r.1", None, 1, b"{}", b"{}", bare=False))
     assert permitted(here, again)
     assert not permitted(here, again, ("confidential",))
+
+
+@pytest.mark.parametrize(
+    ("drafted", "released"),
+    [
+        (7, "7"),
+        ("7", "+007.0"),
+        (7.0, "7"),
+        ("d1", " d1\n"),
+        ("d1", "D1"),
+        ("d\u200b1", "d\uff11"),
+        (0.5, "0.5"),
+        (None, None),
+    ],
+)
+def test_duties_are_of_one_value_however_it_is_spelt(drafted: Json, released: Json) -> None:
+    document = schema(("id",), id={})
+    made = watched(guarantees=(of(DUTIES),))
+    kept = {**made.tools, ("shop", "draft"): tool("shop", "draft", document)}
+    kept["shop", "release"] = tool("shop", "release", schema(("doc",), doc={}))
+    here = World(bundle(replace(made, tools=kept)))
+    here.run(action("shop/draft", {"id": drafted}))
+    assert not permitted(here, action("shop/release", {"doc": released}))
+    for other in (8, "-7", "d2", True, "0.50"):
+        assert permitted(here, action("shop/release", {"doc": other}))
+    denied = here.ask(action("shop/release", {"doc": ["d2"]}))
+    assert "doc holds several values" in denied.reasons[0].text
+    assert codes(denied) >= {"guarantee/broken"}
 
 
 @pytest.mark.parametrize("holds", [replace(DUTIES, scope=MonitorScope.SESSION), POWERS])

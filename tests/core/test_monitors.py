@@ -10,7 +10,17 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.feed import CHAINS_MAX, Feed
 from remit.facts.mark import FLEET, MarkOp
-from remit.facts.monitor import WAYS, Cells, EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
+from remit.facts.monitor import (
+    WAYS,
+    Cells,
+    EventAggregate,
+    Happening,
+    Monitor,
+    MonitorScope,
+    Selector,
+    When,
+    Window,
+)
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
 from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
@@ -285,7 +295,7 @@ def test_generated_code_and_cedar_are_told_the_same() -> None:
 
 def full(monitor: Monitor, value: str) -> Past:
     """A past in which there is no room for `value`."""
-    past, key = Past(whole=True), key_of("id", {"id": value})
+    past, key = Past(whole=True), key_of(monitor.cells("shop/draft"), {"id": value})
     here = World(bundle(watched(monitors=(monitor,))))
     (mark,) = body(here.ask(action("shop/draft", {"id": value}))).marks
     assert (mark.key, mark.slot) == (key, monitor.cells("shop/draft").slot(key))
@@ -293,6 +303,18 @@ def full(monitor: Monitor, value: str) -> Past:
         past.take(FLEET, mark._replace(key=str(number)), here.now_ms)
     past.take(FLEET, mark, here.now_ms)
     return past
+
+
+@pytest.mark.parametrize(("value", "same"), [("7", True), (" 7 ", True), ("07", False), (8, False), (True, False)])
+def test_a_number_and_its_text_are_one_value(value: Json, *, same: bool) -> None:
+    cells = Cells("m~1", fleet=True, slots=1, window=HOUR, argument="id")
+    assert (key_of(cells, {"id": value}) == key_of(cells, {"id": 7})) is same
+
+
+@pytest.mark.parametrize(("value", "same"), [(" d1", True), ("d\u200b1", True), ("D1", False), (["d1"], False)])
+def test_what_nobody_sees_makes_no_other_value(value: Json, *, same: bool) -> None:
+    cells = Cells("m~1", fleet=True, slots=1, window=HOUR, argument="id")
+    assert (key_of(cells, {"id": value}) == key_of(cells, {"id": "d1"})) is same
 
 
 def test_what_there_is_no_room_for_is_denied_not_taken_for_nothing() -> None:

@@ -217,8 +217,18 @@ def _duties(resource: Resource, at: str, held: Separation, around: MonitorRefere
                 "guarantee/duty", resource.at(f"{at}.duties.{mine[1]}"), what, "it could never be called"
             )
         for index in mine[:1]:
-            for why in _unfit(tool, dict(held.others).get(named, held.by), None):
+            argument = dict(held.others).get(named, held.by)
+            for why in (*_unfit(tool, argument, None), *_several(tool, argument)):
                 yield WorkspaceProblem("guarantee/duty", resource.at(f"{at}.duties.{index}"), why)
+
+
+def _several(tool: Tool, argument: str | None) -> Iterator[str]:
+    """Why duties cannot be parted by `argument`: each value in it would be a case of its own."""
+    properties = tool.definition.input_schema.get("properties")
+    said = properties.get(argument or "") if isinstance(properties, Mapping) else None
+    if isinstance(said, Mapping) and said.get("type") in ("array", "object"):
+        named = f"{tool.server}/{tool.name}"
+        yield f"the argument {(argument or '')[:64]!r} of {named} holds several values: part by another"
 
 
 def _unfit(tool: Tool, argument: str | None, measure: str | None) -> Iterator[str]:

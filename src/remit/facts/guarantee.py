@@ -113,7 +113,9 @@ class Guarantee:
                 return Cells(self.ident, fleet=True, slots=1, window=FOREVER)
             case Separation() as held:
                 argument = None if held.by is None else dict(held.others).get(tool, held.by)
-                return Cells(self.ident, held.scope is MonitorScope.FLEET, slots_of(held.keys), held.window, argument)
+                fleet, slots = held.scope is MonitorScope.FLEET, slots_of(held.keys)
+                # Whether case tells is the tools' to say: what is one too much is denied, not let through.
+                return Cells(self.ident, fleet, slots, held.window, argument, folds=True)
             case Powers(window=window):
                 return Cells(self.ident, fleet=True, slots=slots_of(AGENTS_MAX), window=window)
             case Rate() as held:

@@ -132,6 +132,7 @@ class Cells:
 
     `ident` is what its state is kept under, `fleet` whether it is everybody's or each root session's own. Keys are kept
     in so many `slots`; `argument` is the one that a key is the value of, `default` what it is where it is left out.
+    `folds`: values are one that differ in case, or in how a number is written.
     """
 
     ident: str
@@ -140,6 +141,7 @@ class Cells:
     window: Window
     argument: str | None = None
     default: Json = None
+    folds: bool = False
 
     @property
     def crowded(self) -> bool:

@@ -1,6 +1,6 @@
 """Guarantees held: what would break one is denied, whatever policy, approvals and grants say; and what scopes show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -64,6 +64,8 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
         return None
     match held:
         case Separation():
+            if isinstance(action.input.get(guard.cells.argument or ""), Mapping | list | tuple):
+                return f"{guard.cells.argument} holds several values, of which none is known by itself"
             for agent in action.authority.agents if held.chain else (action.authority.acting.agent,):
                 done = _bits(snapshot, action, guard, agent, now_ms)
                 if done is None:
@@ -107,7 +109,7 @@ def _flow(facts: Facts, held: NoFlow) -> str | None:
 
 def _bits(snapshot: Snapshot, action: Action, guard: Guard, agent: str, now_ms: int) -> int | None:
     cells = guard.cells
-    key = key_of(cells.argument, action.input, agent, cells.default)
+    key = key_of(cells, action.input, agent)
     cell = snapshot.past.cell(cells, action.authority.links[0].sid, key, now_ms)
     return None if cell is None else cell.bits(cells.window, now_ms)
 

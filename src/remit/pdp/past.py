@@ -34,7 +34,7 @@ def past_facts(snapshot: Snapshot, action: Action, reached: Destination, now_ms:
     past, sid, given, within = snapshot.past, action.authority.links[0].sid, action.input, action.within
     found: dict[str, Value] = {}
     for name, cells, says in reached.asked:
-        key = "" if cells.argument is None else key_of(cells.argument, given, default=cells.default)
+        key = key_of(cells, given)
         cell = past.cell(cells, sid, key, now_ms)
         if cell is None:
             text = f"the monitor {name} has no room for more values of {cells.argument}: what was done is not known"

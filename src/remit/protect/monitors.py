@@ -1,6 +1,7 @@
 """What an action marks in the past, and what policies and guarantees are told of it. Pure: no state of its own."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -9,11 +10,14 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.feed import Feed
 from remit.facts.impact import Impact, values_at
 from remit.facts.mark import Mark, MarkOp
-from remit.facts.monitor import Happening, When
+from remit.facts.monitor import Cells, Happening, When
 from remit.facts.strictjson import JsonRefused, parse
+from remit.protect.tokens import plain, scalar
 
 _TEXT_BYTES_MAX: Final = 1024 * 1024
 _ABSENT: Final = object()
+_WHOLE: Final = re.compile(r"\+?0*(\d+?)(?:\.0*)?")
+"""A whole number, however it is written."""
 
 
 class EndedAction(NamedTuple):
@@ -34,16 +38,33 @@ class MonitoredAction(NamedTuple):
     given: Mapping[str, Json]
 
 
-def key_of(argument: str | None, given: Mapping[str, Json], agent: str = "", default: Json = None) -> str:
-    """The key of the cell for the value of `argument`, and `agent` where each has its own; "" where all have one.
+def key_of(cells: Cells, given: Mapping[str, Json], agent: str = "") -> str:
+    """The key of the cell for the arguments `given`, and `agent` where each has its own; "" where all have one.
 
-    Left out it is `default`. A digest: it tells no value, but one who knows the value finds it.
+    A digest: it tells no value, but one who knows the value finds it.
     """
-    if argument is None and not agent:
-        return ""
-    if argument is None:
-        return _key_of(agent)
-    return hashlib.blake2b(canonical([agent, given.get(argument, default)]), digest_size=8).hexdigest()
+    if cells.argument is None:
+        return _key_of(agent) if agent else ""
+    value = spelling(given.get(cells.argument, cells.default), folds=cells.folds)
+    return hashlib.blake2b(canonical([agent, value]), digest_size=8).hexdigest()
+
+
+def spelling(value: Json, *, folds: bool) -> Json:
+    """The one spelling of `value`: a number and its text are one, and so is what differs only in what nobody sees.
+
+    Unicode form, white space around and between, invisible characters. What `folds` differs in no case either, nor in
+    how a whole number is written. Several values are as they are.
+    """
+    if isinstance(value, str):
+        text = " ".join(plain(value).split())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = scalar(value)
+    else:
+        return value
+    if not folds:
+        return text
+    whole = _WHOLE.fullmatch(text)
+    return text.casefold() if whole is None else whole[1]
 
 
 @lru_cache(maxsize=4_096)
@@ -92,7 +113,7 @@ def _marks(feed: Feed, doing: MonitoredAction, at_ms: int | None, impact: Impact
     by = doing.chain[0] if cells.crowded else ""
     made: list[Mark] = []
     for agent in agents:
-        key = key_of(cells.argument, doing.given, agent, cells.default)
+        key = key_of(cells, doing.given, agent)
         step_ms, steps = cells.window.step_ms, cells.window.steps
         made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who, by))
     return made
