@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,60 @@ def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Si
     assert service.log == greeted + "remit drained and ended\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_is_asked_to_end_while_it_starts_shows_its_token_and_ends(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    with started(service, REMIT) as process:
+        awaited((service.data / "lock").exists)
+        process.send_signal(number)
+        assert process.wait(20) == 0, service.log
+    assert "admin token (shown once" in service.log, "nobody would ever see it"
+    assert service.log.endswith("remit drained and ended\n")
+    service.start()
+    service.stop()
+
+
+def test_a_start_that_hangs_ends_at_the_second_signal(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    hangs = (
+        "import asyncio, sys, remit.app.service.process as process\n"
+        "async def build(*_):\n"
+        "    print('hangs', flush=True)\n"
+        "    await asyncio.sleep(3600)\n"
+        "process.build = build\n"
+        "from remit.app.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    with started(service, sys.executable, "-c", hangs) as process:
+        service.says("hangs")
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("command", ["up", "get"])
+def test_an_interrupt_among_the_imports_ends_a_command_without_a_traceback(command: str) -> None:
+    interrupts = (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'remit.app.cli':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "from remit.app.main import main\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "main()\n"
+    )
+    arguments = [sys.executable, "-c", interrupts, command]
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_process_ends(tmp_path: Path) -> None:
     service = Service(tmp_path)
     service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
@@ -47,13 +103,7 @@ def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_pr
         "from remit.app.cli import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
-    up = ("up", "--workspace", service.workspace, "--data", service.data, "--port", str(service.port))
-    with (
-        (tmp_path / "service.log").open("ab") as log,
-        subprocess.Popen(
-            [sys.executable, "-c", hangs, *up], env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log
-        ) as process,
-    ):
+    with started(service, sys.executable, "-c", hangs) as process:
         service.says("remit governs at")
         awaited(service.ready)
         process.send_signal(signal.SIGTERM)
@@ -61,6 +111,20 @@ def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_pr
     service.says("Timeout (0:00:01)!")
     service.says("concurrent/futures/thread.py")
     service.says("app/service/process.py")
+
+
+@contextmanager
+def started(service: Service, *command: str | Path) -> Generator[subprocess.Popen[bytes]]:
+    """`service` as `COMMAND up …` starts it, which nobody waits for; it gets a pipe to read that stays open."""
+    up = ("up", "--workspace", service.workspace, "--data", service.data, "--port", str(service.port))
+    with (
+        (service.root / "service.log").open("ab") as log,
+        subprocess.Popen([*command, *up], env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def slow(root: Path, delay_s: float, *flags: str) -> Counting:

@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 _AGAIN_S: Final = 2.0
-"""A service that only starts does not heed the first signal, one that drains hurries at the second."""
+"""A service hurries at the second signal: nobody waits for what it still does."""
 
 
 def end_with_standard_input() -> None:

@@ -2,6 +2,8 @@
 
 The order is what makes a restart short: the bundle is validated from cache, and only once the
 socket answers do the control API and the servers load.
+
+Law: no signal to end is lost, from before the data is opened until the process is gone.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
@@ -52,6 +56,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._closing = closing
 
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to `_Ending`, who hears those before and after as well."""
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; streams end and new calls are refused from here on."""
         if self._closing.is_set():
@@ -71,26 +80,44 @@ class _Server(uvicorn.Server):
                 say(f"{len(still)} of them did not end even so: what they did may be in doubt")
 
 
+class _Ending:
+    """Who hears SIGINT and SIGTERM. A start that is asked to end comes to its end and ends; asked again it dies."""
+
+    def __init__(self) -> None:
+        self._server: _Server | None = None
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hear)
+
+    def ends(self, server: _Server) -> None:
+        """Hand on to `server` what was heard, and what will be."""
+        self._server = server
+        if self._asked:
+            server.handle_exit(signal.SIGTERM, None)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._server is not None:
+            self._server.handle_exit(number, frame)
+        elif self._asked:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._asked = True
+
+
 def serve(settings: Settings, *, watch: bool = False) -> None:
     """Run the service until SIGINT or SIGTERM. Raises `CommandFailure` when it cannot start."""
     listening = _bind(settings.host, settings.port)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn raises the signal again once it has drained; what is ours to close comes after.
-        signal.signal(number, _drained)
+    ending = _Ending()
     logs = Logs(settings.logs, settings.log_level)
     try:
         with asyncio.Runner(loop_factory=_loop()) as runner:
-            runner.run(_serve(settings, listening, logs, watch=watch))
+            runner.run(_serve(settings, listening, logs, ending, watch=watch))
     finally:
         listening.close()
         logs.close()
 
 
-def _drained(_number: int, _frame: FrameType | None) -> None:
-    pass
-
-
-async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, watch: bool) -> None:
+async def _serve(settings: Settings, listening: socket.socket, logs: Logs, ending: _Ending, *, watch: bool) -> None:
     port: int = listening.getsockname()[1]
     # What changes from here on it may not have started with.
     seen = await asyncio.to_thread(stamp, settings.workspace) if watch else None
@@ -122,6 +149,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
     told = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
     _LOG.info("the service governs", extra=told)
     try:
+        ending.ends(server)
         await server.serve(sockets=[listening])
         await server.cancel_rest()
     finally:
