@@ -185,6 +185,41 @@ def test_an_identifier_in_another_case_is_not_the_one_that_the_user_named(said: 
     assert world.origin("send", to=said) in {Origin.GROUNDED, Origin.UNSEEN}, "in doubt people are asked"
 
 
+@pytest.mark.parametrize("to", ["all", "IT", "here", "@here", "#all", "it all"])
+def test_words_that_tell_nothing_name_nobody_by_the_way(to: str) -> None:
+    world = World(said="Read all of it here and send it to Bob, and no others")
+    world.result("web", [])
+    assert world.origin("send", to=to) is Origin.UNSEEN
+    world.result("web", "tell all")
+    assert world.origin("send", to=to) is Origin.UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("said", "to"),
+    [
+        ("tell the team of IT", "it"),
+        ("give it to Will", "will"),
+        ("post it in #all", "all"),
+        ("post it @here", "@here"),
+        ("post it in 'all'", "all"),
+        ("move it to to do", "To Do"),
+        ("move all of it", "all of it"),
+        ("all", "all"),
+        ("post it to all", "all"),
+        ("Here and there", "here"),
+    ],
+)
+def test_words_that_tell_nothing_name_somebody_where_they_are_meant(said: str, to: str) -> None:
+    assert World(said=said).origin("send", to=to) is Origin.GROUNDED
+
+
+def test_what_results_name_by_words_that_tell_nothing_is_named() -> None:
+    world = World(said="move all of it")
+    world.result("people", [{"name": "all", "id": "it"}, {"name": "own", "id": "x1"}])
+    assert world.origin("send", to="all") is Origin.TRUSTED
+    assert world.flow("send", to="own").established == 1
+
+
 def test_case_tells_no_words_hosts_accounts_and_dates_apart() -> None:
     world = World(said="Pay ann at EXAMPLE.org, to gb29nwbk60161331926819 or DE89370400440532013000, on 2026-04-01T10Z")
     for to in ("ANN", "Ann", "example.org", "de89370400440532013000", "GB29NWBK60161331926819", "2026-04-01t10z"):

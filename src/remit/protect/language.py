@@ -1,6 +1,8 @@
 """Words of English: those that tell nothing by themselves, and what forms of one verb share."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 STOP: Final = frozenset(
@@ -121,6 +123,16 @@ STOP: Final = frozenset(
     }
 )
 """Words that tell nothing by themselves."""
+
+
+def meant(word: str) -> str:
+    """The token of a word that tells nothing, where it is meant as a name: that of a scalar which is that word."""
+    return f"={word}"
+
+
+def in_turn(words: Sequence[str]) -> tuple[str, ...]:
+    """The tokens that say of each two of `words` that one comes after the other, in any form of a verb."""
+    return tuple(f"~{form} {after}" for form, after in pairwise(map(stem, words)))
 
 
 @lru_cache(maxsize=4_096)

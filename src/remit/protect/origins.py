@@ -10,6 +10,7 @@ Laws
   an irreversible tool has targets and is given none, all of them.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
@@ -22,9 +23,9 @@ from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
 from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
-from remit.protect.language import STOP, stem
+from remit.protect.language import STOP, in_turn, meant, stem
 from remit.protect.paths import leading
-from remit.protect.pieces import CARRIED
+from remit.protect.pieces import CARRIED, Token, TokenKind
 from remit.protect.scalars import UNREAD, IndexView, Scalar, judge, read_known
 from remit.protect.tokens import parts, plain, texts
 
@@ -37,6 +38,8 @@ NONE: Final = OriginCounts()
 _TRUSTED: Final = Origin.TRUSTED
 _NOWHERE: Final = ("", "")
 _PART_CHARS: Final = 80
+_QUOTED: Final = re.compile(r"(?<!\w)[#@\"'`\u201c\u2018\u00ab](\w{1,32})\b")
+"""A word that is quoted, or written as the name of somebody or of a channel."""
 _SCALARS: Final = (str, int, float)
 
 Path: TypeAlias = tuple[str, *tuple[str | int, ...]]
@@ -56,12 +59,22 @@ def spoken(text: str) -> frozenset[str]:
     if len(text) > WORDS_CHARS_MAX:
         # Nothing is grounded by half of it: the word that the limit cuts does not count.
         text = "".join(text[:WORDS_CHARS_MAX].rpartition(" ")[:2])
-    said = [token for token, _ in parts(text)]
-    stems = [stem(token) for token in said]
-    found = {*texts(text), *said, *leading(plain(text))}
-    found.update(f"~{form}" for form, token in zip(stems, said, strict=True) if form != token)
-    found.update(f"~{form} {after}" for form, after in pairwise(stems))
+    told, written = parts(text), plain(text)
+    said = [token for token, _ in told]
+    found = {*texts(text), *said, *leading(written), *in_turn(said)}
+    found.update(f"~{form}" for token in said if (form := stem(token)) != token)
+    found.update(map(meant, _meant(told, written)))
     return frozenset(found)
+
+
+def _meant(told: Sequence[Token], written: str) -> Collection[str]:
+    """Of words that tell nothing those that are meant: written like a name, said after `to`, or all that is said."""
+    said = [token for token, _ in told]
+    if STOP.issuperset(said):
+        return said
+    named = {token for token, kind in told if kind is TokenKind.NAME}
+    named.update(map(str.casefold, _QUOTED.findall(written)), (to for after, to in pairwise(said) if after == "to"))
+    return named & STOP
 
 
 @lru_cache(maxsize=4_096)
@@ -195,29 +208,30 @@ def asked(tool: Tool | None, seen: IndexView) -> bool:
     """Whether the user's words ask for a tool of this kind, by the verbs of the catalog; no where it has none."""
     if tool is None:
         return False
-    alone, in_turn = _verbs(tool.asks)
-    return any(map(seen.said, alone)) or any(all(map(seen.said, pairs)) for pairs in in_turn)
+    alone, together = _verbs(tool.asks)
+    return any(map(seen.said, alone)) or any(all(map(seen.said, pairs)) for pairs in together)
 
 
 @lru_cache(maxsize=4_096)
 def _verb_tokens(asks: frozenset[str]) -> tuple[str, ...]:
     """All that `asked` may look up."""
-    alone, in_turn = _verbs(asks)
-    return tuple(dict.fromkeys((*alone, *chain.from_iterable(in_turn))))
+    alone, together = _verbs(asks)
+    return tuple(dict.fromkeys((*alone, *chain.from_iterable(together))))
 
 
 @lru_cache(maxsize=4_096)
 def _verbs(asks: frozenset[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The tokens one of which tells; and of each of `asks` that is several words each two, which tell together."""
     alone: dict[str, None] = {}
-    in_turn: list[tuple[str, ...]] = []
+    together: list[tuple[str, ...]] = []
     for told in sorted(asks):
-        stems = [stem(token) for token, _ in parts(told)]
-        if len(stems) == 1:
-            alone |= {stems[0]: None, f"~{stems[0]}": None}
-        elif stems:
-            in_turn.append(tuple(f"~{form} {after}" for form, after in pairwise(stems)))
-    return tuple(alone), tuple(in_turn)
+        words = [token for token, _ in parts(told)]
+        if len(words) == 1:
+            form = stem(words[0])
+            alone |= {form: None, f"~{form}": None}
+        elif words:
+            together.append(in_turn(words))
+    return tuple(alone), tuple(together)
 
 
 def leaves(given: Mapping[str, Json], names: Names) -> list[tuple[Path, str | float]]:

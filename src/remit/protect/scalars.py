@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 from remit.facts.origin import Origin, Role
 from remit.facts.text import GROWTH_MAX, gained
 from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
-from remit.protect.language import STOP
+from remit.protect.language import STOP, in_turn, meant
 from remit.protect.onward import bracketed, shown
 from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
@@ -90,7 +90,8 @@ class IndexView(dict[str, int]):
 class Scalar(NamedTuple):
     """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too.
 
-    One that is `respelt` is not what it reads as. `cased` are its identifiers, each in its own letters, too.
+    One that is `respelt` is not what it reads as. `cased` are its identifiers, each in its own letters, too. Where all
+    of it are words that tell nothing, `idle` are the tokens all of which the user's words hold if they name that.
     """
 
     tokens: Sequence[Token]
@@ -98,6 +99,7 @@ class Scalar(NamedTuple):
     value: str = ""
     respelt: bool = False
     cased: tuple[tuple[str, str], ...] = ()
+    idle: tuple[str, ...] = ()
 
     def into(self, asks: list[str]) -> None:
         """Add what has to be looked up."""
@@ -105,6 +107,7 @@ class Scalar(NamedTuple):
         if self.whole:
             asks.append(self.whole)
         asks += [capitals(token) if kept == token else own(kept) for token, kept in self.cased]
+        asks += self.idle
 
 
 Judged: TypeAlias = tuple[Origin, str, int, bool]
@@ -183,14 +186,15 @@ def _text(value: str, role: Role | None) -> Scalar:
         found = [*found, *_followed(plain(value), found)]
     elif not value.isalnum() and (paths := _paths(plain(value))):
         return Scalar((*found, *paths), whole(value), value)
+    said = () if role is Role.CONTENT else _idle(found)
     if len(found) == 1:
-        return Scalar(found) if found[0][0] not in STOP else Scalar(found, whole(value), value)
+        return Scalar(found) if found[0][0] not in STOP else Scalar(found, whole(value), value, idle=said)
     if role is Role.CONTENT:
         found = [token for token in found if token[1] is not TokenKind.WORD] or found
     # `all` and `others` reach somebody.
     idle = _JOINING if role is Role.TARGET else STOP
     found = [token for token in found if token[0] not in idle] or found
-    return Scalar(found, whole(value), value)
+    return Scalar(found, whole(value), value, idle=said)
 
 
 def _paths(text: str) -> list[Token]:
@@ -219,9 +223,17 @@ def _unbroken(value: str) -> Scalar:
     if value.isalpha():
         word = value.lower()
         read = ((word, TokenKind.WORD),)
-        return Scalar(read, whole(value), value) if word in STOP else Scalar(read)
+        return Scalar(read, whole(value), value, idle=_idle(read)) if word in STOP else Scalar(read)
     token = unbroken(value.lower())
     return Scalar((token,), cased=((token[0], value),) if token[1] in CASED else ())
+
+
+def _idle(found: Sequence[Token]) -> tuple[str, ...]:
+    """What a value of words that tell nothing hangs on: that `all` stands in what the user said names nobody `all`."""
+    words = [token for token, _ in found]
+    if not STOP.issuperset(words):
+        return ()
+    return in_turn(words) if len(words) > 1 else tuple(map(meant, words))
 
 
 _short: Final = lru_cache(maxsize=4_096)(_other)
@@ -246,6 +258,8 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
         if origin > worst:
             worst, part, first = origin, token, found
     judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
+    if one.idle and worst == Origin.GROUNDED and not all(map(seen.said, one.idle)):
+        judged = Origin.UNTRUSTED if seen.prose else Origin.UNSEEN, "", 0, held
     if one.respelt:
         return judged if worst == Origin.UNTRUSTED else (Origin.UNSEEN, "", 0, False)
     if one.whole and (found := seen[one.whole]):
