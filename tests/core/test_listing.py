@@ -40,7 +40,13 @@ def test_the_page_lists_apart_what_waits_for_others() -> None:
         )
     ]
     own, _, others = waiting(items, Viewer("sam", "c"), 0).decode().partition("What waits for others")
-    assert [said in own for said in ("refund 302", "2 min left", "refund 303", "r1-1.3")] == [True, True, False, False]
+    assert [said in own for said in ("refund 302", "2 min 0 s left", "refund 303", "r1-1.3")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert [said in others for said in ("refund 303", "shop/refund")] == [True, True]
     assert "Nothing waits for you" in waiting(items[1:], Viewer("sam", "c"), 0).decode()
     assert "for others" not in waiting(items[:1], Viewer("sam", "c"), 0).decode()
+    assert [" more, whose" in waiting(items, Viewer("sam", "c"), 0, more).decode() for more in (0, 3)] == [False, True]

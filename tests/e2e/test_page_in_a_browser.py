@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from remit.api.page.look import SCRIPT
 from tests.e2e.browsing import DESK, PHONE, browser
 from tests.e2e.notes_world import TOOLS, Noting
 from tests.e2e.speaking import told
@@ -144,6 +145,14 @@ def test_it_counts_down_and_does_without_its_script(noting: Noting, chromium: Br
     signed_in(page, noting, address)
     left = page.locator("[data-left]")
     assert re.match(r"(\d+ min )?\d+ s left, until 20", left.text_content() or "")
+    for seconds, shown in (
+        (28_600, "7 h 56 min left, until"),
+        (200_000, "2 d 7 h left, until"),
+        (0, "its time is over"),
+    ):
+        page.evaluate("text => { document.querySelector('[data-left]').dataset.left = text; }", str(seconds))
+        page.add_script_tag(content=SCRIPT)
+        assert (left.text_content() or "").startswith(shown)
     page.evaluate("() => { for (const one of document.scripts) one.remove(); }")
     page.get_by_role("button", name="Deny").click()
     page.get_by_text("It is denied").wait_for()

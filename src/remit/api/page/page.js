@@ -6,8 +6,10 @@
     const ends = Date.now() + 1000 * clock.dataset.left;
     const tell = () => {
       const left = Math.max(0, Math.round((ends - Date.now()) / 1000));
-      const minutes = left >= 60 ? Math.floor(left / 60) + " min " : "";
-      clock.textContent = (left ? minutes + (left % 60) + " s left" : "its time is over") + ", " + until;
+      const units = [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]];
+      const [large, long, small, short] = units.find(([, size]) => left >= size) || [];
+      const told = large ? `${Math.floor(left / long)} ${large} ${Math.floor((left % long) / short)} ${small}` : left + " s";
+      clock.textContent = (left ? told + " left" : "its time is over") + ", " + until;
     };
     tell();
     setInterval(tell, 1000);

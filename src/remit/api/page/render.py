@@ -13,7 +13,7 @@ from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.passkeys import handle
 from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, arrange
 from remit.escalate.wording import TextSpan, shortened
-from remit.facts.durations import MINUTE_MS
+from remit.facts.durations import SECOND_MS, spelled
 from remit.facts.passkey import Passkey
 
 PAGE_BYTES_MAX: Final = 30_000
@@ -91,7 +91,7 @@ def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
     left = max(0, (brief.expires_ms - now_ms) // 1000)
     if told.state not in {"pending", "approved"}:
         return tag("span", f"until {told.expires}")
-    return tag("span", f"{left} s left, until {told.expires}", data_left=str(left))
+    return tag("span", f"{spelled(left)} left, until {told.expires}", data_left=str(left))
 
 
 def _preview(preview: BriefPreview) -> Iterable[Html]:
@@ -151,24 +151,26 @@ def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     return page(status, tag("h1", status), tag("p", why), *follows, *link)
 
 
-def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int) -> bytes:
-    """What waits for `viewer`, and beneath it what waits for others, or for an agent."""
+def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int, more: int = 0) -> bytes:
+    """What waits for `viewer`, and beneath it what waits for others, or for an agent; `more` are not listed."""
     his = [one for one in items if one.may_approve and all(vote.by != viewer.user for vote in one.votes)]
     others = [one for one in items if one not in his]
     body = tag("ul", *_rows(his, now_ms)) if his else tag("p", "Nothing waits for you.")
     rest = (tag("h2", "What waits for others"), tag("ul", *_rows(others, now_ms))) if others else ()
+    further = (tag("p", tag("strong", f"{more:,} more, whose time ends later: "), tag("code", "remit approvals ls")),)
     keys = tag("p", tag("a", "Your passkeys", href="/a/passkeys"))
-    return page("what waits", header(viewer, ""), tag("h1", "What waits for you"), body, *rest, keys)
+    head = header(viewer, ""), tag("h1", "What waits for you")
+    return page("what waits", *head, body, *rest, *further[: bool(more)], keys)
 
 
 def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
     for one in items:
         asked = shortened(one.tool, 120) if one.what is None else one.what
         gates = ", ".join(gate.policy for gate in one.gates[:3])
-        minutes = max(0, (moment_of(one.expires) - now_ms) // MINUTE_MS)
+        left = spelled(max(0, (moment_of(one.expires) - now_ms) // SECOND_MS))
         yield tag(
             "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
-            tag("small", f"{one.state}, {gates}, {minutes} min left"),
+            tag("small", f"{one.state}, {gates}, {left} left"),
         )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from remit.facts.text import escaped
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 
 _OPEN: Final = frozenset(state.value for state in OPEN)
+LISTED_MAX: Final = 1_000
+"""As many as one answer of the service holds."""
 
 Ident = Annotated[str, typer.Argument(help="The approval's id, like r7f3-5.1234.")]
 Note = Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")]
@@ -44,7 +46,9 @@ def ls(
 ) -> None:
     """List the approvals that wait for a person or may still be used, newest first."""
     wanted = None if everything or unreviewed else "true"
-    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=wanted)["items"]
+    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=wanted, limit=LISTED_MAX)["items"]
+    if len(items) == LISTED_MAX:
+        say(f"the newest {LISTED_MAX:,} alone: older ones come to light once some of these are decided")
     if unreviewed:
         items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]]
     rows = items if output in {Format.JSON, Format.YAML} else [_row(item) for item in items]

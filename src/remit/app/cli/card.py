@@ -17,6 +17,7 @@ from rich.text import Text
 
 from remit.escalate.machine import OPEN
 from remit.escalate.wording import manned
+from remit.facts.durations import spelled
 from remit.facts.text import one_line
 
 WIDTH_MAX: Final = 100
@@ -139,10 +140,7 @@ def _spans(spans: Sequence[Mapping[str, Any]]) -> Text:
 def left(expires: str, now: datetime) -> str:
     """How much time is left of an approval."""
     seconds = int((datetime.fromisoformat(expires).astimezone(UTC) - now).total_seconds())
-    if seconds <= 0:
-        return "its time is over"
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
+    return "its time is over" if seconds <= 0 else f"{spelled(seconds)} left"
 
 
 def standing(approval: Mapping[str, Any]) -> Iterable[str]:
