@@ -761,7 +761,11 @@ def test_what_draws_nothing_parts_no_word() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["+main", ":main", "main^", "main~", "main^^", "%main", "main%", "see main%", "(main^).", "++main", "main~:"]
+    "odd",
+    [
+        *("+main", ":main", "main^", "main~", "main^^", "%main", "main%", "see main%", "(main^).", "++main", "main~:"),
+        *("$main", "${main}", "$(main)", "{main}", "{{ main }}", "%(main)s", "^main", "=main"),
+    ],
 )
 def test_a_sign_that_reaches_further_is_no_part_of_the_word(odd: str) -> None:
     world = World(said="see main, at 100% or +49: it is main")
@@ -771,6 +775,17 @@ def test_a_sign_that_reaches_further_is_no_part_of_the_word(odd: str) -> None:
     assert world.origin("send", to="main:") is Origin.GROUNDED
     world.hear(f"no, {odd}")
     assert world.origin("send", to=odd) is Origin.GROUNDED
+
+
+def test_a_question_mark_behind_a_value_may_be_a_pattern() -> None:
+    world = World(said="delete the note of ann, at notes/a and https://here.example/a?")
+    for to in ("ann?", "notes/a?"):
+        assert world.origin("send", to=to) is Origin.UNSEEN
+    for to in ("the note of ann?", "here.example/a", "https://here.example/a?"):
+        assert world.origin("send", to=to) is Origin.GROUNDED
+    assert world.origin("note", text="ann?") is Origin.GROUNDED
+    world.result("people", [{"name": "Ann", "id": "ann?"}])
+    assert world.origin("send", to="ann?") is Origin.TRUSTED
 
 
 def test_zeros_at_the_end_of_a_fraction_tell_versions_apart_and_no_amounts() -> None:

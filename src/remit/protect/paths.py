@@ -20,8 +20,10 @@ _GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
 _ENDS: Final = ".:?"
 _AFTER: Final = ".:?/"
 _OPENING: Final = re.escape('\\,;|()[]{}<>"`*“”„«» ' + _AROUND + CONTROLS + SPACES)
-_LED: Final = re.compile(rf"[-.+:%](?<![^{_OPENING}][-.+:%])[^{_OPENING}]+")
-_LEADING: Final = re.compile(r"\.+(?=[^\W\d])|[-.]*-(?=[.\w])|[+:%]+(?=[^\W\d])")
+_LED: Final = re.compile(rf"[-.+:%$^=](?<![^{_OPENING}][-.+:%$^=])[^{_OPENING}]+")
+_LEADING: Final = re.compile(r"\.+(?=[^\W\d])|[-.]*-(?=[.\w])|[+:%$^=]+(?=[^\W\d])")
+_FILLED: Final = re.compile(r"\$?\{{1,2}\s{0,4}[^\W\d][\w.-]{0,64}\s{0,4}\}{1,2}|[$%]\([^\W\d][\w.-]{0,64}\)")
+"""A name that something else is put in the place of: `${home}`, `{{ home }}`, `$(home)`."""
 _BEHIND: Final = "%^~"
 """What makes more of the name before it: a wildcard of SQL, who came before a revision."""
 _SPLITTING: Final = re.compile(rf"[{_OPENING}]+")
@@ -60,7 +62,8 @@ def reached(text: str) -> Iterator[tuple[str, str]]:
 def leading(text: str) -> Iterator[str]:
     """The tokens of names in `text`, which is `plain`, with a sign that says more than the name.
 
-    `.git` is not `git`, nor `--force` the word; `+main` does more to a branch, and `main^` is another revision.
+    `.git` is not `git`, nor `--force` the word; `+main` does more to a branch, `main^` is another revision, and `$home`
+    is what that stands for. A value that ends in `?` may be a pattern; a text of several words that does is a question.
     """
     for piece in _LED.finditer(text):
         if (found := _LEADING.match(piece[0])) is not None:
@@ -71,6 +74,10 @@ def leading(text: str) -> Iterator[str]:
             name = said.rstrip(_BEHIND)
             if name != said and name[-1:].isalpha():
                 yield f"/{said}"
+    if "{" in text or "(" in text:
+        yield from (f"/{''.join(name[0].split())}" for name in _FILLED.finditer(text))
+    if text[-1:] == "?" and text[-2:-1].isalnum() and ":" not in text and " " not in text:
+        yield f"/{text}"
 
 
 def ended(token: str) -> str:
