@@ -45,7 +45,7 @@ from remit.protect import budgets
 from remit.protect.budgets import Accounts, charges_of
 from remit.trace.bodies import AdminBody, Body, Event
 from remit.trace.spent import Spent
-from tests.core.deciding import NOW, action, body, bundle, catalog, codes, problems, snapshot
+from tests.core.deciding import NOW, action, body, bundle, catalog, codes, problems, schema, snapshot
 from tests.core.recording import action as recorded
 from tests.core.recording import outcome
 
@@ -185,6 +185,18 @@ def test_a_number_that_the_arguments_do_not_say_exactly_is_denied() -> None:
 
 def _refund(running: Bundle) -> Tool:
     return running.catalog.tools["shop", "refund"]
+
+
+def test_an_amount_that_is_left_out_is_charged_as_its_schema_says_it_then_is() -> None:
+    made = catalog(PERMIT)
+    refund = made.tools["shop", "refund"]
+    usual = schema(order_id={"type": "string"}, to={"type": "string"}, amount={"type": "number", "default": 60})
+    changed = replace(refund, definition=replace(refund.definition, input_schema=usual))
+    tools = {**made.tools, ("shop", "refund"): changed}
+    till = Till(world(budget("money", Measure.AMOUNT, hard=100 * 10_000), made=replace(made, tools=tools)))
+    asked = action(arguments={"order_id": "1", "to": "x"})
+    assert [type(till.decide(asked).verdict) for _ in range(2)] == [Permit, Deny]
+    assert "this takes 60" in said(till.decide(asked))
 
 
 def whose_accounts(found: Bundle, asked: Action) -> set[str]:

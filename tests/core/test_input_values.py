@@ -66,6 +66,42 @@ def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Va
     assert found.inexact == ()
 
 
+DEFAULTING = type_input(
+    schema(
+        i={"type": "integer", "default": 500},
+        n={"type": ["number", "null"], "default": 1.5},
+        s={"type": "string", "default": None},
+        o={"allOf": [schema(b={"type": "boolean"}), schema(b={"type": "boolean", "default": False})]},
+        w={"type": "integer", "default": "many"},
+    )
+).record
+
+
+@pytest.mark.parametrize(
+    ("given_", "cedar"),
+    [
+        ({}, {"i": 500, "n": Decimal(1_5000)}),
+        ({"i": 1, "n": None, "s": "x", "o": {}}, {"i": 1, "s": "x", "o": {"b": False}}),
+    ],
+)
+def test_what_is_left_out_is_what_its_schema_says_it_then_is(given_: Mapping[str, Json], cedar: Json) -> None:
+    found = convert(DEFAULTING, given_)
+    assert found.input == cedar
+    assert found.inexact == (("w",),)
+
+
+def test_a_limit_is_not_passed_by_leaving_out_what_it_limits() -> None:
+    pay = tool("shop", "pay", schema(sum={"type": "integer", "default": 500}))
+    limit = """@id("f") forbid (principal, action == Remit::Action::"shop___pay", resource)
+    when { context.input has sum && context.input.sum > 100 };"""
+    made = bundle(catalog(ANYBODY, limit, tools=(pay,)))
+    made.shadow.every = 1
+    assert isinstance(decided(made, action("shop/pay", {"sum": 100})).verdict, Permit)
+    for given_ in ({"sum": 500}, {}):
+        assert codes(decided(made, action("shop/pay", given_))) == {"policy"}
+    assert made.shadow.difference is None
+
+
 @pytest.mark.parametrize(
     ("change", "cedar", "inexact"),
     [

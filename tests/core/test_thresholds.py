@@ -72,6 +72,20 @@ def test_policies_read_how_much_an_action_moves(condition: str, given: dict[str,
     assert "impact" in body(found).context
 
 
+def test_an_amount_that_is_left_out_is_what_its_schema_says_it_then_is() -> None:
+    usual = replace(PAY.definition, input_schema=schema(to={"type": "string"}, sum={"type": "number", "default": 500}))
+    there = bundle(
+        catalog(
+            PERMIT,
+            gate('context.impact has amount && context.impact.amount.greaterThan(decimal("100.0"))'),
+            tools=(replace(PAY, definition=usual),),
+        )
+    )
+    assert word(decided(there, pay(sum=100)).verdict) == "permit"
+    for given in ({"sum": 500}, {}):
+        assert word(decided(there, pay(**given)).verdict) == "escalate"
+
+
 @pytest.mark.parametrize("condition", ["!(context.impact has amount)", "context.impact == context.impact"])
 def test_a_number_that_is_not_exact_denies_where_a_policy_reads_it(condition: str) -> None:
     found = decided(running(condition), pay(sum=0.00001))

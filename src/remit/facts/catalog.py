@@ -168,12 +168,19 @@ class Tool:
     """The names of the arguments that hold secrets."""
     roles: Mapping[str, Role] = field(init=False, repr=False, compare=False)
     """Of the arguments whose role the catalog says."""
+    defaults: Mapping[str, Json] = field(init=False, repr=False, compare=False)
+    """What its schema says that an argument is where it is left out; no `null`, which says nothing."""
 
     def __post_init__(self) -> None:
         held = frozenset(name for name, argument in self.arguments.items() if argument.secret)
         roles = {name: argument.role for name, argument in self.arguments.items() if argument.role is not None}
         object.__setattr__(self, "secrets", held)
         object.__setattr__(self, "roles", MappingProxyType(roles))
+        object.__setattr__(self, "defaults", MappingProxyType(_defaults(self.definition.input_schema)))
+
+    def taken(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The arguments that a call with those `given` has, by the word of its schema."""
+        return given if self.defaults.keys() <= given.keys() else {**self.defaults, **given}
 
     @property
     def name(self) -> str:
@@ -194,6 +201,12 @@ class Tool:
     def exposed(self) -> str:
         """The name under `/mcp` and of the Cedar action: `server___tool`."""
         return exposed_name(self.server, self.definition.name)
+
+
+def _defaults(schema: Mapping[str, Json]) -> dict[str, Json]:
+    properties = schema.get("properties")
+    said = properties.items() if isinstance(properties, Mapping) else ()
+    return {name: one["default"] for name, one in said if isinstance(one, Mapping) and one.get("default") is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,9 +104,8 @@ def cells_at(tool: Tool, cells: Cells) -> Cells:
     """`cells` as calls of `tool` have them: an argument that is left out counts as what its schema says it then is."""
     if cells.argument is None:
         return cells
-    properties = tool.definition.input_schema.get("properties")
-    said = properties.get(cells.argument) if isinstance(properties, Mapping) else None
-    return replace(cells, default=said.get("default")) if isinstance(said, Mapping) else cells
+    default = tool.defaults.get(cells.argument)
+    return cells if default is None else replace(cells, default=default)
 
 
 def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guarantee]) -> Feeds:

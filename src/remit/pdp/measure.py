@@ -24,6 +24,7 @@ def impact(reached: Destination, given: Mapping[str, Json]) -> Impact:
     """The impact of an action with the arguments `given`; one that calls no tool changes nothing."""
     if reached.tool is None:
         return Impact(reversible=True, external=reached.external)
+    given = reached.tool.taken(given)
     return impact_of(reached.tool.impact, given, reversible=not reached.irreversible, external=reached.external)
 
 

@@ -2,7 +2,8 @@
 
 Total: whatever the validator let pass gives a record that fits the declared type. What cannot
 be said exactly is left out (or, where the type demands a value, stands as a placeholder) and
-its path is reported: no policy may read it, which `decide` holds with `overlaps`.
+its path is reported: no policy may read it, which `decide` holds with `overlaps`. What is left out and has a default
+is that: nobody does by leaving it out what saying it would not let him do.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,6 +127,8 @@ def _declared(
         elif declared.required:
             inexact.append((*path, name))
             members[name] = _placeholder(declared.type)
+        elif declared.default is not None:
+            _member(members, name, declared, declared.default, path, inexact)
     return members
 
 

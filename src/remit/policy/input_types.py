@@ -45,11 +45,12 @@ class SetOf:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An attribute. `nullable`: JSON `null` means it is absent."""
+    """An attribute. `nullable`: JSON `null` means it is absent; left out it is `default`, where that is not None."""
 
     type: "CedarType"
     required: bool
     nullable: bool = False
+    default: Json = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,9 @@ class _Reader:
                 self.warnings.append(f"{_shown(here)} has no Cedar type and is left out of `input`")
                 continue
             sure = name in required and not view.nullable and view.type is not Atom.DECIMAL
-            fields[name] = Field(view.type, sure, view.nullable)
+            fields[name] = Field(
+                view.type, sure, view.nullable, part.get("default") if isinstance(part, Mapping) else None
+            )
         return RecordType(MappingProxyType(fields))
 
     def _set(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> SetOf | None:
@@ -234,7 +237,8 @@ class _Reader:
                 self.warnings.append(f"{_shown((*path, name))} is typed twice, and is left out")
                 continue
             sure = (mine.required or other.required) and met.type is not Atom.DECIMAL
-            fields[name] = Field(met.type, sure, met.nullable)
+            default = mine.default if other.default is None else other.default
+            fields[name] = Field(met.type, sure, met.nullable, default)
         return RecordType(MappingProxyType(fields))
 
 
