@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest_asyncio
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from remit.api import conditions
 from tests.e2e.api_world import World, world
 from tests.e2e.test_api_cli import remit
 
@@ -164,3 +166,21 @@ async def test_no_admins_token_sends_nothing(api: World, tmp_path: Path) -> None
     (tmp_path / "l.csv").write_text("kind,name\nmodel,gpt-5\n")
     code, _, err = await remit(api, "discover", "import", str(tmp_path / "l.csv"), "--send", token="")
     assert (code, "error" in err) == (4, True)
+
+
+async def test_what_is_described_does_not_wait_for_an_inventory_that_is_busy(
+    api: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = await api.told("GET", "/resources/agent/bot")
+    types = [one["type"] for one in described["status"]["conditions"]]
+    assert types == ["Shadow", "Governed", "Owned", "Drifted", "Dormant", "ToxicCombination"]
+    monkeypatch.setattr(conditions, "WAIT_S", 0.05)
+    go_on = threading.Event()
+    busy = asyncio.ensure_future(api.service.discoverer.discovery.run(go_on.wait))
+    try:
+        without = await api.told("GET", "/resources/agent/bot")
+    finally:
+        go_on.set()
+        await busy
+    del described["status"]["conditions"]
+    assert without == described

@@ -1,9 +1,10 @@
 """Routes of resources, bundles and tool pins: what runs, what would run, what is accepted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import JsonValue
 
 from remit.api.access import named
 from remit.api.answers import (
@@ -14,6 +15,7 @@ from remit.api.answers import (
     ToolsAnswer,
 )
 from remit.api.budgets import with_spending
+from remit.api.conditions import with_conditions
 from remit.api.guarantees import with_past
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.missing_resource import missing_resource
@@ -31,15 +33,17 @@ router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 @router.get("/resources/{kind}")
 async def list_resources(kind: KindPath, services: With, _: ByReader) -> ResourcesAnswer:
     """The running resources of a kind."""
-    return ResourcesAnswer(items=[_resource(services, item) for item in services.runtime.resources(kind)])
+    return ResourcesAnswer(
+        items=[_answer(item, _manifest(services, item)) for item in services.runtime.resources(kind)]
+    )
 
 
 @router.get("/resources/{kind}/{name:path}")
 async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByReader) -> ResourceAnswer:
-    """One running resource."""
+    """One running resource, with its conditions."""
     for item in services.runtime.resources(kind):
         if item.name == name:
-            return _resource(services, item)
+            return _answer(item, await with_conditions(services, item, _manifest(services, item)))
     found = kind_named(kind)
     if found is None:
         raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
@@ -145,8 +149,11 @@ def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
     return [tool for server in pins for tool in server.tools if tool.state != "matches"]
 
 
-def _resource(services: Services, item: RunningResource) -> ResourceAnswer:
-    manifest = with_stops(services, item, with_past(services, item, with_spending(services, item)))
+def _manifest(services: Services, item: RunningResource) -> Mapping[str, JsonValue]:
+    return with_stops(services, item, with_past(services, item, with_spending(services, item)))
+
+
+def _answer(item: RunningResource, manifest: Mapping[str, JsonValue]) -> ResourceAnswer:
     return ResourceAnswer.model_validate({**manifest, "name": item.name, "where": item.where})
 
 
