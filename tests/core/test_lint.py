@@ -77,6 +77,19 @@ def test_what_is_doubtful_is_a_warning(text: str, expected: str) -> None:
     bundle(text)
 
 
+@pytest.mark.parametrize(
+    "annotation",
+    ['@obligatoin("redact:pii")', '@Obligation("x")', "@obligations", '@redact("redact:pii")', '@must("cap:to:5")'],
+)
+def test_a_permit_whose_obligation_is_misspelt_is_refused(annotation: str) -> None:
+    (problem,) = problems(f'@id("a") {annotation} permit {SCOPE};')
+    assert "without its @obligation this permits more" in problem.text
+    assert problem.hint == "did you mean @obligation?"
+    assert said(warnings(f'@id("a") {annotation} forbid {SCOPE};')) == [
+        f"the annotation {annotation.partition('(')[0]} means nothing here"
+    ]
+
+
 def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
     text = (
         '@id("a") forbid (principal, action in Remit::Action::"source:confidential", resource) '

@@ -5,6 +5,7 @@ where the policy applies, gates and obligations that mean nothing. Warnings: wha
 not what its author meant.
 """
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -98,9 +99,21 @@ def lint(statement: Statement, form: ParsedPolicy, ground: LintContext) -> Findi
         errors.append(statement.problem(why, "confidence", ident, HINT))
     warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground))
     for name in sorted(set(form.annotations) - ANNOTATIONS):
-        hint = nearest(f"@{name}", (f"@{known}" for known in ANNOTATIONS))
-        warnings.append(statement.problem(f"the annotation @{name} means nothing here", f"@{name}", ident, hint))
+        text, hint = f"the annotation @{name} means nothing here", nearest(f"@{name}", map("@{}".format, ANNOTATIONS))
+        if _loosens(form, name):
+            text = f"{text}, and without its @obligation this permits more"
+            errors.append(statement.problem(text, f"@{name}", ident, "did you mean @obligation?"))
+        else:
+            warnings.append(statement.problem(text, f"@{name}", ident, hint))
     return Findings(tuple(errors), tuple(warnings))
+
+
+def _loosens(form: ParsedPolicy, name: str) -> bool:
+    """Whether a permit is bound by nothing where its author meant an `@obligation`, by what he wrote or called it."""
+    if form.effect is not PolicyEffect.PERMIT:
+        return False
+    meant = difflib.get_close_matches(name.lower(), ["obligation"], cutoff=0.7)
+    return bool(meant) or problem(form.annotations[name]) is None
 
 
 def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[PolicyProblem]:
