@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import AsyncMock
 
 import pytest
+from mcp import MCPError, UrlElicitationRequiredError
 from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ResourceUpdated, ToolsListChanged
 from mcp_types import (
+    ElicitCompleteNotification,
+    ElicitResult,
     EmptyResult,
     SubscribeRequest,
     SubscribeRequestParams,
@@ -18,7 +22,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from tests.e2e.pairs import OLD, Pairs, in_all_pairs, pairs, text
+from tests.e2e.pairs import NAMES, OLD, Pairs, in_all_pairs, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -45,10 +49,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.methods: list[str] = []
+        self.completed: list[str] = []
 
     async def __call__(self, message: Any) -> None:
         if hasattr(message, "method"):
             self.methods.append(message.method)
+        if isinstance(message, ElicitCompleteNotification):
+            self.completed.append(message.params.elicitation_id)
 
 
 @asynccontextmanager
@@ -160,6 +167,56 @@ async def test_a_question_by_address_that_is_answered_elsewhere_is_told_to_nobod
         async with both.direct(upstream, message_handler=direct) as client:
             while "notifications/elicitation/complete" not in direct.methods:
                 await client.call_tool("complete_elsewhere", {})
+
+
+@pytest.mark.asyncio
+async def test_who_was_told_to_open_an_address_hears_once_that_it_is_done_with(both: Pairs) -> None:
+    """Under `/mcp` an id begins with its server; who was not told of it, or opens nothing, hears nothing."""
+    asked = AsyncMock(return_value=ElicitResult(action="accept"))
+    opens: dict[str, Any] = {"elicitation_callback": asked}
+    hears = {name: Heard() for name in ("told", "all", "other", "deaf")}
+
+    async def until_heard(client: Client, heard: Heard) -> None:
+        """What was told of before comes on the same stream before this."""
+        heard.methods.clear()
+        while PROMPTS not in heard.methods:
+            await client.call_tool("write", {"text": "after it"})
+
+    async with (
+        both.client(OLD, OLD, message_handler=hears["told"], **opens) as told,
+        both.client(OLD, OLD, message_handler=hears["other"], **opens) as other,
+        both.client(OLD, OLD, message_handler=hears["deaf"]) as deaf,
+    ):
+        for client, name in ((told, "told"), (other, "other"), (deaf, "deaf")):
+            await client.list_prompts()
+            await until_heard(client, hears[name])
+        with pytest.raises(MCPError, match="Login required"):
+            await told.call_tool("unlock", {"times": 2})
+        assert (await deaf.call_tool("unlock", {"times": 2})).is_error
+        for client in (told, deaf):
+            for ident in ("e-1", "e-9", "e-1", ""):
+                await client.call_tool("complete_elsewhere", {"of": ident})
+        for client, name in ((told, "told"), (other, "other"), (deaf, "deaf")):
+            await until_heard(client, hears[name])
+        assert {name: heard.completed for name, heard in hears.items()} == {
+            "told": ["e-1"],
+            "all": [],
+            "other": [],
+            "deaf": [],
+        }
+        assert text(await told.call_tool("visit", {})) == "accept"
+        await told.call_tool("complete_elsewhere", {})
+        await until_heard(told, hears["told"])
+        assert hears["told"].completed == ["e-1", "an-elicitation"]
+    server = NAMES[OLD]
+    async with both.at("/mcp", OLD, message_handler=hears["all"], **opens) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(f"{server}___unlock", {})
+        [address] = UrlElicitationRequiredError.from_error(caught.value.error).elicitations
+        assert address.elicitation_id == f"{server}:e-0"
+        while not hears["all"].completed:
+            await client.call_tool(f"{server}___complete_elsewhere", {"of": "e-0"})
+        assert hears["all"].completed == [f"{server}:e-0"]
 
 
 async def ask(client: Client, request: Any) -> None:

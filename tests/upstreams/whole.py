@@ -216,10 +216,10 @@ def followed() -> str:
 
 
 @server.tool()
-async def complete_elsewhere(ctx: Context) -> str:
-    """Say that a question by address was answered, which nobody asked."""
-    await ctx.session.send_elicit_complete("an-elicitation", related_request_id=ctx.request_id)
-    await ctx.session.send_elicit_complete("an-elicitation")
+async def complete_elsewhere(ctx: Context, of: str = "an-elicitation") -> str:
+    """Say that a question by address was answered, on both streams, whether anybody asked it or not."""
+    await ctx.session.send_elicit_complete(of, related_request_id=ctx.request_id)
+    await ctx.session.send_elicit_complete(of)
     return "said"
 
 

@@ -42,7 +42,9 @@ from remit.ports.resolver import Resolver
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import (
     Along,
+    Change,
     Changed,
+    Completed,
     Introduction,
     Offer,
     Updated,
@@ -239,13 +241,14 @@ class Driver:
         offers: frozenset[Offer],
         uris: frozenset[str],
         granted: Watching | None = None,
-    ) -> AsyncGenerator[Watching | Changed | Updated]:
+    ) -> AsyncGenerator[Watching | Change]:
         """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
         To be told of a resource is to read it, and judged so, anew where another bundle runs, which another `Watching`
         tells, of no more than the first; `granted` is what this authority is told of already, which is judged no second
-        time under the same one. Ends when the server is lost, or the session, or what is followed was stopped; at once
-        where policy lets the agent see nothing of the server.
+        time under the same one. Elicitations that are complete come too, whoever was asked. Ends when the server is
+        lost, or the session, or what is followed was stopped; at once where policy lets the agent see nothing of the
+        server.
         """
         under = self._engine.bundle.digest
         most = may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
@@ -272,7 +275,7 @@ class Driver:
                         for missed in [one for one in may.changes if one not in followed]:
                             yield missed
                         followed = frozenset(may.changes)
-                    if isinstance(notice, Changed | Updated) and notice in followed:
+                    if isinstance(notice, Completed) or (isinstance(notice, Changed | Updated) and notice in followed):
                         yield notice
         if watching is not None:
             yield watching

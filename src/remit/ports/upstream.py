@@ -121,11 +121,23 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class Completed:
+    """`notifications/elicitation/complete`, of 2025-11-25: what the user had to open is done with.
+
+    `elicitation` is the server's id, of `ELICITATION_CHARS_MAX` at most.
+    """
+
+    elicitation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The first word of a watch: what changes from here on is heard."""
 
 
-Notice: TypeAlias = Progress | Log | Changed | Updated
+Change: TypeAlias = Changed | Updated | Completed
+"""What a watch tells of."""
+Notice: TypeAlias = Progress | Log | Change
 Hear: TypeAlias = Callable[[Notice], None]
 Hold: TypeAlias = Callable[[int], bool]
 
@@ -156,6 +168,7 @@ class Along:
     hold: Hold = unbounded
 
 
+ELICITATION_CHARS_MAX: Final = 512
 ALONE: Final = Along()
 _ABLE: Final = Along(
     capabilities={
@@ -266,6 +279,8 @@ class Upstream(Protocol):
         self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
     ) -> AsyncGenerator[Notice | Ready]:
         """`Ready`, then changes of these lists and resources, while it is iterated; closing it unsubscribes.
+
+        So is any elicitation that a server of the `initialize` era says is complete, whoever was asked.
 
         Raises `UpstreamUnreachable` while it is iterated once the server is lost: watch again.
         """

@@ -8,7 +8,7 @@ from remit.adapters.upstreams.failures import Unusable, lost
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.requests import offers_of
 from remit.facts.canonical import Json
-from remit.ports.upstream import Changed, Failure, Offer, Ready, Updated
+from remit.ports.upstream import Change, Changed, Completed, Failure, Offer, Ready, Updated
 
 PENDING_MAX: Final = 1024
 CHANGES_MAX: Final = 10_000
@@ -24,7 +24,7 @@ class Watch:
         self._offers = offers
         self._uris = uris
         self._acknowledges = acknowledges
-        self._pending: dict[Changed | Updated | Ready, None] = {}
+        self._pending: dict[Change | Ready, None] = {}
         self._woken = asyncio.Event()
         self._lost: Unusable | None = None
         self._flood = Flood(CHANGES_MAX)
@@ -45,7 +45,7 @@ class Watch:
         self._pending[Ready()] = None
         self._woken.set()
 
-    def put(self, change: Changed | Updated) -> bool:
+    def put(self, change: Change) -> bool:
         """Keep a change until it is taken; whether it was waited for."""
         if self._acknowledges or self._lost is not None or not self._is_wanted(change):
             return False
@@ -68,7 +68,7 @@ class Watch:
             self._lost = Unusable(failure or lost(self._server, why))
             self._woken.set()
 
-    async def next(self) -> Changed | Updated | Ready:
+    async def next(self) -> Change | Ready:
         """The oldest change, after word that there will be some. Raises `Unusable` once the server is lost."""
         while not self._pending:
             if self._lost is not None:
@@ -79,7 +79,9 @@ class Watch:
         del self._pending[first]
         return first
 
-    def _is_wanted(self, change: Changed | Updated) -> bool:
+    def _is_wanted(self, change: Change) -> bool:
+        if isinstance(change, Completed):
+            return True
         if isinstance(change, Changed):
             return change.offer in self._offers
         # The schema lets a server name a part of the resource that was subscribed to.

@@ -10,14 +10,14 @@ from remit.adapters.upstreams.frames import ErrorFrame, Outcome
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.requests import ask_request, listen_request
 from remit.adapters.upstreams.wire import Wire
-from remit.ports.upstream import Changed, Era, Offer, Ready, Updated
+from remit.ports.upstream import Change, Era, Offer, Ready
 
 UNSUBSCRIBE_S: Final = 5.0
 
 
 async def changes(
     server: str, wire: Wire, offers: frozenset[Offer], uris: frozenset[str]
-) -> AsyncGenerator[Changed | Updated | Ready]:
+) -> AsyncGenerator[Change | Ready]:
     """What changes at `wire`, until it is closed. Raises `Unusable` once the server is lost."""
     watch = Watch(server, offers, uris, acknowledges=wire.era is Era.STATELESS)
     heard = _listened(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribed(wire, watch, uris)
@@ -28,7 +28,7 @@ async def changes(
 
 async def _listened(
     wire: Wire, watch: Watch, offers: frozenset[Offer], uris: frozenset[str]
-) -> AsyncGenerator[Changed | Updated | Ready]:
+) -> AsyncGenerator[Change | Ready]:
     def ended(task: "asyncio.Task[Outcome]") -> None:
         outcome = None if task.cancelled() or task.exception() is not None else task.result()
         watch.lose("ended the subscription", outcome.failure if isinstance(outcome, ErrorFrame) else None)
@@ -43,7 +43,7 @@ async def _listened(
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Changed | Updated | Ready]:
+async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Change | Ready]:
     async def ask(method: str, uri: str) -> Outcome:
         return await wire.ask(ask_request(method, {"uri": uri}), Ear(aside=True))
 

@@ -28,7 +28,18 @@ from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
-from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated
+from remit.ports.upstream import (
+    ALONE,
+    ELICITATION_CHARS_MAX,
+    Along,
+    Changed,
+    Completed,
+    Log,
+    Offer,
+    Progress,
+    Question,
+    Updated,
+)
 
 LOG_BYTES_MAX: Final = 64 * 1024
 """Of what one log says: many of them may wait for a slow client, and be kept for one that comes back."""
@@ -37,6 +48,7 @@ OF_SEVERAL: Final = (
     "remit cannot tell which of several calls under way asks this; from now on it makes them one at a time: call again"
 )
 _TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+_COMPLETED: Final = "notifications/elicitation/complete"
 _CHANGED: Final[Mapping[str, tuple[Offer, ...]]] = {
     _TOOLS_CHANGED: (Offer.TOOLS,),
     "notifications/resources/list_changed": (Offer.RESOURCES, Offer.TEMPLATES),
@@ -212,6 +224,9 @@ class Hearing:
             elif method == "notifications/resources/updated":
                 uri = params.get("uri")
                 wanted |= isinstance(uri, str) and watch.put(Updated(uri))
+            elif method == _COMPLETED:
+                done = params.get("elicitationId")
+                wanted |= isinstance(done, str) and len(done) <= ELICITATION_CHARS_MAX and watch.put(Completed(done))
             else:
                 for offer in _CHANGED.get(method, ()):
                     wanted |= watch.put(Changed(offer))

@@ -6,15 +6,13 @@ of times it came meanwhile.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from remit.pep.mcp import rpc
-from remit.ports.upstream import Changed, Updated
+from remit.ports.upstream import Change, Updated
 
 PENDING_MAX: Final = 1_024
 """Changes not yet told; whoever reads more slowly asks for everything again."""
-
-Change: TypeAlias = Changed | Updated
 
 
 class ChangeNotifications:
@@ -46,7 +44,7 @@ class ChangeNotifications:
 
     def keep(self, resources: frozenset[Updated]) -> None:
         """Of the resources that were not told of yet, tell of none but these."""
-        kept = (notice for notice in self._pending if isinstance(notice, Changed) or notice in resources)
+        kept = (notice for notice in self._pending if not isinstance(notice, Updated) or notice in resources)
         self._pending = dict.fromkeys(kept)
 
     def take(self) -> bytes:

@@ -1,5 +1,6 @@
 """What a connection of the 2025 eras hears of on its standing stream: lists it has read, resources it named.
 
+So it does of what it was told to open, once its server says that this is complete.
 Changes that come while no stream stands wait for the next one. A connection whose stream stays away is not
 followed for; once it is back it is told that all of it may have changed.
 """
@@ -10,6 +11,7 @@ from typing import Final
 
 from remit.pep.answer import Watching
 from remit.pep.mcp.change_notifications import ChangeNotifications
+from remit.pep.mcp.elicitations import Elicitations
 from remit.pep.mcp.notices import change
 from remit.pep.mcp.upstream_watches import AGREE_S, URIS_MAX, Following, Listener, UpstreamWatches, WatchFilter
 from remit.pep.throttle import Busy
@@ -26,9 +28,11 @@ class TooManyResources(Exception):
 class ConnectionSubscriptions:
     """Of one connection. `changes` is what its standing stream carries."""
 
-    def __init__(self, watches: UpstreamWatches) -> None:
+    def __init__(self, watches: UpstreamWatches, *, exposed: bool) -> None:
         self.changes = ChangeNotifications(partial(change, subscription=None))
-        self._following = Following(watches, self.changes)
+        self.elicitations = Elicitations(exposed=exposed)
+        """What the client was told to have opened."""
+        self._following = Following(watches, self.changes, self.elicitations)
         self._listener: Listener | None = None
         self._lists = frozenset({Offer.TOOLS})
         self._resources: dict[tuple[str, str], None] = {}

@@ -63,10 +63,14 @@ class Connection:
 
 
 class Connections:
-    """All of them, bounded; `hears` makes the ears of each, `ended` is told of each that is no more."""
+    """All of them, bounded; `hears` makes the ears of each on its path, `ended` is told of each that is no more."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, hears: Callable[[], ConnectionSubscriptions], ended: Callable[[str], None]
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        hears: Callable[[str | None], ConnectionSubscriptions],
+        ended: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._hears = hears
@@ -89,7 +93,7 @@ class Connections:
             self._drop_idle(now)
         ident = self._entropy.token_bytes(18).hex()
         owner = (authority.links, authority.user, server)
-        made = Connection(ident, owner, version, now, self._hears(), capabilities or {})
+        made = Connection(ident, owner, version, now, self._hears(server), capabilities or {})
         self._all[ident] = made
         self._held.setdefault(_agent(made), OrderedDict())[ident] = made
         return made

@@ -7,6 +7,7 @@ JSON-RPC errors travel as HTTP 200.
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -56,7 +57,11 @@ class Handshake:
         self._clock = clock
         self._replays = Replays(entropy)
         watches = dispatcher.watches
-        self._connections = Connections(clock, entropy, partial(ConnectionSubscriptions, watches), self._replays.forget)
+
+        def hears(server: str | None) -> ConnectionSubscriptions:
+            return ConnectionSubscriptions(watches, exposed=server is None)
+
+        self._connections = Connections(clock, entropy, hears, self._replays.forget)
 
     async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one POSTed message."""
@@ -200,6 +205,9 @@ class Handshake:
         while isinstance(found, AwaitingInput):
             found = await self._asked(post, connection, ask, client, exchange, found)
         assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
+        if isinstance(found, RpcError) and found.addresses:
+            told = partial(connection.subscriptions.elicitations.told, ask.server or "")
+            return replace(found, data={"elicitations": [told(one).params for one in found.addresses]})
         if isinstance(ask, ListOffers) and not isinstance(found, RpcError):
             connection.subscriptions.read(ask.offer)
         return rpc.with_meta(found.result, found.meta) if isinstance(found, Incomplete) else found
@@ -215,7 +223,11 @@ class Handshake:
     ) -> Said | AwaitingInput | Underway:
         """What the driver says once the client has answered the questions of `client_requests`."""
         driver = self._dispatcher.driver
-        may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
+        may = {
+            key: connection.subscriptions.elicitations.told(ask.server or "", one)
+            for key, one in asking.questions.items()
+            if may_be_asked(connection.capabilities, one)
+        }
         wait_s = (asking.expires_ms - self._clock.now_ms()) / 1000 - MARGIN_S
         responses: Mapping[str, Json] = {}
         try:

@@ -132,10 +132,7 @@ METHODS: Final[Mapping[str, MethodRule]] = MappingProxyType(
             Denied("that of the upstream ends at the adapter; Remit acknowledges for itself"), _NEW
         ),
         "notifications/elicitation/complete": _server(
-            Denied(
-                "an elicitation by address is answered in its call, or the call is made again once its user says so"
-            ),
-            _OLD,
+            Passed("once, to the connection that was told of that elicitation by that server"), _OLD
         ),
         "notifications/tasks/status": _both(_OLD_TASKS, _OLD_TASKS, _OLD),
         "notifications/tasks": _server(_NO_TASKS, _NEW),

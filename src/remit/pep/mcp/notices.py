@@ -7,7 +7,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.pep.mcp.rpc import Ident
-from remit.ports.upstream import Changed, Log, Notice, Offer, Progress, Updated
+from remit.ports.upstream import Change, Changed, Completed, Log, Notice, Offer, Progress, Updated
 
 Token: TypeAlias = str | int
 """A client's progress token."""
@@ -56,14 +56,14 @@ def told(notice: Notice, token: Token | None, level: str | None) -> bytes | None
             if notice.logger is not None:
                 said["logger"] = notice.logger
             return _notification("notifications/message", said)
-        case Changed() | Updated():
-            # Neither belongs to a call.
+        case Changed() | Updated() | Completed():
+            # None belongs to a call.
             return None
         case _:
             assert_never(notice)
 
 
-def change(notice: Changed | Updated, subscription: Ident | None) -> bytes:
+def change(notice: Change, subscription: Ident | None) -> bytes:
     """The notification of a change, on the stream of `subscription` where the era has them."""
     params: dict[str, Json] = {} if subscription is None else {"_meta": {SUBSCRIPTION_KEY: subscription}}
     match notice:
@@ -71,6 +71,8 @@ def change(notice: Changed | Updated, subscription: Ident | None) -> bytes:
             return _written(CHANGES[offer], params)
         case Updated(uri):
             return _written("notifications/resources/updated", {**params, "uri": uri})
+        case Completed(elicitation):
+            return _written("notifications/elicitation/complete", {**params, "elicitationId": elicitation})
         case _:
             assert_never(notice)
 

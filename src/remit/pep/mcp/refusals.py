@@ -16,7 +16,7 @@ from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import Ask, ReadResource
 from remit.pep.throttle import Busy
 from remit.policy.verdict import Code, Reason
-from remit.ports.upstream import Era
+from remit.ports.upstream import Era, Question
 
 _THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND})
 """Errors of an upstream that are about the client's request; others are about ours."""
@@ -33,11 +33,12 @@ _NOT_FOUND: Final = -32002
 
 @dataclass(frozen=True, slots=True)
 class RpcError:
-    """A JSON-RPC error to be: its code, one sentence, and its data."""
+    """A JSON-RPC error to be: its code, one sentence, and its data; `addresses` the user has to open first."""
 
     code: int
     text: str
     data: Json = None
+    addresses: tuple[Question, ...] = ()
 
 
 def not_now(busy: Busy) -> RpcError:
@@ -66,7 +67,7 @@ def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> RpcErro
         case Failed(code, message, _, needs) if needs and era is Era.STATELESS:
             return RpcError(code, message, {"requiredCapabilities": needs})
         case Failed(code, message, addresses=addresses) if addresses:
-            return RpcError(code, message, {"elicitations": [one.params for one in addresses]})
+            return RpcError(code, message, addresses=addresses)
         case Failed(code, message):
             return _theirs(ask, code, message, era)
 

@@ -21,10 +21,11 @@ from remit.facts.canonical import canonical
 from remit.facts.catalog import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
-from remit.pep.mcp.change_notifications import Change, ChangeNotifications
+from remit.pep.mcp.change_notifications import ChangeNotifications
+from remit.pep.mcp.elicitations import Elicitations
 from remit.pep.resource_names import exposed_uri
 from remit.pep.throttle import Throttle
-from remit.ports.upstream import Changed, Era, Offer, Updated
+from remit.ports.upstream import Change, Changed, Completed, Era, Offer, Updated
 
 URIS_MAX: Final = 256
 """Resources that one stream follows."""
@@ -214,7 +215,7 @@ class UpstreamWatches:
             wanted = Watching(key.offers, key.uris) if watch.may is None else watch.may
             of = (listener.authority, listener.client, key.server, wanted.offers, wanted.uris)
             held, judged = self._holds(key, watch), False
-            changes: AsyncGenerator[Watching | Changed | Updated]
+            changes: AsyncGenerator[Watching | Change]
             changes = self._driver.watch(*of, granted if watch.may is None else watch.may)
             async with aclosing(changes):
                 async for notice in changes:
@@ -257,10 +258,13 @@ def _key(listener: Listener, server: str, wanted: Watching) -> _Key:
 
 
 class Following:
-    """What one stream follows. `stop` it at the end."""
+    """What one stream follows, and what its client was told to open. `stop` it at the end."""
 
-    def __init__(self, watches: UpstreamWatches, changes: ChangeNotifications) -> None:
+    def __init__(
+        self, watches: UpstreamWatches, changes: ChangeNotifications, elicitations: Elicitations | None = None
+    ) -> None:
         self._watches = watches
+        self._elicitations = elicitations
         self._changes = changes
         self._resources: frozenset[Updated] = frozenset()
         self._agreed: dict[str, asyncio.Future[Watching]] = {}
@@ -320,6 +324,12 @@ class Following:
             # A watch that waits for its successor still hears of what is not followed any more.
             if notice not in self._resources:
                 return
+        elif isinstance(notice, Completed):
+            known = self._elicitations
+            shown = None if known is None else known.completed(server, notice.elicitation)
+            if shown is None:
+                return
+            notice = Completed(shown)
         self._changes.put(notice)
 
     def _succeeded(self, key: _Key, told: Told, _next: object) -> None:
