@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -129,6 +130,52 @@ def test_a_malformed_line_is_refused_with_file_and_line(
     bad.write_bytes(gzip.compress(sessions(1).encode())[:-20])
     assert run(["replay", "--sessions", str(bad), "--workspace", str(workspace)]) == Exit.INVALID
     assert "breaks off" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["cut", "sum", "more", "long", "malformed"])
+def test_what_stands_before_the_line_that_ends_it_is_judged_on_one_core_and_on_many(
+    end: str, workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = sessions(300).encode()
+    packed = gzip.compress(text, 0)
+    whole = {
+        "cut": packed[:-9000],
+        "sum": packed[:-8] + b"\0\0\0\0" + packed[-4:],
+        "more": packed + b"more",
+        "long": text + b" " * 10_001 + b"\n",
+        "malformed": text + b'{"session": "s\n',
+    }
+    file = tmp_path / "s.jsonl"
+    file.write_bytes(whole[end])
+    monkeypatch.setattr(replay, "LINE_BYTES_MAX", 10_000)
+    asked = ["replay", "--sessions", str(file), "--workspace", str(workspace)]
+    assert run([*asked, "--jobs", "1"]) == Exit.INVALID
+    alone = capfd.readouterr()
+    monkeypatch.setattr(replay, "PARALLEL_FROM_BYTES", 1)
+    assert run([*asked, "--jobs", "2"]) == Exit.INVALID
+    many = capfd.readouterr()
+    assert many.out == alone.out
+    assert many.err.endswith(alone.err[alone.err.index("error: ") :])
+    assert len(judged(alone.out)) == 600 if end != "cut" else 400 < len(judged(alone.out)) < 600
+    assert f"{file}:{len(judged(alone.out)) // 2 + 1} is no recorded session" in alone.err
+    assert " at at " not in alone.err
+
+
+def test_a_recording_comes_through_standard_input(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "s.jsonl.gz"
+    file.write_bytes(gzip.compress(sessions(2).encode()))
+    kept = os.dup(0)
+    try:
+        with file.open("rb") as stream:
+            os.dup2(stream.fileno(), 0)
+        assert run(["replay", "--sessions", "-", "--workspace", str(workspace)]) == Exit.OK
+        assert run(["replay", "--sessions", "-", "--workspace", str(workspace)]) == Exit.OK, "it stays open, at its end"
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+    assert len(judged(capfd.readouterr().out)) == 4
 
 
 @pytest.mark.parametrize("line", [b"\n", b" " * 1_000_000 + b"\n", b" " * 200_000_000])

@@ -63,7 +63,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None,
     try:
         value = cast("Json", _decode(text))
     except json.JSONDecodeError as error:
-        why = f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
+        why = f"{error.msg.lower().removesuffix(' at')} at line {error.lineno} column {error.colno}"
         raise JsonRefused(_MALFORMED, why) from None
     if len(raw) > limits.string_bytes_max or _SURROGATE.search(raw):
         _check_strings(value, limits.string_bytes_max)

@@ -9,7 +9,7 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -36,6 +36,7 @@ PARALLEL_FROM_BYTES: Final = 4 * 1024 * 1024
 """Below this much text one process is done before another has started."""
 TEXT_BYTES_MAX: Final = 16 * 1024 * 1024 * 1024
 """Text of one recording, unpacked: what is longer comes in several files."""
+STDIN: Final = Path("-")
 BLANK_BYTES_MAX: Final = 1024 * 1024
 """Of that, lines that hold nothing: a small compressed file can hold any number of them."""
 
@@ -146,11 +147,20 @@ def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Itera
     chunks = _chunks(_lines(file))
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(workspace, setting)) as pool:
         # A few chunks a worker: memory stays bounded however long the recording is.
-        waiting = deque(pool.submit(_work, chunk) for chunk in islice(chunks, jobs * 4))
+        waiting = deque[Future[list[Done | MalformedLine]] | CommandFailure]()
+
+        def take(count: int) -> None:
+            for chunk in islice(chunks, count):
+                waiting.append(chunk if isinstance(chunk, CommandFailure) else pool.submit(_work, chunk))
+
         try:
+            take(jobs * 4)
             while waiting:
-                yield from waiting.popleft().result()
-                waiting.extend(pool.submit(_work, chunk) for chunk in islice(chunks, 1))
+                done = waiting.popleft()
+                if isinstance(done, CommandFailure):
+                    raise done
+                yield from done.result()
+                take(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -170,9 +180,22 @@ def _work(lines: list[Numbered]) -> list[Done | MalformedLine]:
     return [_one(bundle, setting, line) for line in lines]
 
 
-def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered]]:
-    while chunk := list(islice(lines, CHUNK)):
+def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered] | CommandFailure]:
+    """`lines` by the chunk; what ends them comes in its turn, so that all before it is judged first."""
+    chunk: list[Numbered] = []
+    end: CommandFailure | None = None
+    try:
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except CommandFailure as failure:
+        end = failure
+    if chunk:
         yield chunk
+    if end is not None:
+        yield end
 
 
 def _lines(file: Path) -> Iterator[Numbered]:
@@ -189,28 +212,28 @@ def _lines(file: Path) -> Iterator[Numbered]:
                     raise _malformed(
                         file, MalformedLine(number, f"the text takes more than {TEXT_BYTES_MAX} bytes: split it")
                     )
-                if line.strip():
-                    yield number, line
+                if text := line.strip():
+                    yield number, text
                     continue
                 blank += len(line)
                 if blank > BLANK_BYTES_MAX:
                     why = f"blank lines take more than {BLANK_BYTES_MAX} bytes: take them out"
                     raise _malformed(file, MalformedLine(number, why))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _malformed(
+            file, MalformedLine(number + 1, f"the compressed text ends or breaks off here: {error}")
+        ) from error
     except OSError as error:
         why = (error.strerror or str(error) or "unknown error").lower()
         raise CommandFailure(
             f"{file} cannot be read", why=why, next="name a recording: --sessions FILE", exit=Exit.NOT_FOUND
         ) from error
-    except (EOFError, zlib.error) as error:
-        raise _malformed(
-            file, MalformedLine(number + 1, f"the compressed text ends or breaks off here: {error}")
-        ) from error
 
 
 @contextmanager
 def _open(file: Path) -> Generator[IO[bytes]]:
-    """The text of `file`, gzipped or not."""
-    with file.open("rb") as stream:
+    """The text of `file`, gzipped or not; of standard input where it is `-`."""
+    with file.open("rb") if file != STDIN else open(0, "rb", closefd=False) as stream:
         if stream.peek(2)[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=stream) as text:
                 yield cast("IO[bytes]", text)

@@ -26,7 +26,7 @@ class VerdictFormat(StrEnum):
 
 def replay(  # noqa: PLR0913, PLR0917 - each is an option
     sessions: Annotated[
-        Path | None, typer.Option("--sessions", help="A recording: JSON lines, gzipped or not.")
+        Path | None, typer.Option("--sessions", help="A recording: JSON lines, gzipped or not; - for standard input.")
     ] = None,
     ledger: Annotated[bool, typer.Option("--ledger", help="Remit's own history instead.")] = False,  # noqa: FBT002
     data: Data = None,
