@@ -4,13 +4,15 @@ Its tables are written from the commands themselves: `python -m tests.core.test_
 """
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import typer.main
 
-from remit.app.cli import app
+from remit.app.cli import NOUNS, VERBS, commands_of
 from remit.app.terminal.failure import Exit
 from remit.app.terminal.output import Format
 
@@ -34,7 +36,7 @@ def commands(group: Any, path: tuple[str, ...] = ("remit",)) -> Iterator[tuple[s
 def table() -> str:
     """Return the table of all commands."""
     rows = ["| command | what it does | options |", "|---|---|---|"]
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(typer.main.get_command(commands_of(()))):
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         usage = " ".join([name, *(a.name.upper() if a.required else f"[{a.name.upper()}]" for a in arguments)])
         options = [p for p in command.params if p.param_type_name == "option" and not EVERYWHERE & set(p.opts)]
@@ -56,6 +58,26 @@ def parts() -> tuple[str, str, str]:
     return before, found.strip(), after
 
 
+def told(name: str, command: Any) -> tuple[str, str, list[list[str]]]:
+    """Return what tells a command from others: its name, its help and how its parameters are written."""
+    return name, command.help, [[*one.opts, *one.secondary_opts] for one in command.params]
+
+
+def test_a_command_is_the_same_whether_it_is_loaded_alone_or_with_all_others() -> None:
+    whole = [told(*one) for one in commands(typer.main.get_command(commands_of(())))]
+    alone = [told(*one) for first in (*VERBS, *NOUNS) for one in commands(typer.main.get_command(commands_of([first])))]
+    assert [one for one in whole if one not in alone] == []
+    assert {one[0].split()[1] for one in whole} == {*VERBS, *NOUNS}
+
+
+def test_a_command_loads_no_module_of_another() -> None:
+    loads = (
+        "import sys; from remit.app.cli import NOUNS, commands_of; commands_of(['why']); "
+        "print([one for one in NOUNS if f'remit.app.cli.{one}' in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_the_page_lists_the_commands_that_there_are() -> None:
     assert parts()[1] == table(), "write it anew: python -m tests.core.test_cli_docs"
 
@@ -63,7 +85,7 @@ def test_the_page_lists_the_commands_that_there_are() -> None:
 def test_options_that_stand_everywhere_are_explained_and_mean_the_same() -> None:
     words = "".join(parts()[::2])
     seen: dict[str, set[str]] = {}
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(typer.main.get_command(commands_of(()))):
         for one in command.params:
             for option in EVERYWHERE & set(one.opts):
                 seen.setdefault(option, set()).add(f"{one.opts} {one.help}")

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer.main
 
-from remit.app.cli import app
+from remit.app.cli import commands_of
 from remit.control.drift import DriftStatus
 from remit.escalate.machine import ApprovalState
 from remit.facts.origin import Origin
@@ -31,7 +31,7 @@ def test_each_word_stands_once_and_in_order() -> None:
 
 
 def test_where_a_word_is_met_is_there() -> None:
-    known = {name.removeprefix("remit ") for name, _ in commands(typer.main.get_command(app))}
+    known = {name.removeprefix("remit ") for name, _ in commands(typer.main.get_command(commands_of(())))}
     groups = {name.rpartition(" ")[0] for name in known}
     for word, _, met in ROWS:
         for said in re.findall(r"`remit ([^`]+)`", met):

@@ -105,7 +105,10 @@ def test_a_file_that_is_open_already_is_named_too(
     def rotate(*_: object, **__: object) -> None:
         private.write_private(tmp_path / "key", b"x")
 
-    monkeypatch.setattr("remit.app.cli.app", rotate)
+    def commands_of(_: object) -> object:
+        return rotate
+
+    monkeypatch.setattr("remit.app.cli.commands_of", commands_of)
     assert run(["token", "rotate"]) == Exit.NEGATIVE
     told = capsys.readouterr().err
     assert f"error: {tmp_path / 'key'} cannot be used\n  why:  " in told

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from proof.counting import Counting, call
 from proof.service import Service
 from remit.api import main, request_errors, requests
-from remit.app.cli import app
+from remit.app.cli import commands_of
 
 BAD = """\
 apiVersion: remit.dev/v1alpha1
@@ -145,7 +145,7 @@ def test_each_next_of_a_field_is_a_command_that_exists() -> None:
     helps = [request_errors.ExpectedField("", f"{command} --help") for command in request_errors.COMMANDS.values()]
     tables = request_errors.FIELDS, request_errors.IN_PATH, request_errors.IN_NOUN
     for wanted in (*(field for table in tables for field in table.values()), *helps):
-        here: Any = typer.main.get_command(app)
+        here: Any = typer.main.get_command(commands_of(()))
         remit, *words = (wanted.next or "remit").split()
         assert remit == "remit"
         for word in words:

@@ -18,11 +18,12 @@ def main() -> None:
         # It reads the machine's certificates without the interpreter lock: beside the other
         # imports of a start that costs next to nothing.
         threading.Thread(target=import_module, args=("aiohttp",), daemon=True).start()
-    from remit.app.cli import run
+    from remit.app.cli import commands_of, run
 
+    app = commands_of(sys.argv[1:])
     if not serves:
         signal.signal(signal.SIGINT, interrupted)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], app))
 
 
 if __name__ == "__main__":

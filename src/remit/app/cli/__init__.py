@@ -1,80 +1,86 @@
 """The command line, by noun, with a few verbs everybody knows.
 
 Each module here adds its commands to the application below; what a command does lives in the
-service or in a ring underneath.
+service or in a ring underneath. Of all these modules a command line loads the one that it names.
 """
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from remit import __version__
-from remit.app.cli import (
-    admission,
-    agents,
-    approvals,
-    attack,
-    breakers,
-    bridge,
-    budgets,
-    bundle,
-    chains,
-    discover,
-    export,
-    grants,
-    guarantees,
-    halt,
-    incidents,
-    inventory,
-    ledger,
-    pack,
-    passkeys,
-    policy,
-    questions,
-    replay,
-    servers,
-    service,
-    sessions,
-    token,
-    tools,
-    workspace,
-)
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.machine_error import failure_of
 from remit.facts.text import escaped
 
-app = typer.Typer(
-    name="remit",
-    help="The control plane for AI agents: what each may do, and the record of what it did.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+VERBS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("up", "demo", "logs", "doctor"), "service"),
+        **dict.fromkeys(("init", "apply", "diff", "get", "describe", "delete"), "workspace"),
+        **dict.fromkeys(("can", "why"), "questions"),
+        **dict.fromkeys(("halt", "quarantine", "resume"), "halt"),
+        "replay": "replay",
+        "chains": "chains",
+        "attack": "attack",
+        "mcp": "bridge",
+        "map": "export",
+        "break-glass": "approvals",
+    }
 )
-for module in (service, workspace, questions, halt, replay, chains, attack, bridge, export, approvals):
-    module.add(app)
-app.add_typer(agents.app, name="agents")
-app.add_typer(inventory.app, name="inventory")
-app.add_typer(policy.app, name="policy")
-app.add_typer(tools.app, name="tools")
-app.add_typer(servers.app, name="servers")
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(grants.app, name="grants")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(breakers.app, name="breakers")
-app.add_typer(incidents.app, name="incidents")
-app.add_typer(guarantees.app, name="guarantees")
-app.add_typer(admission.app, name="admission")
-app.add_typer(token.app, name="token")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(passkeys.app, name="passkeys")
-app.add_typer(pack.app, name="pack")
-app.add_typer(discover.app, name="discover")
+"""Commands without a noun, and the module that adds each."""
+NOUNS: Final = (
+    "agents",
+    "inventory",
+    "policy",
+    "tools",
+    "servers",
+    "bundle",
+    "sessions",
+    "approvals",
+    "grants",
+    "budgets",
+    "breakers",
+    "incidents",
+    "guarantees",
+    "admission",
+    "token",
+    "ledger",
+    "passkeys",
+    "pack",
+    "discover",
+)
+"""Each a module of that name."""
+
+
+def commands_of(arguments: Sequence[str]) -> typer.Typer:
+    """The application with the command that `arguments` begin with, or with all, where they begin with none."""
+    first = "".join(arguments[:1])
+    verbs, nouns = [VERBS[first]] if first in VERBS else [], [first] if first in NOUNS else []
+    if not verbs and not nouns:
+        verbs, nouns = list(dict.fromkeys(VERBS.values())), list(NOUNS)
+    app = typer.Typer(
+        name="remit",
+        help="The control plane for AI agents: what each may do, and the record of what it did.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for module in _modules(verbs):
+        module.add(app)
+    for name, module in zip(nouns, _modules(nouns), strict=True):
+        app.add_typer(module.app, name=name)
+    return app
+
+
+def _modules(names: Iterable[str]) -> list[Any]:
+    return [import_module(f"remit.app.cli.{name}") for name in names]
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -83,7 +89,6 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[  # noqa: FBT002 - typer reads the signature
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -92,8 +97,9 @@ def _options(
     pass
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the process's exit code."""
+def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
+    """Run one command line by `app`, which is `commands_of` it; the process's exit code."""
+    app = commands_of(arguments) if app is None else app
     try:
         answer: Any = app(list(arguments), standalone_mode=False, prog_name="remit")
     except CommandFailure as failure:
@@ -105,7 +111,7 @@ def run(arguments: Sequence[str]) -> int:
         # Where a command is missing nothing is said: its help was printed.
         # What pydantic says of an enumeration begins with the class of an exception.
         if what := escaped(error.format_message()).replace(": Value error, ", ": "):
-            print(f"error: {what}\n  next: {_command(arguments)} --help", file=sys.stderr)
+            print(f"error: {what}\n  next: {_command(app, arguments)} --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return 130
@@ -131,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
     return answer if isinstance(answer, int) else Exit.OK
 
 
-def _command(arguments: Sequence[str]) -> str:
+def _command(app: typer.Typer, arguments: Sequence[str]) -> str:
     """The command that `arguments` begin with: not every error of the parser knows where it arose."""
     words, at = ["remit"], typer.main.get_command(app)
     for word in arguments:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from remit.app.cli import inventory
 from remit.app.cli.options import TokenFile
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.text import escaped
@@ -29,7 +28,6 @@ From = Annotated[
 File = Annotated[Path | None, typer.Option("--file", help="Write it there; else to stdout.")]
 
 
-@inventory.app.command("export")
 def export(
     form: Annotated[ExportFormat, typer.Option("--as", help="CycloneDX 1.6, CSV or JSON.")] = ExportFormat.CYCLONEDX,
     source: From = None,

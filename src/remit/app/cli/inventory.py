@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import typer
 
+from remit.app.cli.export import export
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import Exit
@@ -145,3 +146,6 @@ def shortened(name: str) -> str:
 
 def _share(row: dict[str, Any]) -> str:
     return "-" if row["coverage"] is None else f"{row['coverage']:.1%}"
+
+
+app.command("export")(export)
