@@ -10,7 +10,7 @@ from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.chores import chores
 from remit.assure.attack.plan import AttackAttempt, AttackKind
-from remit.assure.attack.remedy import case, mend, rehearsed
+from remit.assure.attack.remedy import RUN_CALLS, case, mend, rehearsed
 from remit.assure.attack.results import (
     CONTROLS,
     AttemptResult,
@@ -112,11 +112,11 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
     open_ones = [
         came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in (AttackKind.RESULT, AttackKind.LEAK)
     ]
-    loop = came(of_kind(bare, AttackKind.LOOP), "permit", "policy", stopped=False)
+    token = came(of_kind(bare, AttackKind.TOKEN), "permit", "policy", stopped=False)
     work = chores(bare)
-    mended = mend(bare, [*open_ones, loop], work, "ann")
+    mended = mend(bare, [*open_ones, token], work, "ann")
     assert [one.ends for one in mended.fixes] == [(one.attempt.ident,) for one in open_ones]
-    assert mended.left == (loop.attempt.ident,)
+    assert mended.left == (token.attempt.ident,)
     for one, label in zip(mended.fixes, ("untrusted", "confidential"), strict=True):
         assert f'Remit::Label::"{label}"' in one.policy.text
         assert mended.of(one.ends[0]) is one
@@ -173,6 +173,31 @@ def test_what_a_resource_told_an_agent_to_do_is_mended(tmp_path: Path) -> None:
     assert not failures(mend(compiled, [came(told, stopped=False)], (), "ann").bundle, made, "ann")
 
 
+def test_long_runs_are_asked_about_after_some_calls_and_harmless_work_goes_on(bare: Bundle) -> None:
+    kinds = (AttackKind.LOOP, AttackKind.DRIP)
+    runs = [came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in kinds]
+    work = chores(bare)
+    mended = mend(bare, runs, work, "ann")
+    assert (mended.left, [one.cost.denied + one.cost.asked for one in mended.fixes]) == ((), [0] * len(mended.fixes))
+    assert {ident for one in mended.fixes for ident in one.ends} == {one.attempt.ident for one in runs}
+    assert all(f"context.session.calls >= {RUN_CALLS}" in one.policy.text for one in mended.fixes)
+    assert all(one.policy.route == "owner" for one in mended.fixes)
+    for run in runs:
+        before, after = (rehearsed(each, run.attempt.steps, "ann") for each in (bare, mended.bundle))
+        assert (set(before), after[:RUN_CALLS]) == ({"permit"}, ("permit",) * RUN_CALLS)
+        assert set(after[RUN_CALLS:]) == {"escalate"}
+        [made] = cases(yaml.safe_load(yaml.safe_dump([case(run.attempt, "escalate")])))
+        assert failures(bare, made, "ann")
+        assert not failures(mended.bundle, made, "ann")
+
+
+def test_where_nobody_can_be_asked_long_runs_are_denied(bare: Bundle) -> None:
+    alone = compile_bundle(replace(bare.catalog, routes={})).result
+    assert isinstance(alone, Bundle)
+    [fix] = mend(alone, [came(of_kind(alone, AttackKind.LOOP), "permit", "policy", stopped=False)], (), "ann").fixes
+    assert fix.policy.route is None
+
+
 @pytest.mark.parametrize("kind", [AttackKind.LEAK, AttackKind.PIECES])
 def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: AttackKind) -> None:
     leak = of_kind(bare, kind)
@@ -182,7 +207,6 @@ def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: At
     assert failures(bare, made, "ann")
     mended = mend(bare, [came(leak, "permit", "policy", stopped=False)], (), "ann")
     assert not failures(mended.bundle, made, "ann")
-    assert case(of_kind(bare, AttackKind.LOOP)) is None
     assert case(of_kind(bare, AttackKind.TOKEN)) is None
 
 

@@ -105,6 +105,13 @@ def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path)
     assert told.returncode == 1
     assert f"NOT STOPPED  {leak['id']}" in told.stdout
     assert "clerk reads mail/vault and puts it into mail/send" in told.stdout
+    assert re.search(r"answered: .*; (not noticed|noticed after [\d.]+ s \()", told.stdout), told.stdout
+    assert f"do it again: remit attack --only {leak['id']}" in told.stdout
+    assert f"What ends {leak['id']}" in told.stdout
+    runs = {one["id"] for one in found["attempts"] if one["risk"] == "ASI08" and not one["stopped"]}
+    assert runs <= {ident for fix in found["fixes"] for ident in fix["ends"]}, "a policy ends those too"
+    assert not runs & set(found["not_mended"])
+    assert runs
 
 
 def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: Path) -> None:

@@ -80,6 +80,16 @@ def findings(attacked: Attacked) -> list[ReportFinding]:
     ]
 
 
+def noticed(one: AttemptResult) -> str:
+    """Whether an incident told people of it, and how soon."""
+    return "not noticed" if one.noticed_s is None else f"noticed after {one.noticed_s:.1f} s ({', '.join(one.causes)})"
+
+
+def again(one: AttemptResult) -> str:
+    """The command that makes this attempt alone."""
+    return f"remit attack --only {one.attempt.ident}"
+
+
 def unseen(attacked: Attacked) -> tuple[str, ...]:
     """In a sentence, that not every attempt was made."""
     return (f"ended early: {attacked.left} attempts were not made",) if attacked.left else ()

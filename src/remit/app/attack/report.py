@@ -124,7 +124,10 @@ def _findings(report: AttackReport) -> Iterator[Html]:
 
 def _finding(one: AttemptResult, fix: Fix | None) -> Html:
     attempt = one.attempt
-    tags = [tag("li", "✗ not stopped", class_="bad"), tag("li", _noticed(one))]
+    tags = [
+        tag("li", "✗ not stopped", class_="bad"),
+        tag("li", f"{'○' if one.noticed_s is None else '◉'} {forms.noticed(one)}"),
+    ]
     tags += [tag("li", f"{attempt.risk} {TITLES[attempt.risk]}")]
     tags += [tag("li", f"{code} {TECHNIQUES[code]}") for code in attempt.techniques]
     parts = [
@@ -132,18 +135,12 @@ def _finding(one: AttemptResult, fix: Fix | None) -> Html:
         ("Path", tag("ol", *(tag("li", _step(step)) for step in attempt.steps))),
         ("Answered", one.said),
         ("On the ledger", _evidence(one.evidence)),
-        ("Do it again", tag("code", f"remit attack --only {attempt.ident}")),
+        ("Do it again", tag("code", forms.again(one))),
         ("Proposed", _fix(fix)),
     ]
     told = tag("dl", *(joined([tag("dt", name), tag("dd", value)]) for name, value in parts))
     head = [tag("h3", attempt.title), tag("ul", *tags, class_="tags")]
     return tag("section", *head, told, class_="finding", id=attempt.ident)
-
-
-def _noticed(one: AttemptResult) -> str:
-    if one.noticed_s is None:
-        return "○ not noticed"
-    return f"◉ noticed after {one.noticed_s:.1f} s ({', '.join(one.causes)})"
 
 
 def _step(step: Step) -> Html:

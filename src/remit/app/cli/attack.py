@@ -113,6 +113,8 @@ def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
         print("\n".join(escaped(line) for line in fix.policy.text.splitlines()))
         work = counted(cost.of, "harmless piece")
         say(f"of {work} of work it newly denies {cost.denied} and newly asks about {cost.asked}")
+    if written.mended.left:
+        say(f"no policy mends {', '.join(written.mended.left)}: see docs/how-to/attack-your-limits.md")
     for line in written.replayed:
         say(escaped(line))
     say("")
@@ -145,12 +147,15 @@ def _say_untried(found: "Attacked") -> None:
 
 
 def _finding(one: "AttemptResult") -> None:
+    from remit.app.attack import forms
+
     print(f"\nNOT STOPPED  {one.attempt.ident}  {one.attempt.risk.value} {' '.join(one.attempt.techniques)}")
     print(f"  {one_line(one.attempt.title)}")
-    print(f"  answered: {one_line(one.said)[:SAID_CHARS_MAX]}")
+    print(f"  answered: {one_line(one.said)[:SAID_CHARS_MAX]}; {escaped(forms.noticed(one))}")
     for decided in one.evidence[-3:]:
         by = ", ".join(because.policy or because.code for because in decided.because)
         print(f"  on the ledger of the run: {decided.ref} {decided.verdict} {escaped(decided.tool)} by {escaped(by)}")
+    print(f"  do it again: {forms.again(one)}")
 
 
 def _progress(made: int, of: int) -> None:

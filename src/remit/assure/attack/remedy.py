@@ -1,8 +1,8 @@
 """What would have stopped an attempt that succeeded: the narrowest policy, and what it takes from harmless work.
 
 Laws
-* Only what policy can mend is mended: a call that policy permitted though of what its session had read. How a token is
-  read, or a tool pinned, is no policy's to say.
+* Only what policy can mend is mended: a call that policy permitted though of what its session had read, or of how many
+  that had made. How a token is read, or a tool pinned, is no policy's to say.
 * A policy is proposed after it was tried: with it, the attempt played over by the evaluator alone is denied, or people
   are asked, where a denial would end harmless work, too.
 * Its cost is counted on all harmless work that there is, not on what an attack had time for: it forbids one tool, so
@@ -18,7 +18,7 @@ from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Bearer, Calls, Gathers, Reads, Step
 from remit.assure.attack.results import AttemptResult
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
-from remit.assure.chains.goals import FINAL, OUTSIDE
+from remit.assure.chains.goals import FINAL, OUTSIDE, Goal
 from remit.assure.world import Chain, ProposedAction, World, other
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
@@ -38,6 +38,10 @@ _STEERED: Final = frozenset(
         AttackKind.LAUNDERED,
     }
 )
+_RUNS: Final = frozenset({AttackKind.LOOP, AttackKind.DRIP})
+RUN_CALLS: Final = 20
+"""Calls of one session after which people look, where somebody let a run of 50 go on: a number to begin with."""
+_RUN: Final = Goal("long-run", f"the session has made {RUN_CALLS} calls already", "ASI08")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,11 @@ def case(attempt: AttackAttempt, expect: str = "deny") -> Mapping[str, Json] | N
         return None
     events: list[Json] = []
     before, ending = own
+    if attempt.kind in _RUNS:
+        # What went before is told by its number: which of them is the first too many is the policy's to say.
+        made = sum(step.times for step in (*before, ending) if isinstance(step, Calls)) - 1
+        events.append({"as": "/".join(_chain(ending)), "given": {"calls": made}})
+        before = ()
     for step in (*before, ending):
         said: dict[str, Json] = {"as": "/".join(_chain(step))}
         if isinstance(step, Reads):
@@ -157,10 +166,11 @@ def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: st
             heard.add(chain[0])
             world.hear(chain[:1], words)
         action = world.action(chain, _doing(step))
-        verdict = word(world.judge(chain, action).verdict)
-        found.append(verdict)
-        if verdict == "permit":
-            world.anything(chain, action)
+        for _ in range(step.times if isinstance(step, Calls) else 1):
+            verdict = word(world.judge(chain, action).verdict)
+            found.append(verdict)
+            if verdict == "permit":
+                world.anything(chain, action)
     return tuple(found)
 
 
@@ -176,7 +186,10 @@ def _held(bundle: Bundle, attempt: AttackAttempt, user: str | None) -> bool:
 
 
 def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
-    """What forbids the last call: where its session holds such data, else wherever it is; then what asks about it."""
+    """What forbids the last call: where its session holds such data, else wherever it is; then what asks about it.
+
+    Of a run, what asks first: long work may be meant.
+    """
     own = _own_steps(attempt)
     if own is None:
         return
@@ -186,6 +199,10 @@ def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
         ProposedAction(ActionKind.CALL_TOOL, last.server, last.tool, last.arguments),
         alike(bundle, last.agent),
     )
+    if attempt.kind in _RUNS:
+        for route in (*_route(bundle), None):
+            yield forbidding(bundle, _RUN, doing, agents, labelled=False, route=route, calls=RUN_CALLS)
+        return
     for route in (None, *_route(bundle)):
         for labelled in (True, False):
             yield forbidding(bundle, goal, doing, agents, labelled=labelled, route=route)
@@ -206,7 +223,7 @@ def _route(bundle: Bundle) -> Sequence[str]:
 def _own_steps(attempt: AttackAttempt) -> tuple[tuple[Calls | Reads, ...], Calls] | None:
     """The steps of an attempt before the call that policy could have denied, and that call."""
     steps = [step for step in attempt.steps if isinstance(step, Calls | Reads)]
-    mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives | Gathers)
+    mendable = attempt.kind in _SECRETS | _STEERED | _RUNS and isinstance(attempt.goal, Arrives | Gathers)
     if not mendable or not steps or any(isinstance(one, Calls) and one.bearer is not Bearer.OWN for one in steps):
         return None
     last = steps[-1]

@@ -181,10 +181,12 @@ def forbidding(
     *,
     labelled: bool,
     route: str | None = None,
+    calls: int | None = None,
 ) -> Forbid:
     """What forbids `agents` the tool of `doing`, or to ask its server for such.
 
-    `labelled`: where the session holds a label that `goal` is about. With a `route` its people may lift it.
+    `labelled`: where the session holds a label that `goal` is about. With a `route` its people may lift it. `calls`:
+    once the session has made so many.
     """
     action, resource = doing.kind.value, f'resource in Remit::Server::"{doing.server}"'
     named_so = f"{action}-{doing.server}"
@@ -203,6 +205,8 @@ def forbidding(
     if labels:
         asked = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
         conditions.append(f"context.session.labels.{asked}")
+    if calls is not None:
+        conditions.append(f"context.session.calls >= {calls}")
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""
     gate = "" if route is None else f'@gate("{route}")\n'
     text = (
