@@ -111,7 +111,10 @@ def asked(bundle: Bundle) -> Iterator[Asked]:
             yield Asked(known, kind_, server.name, uri, {"uri": uri}, brings, outside, reads=stores)
         for prompt in PROMPTS:
             known = f"get_prompt of {server.name}"
-            yield Asked(known, ActionKind.GET_PROMPT, server.name, prompt, {"name": prompt}, brings, outside)
+            stores = bundle.stores.get(server.name, ())
+            yield Asked(
+                known, ActionKind.GET_PROMPT, server.name, prompt, {"name": prompt}, brings, outside, reads=stores
+            )
 
 
 @dataclass(slots=True)

@@ -199,6 +199,23 @@ def test_data_that_loses_its_label_by_what_the_catalog_leaves_unsaid() -> None:
     assert cut(running, result, chains).remedies == (Declare("one", "load", None, "confidential"),)
 
 
+@pytest.mark.parametrize("asks", ["get_prompt", "read_resource", "one___raw"])
+def test_what_is_left_in_a_store_is_taken_up_by_whatever_reaches_it(asks: str) -> None:
+    # Nobody said what this tool does, so that it may reach all that its server keeps.
+    raw = replace(
+        kind("one/raw", effect=Effect.IRREVERSIBLE, sink=Sink.EXTERNAL, source=["untrusted"]), catalogued=False
+    )
+    in_one = 'action in [Remit::Action::"one___pay_list", Remit::Action::"one___save"]'
+    in_two = f'action in [Remit::Action::"{asks}", Remit::Action::"two___mail"]'
+    apart = (
+        f'@id("a") permit (principal == Remit::Agent::"ada", {in_one}, resource);',
+        f'@id("b") permit (principal == Remit::Agent::"bob", {in_two}, resource);',
+    )
+    result = chains(made(*apart, tools=(PAY, MAIL, SAVE, LOAD, raw), agents={"ada": ["g"], "bob": ["h"]}))
+    found = next(one for one in result.free if (one.goal, one.tool) == (OUTSIDE, "two/mail"))
+    assert (found.together, [step.picks for step in found.steps]) == (True, [None, None, "box", None])
+
+
 def test_a_policy_that_errs_is_told() -> None:
     wrong = '@id("wrong") forbid (principal, action == Remit::Action::"two___mail", resource)'
     wrong += " when { context.session.calls + 9223372036854775807 + 1 > 0 };"

@@ -17,12 +17,14 @@ from remit.assure.chains.patterns import SampleTexts, literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.chains.vocabulary import FAMILIES
 from remit.assure.world import ProposedAction
-from remit.facts.action import ActionKind
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.feed import Guard, feeds_at
 from remit.facts.label import Labels, closed
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Slice
+from remit.protect.stores import stores_of
 
 HIDDEN: Final[Mapping[str, str]] = {"confidential": "confidential?", "untrusted": "untrusted?"}
 """What stands for data of a family that has lost its label."""
@@ -31,6 +33,7 @@ _BESIDE: Final[Mapping[ActionKind, tuple[str, str, str]]] = {
     ActionKind.GET_PROMPT: ("name", "any", "prompts"),
 }
 """What else servers are asked for: the argument that names it, the plainest name, and what people call it."""
+_NOBODY: Final = Authority((), None, "", 0)
 DUTY: Final = "duty-"
 """How tags begin whose tools no one line of work may use together."""
 
@@ -111,12 +114,13 @@ def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literal
         elif not whole:
             yield f"{shown}: it can be called in more ways than were tried"
         lost = frozenset(HIDDEN[family] for family in leaks.families.get(key, ()))
+        writes, reads = _stores(bundle, ActionKind.CALL_TOOL, tool.server, tool.name)
         for given in found:
             yield ChainCall(
                 ProposedAction(ActionKind.CALL_TOOL, tool.server, tool.name, given),
                 space.mask(closed(tool.worst) | lost),
-                () if tool.store is None or not tool.store.writes else (tool.store.name,),
-                () if tool.store is None or not tool.store.reads else (tool.store.name,),
+                writes,
+                reads,
                 leaks.unsaid.get(key, ()),
                 tool.effect is Effect.IRREVERSIBLE,
                 tool.sink is Sink.EXTERNAL,
@@ -135,11 +139,17 @@ def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Itera
         for server in bundle.catalog.servers.values():
             held = feeds_at(server, bundle.catalog.guarantees.values()).guards
             external = server.declared_sink is Sink.EXTERNAL
-            brings, stores = space.mask(closed(server.source)), bundle.stores.get(server.name, ())
+            brings = space.mask(closed(server.source))
             for name in names:
                 doing = ProposedAction(kind, server.name, name, {argument: name})
-                read_from = stores if kind is ActionKind.READ_RESOURCE else ()
-                yield ChainCall(doing, brings, reads=read_from, external=external, guards=held)
+                writes, reads = _stores(bundle, kind, server.name, name)
+                yield ChainCall(doing, brings, writes, reads, external=external, guards=held)
+
+
+def _stores(bundle: Bundle, kind: ActionKind, server: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The stores that this writes to, and those that it reads: those that enforcement takes it to, whatever the key."""
+    found = stores_of(bundle, Action(kind, server, name, b"{}", {}, _NOBODY))
+    return tuple(one.name for one in found if one.writes), tuple(one.name for one in found if one.reads)
 
 
 def _names(part: Slice, found: Literals, path: Path, plainest: str) -> SampleTexts:
