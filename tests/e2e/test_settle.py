@@ -225,6 +225,8 @@ def test_a_call_that_its_tool_says_failed_is_given_back_by_who_found_that_nothin
             return [one["spent"] for one in service.told("describe", "budget", "one")["status"]["accounts"]]
 
         assert (spent(), service.told("ledger", "in-doubt")) == (["1"], []), "what a tool answered is in no doubt"
+        asked = service.remit("why", ident)
+        assert ("still spent" in asked.stdout, f"settle {ident} --did-not-happen" in asked.stderr) == (True, True)
         said = ("ledger", "settle", ident, "--did-not-happen", "--why", "it could not even read")
         assert service.remit(*said, token=service.user("ana")).returncode == 4
         service.told(*said, token=service.user("sam"))
@@ -232,6 +234,7 @@ def test_a_call_that_its_tool_says_failed_is_given_back_by_who_found_that_nothin
         assert service.remit(*said).returncode == 5, "it is said once"
         why = service.told("why", ident)
         assert (why["outcome"]["status"], why["settled"]["happened"]) == ("tool_error", False)
+        assert (why["stays_spent"], "still spent" in service.remit("why", ident).stdout) == (False, False)
         service.stop()
         assert service.remit("ledger", "verify", "--data", str(service.data)).returncode == 0
         service.start()

@@ -117,7 +117,11 @@ class OfRecordAnswer(Answer):
 
 
 class WhyAnswer(OfRecordAnswer):
-    """Who decided what, why and on whose authority."""
+    """Who decided what, why and on whose authority.
+
+    `in_doubt` and `stays_spent` are settled by people: nobody knows whether it happened; its tool says that it failed,
+    and a budget holds it all the same.
+    """
 
     action: ActionAnswer
     facts: dict[str, JsonValue]
@@ -135,6 +139,7 @@ class WhyAnswer(OfRecordAnswer):
     outcome: OutcomeAnswer | None
     settled: SettlementAnswer | None
     in_doubt: bool
+    stays_spent: bool
 
 
 class NamingAnswer(Answer):

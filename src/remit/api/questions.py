@@ -52,6 +52,7 @@ from remit.pdp.decision import Decision
 from remit.policy.verdict import Code, Deny, Escalate, Permit, word
 from remit.ports.ledger import Entry, Ledger
 from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
+from remit.trace.spent import spends
 
 router = APIRouter(route_class=GuardedRoute, tags=["questions"])
 
@@ -185,6 +186,7 @@ async def _why(
         outcome=None if outcome is None else _outcome(outcome),
         settled=None if settled is None else _settlement(settled),
         in_doubt=in_doubt,
+        stays_spent=settled is None and outcome is not None and _stays_spent(outcome, body),
     )
 
 
@@ -302,6 +304,10 @@ def _settlement(entry: Entry) -> SettlementAnswer | None:
         happened=body.data.get("happened") is True,
         why=str(body.data.get("why", "")),
     )
+
+
+def _stays_spent(outcome: Entry, intent: ActionBody) -> bool:
+    return isinstance(outcome.body, OutcomeBody) and spends(outcome.body, intent.charges)
 
 
 async def _is_in_doubt(place: Ref, outcome: Entry | None, ledger: Ledger) -> bool:

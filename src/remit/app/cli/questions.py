@@ -100,11 +100,17 @@ def why(
         _limit(limit)
     _values(answer["values"] or [])
     _marks(answer["marks"])
-    for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
+    for part in ("action", "facts", "outcome", "settled"):
         _members(part, answer[part] or {})
+    # What is empty of it was not said by anybody, or is for whoever decides.
+    _members("approval", {key: value for key, value in (answer["approval"] or {}).items() if value})
+    _members("receipt", answer["receipt"])
     if answer["in_doubt"]:
         print("\nin doubt: no answer of the tool was recorded; the effect may or may not have been")
         say(f"once you found out: remit ledger settle {answer['id']} --happened|--did-not-happen --why …")
+    if answer["stays_spent"]:
+        print("\nstill spent: its tool says that it failed, and may have done it all the same")
+        say(f"once you know that nothing was done: remit ledger settle {answer['id']} --did-not-happen --why …")
 
 
 def add(app: typer.Typer) -> None:
