@@ -1,10 +1,12 @@
 """A live tool in lines for the person who is to accept it: everything that is pinned and that an agent will read.
 
 Texts of arguments, enums, defaults, the output schema and annotations reach a model as the description does, so they
-are shown as it is. Strangers' text is escaped and kept on its line; what is too long is cut and says by how much.
+are shown as it is, but for titles that repeat a name. Strangers' text is escaped and kept on its line; what is too long
+is cut and says by how much.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeGuard
 
@@ -16,6 +18,10 @@ from remit.facts.text import escaped
 
 TEXT_MAX: Final = 4_000
 LINES_MAX: Final = 1_000
+_NAMING: Final = frozenset({"properties", "$defs", "definitions"})
+"""Where what stands under a key is a schema of that name."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 _-]+")
+_BETWEEN: Final = re.compile(r"[ _-]")
 
 
 def described(live: Definition) -> list[str]:
@@ -30,58 +36,75 @@ def described(live: Definition) -> list[str]:
 
 
 def _members(live: Definition) -> Iterator[str]:
-    yield from _inputs(live.input_schema)
+    yield from _object(live.input_schema, "argument", "schema", (live.name, f"{live.name}Arguments"))
     if live.output_schema is not None:
-        for path, value in _leaves(live.output_schema):
-            yield f"returns {path or '/'}: {_shown(value)}"
+        yield from _object(live.output_schema, "returns", "returns", (live.name, f"{live.name}Output"))
     for key, claim in sorted(live.annotations.items()):
         for path, value in _leaves(claim):
             yield f"claims {one_line(key)}{path and f' {path}'}: {_shown(value, quoted=True)}"
 
 
-def _inputs(schema: Mapping[str, Json]) -> Iterator[str]:
-    """The arguments by name, each with all that is said of it; then what the schema says beside them."""
-    said: dict[str, Json] = dict(schema)
+def _object(schema: Mapping[str, Json], member: str, whole: str, names: Sequence[str]) -> Iterator[str]:
+    """Its members by name, each with all that is said of it; then what the schema called `names` says beside them."""
+    said = _untitled(schema, *names)
     if said.get("type") == "object":
         del said["type"]
-    arguments: Mapping[str, Json] = {}
+    members: Mapping[str, Json] = {}
     properties = said.get("properties")
     if isinstance(properties, Mapping):
-        arguments = properties
+        members = properties
         del said["properties"]
     required = said.get("required")
     needed = frozenset(name for name in required if isinstance(name, str)) if _is_list(required) else frozenset[str]()
-    if _is_list(required) and all(isinstance(name, str) and name in arguments for name in required):
+    if _is_list(required) and all(isinstance(name, str) and name in members for name in required):
         del said["required"]
-    for argument, of_it in sorted(arguments.items()):
-        yield from _argument(one_line(argument), of_it, mark="" if argument in needed else ", may be left out")
+    for name, of_it in sorted(members.items()):
+        yield from _member(member, name, of_it, mark="" if name in needed else ", may be left out")
     for path, value in _leaves(said) if said else ():
-        yield f"schema {path}: {_shown(value)}"
+        yield f"{whole} {path}: {_shown(value)}"
 
 
-def _argument(name: str, said: Json, mark: str) -> Iterator[str]:
+def _member(member: str, name: str, said: Json, mark: str) -> Iterator[str]:
+    called = f"{member} {one_line(name)}"
     kind = said.get("type") if isinstance(said, Mapping) else None
     rest = said
     if isinstance(said, Mapping) and (isinstance(kind, str) or _plain_list(kind)):
         rest = {key: value for key, value in said.items() if key != "type"}
     else:
         kind = "any"
-    yield f"argument {name}: {_shown(kind)}{mark}"
+    yield f"{called}: {_shown(kind)}{mark}"
+    if isinstance(rest, Mapping):
+        rest = _untitled(rest, name)
     if rest not in ({}, True):
         for path, value in _leaves(rest):
-            yield f"argument {name} {path or '/'}: {_shown(value)}"
+            yield f"{called} {path or '/'}: {_shown(value)}"
+
+
+def _untitled(schema: Mapping[str, Json], *names: str) -> dict[str, Json]:
+    """`schema` without a title that is one of its `names` in other letters, as generators of schemas write them."""
+    title = schema.get("title")
+    plain = isinstance(title, str) and _PLAIN.fullmatch(title) is not None
+    repeats = plain and _letters(str(title)) in {_letters(name) for name in names}
+    return {key: value for key, value in schema.items() if key != "title" or not repeats}
+
+
+def _letters(name: str) -> str:
+    return _BETWEEN.sub("", name).casefold()
 
 
 def _leaves(whole: Json) -> Iterator[tuple[str, Json]]:
     """Each value that holds no other, in order, with its JSON Pointer escaped; a list of plain values is one."""
-    waiting: list[tuple[str, Json]] = [("", whole)]
+    waiting: list[tuple[str, Json, str | None, bool]] = [("", whole, None, False)]
     while waiting:
-        path, value = waiting.pop()
+        path, value, called, names = waiting.pop()
+        if isinstance(value, Mapping) and called is not None:
+            value = _untitled(value, called)
         if isinstance(value, Mapping) and value:
             inner = sorted(value, reverse=True)
-            waiting += [(below(path, key), value[key]) for key in inner]
+            waiting += [(below(path, key), value[key], key if names else None, key in _NAMING) for key in inner]
         elif _is_list(value) and not _plain_list(value):
-            waiting += [(below(path, index), item) for index, item in reversed(list(enumerate(value)))]
+            rows = reversed(list(enumerate(value)))
+            waiting += [(below(path, index), item, None, False) for index, item in rows]
         else:
             yield _shown(path), value
 
