@@ -1,6 +1,7 @@
 """Stops: what they are over, how they are named, and that they win."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
@@ -45,6 +46,23 @@ def test_a_stop_is_over_what_bears_its_name_alone() -> None:
     }
     assert stops_over(stops, [(StopSubject.AGENT, "b"), (StopSubject.TOOL, "s/t")]) == (stops[StopSubject.TOOL, "s/t"],)
     assert stops_over(stops, [(StopSubject.SERVER, "a")]) == ()
+
+
+class Unlisted(dict[Stopped, Stop]):
+    """What nobody may go through."""
+
+    def __iter__(self) -> NoReturn:
+        pytest.fail("every stop was looked at")
+
+    keys = values = items = __iter__
+
+
+def test_ten_thousand_stops_are_looked_up_and_not_gone_through() -> None:
+    stops = Unlisted()
+    for number in range(10_000):
+        stops[StopSubject.SESSION, f"s-{number}"] = stop_of((StopSubject.SESSION, f"s-{number}"))
+    asked = [(StopSubject.AGENT, "ada"), (StopSubject.SESSION, "s-9999"), EVERYTHING]
+    assert stops_over(stops, asked) == (stop_of(asked[1]),)
 
 
 def stop_of(what: Stopped) -> Stop:

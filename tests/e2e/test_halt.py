@@ -20,6 +20,7 @@ from remit.app.terminal.failure import Exit
 from remit.facts.record import RecordKind
 from remit.facts.stop import EVERYTHING, Holds, Stopped, StopSubject
 from remit.pep.answer import Client, Refused, Released
+from remit.pep.halts import Halts
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
 from remit.ports.upstream import Era, Updated
@@ -188,6 +189,32 @@ async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
         [stop] = of.driver.halts.stops
         assert (stop.what, stop.by, stop.reason) == ((StopSubject.AGENT, "clerk"), "ann", "it spends")
         assert of.effects() == []
+
+
+@pytest.mark.asyncio
+async def test_ten_thousand_halts_hold_and_are_looked_through_by_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [(StopSubject.SESSION, f"s-{number:05}") for number in range(10_000)]
+    async with world(tmp_path) as api:
+        own, other = [await api.mint("agent", "bot", user="req") for _ in range(2)]
+        ann = await api.token("user", "ann")
+        halts = api.service.driver.halts
+        assert isinstance(await api.call(own["token"], "echo", {"text": "x"}), Released)
+        await asyncio.gather(*(halts.halt(what, "admin", "it loops") for what in many))
+        await api.told("POST", "/halts", ann, {"kind": "session", "name": own["sid"], "why": "this one too"})
+        assert [one["name"] for one in (await api.told("GET", "/halts", ann))["items"]] == [
+            *(name for _, name in many), own["sid"],
+        ]  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(Halts, "stops", property(lambda _: pytest.fail("all of them were gone through")))
+            assert why(await api.call(own["token"], "echo", {"text": "x"})) == Code.HALTED.value
+            assert isinstance(await api.call(other["token"], "echo", {"text": "x"}), Released)
+            await api.told("GET", "/resources/tool", ann)
+            await api.told("GET", "/resources/agent/bot", ann)
+            await api.told("POST", "/halts/resume", ann, {"kind": "session", "name": own["sid"]})
+            assert isinstance(await api.call(own["token"], "echo", {"text": "x"}), Released)
+        assert sorted(await api.service.ledger.stopped()) == many, "what a start begins with"
 
 
 @pytest.mark.asyncio

@@ -128,10 +128,8 @@ def _admit(request: Request, allowed: frozenset[CredentialKind], instead: str) -
 
 def may_decide(services: Services, caller: Person) -> None:
     """Raise 403 while a person is stopped himself: a stolen token lifts nothing. Refusing and stopping stay his."""
-    own = set(of_user(services.runtime.catalog, caller.user))
-    for stop in services.driver.halts.stops:
-        if stop.what in own:
-            raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
+    for stop in services.driver.halts.over(of_user(services.runtime.catalog, caller.user)):
+        raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 
 
 def counted(services: Services, caller: Caller) -> None:

@@ -118,7 +118,7 @@ async def stop_asking(services: Services, caller: Person, ident: str, reason: st
 
 
 def _standing(services: Services, what: Stopped) -> Stop | None:
-    return next((stop for stop in services.driver.halts.stops if stop.what == what), None)
+    return next(iter(services.driver.halts.over([what])), None)
 
 
 async def _taken_over(services: Services, caller: Admin | Person, before: Stop | None) -> Stop | None:

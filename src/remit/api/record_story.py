@@ -106,7 +106,7 @@ def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Itera
 def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
     what = read_subject(body.subject)
     yield f"why: {body.data.get('reason', '')}"
-    stands = next((stop for stop in services.driver.halts.stops if stop.what == what), None)
+    stands = next(iter(services.driver.halts.over([] if what is None else [what])), None)
     if stands is None:
         yield "it may act again"
     else:

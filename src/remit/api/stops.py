@@ -34,7 +34,7 @@ def lifted_by(stop: Stop) -> str:
 
 def with_stops(services: Services, item: RunningResource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     """`manifest` of `item`, with the stops that are over it in `status`, where there are any."""
-    over = set(_over(services.runtime.catalog, str(manifest.get("kind")), item.name))
+    over = _over(services.runtime.catalog, str(manifest.get("kind")), item.name)
     stops: list[JsonValue] = [
         {
             "over": typed(stop.what),
@@ -44,8 +44,7 @@ def with_stops(services: Services, item: RunningResource, manifest: Mapping[str,
             "why": stop.reason,
             "next": lifted_by(stop),
         }
-        for stop in services.driver.halts.stops
-        if stop.what in over
+        for stop in services.driver.halts.over(over)
     ]
     status = cast("Mapping[str, JsonValue]", manifest.get("status") or {})
     return {**manifest, "status": {**status, "stops": stops}} if stops else manifest

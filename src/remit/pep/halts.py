@@ -1,7 +1,7 @@
 """What people stop, and let act again: from the call on, before it is durable. INVARIANT(stop-wins)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -154,7 +154,13 @@ class Halts:
     def stops(self) -> Sequence[Stop]:
         """What is stopped, the oldest first, with what was left for the service."""
         self._engine.lease()
-        return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
+        return sorted(self._memory.stopped.values(), key=_oldest)
+
+    def over(self, whats: Iterable[Stopped]) -> Sequence[Stop]:
+        """The stops of `whats`, the oldest first; those that were left for the service are among them."""
+        self._engine.lease()
+        stopped = self._memory.stopped
+        return sorted((stopped[what] for what in {*whats} if what in stopped), key=_oldest)
 
     def is_over(self, stop: Stop, action: Action) -> bool:
         """Whether `stop` is over `action`."""
@@ -174,6 +180,10 @@ class Halts:
 
     async def _record(self, body: AdminBody) -> Receipt:
         return await self._engine.append(RecordKind.ADMIN, "", body).durable
+
+
+def _oldest(stop: Stop) -> tuple[int, Stopped]:
+    return stop.at_ms, stop.what
 
 
 def _withdrawn(ident: str) -> AdminBody:

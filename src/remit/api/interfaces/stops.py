@@ -1,6 +1,6 @@
 """What the control API asks of whoever stops what acts (`pep.halts`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from remit.facts.agent import User
@@ -19,6 +19,10 @@ class Halting(Protocol):
     @property
     def stops(self) -> Sequence[Stop]:
         """What is stopped, the oldest first."""
+        ...
+
+    def over(self, whats: Iterable[Stopped]) -> Sequence[Stop]:
+        """The stops of `whats`, the oldest first, however many others there are."""
         ...
 
     async def halt(
