@@ -153,6 +153,28 @@ def test_structured_content_and_all_that_is_beside_are_read() -> None:
     assert {"odd", "AAAA", "no block", "z", "told"} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    ("path", "texts", "named"),
+    [
+        ("$.id", ('{"id": "a"}', '{"id": "b"}'), ""),
+        ("$.id", ('{"id": "a"}',), "a"),
+        ("$.id", ("", '{"id": "a"}', " \n"), "a"),
+        ("$[*].id", ('{"id": "a"}', '{"id": "b"}'), "ab"),
+        ("$[*].id", ('{"id": "a"}',), ""),
+        ("$[0].id", ('{"id": "a"}', '{"id": "b"}'), "a"),
+        ("$[0].id", ('{"id": "a"}', "words as they stand"), "a"),
+        ("$[1].id", ('[{"id": "a"}, {"id": "b"}]',), "b"),
+    ],
+)
+def test_several_texts_are_the_elements_of_a_list(path: str, texts: tuple[str, ...], named: str) -> None:
+    tool = reader(Part(path, "trusted"))
+    content: list[Json] = [{"type": "text", "text": text} for text in texts]
+    for result in ({"content": content}, {"content": content, "structuredContent": None}):
+        leaves = read(tool, tool.worst, result).leaves
+        assert {leaf.text for leaf in leaves if leaf.name} == set(named)
+    assert [leaf.element for leaf in leaves if leaf.text == "b"] in ([], [1])
+
+
 def test_what_is_no_tool_result_is_read_too() -> None:
     for result in ({"contents": [{"text": "x"}]}, {"content": "x"}, ["x"], "x"):
         assert "x" in {leaf.text for leaf in read(None, WEB, result).leaves}

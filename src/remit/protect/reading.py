@@ -5,6 +5,8 @@ Laws
   YAML text, too. What cannot be read as the catalog says is one leaf with the worst labels of its tool.
 * The longest path of the catalog that fits a value says its labels. A value that no path fits has those of the
   tool, and those of every path that fitted nothing: that may be the one that was meant.
+* Several texts without a structured value beside them are the elements of a list: a path that speaks of one value
+  speaks of none of them, since one may be somebody's words as they stand.
 * What is trusted names things: a value of several lines, or as long as a sentence, is text, and brings the labels
   that the tool brings.
 * Reading is bounded: what is larger or deeper brings every label of the catalog (`capped`).
@@ -21,6 +23,7 @@ from remit.facts.label import NONE, Labels, closed
 from remit.facts.results import TRUSTED, Part, ResultFormat
 from remit.facts.text import gained
 from remit.protect import yamltext
+from remit.protect.blocks import blocks
 from remit.protect.gathered import NOWHERE, Gathered
 from remit.protect.places import WHOLE, ResultLocation, root_of
 from remit.protect.yamltext import DEPTH_MAX, UnreadableText
@@ -113,24 +116,13 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
     worst = closed(worst) | stored
     source = worst if tool is None else closed(tool.source) | stored
     reader = _Reader(tool, worst, source, stored)
-    content = result.get("content") if isinstance(result, Mapping) else None
-    if isinstance(result, Mapping) and isinstance(content, Sequence) and not isinstance(content, str):
-        for block in content:
-            if isinstance(block, Mapping) and block.get("type") == "text" and isinstance(block.get("text"), str):
-                reader.text(str(block["text"]))
-                reader.unknown({name: value for name, value in block.items() if name not in _BLOCK})
-            else:
-                reader.unknown(block)
-        if "structuredContent" in result:
-            reader.structured(result["structuredContent"])
-        reader.unknown({name: value for name, value in result.items() if name not in _READ})
-    else:
-        reader.unknown(result)
+    said = blocks(result)
+    reader.texts(said.texts, listed=len(said.texts) > 1 and not isinstance(said.structured, Mapping | list))
+    if said.structured is not None:
+        reader.structured(said.structured)
+    for value in said.others:
+        reader.unknown(value)
     return reader.end()
-
-
-_READ: Final = frozenset({"content", "structuredContent", "isError"})
-_BLOCK: Final = frozenset({"type", "text"})
 
 
 class _Reader:
@@ -149,10 +141,17 @@ class _Reader:
         self._room = LEAVES_MAX
         self._records = 0
 
-    def text(self, text: str) -> None:
-        """A text block: read as the catalog says, or taken whole."""
-        if not text or text.isspace():
+    def texts(self, texts: Sequence[str], *, listed: bool) -> None:
+        """The text blocks; `listed`: as the elements of a list."""
+        if not listed:
+            for text in texts:
+                self._text(text, self._root, NOWHERE)
             return
+        for number, place in enumerate(self._root.elements(len(texts))):
+            self._text(texts[number], place, min(number, NOWHERE - 1))
+
+    def _text(self, text: str, place: ResultLocation, element: int) -> None:
+        """A text block: read as the catalog says, or taken whole."""
         if not self._parts:
             self._whole(text, self._source)
             return
@@ -163,7 +162,7 @@ class _Reader:
         except UnreadableText:
             self._whole(text, self._worst)
             return
-        self._walk(value, self._root)
+        self._walk(value, place, element)
         if self._reading.capped:
             del told[before[0] :], loose[before[1] :]
             self._whole(text, self._worst)
@@ -223,9 +222,9 @@ class _Reader:
         self._reading.told.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted=untrusted))
         self._reading.free |= not untrusted
 
-    def _walk(self, value: Json, root: ResultLocation) -> None:
+    def _walk(self, value: Json, root: ResultLocation, element: int = NOWHERE) -> None:
         self._room = LEAVES_MAX - len(self._reading.told) - len(self._reading.loose)
-        if self._is_full(1, root.depth) or not self._each((value,), (root,), NOWHERE, 0):
+        if self._is_full(1, root.depth) or not self._each((value,), (root,), element, 0):
             self._reading.capped = True
 
     def _each(self, values: Iterable[Json], places: Iterable[ResultLocation], element: int, record: int) -> bool:
