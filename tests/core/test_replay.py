@@ -19,8 +19,9 @@ from remit.assure.recording import (
 from remit.assure.replay import Cast, Judged, replay
 from remit.escalate.grants import GrantScope
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import Argument
+from remit.facts.catalog import Argument, Effect
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, When, Window
+from remit.facts.origin import Role
 from remit.policy.bundle import Bundle
 from tests.core.deciding import bundle, catalog, schema, tool
 
@@ -213,6 +214,34 @@ def test_the_users_words_ground_and_results_do_not() -> None:
             call = called(2, "c2", "refund", {"order_id": "17", "to": to})
             found = replay(bundle(PERMIT, strangers), recorded(line(web, answered(1, "c0", result), *events, call)))[-1]
             assert (found.verdict, found.origins["$.to"]) == (verdict, origin)
+
+
+def test_what_a_call_under_way_hands_on_is_vouched_for_by_nothing_that_comes_before_it_ends() -> None:
+    roles = {"to": Argument(role=Role.TARGET)}
+    note, send, house = (
+        replace(tool("shop", name, schema(to={"type": "string"}), effect=effect, source=()), arguments=roles)
+        for name, effect in (("note", Effect.WRITE), ("send", Effect.WRITE), ("house", Effect.READ))
+    )
+    reads = PERMIT + ' @id("o") forbid (principal, action, resource) when { context.targets.count > 9 };'
+    shop = bundle(catalog(reads, tools=(note, send, house)))
+    kept = called(1, "n", "note", {"to": "eve@x.example"})
+    found = answered(1, "h", "eve@x.example and bob@x.example")
+    after = [
+        called(number, f"s{number}", "send", {"to": f"{who}@x.example"}) for number, who in ((2, "eve"), (3, "bob"))
+    ]
+    look, done = called(1, "h", "house", {}), answered(2, "n", "done")
+
+    def origins(*events: Mapping[str, Any]) -> list[str]:
+        judged = replay(shop, recorded(line({"type": "user", "turn": 0, "text": "go on"}, *events)))
+        return [origin for one in judged[-len(after) :] for origin in one.origins.values()]
+
+    assert origins(kept, look, found, done, *after) == ["unseen", "trusted"]
+    assert origins(kept, look, found, *after, done) == ["unseen", "trusted"]
+    assert origins(kept, look, found, *after) == ["trusted", "trusted"], "what has no result was not executed"
+    assert origins(look, found, {**kept, "turn": 2}, done, *after[1:], {**after[0], "turn": 4}) == [
+        "trusted",
+        "trusted",
+    ]
 
 
 def test_a_secret_is_judged_as_in_the_service_and_told_nowhere() -> None:

@@ -11,10 +11,14 @@ import pytest
 
 from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
+from remit.facts.catalog import PolicySource
+from remit.facts.origin import Origin
 from remit.facts.record import RecordKind, Ref
+from remit.facts.results import Part
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code, Deny, Escalate, Permit
 from remit.ports.upstream import Failure, Result
+from remit.protect.index import origin_of
 from remit.trace.bodies import AdminBody, Choice, Event, OutcomeBody, Status
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import CLOCK, compiled, until
@@ -97,6 +101,32 @@ async def test_intent_before_effect_and_label_before_data(b: Bench) -> None:
     session = await b.ledger.session(b.authority().acting.sid)
     assert session is not None
     assert session.labels == {"untrusted"}
+
+
+@driven
+async def test_what_a_call_under_way_hands_on_is_vouched_for_by_no_result_that_comes_meanwhile(b: Bench) -> None:
+    found = b.bundle.catalog
+    traces = '@id("traced") forbid (principal, action, resource) when { context.targets.count > 99 };'
+    echo = replace(found.tools["shop", "echo"], source=frozenset(), results=(Part("$[*]", "trusted"),))
+    policies = (*found.policies, PolicySource("traced.cedar", traces))
+    b.bundle = compiled(replace(found, policies=policies, tools={**found.tools, ("shop", "echo"): echo}))
+    said = Result({"content": [{"type": "text", "text": '["eve@there.example", "bob@there.example"]'}]}, is_error=False)
+    slow = b.upstream.answers = asyncio.Event()
+    call = asyncio.create_task(b.call("pay", amount=1, to="eve@there.example"))
+    await traced(b, "called pay")
+    b.upstream.answers, b.upstream.reply = asyncio.Event(), said
+    b.upstream.answers.set()
+    assert isinstance(await b.call("echo", text="who is there?"), Released)
+    b.upstream.reply = Result({"content": []}, is_error=False)
+    slow.set()
+    assert isinstance(await call, Released)
+    index = b.memory.indices.of(f"{b.root}0")
+    assert index is not None
+    assert origin_of(index.look("bob@there.example")) is Origin.TRUSTED
+    assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN
+    b.upstream.reply = said
+    assert isinstance(await b.call("echo", text="who is there?"), Released)
+    assert origin_of(index.look("eve@there.example")) is Origin.UNSEEN, "it may have been kept there"
 
 
 @driven

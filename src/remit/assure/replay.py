@@ -29,7 +29,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import settled
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import UNCATALOGUED_SOURCE
+from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect
 from remit.facts.durations import DAY_MS
 from remit.facts.novelty import UsageHistory
 from remit.facts.record import Ref
@@ -45,6 +45,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Escalate, Permit, Reason, word
+from remit.protect.handed import Handing
 from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
@@ -141,6 +142,8 @@ class _Run:
         self._failed = frozenset(
             event.call_id for event in session.events if isinstance(event, RecordedResult) and event.error is not None
         )
+        self._answered = frozenset(event.call_id for event in session.events if isinstance(event, RecordedResult))
+        self._handing: dict[str, Handing] = {}
         self.waiting: list[RecordedResult] = []
         self._grants: list[Grant] = []
         self._used = UsageHistory()
@@ -164,6 +167,9 @@ class _Run:
         arguments = canonical(call.args)
         action = Action(ActionKind.CALL_TOOL, server, call.tool, arguments, call.args, self._authority)
         self._called[call.call_id] = action
+        tool = self._bundle.catalog.tools.get((server, call.tool))
+        if call.call_id in self._answered and tool is not None and tool.effect is not Effect.READ:
+            self._handing[call.call_id] = Handing(tool, call.args)
         snapshot = Snapshot(
             self._bundle,
             (self._state,),
@@ -229,6 +235,8 @@ class _Run:
             form = self._bundle.tools.get((action.server, action.name))
             # Nobody knows what an unknown tool is, so that nobody knows what it brought.
             reached = self._unknown(action) if form is None else self._bundle.reached(form)
+            self._handing.pop(answer.call_id, None)
+            beside = tuple(self._handing.values())
             judged = judge_result(
                 self._bundle,
                 reached,
@@ -236,7 +244,7 @@ class _Run:
                 (self._state,),
                 Status.OK if answer.error is None else Status.TOOL_ERROR,
                 _result(answer),
-                call=JudgedCall(answer.call_id, action, self._origins, _READINGS.read),
+                call=JudgedCall(answer.call_id, action, self._origins, _READINGS.read, beside=beside),
             )
             self._end(answer)
             if judged.origins is not None:

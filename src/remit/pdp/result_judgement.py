@@ -1,6 +1,6 @@
 """What may leave through `release`, which labels go with it, and what it adds to the origins of its sessions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -15,9 +15,10 @@ from remit.pdp.flow import grounds
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
+from remit.protect.handed import Handing
 from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
-from remit.protect.learning import learn
+from remit.protect.learning import beside, learn
 from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
@@ -50,7 +51,7 @@ NO_ANSWERS: Final[Mapping[str, Json]] = MappingProxyType({})
 class JudgedCall:
     """The call that a result answers: its decision id, itself, its chain's index, and what reads the result.
 
-    `answers` is what its client answered in mid-call.
+    `answers` is what its client answered in mid-call; `beside` are other calls of its sessions that have not ended.
     """
 
     ident: str
@@ -58,6 +59,7 @@ class JudgedCall:
     origins: Index
     reader: Reader = read
     answers: Mapping[str, Json] = field(default_factory=lambda: NO_ANSWERS)
+    beside: Sequence[Handing] = ()
 
 
 def judge_result(
@@ -101,8 +103,9 @@ def judge_result(
 
 def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
     names, configured = Names(reached.arguments, reached.members), grounds(bundle, call.action)
-    given = call.action.input
-    return learn(reading, tool, given, call.origins, call.ident, call.answers, names=names, configured=configured)
+    given, index = call.action.input, call.origins
+    made = learn(reading, tool, given, index, call.ident, call.answers, names=names, configured=configured)
+    return beside(made, call.beside, index) if call.beside else made
 
 
 def detects(bundle: Bundle, server: str) -> frozenset[Find]:

@@ -238,7 +238,8 @@ class DecisionEngine:
         """The call at `ref`, whose result adds to the index of its root session; None where none is kept."""
         sid = action.authority.links[0].sid
         index = self.index(sid) if self._current().flow else None
-        return None if index is None else JudgedCall(ref, action, index, answers=answers)
+        beside = self._memory.under_way.beside(ref, sid, self._current().catalog)
+        return None if index is None else JudgedCall(ref, action, index, answers=answers, beside=beside)
 
     def index(self, sid: str) -> Index | None:
         """The index of root session `sid`, its key drawn where it has none yet; None where none is kept."""

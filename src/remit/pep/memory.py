@@ -55,6 +55,7 @@ from remit.pdp.deltas import (
 )
 from remit.pdp.fold import fold
 from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
+from remit.pep.calls_under_way import CallsUnderWay
 from remit.pep.condition_variable import ConditionVariable
 from remit.pep.grant_index import GrantIndex
 from remit.pep.guarantee_status import GuaranteeStatus
@@ -111,6 +112,7 @@ class Memory:
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
+        self.under_way = CallsUnderWay()
         self.standing = GuaranteeStatus()
         """What monitors and guarantees keep; changed by `apply` alone."""
 
@@ -172,9 +174,7 @@ class Memory:
 
     def forget_idle(self, now_s: float, idle_s: float = IDLE_S) -> int:
         """Drop sessions that nobody has held for `idle_s` seconds; how many."""
-        idle = [
-            sid for sid, held in self._sessions.items() if held.holders == 0 and now_s - held.idle_since_s >= idle_s
-        ]
+        idle = [sid for sid, held in self._sessions.items() if not held.holders and now_s - held.idle_since_s >= idle_s]
         for sid in idle:
             del self._sessions[sid]
             self.indices.forget(sid)
@@ -264,6 +264,9 @@ class Memory:
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case IntentOpened(_, opened):
                     self.used.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
+                    self.under_way.begin(ref, opened)
+                case IntentClosed(intent):
+                    self.under_way.end(intent)
                 case Charged() | Refunded() | BudgetReset() | Tripped() | Closed():
                     self.bounds.apply(delta)
                 case PlaceLabelled(where, labels):
@@ -274,9 +277,9 @@ class Memory:
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
                     self.indices.take(sid, body)
-                case IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased() | PasskeyAdded():
-                    pass
-                case PasskeyUsed() | PasskeyRemoved():
+                case (
+                    CredentialSet() | EpochBegan() | BodiesErased() | PasskeyAdded() | PasskeyUsed() | PasskeyRemoved()
+                ):
                     pass
                 case _:
                     stirred = self._by_people(delta) or stirred

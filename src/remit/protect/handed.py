@@ -2,11 +2,12 @@
 
 Laws
 * Only what was seen nowhere before is remembered, and stays `unseen` unless the user says it, or a stranger does.
+* What a call hands on may be found before it has ended: until then no result makes that anything.
 * Words of content are words like any other, but for content that is a single one.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -27,22 +28,51 @@ _NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
 _NO_NAMES: Final = Names()
 
 
-def handed(delta: Delta, tool: Tool, given: Mapping[str, Json], answers: Mapping[str, Json], index: Index) -> Delta:
-    """`delta` with what `given` and `answers` hand to `tool`, and nobody has seen before."""
-    content = {name for name, one in tool.arguments.items() if one.role is Role.CONTENT}
-    tokens: set[str] = set()
-    for path, value in (*leaves(given, _NO_NAMES), *leaves(answers, _NO_NAMES)):
-        if not isinstance(value, bool):
-            said = str(value)
-            kept = _short_kept if len(said) <= SHORT_MAX else _kept
-            tokens |= kept(said, named=path[0] not in content)
-    fresh = index.unseen(tokens)
+@dataclass(slots=True)
+class Handing:
+    """A call that hands something on: the `tool`, what it is `given`, and what is answered in mid-call.
+
+    It is one of the sessions of one index; what stands for its tokens there is told once.
+    """
+
+    tool: Tool
+    given: Mapping[str, Json]
+    answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    _hashes: frozenset[int] | None = None
+
+    def tokens(self) -> set[str]:
+        """The tokens of what it hands on."""
+        content = {name for name, one in self.tool.arguments.items() if one.role is Role.CONTENT}
+        found: set[str] = set()
+        for path, value in (*leaves(self.given, _NO_NAMES), *leaves(self.answers, _NO_NAMES)):
+            if not isinstance(value, bool):
+                said = str(value)
+                kept = _short_kept if len(said) <= SHORT_MAX else _kept
+                found |= kept(said, named=path[0] not in content)
+        return found
+
+    def hashes(self, index: Index) -> frozenset[int]:
+        """What stands for these tokens in a delta."""
+        if self._hashes is None:
+            self._hashes = frozenset(index.hashes(list(self.tokens())))
+        return self._hashes
+
+
+def handed(delta: Delta, call: Handing, index: Index) -> Delta:
+    """`delta` with what `call` hands to its tool, and nobody has seen before."""
+    fresh = index.unseen(call.hashes(index))
     if not fresh:
         return delta
     entries = dict(delta.entries)
     for at in fresh:
         entries[at] = entries.get(at, _NOWHERE) & ~GIVEN | BROUGHT
     return replace(delta, entries=entries)
+
+
+def under_way(delta: Delta, calls: Iterable[Handing], index: Index) -> list[int]:
+    """What stands in `delta` for what `calls`, which have not ended, hand on, and nobody vouched for before."""
+    found = {at for call in calls for at in delta.entries.keys() & call.hashes(index)}
+    return index.strange(found)
 
 
 def tokens_of(value: str) -> frozenset[str]:

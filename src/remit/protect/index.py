@@ -156,10 +156,15 @@ class Index:
         found = [known.get(at, 0) for at in self._keyed.many(tokens)]
         return [one and one | UNTRUSTED for one in found] if self.capped else found
 
-    def unseen(self, tokens: Collection[str]) -> list[int]:
-        """What stands for those of `tokens` in a delta that were seen nowhere, handed to a tool included."""
+    def unseen(self, hashes: Iterable[int]) -> list[int]:
+        """Those of `hashes` whose tokens were seen nowhere, handed to a tool included."""
         known = self._seen
-        return [at for at in self._keyed.many(tokens) if not known.get(at, 0) & KNOWN]
+        return [at for at in hashes if not known.get(at, 0) & KNOWN]
+
+    def strange(self, hashes: Iterable[int]) -> list[int]:
+        """Those of `hashes` whose tokens nothing vouches for."""
+        known = self._seen
+        return [at for at in hashes if origin_of(known.get(at, 0)) > Origin.TRUSTED]
 
     def hashes(self, tokens: Collection[str]) -> list[int]:
         """What stands for each of `tokens` in a delta, in their order."""

@@ -18,10 +18,11 @@ from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
 from remit.protect.answered import own_words
 from remit.protect.gathered import Gathered
-from remit.protect.handed import handed, tokens_of
+from remit.protect.handed import Handing, handed, tokens_of, under_way
 from remit.protect.index import (
     DERIVED,
     DIRECTORY,
+    GIVEN,
     HELD,
     KNOWN,
     TRUSTED,
@@ -84,7 +85,12 @@ def learn(
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
     delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
-    return delta if tool is None or tool.effect is Effect.READ else handed(delta, tool, given, answers, index)
+    return delta if tool is None or tool.effect is Effect.READ else handed(delta, Handing(tool, given, answers), index)
+
+
+def beside(delta: Delta, calls: Sequence[Handing], index: Index) -> Delta:
+    """`delta` where other `calls` of its sessions have not ended: what they hand on it vouches for as little."""
+    return _without(delta, under_way(delta, calls, index), GIVEN)
 
 
 def composed(
@@ -127,9 +133,15 @@ def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, b
     if brought is not None:
         strange = [token for token, found in zip(brought, index.look_all(brought), strict=True) if _is_strange(found)]
         vouching.intersection_update(index.hashes(strange))
-    if not vouching:
+    return _without(delta, vouching, bits)
+
+
+def _without(delta: Delta, hashes: Collection[int], bits: int) -> Delta:
+    """`delta` without `bits` of what stands for `hashes`."""
+    if delta.entries.keys().isdisjoint(hashes):
         return delta
-    entries = {at: said & ~bits if at in vouching else said for at, said in delta.entries.items()}
+    taken = set(hashes)
+    entries = {at: said & ~bits if at in taken else said for at, said in delta.entries.items()}
     return replace(delta, entries={at: said for at, said in entries.items() if said & KNOWN})
 
 

@@ -1,0 +1,53 @@
+"""Calls with an effect that have not ended: what they hand on may be found in other results before they do."""
+
+from typing import Final, cast
+
+import orjson
+
+from remit.facts.action import ActionKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog, Effect
+from remit.facts.record import Ref
+from remit.protect.handed import Handing
+from remit.trace.bodies import ActionBody
+
+_CALL: Final = ActionKind.CALL_TOOL.value
+
+
+class CallsUnderWay:
+    """Those of all sessions in memory, by their root session; one in doubt is under way until a person settles it."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[str, ActionBody | Handing]] = {}
+        self._root: dict[str, str] = {}
+
+    def begin(self, ref: Ref, body: ActionBody) -> None:
+        """The intent `body` is recorded at `ref`."""
+        if body.kind == _CALL:
+            ident, root = str(ref), body.links[0][1]
+            self._root[ident] = root
+            self._of.setdefault(root, {})[ident] = body
+
+    def end(self, ident: str) -> None:
+        """The intent `ident` has an outcome."""
+        root = self._root.pop(ident, None)
+        if root is not None:
+            calls = self._of[root]
+            del calls[ident]
+            if not calls:
+                del self._of[root]
+
+    def beside(self, ident: str, root: str, catalog: Catalog) -> tuple[Handing, ...]:
+        """Those of `root`, beside the call `ident`, whose tools have an effect."""
+        calls = self._of.get(root, {})
+        return tuple(made for one in calls if one != ident and (made := _handing(calls, one, catalog)) is not None)
+
+
+def _handing(calls: dict[str, ActionBody | Handing], ident: str, catalog: Catalog) -> Handing | None:
+    one = calls[ident]
+    if isinstance(one, ActionBody):
+        tool = catalog.tools.get((one.server, one.name))
+        if tool is None or tool.effect is Effect.READ:
+            return None
+        one = calls[ident] = Handing(tool, cast("dict[str, Json]", orjson.loads(one.arguments)))
+    return one
