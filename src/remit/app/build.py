@@ -50,7 +50,7 @@ from remit.app.service.fleet import Fleet
 from remit.app.service.initial_workspace import open_workspace
 from remit.app.service.logs import Logs
 from remit.app.service.runtime import Runtime
-from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, Settings
+from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, SERVERS, Settings
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.control.authority import admin_token, credential_hash
 from remit.facts.catalog import Server
@@ -144,7 +144,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     session = open_http_session()
     keeping = Keeping(settings.data, CallbackAddress(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
-    state = settings.data / "servers"
+    state = settings.data / SERVERS
 
     def upstream(server: Server) -> Inspected:
         return build_upstream(

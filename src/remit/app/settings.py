@@ -20,6 +20,8 @@ DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
 ISSUER: Final = "issuer"
 BUNDLES: Final = "bundles"
+SERVERS: Final = "servers"
+"""Where the working folders of stdio servers are."""
 OUTBOX: Final = "outbox.db"
 OUTBOX_ENDS: Final = ".outbox"
 """What the copy of the outbox beside a backup ends in."""

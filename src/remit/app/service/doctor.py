@@ -18,8 +18,9 @@ from remit.api.services import Invalid, ServerPin
 from remit.app.bundles.comparison import server_pin
 from remit.app.service.channel_signatures import UNSIGNED
 from remit.app.service.quorum import UNCONFIRMED
+from remit.app.service.reach import reached
 from remit.app.service.runtime import Runtime
-from remit.app.settings import OUTBOX, Settings
+from remit.app.settings import OUTBOX, SERVERS, Settings
 from remit.app.terminal.output import NO_SERVER, counted
 from remit.control.difference import one_line
 from remit.discover.entry import ConditionStatus
@@ -262,16 +263,15 @@ def _credential(state: CredentialState) -> DoctorCheck:
 
 
 def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
-    """Whether a governed tool can reach what governs it (README, "What it does not protect against")."""
+    """Whether a governed tool is given what governs it (README, "What it does not protect against")."""
     for name, server in sorted(runtime.bundle.catalog.servers.items()):
         if not isinstance(server.transport, Stdio):
             continue
-        roots = [Path(word) for word in server.transport.command if word.startswith("/")]
-        roots += [Path(server.transport.cwd)] if server.transport.cwd else []
-        for kept in (settings.workspace, settings.data):
-            if any(root == kept or root in kept.parents for root in roots if root.is_dir()):
-                text = f"{name} is given a folder that holds {kept}"
-                yield DoctorCheck("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003
+        home = settings.data / SERVERS / name
+        for folder, kept in reached(server.transport, home, (settings.workspace, settings.data)):
+            holds = "which holds" if kept.resolve().is_relative_to(folder) else "which is in"
+            text = f"{name} is given {folder}, {holds} {kept}"
+            yield DoctorCheck("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003
     if os.name == "posix":
         same = any(isinstance(s.transport, Stdio) for s in runtime.bundle.catalog.servers.values())
         if same:
