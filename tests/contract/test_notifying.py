@@ -1,5 +1,6 @@
 """What channels hear of approvals, from a real ledger and a real outbox, turn by turn."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from remit.ports.ledger import Draft
 from remit.ports.notifier import Undelivered
 from remit.ports.tail import Page
 from remit.trace.bodies import Choice, DecisionBody
-from remit.work.outbox import AT_ONCE, RESTART_MS, Notifying
+from remit.work.outbox import AT_ONCE, RESTART_MS, TRIES_MS, Notifying
 from tests.contract.ledger_world import Place, append_all
 from tests.core.recording import Step, action
 
@@ -26,6 +27,11 @@ KNOWN: Final = Catalog(
     channels={"desk": Channel("desk", "http://127.0.0.1:9/", Secret(FromEnv("X")))},
 )  # fmt: skip
 ASKED: Final = replace(action("escalate"), gates=(Gate("final", "owner", "sha256:t"),), expires_ms=10**14)
+BOTH: Final = replace(
+    KNOWN,
+    channels={name: replace(KNOWN.channels["desk"], name=name) for name in ("desk", "night")},
+    routes={"owner": replace(KNOWN.routes["owner"], channels=("desk", "night"))},
+)
 
 
 class Nowhere:
@@ -60,7 +66,7 @@ async def test_what_opens_and_ends_within_a_turn_is_told_once_as_over(tmp_path: 
         await append_all(ledger, [Step(RecordKind.DECISION, "s1", no)])
     for one in (first, first, service()):
         await one.turn()
-        told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000)]
+        told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000, TRIES_MS)]
         assert sorted(told) == sorted(f"msg_{ident.replace('.', '_')}-denied-desk" for ident in idents)
     assert await outbox.seen() == {}, "nothing is kept in mind of what is over"
     await outbox.close()
@@ -87,9 +93,14 @@ async def test_what_was_over_before_a_crash_is_told_however_long_the_service_was
     since = await over()
     for _ in range(2):
         await after.turn()
-        told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000)]
+        told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000, TRIES_MS)]
         assert sorted(told) == sorted([before, since])
         assert long_ago not in told, "ten minutes before the last one is far enough: it was told then"
+    place.clock.at -= 10 * RESTART_MS
+    back = await over()
+    await after.turn()
+    told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000, TRIES_MS)]
+    assert sorted(told) == sorted([before, since, back]), "though the clock was set back"
     await outbox.close()
     await ledger.close()
 
@@ -110,13 +121,7 @@ class Partly:
 async def test_a_channel_that_nothing_can_be_told_ends_no_turn_and_waits_as_any_other(tmp_path: Path) -> None:
     place, partly = Place(tmp_path), Partly()
     ledger, outbox = place.open(), SqliteOutbox(tmp_path / "outbox.db")
-    both = replace(KNOWN.channels["desk"], name="night")
-    catalog = replace(
-        KNOWN,
-        channels={"desk": KNOWN.channels["desk"], "night": both},
-        routes={"owner": replace(KNOWN.routes["owner"], channels=("desk", "night"))},
-    )
-    notifying = Notifying(ledger, outbox, partly, lambda: catalog, place.clock, "http://x/a/", Nothing())
+    notifying = Notifying(ledger, outbox, partly, lambda: BOTH, place.clock, "http://x/a/", Nothing())
     await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED) for _ in range(AT_ONCE + 1)])
     for _ in range(2):
         await notifying.turn()
@@ -124,6 +129,61 @@ async def test_a_channel_that_nothing_can_be_told_ends_no_turn_and_waits_as_any_
     standing = await outbox.standing()
     assert standing["desk"].why == "telling it failed in Remit (UnicodeError)"
     assert standing["desk"].waiting == AT_ONCE + 1
-    assert not [kept for kept in await outbox.due(place.clock.now_ms(), 100) if kept.attempts > 1], "each in its time"
+    assert not [kept for kept in await outbox.due(place.clock.now_ms(), 100, TRIES_MS) if kept.attempts > 1], (
+        "each in its time"
+    )
+    await outbox.close()
+    await ledger.close()
+
+
+class Hanging(Partly):
+    """Receivers of which `desk` never answers, and `night` hears what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
+        if channel.name == "desk":
+            self.asked += 1
+            await asyncio.Event().wait()
+        await super().say(channel, notice, now_ms)
+
+
+@pytest.mark.asyncio
+async def test_a_channel_that_hangs_holds_up_no_turn_and_no_other_channel(tmp_path: Path) -> None:
+    place, hanging = Place(tmp_path), Hanging()
+    ledger, outbox = place.open(), SqliteOutbox(tmp_path / "outbox.db")
+    notifying = Notifying(ledger, outbox, hanging, lambda: BOTH, place.clock, "http://x/a/", Nothing())
+    told = 3 * AT_ONCE
+    await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED) for _ in range(told - 1)])
+    for _ in range(2):
+        await asyncio.wait_for(notifying.turn(), 60)
+    await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED)])
+    await asyncio.wait_for(notifying.turn(), 60)
+    assert len(hanging.heard) == len(set(hanging.heard)) == told, "what opened meanwhile, too"
+    assert hanging.asked == AT_ONCE, "nothing is told twice while it is being told"
+    await notifying.close()
+    standing = await outbox.standing()
+    assert (standing["desk"].waiting, standing["night"].waiting) == (told, 0)
+    await outbox.close()
+    await ledger.close()
+
+
+@pytest.mark.asyncio
+async def test_where_what_was_told_cannot_be_kept_the_turn_fails(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+
+    class Full(SqliteOutbox):
+        async def said(self, ident: str) -> None:
+            raise OSError(f"no space left for {ident}")
+
+    outbox = Full(tmp_path / "outbox.db")
+    notifying = Notifying(ledger, outbox, Partly(), lambda: BOTH, place.clock, "http://x/a/", Nothing())
+    await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED)])
+    with pytest.raises(OSError, match="no space left"):
+        await notifying.turn()
+    await notifying.close()
     await outbox.close()
     await ledger.close()

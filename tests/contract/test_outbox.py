@@ -8,6 +8,8 @@ from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.escalate.notice import Notice
 from remit.ports.notifier import ChannelStatus
 
+WAITS_MS = (1_000, 5_000)
+
 
 def one(ident: str, channel: str = "desk", made_ms: int = 10) -> Notice:
     return Notice(ident, channel, "r1-1.9", b"{}", made_ms)
@@ -22,9 +24,12 @@ async def test_what_is_kept_is_there_after_a_restart_once(tmp_path: Path) -> Non
     await outbox.close()
     assert path.stat().st_mode & 0o077 == 0
     outbox = SqliteOutbox(path)
-    assert [(kept.notice.ident, kept.notice.made_ms) for kept in await outbox.due(99, 10)] == [("a", 10), ("b", 20)]
-    assert [kept.notice.ident for kept in await outbox.due(15, 10)] == ["a"]
-    assert [kept.notice.ident for kept in await outbox.due(99, 1)] == ["a"]
+    due = await outbox.due(99, 10, WAITS_MS)
+    assert [(kept.notice.ident, kept.notice.made_ms) for kept in due] == [
+        ("a", 10),
+        ("b", 20),
+    ]
+    assert [kept.notice.ident for kept in await outbox.due(99, 1, WAITS_MS)] == ["a"]
     assert await outbox.seen() == {"r1-1.9": "denied"}
     await outbox.over(["r1-1.9", "r9-9.9"])
     assert await outbox.seen() == {}
@@ -39,8 +44,8 @@ async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tm
     await outbox.failed("b", 500, "the receiver answered 503")
     await outbox.failed("c", None, "the receiver answered 410")
     await outbox.put([one("a"), one("c", "night")], {})
-    assert await outbox.due(499, 10) == []
-    [kept] = await outbox.due(500, 10)
+    assert await outbox.due(499, 10, WAITS_MS) == []
+    [kept] = await outbox.due(500, 10, WAITS_MS)
     assert (kept.notice.ident, kept.attempts) == ("b", 1)
     assert await outbox.standing() == {
         "desk": ChannelStatus(1, 0, "the receiver answered 503"),
@@ -58,7 +63,8 @@ async def test_how_far_the_ledger_was_followed_is_kept_with_what_came_of_it(tmp_
     await outbox.close()
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     assert await outbox.mark() == "log 9"
-    assert [(kept.notice.ident, kept.notice.made_ms) for kept in await outbox.due(99, 10)] == [("a", 10)]
+    due = await outbox.due(99, 10, WAITS_MS)
+    assert [(kept.notice.ident, kept.notice.made_ms) for kept in due] == [("a", 10)]
     with pytest.raises(Exception, match="NOT NULL"):
         await outbox.follow([one("b")._replace(body=None)], "log 11")  # type: ignore[arg-type]
     assert await outbox.mark() == "log 9"
@@ -70,7 +76,7 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     with pytest.raises(Exception, match="NOT NULL"):
         await outbox.put([one("a"), one("b")._replace(body=None)], {"r1-1.9": "pending"})  # type: ignore[arg-type]
-    assert await outbox.due(99, 10) == []
+    assert await outbox.due(99, 10, WAITS_MS) == []
     assert await outbox.seen() == {}
     await outbox.close()
 
@@ -80,5 +86,22 @@ async def test_a_channel_with_much_to_be_told_takes_no_room_from_another(tmp_pat
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     await outbox.put([one(f"{number:02}", made_ms=number) for number in range(20)], {})
     await outbox.put([one("late", "night", made_ms=90)], {})
-    assert [kept.notice.ident for kept in await outbox.due(99, 3)] == ["00", "01", "02", "late"]
+    assert [kept.notice.ident for kept in await outbox.due(99, 3, WAITS_MS)] == ["00", "01", "02", "late"]
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_is_set_back_makes_no_notice_wait_for_longer_than_anew(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    await outbox.put([one("new", made_ms=10_000_000), one("once", "night"), one("twice", "late")], {})
+    await outbox.failed("once", 10_001_000, "the receiver answered 503")
+    await outbox.failed("twice", 10_001_000, "the receiver answered 503")
+    await outbox.failed("twice", 10_005_000, "the receiver answered 503")
+
+    async def due(now_ms: int) -> set[str]:
+        return {kept.notice.ident for kept in await outbox.due(now_ms, 10, WAITS_MS)}
+
+    assert await due(20_000) == {"new", "once", "twice"}, "by hours"
+    assert await due(10_000_000) == {"new"}, "each waits as long as it has to"
+    assert await due(10_001_000) == {"new", "once"}
     await outbox.close()

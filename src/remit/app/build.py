@@ -126,7 +126,7 @@ class Service:
         """Stop children and connections, then make the ledger's last batch durable; see `close_all`."""
         self.closing.set()
         parts = (self.driver, self.fleet, self.keeping, self.session, self.discoverer, self.incidents)
-        await close_all(*parts, self.outbox.kept, self.ledger)
+        await close_all(*parts, self.outbox.notifying, self.outbox.kept, self.ledger)
 
 
 def _introduced(driver: Driver, resource: str) -> str:

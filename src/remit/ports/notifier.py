@@ -57,8 +57,11 @@ class Outbox(Protocol):
         """Keep `notices`, those that are known already once, and that the ledger was followed up to `mark`."""
         ...
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
-        """Notices whose time has come, the oldest first; of each channel at most `limit`."""
+    async def due(self, now_ms: int, limit: int, waits_ms: Sequence[int]) -> Sequence[PendingNotice]:
+        """Notices whose time has come, the oldest first; of each channel at most `limit`.
+
+        So has that of what would wait for longer than `waits_ms` has after as many attempts: the clock was set back.
+        """
         ...
 
     async def said(self, ident: str) -> None:

@@ -2,8 +2,8 @@
 
 Laws: what is to be told follows from how approvals stand, never from an event, so that a turn missed or cut off costs
 time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before.
-A channel that hangs, or that has much to be told, takes no other's turn; whatever goes wrong with a notice is that
-notice's failure alone.
+A channel that hangs, or that has much to be told, takes no other's turn: it is told beside the next ones. Whatever
+goes wrong with a notice is that notice's failure alone. A clock that is set back makes none wait for longer than anew.
 """
 
 import asyncio
@@ -65,17 +65,43 @@ class Notifying:
         self._mark: str | None = None
         self._began_ms = clock.now_ms()
         self._looked_ms: int | None = None
+        self._telling: dict[str, asyncio.Task[None]] = {}
 
     async def turn(self) -> None:
-        """Keep what is to be told now, and say what is due."""
+        """Keep what is to be told now, and say what is due. Raises what telling failed with, of an earlier turn too."""
         catalog = self._catalog()
         if not catalog.channels:
             return
         await self._gather(catalog)
         await self._follow(catalog)
-        due = await self._outbox.due(self._clock.now_ms(), AT_ONCE)
-        # A receiver that hangs holds up nobody else's notice by more than its own time.
-        await asyncio.gather(*(self._say(one, catalog) for one in due))
+        due: dict[str, list[PendingNotice]] = {}
+        for one in await self._outbox.due(self._clock.now_ms(), AT_ONCE, TRIES_MS):
+            due.setdefault(one.notice.channel, []).append(one)
+        # Of a channel that is being told, what is due now is among what it is told.
+        begun = [self._begin(name, notices, catalog) for name, notices in due.items() if name not in self._telling]
+        if begun:
+            await asyncio.wait(begun, timeout=PERIOD_S)
+        ended = {name: task for name, task in self._telling.items() if task.done()}
+        for name in ended:
+            del self._telling[name]
+        errors = [error for task in ended.values() if (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
+
+    async def close(self) -> None:
+        """Tell nobody any more; what was not said stays to be said."""
+        for task in self._telling.values():
+            task.cancel()
+        await asyncio.gather(*self._telling.values(), return_exceptions=True)
+
+    def _begin(self, channel: str, notices: Sequence[PendingNotice], catalog: Catalog) -> asyncio.Task[None]:
+        task = self._telling[channel] = asyncio.create_task(self._tell(notices, catalog))
+        return task
+
+    async def _tell(self, notices: Sequence[PendingNotice], catalog: Catalog) -> None:
+        for error in await asyncio.gather(*(self._say(one, catalog) for one in notices), return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def _gather(self, catalog: Catalog) -> None:
         seen = await self._outbox.seen()
@@ -88,7 +114,7 @@ class Notifying:
         # What opened and was over since the last turn, a second ago, is told as over.
         for one in await self._opened():
             found.setdefault(one.ident, one)
-        # The clock may be set back, and what is being written now may not be there yet.
+        # What is being written now may not be there yet.
         self._looked_ms = now_ms - LATE_MS
         notices: list[Notice] = []
         told: dict[str, str] = {}
@@ -120,6 +146,8 @@ class Notifying:
             if since_ms is None:
                 before = next((one.opened_ms for one in found if one.opened_ms < self._began_ms), self._began_ms)
                 since_ms = before - RESTART_MS
+            # The clock may have been set back since.
+            since_ms = min(since_ms, self._clock.now_ms() - LATE_MS)
             new = [one for one in found if one.opened_ms >= since_ms]
             if len(new) < most or most >= OPEN_MAX:
                 return new

@@ -5,6 +5,7 @@ its notice is kept.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,16 +84,18 @@ class SqliteOutbox:
 
         await self._run(work)
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[PendingNotice]:
-        """Notices whose time has come, at most `limit` of each channel."""
+    async def due(self, now_ms: int, limit: int, waits_ms: Sequence[int]) -> Sequence[PendingNotice]:
+        """Notices whose time has come, at most `limit` of each channel, by a clock that may have been set back."""
         columns = "ident, channel, approval, body, made_ms, attempts"
         asked = (
             f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY channel ORDER BY due_ms) AS place "  # noqa: S608
-            "FROM notice WHERE state = 'waiting' AND due_ms <= ?) WHERE place <= ? ORDER BY due_ms"
+            "FROM notice WHERE state = 'waiting' AND (due_ms <= ?1 OR due_ms > ?1 + (?3 ->> attempts))) "
+            "WHERE place <= ?2 ORDER BY due_ms"
         )
+        asked_of = (now_ms, limit, json.dumps([0, *waits_ms]))
 
         def work(conn: sqlite3.Connection) -> Sequence[PendingNotice]:
-            return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, (now_ms, limit))]
+            return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, asked_of)]
 
         return await self._run(work)
 
