@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import resource
 import shutil
-from typing import TYPE_CHECKING, Final
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -71,3 +73,28 @@ async def test_zeros_behind_the_frames_are_no_frames(tmp_path: Path) -> None:
     finally:
         await again.close()
     assert [there[f"{one.ref}"] for one in receipts] == [one.hash for one in receipts]
+
+
+@pytest.mark.asyncio
+async def test_closing_waits_a_moment_for_a_reader_and_leaves_him_the_log(tmp_path: Path) -> None:
+    waits_ms: list[int] = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            if sql == "PRAGMA wal_checkpoint(TRUNCATE)":
+                waits_ms.extend(super().execute("PRAGMA busy_timeout").fetchone())
+            return super().execute(sql, parameters)
+
+    place = Place(tmp_path)
+    ledger = place.open(Watched)
+    await ledger.append(draft(action())).durable
+    with closing(sqlite3.connect(place.file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM segment").fetchone()
+        await ledger.append(draft(action())).durable
+        await ledger.close()
+        assert log_of(place).exists()
+    assert waits_ms == [1_000], "a supervisor waits for that, too"
+    ledger = place.open()
+    assert await ledger.count() == 4, "two beginnings and two intents"
+    await ledger.close()

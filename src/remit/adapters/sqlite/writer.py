@@ -58,7 +58,8 @@ _LOCKED_TRIES: Final = 1_000
 """After so many, about two seconds, a lock is held for long."""
 _LAST_TRIES: Final = 5_000
 """So many at a start or an end, when nobody is served who could wait longer."""
-_TIMEOUT_MS: Final = 10_000
+_TIMEOUT_MS: Final = 1_000
+"""How long closing waits for who still reads: what he keeps from being moved is durable where it lies."""
 _ACTIONS: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL})
 
 
