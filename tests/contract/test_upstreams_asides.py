@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.adapters.upstreams import handshake, held, messages, standing_stream
+from remit.adapters.upstreams import given_up, handshake, held, messages, standing_stream
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Era, InputRequired, Reply, Result
+from remit.ports.upstream import Along, Era, InputRequired, Reply, Result, Upstream
 from tests.eventually import eventually
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, upstream_of
 
@@ -223,3 +223,75 @@ async def test_so_many_sessions_of_a_server_have_one_and_who_only_lingers_makes_
         assert len(server.gets) == 3, "there is no room"
         over.set()
         assert said(await long) == "done"
+
+
+class Late:
+    """A server that asks nothing in a call until it is told to, then on its standing stream; and goes by pings."""
+
+    def __init__(self) -> None:
+        self.streams: list[Say] = []
+        self.reads = asyncio.Event()
+        self.server = Scripted(self.call, self.standing)
+
+    async def standing(self, _server: Scripted, _last: str | None, say: Say) -> None:
+        self.streams.append(say)
+        await asyncio.sleep(1000)
+
+    async def call(self, server: Scripted, message: Any, say: Say) -> None:
+        if message["method"] == "ping":
+            await self.reads.wait()
+            await say(result(message, {}))
+            return
+        number = len(server.messages("tools/call"))
+        if number == 1:
+            await asyncio.sleep(1000)
+        await self.asks(number)
+        found = await server.answered(number)
+        await say(text(message, str(found.get("result") or found["error"]["message"])))
+
+    async def asks(self, number: int) -> None:
+        await self.streams[-1](asked(number, "roots/list"))
+
+
+async def cancelled(server: Scripted, upstream: Upstream) -> None:
+    """A call that may ask something is made and given up; the server has the word of it."""
+    call = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
+    await eventually(lambda: bool(server.messages("tools/call")))
+    call.cancel()
+    await asyncio.wait({call})
+    await eventually(lambda: bool(server.messages("notifications/cancelled")))
+
+
+@pytest.mark.asyncio
+async def test_what_a_cancelled_call_asks_is_not_taken_for_the_next_ones() -> None:
+    late = Late()
+    server = late.server
+    async with upstream_of(server, call_s=20.0) as upstream:
+        await cancelled(server, upstream)
+        following = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
+        await eventually(lambda: bool(server.messages("ping")))
+        await late.asks(77)
+        assert (await server.answered(77))["error"]["message"] == messages.NOT_OFFERED
+        assert len(server.messages("tools/call")) == 1, "the next one waits until the server knows"
+        late.reads.set()
+        reply = await following
+        assert isinstance(reply, InputRequired), reply
+        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+
+
+@pytest.mark.asyncio
+async def test_while_a_server_does_not_say_that_it_knows_what_it_asks_may_be_of_the_cancelled_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is put to nobody, so that nothing is answered, or recorded, in the name of another call."""
+    monkeypatch.setattr(given_up, "WAIT_S", 0.0)
+    late = Late()
+    server = late.server
+    async with upstream_of(server, call_s=20.0) as upstream:
+        await cancelled(server, upstream)
+        assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == messages.OF_CANCELLED
+        late.reads.set()
+        monkeypatch.setattr(given_up, "WAIT_S", 20.0)
+        reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+        assert isinstance(reply, InputRequired), "and no call waits for a turn of its own for that"
+        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)

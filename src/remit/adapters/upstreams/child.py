@@ -33,7 +33,7 @@ from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.presentation import Hiding
 from remit.adapters.upstreams.pulse import Pulse
-from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, UpstreamRequest, initialize_request, meta
+from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, PING, UpstreamRequest, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
 from remit.ports.upstream import ALONE, Along, Era, Failure
@@ -67,6 +67,7 @@ class Child(asyncio.SubprocessProtocol):
         self._lines = Lines(bytes_max)
         self._owed: dict[int, asyncio.Future[Outcome]] = {}
         self._late: set[int] = set()
+        self._pings: set[asyncio.Future[Outcome]] = set()
         self._ident = 0
         self._flood = Flood(UNASKED_MAX)
         self._flooded = False
@@ -151,6 +152,8 @@ class Child(asyncio.SubprocessProtocol):
                 self._late.add(ident)
                 self.quiet.clear()
                 self._write(cancelled(ident))
+                if ear.inbox is not None:
+                    self._give_up(ident)
             raise
         finally:
             if self.pulse is not None:
@@ -231,6 +234,14 @@ class Child(asyncio.SubprocessProtocol):
         else:
             asyncio.get_running_loop().call_later(EXIT_CODE_S, self._lost)
 
+    def _give_up(self, ident: int) -> None:
+        """What is asked from now on may be of the call `ident`, until a ping is answered."""
+        self.hearing.given_up.begin(ident)
+        asked = asyncio.ensure_future(self.ask(PING, Ear(aside=True)))
+        self._pings.add(asked)
+        asked.add_done_callback(self._pings.discard)
+        asked.add_done_callback(lambda _: self.hearing.given_up.end(ident))
+
     def _lost(self) -> None:
         if self._gone:
             return
@@ -280,6 +291,7 @@ class Child(asyncio.SubprocessProtocol):
             return True
         if ident in self._late:
             self._late.discard(ident)
+            self.hearing.given_up.end(ident)
             if not self._late:
                 self.quiet.set()
             return True

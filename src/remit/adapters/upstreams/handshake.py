@@ -190,10 +190,19 @@ class UpstreamHandshake:
             return await self._exchange.ask(ident, body, headers, self.hearing, resume=True)
         except asyncio.CancelledError:
             # A disconnect is no cancellation in this era; the notification is.
-            self._spawn(self._exchange.tell("POST", cancelled(ident), headers))
+            if ear.inbox is not None:
+                self.hearing.given_up.begin(ident)
+            self._spawn(self._give_up(ident, headers, may_ask=ear.inbox is not None))
             raise
         finally:
             self.hearing.closed(ident)
+
+    async def _give_up(self, ident: int, headers: dict[str, str], *, may_ask: bool) -> None:
+        """Tell the server; where it `may_ask` something in the call yet, until it has answered a ping."""
+        await self._exchange.tell("POST", cancelled(ident), headers)
+        if may_ask:
+            await self._once(PING, Ear(aside=True), headers)
+            self.hearing.given_up.end(ident)
 
     async def _initialize(self) -> ErrorFrame | None:
         self._ident += 1

@@ -43,7 +43,7 @@ class OpenCall:
         self.ear = ear
         self._on_over = on_over
         self._inbox = ear.inbox = Inbox(ear.along.capabilities)
-        self._task = asyncio.create_task(self._in_turn(request) if in_turn else wire.ask(request, ear))
+        self._task = asyncio.create_task(self._in_turn(request) if in_turn else self._sent(request))
         self._task.add_done_callback(lambda _: self._inbox.arrived.set())
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -68,10 +68,16 @@ class OpenCall:
             async with asyncio.timeout(TURN_S):
                 mine = await turn.acquire()
         try:
-            return await self._wire.ask(request, self.ear)
+            return await self._sent(request)
         finally:
             if mine:
                 turn.release()
+
+    async def _sent(self, request: UpstreamRequest) -> Outcome:
+        """The call itself, once nothing that was given up there may be taken for it."""
+        if self._wire.hearing.given_up.some:
+            await self._wire.hearing.given_up.none()
+        return await self._wire.ask(request, self.ear)
 
     async def answer(self, responses: Mapping[str, Json], along: Along) -> bool:
         """Give the client's answers; whether all of them arrived. `along` hears from now on."""

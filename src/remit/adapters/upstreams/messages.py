@@ -23,6 +23,7 @@ from remit.adapters.upstreams.frames import (
     refusal,
     response,
 )
+from remit.adapters.upstreams.given_up import GivenUp
 from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
 from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions
@@ -47,6 +48,7 @@ NOT_OFFERED: Final = "remit does not offer this to servers"
 OF_SEVERAL: Final = (
     "remit cannot tell which of several calls under way asks this; from now on it makes them one at a time: call again"
 )
+OF_CANCELLED: Final = "remit cannot tell whether a call that was cancelled before asks this: call again"
 _TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 _COMPLETED: Final = "notifications/elicitation/complete"
 _CHANGED: Final[Mapping[str, tuple[Offer, ...]]] = {
@@ -138,7 +140,8 @@ class Inbox:
 class Hearing:
     """`reply` sends an answer to the server, None where the wire has no way back.
 
-    `crossed` once a question came that may have been of several calls; `turn` is what calls then wait for.
+    `crossed` once a question came that may have been of several calls; `turn` is what calls then wait for. `given_up`
+    are those that were cancelled and may ask something yet.
     """
 
     def __init__(self, on_change: Callable[[], None], reply: Callable[[bytes], None] | None = None) -> None:
@@ -148,6 +151,7 @@ class Hearing:
         self.listens: dict[int, Watch] = {}
         self.crossed = False
         self.turn = asyncio.Lock()
+        self.given_up = GivenUp()
         self._on_change = on_change
         self._reply = reply
 
@@ -241,13 +245,14 @@ class Hearing:
         if any(ear.inbox is not None and str(asked) in ear.inbox.idents for ear in self.open.values()):
             return False  # refusing it would answer the question of that id that is open
         question, inboxes = question_of(message), self._inboxes(ident)
-        if len(inboxes) == 1 and question is not None and inboxes[0].put(asked, question):
+        unsure = ident is None and self.given_up.some
+        if len(inboxes) == 1 and question is not None and not unsure and inboxes[0].put(asked, question):
             return True
-        if len(inboxes) > 1 and question is not None and question.method in inboxes[0].kinds:
-            self.crossed = True
-            self._reply(refusal(asked, METHOD_NOT_FOUND, OF_SEVERAL))
-        else:
-            self._reply(refusal(asked, METHOD_NOT_FOUND, NOT_OFFERED))
+        why = NOT_OFFERED
+        if question is not None and inboxes and question.method in inboxes[0].kinds:
+            self.crossed |= len(inboxes) > 1
+            why = OF_SEVERAL if len(inboxes) > 1 else OF_CANCELLED if unsure else NOT_OFFERED
+        self._reply(refusal(asked, METHOD_NOT_FOUND, why))
         return False
 
     def _cancelled(self, ident: Json) -> bool:
