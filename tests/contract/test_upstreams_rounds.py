@@ -233,6 +233,30 @@ async def test_a_round_of_the_wrong_shape_is_a_failure(value: dict[str, Any], ca
         assert (reply.cause, reply.sent) == (cause, True)
 
 
+@pytest.mark.parametrize(
+    ("method", "may_ask"),
+    [
+        ("completion/complete", False),
+        ("prompts/list", False),
+        ("tools/call", True),
+        ("resources/read", True),
+        ("prompts/get", True),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_server_asks_in_what_a_client_can_go_on_with_and_in_nothing_else(method: str, may_ask: bool) -> None:
+    """With anything else it comes back as if anew: what it answered then would be taken for another question's."""
+
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        asks: Any = {"k": {"method": "elicitation/create", "params": {}}}
+        await say(result(message, {"resultType": "input_required", "inputRequests": asks, "requestState": "s"}))
+
+    async with upstream_of(Scripted(call, modern=True)) as upstream:
+        reply = await upstream.ask("a", MODERN, method, {}, ASKABLE)
+        assert isinstance(reply, InputRequired) == may_ask
+        assert isinstance(reply, InputRequired) or (isinstance(reply, Failure) and reply.cause == "garbage")
+
+
 @pytest.mark.asyncio
 async def test_a_server_of_the_earlier_era_cannot_ask_by_a_result() -> None:
     async def call(_: Scripted, message: Any, say: Say) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.adapters.upstreams.failures import garbage, undeclared
 from remit.adapters.upstreams.frames import ErrorFrame, Message, Outcome, members
-from remit.adapters.upstreams.requests import QUESTIONS, UpstreamRequest
+from remit.adapters.upstreams.requests import IN_ROUNDS, QUESTIONS, UpstreamRequest
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
 from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Introduction, Question, Reply, Result
@@ -70,7 +70,7 @@ def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) ->
     if isinstance(outcome, ErrorFrame):
         return outcome.failure
     match outcome.result.get("resultType"):
-        case "input_required":
+        case "input_required" if retry.request.method in IN_ROUNDS:
             return _asked(server, retry, outcome.result, along)
         case "task" if retry.request.method == "tools/call" and takes_tasks(along.capabilities):
             return Begun({key: item for key, item in outcome.result.items() if key not in _ENVELOPE})

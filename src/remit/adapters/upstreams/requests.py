@@ -14,6 +14,8 @@ from remit.ports.upstream import ALONE, Along, Era, Offer
 CLIENT_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
 ASKS_NOTHING: Final = frozenset({"resources/list", "resources/templates/list", "prompts/list"})
 """Methods in which no server may ask the client something."""
+IN_ROUNDS: Final = frozenset({"tools/call", "resources/read", "prompts/get"})
+"""Those that a server of 2026-07-28 may answer with questions; a client goes on with no other."""
 OLD_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
