@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from proof.fuzz.world import World
 
 WORKERS: Final = 32
+STREAMS: Final = 24
 SHOWN_EVERY_S: Final = 5.0
 
 
@@ -40,8 +41,18 @@ async def run(folder: Path, count: int, seed: int, only: int | None) -> World:
                     shown = time.monotonic()
                     print(f"{done:,} of {count:,} messages, {made.laws.effects.total():,} effects", file=sys.stderr)
 
+        async def stand(first: int) -> None:
+            for number in range(first, sys.maxsize, STREAMS):
+                await made.stand(number)
+
+        streams = [asyncio.create_task(stand(first)) for first in range(STREAMS)]
         await asyncio.gather(*(work() for _ in range(WORKERS)))
         await made.settle()
+        for stream in streams:
+            stream.cancel()
+        ended = await asyncio.gather(*streams, return_exceptions=True)
+        if only is None and (failed := [one for one in ended if isinstance(one, Exception)]):
+            raise failed[0]
     return made
 
 
@@ -63,7 +74,11 @@ def main(argv: Sequence[str]) -> int:
     for sentence in laws.broken:
         print(f"broken: {sentence}")
     print(f"clients were asked: {dict(sorted(laws.asked.items()))}; {laws.heard:,} answers were heard")
+    told = made.streams.told
+    print(f"streams told: {dict(sorted(told.items()))}")
     tried = laws.effects.total() > given.count // 100 and laws.released > given.count // 200
+    kinds = ("tools/list_changed", "prompts/list_changed", "resources/updated", "elicitation/complete")
+    tried = tried and all(told[f"notifications/{kind}"] for kind in kinds)
     tried = (
         tried
         and laws.heard > given.count // 500

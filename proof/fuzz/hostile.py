@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from proof.fuzz.hostile_streams import StandingEvents
 from proof.fuzz.laws import NEVER
 from remit.facts.canonical import canonical
 
@@ -45,6 +46,8 @@ class Hostile:
         self._random = random
         self._stateless = stateless
         self._marks = 0 if stateless else 1
+        self._sessions = 0
+        self._standing = StandingEvents(random)
         self._asking: dict[str, tuple[str, asyncio.Event]] = {}
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -73,6 +76,11 @@ class Hostile:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
         }
         body = await reader.readexactly(int(fields.get("content-length", "0")))
+        named = fields.get("mcp-session-id", "")
+        session = int(named) if named.isdigit() else 0
+        if head.startswith("GET") and session and self._random.random() < 0.95:
+            await self._standing.stand(session, writer)
+            return False
         if not head.startswith("POST"):
             writer.write(b"HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n")
             return True
@@ -81,15 +89,21 @@ class Hostile:
             self._replied(message.get("id"), body)
             writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
             return True
-        return await self._answer(message, writer)
+        return await self._answer(message, session, writer)
 
-    async def _answer(self, message: Mapping[str, Any], writer: asyncio.StreamWriter) -> bool:
+    async def _answer(self, message: Mapping[str, Any], session: int, writer: asyncio.StreamWriter) -> bool:
         method, ident = message["method"], message["id"]
         plain = self._plain(method)
         if plain is not None:
-            await _json(writer, {"jsonrpc": "2.0", "id": ident, "result": plain})
+            self._sessions += method == "initialize"
+            head = b"mcp-session-id: %d\r\n" % self._sessions if method == "initialize" else b""
+            await _json(writer, {"jsonrpc": "2.0", "id": ident, "result": plain}, head)
             return True
         params: Any = message.get("params") or {}
+        if method == "subscriptions/listen" and self._stateless:
+            return await self._standing.listen(ident, params, writer)
+        if method == "resources/subscribe" and not self._stateless:
+            self._standing.uris.append(params.get("uri"))
         if method not in _EFFECTS:
             known = self._list(method)
             found: Any = {"error": {"code": -32601, "message": "no"}} if known is None else {"result": known}
@@ -99,6 +113,8 @@ class Hostile:
         mark = f"mark{self._marks}mark"
         again = "inputResponses" in params or "requestState" in params
         self._laws.reached(_arguments(method, params), self._marks, again=again)
+        if session:
+            self._laws.within(session, _arguments(method, params))
         if again:
             asked = str(params.get("requestState")).removeprefix(f"{SECRET}-")
             self._laws.replied(asked, orjson.dumps(params.get("inputResponses")))
@@ -114,13 +130,17 @@ class Hostile:
         info = {"name": SECRET, "version": SECRET}
         match method:
             case "server/discover" if self._stateless:
+                changes = {"listChanged": True}
+                capabilities = {"tools": changes, "resources": changes | {"subscribe": True}, "prompts": changes}
                 return {
                     "supportedVersions": [STATELESS],
-                    "capabilities": {"tools": {}, "resources": {}, "prompts": {}, "logging": {}},
+                    "capabilities": capabilities | {"logging": {}},
                     "_meta": {"io.modelcontextprotocol/serverInfo": info},
                 }
             case "initialize" if not self._stateless:
-                capabilities: Any = {"tools": {}, "resources": {}, "prompts": {}, "logging": {}}
+                changes = {"listChanged": True}
+                capabilities: Any = {"tools": changes, "resources": changes | {"subscribe": True}, "prompts": changes}
+                capabilities |= {"logging": {}}
                 return {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info}
             case "tools/list":
                 return {"tools": TOOLS, "_meta": {"x": SECRET}}
@@ -131,6 +151,8 @@ class Hostile:
 
     def _list(self, method: str) -> Any:
         match method:
+            case "resources/subscribe" | "resources/unsubscribe" if not self._stateless:
+                return {}
             case "resources/list":
                 return {"resources": [{"uri": "file:///a", "name": "a", "_meta": {"x": SECRET}}]}
             case "prompts/list":
@@ -162,6 +184,7 @@ class Hostile:
                 writer.write(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n%s" % (len(mark), mark.encode()))
                 await writer.drain()
             case 12:
+                self._standing.addresses.append(mark)
                 await _json(writer, {"jsonrpc": "2.0", "id": ident, "error": _address(mark)})
             case 13 | 14 | 15 | 16 if self._stateless:
                 asks: Any = {key: self._question(mark) for key in self._random.choice(("q", "q", "qr"))}
@@ -198,6 +221,7 @@ class Hostile:
         idents = [f"{mark}-{number}" for number in range(count)]
         answered = [asyncio.Event() for _ in idents]
         self._asking |= {ident: (mark, done) for ident, done in zip(idents, answered, strict=True)}
+        self._standing.addresses.append(mark)
         events = [{"jsonrpc": "2.0", "id": one, **self._question(mark)} for one in idents]
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for event in (*events, answer):
@@ -298,7 +322,8 @@ def _notice(name: str, params: Any) -> Any:
     return {"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params}
 
 
-async def _json(writer: asyncio.StreamWriter, value: Any) -> None:
+async def _json(writer: asyncio.StreamWriter, value: Any, head: bytes = b"") -> None:
     data = orjson.dumps(value)
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
+    kind = b"content-type: application/json\r\n"
+    writer.write(b"HTTP/1.1 200 OK\r\n%s%scontent-length: %d\r\n\r\n" % (head, kind, len(data)) + data)
     await writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from remit.pep.mcp.asgi import Header
 
-_STATELESS: Final = "2026-07-28"
+STATELESS: Final = "2026-07-28"
 _VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 _ABLE: Final = "io.modelcontextprotocol/clientCapabilities"
 _NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -42,8 +43,9 @@ ABLE: Final[tuple[Any, ...]] = (
     {},
 )
 """What clients declare that they may be asked."""
-_PATHS: Final = ("/mcp/new", "/mcp/old", "/mcp")
-_BEARERS: Final = ("clerk", "clerk", "clerk", "clerk", "guest")
+PATHS: Final = ("/mcp/new", "/mcp/old", "/mcp")
+SIGNED_BY: Final = ("clerk", "clerk", "other", "other", "guest")
+"""Tokens of two sessions of one agent, and of an agent that may nothing."""
 _ODD: Final[tuple[Any, ...]] = (None, True, 0, -1, 2**53, 1.5, "", "\ud800", "x" * 300, [], {}, [[]], {"a": {}})
 
 
@@ -60,6 +62,8 @@ class Message:
     token: bytes
     vanish_s: float | None
     able: Mapping[str, Any] | None = None
+    bearer: str = ""
+    connection: Connection | None = None
 
     @property
     def body(self) -> bytes:
@@ -86,12 +90,25 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One of the `initialize` era: its id, who opened it where, and what he declared."""
+    """One of the `initialize` era: its id, who opened it where, and what he declared.
+
+    `tokens` stand in what was sent on it, `asked` are the resources that it wants to be told of; `completed` counts
+    what its user need not open any more, and `events` are the ids of events on its calls' streams.
+    """
 
     ident: str
     bearer: str
     path: str
     able: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    tokens: list[bytes] = field(default_factory=list[bytes])
+    asked: set[str] = field(default_factory=set[str])
+    completed: Counter[str] = field(default_factory=Counter[str])
+    events: list[str] = field(default_factory=list[str])
+
+
+def able_meta(able: Mapping[str, Any]) -> dict[str, Any]:
+    """The `_meta` of a request of 2026-07-28 whose client declares `able`."""
+    return {_VERSION: STATELESS, _ABLE: deepcopy(dict(able))}
 
 
 def make(random: Random, number: int, connection: Connection | None) -> Message:
@@ -100,20 +117,20 @@ def make(random: Random, number: int, connection: Connection | None) -> Message:
     # Conversations come of what a server gets whole.
     is_whole = random.random() < 0.25
     method = "tools/call" if is_whole else random.choice(_METHODS)
-    path = random.choice(_PATHS) if connection is None else connection.path
-    bearer = random.choice(_BEARERS) if connection is None else connection.bearer
+    path = random.choice(PATHS) if connection is None else connection.path
+    bearer = random.choice(SIGNED_BY) if connection is None else connection.bearer
     if random.random() < 0.05:
-        path, bearer = random.choice((*_PATHS, "/mcp/none")), random.choice(("clerk", "guest", "nobody"))
+        path, bearer = random.choice((*PATHS, "/mcp/none")), random.choice(("clerk", "guest", "nobody"))
     params = _params(method, token, "" if path != "/mcp" else random.choice(("new___", "old___")), random)
     fields: dict[str, str] = {"host": "remit.test", "content-type": "application/json"}
     fields["accept"] = random.choice(("application/json, text/event-stream", "application/json", "*/*"))
     fields["authorization"] = f"Bearer {bearer}"
     if connection is None:
-        meta: dict[str, Any] = {_VERSION: _STATELESS, _ABLE: deepcopy(random.choice(ABLE))}
+        meta = able_meta(random.choice(ABLE))
         if random.random() < 0.5:
             meta |= {"progressToken": random.choice(("p", 1)), "io.modelcontextprotocol/logLevel": "debug"}
         params["_meta"] = meta
-        fields |= {"mcp-protocol-version": _STATELESS, "mcp-method": method}
+        fields |= {"mcp-protocol-version": STATELESS, "mcp-method": method}
         if method in _NAMED:
             fields["mcp-name"] = str(params.get(_NAMED[method]))
     else:
@@ -133,7 +150,7 @@ def make(random: Random, number: int, connection: Connection | None) -> Message:
         raw = _other_headers(raw, random)
     vanish_s = random.random() * 0.05 if random.random() < 0.05 else None
     able = None if connection is None else connection.able
-    return Message(path, raw, _cut(body, random), token.encode(), vanish_s, able)
+    return Message(path, raw, _cut(body, random), token.encode(), vanish_s, able, bearer, connection)
 
 
 def _params(method: str, token: str, prefix: str, random: Random) -> dict[str, Any]:
@@ -151,7 +168,8 @@ def _params(method: str, token: str, prefix: str, random: Random) -> dict[str, A
                 }
             return found
         case "resources/read" | "resources/subscribe":
-            uri = random.choice((f"file:///{token}", f"file:///{token}", token, "../"))
+            known = ("file:///a", "file:///b") if method == "resources/subscribe" else (f"file:///{token}", token)
+            uri = random.choice((*known, f"file:///{token}", "../"))
             return {"uri": uri if not prefix else f"remit+{prefix[:3]}:{uri}"}
         case "prompts/get":
             return {"name": prefix + "greet", "arguments": {"who": token}}

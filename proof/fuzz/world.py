@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,8 +15,10 @@ import orjson
 
 from proof.fuzz.hostile import TOOLS, Hostile
 from proof.fuzz.laws import MARK, NEVER, Laws
-from proof.fuzz.messages import ABLE, Connection, make
+from proof.fuzz.messages import ABLE, PATHS, SIGNED_BY, Connection, make
 from proof.fuzz.messages import Message as Sent
+from proof.fuzz.stream_laws import StreamLaws
+from proof.fuzz.streams import Standing, standing
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.exchange import open_http_session
@@ -44,6 +48,7 @@ POLICIES: Final = """
   when { context.input has count && context.input.count > 1000 };
 @id("no-roots") forbid (principal, action == Remit::Action::"list_roots", resource);
 """
+_EVENT: Final = re.compile(rb"^id: ?(\S+)", re.MULTILINE)
 CLOCK: Final = SystemClock()
 ENTROPY: Final = SystemEntropy()
 
@@ -75,6 +80,7 @@ class World:
 
     app: McpApp
     laws: Laws
+    streams: StreamLaws
     seed: int
     statuses: Counter[int] = field(default_factory=Counter[int])
     connections: list[Connection] = field(default_factory=list[Connection])
@@ -88,7 +94,12 @@ class World:
         parts = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in message.chunks]
         parts.append({"type": "http.request", "body": b"", "more_body": False})
         said: list[Any] = []
-        work = self._request("POST", message.path, message.headers, parts, message.vanish_s, said=said)
+        self.laws.sent(message.token, message.bearer)
+        of = message.connection
+        if of is not None:
+            of.tokens.append(message.token)
+            of.asked.update(_subscribed(message.body))
+        work = self._request("POST", message.path, message.headers, parts, message.vanish_s, said=said, of=message)
         answering = asyncio.create_task(self._answer(said, message, random))
         try:
             status = await work
@@ -121,9 +132,15 @@ class World:
     async def _again(self, message: Sent, random: Random) -> None:
         said: list[Any] = []
         parts = [{"type": "http.request", "body": message.body}]
-        await self._request("POST", message.path, message.headers, parts, None, said=said)
+        await self._request("POST", message.path, message.headers, parts, None, said=said, of=message)
         for one in said:
             await self._heard(one, message, random)
+
+    async def stand(self, number: int) -> None:
+        """Have stream `number` stand until its client goes away, or it is ended."""
+        of = standing(Random(self.seed * 7_919 + number), number, self.connections)
+        parts = [{"type": "http.request", "body": of.body}]
+        await self._request(of.method, of.path, of.headers, parts, of.vanish_s, of=of)
 
     async def _answer(self, said: list[Any], message: Sent, random: Random) -> None:
         """Answer what the servers ask of an `initialize` client: well, badly, twice, and then as it should be."""
@@ -173,6 +190,7 @@ class World:
         vanish_s: float | None,
         kept: list[Any] | None = None,
         said: list[Any] | None = None,
+        of: Sent | Standing | None = None,
     ) -> int:
         scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 1)}
         status = 0
@@ -197,7 +215,7 @@ class World:
                     kept.extend(message["headers"])
             else:
                 data = message.get("body", b"")
-                self.laws.shown(data, sent)
+                self._shown(data, sent, of, status)
                 if said is not None:
                     said.extend(_messages(data))
 
@@ -208,6 +226,32 @@ class World:
             self.laws.broken.append(f"no answer within {STUCK_S:.0f} s: {sent!r}"[:300])
         self.statuses[status] += 1
         return status
+
+    def _shown(self, data: bytes, sent: bytes, of: Sent | Standing | None, status: int) -> None:
+        """Look at bytes that leave in answer to `of`."""
+        if of is None:
+            self.laws.shown(data, sent)
+            return
+        connection = of.connection
+        if isinstance(of, Standing) and connection is not None:
+            # What it tells of, or is the rest of, was sent on this connection, or on none.
+            sent = b" ".join(connection.tokens)
+        self.laws.shown(data, sent, of.bearer)
+        if isinstance(of, Standing) and not of.resumes and status == HTTPStatus.OK:
+            for event in _messages(data):
+                self.streams.event(event, of)
+        elif connection is not None:
+            connection.events.extend(one.decode() for one in _EVENT.findall(data))
+
+
+def _subscribed(body: bytes) -> set[str]:
+    """The resource that `body` asks to be told of, as far as anybody could read it."""
+    try:
+        found = orjson.loads(body)
+        uri = found["params"]["uri"] if found["method"] == "resources/subscribe" else None
+    except (ValueError, KeyError, TypeError):
+        return set()
+    return {uri} if isinstance(uri, str) else set()
 
 
 def _messages(data: bytes) -> list[Any]:
@@ -248,9 +292,10 @@ def catalog(new: int, old: int) -> Catalog:
 
 def authority(bearer: str | None) -> Authority:
     """Whom a bearer token stands for."""
-    if bearer not in {"clerk", "guest"}:
+    if bearer is None or bearer not in SIGNED_BY:
         raise TokenInvalid(TokenRefusal.MALFORMED, "it is not one of ours")
-    return Authority((Link(bearer, f"s-{bearer}"),), "ann", f"t-{bearer}", CLOCK.now_ms() + 86_400_000)
+    agent = "guest" if bearer == "guest" else "clerk"
+    return Authority((Link(agent, f"s-{bearer}"),), "ann", f"t-{bearer}", CLOCK.now_ms() + 86_400_000)
 
 
 @contextlib.asynccontextmanager
@@ -270,10 +315,10 @@ async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
     driver = Driver(cast("Ledger", Watched(ledger, laws)), CLOCK, lambda: bundle, upstreams)
     await driver.authorization.load()
     edge = McpEndpoint("http://remit.test", frozenset({"remit.test"}))
-    made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, seed)
+    made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, StreamLaws(laws), seed)
     try:
-        for bearer in ("clerk", "guest"):
-            for path in ("/mcp/new", "/mcp/old", "/mcp"):
+        for bearer in sorted(set(SIGNED_BY)):
+            for path in PATHS:
                 for able in ABLE:
                     await made.open(bearer, path, able)
         yield made
