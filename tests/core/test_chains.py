@@ -20,6 +20,7 @@ from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import story, title, told
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
+from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector
@@ -214,6 +215,48 @@ def test_what_is_left_in_a_store_is_taken_up_by_whatever_reaches_it(asks: str) -
     result = chains(made(*apart, tools=(PAY, MAIL, SAVE, LOAD, raw), agents={"ada": ["g"], "bob": ["h"]}))
     found = next(one for one in result.free if (one.goal, one.tool) == (OUTSIDE, "two/mail"))
     assert (found.together, [step.picks for step in found.steps]) == (True, [None, None, "box", None])
+
+
+def of_users(*policies: str) -> Bundle:
+    people = {
+        "eve": User("eve", frozenset({"g"})),
+        "max": User("max", frozenset({"h"})),
+        "uma": User("uma", frozenset({"h"})),
+    }
+    result = compile_bundle(replace(world({"ada": ["g"]}, (PAY, MAIL), *policies), users=people), shadow_every=0).result
+    assert isinstance(result, Bundle), result
+    return result
+
+
+OF_H = """@id("h") permit (principal, action, resource)
+when { context has onBehalfOf && context.onBehalfOf in Remit::Group::"h" };"""
+
+
+def test_what_may_be_done_for_some_users_alone_is_a_chain() -> None:
+    running = of_users(OF_H)
+    chain = only(result := chains(running))
+    assert (chain.user, names(chain)) == ("max", ["ada pay_list", "ada mail"])
+    assert title(chain).endswith(" by two/mail, for max")
+    assert chains(running, user="eve").free == ()
+    assert cut(running, result, chains).whole
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(running, case)[0]
+
+
+def test_a_user_whom_a_policy_names_is_a_kind_of_its_own() -> None:
+    named = OF_H.replace('in Remit::Group::"h"', '== Remit::User::"uma"')
+    assert only(chains(of_users(named))).user == "uma"
+    # For nobody it needs nobody's yes, so that it is told once and not again as what people are asked about.
+    asked = '@id("ask") @gate("owner") forbid (principal, action, resource) when { context has onBehalfOf };'
+    result = chains(of_users(ALL, asked))
+    assert (only(result).user, result.asking) == (None, ())
+
+
+def test_more_kinds_of_users_than_are_looked_at_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_search, "USERS_MAX", 1)
+    result = chains(of_users(OF_H))
+    assert result.free == ()
+    assert result.searched.left == ("1 kinds of users beyond the first 16",)
 
 
 def test_a_policy_that_errs_is_told() -> None:

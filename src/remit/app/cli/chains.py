@@ -27,7 +27,7 @@ class ChainFormat(StrEnum):
 def chains(  # noqa: PLR0913, PLR0917 - each is an option
     workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that is searched.")] = None,
     user: Annotated[
-        str | None, typer.Option("--user", help="For whom sessions run, where policies look at that.")
+        str | None, typer.Option("--user", help="For whom sessions run: nobody and one user of each kind if left out.")
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long a search may take.")] = 60.0,
     states: Annotated[int, typer.Option("--states", min=1, help="How many states it may visit.")] = 20_000_000,

@@ -16,6 +16,7 @@ from remit.assure.chains.retelling import Teller
 from remit.assure.chains.search import BOUNDS, Explored, Hit, SearchLimits, explore, gathered, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
+from remit.assure.chains.users import USERS_MAX, united, users
 from remit.assure.chains.vocabulary import FAMILIES, mentioned
 from remit.assure.parts import form
 from remit.assure.world import START_MS
@@ -59,8 +60,17 @@ class SearchProblem:
 
 
 def chains(bundle: Bundle, bounds: SearchLimits = BOUNDS, user: str | None = None) -> SearchResult:
-    """The shortest chains of `bundle` to each goal, for sessions of `user`, with an account of what was searched."""
+    """The shortest chains of `bundle` to each goal, with an account of what was searched.
+
+    For sessions of `user`; where that is None of nobody, and of one user of each kind that policies can tell apart.
+    """
     slices = _slices(bundle)
+    every = (user,) if user is not None else users(bundle, slices.values())
+    most = USERS_MAX + 1
+    return united([_chains(bundle, slices, bounds, one) for one in every[:most]], max(0, len(every) - most))
+
+
+def _chains(bundle: Bundle, slices: Mapping[str, Slice], bounds: SearchLimits, user: str | None) -> SearchResult:
     space = Space(_labels(bundle, leaks := leaks_of(bundle)))
     if len(space.labels) > LABELS_MAX:
         why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"

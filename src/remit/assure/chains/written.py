@@ -14,7 +14,8 @@ _SHOWN_MAX: Final = 200
 def title(chain: Chained) -> str:
     """What `chain` comes to, in one sentence."""
     together = ", which no agent can do alone" if chain.together else ""
-    return f"{chain.goal.says} by {chain.tool}{together}"
+    whose = "" if chain.user is None else f", for {chain.user}"
+    return f"{chain.goal.says} by {chain.tool}{together}{whose}"
 
 
 def story(chain: Chained) -> Iterator[str]:
