@@ -15,6 +15,7 @@ from remit.adapters.sqlite.approvals import REFUSED
 from remit.escalate.grants import Grant, GrantTerms
 from remit.facts.action import Action
 from remit.facts.agent import Authority, Link
+from remit.facts.catalog import Effect
 from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
@@ -26,7 +27,8 @@ from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from tests.contract.ledger_world import Place, append_all
 from tests.contract.test_ledger_thresholds import TERMS
 from tests.core.deciding import action as acting
-from tests.core.recording import Step, action, decision
+from tests.core.deciding import catalog, tool
+from tests.core.recording import Step, action, decision, outcome
 
 NEVER: Final = 10**15
 LATER: Final = 1_200
@@ -78,6 +80,32 @@ def test_how_often_an_agent_asked_of_late_is_known_after_a_restart(tmp_path: Pat
     assert not memory.asks_often("clerk", 3, 0, NEVER)
     later = asyncio.run(known(place, now_ms=6 + HOUR_MS))
     assert not later.asks_often("clerk", 1, 0, NEVER)
+
+
+def test_what_calls_in_doubt_hand_on_is_known_after_a_restart_until_somebody_settles_them(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    links, made = [("writer", "root"), ("helper", "s1")], tool("files", "write_file", effect=Effect.WRITE)
+    read = tool("files", "read_file", effect=Effect.READ)
+    calls = [action(links=links), action(links=links, name="read_file"), action(kind="read_resource"), action()]
+
+    async def left() -> str:
+        ledger = place.open()
+        steps = [Step(RecordKind.INTENT, body.links[-1][1], body) for body in calls]
+        first, *_, last = [str(one.ref) for one in await append_all(ledger, steps)]
+        await append_all(ledger, [Step(RecordKind.OUTCOME, "s1", outcome(last))])
+        await ledger.close()
+        return first
+
+    first = asyncio.run(left())
+    memory = asyncio.run(known(place, now_ms=500))
+    known_tools = catalog(tools=[made, read])
+    (held,) = memory.under_way.beside("another", "root", known_tools)
+    assert held.given == {"path": "a"}
+    assert memory.under_way.beside(first, "root", known_tools) == ()
+    assert memory.under_way.beside("another", "s1", known_tools) == ()
+    settled = AdminBody(Event.INTENT_SETTLED, "ana", first, {"happened": True})
+    memory.apply(Ref("r1-9", 1), 600, RecordKind.ADMIN, settled)
+    assert memory.under_way.beside("another", "root", known_tools) == ()
 
 
 def test_noes_are_found_by_an_index_which_an_older_file_gets(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect
 from remit.facts.record import Ref
+from remit.ports.ledger import Ledger
 from remit.protect.handed import Handing
 from remit.trace.bodies import ActionBody
 
+LOADED_MAX: Final = 10_000
 _CALL: Final = ActionKind.CALL_TOOL.value
 
 
@@ -20,6 +22,13 @@ class CallsUnderWay:
     def __init__(self) -> None:
         self._of: dict[str, dict[str, ActionBody | Handing]] = {}
         self._root: dict[str, str] = {}
+
+    async def load(self, ledger: Ledger) -> None:
+        """Those that an earlier run left in doubt, the last `LOADED_MAX` of them."""
+        for one in (await ledger.in_doubt())[-LOADED_MAX:]:
+            entry = await ledger.entry(one.ref)
+            if entry is not None and isinstance(entry.body, ActionBody):
+                self.begin(one.ref, entry.body)
 
     def begin(self, ref: Ref, body: ActionBody) -> None:
         """The intent `body` is recorded at `ref`."""

@@ -124,6 +124,7 @@ class Memory:
         self.used = UsageHistory(await self._ledger.used())
         self.bounds = LimitState(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
         await self.standing.load(self._ledger)
+        await self.under_way.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
