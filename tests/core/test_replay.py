@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from remit.assure.approvals import approved
 from remit.assure.recording import (
@@ -24,12 +26,14 @@ from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, Wh
 from remit.facts.origin import Role
 from remit.policy.bundle import Bundle
 from tests.core.deciding import bundle, catalog, schema, tool
+from tests.core.declaring import json_values, texts
 
 PERMIT = '@id("all") permit (principal, action, resource);'
 GATED = (
     '@id("gated") @gate("owner") forbid (principal, action, resource)'
     ' when { context.session.labels.contains(Remit::Label::"untrusted") };'
 )
+TRACED = '@id("traced") @gate("owner") forbid (principal, action, resource) when { context.targets.strangers > 0 };'
 FINAL = '@id("final") forbid (principal, action, resource) when { context.session.irreversibleCalls > 0 };'
 
 
@@ -194,6 +198,38 @@ def test_the_models_own_words_are_nothing() -> None:
 def test_a_line_that_is_no_session_is_refused_with_its_reason(text: bytes, why: str) -> None:
     with pytest.raises(MalformedSession, match=why):
         recorded(text)
+
+
+SHOP = bundle(PERMIT, TRACED)
+IDS = st.sampled_from(["a", "b", "", "\0", "\u00e9"])
+TURNS: st.SearchStrategy[Any] = st.one_of(st.integers(-2, 5), st.sampled_from([0.5, 1e308, -0.0]), json_values)
+ARGS = st.dictionaries(st.sampled_from(["order_id", "to", "\u00fc", "x.y", "$", ""]), json_values, max_size=3)
+TOOLS = st.sampled_from(["refund", "none", ""])
+ERRORS = st.sampled_from([None, "", "no order of eve@x.example"])
+EVENTS: st.SearchStrategy[Any] = st.one_of(
+    st.fixed_dictionaries({"type": st.just("user"), "turn": TURNS, "text": texts}),
+    st.builds(called, TURNS, IDS, TOOLS, ARGS),
+    st.builds(answered, TURNS, IDS, json_values, ERRORS),
+    json_values,
+)
+
+
+@given(st.lists(EVENTS, max_size=6), st.sampled_from(["shop", ""]), st.sampled_from(["ada", "nobody"]), st.booleans())
+@example(
+    [called(1, "a", "refund", {"order_id": "1"}), answered(1, "a", None), answered(0, "a", [])], "shop", "ada", False
+)
+def test_a_line_is_refused_with_its_reason_or_each_of_its_calls_has_a_verdict(
+    events: list[Any], suite: str, agent: str, cut: bool
+) -> None:
+    text = line(*events, suite=suite, agent=agent)
+    try:
+        session = recorded(text[: len(text) * 2 // 3] if cut else text)
+    except MalformedSession:
+        return
+    judged = replay(SHOP, session)
+    calls = [event.call_id for event in session.events if isinstance(event, RecordedCall)]
+    assert [one.call_id for one in judged] == calls
+    assert replay(SHOP, session) == judged
 
 
 def test_what_the_recorded_tool_refused_itself_has_the_verdict_of_policy() -> None:
