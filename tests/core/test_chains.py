@@ -21,6 +21,7 @@ from remit.assure.chains.written import story, title, told
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
+from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector
@@ -257,6 +258,28 @@ def test_more_kinds_of_users_than_are_looked_at_are_told(monkeypatch: pytest.Mon
     result = chains(of_users(OF_H))
     assert result.free == ()
     assert result.searched.left == ("1 kinds of users beyond the first 16",)
+
+
+def test_what_is_new_is_new_at_each_step_and_said_so() -> None:
+    new = '@id("new") @gate("owner") forbid (principal, action, resource) when { context.novelty.tool };'
+    result = chains(made(ALL, new, tools=(PAY, MAIL)))
+    assert (result.free, [one.tool for one in result.asking]) == ((), ["two/mail"])
+    assert [one for one in result.searched.assumed if one.startswith("whatever an agent does is new to it")]
+    assert not [one for one in chains(made(ALL)).searched.assumed if "is new to it" in one]
+
+
+def test_what_is_permitted_by_a_budget_alone_is_not_green() -> None:
+    left = """@id("left") permit (principal, action, resource)
+    when { context.budget has few && context.budget.few.left > 1 };"""
+    spent = left.replace("permit", "forbid")
+    few = Budget("few", Measure.CALLS, Per.FLEET, None, hard=10, window_s=60)
+    for policies, seen in (((left,), False), ((ALL, spent), True)):
+        running = compile_bundle(replace(world({"ada": ["g"]}, (PAY, MAIL), *policies), budgets={"few": few})).result
+        assert isinstance(running, Bundle)
+        result = chains(running)
+        assert bool(result.free) is seen
+        assert (result.searched.unseen == ()) is seen
+        assert seen or "two___mail: a permit looks at budgets, and a search has none" in result.searched.left
 
 
 def test_a_policy_that_errs_is_told() -> None:

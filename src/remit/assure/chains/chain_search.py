@@ -97,8 +97,9 @@ def _chains(bundle: Bundle, slices: Mapping[str, Slice], bounds: SearchLimits, u
     narrowed = [
         f"{name}: what monitors say can come out in more ways than were tried" for name in sorted(world.asker.narrowed)
     ]
+    unspent = [f"{name}: a permit looks at budgets, and a search has none" for name in sorted(_unspent(slices))]
     # What both searches left is said once.
-    left = tuple(dict.fromkeys((*world.left, *unjudged, *narrowed, *teller.unconfirmed)))
+    left = tuple(dict.fromkeys((*world.left, *unjudged, *narrowed, *unspent, *teller.unconfirmed)))
     searched = Searched(
         space.labels,
         states,
@@ -225,6 +226,14 @@ def _slices(bundle: Bundle) -> Mapping[str, Slice]:
     return {name: bundle.slice(name, tools.get(name, ())) for name in (*tools, *OTHER_ACTIONS)}
 
 
+def _unspent(slices: Mapping[str, Slice]) -> Iterator[str]:
+    """Actions that some policy permits by what is left of a budget: what it would permit is not seen."""
+    for name, part in slices.items():
+        permits = (one.form.accesses for one in part.ordered if not one.forbids)
+        if any(access.path[:1] == ("budget",) for accesses in permits for access in accesses):
+            yield name
+
+
 def _labels(bundle: Bundle, leaks: Leaks) -> tuple[str, ...]:
     """The labels that policies or goals tell apart, and the hidden ones where data can lose its own."""
     every = closed(bundle.labels)
@@ -274,6 +283,8 @@ def _assumed(bundle: Bundle, world: SearchProblem) -> Iterator[str]:
         yield f"{observing} that only observe are held to policy"
     if bundle.catalog.budgets:
         yield "nothing of any budget is spent"
+    if any(part.novelty for part in _slices(bundle).values()):
+        yield "whatever an agent does is new to it: people who are asked about what is new are asked each time"
     if any(part.past for part in _slices(bundle).values()):
         yield "monitors may say at each step whatever policies tell apart: what was done before is not counted"
     if not world.deep:
