@@ -104,6 +104,7 @@ async def test_a_server_that_went_away_after_it_was_known_got_nothing(tmp_path: 
         ("html", "garbage", None),
         ("gzip", "garbage", None),
         ("garbage", "garbage", None),
+        ("foreign", "garbage", None),
         ("wrong_id", "garbage", None),
         ("status", "refused", "try later"),
     ],

@@ -220,7 +220,7 @@ async def test_words_of_a_child_that_refuses_the_greeting_are_not_passed_on(tmp_
 @pytest.mark.asyncio
 async def test_strays_on_the_pipe_are_dropped_and_counted(tmp_path: Path) -> None:
     async with rig("stdio-stateless", 0, tmp_path) as one:
-        for tool, strays in (("wrong_id", 5), ("garbage", 3)):
+        for tool, strays in (("wrong_id", 5), ("garbage", 3), ("foreign", 1)):
             before = one.upstream.health().strays
             reply = await one.upstream.call("a", MODERN, tool, b"{}")
             assert isinstance(reply, Result)

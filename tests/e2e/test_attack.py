@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
@@ -216,6 +217,44 @@ def test_a_copy_is_laid_out_as_the_service_reads_the_workspace(tmp_path: Path) -
     ground = lay_out(tmp_path / "workspace", tmp_path / "copy", "http://127.0.0.1:1")
     (read,) = documents((ground.workspace / "loops.yaml").read_text("utf-8"))
     assert read.value == documents(tripped)[0].value
+
+
+REACHING = """\
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: child}
+spec: {command: [/bin/pay], env: {KEY: {file: /etc/key}}, cwd: /srv, sink: internal, call_s: 5}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: far}
+spec: {url: "https://pay.example/mcp", headers: {authorization: {env: KEY}}, private: true}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Channel
+metadata: {name: desk}
+spec: {url: "https://desk.example/hook", secret: {file: /etc/hook}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Source
+metadata: {name: host}
+spec: {host: {}}
+"""
+
+
+def test_no_server_of_the_workspace_is_reached_whatever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "workspace" / "all.yaml").write_text(REACHING, "utf-8")
+    ground = lay_out(tmp_path / "workspace", tmp_path / "copy", "http://127.0.0.1:1")
+    text = (ground.workspace / "all.yaml").read_text("utf-8")
+    for word in ("/bin/pay", "/etc/key", "/srv", "pay.example", "authorization", "desk.example", "/etc/hook"):
+        assert word not in text
+    told = [yaml.safe_load(part) for part in text.split("\n---\n")]
+    assert [(one["kind"], one["spec"]) for one in told] == [
+        ("Server", {"sink": "internal", "call_s": 5, "url": "http://127.0.0.1:1/child/mcp"}),
+        ("Server", {"url": "http://127.0.0.1:1/far/mcp"}),
+    ]
 
 
 def _children(of: int) -> list[int]:

@@ -4,12 +4,14 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proof.service import REMIT, environment
 from remit.app.assurance import replay
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
@@ -176,6 +178,22 @@ def test_a_recording_comes_through_standard_input(
         os.dup2(kept, 0)
         os.close(kept)
     assert len(judged(capfd.readouterr().out)) == 4
+
+
+def test_whoever_waits_for_what_would_change_is_told_how_far_it_is(workspace: Path) -> None:
+    asked = [REMIT, "replay", "--sessions", "-", "--workspace", workspace, "--against", workspace]
+    with subprocess.Popen(
+        asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write(sessions(2))
+        running.stdin.flush()
+        # The recording goes on: nothing but progress is said before it ends.
+        said = running.stderr.readline()
+        out, err = running.communicate()
+    assert said.endswith(" actions …\n"), (said, err)
+    assert out.splitlines()[0] == "4 actions: newly denied 0  newly asked 0  newly permitted 0"
 
 
 @pytest.mark.parametrize("line", [b"\n", b" " * 1_000_000 + b"\n", b" " * 200_000_000])

@@ -11,7 +11,7 @@ from typing import Any
 BEHAVIOURS = (
     "echo", "fails", "error", "asks", "shapeless", "hang", "die", "half", "huge", "garbage", "wrong_id", "chatty",
     "slow", "changed", "forget", "redirect", "html", "gzip", "polling", "burst", "größe", "stubborn", "status",
-    "crowded",
+    "crowded", "foreign",
 )  # fmt: skip
 MODERN = "2026-07-28"
 OLD = "2025-11-25"
@@ -22,6 +22,12 @@ def tools(extra: list[Any]) -> list[Any]:
     """Every behaviour as a tool, then whatever a test wants listed besides."""
     schema = {"type": "object", "properties": {"text": {"type": "string"}}}
     return [{"name": name, "description": f"Does {name}.", "inputSchema": schema} for name in BEHAVIOURS] + extra
+
+
+def foreign(ident: Any) -> bytes:
+    """An answer whose text is Latin-1, which no reader of UTF-8 can read."""
+    said = {"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "caf\u00e9"}]}}
+    return json.dumps(said, ensure_ascii=False).encode("latin-1")
 
 
 def crowded(ident: Any) -> str:

@@ -138,6 +138,10 @@ async def garbage(_message: Any, _: web.Request) -> web.StreamResponse:
     return web.Response(body=b"{nonsense", content_type="application/json")
 
 
+async def foreign(message: Any, _: web.Request) -> web.StreamResponse:
+    return web.Response(body=catalogue.foreign(message["id"]), content_type="application/json")
+
+
 async def wrong_id(message: Any, _: web.Request) -> web.StreamResponse:
     reply = catalogue.answer(message, "both", []) or {}
     return web.json_response(reply | {"id": str(message["id"])})
@@ -198,6 +202,7 @@ MISBEHAVIOUR: dict[str, Callable[[Any, web.Request], Awaitable[web.StreamRespons
     "huge": huge,
     "crowded": crowded,
     "garbage": garbage,
+    "foreign": foreign,
     "wrong_id": wrong_id,
     "forget": forget,
     "redirect": redirect,

@@ -32,6 +32,12 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def write_bytes(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def say(message: Any) -> None:
     write(json.dumps(message) + "\n")
 
@@ -88,6 +94,7 @@ MISBEHAVIOUR: dict[str, Callable[[int], object]] = {
     "half": half,
     "huge": huge,
     "crowded": lambda ident: write(catalogue.crowded(ident) + "\n"),
+    "foreign": lambda ident: write_bytes(catalogue.foreign(ident) + b"\n"),
     "garbage": lambda _: write("Loading...\n\n[1,2]\nnull\n"),
     "wrong_id": wrong_id,
     "chatty": chatty,

@@ -1,7 +1,7 @@
-"""Telling how far the service is, while a command waits for it."""
+"""Telling how far the service is while a command waits for it, or how far a command is."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -23,6 +23,26 @@ def told(asked: ServiceClient) -> Generator[None]:
         yield
     finally:
         ended.set()
+
+
+@contextmanager
+def tallied(count: Callable[[], int], what: str) -> Generator[None]:
+    """Until the block ends, say each second on stderr how many of `what` there are by now, where that went on."""
+    ended = threading.Event()
+    threading.Thread(target=_tally, args=(count, what, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _tally(count: Callable[[], int], what: str, ended: threading.Event) -> None:
+    last = 0
+    while not ended.wait(EVERY_S):
+        now = count()
+        if now > last:
+            last = now
+            say(f"{now} {what} …")
 
 
 def _watch(asked: ServiceClient, ended: threading.Event) -> None:

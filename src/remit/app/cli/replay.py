@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from remit.app.cli.options import Data
+from remit.app.cli.progress import tallied
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import say
 from remit.facts.text import escaped
@@ -91,7 +92,8 @@ def _history(data: Path | None, folder: Path) -> int:
     from remit.app.settings import LEDGER, data_folder
 
     account, bundle = ReplayTally(), bundle_of(folder)
-    _write(as_recorded(data_folder(data) / LEDGER, bundle, account))
+    with tallied(lambda: account.actions, "actions"):
+        _write(as_recorded(data_folder(data) / LEDGER, bundle, account))
     for why, count in sorted(account.left.items()):
         say(f"{count} actions not judged: {why}")
     if account.strange:
@@ -121,14 +123,17 @@ def _against(
     else:
         one = bundle_of(folder)
         lines = against_sessions(sessions, (one, cast_of(one, *named)), (other, cast_of(other, *named)), changes)
-    if output is VerdictFormat.JSONL:
-        _write(lines)
-        for text in summary(changes):
+    told = output is VerdictFormat.JSONL
+    with tallied(lambda: changes.actions, "actions"):
+        if told:
+            _write(lines)
+        else:
+            for _ in lines:
+                pass
+    for text in summary(changes):
+        if told:
             say(escaped(text))
-    else:
-        for _ in lines:
-            pass
-        for text in summary(changes):
+        else:
             print(escaped(text))
     return Exit.OK
 
