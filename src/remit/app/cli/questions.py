@@ -103,7 +103,8 @@ def why(
     for part in ("action", "facts", "outcome", "settled"):
         _members(part, answer[part] or {})
     # What is empty of it was not said by anybody, or is for whoever decides.
-    _members("approval", {key: value for key, value in (answer["approval"] or {}).items() if value})
+    approval: dict[str, Any] = answer["approval"] or {}
+    _members("approval", {key: value for key, value in approval.items() if value})
     _members("receipt", answer["receipt"])
     if answer["in_doubt"]:
         print("\nin doubt: no answer of the tool was recorded; the effect may or may not have been")
