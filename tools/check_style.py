@@ -139,6 +139,7 @@ def unused(defining: Sequence[Source], others: Iterable[str] = ()) -> Iterator[F
     """A top-level name of `defining` is used in its file, or imported there or by `others`: tests alone keep nothing.
 
     It is used as well where some attribute is called so, and where a decorator hands it to a router or a command line.
+    So with a method of a class without bases: what has bases may be called by them.
     """
     trees = [*(source.tree for source in defining), *(ast.parse(text) for text in others)]
     imported = {pair for tree in trees for pair in _imported(tree)}
@@ -149,6 +150,9 @@ def unused(defining: Sequence[Source], others: Iterable[str] = ()) -> Iterator[F
         for name, line in _defined(source.tree):
             if not (name in own | attributes or (module, name) in imported or name.startswith("__")):
                 yield Finding(source.path, line, f"{name} is used by nothing but tests")
+        for name, line in _methods(source.tree):
+            if name not in attributes:
+                yield Finding(source.path, line, f"{name} is called by nothing but tests")
 
 
 def _defined(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -165,6 +169,14 @@ def _defined(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
             case _:
                 pass
+
+
+def _methods(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.bases:
+            for one in node.body:
+                if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and not one.name.startswith("__"):
+                    yield one.name, one.lineno
 
 
 def _hands_over(decorator: ast.expr) -> bool:

@@ -49,8 +49,6 @@ def test_a_minted_agent_acts_alone_in_its_root_session():
     assert found.acting.sid == ROOT.hex()
     assert found.user == "alice"
     assert found.expires_ms == (NOW_S + 600) * 1000
-    assert not found.trusted_harness
-    assert authority(agent(TokenUse.SESSION)).trusted_harness
 
 
 def test_the_act_claim_nests_with_the_acting_agent_outermost():
@@ -130,7 +128,6 @@ def test_nothing_is_handed_on_after_the_end():
 def test_trust_in_a_harness_is_not_handed_on():
     child = hand(agent(TokenUse.SESSION), "b", 1)
     assert child.use is TokenUse.AGENT
-    assert not authority(child).trusted_harness
 
 
 def test_what_descends_ends_with_its_parent():

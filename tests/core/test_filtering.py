@@ -8,7 +8,6 @@ import pytest
 from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json
 from remit.pdp.listing import reaches, visible_tools
-from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Deny, Escalate, Permit
 from tests.core.deciding import OBSERVE, action, bundle, catalog, decided, tool
@@ -145,11 +144,6 @@ def test_strangers_see_nothing() -> None:
     assert visible_tools(running, ("nobody",)) == ()
     assert visible_tools(running, ("ada", "nobody")) == ()
     assert visible_tools(running, ()) == ()
-
-
-def test_what_is_known_to_be_gone_or_changed_is_not_offered() -> None:
-    pins = {("shop", "look"): Pin.DRIFTED, ("shop", "refund"): Pin.UNVERIFIED, ("web", "fetch"): Pin.MISSING}
-    assert [item.exposed for item in visible_tools(observing(), ("ada",), pins)] == ["shop___refund"]
 
 
 def test_a_gated_tool_escalates_when_it_is_called() -> None:

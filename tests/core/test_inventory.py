@@ -1,4 +1,4 @@
-"""The inventory is one fold of sightings: order, batches and repetition do not matter."""
+"""The inventory is one fold of sightings: order and repetition do not matter."""
 
 import random
 from dataclasses import replace
@@ -16,41 +16,17 @@ TOOL = Subject(Kind.TOOL, "read", "otlp")
 SEEN = Sighting(BOT, "otlp", "span attribute gen_ai.agent.name", 10, 20)
 
 
-def in_batches(sightings: list[Sighting], draw: random.Random) -> Inventory:
-    """Folded in batches of chance sizes, each apart, then joined; some batches come twice."""
-    whole, start = Inventory(), 0
-    while start < len(sightings):
-        size = draw.randrange(1, 400)
-        batch = folded(sightings[start : start + size])
-        for _ in range(draw.choice((1, 1, 2))):
-            whole.merge(batch)
-        start += size
-    return whole
-
-
 @pytest.mark.parametrize("seed", range(2))
-def test_ten_thousand_sightings_in_any_order_and_batches_come_to_one_inventory(seed: int) -> None:
+def test_ten_thousand_sightings_in_any_order_come_to_one_inventory(seed: int) -> None:
     sightings, draw = many(seed, 10_000), random.Random(seed + 100)
     one = folded(sightings)
     for _ in range(2):
         draw.shuffle(sightings)
         again = [*sightings, *sightings[:500]]
         assert folded(again) == one
-        assert in_batches(sightings, draw) == one
     assert len(one) == len(set(one))
-
-
-def test_joining_is_associative() -> None:
-    a, b, c = (many(seed, 300) for seed in (1, 2, 3))
-    left = folded(a)
-    left.merge(folded(b))
-    left.merge(folded(c))
-    right, inner = folded(a), folded(b)
-    inner.merge(folded(c))
-    right.merge(inner)
-    assert left == right
-    assert left != folded(a)
-    assert left != "an inventory"
+    assert one != folded(sightings[:300])
+    assert one != "an inventory"
 
 
 def test_an_inventory_tells_who_saw_what_when_and_how_well() -> None:

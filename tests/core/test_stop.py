@@ -17,6 +17,7 @@ from remit.policy.verdict import Code, Deny, Permit
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
+ALL = frozenset({Holds.ALL})
 ANYBODY = '@id("p") permit (principal, action, resource);'
 
 
@@ -44,8 +45,10 @@ def test_a_stop_is_over_what_bears_its_name_alone() -> None:
         stop.what: stop
         for stop in (Stop(StopSubject.AGENT, "a", "ann", 1, "x"), Stop(StopSubject.TOOL, "s/t", "ann", 2, "y"))
     }
-    assert stops_over(stops, [(StopSubject.AGENT, "b"), (StopSubject.TOOL, "s/t")]) == (stops[StopSubject.TOOL, "s/t"],)
-    assert stops_over(stops, [(StopSubject.SERVER, "a")]) == ()
+    assert stops_over(stops, [(StopSubject.AGENT, "b"), (StopSubject.TOOL, "s/t")], ALL) == (
+        stops[StopSubject.TOOL, "s/t"],
+    )
+    assert stops_over(stops, [(StopSubject.SERVER, "a")], ALL) == ()
 
 
 class Unlisted(dict[Stopped, Stop]):
@@ -62,7 +65,7 @@ def test_ten_thousand_stops_are_looked_up_and_not_gone_through() -> None:
     for number in range(10_000):
         stops[StopSubject.SESSION, f"s-{number}"] = stop_of((StopSubject.SESSION, f"s-{number}"))
     asked = [(StopSubject.AGENT, "ada"), (StopSubject.SESSION, "s-9999"), EVERYTHING]
-    assert stops_over(stops, asked) == (stop_of(asked[1]),)
+    assert stops_over(stops, asked, ALL) == (stop_of(asked[1]),)
 
 
 def stop_of(what: Stopped) -> Stop:
@@ -130,7 +133,7 @@ def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     stop = Stop(StopSubject.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
     assert stops_over({stop.what: stop}, [stop.what], reads) == ()
-    assert stops_over({stop.what: stop}, [stop.what]) == ()
+    assert stops_over({stop.what: stop}, [stop.what], ALL) == ()
 
 
 def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these() -> None:

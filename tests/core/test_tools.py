@@ -86,6 +86,16 @@ def test_a_name_that_tests_alone_use_is_found() -> None:
     )
 
 
+def test_a_method_that_tests_alone_call_is_found_but_not_one_that_a_base_may_call() -> None:
+    text = "class One:\n    def __str__(self): ...\n    def lone(self): ...\nclass Two(One):\n    def lone(self): ...\n"
+    source = Source(Path("src/remit/one.py"), "", text, ast.parse(text))
+    uses = ["from remit.one import One, Two\n"]
+    assert [str(found) for found in unused([source], uses)] == [
+        "src/remit/one.py:3: lone is called by nothing but tests"
+    ]
+    assert not list(unused([source], [*uses, "one.lone()"]))
+
+
 def test_a_class_name_of_two_modules_is_found_and_the_ceiling_only_falls() -> None:
     texts = {
         "one": "class Kept: ...\nclass _Own: ...\nclass Alone: ...\n",

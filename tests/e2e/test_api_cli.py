@@ -61,7 +61,7 @@ async def test_user_and_harness(api: World):
     assert (code, "no such approval" in err) == (5, True)
     harness = await told(api, "token", "harness", "coach", token=api.admin)
     opened = await api.told("POST", "/sessions", harness["token"], {"user": "req"})
-    assert api.authority(opened["token"]).trusted_harness
+    assert api.authority(opened["token"]).acting.sid == opened["sid"]
 
 
 async def test_only_the_admin_mints(api: World):

@@ -116,7 +116,7 @@ async def test_a_harness_opens_sessions_of_its_own_agent_and_states_words(api: W
     coach = await api.token("harness", "coach")
     opened = await api.told("POST", "/sessions", coach, {"user": "req", "ttl_s": 60})
     found = api.authority(opened["token"])
-    assert (found.agents, found.user, found.trusted_harness) == (("coach",), "req", True)
+    assert (found.agents, found.user) == (("coach",), "req")
     assert found.acting.sid == opened["sid"]
     words = await api.told("POST", f"/sessions/{opened['sid']}/words", coach, {"text": "please, do"})
     entry = await api.services.ledger.entries(after=None, limit=1000, sid=opened["sid"])

@@ -62,7 +62,7 @@ class Problem(Exception):
         return JSONResponse(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def not_found(what: str, following: str = "") -> Problem:
+def not_found(what: str, following: str) -> Problem:
     """404: there is no `what`."""
     return Problem(404, f"no such {what}", next=following)
 

@@ -114,7 +114,7 @@ def _does(reason: Reason, verdict: str, source: Callable[[str], PolicyText | Non
             return "denies"
 
 
-def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason] = ()) -> list[GateAnswer]:
+def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason]) -> list[GateAnswer]:
     """Gates, each with the reason its policy gives, where that is known."""
     says = {reason.policy: reason.text for reason in reasons if reason.policy is not None}
     return [GateAnswer(policy=gate.policy, route=gate.route, reason=says.get(gate.policy)) for gate in gates]
@@ -156,7 +156,7 @@ def approval_view(
     services: Services,
     caller: Caller,
     approval: Approval,
-    proposal: Entry | None = None,
+    proposal: Entry | None,
     *,
     listed: bool = False,
     void: str | None = None,

@@ -133,9 +133,7 @@ class _Run:
         self._bundle = bundle
         self._suite = session.suite
         agent = session.agent if session.agent in bundle.catalog.agents or cast.agent is None else cast.agent
-        self._authority = Authority(
-            (Link(agent, session.session),), cast.user, _TOKEN, START_MS + DAY_MS, trusted_harness=True
-        )
+        self._authority = Authority((Link(agent, session.session),), cast.user, _TOKEN, START_MS + DAY_MS)
         self._state = Session(session.session, agent, cast.user, START_MS)
         self._origins = Index(_KEYED)
         self._called: dict[str, Action] = {}

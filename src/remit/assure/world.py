@@ -123,7 +123,7 @@ class World:
         """What `chain` is about to do."""
         links = tuple(Link(agent_of(chain[end - 1]), self.session(chain[:end]).sid) for end in range(1, len(chain) + 1))
         expires_ms = START_MS + _SESSION_MS
-        authority = Authority(links, self._user, _TOKEN, expires_ms, trusted_harness=True)
+        authority = Authority(links, self._user, _TOKEN, expires_ms)
         action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
         return veiled(self.bundle, action)
 

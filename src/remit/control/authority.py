@@ -131,7 +131,6 @@ def authority(claims: Claims) -> Authority:
         user=claims.user,
         token=claims.token,
         expires_ms=claims.expires_s * 1000,
-        trusted_harness=claims.use is TokenUse.SESSION,
         ancestors=claims.ancestors,
     )
 

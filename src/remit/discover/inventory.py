@@ -165,25 +165,6 @@ class Inventory:
                     )
         return tuple(changes)
 
-    def merge(self, other: "Inventory") -> None:
-        """Fold in what another fold came to: as if all its sightings were taken in here."""
-        for subject in other:
-            theirs = other[subject]
-            ours = self._items.setdefault(subject, SubjectRecord())
-            for source, seen in theirs.seen.items():
-                _join(ours.seen, source, seen)
-            for edge, by in theirs.edges.items():
-                mine = ours.edges.setdefault(edge, {})
-                for source, seen in by.items():
-                    _join(mine, source, seen)
-            for key, said in theirs.traits.items():
-                known = ours.traits.setdefault(key, {})
-                for source, value in said.items():
-                    if source not in known or _later(value, known[source]):
-                        known[source] = value
-            if theirs.owner is not None and (ours.owner is None or theirs.owner > ours.owner):
-                ours.owner = theirs.owner
-
     def _touch(
         self, subject: Subject, source: str, seen: SourceEvidence, changes: list[InventoryChange]
     ) -> SubjectRecord:

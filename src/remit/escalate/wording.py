@@ -120,7 +120,7 @@ def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterat
         yield TextSpan(f" and {len(values) - values_max} more")
 
 
-def manned(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int = 0) -> str:
+def manned(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int) -> str:
     """How a route stands: who said yes, and, where people are asked, who `may` and how many are `short` of enough."""
     said = f"route {route}: {len(by)} of {count} said yes" + (f" ({', '.join(by)})" if by else "")
     if may is None or len(by) >= count:

@@ -71,7 +71,6 @@ class Authority:
     user: str | None
     token: str
     expires_ms: int
-    trusted_harness: bool = False
     ancestors: tuple[str, ...] = ()
     agents: tuple[str, ...] = field(init=False, repr=False, compare=False)
     sids: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -87,9 +87,7 @@ def read_subject(said: str) -> Stopped | None:
     return None if over is None or bool(name) is (over is StopSubject.EVERYTHING) else (over, name)
 
 
-def stops_over(
-    stops: Mapping[Stopped, Stop], whats: Iterable[Stopped], held: frozenset[Holds] = frozenset({Holds.ALL})
-) -> tuple[Stop, ...]:
+def stops_over(stops: Mapping[Stopped, Stop], whats: Iterable[Stopped], held: frozenset[Holds]) -> tuple[Stop, ...]:
     """Those of `stops` that are over one of `whats` and hold one of `held`."""
     found = [stops[what] for what in whats if what in stops]
     return tuple([stop for stop in found if stop.holds in held])

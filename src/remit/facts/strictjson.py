@@ -70,9 +70,9 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None,
     return value
 
 
-def parse_object(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None) -> Mapping[str, Json]:
+def parse_object(raw: bytes, *, bytes_max: int | None = None) -> Mapping[str, Json]:
     """`parse`, where anything but an object is refused."""
-    value = parse(raw, limits, bytes_max=bytes_max)
+    value = parse(raw, bytes_max=bytes_max)
     if not isinstance(value, Mapping):
         raise JsonRefused(_MALFORMED, "not an object")
     return value

@@ -3,15 +3,13 @@
 Conditions are not evaluated, so a listing depends on the agents and the bundle alone.
 """
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterable
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
 from remit.facts.catalog import Tool
 from remit.facts.obligation import NoObligationError, on_result, parsed
-from remit.pdp.snapshot import Pin, Snapshot
+from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.form import Uid
@@ -19,20 +17,12 @@ from remit.policy.slice import Policy, Slice
 from remit.policy.uids import agent_uid, data_uid, group_uids, server_uid
 from remit.policy.verdict import Code, Deny, Permit, Reason, Verdict
 
-_ALL_MATCH: Final[Mapping[tuple[str, str], Pin]] = MappingProxyType({})
-_LISTED: Final = frozenset({Pin.MATCHES, Pin.UNVERIFIED})
 
-
-def visible_tools(
-    bundle: Bundle,
-    agents: Iterable[str],
-    pins: Mapping[tuple[str, str], Pin] = _ALL_MATCH,
-) -> tuple[Tool, ...]:
+def visible_tools(bundle: Bundle, agents: Iterable[str]) -> tuple[Tool, ...]:
     """The tools shown to a delegation chain, in the catalog's order.
 
-    A tool that no link could ever call is hidden; so are quarantined ones, and those that
-    `pins` knows to have drifted or gone. A chain that observes throughout is shown the rest.
-    An agent the bundle does not know is shown nothing.
+    A tool that no link could ever call is hidden; so are quarantined ones. A chain that observes throughout is shown
+    the rest. An agent the bundle does not know is shown nothing.
     """
     chain = [bundle.catalog.agents.get(name) for name in agents]
     known = [agent for agent in chain if agent is not None]
@@ -41,10 +31,8 @@ def visible_tools(
     bound = [agent for agent in known if agent.mode is Mode.ENFORCE]
     return tuple(
         form.tool
-        for key, form in bundle.tools.items()
-        if form.quarantined is None
-        and pins.get(key, Pin.MATCHES) in _LISTED
-        and all(offers(bundle, agent, form.tool) for agent in bound)
+        for form in bundle.tools.values()
+        if form.quarantined is None and all(offers(bundle, agent, form.tool) for agent in bound)
     )
 
 

@@ -17,7 +17,6 @@ from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.handed import Handing
 from remit.protect.index import Delta, Index
-from remit.protect.labels import brought_by
 from remit.protect.learning import beside, learn
 from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
@@ -83,7 +82,8 @@ def judge_result(
     sids = tuple(session.sid for session in sessions)
     tool, worst = _now(bundle, reached, server)
     if status is Status.NOT_SENT:
-        return ResultJudgement(brought_by(worst, reached=False), sids, result)
+        # Nobody read what was asked, so nothing was answered.
+        return ResultJudgement(NONE, sids, result)
     finds = detects(bundle, server)
     found = detected(finds, result) if finds else NOTHING
     if found:

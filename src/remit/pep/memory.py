@@ -173,9 +173,9 @@ class Memory:
             held.holders -= 1
             held.idle_since_s = max(held.idle_since_s, now_s)
 
-    def forget_idle(self, now_s: float, idle_s: float = IDLE_S) -> int:
-        """Drop sessions that nobody has held for `idle_s` seconds; how many."""
-        idle = [sid for sid, held in self._sessions.items() if not held.holders and now_s - held.idle_since_s >= idle_s]
+    def forget_idle(self, now_s: float) -> int:
+        """Drop sessions that nobody has held for `IDLE_S`; how many."""
+        idle = [sid for sid, held in self._sessions.items() if not held.holders and now_s - held.idle_since_s >= IDLE_S]
         for sid in idle:
             del self._sessions[sid]
             self.indices.forget(sid)

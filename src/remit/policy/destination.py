@@ -84,9 +84,9 @@ class Destination:
 def reached_tool(
     form: ToolForm,
     part: Slice,
-    monitors: Collection[Monitor] = (),
-    guarantees: Collection[Guarantee] = (),
-    finds: frozenset[Find] = frozenset(),
+    monitors: Collection[Monitor],
+    guarantees: Collection[Guarantee],
+    finds: frozenset[Find],
 ) -> Destination:
     """What a call of the tool of `form` reaches, whose slice is `part`, where there are `monitors` and `guarantees`.
 

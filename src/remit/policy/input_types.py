@@ -92,7 +92,7 @@ _SCALARS: Final = MappingProxyType(
 )
 
 
-def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Typed:
+def type_input(schema: Json) -> Typed:
     """The Cedar type of a tool's `inputSchema`. Raises `Untypable`.
 
     The root counts as an object whatever it says: arguments always are one.
@@ -103,8 +103,8 @@ def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Ty
         size = len(canonical(schema))
     except (ValueError, RecursionError) as error:
         raise Untypable(f"its input schema has no canonical form ({type(error).__name__})") from None
-    if size > bytes_max:
-        raise Untypable(f"its input schema takes {size} bytes, more than {bytes_max}")
+    if size > DEFAULT.schema_bytes_max:
+        raise Untypable(f"its input schema takes {size} bytes, more than {DEFAULT.schema_bytes_max}")
     try:
         references.check(schema)
     except references.Unfollowable as error:

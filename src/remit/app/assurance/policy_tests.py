@@ -80,8 +80,8 @@ def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
     return [found for file, text in source.cases for found in _cases(file, text)]
 
 
-def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = None, *, mutate: bool = False) -> Tested:
-    """Try the cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
+def try_cases(workspace: Path, named: Sequence[Path], user: str | None, *, mutate: bool = False) -> Tested:
+    """Try the cases of the files `named`, or all of `workspace` where none is. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     found = cases_of(workspace, named)
     _known(bundle, found, user)

@@ -50,17 +50,17 @@ def _bar(share: float, low: float, high: float) -> Html:
     """The interval as a bar on a line from 0 to 1, the share as a mark on it."""
     return tag(
         "svg",
-        _shape("path", d=f"M0 7H{_WIDE}", stroke="#d8dce0", stroke_width="2"),
-        _shape("path", d=f"M{low * _WIDE:.1f} 7H{high * _WIDE:.1f}", stroke="#7f8a96", stroke_width="8"),
-        _shape("path", d=f"M{share * _WIDE:.1f} 0V14", stroke="#1c2024", stroke_width="3"),
+        _path(d=f"M0 7H{_WIDE}", stroke="#d8dce0", stroke_width="2"),
+        _path(d=f"M{low * _WIDE:.1f} 7H{high * _WIDE:.1f}", stroke="#7f8a96", stroke_width="8"),
+        _path(d=f"M{share * _WIDE:.1f} 0V14", stroke="#1c2024", stroke_width="3"),
         viewBox=f"0 0 {_WIDE} 14",
         preserveAspectRatio="none",
         aria_hidden="true",
     )
 
 
-def _shape(element: str, **attributes: str) -> Html:
-    return tag(element, **attributes)
+def _path(**attributes: str) -> Html:
+    return tag("path", **attributes)
 
 
 def matrix(results: Sequence[AttemptResult]) -> Html:
@@ -116,7 +116,7 @@ def trend(points: Sequence[Point]) -> Html:
 
 
 def _lines(points: Sequence[Point]) -> Html:
-    shapes: list[Html] = [_shape("path", d="M40 10H520M40 90H520", stroke="#d8dce0")]
+    shapes: list[Html] = [_path(d="M40 10H520M40 90H520", stroke="#d8dce0")]
     for at, text in ((10, "100 %"), (90, "0 %")):
         shapes.append(tag("text", text, x="0", y=str(at + 4), font_size="11", fill="#5a626b"))
     for name, colour, dash, shares in (

@@ -16,9 +16,7 @@ class Marking:
     `signing`: the files that sign now.
     """
 
-    def __init__(
-        self, path: Path, fail: Callable[[str], None], signing: Callable[[], Sequence[Path]] = lambda: ()
-    ) -> None:
+    def __init__(self, path: Path, fail: Callable[[str], None], signing: Callable[[], Sequence[Path]]) -> None:
         self._path = path
         self._fail = fail
         self._signing = signing

@@ -91,14 +91,14 @@ def install(
     return made
 
 
-def agent_python(say: Callable[[str], None], cache: Path | None = None) -> Path:
+def agent_python(say: Callable[[str], None]) -> Path:
     """An interpreter that has the MCP client (`mcp` 2.x): the running one, or one made for it."""
     try:
         if importlib.metadata.version("mcp").startswith("2."):
             return Path(sys.executable)
     except importlib.metadata.PackageNotFoundError:
         pass
-    return install((AGENT,), say, cache)[AGENT].python
+    return install((AGENT,), say)[AGENT].python
 
 
 def lock_text(name: str) -> str:

@@ -227,9 +227,9 @@ class Runtime:
             # It only tightens: no Admission looks at it.
             return await self._swap(new, by, {})
 
-    async def unnameable(self, bundle: Bundle | None = None) -> Mapping[str, str]:
-        """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
-        return await held_labels(bundle or self.bundle, self._ledger, self.clock.now_ms())
+    async def unnameable(self) -> Mapping[str, str]:
+        """Labels that are held though the running bundle cannot name them, and who holds each."""
+        return await held_labels(self.bundle, self._ledger, self.clock.now_ms())
 
     async def unmanned(self) -> Sequence[WorkspaceProblem]:
         """What is odd, as of now, about the people of the routes that run, and about how they hear and say yes."""
@@ -324,7 +324,7 @@ class Runtime:
         return Applied(new.bundle.digest, changes, new.warnings, applied=True)
 
     async def _in_force(
-        self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None = None
+        self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None
     ) -> None:
         """Have the next start begin with `running`; on record with `data`, where there is any."""
         resuming = self._begun.resuming

@@ -58,7 +58,7 @@ def reach(result: AttemptResult) -> AttemptStage:
     )
 
 
-def furthest(results: Iterable[AttemptResult], kept: int = KEPT) -> list[AttemptResult]:
+def furthest(results: Iterable[AttemptResult]) -> list[AttemptResult]:
     """Of those that were stopped, where a search is about them, the ones of each kind that got furthest, best first."""
     chosen: list[AttemptResult] = []
     by_kind: dict[AttackKind, list[AttemptResult]] = {}
@@ -66,7 +66,7 @@ def furthest(results: Iterable[AttemptResult], kept: int = KEPT) -> list[Attempt
         if one.stopped and one.attempt.kind in SEARCHED and isinstance(one.attempt.goal, Arrives):
             by_kind.setdefault(one.attempt.kind, []).append(one)
     for found in by_kind.values():
-        chosen += sorted(found, key=reach, reverse=True)[:kept]
+        chosen += sorted(found, key=reach, reverse=True)[:KEPT]
     return sorted(chosen, key=reach, reverse=True)
 
 
