@@ -134,6 +134,16 @@ def test_modules_that_the_architecture_and_its_decisions_name_are_there() -> Non
     assert [one for one in found if not (source / one[1]).is_dir() and not (source / f"{one[1]}.py").is_file()] == []
 
 
+def test_modules_that_the_page_of_a_package_names_are_there() -> None:
+    found, rings = list[str](), set[str]().union(*RINGS)
+    for page in sorted((ROOT / "src" / "remit").rglob("__init__.py")):
+        text = ast.get_docstring(ast.parse(page.read_text("utf-8"))) or ""
+        named = set(re.findall(r"`([a-z_]+)`", text))
+        inside = rings | {path.stem for path in page.parent.iterdir()} | {page.parent.name}
+        found += [f"{page.parent.name}: {name}" for name in sorted(named - inside)]
+    assert found == []
+
+
 def test_the_application_shows_a_few_names() -> None:
     app = ROOT / "src" / "remit" / "app"
     # A checkout that was updated may keep a folder that holds byte-code alone.

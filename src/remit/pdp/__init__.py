@@ -2,8 +2,8 @@
 
 Events in, effects out: nothing here awaits, reads a clock or touches a store.
 
-`decide` is the way in. Its steps in their order are `known`, `broken`, `flow` and `measure` (the facts), `chain`,
-`spending`, `granting`, `guaranteed` and `obliged`; `effects` makes of the ruling what has to be done (`decision`).
-`judge` is the same for what comes back. `fold` says what a record changes, by `deltas`, and `apply` changes it. The
-rest are parts of these.
+`decide` is the way in. Its steps in their order are `preconditions`, `open_breakers`, `flow`, `measure` and `past` (the
+facts), `chain`, `spending`, `grant_scope`, `guarantees` and `obligations`; `effects` makes of the ruling what has to be
+done (`decision`). `result_judgement` is the same for what comes back. `fold` says what a record changes, by `deltas`,
+and `apply` changes it. The rest are parts of these.
 """

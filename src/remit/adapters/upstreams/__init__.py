@@ -1,7 +1,7 @@
 """Tool servers as Remit reaches them: streamable HTTP and stdio children, in both wire eras.
 
-The main path of a call: `talking` takes the step and its limit, `wire` is the connection it asks (`plain`, `handshake`
-or `child`), `frames` and `requests` are its bytes, `replies` what the answer means. Beside it: `hearing` says whose
-each message is, `held` keeps a call open while the client is asked, `subscribing` and `watching` tell of changes.
-`http` and `stdio` say how a connection is reached; `build` picks one of them.
+The main path of a call: `transport` takes the step and its limit, `wire` is the connection it asks (`plain`,
+`handshake` or `child`), `frames` and `requests` are its bytes, `replies` what the answer means. Beside it: `messages`
+says whose each message is, `held` keeps a call open while the client is asked, `era_changes` and `subscriptions` tell
+of changes. `http` and `stdio` say how a connection is reached; `build` picks one of them.
 """

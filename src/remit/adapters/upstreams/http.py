@@ -1,6 +1,6 @@
 """A tool server over streamable HTTP, in the client's era where the server speaks it.
 
-The hot path is `call` in the stateless era: see `talking`, `plain` and `exchange`, in this order.
+The hot path is `call` in the stateless era: see `transport`, `plain` and `exchange`, in this order.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
 from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
-from remit.adapters.upstreams.transport import Talking, asked, calling
+from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Http, Server
@@ -53,7 +53,7 @@ class _Kept:
     used_s: float
 
 
-class HttpUpstream(Talking):
+class HttpUpstream(UpstreamTransport):
     """One server behind one address; sessions of the `initialize` era are kept per Remit session and capabilities."""
 
     def __init__(

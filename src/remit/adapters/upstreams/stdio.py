@@ -19,7 +19,7 @@ from remit.adapters.upstreams.presentation import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.adapters.upstreams.shared_child import Shared
 from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
-from remit.adapters.upstreams.transport import Talking, asked, calling
+from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
@@ -37,7 +37,7 @@ _DOWN: Final = frozenset({"unreachable", "died", "stuck", "not_mcp"})
 _Key = tuple[str, bytes]
 
 
-class StdioUpstream(Talking):
+class StdioUpstream(UpstreamTransport):
     """One server's children. `idle_s`: how long an unused one is kept."""
 
     def __init__(

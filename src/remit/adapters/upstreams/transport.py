@@ -24,7 +24,7 @@ from remit.ports.system import Clock
 from remit.ports.upstream import ALONE, Along, Era, InputRequired, Introduction, Notice, Offer, Ready, Reply
 
 
-class Talking(ABC):
+class UpstreamTransport(ABC):
     """The part of `Upstream` that is one for all transports."""
 
     def __init__(self, server: Server, clock: Clock) -> None:

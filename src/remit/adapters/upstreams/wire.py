@@ -1,4 +1,4 @@
-"""One connection to a server, as both transports give it to `talking`."""
+"""One connection to a server, as both transports give it to `transport`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
