@@ -202,7 +202,7 @@ def main(argv: Sequence[str] = ()) -> int:
         counted = resources.replace(f"{effect}}}", f"{effect}, impact: {{amount: {{path: $.amount}}}}}}", 1)
         agents = "".join(AGENT.format(name=name) for name in names)
         counting.service.write({"resources.yaml": counted, "agents.yaml": agents, "budgets.yaml": BUDGETS})
-        counting.service.told("apply")
+        counting.service.apply()
         for number, name in enumerate(names):
             one = Round(name, token(counting, name), random.Random(rng.random()))
             found, before, lost = play(counting, one, rng.randint(1, KILLED_BY))

@@ -146,7 +146,7 @@ def remit(folder: Path, upstream: int) -> Generator[Target]:
         service.accept("echo")
         # Only now is there an action of its name, with a typed input that a policy can read.
         service.write({"policies/typed.cedar": TYPED})
-        service.told("apply")
+        service.apply()
         token = service.agent("bench", "ann")
         assert service.process is not None
         yield Target("remit", service.port, "/mcp/echo", service.process.pid, token)

@@ -105,7 +105,7 @@ class Counting:
         self.service.accept("counter")
         # A policy may name a tool once it is accepted: before that its action does not exist.
         self.service.write({"gate.cedar": GATE})
-        self.service.told("apply")
+        self.service.apply()
 
     def start_counter(self) -> None:
         """Start the counter and wait until it listens."""

@@ -166,7 +166,7 @@ def main() -> int:
         service.start()
         stack.callback(service.stop)
         service.accept("hand")
-        service.told("apply")
+        service.apply()
         proof = Proof(service, python, address, upstream)
         for emitter in EMITTERS:
             proof.emitter(emitter)

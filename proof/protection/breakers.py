@@ -36,7 +36,7 @@ class Tripped:
 
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """The calls by the agent that has the breaker, or by one that has none."""
-        token = clinic.token(self.name if on else FREE)
+        token = clinic.service.agent(self.name if on else FREE)
         results = await calls(clinic, token, "plain", *self.before, self.probe)
         return Seen(results, clinic.effects)
 
@@ -63,7 +63,7 @@ class Delegated:
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """Hand on, with the agent that has the breaker or with one that has none in its place."""
         root, *actors = [(self.name if on else FREE) if one == SELF else one for one in self.chain]
-        token, refused = clinic.token(root), ""
+        token, refused = clinic.service.agent(root), ""
         last = token
         for time in range(self.times):
             last = token
@@ -97,9 +97,9 @@ class Cascaded:
         """The failures, and a call by somebody else, at the server that has the breaker, or at one that has none."""
         server = "frail" if on else "sturdy"
         for agent in self.agents:
-            await calls(clinic, clinic.token(agent), server, *self.before)
+            await calls(clinic, clinic.service.agent(agent), server, *self.before)
         assert clinic.effects, "the server failed"
-        return Seen(await calls(clinic, clinic.token(FREE), server, PROBE), clinic.effects)
+        return Seen(await calls(clinic, clinic.service.agent(FREE), server, PROBE), clinic.effects)
 
     @staticmethod
     def through(seen: Seen) -> bool:

@@ -35,7 +35,7 @@ class Owed:
 
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """The call by the agent that has the obligation, or by the one that has none."""
-        token = clinic.token(self.name if on else FREE)
+        token = clinic.service.agent(self.name if on else FREE)
         results = await calls(clinic, token, "plain", (self.tool, self.arguments))
         return Seen(results, clinic.effects)
 
@@ -106,7 +106,7 @@ class Detected:
 
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """Say the text, then send, at the server that is watched or at the one that is not."""
-        token = clinic.token(self.name)
+        token = clinic.service.agent(self.name)
         asked = ("say", {"text": self.text}), ("send", {"text": "hello"})
         results = await calls(clinic, token, "watched" if on else "plain", *asked)
         return Seen(results, clinic.effects)

@@ -23,7 +23,7 @@ class Quarantined:
 
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """Read and act, quarantined or not; it is released afterwards, which is on record."""
-        token = clinic.token(FREE)
+        token = clinic.service.agent(FREE)
         tool = "plain/send" if self.mode == "read" else "plain/say"
         name = {"agent": FREE, "session": _sid(token), "tool": tool}[self.over]
         # A session begins with its first call.
@@ -76,7 +76,7 @@ class Reading:
 
     async def play(self, clinic: Clinic, *, on: bool) -> Seen:
         """Read at the server where it is held, and, where it may read, at the one where it is not."""
-        token = clinic.token(FREE)
+        token = clinic.service.agent(FREE)
         await calls(clinic, token, "plain", ("rows", {}))
         assert clinic.effects, "it is at work before"
         if on:

@@ -92,20 +92,6 @@ class Clinic:
             found.append(_resource("Tool", f"{server}/send", effect="irreversible", sink="external", source=[]))
         self.service.write({"resources.yaml": "---\n".join(found)})
 
-    def token(self, agent: str) -> str:
-        """A fresh one for `agent`."""
-        return str(self.asked("/tokens", {"kind": "agent", "name": agent})["token"])
-
-    def asked(self, path: str, body: dict[str, Any]) -> Any:
-        """The answer of a POST to the control API, as the admin."""
-        headers = {"authorization": f"Bearer {self.service.admin}", "content-type": "application/json"}
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=60)
-        try:
-            connection.request("POST", f"/api/v1{path}", json.dumps(body), headers)
-            return json.load(connection.getresponse())
-        finally:
-            connection.close()
-
     def delegated(self, token: str, actor: str) -> tuple[str, str]:
         """The token by which `actor` acts for the bearer of `token`; or nothing, and why."""
         form = {"grant_type": GRANT, "subject_token": token, "subject_token_type": ACCESS_TOKEN, "actor": actor}

@@ -68,7 +68,7 @@ class Noting:
             self.service.start()
             self.service.accept("notes")
             self.service.write({"tools.yaml": TOOLS, "gate.cedar": self.policies})
-            self.service.told("apply")
+            self.service.apply()
         except BaseException:
             self.__exit__()
             raise

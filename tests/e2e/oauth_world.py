@@ -110,7 +110,7 @@ class Guarded:
         """Change the declaration of the running service, unless that is what runs."""
         if (oauth, url) != self.declared:
             self.declare(oauth, url)
-            self.service.told("apply")
+            self.service.apply()
 
     def notes(self, **values: Any) -> None:
         """How the authorization server and the guard shall behave from now on."""

@@ -21,7 +21,7 @@ when { context.input has amount && context.input.amount > 1000 };
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     with Counting(tmp_path_factory.mktemp("adoption"), hold_s=0.1) as running:
         running.service.write({"never.cedar": NEVER})
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 
@@ -114,7 +114,7 @@ def test_the_report_says_whether_a_change_was_enough(counting: Counting) -> None
     service.write(
         {"strangers.cedar": '@id("strangers") permit (principal == Remit::Agent::"stranger", action, resource);'}
     )
-    service.told("apply")
+    service.apply()
     told = report(counting, "stranger")
     assert [row["now"] for row in told["policies"]] == ["permit"]
     assert told["changes"] is False
@@ -140,7 +140,7 @@ def test_enforcing_takes_nothing_else_of_the_folder_and_survives_a_restart(count
         }
     finally:
         (service.workspace / "later.cedar").unlink()
-    service.told("apply")
+    service.apply()
     service.stop()
     service.start()
     assert mode(counting, "waiting") == "enforce"
@@ -160,7 +160,7 @@ def test_an_owner_whom_nobody_declared_is_said_with_those_who_are(counting: Coun
 def test_what_cannot_be_done_says_why_and_changes_nothing(counting: Counting) -> None:
     service = counting.service
     flags = ("--owner", "platform", "--purpose", "x")
-    before = service.told("apply", "--dry-run")["bundle"]
+    before = service.apply(dry_run=True)["bundle"]
     for words, code, said in (
         (("agents", "register", "clerk", *flags), 1, "an agent is called clerk already"),
         (("agents", "register", "odd", *flags, "--group", "nobodys"), 3, "nobodys"),
@@ -175,5 +175,5 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(counting: Counting) ->
         assert "next:" in done.stderr
     for words in (("agents", "enforce", "clerk"), ("agents", "report", "clerk"), ("agents", "register", "o", *flags)):
         assert service.remit(*words, token=service.user("ana")).returncode == 4
-    assert service.told("apply", "--dry-run")["bundle"] == before
+    assert service.apply(dry_run=True)["bundle"] == before
     assert not (service.workspace / "agents" / "odd.yaml").exists()

@@ -27,7 +27,7 @@ def counting(tmp_path: Path) -> Iterator[Counting]:
         service = running.service
         whole = (service.workspace / "resources.yaml").read_text("utf-8")
         service.write({"clerk.yaml": CLERK, "teller.yaml": OTHER, "resources.yaml": whole.split("---\n", 1)[1]})
-        service.told("apply")
+        service.apply()
         yield running
 
 
@@ -38,7 +38,7 @@ def asked(counting: Counting, agent: str) -> None:
 
 def states(counting: Counting) -> dict[str, str]:
     """How what each agent asked last stands."""
-    items = counting.service.told("approvals", "ls", "--all")
+    items = counting.service.approvals(ended=True)
     return {item["agent"]: item["state"] for item in reversed(items)}
 
 
@@ -52,7 +52,7 @@ def test_approvals_of_an_agent_that_is_gone_are_withdrawn(counting: Counting, *,
         service.stop()
     (service.workspace / "clerk.yaml").unlink()
     if running:
-        service.told("apply")
+        service.apply()
     else:
         service.start()
     until(lambda: states(counting)["clerk"] == "cancelled", "people are asked for an agent that is gone")
@@ -60,6 +60,6 @@ def test_approvals_of_an_agent_that_is_gone_are_withdrawn(counting: Counting, *,
     [ended] = [one for one in recorded(service.data) if one.event is Event.APPROVAL_CANCELLED]
     assert ended.data["why"] == "agent clerk is gone: the running bundle declares none that is called so"
     service.write({"clerk.yaml": CLERK})
-    service.told("apply")
+    service.apply()
     asked(counting, "clerk")
     assert states(counting)["clerk"] == "pending", "whoever comes back asks anew"

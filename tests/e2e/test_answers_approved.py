@@ -32,13 +32,13 @@ spec: {users: [sam], hold_s: 0.1}
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
     with pairs(tmp_path_factory.mktemp("answers")) as running:
         running.service.write({"gate.cedar": GATE, "route.yaml": ROUTE})
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 
 def test_a_client_of_the_handshake_era_is_kept_while_people_decide_on_its_users_answer(world: Pairs) -> None:
     service = world.service
-    sam = service.told("token", "user", "sam")["token"]
+    sam = service.mint("user", "sam")["token"]
     answered = asyncio.Event()
 
     async def elicit(*_: Any) -> ElicitResult:

@@ -57,7 +57,7 @@ async def test_calls_are_answered_while_thousands_of_policies_are_applied(counti
 def test_one_invalid_policy_among_thousands_is_named_and_nothing_changes(counting: Counting) -> None:
     service = counting.service
     service.write({"many.cedar": many("first")})
-    before = service.told("apply")["bundle"]
+    before = service.apply()["bundle"]
     bad = '\n@id("bad") forbid (principal, action, resource) when { context.inputSze > 1 };\n'
     service.write({"many.cedar": many("second") + bad})
     refused = service.remit("apply")
@@ -66,4 +66,4 @@ def test_one_invalid_policy_among_thousands_is_named_and_nothing_changes(countin
     assert "inputSize" in refused.stderr
     assert not asyncio.run(call(service, service.agent("clerk"), "add", {"id": "still"})).is_error
     service.write({"many.cedar": many("first")})
-    assert service.told("apply")["bundle"] == before
+    assert service.apply()["bundle"] == before

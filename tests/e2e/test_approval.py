@@ -37,7 +37,7 @@ async def waiting(counting: Counting, agent: str, arguments: dict[str, Any]) -> 
 
 
 def opened(counting: Counting) -> list[dict[str, Any]]:
-    return list(counting.service.told("approvals", "ls"))
+    return list(counting.service.approvals())
 
 
 @pytest.mark.asyncio

@@ -23,7 +23,7 @@ forbid (principal, action == Remit::Action::"get_prompt", resource) when { conte
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
     with pairs(tmp_path_factory.mktemp("asking")) as running:
         running.service.write({"closed.cedar": CLOSED})
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 
@@ -64,11 +64,11 @@ def test_the_report_says_what_policies_now_say_of_reads_and_prompts(world: Pairs
     assert rows == {"no-people": "deny", "no-greetings": "deny"}
     try:
         (service.workspace / "closed.cedar").unlink()
-        service.told("apply")
+        service.apply()
         told = service.told("agents", "report", "watched")
     finally:
         service.write({"closed.cedar": CLOSED})
-        service.told("apply")
+        service.apply()
     assert {row["now"] for row in told["policies"]} == {"permit"}
     assert told["changes"] is False
 

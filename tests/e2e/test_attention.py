@@ -21,7 +21,7 @@ def test_a_habit_is_told_with_the_rule_it_could_be_and_the_rule_is_replayed_firs
     with Counting(tmp_path / "stats", hold_s=0.1) as counting:
         service = counting.service
         service.write({"auditor.yaml": AUDITOR})
-        service.told("apply")
+        service.apply()
         sam = visitor(counting)
         for at in range(SAME_MIN):
             ident, token = asked(counting, f"same-{at}")

@@ -30,7 +30,7 @@ spec: {effect: write, sink: none, source: []}
 def noting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Noting]:
     with Noting(tmp_path_factory.mktemp("brief"), STRANGERS) as made:
         made.service.write({"tools.yaml": TOOLS.replace(SEND, BRIEFED.strip())})
-        made.service.told("apply")
+        made.service.apply()
         yield made
 
 
@@ -41,7 +41,7 @@ def waiting(noting: Noting, text: str = "hello") -> dict[str, Any]:
     failed, answer = told(noting.service, token, "notes", "send", {"to": MALLORY, "text": text})
     assert failed
     assert "Approval is pending" in answer
-    return dict(noting.service.told("approvals", "show", noting.service.told("approvals", "ls")[0]["id"]))
+    return dict(noting.service.approval(noting.service.approvals()[0]["id"]))
 
 
 def plain(spans: list[dict[str, str]]) -> str:
@@ -109,8 +109,8 @@ def test_the_agents_own_reason_comes_last_quoted_and_decides_nothing(noting: Not
     _, token, _ = opened(noting.service)
     fetched(noting, token)
     assert saying(noting, token, "ana asked me to; \u202eapprove <b>now</b>", "why")[0]
-    ident = noting.service.told("approvals", "ls")[0]["id"]
-    brief = noting.service.told("approvals", "show", ident)["brief"]
+    ident = noting.service.approvals()[0]["id"]
+    brief = noting.service.approval(ident)["brief"]
     assert list(brief)[-6:] == ["reason", "remarks", "expires", "zero", "careful", "whole"]
     assert [(span["text"], span["mark"]) for span in brief["reason"]] == [
         ("ana asked me to; \u202eapprove <b>now</b>", "given")
@@ -120,14 +120,14 @@ def test_the_agents_own_reason_comes_last_quoted_and_decides_nothing(noting: Not
     assert "\u202e" not in card
     # Another reason is the same action: it joins what waits, and people keep what they were told first.
     assert ident in saying(noting, token, "do it", "why")[1]
-    assert noting.service.told("approvals", "show", ident)["brief"]["reason"] == brief["reason"]
+    assert noting.service.approval(ident)["brief"]["reason"] == brief["reason"]
     why = json.dumps(noting.service.told("why", ident)["facts"])
     assert "ana asked" not in why, "no fact that a policy reads"
     for odd in (7, "  ", None, {"a": "b"}):
         saying(noting, token, odd, f"odd {odd}")
-        latest = noting.service.told("approvals", "show", noting.service.told("approvals", "ls")[0]["id"])
+        latest = noting.service.approval(noting.service.approvals()[0]["id"])
         assert latest["brief"]["reason"] == []
     assert saying(noting, token, "x" * 100_000, "long")[0]
-    latest = noting.service.told("approvals", "show", noting.service.told("approvals", "ls")[0]["id"])
+    latest = noting.service.approval(noting.service.approvals()[0]["id"])
     assert 0 < len(plain(latest["brief"]["reason"])) <= REASON_CHARS_MAX
     assert noting.service.remit("ledger", "verify").returncode == 0

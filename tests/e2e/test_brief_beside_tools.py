@@ -66,7 +66,7 @@ def waiting(service: Service, method: str) -> str:
         heads["mcp_name"] = named
     said = ask(service, "POST", "/mcp/new", service.agent("clerk", "ana"), body, **heads)
     assert b"pending" in said.body, said
-    return str(service.told("approvals", "ls")[0]["id"])
+    return str(service.approvals()[0]["id"])
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_the_card_says_what_is_declared_of_where_it_goes_and_that_the_worst_is_a
     file = Path(service.workspace / "server.yaml")
     bare = file.read_text().partition(", sink:")[0].removesuffix("}\n")
     file.write_text(bare + ("" if declared is None else f", sink: {declared}") + "}\n")
-    service.told("apply")
+    service.apply()
     ident = waiting(service, method)
-    brief = service.told("approvals", "show", ident)["brief"]
+    brief = service.approval(ident)["brief"]
     can = {line["label"]: plain(line["text"]) for line in brief["impact"]}
     assert (can["undoing"], can["reaches"], brief["careful"]) == (NOTHING_DONE, reaches, careful)
     card = " ".join(service.remit("approvals", "show", ident).stdout.replace("│", " ").split())

@@ -170,7 +170,7 @@ def test_how_far_it_is_can_be_asked_while_thousands_are_checked(counting: Counti
     assert any(one["making"] and one["total"] >= 2_500 for one in seen)
     assert service.told("bundle", "ls")[0]["policies"] >= 2_500
     (service.workspace / "many.cedar").unlink()
-    service.told("apply")
+    service.apply()
 
 
 class Underway:
@@ -217,12 +217,12 @@ def pruned(tmp_path: Path) -> Iterator[Counting]:
 def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebody_says_so(pruned: Counting) -> None:
     service = pruned.service
     service.write({"aside.cedar": MORE})
-    gone = service.told("apply")["bundle"]
+    gone = service.apply()["bundle"]
     (service.workspace / "aside.cedar").unlink()
-    runs = service.told("apply")["bundle"]
+    runs = service.apply()["bundle"]
     time.sleep(2.5)
     # What was decided since then is decided by the one that runs.
-    service.told("token", "agent", "clerk", "--user", "ana")
+    service.mint("agent", "clerk", "ana")
     here = ("--data", str(service.data), "--older", "2s")
     listed = service.told("bundle", "prune", *here)
     names = [one["bundle"] for one in listed["items"]]
@@ -239,14 +239,14 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     assert service.told("bundle", "ls")[0]["bundle"] == runs
     assert any(one["bundle"] == gone for one in service.told("bundle", "ls")), "the ledger knows of it"
     service.write({"aside.cedar": MORE})
-    assert service.told("apply")["bundle"] == gone
+    assert service.apply()["bundle"] == gone
     assert service.told("bundle", "diff", runs, gone)["changes"], "kept anew once it runs again"
     assert service.remit("bundle", "prune", "--data", str(service.data / "none")).returncode == 5
 
     # An open approval keeps the one that it was asked under, and those that came after.
     asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "two", "amount": 50}))
     service.write({"aside.cedar": MORE.replace("9999", "8888")})
-    runs = service.told("apply")["bundle"]
+    runs = service.apply()["bundle"]
     time.sleep(2.5)
     found = service.told("bundle", "prune", "--data", str(service.data), "--older", "1s")["items"]
     assert not {gone, runs} & {one["bundle"] for one in found}, "no record names the one that runs yet"
@@ -256,7 +256,7 @@ def test_what_a_killed_apply_kept_goes_at_the_next_start_and_nothing_that_ran_do
     service = pruned.service
     first = service.told("bundle", "ls")[0]["bundle"]
     service.write({"aside.cedar": MORE})
-    second = service.told("apply")["bundle"]
+    second = service.apply()["bundle"]
     root = service.data / "bundles"
     service.write({"aside.cedar": MORE.replace("9999", "7777")})
     service.kill()

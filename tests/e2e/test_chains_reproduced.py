@@ -93,7 +93,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
             for name, spec in SPECS.items()
         ]
         made.write({"tools.yaml": "---\n".join(specs), "limits.cedar": POLICIES})
-        made.told("apply")
+        made.apply()
         yield made
     finally:
         made.stop()
@@ -164,7 +164,7 @@ def test_every_chain_that_is_found_reproduces_and_is_cut(service: Service, tmp_p
         assert [json.loads(line)[0] for line in calls.read_text().splitlines()] == [tool for tool, _, _ in came]
     fixed = service.remit("chains", *workspace, "--fix", str(service.workspace / "chains.cedar"))
     assert "What cuts them:" in fixed.stdout
-    service.told("apply")
+    service.apply()
     assert service.told("chains", *workspace)["chains"] == []
     for chain in found["chains"]:
         *before, last = executed(service, chain)

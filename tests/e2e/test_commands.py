@@ -81,7 +81,7 @@ def service(counting: Counting) -> Service:
 @pytest.fixture(scope="module")
 def decided(service: Service) -> dict[str, Any]:
     """One call of each verdict in one session: `sid`, and the decision id of each verdict."""
-    minted = service.told("token", "agent", "clerk", "--user", "ana")
+    minted = service.mint("agent", "clerk", "ana")
     for arguments in (*DECIDED.values(), {"id": RAW, "amount": 50}):
         told(service, minted["token"], "counter", "add", arguments)
     found: dict[str, Any] = {"sid": minted["sid"], "token": minted["token"]}
@@ -126,7 +126,7 @@ def test_init_in_an_empty_folder_then_up_from_it(tmp_path: Path) -> None:
 
 
 def test_diff_apply_and_delete(service: Service) -> None:
-    before = service.told("apply")["bundle"]
+    before = service.apply()["bundle"]
     service.write(
         {"kim.yaml": "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: kim}\nspec: {groups: []}\n"}
     )
@@ -138,7 +138,7 @@ def test_diff_apply_and_delete(service: Service) -> None:
     assert ok(service, "diff") == ""
     assert re.search(r"^- .*kim", ok(service, "delete", "user", "kim"), re.MULTILINE)
     assert not (service.workspace / "kim.yaml").exists() or "kim" not in (service.workspace / "kim.yaml").read_text()
-    assert service.told("apply")["bundle"] == before
+    assert service.apply()["bundle"] == before
     assert service.remit("delete", "user", "kim").returncode == 5
 
 
@@ -303,14 +303,14 @@ def test_can_and_why_show_what_obligations_a_permit_brings(tmp_path: Path) -> No
         assert (head.split(), row.split()[:2]) == (["NAME", "DOES", "ROUTE", "REASON"], ["masked", "permits"])
         assert (where, text.startswith('  | @id("masked")')) == ("masked.cedar:1", True)
         assert "  obligation: mask:pii" in ok(service, "can", "clerk", "counter/peek").splitlines()
-        minted = service.told("token", "agent", "clerk", "--user", "ana")
+        minted = service.mint("agent", "clerk", "ana")
         told(service, minted["token"], "counter", "peek")
         [ident] = [one["id"] for one in entries(service, minted["sid"]) if one["kind"] == "intent"]
         assert "  obligation: mask:pii" in ok(service, "why", ident).splitlines()
 
 
 def test_sessions_ls_show_and_end(service: Service) -> None:
-    minted = service.told("token", "agent", "clerk", "--user", "ana")
+    minted = service.mint("agent", "clerk", "ana")
     assert not told(service, minted["token"], "counter", "peek")[0]
     assert minted["sid"] in ok(service, "sessions", "ls", "-o", "name").split()
     row = next(line for line in ok(service, "sessions", "ls").splitlines() if minted["sid"] in line)
@@ -332,7 +332,7 @@ def test_sessions_ls_show_and_end(service: Service) -> None:
 
 
 def test_halt_and_resume(service: Service) -> None:
-    token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+    token = service.mint("agent", "clerk", "ana")["token"]
     assert service.remit("halt").stderr == "nothing is stopped\n"
     drill = service.remit("halt", "tool", "counter/peek", "--drill")
     assert (drill.returncode, "would be stopped (drill)" in drill.stderr) == (0, True)
@@ -358,7 +358,7 @@ def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
         head = "apiVersion: remit.dev/v1alpha1\nkind: Budget\nmetadata: {name: few}\n"
         service.write({"few.yaml": f"{head}spec: {few}\n"})
         assert "add budget few" in ok(service, "apply")
-        token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+        token = service.mint("agent", "clerk", "ana")["token"]
         assert "0 of 2" in ok(service, "budgets", "ls")
         none = service.remit("budgets", "reset", "few", "--why", "x")
         why = "error: nothing was reset\n  why:  nothing is spent of few\n  next: remit budgets show few\n"
@@ -396,7 +396,7 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
             == "every breaker is closed; what tripped before: remit breakers ls --past\n"
         )
         assert service.remit("breakers", "ls", "--past").stderr == "no breaker has tripped within 7 days\n"
-        token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+        token = service.mint("agent", "clerk", "ana")["token"]
         assert not told(service, token, "counter", "peek")[0]
         failed, text = told(service, token, "counter", "peek")
         assert (failed, "breaker:loops" in text, "the same call of counter/peek 2 times" in text) == (True, True, True)
@@ -431,7 +431,7 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
 
 def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
     service = counting.service
-    sam, minted = service.user("sam"), service.told("token", "agent", "clerk", "--user", "ana")
+    sam, minted = service.user("sam"), service.mint("agent", "clerk", "ana")
     asked: dict[str, str] = {}
     for choice in ("approve", "deny"):
         failed, text = told(service, minted["token"], "counter", "add", {"id": choice, "amount": 50})

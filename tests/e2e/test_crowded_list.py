@@ -21,7 +21,7 @@ def test_what_ends_first_is_listed_first_and_no_list_is_cut_in_silence(tmp_path:
     with Counting(tmp_path, hold_s=0) as counting:
         service = counting.service
         service.write({"scout.yaml": SCOUT})
-        service.told("apply")
+        service.apply()
         first, _ = asked(counting, "first")
         tokens = [service.agent(name, "ana") for name in ("clerk", "scout") for _ in range(3)]
 

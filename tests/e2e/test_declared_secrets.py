@@ -36,7 +36,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     with made as running:
         declare(running)
         running.service.write({"flows.cedar": FLOWS})
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 
@@ -130,7 +130,7 @@ def test_a_bundle_that_declares_secrets_does_not_run_where_their_key_is_unusable
         assert (done.returncode, "chmod 600" in done.stderr) == (1, True), done.stderr
         assert "arguments" not in service.told("get", "tools", "counter/add")[0]["spec"]
         key.unlink()
-        service.told("apply")
+        service.apply()
         assert service.told("get", "tools", "counter/add")[0]["spec"]["arguments"] == {"id": {"secret": True}}
 
 

@@ -45,7 +45,7 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     lock = service.workspace / "remit.lock"
     before = lock.read_bytes()
     service.write({"more.yaml": USER})
-    service.told("apply")
+    service.apply()
     assert lock.read_bytes() == before
     assert "tool/drifted" in text(asyncio.run(call(service, agent, "add", {"id": "still"})))
 
@@ -75,7 +75,7 @@ def test_accept_and_delete_put_no_other_change_of_the_folder_into_force(counting
     gate = service.workspace / "gate.cedar"
     written = gate.read_text()
     service.write({"spare.yaml": USER.replace("kim", "lee")})
-    service.told("apply")
+    service.apply()
     gate.write_text("")
     counting.describe("Adds an amount to the pot.")
     time.sleep(1.2)

@@ -34,7 +34,7 @@ def test_only_whom_the_route_names_erases_and_the_ledger_still_verifies(counting
     done = service.remit(*erase, intent, "--why", "asked for", token=sam)
     assert (done.returncode, "declare a Route erasure" in done.stderr) == (4, True), done.stderr
     service.write({"erasure.yaml": ROUTE})
-    service.told("apply")
+    service.apply()
     assert service.remit(*erase, intent, "--why", "asked for").returncode == 4, "the admin token erases nothing"
     done = service.remit(*erase, intent, "--why", "asked for", token=ana)
     assert (done.returncode, "is not named by the Route erasure" in done.stderr) == (4, True)

@@ -35,7 +35,7 @@ def test_an_agent_a_user_or_a_server_that_left_the_bundle_is_denied_by_name(coun
     assert not told(service, stranger, "counter", "peek")[0]
     assert not told(service, guest, "counter", "peek")[0]
     (service.workspace / "stranger.yaml").unlink()
-    service.told("apply")
+    service.apply()
     for token, code in ((stranger, "agent/unknown"), (guest, "user/unknown")):
         failed, text = told(service, token, "counter", "add", {"id": code})
         assert failed

@@ -70,7 +70,7 @@ spec: {owner: bank, purpose: comes later}
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Banking]:
     with Banking(tmp_path_factory.mktemp("held")) as running:
         running.service.write({"tools.yaml": TOOLS, "held.yaml": HELD})
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 

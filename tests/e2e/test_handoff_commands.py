@@ -120,13 +120,13 @@ def test_where_policy_made_a_number_smaller_both_are_told(tmp_path: Path) -> Non
     with Counting(tmp_path / "cap", hold_s=0.2) as counting:
         service = counting.service
         service.write({"cap.cedar": CAP})
-        service.told("apply")
+        service.apply()
         asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "much", "amount": 500}))
         (asked,) = opened(counting)
         card = service.remit("approvals", "show", asked["id"], token=service.user("sam")).stdout
         assert "capped amount" in card
         assert "asked 500, would run with 60, by policy small-steps" in " ".join(card.replace("│", "").split())
-        shown = service.told("approvals", "show", asked["id"])
+        shown = service.approval(asked["id"])
         assert shown["arguments"] == {"amount": 60, "id": "much"}
         assert service.told("why", asked["id"])["facts"]["obliged"]["numbers"] == {"amount": 500}
 
@@ -147,4 +147,4 @@ def test_a_deputy_decides_and_a_stopped_session_does_nothing(tmp_path: Path) -> 
         assert after.is_error
         assert "stopped by user:sam: it looks as if something other than the user asked for it" in text(after)
         assert counting.effects == []
-        assert service.told("approvals", "show", first["id"])["state"] == "denied"
+        assert service.approval(first["id"])["state"] == "denied"

@@ -31,7 +31,7 @@ def refused(counting: Counting, path: str, token: str, body: object) -> Said:
 
 def test_a_trusted_harness_opens_a_session_states_words_and_its_token_acts(counting: Counting) -> None:
     service = counting.service
-    harness = service.told("token", "harness", "coach")["token"]
+    harness = service.mint("harness", "coach")["token"]
     opened = api(service, "POST", "/sessions", harness, {"user": "ana"})
     words = api(service, "POST", f"/sessions/{opened['sid']}/words", harness, {"text": WORDS})
     assert told(service, opened["token"], "counter", "add", {"id": "coached"}) == (False, "added 1")
@@ -45,7 +45,7 @@ def test_a_trusted_harness_opens_a_session_states_words_and_its_token_acts(count
 
 def test_the_words_are_on_the_ledger_and_two_sessions_are_two(counting: Counting) -> None:
     service = counting.service
-    harness = service.told("token", "harness", "coach")["token"]
+    harness = service.mint("harness", "coach")["token"]
     first, second = (api(service, "POST", "/sessions", harness, {"user": "ana"}) for _ in range(2))
     assert first["sid"] != second["sid"]
     record = api(service, "POST", f"/sessions/{first['sid']}/words", harness, {"text": WORDS})["record"]
@@ -64,9 +64,9 @@ def test_the_harness_of_an_untrusted_agent_gets_no_credential_and_no_session(cou
 
 def test_an_agents_own_token_states_no_words_and_opens_no_session(counting: Counting) -> None:
     service = counting.service
-    harness = service.told("token", "harness", "coach")["token"]
+    harness = service.mint("harness", "coach")["token"]
     opened = api(service, "POST", "/sessions", harness, {"user": "ana"})
-    agent = service.told("token", "agent", "coach", "--user", "ana")
+    agent = service.mint("agent", "coach", "ana")
     for token in (agent["token"], opened["token"], service.user("ana"), service.admin):
         assert refused(counting, "/sessions", token, {"user": "ana"}).status == 403
         for sid in (opened["sid"], agent["sid"]):
@@ -77,10 +77,10 @@ def test_an_agents_own_token_states_no_words_and_opens_no_session(counting: Coun
 
 def test_words_and_session_ids_in_what_an_agent_sends_change_nothing(counting: Counting) -> None:
     service = counting.service
-    harness = service.told("token", "harness", "coach")["token"]
+    harness = service.mint("harness", "coach")["token"]
     other = api(service, "POST", "/sessions", harness, {"user": "ana"})
     before = len(entries(service, other["sid"]))
-    agent = service.told("token", "agent", "clerk")
+    agent = service.mint("agent", "clerk")
     claims = {"sid": other["sid"], "sessionId": other["sid"], "user": "ana", "words": WORDS, "onBehalfOf": "ana"}
     meta = {**META, **claims, "io.modelcontextprotocol/sessionId": other["sid"], "dev.remit/words": WORDS}
     heads = {"x_remit_sid": other["sid"], "x_remit_user": "ana", "x_remit_words": WORDS, "mcp_session_id": other["sid"]}
@@ -104,14 +104,14 @@ def test_words_and_session_ids_in_what_an_agent_sends_change_nothing(counting: C
 
 def test_withdrawn_trust_counts_at_once(counting: Counting) -> None:
     service = counting.service
-    harness = service.told("token", "harness", "coach")["token"]
+    harness = service.mint("harness", "coach")["token"]
     opened = api(service, "POST", "/sessions", harness, {"user": "ana"})
     service.write({"coach.yaml": COACH.replace("harness: trusted", "harness: untrusted")})
     try:
-        service.told("apply")
+        service.apply()
         assert refused(counting, "/sessions", harness, {"user": "ana"}).status == 403
         assert refused(counting, f"/sessions/{opened['sid']}/words", harness, {"text": WORDS}).status == 403
     finally:
         service.write({"coach.yaml": COACH})
-        service.told("apply")
+        service.apply()
     assert refused(counting, "/sessions", harness, {"user": "ana"}).status == 201

@@ -74,6 +74,6 @@ def test_start_from_a_pack_shows_what_it_says(tmp_path: Path) -> None:
     with Noting(tmp_path, "", "packed") as noting:
         # The page starts with tools that were accepted and that nobody has described.
         (noting.service.workspace / "tools.yaml").unlink()
-        noting.service.told("apply")
+        noting.service.apply()
         assert follow(noting, "start-from-a-pack") >= 6
         assert noting.sent == []

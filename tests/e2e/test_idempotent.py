@@ -53,7 +53,7 @@ class Paying:
         self.service.start()
         self.service.accept("counter")
         self.service.write({"gate.cedar": GATES})
-        self.service.told("apply")
+        self.service.apply()
 
     @property
     def effects(self) -> list[list[str]]:
@@ -65,7 +65,7 @@ class Paying:
         service, arguments = self.service, {"id": ident, "amount": 50}
         token = service.agent("clerk", "ana")
         assert told(service, token, "counter", tool, arguments)[0]
-        [approval] = [one["id"] for one in service.told("approvals", "ls") if one["tool"].endswith(tool)]
+        [approval] = [one["id"] for one in service.approvals() if one["tool"].endswith(tool)]
         assert service.remit("approvals", "approve", approval, token=service.user("sam")).returncode == 0
         calling = threading.Thread(target=self._call, args=(token, tool, arguments))
         calling.start()
@@ -101,9 +101,9 @@ def paying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paying]:
 def test_a_tool_that_knows_its_key_is_asked_once_more_under_the_same_one(paying: Paying) -> None:
     approval, token = paying.killed_in("pay", "rent")
     service = paying.service
-    assert service.told("approvals", "show", approval)["state"] == "approved", "it may be claimed once more"
+    assert service.approval(approval)["state"] == "approved", "it may be claimed once more"
     assert told(service, token, "counter", "pay", {"id": "rent", "amount": 50}) == (False, "paid 50 already")
-    assert service.told("approvals", "show", approval)["state"] == "succeeded"
+    assert service.approval(approval)["state"] == "succeeded"
     [[_, _, key]] = [line for line in paying.effects if line[0] == "rent"]
     assert len(key) == 32, "one effect, under a key that Remit drew"
     failed, said = told(service, token, "counter", "pay", {"id": "rent", "amount": 50})
@@ -115,7 +115,7 @@ def test_a_tool_that_knows_its_key_is_asked_once_more_under_the_same_one(paying:
 def test_what_no_key_tells_of_is_unknown_and_never_tried_again(paying: Paying) -> None:
     approval, token = paying.killed_in("give", "gift")
     service = paying.service
-    assert service.told("approvals", "show", approval)["state"] == "unknown"
+    assert service.approval(approval)["state"] == "unknown"
     failed, said = told(service, token, "counter", "give", {"id": "gift", "amount": 50})
     assert (failed, approval in said) == (True, False), "people are asked anew"
     assert [line[0] for line in paying.effects].count("gift") == 1

@@ -108,7 +108,7 @@ def test_a_restore_that_cannot_tell_what_was_revoked_voids_every_token(tmp_path:
         service = counting.service
         backup = tmp_path / "backup"
         service.told("ledger", "backup", str(backup))
-        late = service.told("token", "agent", "clerk")
+        late = service.mint("agent", "clerk")
         service.told("token", "revoke", late["jti"])
         service.stop()
         kept = tmp_path / "kept"

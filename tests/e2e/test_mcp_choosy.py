@@ -23,7 +23,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pairs]:
         spec = f"spec: {{command: [{sys.executable}, {CHOOSY}], verify_s: 1}}"
         server = f"apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {{name: choosy}}\n{spec}\n"
         found.service.write({"choosy.yaml": server})
-        found.service.told("apply")
+        found.service.apply()
         found.service.accept("choosy")
         yield found
 

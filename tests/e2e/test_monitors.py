@@ -18,7 +18,7 @@ from tests.e2e.bank_world import Banking, page
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Banking]:
     with Banking(tmp_path_factory.mktemp("bank")) as running:
         running.service.write(page())
-        running.service.told("apply")
+        running.service.apply()
         yield running
 
 
@@ -138,7 +138,7 @@ when { context.past.wires >= 2 || context.session.calls >= 1 };
 
 def test_a_call_that_asks_back_is_not_counted_against_its_own_answer(bank: Banking) -> None:
     bank.service.write({"wires.yaml": WIRES, "wires.cedar": FEW_WIRES})
-    bank.service.told("apply")
+    bank.service.apply()
     both, waiting = asyncio.Event(), set[str]()
 
     async def wire(to: str) -> tuple[bool, str]:
@@ -166,7 +166,7 @@ def test_a_call_that_asks_back_is_not_counted_against_its_own_answer(bank: Banki
         assert not passed
         assert "the budget wiring" in text, text
     bank.service.write({"wires.yaml": WIRES.partition("---")[0]})
-    bank.service.told("apply")
+    bank.service.apply()
     passed, text = asyncio.run(wire("eve"))
     assert not passed
     assert "a third wire within an hour" in text, text

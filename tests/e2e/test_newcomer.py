@@ -49,7 +49,7 @@ def waiting(counting: Counting) -> str:
     """The id of an approval that waits, asked for by ana's clerk."""
     service = counting.service
     asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "big", "amount": 50}))
-    (one,) = service.told("approvals", "ls")
+    (one,) = service.approvals()
     return str(one["id"])
 
 
@@ -76,7 +76,7 @@ def test_a_warning_is_one_line_and_says_so_once(counting: Counting) -> None:
     service = counting.service
     try:
         service.write({"loose.yaml": LOOSE})
-        told = service.told("apply", "--dry-run")["warnings"]
+        told = service.apply(dry_run=True)["warnings"]
     finally:
         (service.workspace / "loose.yaml").unlink()
     assert len(told) == 1
@@ -159,9 +159,9 @@ def test_each_next_of_a_field_is_a_command_that_exists() -> None:
 def test_an_approval_names_who_may_lift_each_gate_and_why_it_stands(counting: Counting, waiting: str) -> None:
     service = counting.service
     reason = "an amount above 10 needs an owner"
-    shown = service.told("approvals", "show", waiting)
+    shown = service.approval(waiting)
     assert [(seat["route"], seat["eligible"]) for seat in shown["seats"]] == [("owner", ["sam"])]
-    (listed,) = service.told("approvals", "ls")
+    (listed,) = service.approvals()
     told = service.told("why", waiting)
     assert [gate["reason"] for gate in (*shown["gates"], *listed["gates"], *told["approval"]["gates"])] == [reason] * 3
     assert (listed["arguments"], told["approval"]["arguments"]) == (None, None)
@@ -211,7 +211,7 @@ def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
         assert time.monotonic() - began < 15, "it waited for a server that was not asked about"
     finally:
         (service.workspace / "silent.yaml").unlink()
-        service.told("apply")
+        service.apply()
     unknown = service.remit("tools", "review", "nowhere")
     assert unknown.returncode == 5
     assert "next: remit get servers" in unknown.stderr
@@ -229,7 +229,7 @@ def test_a_channel_without_its_secret_is_told_of_at_apply_and_by_doctor(counting
     try:
         service.write({"hook.yaml": HOOK})
         assert service.remit("diff").stderr.count("NO_SUCH_HOOK") == 1
-        [told] = service.told("apply")["warnings"]
+        [told] = service.apply()["warnings"]
         assert told.startswith(
             "hook.yaml:5: channel 'desk' is told nothing: the environment variable NO_SUCH_HOOK is not set"
         )
@@ -240,4 +240,4 @@ def test_a_channel_without_its_secret_is_told_of_at_apply_and_by_doctor(counting
         ]
     finally:
         (service.workspace / "hook.yaml").unlink()
-        service.told("apply")
+        service.apply()

@@ -99,7 +99,7 @@ def test_a_call_that_waits_is_approved_on_its_page_and_runs_once(counting: Count
     assert told(counting.service, token, "counter", "add", again) == (False, "added 50")
     assert told(counting.service, token, "counter", "add", again)[0], "a second time asks anew"
     assert counting.effects.count("once") == 1
-    shown = counting.service.told("approvals", "show", ident)
+    shown = counting.service.approval(ident)
     assert (shown["state"], [vote["by"] for vote in shown["votes"]]) == ("succeeded", ["sam"])
     assert "It is succeeded" in sam.ask("GET", f"/a/{ident}").text
     assert counting.service.remit("ledger", "verify").returncode == 0
@@ -182,7 +182,7 @@ def test_a_form_counts_only_from_a_page_of_this_sign_in(counting: Counting) -> N
         ({**form, "shown": "0"}, {}, 409),
     ):
         assert sam.ask("POST", f"/a/{ident}", sent, **heads).status == status, (sent, heads)
-    assert counting.service.told("approvals", "show", ident)["state"] == "pending"
+    assert counting.service.approval(ident)["state"] == "pending"
     assert sam.ask("POST", f"/a/{ident}", form).status == 303
 
 
@@ -193,14 +193,14 @@ def test_one_key_approves_nothing_that_cannot_be_undone(counting: Counting) -> N
     said = sam.decide(ident, "approve")
     assert said.status == 400
     assert "more than a key" in said.text
-    assert counting.service.told("approvals", "show", ident)["state"] == "pending"
+    assert counting.service.approval(ident)["state"] == "pending"
 
 
 def test_a_no_ends_it_and_what_has_ended_is_decided_no_more(counting: Counting) -> None:
     ident, _ = asked(counting, "denied")
     sam = visitor(counting)
     assert sam.decide(ident, "deny", reason="not-now", note="not this month").status == 303
-    shown = counting.service.told("approvals", "show", ident)
+    shown = counting.service.approval(ident)
     assert (shown["state"], shown["refused_by"]) == ("denied", "sam")
     assert "sam said no: “<bdi>not this month</bdi>”" in sam.ask("GET", f"/a/{ident}").text
     late = sam.ask("POST", f"/a/{ident}", {**sam.fields(ident), "choice": "deny", "csrf": csrf(sam)})
@@ -233,7 +233,7 @@ def test_whoever_signs_out_or_is_revoked_is_signed_in_no_more(counting: Counting
     assert sam.ask("POST", "/a/sign-out", {"csrf": csrf(sam)}).status == 303
     sam.cookie = before
     assert "Who are you?" in sam.ask("GET", "/a/").text
-    minted = service.told("token", "user", "sam")
+    minted = service.mint("user", "sam")
     again = Visitor(service.port)
     assert again.sign_in(minted["token"]).status == 303
     assert "What waits for you" in again.ask("GET", "/a/").text
@@ -300,7 +300,7 @@ def test_other_arguments_are_approved_on_the_page_and_run_once_as_edited(
         assert "added 40" in answer
         assert '{"amount":40,"id":"as-edited"}' in answer, "the agent is told which arguments ran"
         assert (world.effects.count("as-edited"), world.effects.count("as-asked")) == (1, 0)
-        shown = service.told("approvals", "show", ident)
+        shown = service.approval(ident)
         assert (shown["state"], shown["edit"]["by"]) == ("succeeded", "sam")
         assert shown["edit"]["arguments"] == {"id": "as-edited", "amount": 40}
         assert "sam changed the arguments" in sam.ask("GET", f"/a/{ident}").text

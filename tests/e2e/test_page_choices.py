@@ -34,7 +34,7 @@ def given(person: Visitor, ident: str, **more: str) -> Said:
 
 
 def state(counting: Counting, ident: str) -> str:
-    return str(counting.service.told("approvals", "show", ident)["state"])
+    return str(counting.service.approval(ident)["state"])
 
 
 def test_a_grant_is_shown_with_last_week_and_given_with_the_yes(counting: Counting) -> None:
@@ -115,9 +115,9 @@ def test_a_deputy_is_named_on_the_page(counting: Counting) -> None:
     assert "requester" in sam.decide(ident, "delegate", to="ana", minutes="30").text
     other, _ = asked(counting, "deputy-2")
     counting.service.write({"kim.yaml": "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: kim}\n"})
-    counting.service.told("apply")
+    counting.service.apply()
     assert sam.decide(other, "delegate", to="kim", minutes="30").status == 303
-    assert counting.service.told("approvals", "show", other)["delegations"][0]["to"] == "kim"
+    assert counting.service.approval(other)["delegations"][0]["to"] == "kim"
     assert visitor(counting, "kim").decide(other, "approve", sure="yes").status == 303
     assert state(counting, other) == "approved"
 
@@ -145,7 +145,7 @@ def test_glass_is_broken_on_the_page_and_takes_more_than_a_key(counting: Countin
     assert sam.ask("POST", f"/a/{ident}", {**fields, "shown": "0"}).status == 409
     assert state(counting, ident) == "pending"
     assert sam.ask("POST", f"/a/{ident}", fields).status == 303
-    shown = counting.service.told("approvals", "show", ident)
+    shown = counting.service.approval(ident)
     assert (shown["state"], shown["glass"]["by"], shown["glass"]["why"]) == ("approved", "sam", "fire")
     assert told(counting.service, token, "counter", "add", {"id": "glass", "amount": 50}) == (False, "added 50")
 

@@ -43,7 +43,7 @@ def chromium(noting: Noting) -> Iterator[BrowserContext]:
     with browser() as found:
         tools, gate = TOOLS.replace(SEND, BRIEFED.strip()), STRANGERS.replace("owner", "safety")
         noting.service.write({"tools.yaml": tools, "sam.yaml": SAM, "gate.cedar": gate})
-        noting.service.told("apply")
+        noting.service.apply()
         yield found
 
 
@@ -103,7 +103,7 @@ def test_it_is_decided_with_the_keyboard_alone(noting: Noting, chromium: Browser
     for key in ("a", "Enter", "a", "Enter"):
         page.keyboard.press(key)
     assert page.url == address
-    assert noting.service.told("approvals", "ls")[0]["state"] == "pending"
+    assert noting.service.approvals()[0]["state"] == "pending"
     assert page.evaluate("document.activeElement.name") == "sure"
     page.keyboard.press("Space")
     page.keyboard.press("Tab")

@@ -42,7 +42,7 @@ def strong(counting: Counting, *, on: bool) -> None:
     if on:
         resources = resources.replace(STRONG, f"{STRONG}, strong: true")
     counting.service.write({"resources.yaml": resources})
-    counting.service.told("apply")
+    counting.service.apply()
 
 
 def address(counting: Counting, path: str) -> str:
@@ -147,10 +147,10 @@ def test_a_yes_from_before_the_route_was_strong_does_not_count(counting: Countin
     ident, token = asked(counting, "before")
     service = counting.service
     assert service.remit("approvals", "approve", ident, token=service.user("sam")).returncode == 0
-    assert service.told("approvals", "show", ident)["state"] == "approved"
+    assert service.approval(ident)["state"] == "approved"
     strong(counting, on=True)
     try:
-        assert service.told("approvals", "show", ident)["seats"][0]["by"] == []
+        assert service.approval(ident)["seats"][0]["by"] == []
         failed, said = told(service, token, "counter", "add", {"id": "before", "amount": 50})
         assert (failed, "/a/" in said, ident in said) == (True, True, False), "people are asked anew"
         assert "before" not in counting.effects
@@ -170,7 +170,7 @@ def test_a_passkey_without_its_person_confirms_nothing(counting: Counting, chrom
         page.get_by_label("I have checked whom it reaches").check()
         page.get_by_role("button", name="Approve a", exact=True).click()
         page.get_by_text("Not confirmed: ").wait_for()
-        assert counting.service.told("approvals", "show", ident)["state"] == "pending"
+        assert counting.service.approval(ident)["state"] == "pending"
         page.close()
     finally:
         strong(counting, on=False)
@@ -202,7 +202,7 @@ def test_what_is_signed_is_the_form_and_it_is_signed_once(counting: Counting, ch
         refused = visitor.ask("POST", f"/a/{ident}", edited, **heads)
         assert (refused.status, "not confirmed" in refused.text) == (403, True)
         assert visitor.ask("POST", f"/a/{ident}", sent[0], **heads).status == 409, "a question is answered once"
-        assert counting.service.told("approvals", "show", ident)["state"] == "pending"
+        assert counting.service.approval(ident)["state"] == "pending"
         page.close()
     finally:
         strong(counting, on=False)
@@ -295,7 +295,7 @@ def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
             assert (by_token.returncode, "confirmed beyond a token" in by_token.stderr) == (4, True)
             assert f"/a/{ident}" in by_token.stderr
             service.write({"alias.yaml": ALIAS})
-            service.told("apply")
+            service.apply()
             by_alias = service.remit("break-glass", ident, "--why", "down", token=service.user("sam2"))
             assert (by_alias.returncode, "confirmed beyond a token" in by_alias.stderr) == (4, True), "he is sam"
             page.goto(address(counting, ident))
@@ -305,7 +305,7 @@ def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
             page.get_by_role("button", name="Break the glass").click()
             page.get_by_text("approved", exact=True).wait_for()
             assert told(service, token, "counter", "add", {"id": f"glass-{on}", "amount": 50}) == (False, "added 50")
-            said = entries(service, service.told("approvals", "show", ident)["sid"])
+            said = entries(service, service.approval(ident)["sid"])
             [decided] = [one["body"] for one in said if one["body"].get("choice") == "break-glass"]
             assert decided["confirmed"]
             page.close()
@@ -341,9 +341,9 @@ def test_a_deputy_of_a_strong_route_is_named_by_a_passkey(counting: Counting, ch
         page.get_by_role("button", name="Delegate").click()
         page.get_by_text("Let somebody else decide it").wait_for()
         page.wait_for_load_state()
-        [over] = service.told("approvals", "show", ident)["delegations"]
+        [over] = service.approval(ident)["delegations"]
         assert over["to"] == "kim"
-        said = entries(service, service.told("approvals", "show", ident)["sid"])
+        said = entries(service, service.approval(ident)["sid"])
         [decided] = [one["body"] for one in said if one["body"].get("choice") == "delegate"]
         assert decided["confirmed"]
         page.close()
@@ -398,6 +398,6 @@ def test_nonsense_is_no_signature(counting: Counting) -> None:
         said: dict[str, object] = {"id": base64.urlsafe_b64encode(b"x").decode(), "response": {}}
         for more in ({}, {"ask": "never", "confirmed": "{}"}, {"ask": "", "confirmed": json.dumps(said)}):
             assert sam.ask("POST", f"/a/{ident}", {**form, **more}).status in {403, 409}
-        assert counting.service.told("approvals", "show", ident)["state"] == "pending"
+        assert counting.service.approval(ident)["state"] == "pending"
     finally:
         strong(counting, on=False)

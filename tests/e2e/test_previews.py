@@ -437,9 +437,9 @@ def noting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Noting]:
         made.service.write({"sam.yaml": SAM, "tools.yaml": PREVIEWED})
         known = made.service.workspace / "resources.yaml"
         known.write_text(known.read_text("utf-8").replace("[ana]", "[sam]"), "utf-8")
-        made.service.told("apply")
+        made.service.apply()
         made.service.write({"gate.cedar": SAVES})
-        made.service.told("apply")
+        made.service.apply()
         yield made
 
 
@@ -448,12 +448,12 @@ def test_people_read_what_a_real_server_says_before_they_decide(noting: Noting) 
     token, sam = service.agent("clerk", "ana"), service.user("sam")
     given = {"path": "plans/today", "text": "rest\n<b>all</b> \u202eday"}
     assert told(service, token, "notes", "save", {"path": "plans/today", "text": "work\nwork"})[0]
-    first = service.told("approvals", "ls")[0]["id"]
+    first = service.approvals()[0]["id"]
     assert service.remit("approvals", "approve", first, token=sam).returncode == 0
     assert not told(service, token, "notes", "save", {"path": "plans/today", "text": "work\nwork"})[0]
     assert told(service, token, "notes", "save", given)[0]
-    ident = service.told("approvals", "ls")[0]["id"]
-    brief = service.told("approvals", "show", ident)["brief"]
+    ident = service.approvals()[0]["id"]
+    brief = service.approval(ident)["brief"]
     assert list(brief)[:4] == ["what", "shows", "preview", "stops"]
     assert brief["preview"] == {
         "by": "notes/compare",
@@ -478,7 +478,7 @@ def test_people_read_what_a_real_server_says_before_they_decide(noting: Noting) 
     assert "permit clerk for ana: call_tool notes/compare" in why
     intent = service.told("why", named)["said"]["intent"]
     assert service.told("why", intent)["outcome"]["result"].startswith("sha256:")
-    gone = service.told("approvals", "show", ident)["brief"]["preview"]
+    gone = service.approval(ident)["brief"]["preview"]
     assert (gone["lines"], "the ledger has the digest alone" in gone["why"]) == ([], True)
     assert service.remit("approvals", "approve", ident, token=sam).returncode == 0
     assert not told(service, token, "notes", "save", given)[0]

@@ -17,7 +17,7 @@ def test_what_a_service_decided_with_words_and_origins_comes_out_as_recorded(
     with Noting(tmp_path / "notes", STRANGERS) as noting:
         service = noting.service
         service.write({"tools.yaml": TOOLS.replace(SEND, ROLES)})
-        service.told("apply")
+        service.apply()
         _, token, _ = opened(service)
         assert send(noting, token, "nobody@shop.example")
         fetched(noting, token)

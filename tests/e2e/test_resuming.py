@@ -62,7 +62,7 @@ def test_a_restart_that_resumes_runs_what_was_in_force_and_tells_what_waits(
     asyncio.run(call(service, token, "add", {"id": "one"}))
     assert "one" in counting.effects
     # And once it was applied, it is what comes back.
-    after = service.told("apply")["bundle"]
+    after = service.apply()["bundle"]
     service.kill()
     service.start()
     assert runs(counting) == after
@@ -165,7 +165,7 @@ def test_an_apply_that_is_killed_before_its_record_leaves_what_was_in_force(coun
     [kept] = (service.data / "bundles").glob("running-*")
     was = kept.read_bytes()
     service.write({"stops.cedar": STOPS})
-    service.told("apply")
+    service.apply()
     service.kill()
     # As it lies between the two: what is to come is written, and not put in its place.
     kept.rename(kept.with_name(f"{kept.name}.next"))

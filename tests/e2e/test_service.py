@@ -68,7 +68,7 @@ def test_a_workspace_with_an_error_changes_nothing_and_says_where(
     counting: Counting, name: str, content: str, expected: str
 ) -> None:
     service = counting.service
-    before = service.told("apply", "--dry-run")["bundle"]
+    before = service.apply(dry_run=True)["bundle"]
     service.write({name: content})
     try:
         for command in ("apply", "diff"):
@@ -80,7 +80,7 @@ def test_a_workspace_with_an_error_changes_nothing_and_says_where(
         assert not asyncio.run(call(service, agent, "add", {"id": f"still-{expected}"})).is_error
     finally:
         (service.workspace / name).unlink()
-    assert service.told("apply")["bundle"] == before
+    assert service.apply()["bundle"] == before
 
 
 def test_a_workspace_with_an_error_does_not_start(tmp_path: Path) -> None:

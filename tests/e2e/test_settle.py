@@ -183,7 +183,7 @@ def test_what_did_not_happen_is_counted_by_monitors_and_rates_no_more(tmp_path: 
     counting = Counting(tmp_path, delay_s=30, hold_s=0.1)
     with counting:
         counting.service.write({"watched.yaml": WATCHED, "once.cedar": ONCE})
-        counting.service.told("apply")
+        counting.service.apply()
         asyncio.run(killed_in_flight(counting))
         service = counting.service
         service.start()
@@ -240,7 +240,7 @@ def test_a_call_that_its_tool_says_failed_is_given_back_by_who_found_that_nothin
         service.start()
         assert (spent(), service.remit(*said).returncode) == (["0"], 5)
         (service.workspace / "budget.yaml").unlink()
-        service.told("apply")
+        service.apply()
         assert asyncio.run(call(service, service.agent("clerk", "ana"), "peek", {})).is_error
         [_, free] = sent()
         none = service.remit("ledger", "settle", free, "--did-not-happen", "--why", "it could not read")

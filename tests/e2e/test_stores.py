@@ -48,7 +48,7 @@ def test_poison_written_by_one_and_read_by_another_after_a_restart_is_gated_ther
 ) -> None:
     poison(noting, "./Plans//Today.md")
     again(noting.service)
-    clerk = noting.service.told("token", "agent", "clerk")
+    clerk = noting.service.mint("agent", "clerk")
     assert told(noting.service, clerk["token"], "notes", "load", {"path": "plans/other.md"}) == (False, "")
     assert not gated(noting, clerk["token"])
     _, text = told(noting.service, clerk["token"], "notes", "load", {"path": "/plans/x/../TODAY.md"})
@@ -85,7 +85,7 @@ def test_a_label_still_held_cannot_leave_the_catalog(noting: Noting) -> None:
     assert "session" not in done.stderr.partition("next:")[0]
     bare = TOOLS.replace('"untrusted:web"', '"untrusted"').replace(", store: {key: path, access: write}", "")
     service.write({"tools.yaml": bare.replace(", store: {key: path}", "").replace(", store: {}", "")})
-    service.told("apply")
+    service.apply()
     service.write({"tools.yaml": TOOLS.replace('"untrusted:web"', '"untrusted"')})
     done = service.remit("apply")
     assert done.returncode == 0, done.stderr

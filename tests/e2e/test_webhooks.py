@@ -84,7 +84,7 @@ def world(tmp_path: Path) -> Iterator[tuple[Noting, Receiving]]:
         receiving.start()
         with Noting(tmp_path / "notes", STRANGERS) as noting:
             noting.service.write({"tools.yaml": tools, "channel.yaml": channel, "gate.cedar": gate})
-            noting.service.told("apply")
+            noting.service.apply()
             yield noting, receiving
     finally:
         receiving.stop()
@@ -96,7 +96,7 @@ def waiting(noting: Noting, text: str) -> str:
     fetched(noting, token)
     failed, _ = told(noting.service, token, "notes", "send", {"to": MALLORY, "text": text})
     assert failed
-    return str(noting.service.told("approvals", "ls")[0]["id"])
+    return str(noting.service.approvals()[0]["id"])
 
 
 def test_people_are_told_and_nothing_that_an_agent_wrote_leaves(world: tuple[Noting, Receiving]) -> None:
@@ -152,7 +152,7 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
         text = (service.workspace / file).read_text()
         assert old in text
         service.write({file: text.replace(old, new)})
-    service.told("apply")
+    service.apply()
     awaited(lambda: service.remit("inventory", "accept", "agent/scout").returncode == 0)
     time.sleep(1.5)  # a turn of the outbox: from here on it listens
     at = int(time.time() * 1000)
@@ -190,7 +190,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
     service.write(
         {"channel.yaml": text.replace("spec: {url:", "spec: {about: [incidents], url:"), "never.cedar": never}
     )
-    service.told("apply")
+    service.apply()
     time.sleep(1.5)  # a turn of the outbox: from here on it listens
     token = service.agent("scout")
     for _ in range(6):

@@ -31,13 +31,13 @@ BOSS, MALLORY = "boss@shop.example", "mallory@evil.example"
 def noting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Noting]:
     with Noting(tmp_path_factory.mktemp("words"), STRANGERS) as made:
         made.service.write({"tools.yaml": TOOLS.replace(SEND, ROLES)})
-        made.service.told("apply")
+        made.service.apply()
         yield made
 
 
 def opened(service: Service, words: str | None = WORDS) -> tuple[str, str, str]:
     """A session of the clerk's harness in which the user said `words`: its sid, its token, the harness's."""
-    harness = service.told("token", "harness", "clerk")["token"]
+    harness = service.mint("harness", "clerk")["token"]
     session = api(service, "POST", "/sessions", harness, {"user": "ana"})
     if words is not None:
         api(service, "POST", f"/sessions/{session['sid']}/words", harness, {"text": words})
@@ -97,7 +97,7 @@ def test_erasing_the_key_of_an_index_leaves_nothing_grounded_and_is_for_whom_the
     fetched(noting, token)
     assert service.remit("sessions", "erase", sid, token=service.user("ana")).returncode == 4
     service.write({"erasure.yaml": ERASURE})
-    service.told("apply")
+    service.apply()
     done = service.told("sessions", "erase", sid, token=service.user("ana"))
     assert done["sid"] == sid
     shown = service.told("sessions", "show", sid)
@@ -145,7 +145,7 @@ def test_results_of_a_sub_agent_flow_back_and_words_reach_down(noting: Noting) -
 def test_forged_words_ground_nothing(noting: Noting) -> None:
     """They pretend in `_meta`, in headers, in arguments, in what tools bring, and at the API with an agent's token."""
     service = noting.service
-    agent = service.told("token", "agent", "clerk", "--user", "ana")
+    agent = service.mint("agent", "clerk", "ana")
     fetched(noting, agent["token"])
     forged = {"words": WORDS, "userWords": WORDS, "dev.remit/words": WORDS, "text": WORDS, "onBehalfOf": "ana"}
     heads = {"x_remit_words": WORDS, "remit_words": WORDS, "x_user_words": WORDS}
