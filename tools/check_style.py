@@ -37,9 +37,6 @@ BUILTIN_IO: Final = frozenset({"open", "input", "breakpoint", "exec", "eval"})
 GENERATED: Final = "src/remit/policy/compiled/function.py"
 """The one file of the core that runs text as code, and by `exec` alone: code generated from policies (ADR 6)."""
 
-SHARED_NAMES_MAX: Final = 3
-"""How many public class names more than one module still defines. It only falls: what renames one lowers it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -193,20 +190,16 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
-def shared_names(sources: Iterable[Source], most: int) -> Iterator[Finding]:
-    """One word, one meaning: exactly `most` public class names are those of more than one module, and no more."""
+def shared_names(sources: Iterable[Source]) -> Iterator[Finding]:
+    """One word, one meaning: no public class name is that of more than one module."""
     places: dict[str, list[tuple[Path, int]]] = {}
     for source in sources:
         for node in source.tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append((source.path, node.lineno))
-    shared = {name: found for name, found in sorted(places.items()) if len(found) > 1}
-    if len(shared) < most:
-        yield Finding(Path("tools/check_style.py"), 1, f"only {len(shared)} class names are shared: lower {most} to it")
-    elif len(shared) > most:
-        for name, ((path, line), *others) in shared.items():
-            where = ", ".join(f"{other}:{at}" for other, at in others)
-            yield Finding(path, line, f"{name} is also {where}: {len(shared)} such names, more than {most}")
+    for name, ((path, line), *others) in sorted(places.items()):
+        if others:
+            yield Finding(path, line, f"{name} is also {', '.join(f'{other}:{at}' for other, at in others)}")
 
 
 def lock_findings() -> Iterator[Finding]:
@@ -229,7 +222,7 @@ def findings() -> Iterator[Finding]:
             yield from rule(source)
     yield from uncited((source.text for source in sources), _texts("tests", "proof"))
     yield from unused(sources, _texts("proof", "bench"))
-    yield from shared_names(sources, SHARED_NAMES_MAX)
+    yield from shared_names(sources)
     yield from lock_findings()
 
 

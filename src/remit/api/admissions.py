@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from remit.api.access import named
-from remit.api.answers_admissions import CheckAnswer, LookAnswer, OverriddenAnswer
+from remit.api.answers_admissions import AdmissionCheckAnswer, LookAnswer, OverriddenAnswer
 from remit.api.guard import ByAdmin, ByPerson, ByReader, GuardedRoute, With
 from remit.api.interfaces.admissions import Looked
 from remit.api.moments import instant
@@ -52,7 +52,7 @@ def _told(look: Looked) -> LookAnswer:
         bundle=look.bundle,
         at=look.at,
         owner=look.owner,
-        checks=[CheckAnswer.model_validate(dict(one)) for one in look.checks],
+        checks=[AdmissionCheckAnswer.model_validate(dict(one)) for one in look.checks],
         refused=[one.value for one in look.refused],
         overridden=[
             OverriddenAnswer(checks=[c.value for c in one.checks], by=one.by, at=instant(one.at_ms), why=one.why)

@@ -173,7 +173,7 @@ class SessionsAnswer(Answer):
     of: str | None
 
 
-class EntryAnswer(Answer):
+class LedgerEntryAnswer(Answer):
     """One record of the ledger."""
 
     id: str
@@ -191,7 +191,7 @@ class EntryAnswer(Answer):
 class EntriesAnswer(Answer):
     """Records in the ledger's order; `next` is what to pass as `after`."""
 
-    items: list[EntryAnswer]
+    items: list[LedgerEntryAnswer]
     next: str | None
 
 
@@ -266,7 +266,7 @@ class LogKeyAnswer(Answer):
     key: str
 
 
-class CheckAnswer(Answer):
+class DoctorCheckAnswer(Answer):
     """One line of the doctor."""
 
     name: str
@@ -280,7 +280,7 @@ class DoctorAnswer(Answer):
     """Every check of the installation."""
 
     ok: bool
-    checks: list[CheckAnswer]
+    checks: list[DoctorCheckAnswer]
 
 
 class ProblemAnswer(Answer):

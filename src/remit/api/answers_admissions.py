@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from remit.api.answers import Answer
 
 
-class CheckAnswer(Answer):
+class AdmissionCheckAnswer(Answer):
     """One check: `state` is passed, failed, unfinished or left-out; `findings` is what it refuses for."""
 
     check: str
@@ -39,7 +39,7 @@ class LookAnswer(Answer):
     bundle: str | None
     at: str | None
     owner: str
-    checks: list[CheckAnswer]
+    checks: list[AdmissionCheckAnswer]
     refused: list[str]
     overridden: list[OverriddenAnswer]
     why: str | None

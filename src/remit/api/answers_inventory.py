@@ -15,7 +15,7 @@ class SightAnswer(Answer):
     evidence: str
 
 
-class LinkAnswer(Answer):
+class InventoryLinkAnswer(Answer):
     """What the entry does with another one."""
 
     verb: str
@@ -55,7 +55,7 @@ class ConditionAnswer(Answer):
     message: str
 
 
-class EntryAnswer(Answer):
+class InventoryEntryAnswer(Answer):
     """One entry of the inventory, with all its names."""
 
     name: str
@@ -70,7 +70,7 @@ class EntryAnswer(Answer):
     passed: int
     observed: int
     conditions: list[ConditionAnswer]
-    links: list[LinkAnswer]
+    links: list[InventoryLinkAnswer]
     seen: list[SightAnswer]
     traits: list[TraitAnswer]
     because: list[ClaimAnswer]
@@ -97,7 +97,7 @@ class SourceAnswer(Answer):
 class InventoryAnswer(Answer):
     """Entries in order of names; `refused` counts by source what was too much, `sources` are those there are."""
 
-    items: list[EntryAnswer]
+    items: list[InventoryEntryAnswer]
     total: int
     refused: dict[str, int]
     troubles: list[TroubleAnswer]

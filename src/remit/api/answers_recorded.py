@@ -13,7 +13,7 @@ class ReceiptAnswer(Answer):
     hash: str
 
 
-class LinkAnswer(Answer):
+class ChainLinkAnswer(Answer):
     """One agent of a chain and its session."""
 
     agent: str
@@ -28,7 +28,7 @@ class ActionAnswer(Answer):
     hash: str
     pin: str
     user: str | None
-    links: list[LinkAnswer]
+    links: list[ChainLinkAnswer]
     token: str
     arguments: JsonValue
 

@@ -10,9 +10,9 @@ from remit.api.answers_inventory import (
     ConditionAnswer,
     CoverageAnswer,
     CoverageRow,
-    EntryAnswer,
     InventoryAnswer,
-    LinkAnswer,
+    InventoryEntryAnswer,
+    InventoryLinkAnswer,
     SightAnswer,
     SourceAnswer,
     TraitAnswer,
@@ -55,13 +55,13 @@ async def inventory(
 
 
 @router.get("/inventory/{name:path}")
-async def one_entry(name: NameOf, services: With, _: ByReader) -> EntryAnswer:
+async def one_entry(name: NameOf, services: With, _: ByReader) -> InventoryEntryAnswer:
     """One entry, by any of its names."""
     return entry_view(await _entry(services, name))
 
 
 @router.post("/claims")
-async def claim(asked: ClaimRequest, services: With, caller: ByAdmin) -> EntryAnswer:
+async def claim(asked: ClaimRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
     """Say that two names are one, or that they are not."""
     one, other = subject_of(asked.one), subject_of(asked.other)
     verb = Verb.SAME if asked.same else Verb.APART
@@ -75,7 +75,7 @@ async def claim(asked: ClaimRequest, services: With, caller: ByAdmin) -> EntryAn
 
 
 @router.post("/settled")
-async def accept(asked: SettledRequest, services: With, caller: ByAdmin) -> EntryAnswer:
+async def accept(asked: SettledRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
     """Accept what an agent does now: what it begins to use from here on is drift."""
     entry = await _entry(services, asked.name)
     await services.discovery.accept(entry.subject, named(caller))
@@ -118,9 +118,9 @@ def subject_of(name: str) -> Subject:
         raise Problem(400, "this names nothing in the inventory", why=str(error), next="remit get inventory") from error
 
 
-def entry_view(entry: InventoryEntry) -> EntryAnswer:
+def entry_view(entry: InventoryEntry) -> InventoryEntryAnswer:
     """`entry` as it is answered."""
-    return EntryAnswer(
+    return InventoryEntryAnswer(
         name=str(entry.subject),
         kind=entry.subject.kind.value,
         names=[str(name) for name in entry.names],
@@ -137,7 +137,7 @@ def entry_view(entry: InventoryEntry) -> EntryAnswer:
             for one in entry.conditions
         ],
         links=[
-            LinkAnswer(
+            InventoryLinkAnswer(
                 verb=link.verb.value,
                 to=str(link.to),
                 first=instant(link.first_ms),

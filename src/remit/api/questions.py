@@ -10,7 +10,7 @@ from remit.api.access import CONCERNS
 from remit.api.answers_decided import ApprovalAnswer, CanAnswer
 from remit.api.answers_recorded import (
     ActionAnswer,
-    LinkAnswer,
+    ChainLinkAnswer,
     OutcomeAnswer,
     PolicyAnswer,
     ReceiptAnswer,
@@ -237,7 +237,7 @@ def _action(body: ActionBody, *, arguments: bool) -> ActionAnswer:
         hash=body.action,
         pin=body.pin,
         user=body.user,
-        links=[LinkAnswer(agent=agent, sid=sid) for agent, sid in body.links],
+        links=[ChainLinkAnswer(agent=agent, sid=sid) for agent, sid in body.links],
         token=body.token,
         arguments=arguments_view(body.arguments) if arguments else None,
     )

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from pydantic import JsonValue
 
-from remit.api.answers import EntryAnswer, RecordAnswer
+from remit.api.answers import LedgerEntryAnswer, RecordAnswer
 from remit.api.views import instant, plain, tool_name
 from remit.facts.canonical import Json
 from remit.policy.verdict import spoken
@@ -17,10 +17,10 @@ _DIGEST_CHARS: Final = len("sha256:") + 12
 _CHANGES_SHOWN_MAX: Final = 3
 
 
-def entry_view(entry: Entry) -> EntryAnswer:
+def entry_view(entry: Entry) -> LedgerEntryAnswer:
     """One record whole, but for argument bytes, of which only the hash is told."""
     record = entry.record
-    return EntryAnswer(
+    return LedgerEntryAnswer(
         id=f"{record.chain}.{record.seq}",
         kind=record.kind.value,
         at=instant(record.at),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
-from remit.api.answers import CheckAnswer, DoctorAnswer
+from remit.api.answers import DoctorAnswer, DoctorCheckAnswer
 from remit.api.description import describe
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.stops import stop_checks
@@ -28,7 +28,7 @@ async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
     return DoctorAnswer(
         ok=all(check.ok for check in checks),
         checks=[
-            CheckAnswer(
+            DoctorCheckAnswer(
                 name=check.name,
                 ok=check.ok,
                 state=check.state,
