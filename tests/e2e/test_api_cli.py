@@ -55,6 +55,13 @@ async def test_agent_delegate_and_revoke(api: World):
     assert (code, "revoked" in err) == (4, True)
 
 
+async def test_what_is_no_resource_but_has_commands_is_told_by_them(api: World):
+    code, _, err = await remit(api, "get", "approvals", token=api.admin)
+    assert (code, "next: remit approvals --help" in err) == (2, True), err
+    code, _, err = await remit(api, "get", "nonsense", token=api.admin)
+    assert "not a kind" in err
+
+
 async def test_user_and_harness(api: World):
     user = await told(api, "token", "user", "ann", token=api.admin)
     code, _, err = await remit(api, "approvals", "approve", "r0-1.1", token=user["token"])

@@ -125,6 +125,13 @@ def test_it_is_denied_on_a_phone(noting: Noting, chromium: BrowserContext) -> No
     signed_in(page, noting, address)
     picture(page, "approval-phone.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing to scroll sideways"
+    values = page.get_by_role("heading", name="Every value").bounding_box()
+    assert values is not None
+    assert values["y"] < PHONE["height"], "what is decided stands on the first screen"
+    policy = page.get_by_text("The policy's own text")
+    policy.press("Enter")
+    page.get_by_text('@gate("safety")').wait_for()
+    policy.press("Enter")
     deny = page.get_by_role("button", name="Deny")
     box = deny.bounding_box()
     assert box is not None

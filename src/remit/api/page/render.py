@@ -109,7 +109,8 @@ def _stop(stop: BlockingPolicy) -> Iterable[Html]:
     yield tag("p", tag("strong", tag("bdi", stop.text)))
     yield tag("small", f"policy {stop.policy}{where}, route {stop.route}")
     if stop.lines:
-        yield tag("pre", "\n".join(stop.lines))
+        # Folded: it is long, and what is decided are the values beneath it.
+        yield tag("details", tag("summary", "The policy's own text"), tag("pre", "\n".join(stop.lines)))
 
 
 def _list(title: str | None, lines: Sequence[BriefLine]) -> Iterable[Html]:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import typer
 
+from remit.app.cli import NOUNS
 from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.progress import told
@@ -121,6 +122,8 @@ def get(
 
         inventory.get(client(token_file), kind, name, output)
         return
+    if kind in NOUNS and kind_named(kind) is None:
+        raise CommandFailure(f"{kind} are no resources", next=f"remit {kind} --help", exit=Exit.USAGE)
     path = f"/resources/{kind}" + (f"/{quote(name, safe='')}" if name else "")
     answer: dict[str, Any] = client(token_file).get(path)
     items: list[dict[str, Any]] = [answer] if name else answer["items"]
