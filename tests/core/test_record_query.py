@@ -6,7 +6,6 @@ from typing import Any, cast
 import pytest
 
 from remit.adapters.system import SystemClock
-from remit.app.terminal import record_query as subject
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.record_query import RecordQuery
@@ -74,46 +73,27 @@ def test_an_end_before_the_beginning_is_refused(since: str, monkeypatch: pytest.
         looking(since=since, until="2m")
 
 
-class Ledger:
-    """A ledger of `count` records, of which every tenth is an action of clerk's; what it was asked."""
+class Asked:
+    """Notes what the service is asked."""
 
-    def __init__(self, count: int) -> None:
-        self.count, self.asked = count, list[int]()
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, object]]] = []
 
-    def get(self, _path: str, *, latest: int, before: str | None) -> dict[str, Any]:
-        self.asked.append(latest)
-        end = self.count if before is None else int(before)
-        numbers = range(max(0, end - latest), end)
-        return {
-            "items": [{"id": str(n), "at": f"{n:06}", **({} if n % 10 else {"agents": ["clerk"]})} for n in numbers]
-        }
-
-    def found(self, looking: RecordQuery, limit: int) -> tuple[list[int], str | None]:
-        items, unsearched = looking.latest(cast("ServiceClient", self), limit)
-        return [int(item["id"]) for item in items], unsearched
+    def get(self, path: str, **query: object) -> dict[str, Any]:
+        self.said.append((path, {key: value for key, value in query.items() if value is not None}))
+        return {"items": [ENTRY], "unsearched": AT}
 
 
-def test_records_are_looked_through_as_far_back_as_is_asked_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "PAGE", 1_000)
-    busy = Ledger(5_000)
-    assert busy.found(looking(), 3) == ([4997, 4998, 4999], None)
-    assert busy.found(looking(agent="clerk"), 3) == ([4970, 4980, 4990], None)
-    assert busy.asked == [3, 1_000]
-    assert busy.found(looking(agent="clerk"), 300)[0] == list(range(2000, 5000, 10))
-    assert len(busy.asked) == 5
-    assert busy.found(RecordQuery(agent="clerk", since="003905"), 999) == (list(range(3910, 5000, 10)), None)
-    assert len(busy.asked) == 8, "a page that is older as a whole is the last"
-    between = RecordQuery(agent="clerk", since="003905", until="004000")
-    assert busy.found(between, 2) == ([3980, 3990], None)
-    assert busy.found(between, 999) == (list(range(3910, 4000, 10)), None)
-    assert busy.found(looking(agent="stranger"), 20) == ([], None)
-    assert Ledger(7).found(looking(), 20)[0] == list(range(7))
-
-
-def test_where_the_bound_is_met_it_is_told_what_was_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "PAGE", 1_000)
-    monkeypatch.setattr(subject, "LOOKED_MAX", 2_000)
-    busy = Ledger(5_000)
-    assert busy.found(looking(agent="stranger"), 20) == ([], "003000")
-    assert busy.found(looking(agent="clerk"), 999) == (list(range(3000, 5000, 10)), "003000")
-    assert busy.asked == [1_000] * 4
+def test_the_service_looks_for_what_is_asked_and_without_that_tells_the_last_ones() -> None:
+    asked = Asked()
+    service = cast("ServiceClient", asked)
+    assert looking().latest(service, 3) == ([ENTRY], None)
+    wanted = looking(agent="clerk", verdict="deny", since="2026-11-22T11:05:00.250Z", until="2026-11-22T12:05Z")
+    assert wanted.latest(service, 3) == ([ENTRY], AT)
+    assert looking(since="1969-01-01T00:00Z").latest(service, 3) == ([ENTRY], AT)
+    times = {"since_ms": 1795345500250, "until_ms": 1795349100000}
+    assert asked.said == [
+        ("/ledger/entries", {"latest": 3}),
+        ("/ledger/search", {"limit": 3, "agent": "clerk", "verdict": "deny", **times}),
+        ("/ledger/search", {"limit": 3, "since_ms": 0}),
+    ]

@@ -187,3 +187,13 @@ async def test_a_breaker_that_has_rested_waits_for_a_trial_and_what_is_declared_
     await api.told("DELETE", "/resources/breaker/brief")
     [limit] = (await api.told("GET", f"/why/{denied}"))["limits"]
     assert (limit["now"], limit["declared"]["of"]) == (["it is declared no more"], "guest")
+
+
+async def test_records_are_looked_for_by_what_was_done_and_for_the_admin_alone(api: World):
+    ref = await refused(api, "sub", "echo", text="looked for")
+    code, out, err = await remit(api, "logs", "--agent", "sub", "--verdict", "deny", "--since", "1h", token=api.admin)
+    assert (code, ref in out, "not searched" in err) == (0, True, False), (out, err)
+    code, out, err = await remit(api, "logs", "--verdict", "deny", "--until", "1h", token=api.admin)
+    assert (code, out, "no such record" in err) == (0, "", True)
+    code, _, err = await remit(api, "logs", "--verdict", "deny", token=await api.token("user", "ann"))
+    assert (code, "remit incidents ls" in err) == (4, True), err

@@ -101,6 +101,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[CredentialKind]]] = MappingProx
         ("POST", "/can"): _READERS,
         ("GET", "/why/{ref}"): _READERS,
         ("GET", "/ledger/entries"): _ADMIN,
+        ("GET", "/ledger/search"): _ADMIN,
         ("GET", "/ledger/in-doubt"): _ADMIN,
         ("POST", "/ledger/settle"): _READERS,
         ("GET", "/ledger/checkpoint"): _READERS,
@@ -131,6 +132,7 @@ CONCERNS: Final = "for what concerns you: remit incidents ls, remit approvals ls
 INSTEAD: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         ("GET", "/ledger/entries"): CONCERNS,
+        ("GET", "/ledger/search"): CONCERNS,
         ("GET", "/events"): CONCERNS,
         ("POST", "/budgets/{name}/reset"): "ask the admin; what is left: remit budgets show NAME",
         ("POST", "/breakers/{name}/reset"): "ask the admin; until when it rests: remit breakers show NAME",

@@ -195,6 +195,13 @@ class EntriesAnswer(Answer):
     next: str | None
 
 
+class SearchAnswer(Answer):
+    """The last records that were looked for, oldest first; none before the instant `unsearched` was looked at."""
+
+    items: list[EntryAnswer]
+    unsearched: str | None
+
+
 class InDoubtAnswer(Answer):
     """An intent whose effect may or may not have been; `outcome` is how it ended, `none` where it did not."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from remit.api.access import named
-from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SettledAnswer
+from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SearchAnswer, SettledAnswer
 from remit.api.authenticator import Person
 from remit.api.concern import decides
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
@@ -21,6 +21,7 @@ from remit.api.views import instant
 from remit.facts.record import Ref
 from remit.pdp.stops import names_of
 from remit.ports.ledger import Entry, Ledger
+from remit.ports.record_search import RecordSearch
 from remit.trace.bodies import UNANSWERED, ActionBody, OutcomeBody
 from remit.trace.spent import spends
 
@@ -30,6 +31,7 @@ POLL_S: Final = 0.2
 QUIET_S: Final = 15.0
 _PAGE: Final = 200
 
+Word = Annotated[str | None, Query(min_length=1, max_length=200)]
 After = Annotated[RefText | None, Query()]
 OfSession = Annotated[Sid | None, Query()]
 
@@ -56,6 +58,23 @@ async def entries(
     found = await services.ledger.entries(after=start, limit=limit, sid=sid)
     further = str(_ref(found[-1])) if len(found) == limit else None
     return EntriesAnswer(items=[entry_view(entry) for entry in found], next=further)
+
+
+@router.get("/ledger/search")
+async def search(
+    services: With,
+    _: ByAdmin,
+    limit: Limit = 100,
+    agent: Word = None,
+    server: Word = None,
+    verdict: Word = None,
+    since_ms: Annotated[int, Query(ge=0)] = 0,
+    until_ms: Annotated[int | None, Query(ge=0)] = None,
+) -> SearchAnswer:
+    """The last records of which all holds that is given, looked for beside the calls that are judged meanwhile."""
+    found = await services.runtime.searched(RecordSearch(agent, server, verdict, since_ms, until_ms), limit)
+    unsearched = None if found.unsearched_ms is None else instant(found.unsearched_ms)
+    return SearchAnswer(items=[entry_view(entry) for entry in found.entries], unsearched=unsearched)
 
 
 @router.get("/ledger/in-doubt")

@@ -25,6 +25,7 @@ from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
 from remit.ports.passkeys import Passkeys
+from remit.ports.record_search import FoundRecords, RecordSearch
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
@@ -252,6 +253,10 @@ class ServiceRuntime(Scopes, Admitting, Protocol):
 
     async def happened(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
         """The records of the last `limit` of `events` since then, the latest first."""
+        ...
+
+    async def searched(self, search: RecordSearch, limit: int) -> FoundRecords:
+        """The last `limit` records that `search` finds."""
         ...
 
     async def status(self) -> Mapping[str, Json]:

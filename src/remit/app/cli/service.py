@@ -115,11 +115,11 @@ def logs(  # noqa: PLR0913 - each is an option
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Show the latest records, one line each; what is looked for is looked for in the last 100,000.
+    """Show the latest records, one line each; what is looked for is looked for in the last 500,000.
 
     Exit code 6 when the service ends what was followed.
     """
-    from remit.app.terminal.record_query import LOOKED_MAX, RecordQuery
+    from remit.app.terminal.record_query import RecordQuery
 
     if follow and until is not None:
         raise CommandFailure(
@@ -140,7 +140,7 @@ def logs(  # noqa: PLR0913 - each is an option
     if not wanted and not follow:
         say("no such record" if looking else "no record yet")
     if unsearched is not None:
-        say(f"these are of the last {LOOKED_MAX:,} records: what is older than {unsearched} was not searched")
+        say(f"what is older than {unsearched} was not searched; to go on there: --until {unsearched}")
     if follow:
         for item in asked.events("/events"):
             if looking.finds(item):

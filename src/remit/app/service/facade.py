@@ -8,6 +8,7 @@ from typing import Final
 
 from remit import __version__
 from remit.adapters.sqlite.decisions import decided, happened
+from remit.adapters.sqlite.search import searched
 from remit.adapters.workspace.folder import Folder
 from remit.api.in_force import BundleProgress, InForce
 from remit.api.in_force import DoctorCheck as Line
@@ -36,6 +37,7 @@ from remit.facts.catalog import Catalog
 from remit.pdp.guarantees import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
+from remit.ports.record_search import FoundRecords, RecordSearch
 from remit.trace.bodies import Event
 
 DECIDED_MAX: Final = 100_000
@@ -192,6 +194,11 @@ class Facade:
         """The records of the last `limit` of `events`, the latest first; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(lambda: list(happened(self._settings.ledger, events, since_ms, limit)))
+
+    async def searched(self, search: RecordSearch, limit: int) -> FoundRecords:
+        """The last `limit` records that `search` finds; one report is read at a time."""
+        async with self._reporting:
+            return await asyncio.to_thread(searched, self._settings.ledger, search, limit)
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""

@@ -7,14 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from remit.adapters.system import SystemClock
+from remit.api.moments import moment_of
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
 
 VERDICTS: Final = ("permit", "deny", "escalate")
-LOOKED_MAX: Final = 100_000
-"""Records that are looked through: ten seconds or so."""
-PAGE: Final = 200
-"""Records of one answer: beside it the service goes on to judge calls."""
 _AGO: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -58,20 +55,14 @@ class RecordQuery:
     def latest(self, asked: ServiceClient, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The last `limit` records that are looked for, oldest first.
 
-        Then the instant before which nothing was searched, where `LOOKED_MAX` kept it from going on.
+        Then the instant before which nothing was searched, where there were too many to look through.
         """
-        found, page = list[dict[str, Any]](), list[dict[str, Any]]()
-        size, before = PAGE if self else limit, None
-        for _ in range(0, LOOKED_MAX, PAGE):
-            page = asked.get("/ledger/entries", latest=size, before=before)["items"]
-            found = [item for item in page if self.finds(item)] + found
-            if len(found) >= limit or len(page) < size or not any(self._recent(item) for item in page):
-                return found[-limit:], None
-            before = page[0]["id"]
-        return found, page[0]["at"]
-
-    def _recent(self, item: Mapping[str, Any]) -> bool:
-        return self.since is None or item["at"] >= self.since
+        if not self:
+            return asked.get("/ledger/entries", latest=limit)["items"], None
+        words = {"agent": self.agent, "server": self.server, "verdict": self.verdict}
+        times = {"since_ms": _ms(self.since), "until_ms": _ms(self.until)}
+        answer = asked.get("/ledger/search", limit=limit, **words, **times)
+        return answer["items"], answer["unsearched"]
 
     def finds(self, item: Mapping[str, Any]) -> bool:
         """Whether `item`, an entry or an event of the control API, is looked for."""
@@ -81,9 +72,13 @@ class RecordQuery:
             (self.agent is None or self.agent in agents)
             and (self.server is None or self.server == about.get("server"))
             and (self.verdict is None or self.verdict == about.get("verdict"))
-            and self._recent(item)
+            and (self.since is None or item["at"] >= self.since)
             and (self.until is None or item["at"] < self.until)
         )
+
+
+def _ms(at: str | None) -> int | None:
+    return None if at is None else max(0, moment_of(at))
 
 
 def _instant(option: str, given: str | None, now_ms: int) -> str | None:
