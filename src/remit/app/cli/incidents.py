@@ -10,7 +10,7 @@ import typer
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.terminal.output import Format, answered, data, say, show
-from remit.protect.incidents import Resolution
+from remit.protect.incidents import Resolution, Severity
 
 app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")
 
@@ -32,10 +32,15 @@ def ls(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """List the incidents that are not closed, the last changed first."""
+    """List the incidents that are not closed, the gravest first, and of those the last changed."""
     state = "all" if everything else "alive"
     items: list[dict[str, Any]] = client(token_file).get("/incidents", state=state, limit=1000)["items"]
-    show(items, output, _COLUMNS, wide=_WIDE, empty="nothing happened that you should look at")
+    show(gravest_first(items), output, _COLUMNS, wide=_WIDE, empty="nothing happened that you should look at")
+
+
+def gravest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`items`, which are in the order of their last change, and stay so where they are as grave."""
+    return sorted(items, key=lambda one: Severity[one["severity"].upper()], reverse=True)
 
 
 @app.command("show")
