@@ -198,7 +198,7 @@ class EntriesAnswer(Answer):
 class SearchAnswer(Answer):
     """The last records that were looked for, oldest first; none before the instant `unsearched` was looked at."""
 
-    items: list[EntryAnswer]
+    items: list[LedgerEntryAnswer]
     unsearched: str | None
 
 
