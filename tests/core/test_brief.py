@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.escalate.brief import BlockingPolicy, BriefInput, BriefLine, Precedent, Safer, TextSpan, arrange
+from remit.escalate.brief import BlockingPolicy, BriefInput, BriefLine, Precedent, Safer, TextSpan, arrange, left_out
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval, ApprovalState, Glass, Vote
 from remit.escalate.wording import GIVEN, filled, listed, manned, marked, shortened, spelled
@@ -72,6 +72,23 @@ def test_the_templates_words_are_its_own_and_what_fills_it_is_marked() -> None:
 def test_of_many_values_the_suspect_are_shown_and_the_others_counted() -> None:
     many = [Lineage(f"$.to[{at}]", f"a{at}", Origin.GROUNDED) for at in range(5)]
     assert text(tuple(listed([*many, EVIL], 100, 3))) == "eve@evil.example, a0, a1 and 3 more"
+
+
+def test_what_is_left_out_is_shown_as_what_it_then_is() -> None:
+    usual = {"properties": {"amount": {"type": "number", "default": 500}, "note": {"type": "string", "default": None}}}
+    paying = Tool("mail", Definition("send", "", usual, None, {}), "sha256:0", brief="pay {amount} to {to}")
+    bare = replace(paying, brief="")
+    to = Lineage("$.to", "bob", Origin.GROUNDED)
+    about = concerned([AttributePath("context", ("input", "amount"), has=False)], [to, *left_out(paying, [to])])
+    shown = arrange(case(to, tool=paying, about=about))
+    assert text(shown.what) == "pay 500 to bob"
+    amount, _ = shown.values
+    assert (amount.label, text(amount.spans), amount.gate) == ("amount", "500", True)
+    assert amount.note == "left out: what its accepted schema says that it then is"
+    assert text(arrange(case(to, tool=bare)).what) == "call the tool mail/send with 1 value, 7 bytes"
+    given_ = Lineage("$.amount", 5, Origin.UNSEEN)
+    assert [line.label for line in arrange(case(given_, tool=paying)).values] == ["amount"]
+    assert left_out(None, []) == ()
 
 
 def test_the_part_that_is_to_blame_is_marked_inside_its_value() -> None:

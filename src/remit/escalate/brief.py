@@ -8,7 +8,7 @@ Laws
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
@@ -21,9 +21,11 @@ from remit.facts.catalog import Server, Shows, Tool
 from remit.facts.label import Labels
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin
+from remit.facts.results import spelt
 
 CHARS_MAX: Final = 400
 LINES_MAX: Final = 24
+_TAKEN: Final = "left out: what its accepted schema says that it then is"
 _ORIGINS: Final[Mapping[Origin, str]] = MappingProxyType(
     {
         Origin.GROUNDED: "in the user's own words",
@@ -165,15 +167,17 @@ class Brief:
 
 def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
     """`case` as it is shown: texts cut to about `chars_max`, no list longer than `lines_max`."""
-    reach = reach_of(case.kind, case.tool, case.server)
+    reach, given = reach_of(case.kind, case.tool, case.server), len(case.values)
+    taken = left_out(case.tool, case.values)
+    case = replace(case, values=(*case.values, *taken))
     whole = len(case.values) <= lines_max and all(is_short(spelled(one.value), chars_max) for one in case.values)
     return Brief(
-        what=_what(case, chars_max),
+        what=_what(case, given, chars_max),
         shows=tuple(_shows(case, chars_max, lines_max)),
         preview=None if case.foreseen is None else _preview(case.foreseen, chars_max, lines_max),
         stops=tuple(_stop(stop, chars_max, lines_max) for stop in case.stops[:lines_max]),
         chain=_chain(case, lines_max),
-        values=tuple(_line(one, case.about, chars_max) for one in _ordered(case)[:lines_max]),
+        values=tuple(_line(one, case.about, chars_max, taken=one in taken) for one in _ordered(case)[:lines_max]),
         unlisted=max(0, len(case.values) - lines_max),
         impact=tuple(_impact(case, reach, lines_max)),
         precedent=_precedent(case.precedent),
@@ -187,7 +191,16 @@ def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LI
     )
 
 
-def _what(case: BriefInput, chars_max: int) -> tuple[TextSpan, ...]:
+def left_out(tool: Tool | None, values: Sequence[Lineage]) -> tuple[Lineage, ...]:
+    """What a call of `tool` with these `values` has besides, by the word of its schema: it is judged by that, too."""
+    if tool is None:
+        return ()
+    given = {one.argument for one in values}
+    return tuple(Lineage(spelt((name,)), value) for name, value in tool.defaults.items() if name not in given)
+
+
+def _what(case: BriefInput, given: int, chars_max: int) -> tuple[TextSpan, ...]:
+    """Verb, object, magnitude, of a call with so many `given` values."""
     asked = case.approval
     if case.tool is not None and case.tool.brief:
         return filled(case.tool.brief, case.values, chars_max)
@@ -195,7 +208,7 @@ def _what(case: BriefInput, chars_max: int) -> tuple[TextSpan, ...]:
     if case.kind is ActionKind.CALL_TOOL:
         # Its name is its server's, which people accepted.
         ours = TextSpan(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
-        number = "no values" if not case.values else _counted(len(case.values), "value")
+        number = "no values" if not given else _counted(given, "value")
         return ours, TextSpan(f" with {number}, {_counted(case.size, 'byte')}")
     return TextSpan(_DOING[case.kind]), TextSpan(shortened(named, chars_max), GIVEN)
 
@@ -247,8 +260,8 @@ def _ordered(case: BriefInput) -> list[Lineage]:
     return sorted(case.values, key=lambda one: (one.path not in case.about, not one.suspect))
 
 
-def _line(value: Lineage, about: frozenset[str], chars_max: int) -> BriefLine:
-    note = "" if value.origin is None else _ORIGINS[value.origin]
+def _line(value: Lineage, about: frozenset[str], chars_max: int, *, taken: bool) -> BriefLine:
+    note = _TAKEN if taken else "" if value.origin is None else _ORIGINS[value.origin]
     if value.steps:
         step = value.steps[0]
         note = f"{note}: {'a call' if step.tool is None else step.tool} at {step.at} (decision {step.call})"
