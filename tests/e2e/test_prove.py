@@ -20,6 +20,8 @@ from proof.counting import Counting, call
 from remit.adapters.notary import verified
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
+from remit.app.cli import run
+from remit.app.terminal.failure import Exit
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
 from tests.consistency import check_consistency
@@ -232,3 +234,18 @@ def test_the_key_of_checkpoints_is_changed_on_record(counting: Counting) -> None
     items = ask(counting, "/ledger/entries?latest=20")["items"]
     assert any("checkpoint.key" in item["text"] and made["id"] in item["text"] for item in items)
     remit(counting, "verify")
+
+
+@pytest.mark.parametrize("how", [(), ("--links",)])
+def test_what_is_there_and_is_no_ledger_is_as_wrong_as_one_that_does_not_verify(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: tuple[str, ...]
+) -> None:
+    file = tmp_path / "copy.sqlite3"
+    assert run(["ledger", "verify", str(file), *how]) == Exit.NOT_FOUND
+    file.write_bytes(b"SQLite format 3\0" + b"\xff" * 4_096)
+    capsys.readouterr()
+    assert run(["ledger", "verify", str(file), *how]) == Exit.NEGATIVE
+    said = capsys.readouterr().err
+    assert f"{file} was not verified" in said
+    assert "remit ledger restore FILE" in said
+    assert "remit up" not in said

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from remit.trace.comparison import UNSIGNED, KeptCheckpoint
 from remit.trace.links import LedgerFinding
 from remit.trace.note import Key
 from remit.trace.report import Report
+
+if TYPE_CHECKING:
+    from remit.adapters.sqlite.errors import LedgerRefused
 
 
 def verify(
@@ -49,7 +52,7 @@ def verify(
     try:
         report = verify_file(file, talk(output), kept, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
-        raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
+        raise _refused(file, error) from error
     said: dict[str, Any] = {
         "file": str(file),
         **asdict(report),
@@ -109,7 +112,7 @@ def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], o
     try:
         report = verify_links(file, talk(output), kept, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
-        raise CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
+        raise _refused(file, error) from error
     if output in {Format.JSON, Format.YAML}:
         said: dict[str, Any] = {
             "file": str(file),
@@ -133,6 +136,18 @@ def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], o
         else _unclean(report.findings, report.more_findings)
     )
     return Exit.OK if report.clean else Exit.NEGATIVE
+
+
+def _refused(file: Path, error: "LedgerRefused") -> CommandFailure:
+    """Why nothing was verified. What is there and reads as no ledger is as wrong as one that does not verify."""
+    from remit.adapters.sqlite.errors import NotALedger
+
+    if not file.exists():
+        return CommandFailure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND)
+    following = error.next
+    if isinstance(error, NotALedger):
+        following = "remit ledger verify FILE, another copy; or a backup in its place: remit ledger restore FILE"
+    return CommandFailure(f"{file} was not verified", why=error.why, next=following, exit=Exit.NEGATIVE)
 
 
 def _wrong(findings: Sequence[LedgerFinding], more: int) -> None:
