@@ -170,6 +170,39 @@ async def test_an_approval_is_over_once_the_clock_was_past_its_end(tmp_path: Pat
         assert not called(b)
 
 
+@dataclass
+class Passing(Jumping):
+    """`passed_s` went by, for either clock."""
+
+    passed_s: float = 0.0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + int(self.passed_s * 1_000)
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self.passed_s
+
+
+@pytest.mark.asyncio
+async def test_an_approval_lives_no_longer_though_the_clock_is_set_back(tmp_path: Path) -> None:
+    clock = Passing()
+    async with bench(tmp_path, clock) as b:
+        ident = await approved(b)
+        [given] = await b.ledger.approvals(open_only=True, limit=9)
+        assert await b.driver.authorization.expire_due() == 0
+        clock.off_ms = -24 * HOUR_MS
+        clock.passed_s = (given.expires_ms - given.opened_ms) / 1_000 - 60
+        assert await b.driver.authorization.expire_due() == 0, "its time is not over"
+        clock.passed_s += 61
+        assert await b.driver.authorization.expire_due() == 1
+        assert await b.driver.authorization.expire_due() == 0
+        (state,) = [one.state for one in await b.ledger.approvals(open_only=False, limit=9) if one.ident == ident]
+        assert state is ApprovalState.EXPIRED
+        assert isinstance(await b.call("pay", amount=200, to="eve"), Awaiting)
+        assert not called(b)
+    assert verify_file(tmp_path / "ledger.sqlite3").clean
+
+
 @pytest.mark.asyncio
 async def test_an_approval_is_used_once_though_the_clock_goes_back(tmp_path: Path) -> None:
     clock = Jumping()

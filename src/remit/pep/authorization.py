@@ -4,9 +4,9 @@ All that records raises `LedgerUnwritable` when the record never becomes durable
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from remit.escalate.machine import OPEN, Approval, ApprovalState
+from remit.escalate.machine import OPEN, ApprovalState
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
@@ -14,6 +14,7 @@ from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decision import Decision, Refuse
 from remit.pdp.stops import reason_of
 from remit.pep import operation
+from remit.pep.approval_deadlines import ApprovalDeadlines
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
@@ -48,6 +49,7 @@ class Authorization:
         self._clock = clock
         self._upstreams = upstreams
         self._withdrawal = withdrawal
+        self._deadlines = ApprovalDeadlines()
 
     async def load(self) -> None:
         """Read from the ledger what decisions need; call it once, before the first."""
@@ -151,13 +153,12 @@ class Authorization:
         """End the approvals whose time is over or that people stopped, and forget idle sessions; how many ended.
 
         Call it every second or so: lateness costs nothing, since times are read when an
-        approval is used.
+        approval is used, unless the clock was set back meanwhile.
         """
         withdrawn = await self._withdrawal.turn()
         now_ms = self._clock.now_ms()
-        due: Sequence[Approval] = [
-            one for one in self._memory.approvals() if one.state in OPEN and one.expires_ms <= now_ms
-        ]
+        still = (one for one in self._memory.approvals() if one.state in OPEN)
+        due = self._deadlines.due(still, now_ms, self._clock.monotonic_s())
         pending = [
             self._engine.append(
                 RecordKind.ADMIN,

@@ -1,0 +1,29 @@
+"""Until when approvals live by a clock that nobody sets.
+
+Law: within one run an approval lives no longer than what was left to it when it was first seen, though the wall clock
+is set back; by the wall clock it may end sooner.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from remit.escalate.machine import Approval
+
+
+class ApprovalDeadlines:
+    """Keeps the end of each approval that was looked at last, in monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._ends_s: dict[tuple[str, int], float] = {}
+
+    def due(self, approvals: Iterable[Approval], now_ms: int, now_s: float) -> Sequence[Approval]:
+        """Those whose time is over; `now_ms` since the epoch, `now_s` monotonic. All that live have to be given."""
+        before, self._ends_s = self._ends_s, {}
+        due: list[Approval] = []
+        for one in approvals:
+            left_ms = one.expires_ms - now_ms
+            # Who breaks the glass changes when it expires.
+            key = one.ident, one.expires_ms
+            self._ends_s[key] = ends_s = before.get(key, now_s + left_ms / 1000)
+            if left_ms <= 0 or ends_s <= now_s:
+                due.append(one)
+        return due
