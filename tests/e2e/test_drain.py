@@ -76,6 +76,27 @@ def test_a_start_that_hangs_ends_at_the_second_signal(tmp_path: Path) -> None:
         assert process.wait(10) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_when_all_is_done_makes_no_failure_of_it(tmp_path: Path, number: signal.Signals) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    late = (
+        "import os, sys\n"
+        "class AmongTheLast:\n"
+        f"    def __del__(self, kill=os.kill, pid=os.getpid(), number={int(number)}):\n"
+        "        print('late', file=sys.__stderr__, flush=True)\n"
+        "        kill(pid, number)\n"
+        "one = AmongTheLast()\n"
+        "from remit.app.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    with started(service, sys.executable, "-c", late) as process:
+        awaited(service.ready)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, service.log
+    assert service.log.endswith("remit drained and ended\nlate\n")
+
+
 @pytest.mark.parametrize("command", ["up", "get"])
 def test_an_interrupt_among_the_imports_ends_a_command_without_a_traceback(command: str) -> None:
     interrupts = (

@@ -95,6 +95,11 @@ class _Ending:
         if self._asked:
             server.handle_exit(signal.SIGTERM, None)
 
+    def over(self) -> None:
+        """Heed none any more: the interpreter would die of one that comes while it ends, though all went well."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._server is not None:
             self._server.handle_exit(number, frame)
@@ -112,6 +117,7 @@ def serve(settings: Settings, *, watch: bool = False) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop()) as runner:
             runner.run(_serve(settings, listening, logs, ending, watch=watch))
+        ending.over()
     finally:
         listening.close()
         logs.close()
