@@ -5,15 +5,18 @@ import base64
 import json
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from remit.adapters.upstreams import listings
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT, Limits
-from remit.ports.upstream import Era, Failure, Result, UpstreamUnreachable
+from remit.ports.upstream import Along, Era, Failure, Result, UpstreamUnreachable
 from tests.upstreams.rig import ManualClock, Rig, http_process, rig
+from tests.upstreams.scripted import Say, Scripted, result, upstream_of
 
 MODERN, OLD = Era.STATELESS, Era.INITIALIZE
 LISTS_WITHOUT_MEASURE: list[tuple[dict[str, object], str]] = [
@@ -342,3 +345,26 @@ async def test_a_flood_beside_the_answer_is_refused(port: int, tmp_path: Path) -
 def test_a_stdio_server_is_not_reached_over_http() -> None:
     with pytest.raises(TypeError):
         HttpUpstream(Server("s", Stdio(("x",))), None, DEFAULT, ManualClock())  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.asyncio
+async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed() -> None:
+    """Each kind of client has a list of its own, and no more of them are kept than some."""
+
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        able = message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"]
+        names = ["plain", *(["asking"] if "elicitation" in able else [])]
+        await say(result(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}))
+
+    asks, bare = Along(capabilities={"elicitation": {}}), Along()
+    async with upstream_of(server := Scripted(call, modern=True)) as upstream:
+        for _ in range(2):
+            for sid in "ab":
+                for along, names in ((bare, ["plain"]), (asks, ["plain", "asking"])):
+                    found = await upstream.definitions(sid, Era.STATELESS, along)
+                    assert [one.name for one in found] == names
+        assert len(server.messages("tools/list")) == 2, "sessions share them"
+        for number in range(listings.KINDS_MAX):
+            await upstream.definitions("a", Era.STATELESS, Along(capabilities={f"x{number}": {}}))
+        await upstream.definitions("a", Era.STATELESS, bare)
+        assert len(server.messages("tools/list")) == 2 + listings.KINDS_MAX + 1

@@ -20,11 +20,13 @@ CHOOSY = Path(__file__).parents[1] / "upstreams" / "choosy.py"
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pairs]:
     with pairs(tmp_path_factory.mktemp("choosy")) as found:
-        spec = f"spec: {{command: [{sys.executable}, {CHOOSY}], verify_s: 1}}"
-        server = f"apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {{name: choosy}}\n{spec}\n"
-        found.service.write({"choosy.yaml": server})
+        for name, more in (("choosy", ""), ("modern", ", '2026'")):
+            spec = f"spec: {{command: [{sys.executable}, {CHOOSY}{more}], verify_s: 1}}"
+            server = f"apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {{name: {name}}}\n{spec}\n"
+            found.service.write({f"{name}.yaml": server})
         found.service.apply()
         found.service.accept("choosy")
+        found.service.accept("modern")
         yield found
 
 
@@ -33,13 +35,16 @@ async def answer(_: Any, params: Any) -> ElicitResult:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("server", ["choosy", "modern"])
 @pytest.mark.parametrize("era", [OLD, NEW])
-async def test_a_tool_that_is_shown_to_able_clients_alone_can_be_accepted_and_called(both: Pairs, era: str) -> None:
-    async with both.at("/mcp/choosy", era, elicitation_callback=answer) as client:
+async def test_a_tool_that_is_shown_to_able_clients_alone_can_be_accepted_and_called(
+    both: Pairs, era: str, server: str
+) -> None:
+    async with both.at(f"/mcp/{server}", era, elicitation_callback=answer) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == {"plain", "asking"}
         found = await client.call_tool("asking", {})
         assert (found.is_error, found.content, found.structured_content) == (False, [], {"called": "asking"})
-    async with both.at("/mcp/choosy", era) as client:
+    async with both.at(f"/mcp/{server}", era) as client:
         found = await client.call_tool("asking", {})
         assert "tool/missing" in texts(found)
         assert not (await client.call_tool("plain", {})).is_error, "what everybody is shown is the same to all"

@@ -1,6 +1,6 @@
-"""A server of 2025 that shows a tool to such clients alone as may be asked something: `choosy.py`, over pipes.
+"""A server that shows a tool to such clients alone as may be asked something: `choosy.py [2026]`, over pipes.
 
-As the protocol's own example server in TypeScript does.
+Of 2025, as the protocol's own example server in TypeScript does it, or of 2026, where each request says so.
 """
 
 import json
@@ -11,12 +11,17 @@ from typing import Any
 def main() -> None:
     """Answer line by line until stdin ends."""
     able: dict[str, Any] = {}
+    modern = sys.argv[1:] == ["2026"]
     for line in sys.stdin:
         message = json.loads(line)
         if "id" not in message or "method" not in message:
             continue
+        if modern:
+            able = message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"]
         match message["method"]:
-            case "initialize":
+            case "server/discover" if modern:
+                _say(message, result={"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+            case "initialize" if not modern:
                 able = message["params"]["capabilities"]
                 told: Any = {"capabilities": {"tools": {}}, "serverInfo": {"name": "choosy", "version": "1"}}
                 _say(message, result={"protocolVersion": "2025-11-25", **told})

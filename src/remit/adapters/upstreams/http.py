@@ -18,10 +18,11 @@ from remit.adapters.upstreams.exchange import HttpExchange
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.handshake import UpstreamHandshake
+from remit.adapters.upstreams.listings import Listings
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
-from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
+from remit.adapters.upstreams.tool_list import list_limit_s
 from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
@@ -49,7 +50,7 @@ class _Kept:
     """An upstream session of the `initialize` era and what it lists."""
 
     handshake: UpstreamHandshake
-    listing: Listing
+    listings: Listings
     used_s: float
 
 
@@ -71,7 +72,7 @@ class HttpUpstream(UpstreamTransport):
         self._limits = limits
         self._exchange = HttpExchange(server.name, server.transport.url, session, limits, self._pulse, credential)
         self._plain = Plain(self._exchange, self._tools_changed)
-        self._listing = Listing(server, limits, clock, pages(self._plain))
+        self._listings = Listings(server, limits, clock, self._plain)
         self._kept: dict[_Key, _Kept] = {}
         self._attended: set[UpstreamHandshake] = set()
         self._speaks: dict[Era, bool] = {}
@@ -89,8 +90,8 @@ class HttpUpstream(UpstreamTransport):
         try:
             async with asyncio.timeout(limit_s):
                 wire = await self._era(sid, era, along)
-            listing = self._listing if wire is Era.STATELESS else self._session(sid, along).listing
-            found = (await listing.tools(anew=anew)).definitions
+            listings = self._listings if wire is Era.STATELESS else self._session(sid, along).listings
+            found = (await listings.of(along.capabilities).tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -115,7 +116,7 @@ class HttpUpstream(UpstreamTransport):
         for key in tuple(self._kept):
             self._let_go(key)
         self._plain.hearing.lose("is being let go of")
-        await self._listing.close()
+        await self._listings.close()
         if self._asides:
             _, late = await asyncio.wait(self._asides, timeout=TELL_S)
             for task in late:
@@ -126,9 +127,9 @@ class HttpUpstream(UpstreamTransport):
     def health(self) -> ServerHealth:
         """See `Inspected.health`."""
         eras = tuple(era for era, spoken in self._speaks.items() if spoken)
-        dropped = dict(self._listing.dropped)
+        dropped = dict(self._listings.dropped)
         for kept in self._kept.values():
-            dropped |= kept.listing.dropped
+            dropped |= kept.listings.dropped
         state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
         cause, last_error = self._down, self._last_error
         # Where it was not even reached, that says more.
@@ -248,20 +249,20 @@ class HttpUpstream(UpstreamTransport):
 
     def _open(self, capabilities: Mapping[str, Json], now_s: float) -> _Kept:
         def changed() -> None:
-            listing.changed()
+            listings.changed()
 
         handshake = UpstreamHandshake(self._exchange, self._spawn, changed, capabilities, self._attended)
-        listing = Listing(self._server, self._limits, self._clock, pages(handshake))
-        return _Kept(handshake, listing, now_s)
+        listings = Listings(self._server, self._limits, self._clock, handshake)
+        return _Kept(handshake, listings, now_s)
 
     def _let_go(self, key: _Key) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
-            self._spawn(kept.listing.close())
+            self._spawn(kept.listings.close())
             self._spawn(kept.handshake.end())
 
     def _tools_changed(self) -> None:
-        self._listing.changed()
+        self._listings.changed()
 
     def _spawn(self, aside: Coroutine[Any, Any, object]) -> None:
         if len(self._asides) >= ASIDES_MAX:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.upstreams.child import Child
-from remit.adapters.upstreams.tool_list import Listing
+from remit.adapters.upstreams.listings import Listings
 from remit.facts.catalog import Stdio
 
 MINIMAL_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
@@ -24,7 +24,7 @@ class Seat:
     used_s: float
     sid: str = ""
     child: Child | None = None
-    listing: Listing | None = None
+    listings: Listings | None = None
     starting: "asyncio.Task[Child] | None" = None
     started_s: float = 0.0
     failures: int = 0

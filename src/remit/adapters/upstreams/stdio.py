@@ -15,10 +15,11 @@ import orjson
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
+from remit.adapters.upstreams.listings import Listings
 from remit.adapters.upstreams.presentation import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.adapters.upstreams.shared_child import Shared
-from remit.adapters.upstreams.tool_list import Listing, list_limit_s, pages
+from remit.adapters.upstreams.tool_list import list_limit_s
 from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
@@ -79,9 +80,9 @@ class StdioUpstream(UpstreamTransport):
         try:
             async with asyncio.timeout(limit_s):
                 seat, _ = await self._serving(sid, era, along)
-            if seat.listing is None:
+            if seat.listings is None:
                 raise Unusable(closed(self._server.name))
-            return (await seat.listing.tools(anew=anew)).definitions
+            return (await seat.listings.of(along.capabilities).tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -115,7 +116,7 @@ class StdioUpstream(UpstreamTransport):
         children = [child for seat in self._seats.values() if (child := seat.running) is not None]
         dropped: dict[str, str] = {}
         for seat in self._seats.values():
-            dropped |= seat.listing.dropped if seat.listing is not None else {}
+            dropped |= seat.listings.dropped if seat.listings is not None else {}
         stderr = next((child.complaints for child in reversed(children) if child.stderr), self._stderr)
         state, cause, last_error = self._state(children), self._down, self._last_error
         if children and (silent_s := self._pulse.silent_s) is not None:
@@ -246,8 +247,8 @@ class StdioUpstream(UpstreamTransport):
 
     async def _spawn_child(self, seat: Seat) -> Child:
         def changed() -> None:
-            if seat.listing is not None:
-                seat.listing.changed()
+            if seat.listings is not None:
+                seat.listings.changed()
 
         env = await environment(self._server.name, self._transport.env, self._credentials)
         try:
@@ -270,7 +271,7 @@ class StdioUpstream(UpstreamTransport):
         seat.child, child.pulse, self._down = child, self._pulse, None
         self._pulse.heard()
         seat.started_s = self._clock.monotonic_s()
-        seat.listing = Listing(self._server, self._limits, self._clock, pages(child))
+        seat.listings = Listings(self._server, self._limits, self._clock, child)
         child.on_gone = lambda: self._died(seat, child)
         found = next((key for key, one in self._seats.items() if one is seat), None)
         fitting = self._key(seat.sid, child.era, Along(capabilities=child.capabilities))
@@ -286,12 +287,12 @@ class StdioUpstream(UpstreamTransport):
 
     def _drop(self, seat: Seat) -> None:
         """Let go of the seat's child; the next call starts a clean one."""
-        child, listing, starting = seat.child, seat.listing, seat.starting
-        seat.child = seat.listing = seat.starting = None
+        child, listings, starting = seat.child, seat.listings, seat.starting
+        seat.child = seat.listings = seat.starting = None
         if starting is not None:
             self._spawn(_stopped(starting))
-        if listing is not None:
-            self._spawn(listing.close())
+        if listings is not None:
+            self._spawn(listings.close())
         if child is not None:
             self._spawn(self._ended(child))
 

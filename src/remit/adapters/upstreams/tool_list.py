@@ -21,7 +21,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Definition, Server
 from remit.facts.limits import Limits
 from remit.ports.system import Clock
-from remit.ports.upstream import Failure
+from remit.ports.upstream import Along, Failure
 
 LIST_S: Final = 30.0
 NAME_CHARS_MAX: Final = 128
@@ -38,11 +38,11 @@ def list_limit_s(server: Server) -> float:
     return min(LIST_S, server.call_s)
 
 
-def pages(wire: Wire) -> FetchPage:
-    """The pages of tools that one connection shows."""
+def pages(wire: Wire, along: Along) -> FetchPage:
+    """The pages of tools that one connection shows to a client as `along` has it."""
 
     async def page(cursor: str | None) -> tuple[int, Outcome]:
-        ear = Ear(aside=True)
+        ear = Ear(along, aside=True)
         outcome = await wire.ask(list_request(cursor), ear)
         return ear.ident, outcome
 
