@@ -1,20 +1,30 @@
 """Questions that a server of the handshake era asks outside of its call, by the standing stream of the session."""
 
 import asyncio
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from remit.adapters.upstreams import given_up, handshake, held, messages, standing_stream
+from remit.adapters.upstreams.child import Child
+from remit.adapters.upstreams.frames import METHOD_NOT_FOUND
+from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
+from remit.facts.catalog import Server, Stdio
+from remit.facts.limits import DEFAULT
 from remit.ports.upstream import Along, Era, InputRequired, Reply, Result, Upstream
 from tests.eventually import eventually
+from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, upstream_of
 
 OLD = Era.INITIALIZE
 ROOTS = Along(capabilities={"roots": {}})
 FOUND: Json = {"roots": []}
+LATE = Path(__file__).parents[1] / "upstreams" / "late.py"
 
 
 def said(reply: Reply) -> str:
@@ -295,3 +305,33 @@ async def test_while_a_server_does_not_say_that_it_knows_what_it_asks_may_be_of_
         reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), "and no call waits for a turn of its own for that"
         assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+
+
+@pytest.mark.parametrize("told", [[], ["mute"]])
+@pytest.mark.asyncio
+async def test_over_pipes_what_a_cancelled_call_asks_is_put_to_nobody_either(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers no ping is waited for a while, and owes nothing after it."""
+    if told:
+        monkeypatch.setattr(given_up, "WAIT_S", 0.0)
+        monkeypatch.setattr(given_up, "CONFIRM_S", 0.05)
+    command = Stdio((sys.executable, str(LATE), *told))
+    upstream = StdioUpstream(Server("late", command, call_s=20.0), DEFAULT, ManualClock(), tmp_path)
+    try:
+        call = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
+        await eventually(lambda: any(child.hearing.open for child in children(upstream)))
+        [child] = children(upstream)
+        await eventually(lambda: [one for one in child.hearing.open.values() if one.inbox is not None])
+        call.cancel()
+        await asyncio.wait({call})
+        answer = said(await upstream.call("a", OLD, "go", b"{}", ROOTS))
+        # One that is not waited for may be done before it reads what its question came to.
+        assert (bool(told) and answer == "null") or json.loads(answer)["code"] == METHOD_NOT_FOUND
+        await eventually(lambda: not child.busy)
+    finally:
+        await upstream.close()
+
+
+def children(upstream: StdioUpstream) -> list[Child]:
+    return [seat.child for seat in upstream._seats.values() if seat.child is not None]  # pyright: ignore[reportPrivateUsage]

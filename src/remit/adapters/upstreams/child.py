@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
-from remit.adapters.upstreams import launch
+from remit.adapters.upstreams import given_up, launch
 from remit.adapters.upstreams.answer_room import Holding, NoRoomError
 from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
@@ -67,7 +67,7 @@ class Child(asyncio.SubprocessProtocol):
         self._lines = Lines(bytes_max)
         self._owed: dict[int, asyncio.Future[Outcome]] = {}
         self._late: set[int] = set()
-        self._pings: set[asyncio.Future[Outcome]] = set()
+        self._confirming: set[asyncio.Task[None]] = set()
         self._ident = 0
         self._flood = Flood(UNASKED_MAX)
         self._flooded = False
@@ -237,10 +237,15 @@ class Child(asyncio.SubprocessProtocol):
     def _give_up(self, ident: int) -> None:
         """What is asked from now on may be of the call `ident`, until a ping is answered."""
         self.hearing.given_up.begin(ident)
-        asked = asyncio.ensure_future(self.ask(PING, Ear(aside=True)))
-        self._pings.add(asked)
-        asked.add_done_callback(self._pings.discard)
-        asked.add_done_callback(lambda _: self.hearing.given_up.end(ident))
+        confirming = asyncio.create_task(self._confirm(ident))
+        self._confirming.add(confirming)
+        confirming.add_done_callback(self._confirming.discard)
+
+    async def _confirm(self, ident: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(given_up.CONFIRM_S):
+                await self.ask(PING, Ear(aside=True))
+        self.hearing.given_up.end(ident)
 
     def _lost(self) -> None:
         if self._gone:
