@@ -14,7 +14,7 @@ from remit.protect.pieces import Token, TokenKind
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + _CONTROLS, " "))
 _AROUND: Final = "'’\u2018!"
-_GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
+_GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)|[\w:]\\\w")
 
 
 def reaching(text: str) -> Iterator[str]:
@@ -305,15 +305,15 @@ def _linked(lower: str) -> Iterator[Token]:
         yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
     elif scheme not in {"http", "https"}:
         yield (lower, TokenKind.URL)
-    yield (_page(rest) or lower, TokenKind.URL)
+    yield (_place(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):
         _, mark, inside = inside.partition("://")
         if not mark:
             return
-        yield (_page(inside) or lower, TokenKind.URL)
+        yield (_place(inside) or lower, TokenKind.URL)
     if "://" in inside:
-        yield (_page(inside.rpartition("://")[2]) or lower, TokenKind.URL)
+        yield (_place(inside.rpartition("://")[2]) or lower, TokenKind.URL)
 
 
 def _bare_url(lower: str) -> str | None:
@@ -330,7 +330,20 @@ def _name_of(rest: str) -> str:
 def _page(rest: str) -> str:
     """Host and all after it: what may lead to the same page is the same token."""
     host = _HOST_END.split(rest, maxsplit=1)[0]
-    return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
+    name = host.removeprefix("www.")
+    return (name if "." in name else host) + rest[len(host) :].rstrip("/")
+
+
+def _place(rest: str) -> str:
+    """The page after `://`, with that where it names none by itself."""
+    page = _page(rest)
+    host = _HOST_END.split(page, maxsplit=1)[0]
+    if not page or re.fullmatch(r"localhost|[^:]*:\d+|localhost:.*", host):
+        return page
+    name = host.partition(":")[0]
+    if "." not in name or not _is_host(name.removesuffix(".")):
+        return f"://{page}"
+    return f"://{page}" if re.fullmatch(r"[^.:/?#]*[.](md|pl|ps|py|rs|sh|zip)", page) else page
 
 
 def _is_host(name: str) -> bool:

@@ -32,12 +32,12 @@ SPELT: list[tuple[str, list[tuple[str, TokenKind]]]] = [
     (
         "http://1" + "://2" * 9 + "://b.example",
         [
-            ("1" + "://2" * 9 + "://b.example", TokenKind.URL),
-            *(("2" + "://2" * n + "://b.example", TokenKind.URL) for n in range(8, 0, -1)),
+            ("://1" + "://2" * 9 + "://b.example", TokenKind.URL),
+            *(("://2" + "://2" * n + "://b.example", TokenKind.URL) for n in range(8, 0, -1)),
             ("b.example", TokenKind.URL),
         ],
     ),
-    ("http" + "://2" * 9, [("://".join("2" * n), TokenKind.URL) for n in range(9, 0, -1)]),
+    ("http" + "://2" * 9, [("://2" * n, TokenKind.URL) for n in range(9, 0, -1)]),
     ("one\x01two\x85three", [("one", TokenKind.WORD), ("two", TokenKind.WORD), ("three", TokenKind.WORD)]),
     ("http://'s", [("http://", TokenKind.URL)]),
     ("www.example.org:8080", [("example.org:8080", TokenKind.URL)]),

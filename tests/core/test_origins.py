@@ -750,6 +750,37 @@ def test_a_name_that_anybody_may_have_chosen_is_no_identity() -> None:
         assert world.origin("send", to="u-1") is expected
 
 
+@pytest.mark.parametrize(
+    ("said", "to"),
+    [
+        ("acme/site", "https://acme/site"),
+        ("ann@here.example", "https://ann@here.example"),
+        ("readme.md", "https://readme.md"),
+        ("bill.txt", "https://bill.txt"),
+        ("the shop", "https://www.shop"),
+        ("bob", "http://bob/"),
+        ("C:\\data\\x", "C:\\data"),
+        ("C:\\data\\x", "A:\\data\\x"),
+        ("data/x", "data\\x"),
+    ],
+)
+def test_a_name_is_no_page_of_the_same_spelling_and_no_folder_of_its_path(said: str, to: str) -> None:
+    world = World(said=f"see {said} for me")
+    assert world.origin("send", to=to) is Origin.UNSEEN
+    world.hear(f"or {to}, please")
+    assert world.origin("send", to=to) is Origin.GROUNDED
+    assert world.origin("send", to=said.removeprefix("the ")) is Origin.GROUNDED
+
+
+def test_a_page_without_its_scheme_is_the_same_page() -> None:
+    world = World(said="see localhost:8080/x, db:5432/y, localhost/z, 10.0.0.1/a, www.here.example, docs.rs/serde")
+    for to in ("localhost:8080/x", "db:5432/y", "localhost/z", "10.0.0.1/a", "here.example", "docs.rs/serde"):
+        assert world.origin("send", to=f"https://{to}") is Origin.GROUNDED, to
+    world.hear("https://ACME/Site")
+    assert world.origin("send", to="https://acme/Site") is Origin.GROUNDED
+    assert world.origin("send", to="https://acme/site") is Origin.UNSEEN
+
+
 def test_what_draws_nothing_parts_no_word() -> None:
     world = World(said="send it to the \u2708\ufe0f travel channel")
     world.result("house", ["alice", "carol"])

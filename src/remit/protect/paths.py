@@ -16,7 +16,7 @@ _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + CONTROL
 _AROUND: Final = "'’\u2018!"
 MARKS: Final = ("/", "..", "*", "~", "[", "{", "\\")
 """What reaches further holds one of these."""
-_GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
+_GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)|[\w:]\\\w")
 _ENDS: Final = ".:?"
 _AFTER: Final = ".:?/"
 _OPENING: Final = re.escape('\\,;|()[]{}<>"`*“”„«» ' + _AROUND + CONTROLS + SPACES)

@@ -62,6 +62,8 @@ _FILES: Final = frozenset(
     {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
 )
 """Endings of file names that are no domains."""
+_SOURCES: Final = frozenset({"md", "pl", "ps", "py", "rs", "sh", "zip"})
+"""Endings of file names that are domains, too."""
 _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
 """A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
 _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
@@ -123,7 +125,7 @@ def _usual(lower: str) -> Token | None:
         case "day":
             return lower, TokenKind.DATE
         case "page":
-            return lower[found.start("page") :].removeprefix("www.").rstrip("/"), TokenKind.URL
+            return _place(lower[found.start("page") :]), TokenKind.URL
         case _:
             return None if found["end"] in _FILES else (lower, TokenKind.ADDRESS)
 
@@ -208,15 +210,15 @@ def _linked(lower: str) -> Iterator[Token]:
         yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
     elif scheme not in _WEB:
         yield (lower, TokenKind.URL)
-    yield (_page(rest) or lower, TokenKind.URL)
+    yield (_place(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):
         _, mark, inside = inside.partition("://")
         if not mark:
             return
-        yield (_page(inside) or lower, TokenKind.URL)
+        yield (_place(inside) or lower, TokenKind.URL)
     if "://" in inside:
-        yield (_page(inside.rpartition("://")[2]) or lower, TokenKind.URL)
+        yield (_place(inside.rpartition("://")[2]) or lower, TokenKind.URL)
 
 
 def _bare_url(lower: str) -> str | None:
@@ -234,7 +236,22 @@ def _name_of(rest: str) -> str:
 def _page(rest: str) -> str:
     """Host and all after it: what may lead to the same page is the same token."""
     host = host_of(rest)
-    return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
+    name = host.removeprefix("www.")
+    return (name if "." in name else host) + rest[len(host) :].rstrip("/")
+
+
+def _place(rest: str) -> str:
+    """The page that a URL leads to, its slashes kept where it would be none without a scheme.
+
+    `acme/site`, `ann@here.example` and `readme.md` name a repository, somebody and a file, and no `https://` of these.
+    """
+    page = _page(rest)
+    host = host_of(page)
+    name, _, port = host.partition(":")
+    if port.isdecimal() or name == "localhost" or not page:
+        return page
+    file = page == name and name.count(".") == 1 and name.rpartition(".")[2] in _SOURCES
+    return page if "." in name and _is_host(name.removesuffix(".")) and not file else f"://{page}"
 
 
 def host_of(rest: str) -> str:

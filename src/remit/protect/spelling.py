@@ -88,6 +88,7 @@ def _kept(identifier: str, kind: TokenKind) -> str:
         # A capital at its beginning is a matter of grammar.
         local, at, domain = identifier.rpartition("@")
         return local[:1].lower() + local[1:] + at + domain.lower()
-    host = host_of(identifier)
+    lead = "://" if identifier.startswith("://") else ""
+    host = host_of(identifier.removeprefix(lead))
     who, at, name = host.rpartition("@")
-    return who + at + name.lower() + identifier[len(host) :]
+    return lead + who + at + name.lower() + identifier[len(lead) + len(host) :]
