@@ -62,6 +62,11 @@ async def test_what_is_no_resource_but_has_commands_is_told_by_them(api: World):
     assert "not a kind" in err
 
 
+async def test_who_decides_with_the_wrong_token_is_told_how_to_get_his_own_and_to_use_it(api: World):
+    code, _, err = await remit(api, "approvals", "approve", "r0-1.1", token=api.admin)
+    assert (code, "next: remit token user NAME --save FILE, then again with --token-file FILE" in err) == (4, True), err
+
+
 async def test_user_and_harness(api: World):
     user = await told(api, "token", "user", "ann", token=api.admin)
     code, _, err = await remit(api, "approvals", "approve", "r0-1.1", token=user["token"])

@@ -22,7 +22,7 @@ _GET: Final[Mapping[CredentialKind, str]] = {
     " (lost: remit token admin --data DIR)",
     CredentialKind.AGENT: "remit token agent NAME",
     CredentialKind.HARNESS: "remit token harness AGENT",
-    CredentialKind.USER: "remit token user NAME",
+    CredentialKind.USER: "remit token user NAME --save FILE, then again with --token-file FILE",
 }
 """How a caller of the wrong kind gets the right token."""
 
