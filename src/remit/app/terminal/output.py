@@ -5,6 +5,7 @@ the terminal.
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -14,6 +15,10 @@ from remit.control.difference import one_line
 from remit.facts.text import escaped
 
 NO_SERVER: Final = "no server is declared, so agents have no tools: see servers.yaml of the workspace"
+
+_BETWEEN: Final = "  "
+_COLUMN_MIN: Final = 24
+"""Characters of a column that are always shown: ids and most names are no longer."""
 
 
 class Format(StrEnum):
@@ -69,7 +74,7 @@ def show(
             if not rows:
                 say(empty)
                 return
-            _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows])
+            _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows], _screen(form))
 
 
 def changes(answer: Mapping[str, Any]) -> None:
@@ -112,9 +117,29 @@ def _cell(value: object) -> str:
             return one_line(json.dumps(value))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> None:
     head = [column.upper().replace("_", " ") for column in columns]
-    widths = [max(len(head[index]), *(len(row[index]) for row in rows)) for index in range(len(head))]
-    for line in (head, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    lines = [head, *rows]
+    widths = fitted([max(len(line[index]) for line in lines) for index in range(len(head))], width)
+    for line in lines:
+        cells = (_cut(cell, room).ljust(room) for cell, room in zip(line, widths, strict=True))
+        print(_BETWEEN.join(cells).rstrip())
+
+
+def fitted(widths: Sequence[int], total: int | None) -> list[int]:
+    """`widths` of columns so that a row fits into `total` characters: the widest give way, none beyond a minimum."""
+    made = list(widths)
+    over = 0 if total is None else sum(made) + len(_BETWEEN) * (len(made) - 1) - total
+    while over > 0 and (widest := max(made)) > _COLUMN_MIN:
+        made[made.index(widest)] -= 1
+        over -= 1
+    return made
+
+
+def _cut(cell: str, room: int) -> str:
+    return cell if len(cell) <= room else f"{cell[: room - 1]}…"
+
+
+def _screen(form: Format) -> int | None:
+    """How wide a row may be; None where a program reads, or a person who wants all of it."""
+    return shutil.get_terminal_size().columns if form is Format.TABLE and sys.stdout.isatty() else None
