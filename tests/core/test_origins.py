@@ -851,11 +851,30 @@ def test_a_page_of_the_web_vouches_for_no_other_scheme() -> None:
 
 @pytest.mark.parametrize(
     "there",
-    ["+49 170 1234567", "0x52908400098527886E0F7030069857D2E4169EE7", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"],
+    [
+        *("+49 170 1234567", "0x52908400098527886E0F7030069857D2E4169EE7"),
+        *("tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
+        *("3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"),
+    ],
 )
 def test_a_telephone_and_a_wallet_are_carried_like_an_account(there: str) -> None:
-    found = World(said="tell Bob").flow("send", to="Bob", text=f"it is {there}, ask there")
+    world = World(said="tell Bob")
+    found = world.flow("send", to="Bob", text=f"it is {there}, ask there")
     assert (found.carried.unseen, found.strangers) == (1, 1)
+    world.hear(f"it is {there}")
+    assert world.flow("send", to="Bob", text=f"it is {there}, ask there").carried.grounded == 1
+    assert world.origin("send", to=there) is Origin.GROUNDED
+
+
+@pytest.mark.parametrize("odd", ["1BoatSLRHtKNngkdXEeobR76b53LETtpyU", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "z" * 64])
+def test_what_has_not_the_checksum_of_a_wallet_is_none(odd: str) -> None:
+    assert World(said="tell Bob").flow("send", to="Bob", text=f"it is {odd}").carried.all == 0
+
+
+def test_a_wallet_in_another_case_is_another_one() -> None:
+    world = World(said="pay to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT")
+    assert world.origin("send", to="1boatSLRHtKNngkdXEeobR76b53LETtpyT") is Origin.UNSEEN
+    assert world.origin("send", to="1boatslrhtknngkdxeeobr76b53lettpyt") is Origin.UNSEEN
 
 
 def test_a_sign_before_a_name_is_known_from_what_the_house_says_beside_its_paths() -> None:

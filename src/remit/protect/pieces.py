@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, TypeAlias
 
 from remit.protect.spread import ISO
@@ -25,9 +26,10 @@ class TokenKind(IntEnum):
     ACCOUNT = 5
     ADDRESS = 6
     URL = 7
+    WALLET = 8
 
 
-CARRIED: Final = frozenset({TokenKind.ACCOUNT, TokenKind.ADDRESS, TokenKind.URL})
+CARRIED: Final = frozenset({TokenKind.ACCOUNT, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET})
 """What leads somewhere wherever it stands."""
 
 
@@ -42,7 +44,11 @@ ACCOUNT_DIGITS_MIN: Final = 8
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}|0x[\da-f]{40}|(?:bc|tb|ltc)1[\da-z]{20,60}")
-"""Of a bank, or a wallet: hexadecimal (EIP-55), or in the letters of BIP 173."""
+"""Of a bank, or a wallet: hexadecimal (EIP-55), or in the letters of BIP 173; those in base 58 are told apart."""
+_DIGITS_58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE_58: Final = re.compile(rf"[{_DIGITS_58}]{{26,34}}")
+_WALLET_BYTES: Final = 25
+"""A version, 20 bytes, and four of a checksum."""
 _CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
 """A top-level domain of another script, as it is asked for."""
 _SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
@@ -93,7 +99,7 @@ def _read(said: str) -> tuple[Token, ...]:
     lower = said.lower()
     if said.isascii() and len(said) <= SHORT_MAX:
         if lower.isalnum():
-            return (unbroken(lower),)
+            return ((lower, TokenKind.WALLET),) if _is_wallet(said) else (unbroken(lower),)
         usual = _usual(lower)
         if usual is not None and said == lower:
             return (usual,)
@@ -112,6 +118,19 @@ def unbroken(lower: str) -> Token:
     if lower.isdecimal() and size <= 40:
         return lower, TokenKind.ACCOUNT if size >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
     return lower, TokenKind.ACCOUNT if size >= 14 and _ACCOUNT.fullmatch(lower) else TokenKind.ID
+
+
+def _is_wallet(said: str) -> bool:
+    """Whether it is the address of a wallet in base 58, which has a checksum, as those of Bitcoin and Tron have."""
+    if _BASE_58.fullmatch(said) is None:
+        return False
+    value = 0
+    for char in said:
+        value = value * 58 + _DIGITS_58.index(char)
+    if value.bit_length() > 8 * _WALLET_BYTES:
+        return False
+    data = value.to_bytes(_WALLET_BYTES)
+    return sha256(sha256(data[:-4]).digest()).digest()[:4] == data[-4:]
 
 
 def _usual(lower: str) -> Token | None:

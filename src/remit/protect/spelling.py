@@ -17,7 +17,7 @@ from typing import Final
 from remit.protect.paths import ended, reached
 from remit.protect.pieces import TokenKind, host_of, tokens
 
-CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL})
+CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET})
 """What may have a case of its own."""
 SPELT: Final = CASED | {TokenKind.NUMBER}
 """What may be told from others by more than its token: `1.10` and `1.1` are one amount, and two versions."""
@@ -82,7 +82,7 @@ def cased(pieces: Iterable[str], text: str, among: Collection[str]) -> tuple[tup
 
 
 def _kept(identifier: str, kind: TokenKind) -> str:
-    if kind is TokenKind.ID:
+    if kind is TokenKind.ID or kind is TokenKind.WALLET:
         return identifier
     if kind is TokenKind.ADDRESS:
         # A capital at its beginning is a matter of grammar.
