@@ -1,13 +1,14 @@
 """The service ends as it is asked to: calls finish, streams end, the rest is cancelled and recorded."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -132,20 +133,64 @@ def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_pr
     service.says("Timeout (0:00:01)!")
     service.says("concurrent/futures/thread.py")
     service.says("app/service/process.py")
+    with pipe() as (_, writing), started(service, sys.executable, "-c", hangs, stderr=writing) as process:
+        awaited(service.ready)
+        fill(writing)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == -signal.SIGALRM, "and where nobody can be told of it, too"
+
+
+def test_who_reads_its_stderr_no_more_holds_up_no_service_and_ends_none(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    with pipe() as (reading, writing), started(service, REMIT, stderr=writing) as process:
+        awaited(service.ready)
+        fill(writing)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0, "it has nothing to say that somebody has to read first"
+        said = os.read(reading, 1 << 16)
+        assert said.startswith(b"admin token (shown once")
+        assert b"\nremit governs at " in said
+    with pipe() as (reading, writing), started(service, REMIT, stderr=writing) as process:
+        os.close(reading)
+        awaited(service.ready)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @contextmanager
-def started(service: Service, *command: str | Path) -> Generator[subprocess.Popen[bytes]]:
+def started(service: Service, *command: str | Path, stderr: int | None = None) -> Generator[subprocess.Popen[bytes]]:
     """`service` as `COMMAND up …` starts it, which nobody waits for; it gets a pipe to read that stays open."""
     up = ("up", "--workspace", service.workspace, "--data", service.data, "--port", str(service.port))
-    with (
-        (service.root / "service.log").open("ab") as log,
-        subprocess.Popen([*command, *up], env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
+    with (service.root / "service.log").open("ab") as log:
+        out = log if stderr is None else stderr
+        with subprocess.Popen(
+            [*command, *up], env=environment(), stdin=subprocess.PIPE, stdout=out, stderr=out
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+@contextmanager
+def pipe() -> Generator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        for end in (reading, writing):
+            with suppress(OSError):
+                os.close(end)
+
+
+def fill(writing: int) -> None:
+    """Put into a pipe what it takes."""
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x")
+    os.set_blocking(writing, True)
 
 
 def slow(root: Path, delay_s: float, *flags: str) -> Counting:

@@ -18,6 +18,9 @@ def main() -> None:
         # It reads the machine's certificates without the interpreter lock: beside the other
         # imports of a start that costs next to nothing.
         threading.Thread(target=import_module, args=("aiohttp",), daemon=True).start()
+        from remit.app.service.standard_error import lossy
+
+        sys.stderr = sys.stderr and lossy(sys.stderr.fileno())  # none where it was closed: 2>&-
     from remit.app.cli import commands_of, run
 
     app = commands_of(sys.argv[1:])

@@ -41,6 +41,8 @@ _CANCELLED_S: Final = 5.0
 """How long calls that were cancelled may take to put their outcomes on the ledger."""
 CLOSED_S: Final = 60.0
 """How long closing may take, a last checkpoint of a long log with it; supervisors kill without a word after 90."""
+_TOLD_S: Final = 5
+"""How long that may take to be told of."""
 _VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
 """Seconds, seconds, times, milliseconds (tcp(7)); not every system has them."""
 _FILES_KEPT: Final = 256
@@ -160,8 +162,9 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
         await server.cancel_rest()
     finally:
         # Whatever hangs from here on, a thread or a disk: stderr hears where each thread stands, and the process ends.
-        # What was acknowledged is durable.
+        # What was acknowledged is durable. The alarm is for a stderr that hangs itself.
         faulthandler.dump_traceback_later(CLOSED_S, exit=True)
+        signal.alarm(math.ceil(CLOSED_S) + _TOLD_S)
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
         await closed(service)
