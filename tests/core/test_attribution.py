@@ -7,7 +7,7 @@ import pytest
 from remit.discover import attribution
 from remit.discover.attribution import WAIT_MS, Attributed, Attribution, believed
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
-from remit.discover.spans import Span, SpanTarget, told
+from remit.discover.spans import Span, SpanTarget, reported
 from remit.discover.telemetry import ObservedCall, Telemetry, source_of
 
 NOW = 1_700_000_000_000
@@ -97,7 +97,7 @@ def tool(name: str) -> tuple[tuple[Verb, Subject], ...]:
 def test_the_spellings_that_are_out_there(
     attributes: dict[str, str], does: SpanTarget, agent: str | None, objects: tuple[tuple[Verb, Subject], ...]
 ) -> None:
-    found = told(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
+    found = reported(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
     assert found is not None
     assert (found.does, found.agent, found.objects) == (does, agent, objects)
 
@@ -114,7 +114,7 @@ def test_the_spellings_that_are_out_there(
     ],
 )
 def test_what_says_nothing_of_agents_gives_nothing(attributes: dict[str, str]) -> None:
-    assert told(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes)) is None
+    assert reported(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes)) is None
 
 
 AGENT = {"gen_ai__operation__name": "invoke_agent"}

@@ -17,7 +17,7 @@ from remit.assure.chains.patterns import literal, pattern_of, samples
 from remit.assure.chains.results import Chained, SearchResult
 from remit.assure.chains.search import SearchLimits
 from remit.assure.chains.space import Space, each, subsets
-from remit.assure.chains.written import story, title, told
+from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
@@ -78,7 +78,7 @@ def test_confidential_data_to_a_sink_outside() -> None:
     assert isinstance(remedy, Forbid)
     assert 'action == Remit::Action::"two___mail"' in remedy.text
     assert "principal == " not in remedy.text
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     assert found.bundle is not None
     assert failures(found.bundle, case) == ()
@@ -172,7 +172,7 @@ def test_counters_that_open_a_gate() -> None:
     old = SEALED.replace("when {", "when { context.session.ageSeconds < 600 &&")
     chain = only(chains(made(ALL, old, tools=(PAY, MAIL))))
     assert chain.steps[-1].age_s >= 600
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(made(ALL, old, tools=(PAY, MAIL)), case)[0]
 
 
@@ -240,7 +240,7 @@ def test_what_may_be_done_for_some_users_alone_is_a_chain() -> None:
     assert title(chain).endswith(" by two/mail, for max")
     assert chains(running, user="eve").free == ()
     assert cut(running, result, chains).whole
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
 
 
@@ -337,7 +337,7 @@ def test_what_monitors_say_is_tried_each_way(
     assert chain.steps[-1].past == past
     assert said in list(story(chain))[1]
     assert any("monitors may say" in one for one in result.searched.assumed)
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     found = cut(running, result, chains)
     assert found.whole

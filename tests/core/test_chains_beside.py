@@ -9,7 +9,7 @@ from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Forbid, cut
 from remit.assure.chains.goals import OUTSIDE
 from remit.assure.chains.results import Chained, SearchResult
-from remit.assure.chains.written import story, title, told
+from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Sink, Tool
@@ -62,7 +62,7 @@ def test_confidential_data_to_a_server_that_is_declared_external(asks: ActionKin
     assert isinstance(remedy, Forbid)
     assert f'action == Remit::Action::"{asks.value}",\n  resource in Remit::Server::"two"' in remedy.text
     assert 'context.session.labels.contains(Remit::Label::"confidential")' in remedy.text
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     assert failures(found.bundle, case) == ()
 

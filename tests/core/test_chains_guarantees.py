@@ -10,7 +10,7 @@ from remit.assure.cases import MalformedCases, cases
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.results import Chained, SearchResult
-from remit.assure.chains.written import story, title, told
+from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
@@ -69,7 +69,7 @@ def cut_and_kept(running: Bundle, result: SearchResult) -> str:
     found = cut(running, result, chains)
     assert found.whole
     assert found.bundle is not None
-    (case,) = cases([told(only(result))["case"]])
+    (case,) = cases([chain_json(only(result))["case"]])
     assert failures(running, case)
     assert failures(found.bundle, case) == ()
     (remedy,) = found.remedies

@@ -12,7 +12,7 @@ from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import cut
 from remit.assure.chains.patterns import pattern_of, samples
 from remit.assure.chains.regular import demands
-from remit.assure.chains.written import story, told
+from remit.assure.chains.written import chain_json, story
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink, Tool
 from remit.policy.arguments import Validator, compile_validator
@@ -157,7 +157,7 @@ def test_an_argument_without_a_value_is_left_open_and_that_is_said() -> None:
     assert result.searched.unseen == ()
     assert chain.steps[-1].open == ("word",)
     assert "with word left open, for which no value was found: permitted by all" in list(story(chain))[-1]
-    assert told(chain)["case"] is None
+    assert chain_json(chain)["case"] is None
     text = cases_text(ChainFindings(running, result, None))
     assert yaml.safe_load(text) == []
     assert "word left open" in text

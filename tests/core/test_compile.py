@@ -77,7 +77,7 @@ def test_a_warning_is_told_each_time_and_a_problem_stays_one() -> None:
 
 def test_each_policy_is_a_step_that_is_told() -> None:
     told: list[tuple[int, int]] = []
-    compile_bundle(catalog(GOOD, BAD), told=lambda done, total: told.append((done, total)))
+    compile_bundle(catalog(GOOD, BAD), progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 2), (0, 2), (1, 2), (2, 2)]
 
 

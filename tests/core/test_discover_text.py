@@ -124,7 +124,7 @@ SECRETS = (
 @pytest.mark.parametrize("secret", SECRETS)
 def test_what_looks_like_a_secret_is_told_nowhere(secret: str) -> None:
     assert discretion.looks_secret(secret)
-    assert discretion.told(secret) == discretion.HIDDEN
+    assert discretion.without_secret(secret) == discretion.HIDDEN
     assert secret not in discretion.variables([secret, "KEY"])
     assert secret not in (
         discretion.address(f"https://{secret.partition('=')[2] or secret}.example/mcp/{secret}") or ""
@@ -153,7 +153,7 @@ def test_what_looks_like_a_secret_is_told_nowhere(secret: str) -> None:
     ],
 )
 def test_names_are_no_secrets(name: str) -> None:
-    assert discretion.told(name) == name
+    assert discretion.without_secret(name) == name
 
 
 def test_names_of_an_environment_are_told_and_counted() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.escalate import grants
-from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTerms, held, terms_of
+from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTerms, parse_constraint, terms_of
 from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
@@ -456,8 +456,8 @@ def test_a_constraint_holds_a_value_or_a_number(bound: Bound, value: Json, given
     ],
 )
 def test_what_a_person_wrote_holds_an_argument(written: str, name: str, bound: Bound, value: Json) -> None:
-    assert held(written) == Constraint(name, bound, value)
-    assert held(written).odd is None
+    assert parse_constraint(written) == Constraint(name, bound, value)
+    assert parse_constraint(written).odd is None
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_what_a_person_wrote_holds_an_argument(written: str, name: str, bound: B
 )  # fmt: skip
 def test_what_is_no_bound_is_refused_and_taken_for_no_text(text: str) -> None:
     with pytest.raises(ValueError, match=r"the bounds are = and <=|json/"):
-        held(text)
+        parse_constraint(text)
 
 
 @pytest.mark.parametrize(

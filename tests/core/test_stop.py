@@ -12,7 +12,7 @@ from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold
-from remit.pdp.stops import held, of_user, reason_of, runs, stoppable
+from remit.pdp.stops import holds_of, of_user, reason_of, runs, stoppable
 from remit.policy.verdict import Code, Deny, Permit
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
@@ -117,19 +117,19 @@ def test_a_resource_is_stopped_by_its_address_and_resumed_by_what_a_shell_takes(
 
 def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     found = catalog()
-    acts, reads = held(found, "shop", "refund"), held(found, "shop", "look")
+    acts, reads = holds_of(found, "shop", "refund"), holds_of(found, "shop", "look")
     assert (Holds.ACTING in acts, Holds.READING in acts) == (True, False)
     assert (Holds.ACTING in reads, Holds.READING in reads) == (False, True)
-    assert held(found, "web", "fetch") == acts
+    assert holds_of(found, "web", "fetch") == acts
     fetch = replace(found.tools["web", "fetch"], effect=Effect.READ)
     outside = replace(found, tools={("web", "fetch"): fetch})
-    assert held(outside, "web", "fetch") == set(Holds), "it reads, and tells somebody outside"
-    assert held(found) == {Holds.ALL}
-    assert held(found, "shop", "") == reads, "a list of what there is"
-    assert held(found, "gone", "file:///a") == set(Holds), "nobody knows where that goes"
+    assert holds_of(outside, "web", "fetch") == set(Holds), "it reads, and tells somebody outside"
+    assert holds_of(found) == {Holds.ALL}
+    assert holds_of(found, "shop", "") == reads, "a list of what there is"
+    assert holds_of(found, "gone", "file:///a") == set(Holds), "nobody knows where that goes"
     for sink, holds in ((Sink.EXTERNAL, frozenset(Holds)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
         shop = replace(found.servers["shop"], declared_sink=sink)
-        assert held(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
+        assert holds_of(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
     stop = Stop(StopSubject.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
     assert stops_over({stop.what: stop}, [stop.what], reads) == ()

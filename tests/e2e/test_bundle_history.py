@@ -193,7 +193,7 @@ def test_who_waits_for_a_command_is_told_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(progress, "EVERY_S", 0.01)
     service = Underway()
-    with progress.told(cast("ServiceClient", service)):
+    with progress.showing_checks(cast("ServiceClient", service)):
         assert service.enough.wait(10)
     assert "checked 1,000 of 9,000 policies …\n  checked 2,000 of 9,000 policies …" in capsys.readouterr().err
 

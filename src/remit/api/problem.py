@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from remit.api.access import PREFIX
-from remit.api.request_errors import told
+from remit.api.request_errors import sentences_of
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.environment import environment_of
@@ -130,7 +130,7 @@ def problem_of(error: Exception, route: str = "") -> Problem:
                 next="remit doctor",
             )
         case RequestValidationError():
-            sentences, following = told(error.errors(), route)
+            sentences, following = sentences_of(error.errors(), route)
             only = sentences[0] if len(sentences) == 1 else ""
             problems = () if only else sentences
             return Problem(400, "malformed request", why=only, problems=problems, next=following)

@@ -159,7 +159,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 """By route, the command that asks for it, where fields lead to that one's help."""
 
 
-def told(errors: Sequence[Mapping[str, Any]], route: str = "") -> tuple[tuple[str, ...], str]:
+def sentences_of(errors: Sequence[Mapping[str, Any]], route: str = "") -> tuple[tuple[str, ...], str]:
     """A sentence for each of pydantic's `errors`, and the command that the first calls for; `route` has no prefix."""
     found: dict[str, str] = {}
     for error in errors[:_TOLD_MAX]:

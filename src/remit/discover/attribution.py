@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remit.discover.sighting import Kind, SourceConfidence, Subject, subject
-from remit.discover.spans import SPACE, Span, SpanTarget, Told, told
+from remit.discover.spans import SPACE, Span, SpanReport, SpanTarget, reported
 from remit.facts.durations import DAY_MS, MINUTE_MS
 
 WAIT_MS: Final = 1_500
@@ -36,7 +36,7 @@ class Attributed:
     """
 
     span: Span
-    told: Told
+    told: SpanReport
     agent: Subject
     confidence: SourceConfidence
     evidence: str
@@ -49,7 +49,7 @@ class _Trace:
     """Of each span that was seen: what is above it, and the agent that it names."""
 
     spans: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    waiting: list[tuple[Span, Told, int, str | None]] = field(default_factory=list)
+    waiting: list[tuple[Span, SpanReport, int, str | None]] = field(default_factory=list)
 
 
 class Attribution:
@@ -68,7 +68,7 @@ class Attribution:
             trace = touched.get(span.trace)
             if trace is None:
                 trace = touched[span.trace] = self._trace(span.trace)
-            said = told(span)
+            said = reported(span)
             agent = None if said is None else said.agent
             if span.span not in trace.spans:
                 self._size += 1
@@ -111,7 +111,7 @@ class Attribution:
             else:
                 yield replace(self._attributed(span, said, found or (None, None)), bearer=bearer)
 
-    def _attributed(self, span: Span, said: Told, found: tuple[str | None, str | None]) -> Attributed:
+    def _attributed(self, span: Span, said: SpanReport, found: tuple[str | None, str | None]) -> Attributed:
         name, above = found
         over = None if above is None else subject(Kind.AGENT, above, SPACE)
         if name is not None:
@@ -137,7 +137,7 @@ class Attribution:
 _NEVER: Final = 1 << 62
 
 
-def _above(trace: _Trace, span: Span, said: Told) -> tuple[str | None, str | None] | None:
+def _above(trace: _Trace, span: Span, said: SpanReport) -> tuple[str | None, str | None] | None:
     """Whose the span is, and for an agent's own span who is above that; None while spans above are missing."""
     name = said.agent
     if name is not None and said.does is not SpanTarget.AGENT:

@@ -94,7 +94,7 @@ def configured(value: Json, layout: Layout, relays: Relays = nobody) -> Configur
     permits = (text for path in layout.permissions for one in _at(value, path) for text in _texts(one))
     return Configured(
         tuple(entries.values()),
-        tuple(dict.fromkeys(map(discretion.told, models)))[:TOOLS_MAX],
+        tuple(dict.fromkeys(map(discretion.without_secret, models)))[:TOOLS_MAX],
         discretion.variables(names),
         tuple(dict.fromkeys(map(_permission, permits)))[:TOOLS_MAX],
         tuple(faults),
@@ -116,7 +116,7 @@ def _entries(servers: Json, where: str, relays: Relays) -> Iterator[ConfiguredSe
         yield ConfigurationFault("config/shape", where, "what should list servers is no object")
         return
     for name, spec in servers.items():
-        shown = discretion.told(name)
+        shown = discretion.without_secret(name)
         found = _entry(shown, spec, relays) if isinstance(spec, Mapping) else None
         why = "it declares neither a command nor an address"
         yield found or ConfigurationFault("config/shape", shown, why)
@@ -176,7 +176,7 @@ def _variables(spec: Mapping[str, Json], environment: Json) -> tuple[str, ...]:
 
 
 def _tools(spec: Mapping[str, Json], key: str) -> list[str]:
-    return [discretion.told(text) for text in _texts(spec.get(key)) if text.strip()][:TOOLS_MAX]
+    return [discretion.without_secret(text) for text in _texts(spec.get(key)) if text.strip()][:TOOLS_MAX]
 
 
 def _texts(value: Json) -> Sequence[str]:
@@ -188,4 +188,4 @@ def _texts(value: Json) -> Sequence[str]:
 def _permission(rule: str) -> str:
     """A rule as `Bash` or `mcp__files__read`: what it is limited to may be anything, and is not told."""
     name, bracket, _ = rule.partition("(")
-    return discretion.told(name.strip()) + ("(…)" if bracket else "")
+    return discretion.without_secret(name.strip()) + ("(…)" if bracket else "")

@@ -48,7 +48,7 @@ def _mixed(run: str) -> int:
     return sum(len(word) for word in _WORD.findall(run) if not word.isalpha() and not word.isdigit())
 
 
-def told(text: str) -> str:
+def without_secret(text: str) -> str:
     """`text`, or `HIDDEN` where it looks like a secret."""
     return HIDDEN if looks_secret(text) else text
 
@@ -94,7 +94,7 @@ def address(url: str) -> str | None:
         return None
     if parts.scheme not in {"http", "https", "ws", "wss"} or not host or not _HOST.fullmatch(host):
         return None
-    shown = f"[{host}]" if ":" in host else told(host)
+    shown = f"[{host}]" if ":" in host else without_secret(host)
     path = "/".join(part if not part or _SEGMENT.fullmatch(part) else "*" for part in parts.path.split("/"))
     return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{path.rstrip('/')}"
 

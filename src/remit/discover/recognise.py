@@ -11,7 +11,7 @@ from typing import Final
 
 from remit.discover import frameworks as known
 from remit.discover.code import ArrayLiteral, CallExpression, Module, Name, ObjectLiteral, StringLiteral, Value
-from remit.discover.discretion import address, told
+from remit.discover.discretion import address, without_secret
 from remit.discover.frameworks import framework_of, model_of
 from remit.discover.ground import DEPTH_MAX, LINKS_MAX, CodeComponent, Target, path_of
 from remit.discover.launch import launched
@@ -112,11 +112,11 @@ class _Reader(ToolDeclarations):
         match followed:
             case StringLiteral(text) if model := model_of(text):
                 if not strict or known.FAMILY.fullmatch(model):
-                    yield told(model)
+                    yield without_secret(model)
             case CallExpression(positional=(_, StringLiteral(text), *_)) if followed.last in _ENVIRONMENT and (
                 model := model_of(text)
             ):
-                yield told(model)
+                yield without_secret(model)
             case CallExpression() if depth < DEPTH_MAX and framework_of(self._origin(followed.target)):
                 yield from self._models_of(followed, depth + 1)
             case ArrayLiteral(items):
@@ -185,7 +185,7 @@ class _Reader(ToolDeclarations):
             first = call.positional[0] if call.positional else None
             if framework == known.CONTRACT and call.last in known.SERVERS:
                 name = self._text(call.named.get("name")) or self._text(first) or call.bound
-                yield CodeComponent(Kind.SERVER, told(name), call.line, framework, tuple(self._served()))
+                yield CodeComponent(Kind.SERVER, without_secret(name), call.line, framework, tuple(self._served()))
             elif framework and call.last in known.CLIENT_SERVERS:
                 yield from self._reached(
                     {**call.named, **_table(call.named.get("params"))}, first, call.line, framework

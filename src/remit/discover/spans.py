@@ -52,7 +52,7 @@ class SpanTarget(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SpanReport:
     """What one span tells: `agent` (None where it names none) did `does` with `objects`.
 
     `server` is where a tool, prompt or resource came from, if the span says so. `key` is the attribute that named the
@@ -140,7 +140,7 @@ def first(attributes: Mapping[str, str], keys: Iterable[str]) -> tuple[str, str]
     return None
 
 
-def told(span: Span) -> Told | None:
+def reported(span: Span) -> SpanReport | None:
     """What `span` tells; None where it says nothing of agents, or of what they use."""
     attributes = span.attributes
     named = _agent(attributes)
@@ -148,13 +148,15 @@ def told(span: Span) -> Told | None:
     if method is not None:
         found = _mcp(method[1], attributes)
         if found is not None:
-            return Told(found[0], None if named is None else named[1], found[1], found[2], method[0])
+            return SpanReport(found[0], None if named is None else named[1], found[1], found[2], method[0])
     found = _tool(span) or _model(attributes) or _prompt(attributes) or _data(attributes)
     if found is not None:
         does, objects, key = found
         server = first(attributes, _SERVERS)
-        return Told(does, None if named is None else named[1], objects, None if server is None else server[1], key)
-    return None if named is None else Told(SpanTarget.AGENT, named[1], (), None, named[0])
+        return SpanReport(
+            does, None if named is None else named[1], objects, None if server is None else server[1], key
+        )
+    return None if named is None else SpanReport(SpanTarget.AGENT, named[1], (), None, named[0])
 
 
 _Found = tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str]

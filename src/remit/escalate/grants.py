@@ -88,7 +88,7 @@ def _same(value: Json) -> bytes | None:
         return None
 
 
-def held(text: str) -> Constraint:
+def parse_constraint(text: str) -> Constraint:
     """What a person wrote: `NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`. Raises `ValueError`."""
     found = _WRITTEN.fullmatch(text)
     if found is None:

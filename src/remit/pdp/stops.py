@@ -77,7 +77,7 @@ def names_of(catalog: Catalog, name: str) -> Iterator[str]:
         yield from (one.name for one in catalog.users.values() if one.who == user.who and one.name != name)
 
 
-def held(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]:
+def holds_of(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]:
     """Which stops hold what is done at `name` of `server`; an empty name is one of its lists.
 
     What changes something, or tells somebody outside, acts; what has no effect reads. To read what somebody outside

@@ -14,7 +14,7 @@ from remit.escalate.machine import OPEN, Approval
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Stop, Stopped, stops_over
-from remit.pdp.stops import held, stoppable
+from remit.pdp.stops import holds_of, stoppable
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
 from remit.ports.ledger import Entry, Ledger, LedgerUnwritable
@@ -59,7 +59,7 @@ class ApprovalWithdrawal:
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
         if gone := [agent for agent, _ in links if agent not in catalog.agents]:
             return f"agent {gone[0]} is gone: the running bundle declares none that is called so"
-        over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), held(catalog, *place))
+        over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), holds_of(catalog, *place))
         return str(over[0]) if over else None
 
     async def _entry(self, ref: Ref) -> Entry:

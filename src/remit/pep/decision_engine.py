@@ -26,7 +26,7 @@ from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
 from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall, ResultJudgement, detects, judge_result
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
-from remit.pdp.stops import held, stoppable
+from remit.pdp.stops import holds_of, stoppable
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
 from remit.pep.attempt import Attempt
 from remit.pep.circuit_breakers import CircuitBreakers
@@ -258,7 +258,7 @@ class DecisionEngine:
         if not stopped:
             return ()
         catalog = self._current().catalog
-        return stops_over(stopped, stoppable(catalog, authority, server, name), held(catalog, server, name))
+        return stops_over(stopped, stoppable(catalog, authority, server, name), holds_of(catalog, server, name))
 
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""

@@ -14,7 +14,7 @@ from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.record import Receipt, RecordKind
 from remit.facts.stop import Holds, Stop, Stopped, StopSubject, subject
-from remit.pdp.stops import held, reason_of, runs, stoppable
+from remit.pdp.stops import holds_of, reason_of, runs, stoppable
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.approvals import Approvals
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
@@ -166,7 +166,7 @@ class Halts:
         """Whether `stop` is over `action`."""
         catalog = self._engine.bundle.catalog
         named = (action.server, action.name)
-        return stop.holds in held(catalog, *named) and stop.what in stoppable(catalog, action.authority, *named)
+        return stop.holds in holds_of(catalog, *named) and stop.what in stoppable(catalog, action.authority, *named)
 
     def _reached(self, stop: Stop) -> Sequence[str]:
         """The actions under way that `stop` is over, by decision id."""

@@ -21,11 +21,11 @@ from remit.policy.lint import NONE, LintContext, lint
 from remit.policy.parse import Statement, split
 from remit.policy.problem import PolicyProblem
 
-Told: TypeAlias = Callable[[int, int], None]
+CheckProgress: TypeAlias = Callable[[int, int], None]
 """Called after each step, with the policies that are checked and how many there are."""
 
 
-def untold(_done: int, _total: int) -> None:
+def unwatched(_done: int, _total: int) -> None:
     """Nobody is told, and nobody has a turn."""
 
 
@@ -65,7 +65,7 @@ def check(
     ground: LintContext,
     schema: cedar.Schema,
     memory: CheckCache = NOTHING,
-    told: Told = untold,
+    progress: CheckProgress = unwatched,
 ) -> Checked:
     """Read `sources` and check them against `ground`, of which `schema` is the handle."""
     statements: list[Statement] = []
@@ -78,7 +78,7 @@ def check(
     read: list[tuple[Statement, ParsedPolicy]] = []
     for statement in statements:
         form = _form(statement, memory)
-        told(0, len(statements))
+        progress(0, len(statements))
         if isinstance(form, ParsedPolicy):
             read.append((statement, form))
         else:
@@ -99,7 +99,7 @@ def check(
         errors.extend(problems)
         if not problems:
             validated.add(key)
-        told(done, len(read))
+        progress(done, len(read))
     forms = {statement.text: form for statement, form in read}
     return Checked(
         tuple(read), tuple(errors), tuple(warnings), CheckCache(forms, frozenset(validated), frozenset(plain))

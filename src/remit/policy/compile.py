@@ -18,7 +18,7 @@ from remit.facts.label import closed
 from remit.policy import cedar
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle
-from remit.policy.checks import NOTHING, CheckCache, Told, check, schema_digest, untold
+from remit.policy.checks import NOTHING, CheckCache, CheckProgress, check, schema_digest, unwatched
 from remit.policy.compiled.literals import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.destination import ToolForm
@@ -54,7 +54,7 @@ def compile_bundle(
     *,
     memory: CheckCache = NOTHING,
     shadow_every: int = EVERY,
-    told: Told = untold,
+    progress: CheckProgress = unwatched,
 ) -> Compiled:
     """Compile `catalog`. Nothing invalid gives a bundle; one absurd tool costs only itself.
 
@@ -63,7 +63,7 @@ def compile_bundle(
     """
     tools, warnings = _tools(catalog)
     ground, schema = _ground(catalog, tools)
-    checked = check(catalog.policies, ground, schema, memory, told)
+    checked = check(catalog.policies, ground, schema, memory, progress)
     problems = [*checked.errors, *duplicates(checked.read)]
     warnings.extend(checked.warnings)
     problems.extend(strangers(catalog))

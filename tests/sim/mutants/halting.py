@@ -35,10 +35,10 @@ def _halts_late() -> Planted:
 
 
 def _quarantine_unheard() -> Planted:
-    def held(*_: Any) -> frozenset[Holds]:
+    def holds_of(*_: Any) -> frozenset[Holds]:
         return frozenset({Holds.ALL})
 
-    return decision_engine, "held", held
+    return decision_engine, "holds_of", holds_of
 
 
 def _only_the_acting_agent() -> Planted:

@@ -24,7 +24,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from remit.adapters.workspace.mistakes import told
+from remit.adapters.workspace.mistakes import explained
 from remit.facts.canonical import Json
 
 DEPTH_MAX: Final = 32
@@ -116,7 +116,7 @@ def documents(text: str) -> list[Document]:
                 case _:
                     pass
     except yaml.MarkedYAMLError as error:
-        what, line, why, hint = told(error)
+        what, line, why, hint = explained(error)
         # At the end of a text, libyaml points behind its last line.
         raise YamlRefused(what, min(line, max(len(text.splitlines()), 1)), why, hint) from error
     except yaml.reader.ReaderError as error:

@@ -18,7 +18,7 @@ from remit.api.page.render import granting
 from remit.api.page.requests import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.services import Services
 from remit.escalate.eligibility import breaks, own, sits, wants_strong
-from remit.escalate.grants import Constraint, GrantScope, Wish, held
+from remit.escalate.grants import Constraint, GrantScope, Wish, parse_constraint
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import sentence
 from remit.facts.durations import HOUR_MS, MINUTE_MS
@@ -205,6 +205,6 @@ def _moment(said: str, back: str) -> int:
 
 def _held(line: str, back: str) -> Constraint:
     try:
-        return held(line)
+        return parse_constraint(line)
     except ValueError as odd:
         raise PageRefusal(400, "not decided", str(odd), back=back) from odd

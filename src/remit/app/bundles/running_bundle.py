@@ -15,7 +15,7 @@ from remit.control.problems import WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
-from remit.policy.checks import NOTHING, Told, untold
+from remit.policy.checks import NOTHING, CheckProgress, unwatched
 from remit.policy.compile import Bundle, compile_bundle
 
 _GUARD_CHARS: Final = 32
@@ -59,18 +59,20 @@ class Beginning(NamedTuple):
     resumed: bool
 
 
-def prepare(source: WorkspaceSource, bundles: Bundles | None = None, told: Told = untold) -> RunningBundle:
+def prepare(
+    source: WorkspaceSource, bundles: Bundles | None = None, progress: CheckProgress = unwatched
+) -> RunningBundle:
     """Assemble and compile `source`; `bundles` remember what was found. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         raise _invalid(assembly.errors)
-    known = NOTHING if bundles is None else bundles.memory(lambda: told(0, 0))
-    compiled = compile_bundle(assembly.catalog, memory=known, told=told)
+    known = NOTHING if bundles is None else bundles.memory(lambda: progress(0, 0))
+    compiled = compile_bundle(assembly.catalog, memory=known, progress=progress)
     if bundles is not None:
-        bundles.remember(compiled.memory, lambda: told(0, 0))
+        bundles.remember(compiled.memory, lambda: progress(0, 0))
     if not isinstance(compiled.result, Bundle):
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
-    warnings = (*(told_of(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
+    warnings = (*(problem_line(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return RunningBundle(source, compiled.result, warnings)
 
 
@@ -103,11 +105,11 @@ def _invalid(errors: Sequence[WorkspaceProblem]) -> Invalid:
     """`errors`, one line each; what to do next is said once, unless it differs."""
     following = {error.next for error in errors}
     if len(following) == 1:
-        return Invalid([told_of(error) for error in errors], following.pop())
-    return Invalid([told_of(error, error.next) for error in errors], _CORRECT)
+        return Invalid([problem_line(error) for error in errors], following.pop())
+    return Invalid([problem_line(error, error.next) for error in errors], _CORRECT)
 
 
-def told_of(problem: WorkspaceProblem, following: str = _CORRECT) -> str:
+def problem_line(problem: WorkspaceProblem, following: str = _CORRECT) -> str:
     """`problem` on one line, as a list of them shows it; `following` where it is not the usual."""
     hint = f" ({problem.hint})" if problem.hint else ""
     parts = (f"{problem.what}{hint}", problem.why, following if following != _CORRECT else "")

@@ -11,7 +11,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, data, say, show
-from remit.escalate.grants import held
+from remit.escalate.grants import parse_constraint
 from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.refusals import Refusal
 from remit.facts.strictjson import JsonRefused, written
@@ -170,7 +170,7 @@ def wished(scope: GrantLength, for_: str | None, uses: int | None, where: list[s
 
 def _held(text: str) -> dict[str, Any]:
     try:
-        one = held(text)
+        one = parse_constraint(text)
     except ValueError as odd:
         following = "write NAME=VALUE or NAME<=NUMBER; a text that looks like JSON goes in quotes"
         raise CommandFailure(f"this holds no argument: {text}", why=str(odd), next=following, exit=Exit.USAGE) from odd

@@ -135,14 +135,14 @@ def _account(found: "ChainFindings") -> None:
 
 
 def _told(found: "ChainFindings") -> dict[str, Any]:
-    from remit.assure.chains.written import told
+    from remit.assure.chains.written import chain_json
 
     result, searched = found.result, found.result.searched
     return {
         "bundle": found.bundle.digest,
-        "chains": [told(one) for one in result.free],
-        "with_approval": [told(one) for one in result.asking],
-        "left_to_guarantees": [told(one) for one in result.held],
+        "chains": [chain_json(one) for one in result.free],
+        "with_approval": [chain_json(one) for one in result.asking],
+        "left_to_guarantees": [chain_json(one) for one in result.held],
         "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.erring],
         "fix": None
         if found.cut is None

@@ -14,7 +14,7 @@ EVERY_S: Final = 1.0
 
 
 @contextmanager
-def told(asked: ServiceClient) -> Generator[None]:
+def showing_checks(asked: ServiceClient) -> Generator[None]:
     """Until the block ends, say each second on stderr how many policies are checked, where there are thousands."""
     ended = threading.Event()
     watching = threading.Thread(target=_watch, args=(asked, ended), daemon=True)

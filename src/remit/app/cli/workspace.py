@@ -9,7 +9,7 @@ import typer
 from remit.app.cli import NOUNS
 from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.cli.progress import told
+from remit.app.cli.progress import showing_checks
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, changes, data, say, show, warned
 from remit.control.resources import ResourceKind
@@ -72,7 +72,7 @@ def apply(
         if dry_run:
             return Exit.OK
         admission = str(looked["id"])
-    with told(asked):
+    with showing_checks(asked):
         body = {"dry_run": dry_run} | ({} if admission is None else {"admission": admission})
         answer: dict[str, Any] = asked.post("/apply", body, timeout_s=_APPLY_S)
     if output in {Format.JSON, Format.YAML}:

@@ -20,7 +20,7 @@ from remit.app.bundles.in_force import KeptSource
 from remit.app.bundles.pace import Pace
 from remit.app.bundles.preparation import Preparing
 from remit.app.bundles.recent import Recent
-from remit.app.bundles.running_bundle import Beginning, RunningBundle, accepted, enforced, told_of
+from remit.app.bundles.running_bundle import Beginning, RunningBundle, accepted, enforced, problem_line
 from remit.app.bundles.store import Bundles
 from remit.app.data.veil_key import Veiling
 from remit.app.service.channel_signatures import unsigned
@@ -272,7 +272,7 @@ class Runtime:
 
     async def _warned(self, running: RunningBundle) -> RunningBundle:
         found = await self._doubts(running)
-        return replace(running, warnings=(*running.warnings, *(told_of(one, one.next) for one in found)))
+        return replace(running, warnings=(*running.warnings, *(problem_line(one, one.next) for one in found)))
 
     async def _doubts(self, running: RunningBundle) -> Sequence[WorkspaceProblem]:
         """What is odd about it beside what stands in the folder."""

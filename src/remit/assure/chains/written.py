@@ -108,7 +108,7 @@ def _event(step: ChainStep) -> dict[str, Json]:
     return event | {"expect": step.verdict, "back": "anything"}
 
 
-def told(chain: Chained) -> dict[str, Json]:
+def chain_json(chain: Chained) -> dict[str, Json]:
     """`chain` for programs."""
     return {
         "goal": chain.goal.name,
@@ -118,13 +118,13 @@ def told(chain: Chained) -> dict[str, Json]:
         "label_lost": chain.hidden,
         "policies": list(dict.fromkeys(policy for step in chain.steps for policy in step.policies)),
         "suspects": list(chain.suspects),
-        "steps": [_told(step) for step in chain.steps],
+        "steps": [_step_json(step) for step in chain.steps],
         # Nobody can try what has no value.
         "case": None if chain.open else case(chain),
     }
 
 
-def _told(step: ChainStep) -> dict[str, Json]:
+def _step_json(step: ChainStep) -> dict[str, Json]:
     return {
         "agents": list(step.chain),
         "kind": step.doing.kind.value,

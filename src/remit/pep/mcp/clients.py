@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Client, Tell
-from remit.pep.mcp.notices import LEVELS, Token, told
+from remit.pep.mcp.notices import LEVELS, Token, notification
 from remit.pep.mcp.post import Post
 from remit.ports.upstream import Era, Notice
 
@@ -53,7 +53,7 @@ def client_of(
 
 def _telling(wishes: Wishes, say: Callable[[bytes], Awaitable[None]]) -> Tell:
     async def tell(notice: Notice) -> None:
-        body = told(notice, wishes.token, wishes.level)
+        body = notification(notice, wishes.token, wishes.level)
         if body is not None:
             await say(body)
 

@@ -37,7 +37,7 @@ def token_of(meta: Mapping[str, Json]) -> Token | None:
     return None if isinstance(given, str) and len(given) > TOKEN_CHARS_MAX else given
 
 
-def told(notice: Notice, token: Token | None, level: str | None) -> bytes | None:
+def notification(notice: Notice, token: Token | None, level: str | None) -> bytes | None:
     """The notification for who gave `token` and asked for logs of `level`; None when it is not wanted."""
     match notice:
         case Progress(progress, total, message):
