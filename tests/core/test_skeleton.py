@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from tools.check_style import FILE_LINES_MAX, FUNCTION_LINES_MAX
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYPROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS: Final[list[dict[str, Any]]] = PYPROJECT["tool"]["importlinter"]["contracts"]
@@ -122,6 +124,16 @@ def test_readme_tours_with_what_the_demo_prints() -> None:
 def test_readme_names_no_missing_file() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text("README.md"))
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_commands_and_limits_that_contributors_are_told_are_those_that_there_are() -> None:
+    told = text("CONTRIBUTING.md")
+    targets = re.findall(r"(?:`|^)make ([a-z-]+)", told, re.MULTILINE)
+    modules = re.findall(r"python -m ([a-z_.]+)", told)
+    assert (len(set(targets)) > 8, len(modules) > 0) == (True, True)
+    assert set(targets) <= set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    assert [one for one in modules if not list(ROOT.glob(f"{one.replace('.', '/')}*"))] == []
+    assert f"at most {FILE_LINES_MAX} lines, functions {FUNCTION_LINES_MAX}:" in told
 
 
 def test_modules_that_the_architecture_and_its_decisions_name_are_there() -> None:
