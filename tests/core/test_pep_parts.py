@@ -39,7 +39,7 @@ def authority(sid: str = "s1", agent: str = "clerk") -> Authority:
 class Deaf(ConnectionSubscriptions):
     """Follows nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: str | None) -> None:
         """Needs no upstream."""
 
     def stop(self) -> None:

@@ -313,11 +313,11 @@ async def test_the_standing_stream_ends_with_its_connection(w: Wire) -> None:
     async def second_is_refused() -> bool:
         # A task of its own, so that the first one begins before it.
         second = asyncio.create_task(w.send(b"", known, verb="GET"))
-        return (await asyncio.wait_for(second, 5))[0] == 409
+        return (await asyncio.wait_for(second, 60))[0] == 409
 
     assert await second_is_refused() or not stream.done()
     assert (await w.send(b"", known, verb="DELETE"))[0] == 204
-    status, head, body = await asyncio.wait_for(stream, 5)
+    status, head, body = await asyncio.wait_for(stream, 60)
     assert (status, head["Content-Type"]) == (200, "text/event-stream")
     assert set(body.decode().splitlines()) <= {": waiting", ""}
 

@@ -172,7 +172,7 @@ def test_the_host_header_is_checked_on_loopback(counting: Counting) -> None:
     import http.client
 
     for path, host in (("/readyz", "evil.example"), ("/mcp", "evil.example"), ("/api/v1/status", "evil.example:80")):
-        connection = http.client.HTTPConnection("127.0.0.1", counting.service.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", counting.service.port, timeout=60)
         connection.request("GET", path, headers={"host": host})
         assert connection.getresponse().status in {403, 421}, path
         connection.close()
@@ -182,7 +182,7 @@ def test_the_host_header_is_checked_on_loopback(counting: Counting) -> None:
 def test_an_unknown_bearer_is_challenged(counting: Counting, bearer: str | None) -> None:
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", counting.service.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", counting.service.port, timeout=60)
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     if bearer is not None:
         headers["authorization"] = f"Bearer {bearer}"
