@@ -348,7 +348,7 @@ def test_a_stdio_server_is_not_reached_over_http() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed() -> None:
+async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of client has a list of its own, and no more of them are kept than some."""
 
     async def call(_: Scripted, message: Any, say: Say) -> None:
@@ -364,7 +364,15 @@ async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed() -> None:
                     found = await upstream.definitions(sid, Era.STATELESS, along)
                     assert [one.name for one in found] == names
         assert len(server.messages("tools/list")) == 2, "sessions share them"
-        for number in range(listings.KINDS_MAX):
+        for number in range(2, listings.KINDS_MAX):
             await upstream.definitions("a", Era.STATELESS, Along(capabilities={f"x{number}": {}}))
-        await upstream.definitions("a", Era.STATELESS, bare)
-        assert len(server.messages("tools/list")) == 2 + listings.KINDS_MAX + 1
+        assert len(server.messages("tools/list")) == listings.KINDS_MAX
+        late = Along(capabilities={"elicitation": {}, "sampling": {}})
+        for _ in range(3):
+            found = await upstream.definitions("a", Era.STATELESS, late)
+            assert [one.name for one in found] == ["plain"], "too many kinds: as a client without any sees it"
+        assert len(server.messages("tools/list")) == listings.KINDS_MAX, "and nobody has them read again and again"
+        monkeypatch.setattr(listings, "IDLE_S", 0.0)
+        found = await upstream.definitions("a", Era.STATELESS, late)
+        assert [one.name for one in found] == ["plain", "asking"]
+        assert len(server.messages("tools/list")) == listings.KINDS_MAX + 1

@@ -19,7 +19,9 @@ from remit.ports.system import Clock
 from remit.ports.upstream import Along, Era
 
 KINDS_MAX: Final = 16
-"""Of one connection: each is a list of its own. The one that was used longest ago is read anew."""
+"""Of one connection: each is a list of its own, which may be long."""
+IDLE_S: Final = 60.0
+"""How long a kind is unused before it makes room for another: nobody has lists read all the time by changing it."""
 
 
 class Listings:
@@ -30,32 +32,43 @@ class Listings:
         self._limits = limits
         self._clock = clock
         self._wire = wire
-        self._known: OrderedDict[bytes, Listing] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Listing, float]] = OrderedDict()
 
     def of(self, capabilities: Mapping[str, Json]) -> Listing:
-        """The tools that a client of `capabilities` is shown."""
+        """The tools that a client of `capabilities` is shown; of one without, where there are too many kinds."""
         told: dict[str, Json] = dict(capabilities) if self._wire.era is Era.STATELESS else {}
         key = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
-        found = self._known.get(key)
+        now_s = self._clock.monotonic_s()
+        found, _ = self._known.pop(key, (None, 0.0))
         if found is None:
-            if len(self._known) >= KINDS_MAX:
-                self._known.popitem(last=False)
+            if told and not self._has_room(now_s):
+                return self.of({})
             fetch = pages(self._wire, Along(capabilities=told))
-            found = self._known[key] = Listing(self._server, self._limits, self._clock, fetch)
-        self._known.move_to_end(key)
+            found = Listing(self._server, self._limits, self._clock, fetch)
+        self._known[key] = found, now_s
         return found
+
+    def _has_room(self, now_s: float) -> bool:
+        """Whether one more kind may be told apart, if need be in place of one that nobody uses."""
+        if len(self._known) < KINDS_MAX:
+            return True
+        key, (_, used_s) = next(iter(self._known.items()))
+        if now_s - used_s < IDLE_S:
+            return False
+        del self._known[key]
+        return True
 
     @property
     def dropped(self) -> Mapping[str, str]:
         """Why tools were left out, by their names."""
-        return {name: why for listing in self._known.values() for name, why in listing.dropped.items()}
+        return {name: why for listing, _ in self._known.values() for name, why in listing.dropped.items()}
 
     def changed(self) -> None:
         """The server said its list changed."""
-        for listing in self._known.values():
+        for listing, _ in self._known.values():
             listing.changed()
 
     async def close(self) -> None:
         """Stop refreshes under way."""
-        for listing in tuple(self._known.values()):
+        for listing, _ in tuple(self._known.values()):
             await listing.close()
