@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from proof.counting import Counting
-from proof.service import REMIT, environment
+from proof.service import REMIT, Service, environment
 from remit.adapters import keyring, private
 from remit.app.cli import run
 from remit.app.data.recovery import record
@@ -91,6 +91,19 @@ def test_a_sentence_that_stderr_does_not_take_ends_nothing(monkeypatch: pytest.M
 
     monkeypatch.setattr("sys.stderr", Full())
     say("nobody hears this")
+
+
+@pytest.mark.parametrize("name", ["bundles", "keys", "checkpoint-keys"])
+def test_a_file_where_a_folder_has_to_be_is_named(name: str, tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
+    service.data.mkdir()
+    (service.data / name).write_text("nonsense")
+    up = [REMIT, "up", "--port", "0", "--workspace", service.workspace, "--data", service.data]
+    done = subprocess.run(up, capture_output=True, text=True, timeout=120, check=False, env=environment())
+    assert done.returncode == Exit.NEGATIVE
+    assert f"error: {service.data / name} cannot be used\n  why:  something else has its name\n" in done.stderr
+    assert "itself failed" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EMFILE])

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 _SPACE: Final = "free space on that disk (df -h), then again"
 _ALLOW: Final = "let the user that runs Remit write there (ls -ld), then again"
 _FILES: Final = "let more files be open (ulimit -n, systemd: LimitNOFILE), then again"
+_AWAY: Final = "look what stands there (ls -ld), move it away, then again"
 _MENDS: Final[Mapping[int, tuple[str, str]]] = {
     errno.ENOSPC: ("its disk is full", _SPACE),
     errno.EDQUOT: ("the quota on its disk is used up", _SPACE),
@@ -14,6 +15,9 @@ _MENDS: Final[Mapping[int, tuple[str, str]]] = {
     errno.EROFS: ("its disk can only be read", "have that disk mounted for writing, then again"),
     errno.EACCES: ("permission is denied", _ALLOW),
     errno.EPERM: ("permission is denied", _ALLOW),
+    errno.EIO: ("its disk does not read or write it", "ask the system about that disk (dmesg), then again"),
+    errno.EEXIST: ("something else has its name", _AWAY),
+    errno.ENOTDIR: ("something that is no folder has the name of one", _AWAY),
     errno.EMFILE: ("no more files may be open", _FILES),
     errno.ENFILE: ("the machine has no more files to open", _FILES),
 }
