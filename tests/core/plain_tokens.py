@@ -46,6 +46,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
 _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){1,5}[ -]\d{2,8}\b"
+    r"|\b0\d{1,3}[ -]\d{5,8}\b"
 )
 _SPELT: Final = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"

@@ -852,7 +852,7 @@ def test_a_page_of_the_web_vouches_for_no_other_scheme() -> None:
 @pytest.mark.parametrize(
     "there",
     [
-        *("+49 170 1234567", "0x52908400098527886E0F7030069857D2E4169EE7"),
+        *("+49 170 1234567", "0170 1234567", "0170-123456", "0x52908400098527886E0F7030069857D2E4169EE7"),
         *("tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
         *("3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"),
     ],
