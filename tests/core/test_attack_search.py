@@ -9,6 +9,7 @@ from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Calls
 from remit.assure.attack.results import AttemptResult, Because, Decided
 from remit.assure.attack.search import KEPT, TWISTS, AttemptStage, following, furthest, proposed, reach
+from remit.assure.attack.wordings import WORDINGS, wording
 from remit.policy.bundle import Bundle
 from tests.attacked import GATE, PERMIT, write
 
@@ -48,7 +49,7 @@ def test_what_got_furthest_goes_first_and_what_got_through_or_is_no_matter_of_ar
 def test_each_way_is_tried_once_and_its_tool_takes_it(mail: Bundle) -> None:
     one = hijack(mail)
     first = following(mail, [came(one, "escalate")], 100)
-    assert 0 < len(first) <= len(TWISTS)
+    assert len(WORDINGS) < len(first) <= len(TWISTS) + len(WORDINGS)
     again = following(mail, [came(one, "escalate"), *(came(made, "deny") for made in first)], 100)
     assert not {made.ident for made in first} & {made.ident for made in again}
     assert any(len(made.twists) == 2 for made in again)
@@ -62,6 +63,23 @@ def test_each_way_is_tried_once_and_its_tool_takes_it(mail: Bundle) -> None:
         assert made.goal.mark in str(last.arguments)
         assert made.steps[:-1] == one.steps[:-1]
     assert len(following(mail, [came(one, "escalate")], 2)) == 2
+
+
+def test_what_steers_an_agent_is_told_in_other_words_too(mail: Bundle) -> None:
+    one = hijack(mail)
+    first = following(mail, [came(one, "escalate")], 100)
+    worded = [made for made in first if set(made.twists) & set(WORDINGS)]
+    assert [made.twists[-1] for made in worded] == list(WORDINGS)
+    assert all(made.steps == one.steps for made in worded), "what is called is the same"
+    said = {wording(made.twists).format(order='{"to": "x"}') for made in (one, *worded)}
+    assert len(said) == len(WORDINGS) + 1
+    assert all('{"to": "x"}' in text for text in said)
+    again = following(mail, [came(one, "deny"), *(came(made, "escalate") for made in worded)], 100)
+    assert {len(set(made.twists) & set(WORDINGS)) for made in again} == {1}, "one takes the place of another"
+    few = following(mail, [came(one, "escalate")], 4)
+    assert 0 < sum(bool(set(made.twists) & set(WORDINGS)) for made in few) < len(few)
+    leak = next(made for made in attempts(mail) if made.kind is AttackKind.LEAK)
+    assert not any(set(made.twists) & set(WORDINGS) for made in following(mail, [came(leak, "deny")], 100))
 
 
 def test_what_is_proposed_has_to_be_what_the_tool_takes_and_hold_the_mark(mail: Bundle) -> None:

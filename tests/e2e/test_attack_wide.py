@@ -11,6 +11,9 @@ from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.results import SecurityControl
 from tests.attacked import wide
 
+pytestmark = pytest.mark.timeout(400)
+"""Whichever test comes first waits for the attack."""
+
 LEAN = AttackProfile(chores=4, patience_s=0.0)
 
 
@@ -24,7 +27,6 @@ def found(workspace: Path) -> Attacked:
     return attack(workspace, profile=LEAN)
 
 
-@pytest.mark.timeout(400)
 def test_everything_is_tried_and_held(found: Attacked) -> None:
     assert [one.attempt.title for one in found.open] == []
     assert found.left == 0

@@ -1,12 +1,14 @@
 """A search that keeps what got further: attempts that were stopped are tried in other ways, the furthest first.
 
-How far one got is how its last call was decided, which is all that an attacker learns as well: refused, denied, asked
-about, permitted.
+In other ways: with other arguments, or, where strangers' words steer an agent, with the same in other words. How far
+one got is how its last call was decided, which is all that an attacker learns as well: refused, denied, asked about,
+permitted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +16,7 @@ from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Calls
 from remit.assure.attack.results import AttemptResult
 from remit.assure.attack.seats import mark_of
 from remit.assure.attack.values import OUTSIDE, Style, arguments, holds
+from remit.assure.attack.wordings import WORDINGS
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
 
@@ -98,8 +101,14 @@ def _twisted(bundle: Bundle, attempt: AttackAttempt) -> Iterator[AttackAttempt]:
     if not isinstance(last, Calls) or not isinstance(goal, Arrives):
         return
     form = bundle.tools[last.server, last.tool]
-    for name in TWISTS:
+    # One wording takes the place of another.
+    told = () if attempt.kind is not AttackKind.RESULT or WORDINGS.keys() & {*attempt.twists} else WORDINGS
+    # In turns, so that a search that is cut short tried some of both.
+    for name in (one for both in zip_longest(TWISTS, told) for one in both if one is not None):
         if name in attempt.twists:
+            continue
+        if name in WORDINGS:
+            yield _changed(attempt, last, name)
             continue
         given = arguments(form, goal.mark, _style((*attempt.twists, name)))
         if given is not None and given != last.arguments:
