@@ -126,6 +126,7 @@ def test_labels_follow_data_through_stores_to_other_sessions() -> None:
         ({"given": {"labels": ["x"]}}, "is no label"),
         ({"given": {"calls": -1}}, "whole numbers"),
         ({"given": {"odd": 1}}, "given no odd"),
+        ({"given": {"used": 1}}, "used is true or false"),
     ],
 )
 def test_what_is_no_event_is_refused(event: Json, why: str) -> None:

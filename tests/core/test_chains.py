@@ -260,12 +260,32 @@ def test_more_kinds_of_users_than_are_looked_at_are_told(monkeypatch: pytest.Mon
     assert result.searched.left == ("1 kinds of users beyond the first 16",)
 
 
-def test_what_is_new_is_new_at_each_step_and_said_so() -> None:
-    new = '@id("new") @gate("owner") forbid (principal, action, resource) when { context.novelty.tool };'
-    result = chains(made(ALL, new, tools=(PAY, MAIL)))
-    assert (result.free, [one.tool for one in result.asking]) == ((), ["two/mail"])
-    assert [one for one in result.searched.assumed if one.startswith("whatever an agent does is new to it")]
-    assert not [one for one in chains(made(ALL)).searched.assumed if "is new to it" in one]
+@pytest.mark.parametrize("what", ["tool", "target"])
+def test_what_is_asked_about_what_is_new_is_not_asked_for_ever(what: str) -> None:
+    new = f'@id("new") @gate("owner") forbid (principal, action, resource) when {{ context.novelty.{what} }};'
+    running = made(ALL, new, tools=(PAY, MAIL))
+    chain = only(result := chains(running))
+    assert names(chain) == ["ada pay_list", "ada mail"]
+    assert "calls one/pay_list {}, as it did before: permitted by all" in next(story(chain))
+    assert [one for one in result.searched.assumed if one.startswith("whatever an agent does may be new to it")]
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(running, case)[0]
+    found = cut(running, result, chains)
+    assert found.bundle is not None
+    assert failures(found.bundle, case) == ()
+
+
+def test_what_has_to_be_new_and_what_must_not_be() -> None:
+    once = '@id("once") permit (principal, action, resource) when { context.novelty.tool };'
+    assert not only(chains(made(once, tools=(PAY, MAIL)))).steps[0].used
+    mixed = (
+        '@id("a") permit (principal, action in Remit::Action::"server:one", resource) unless { context.novelty.tool };',
+        '@id("b") permit (principal, action in Remit::Action::"server:two", resource) when { context.novelty.tool };',
+    )
+    chain = only(chains(running := made(*mixed, tools=(PAY, MAIL))))
+    assert [step.used for step in chain.steps] == [True, False]
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(running, case)[0]
 
 
 def test_what_is_permitted_by_a_budget_alone_is_not_green() -> None:

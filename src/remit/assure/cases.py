@@ -4,8 +4,9 @@ A case is `{name, agent?, user?, guarantees?, events: […]}`; with `guarantees:
 decide. An event is one of
   `{user: TEXT}`            the user's own words
   `{sure: NUMBER}`          how sure the agent says it is
-  `{given: {labels?, calls?, irreversible_calls?, age_s?, past?}}`   what the session holds by now, whyever, and what
-                            monitors say from now on, by name; of those that are not named nothing happened
+  `{given: {labels?, calls?, irreversible_calls?, age_s?, past?, used?}}`   what the session holds by now, whyever; what
+                            monitors say from now on (of those that are not named nothing happened), and whether
+                            agents did the like before, so that nothing is new to them
   `{call: SERVER/TOOL or TOOL, args?, …}`, `{read: URI, server, …}`, `{prompt: NAME, server, …}`, `{delegate: AGENT, …}`
 An action has `expect: permit|escalate|deny`, and may have `by`, policies or codes of reasons that must have spoken;
 `obligations`, all that it owes; `result` or `error`, what came back; `back: anything`, every label that it can bring;
@@ -36,7 +37,7 @@ _KINDS: Final[Mapping[str, ActionKind]] = {
 _ACTION: Final = frozenset(
     {"args", "as", "back", "by", "error", "expect", "obligations", "result", "server", "times", "with_last"}
 )
-_GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s", "past"})
+_GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s", "past", "used"})
 
 
 class MalformedCases(ValueError):
@@ -61,7 +62,10 @@ class CaseConfidence:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a session holds by now, whyever; a number that is None stays as it is, and so does the `past`."""
+    """What a session holds by now, whyever; a number that is None stays as it is, and so does the `past`.
+
+    `used` says whether agents did the like of all that follows before, so that nothing is new to them.
+    """
 
     chain: Chain
     labels: Labels
@@ -69,6 +73,7 @@ class Given:
     irreversible_calls: int | None
     age_s: int | None
     past: Mapping[str, Json] | None = None
+    used: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,10 @@ def _given(given: Mapping[str, Json], number: int, chain: Chain) -> Given:
     past = given.get("past")
     if not isinstance(past, Mapping | None):
         raise MalformedCases(f"event {number}: past is by the name of the monitor")
-    return Given(chain, frozenset(labels), calls, irreversible, age_s, past)
+    used = given.get("used")
+    if not isinstance(used, bool | None):
+        raise MalformedCases(f"event {number}: used is true or false")
+    return Given(chain, frozenset(labels), calls, irreversible, age_s, past, used)
 
 
 def _texts(value: Json, number: int, name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from remit.facts.canonical import Json
 from remit.facts.impact import PLACES, shown
 from remit.facts.mark import Who
 from remit.facts.monitor import Cells, EventAggregate, Monitor
+from remit.facts.novelty import Did, UsageHistory
 from remit.policy.compiled.extensions import EvaluationFault, decimal
 from remit.protect.past import Cell, Past
 
@@ -40,6 +41,15 @@ class Supposing(Past):
                 return Cell(units)
             case who:
                 return Cell(latest_ms=now_ms, who=who)
+
+
+class _Everything(set[Did]):
+    def __contains__(self, _: object, /) -> bool:
+        return True
+
+
+PRACTISED: Final = UsageHistory(_Everything())
+"""That every agent did everything before."""
 
 
 class Compared(NamedTuple):

@@ -86,6 +86,8 @@ def _give(world: World, given: Given) -> Iterable[str]:
     calls = held.calls if given.calls is None else given.calls
     irreversible = held.irreversible_calls if given.irreversible_calls is None else given.irreversible_calls
     world.change(given.chain, replace(held, started_ms=age, calls=calls, irreversible_calls=irreversible))
+    if given.used is not None:
+        world.practise(used=given.used)
     if given.past is None:
         return
     supposed: list[tuple[str, Supposed]] = []

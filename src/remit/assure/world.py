@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from remit.assure.supposition import Supposing, Supposition
+from remit.assure.supposition import PRACTISED, Supposing, Supposition
 from remit.assure.veil import veiled
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -83,6 +83,7 @@ class World:
         self._origins: dict[str, Index] = {}
         self._stores = Stores()
         self._used = UsageHistory()
+        self._practised = False
         self._accounts = Accounts()
         self._plan = Plan(bundle.catalog) if budgets else None
         self._past = NO_PAST
@@ -119,6 +120,10 @@ class World:
         """From now on monitors say what is supposed of them; nothing happened to the others."""
         self._past = Supposing(self.bundle.catalog.monitors, past) if past else NO_PAST
 
+    def practise(self, *, used: bool) -> None:
+        """From now on nothing is new to anybody, where `used`; else what was not done in this world."""
+        self._practised = used
+
     def action(self, chain: Chain, doing: ProposedAction) -> Action:
         """What `chain` is about to do."""
         links = tuple(Link(agent_of(chain[end - 1]), self.session(chain[:end]).sid) for end in range(1, len(chain) + 1))
@@ -134,7 +139,7 @@ class World:
             tuple(self.session(chain[:end]) for end in range(1, len(chain) + 1)),
             Pin.MATCHES,
             origins=self._index(chain),
-            used=self._used,
+            used=PRACTISED if self._practised else self._used,
             stores=self._stores.held(self.bundle, action),
             past=self._past,
             draws=self._draws(action),

@@ -135,6 +135,10 @@ class Asker:
                 self.narrowed.add(reached.action[1])
         return found
 
+    def habits(self, doing: ProposedAction) -> tuple[bool, ...]:
+        """Whether the agent did the like of `doing` before, as far as policies tell it apart."""
+        return (False, True) if reached_of(self.bundle, doing).slice.novelty else (False,)
+
     def _asked(self, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment) -> VerdictStates:
         reached = reached_of(self.bundle, doing)
         part = reached.slice

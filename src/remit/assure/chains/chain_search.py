@@ -284,7 +284,7 @@ def _assumed(bundle: Bundle, world: SearchProblem) -> Iterator[str]:
     if bundle.catalog.budgets:
         yield "nothing of any budget is spent"
     if any(part.novelty for part in _slices(bundle).values()):
-        yield "whatever an agent does is new to it: people who are asked about what is new are asked each time"
+        yield "whatever an agent does may be new to it, or not, at each step"
     if any(part.past for part in _slices(bundle).values()):
         yield "monitors may say at each step whatever policies tell apart: what was done before is not counted"
     if not world.deep:

@@ -101,9 +101,11 @@ class Ways:
         return found
 
     def _hows(self, node: SearchNode, call: ChainCall) -> Iterator[tuple[How, VerdictStates]]:
-        for past, age_s, now_ms in product(self.asker.pasts(self.user, call.doing), self.ages, self.nows):
-            moment = Moment(node.calls, node.irreversible, age_s, now_ms, past)
-            yield How(call, age_s=age_s, now_ms=now_ms, past=past), self._asked(node.chain, call.doing, moment)
+        pasts, habits = self.asker.pasts(self.user, call.doing), self.asker.habits(call.doing)
+        for past, used, age_s, now_ms in product(pasts, habits, self.ages, self.nows):
+            moment = Moment(node.calls, node.irreversible, age_s, now_ms, past, used)
+            how = How(call, age_s=age_s, now_ms=now_ms, past=past, used=used)
+            yield how, self._asked(node.chain, call.doing, moment)
 
     def _hits(self, node: SearchNode, call: ChainCall, said: VerdictStates) -> tuple[Forbidden, ...]:
         guard, found = self._guard(said), list[Forbidden]()
@@ -144,9 +146,11 @@ class Ways:
                 doing = self._handing.setdefault(agent, ProposedAction(ActionKind.DELEGATE, "", agent, {}))
                 calls, _ = self.counting.after(node, irreversible=False)
                 there = node._replace(chain=(*node.chain, agent), calls=calls)
-                for past in self.asker.pasts(self.user, doing):
-                    said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible, past=past))
-                    yield Transition(self._guard(said), 0, there, How(None, doing, past=past), said.escalate)
+                for past, used in product(self.asker.pasts(self.user, doing), self.asker.habits(doing)):
+                    moment = Moment(node.calls, node.irreversible, past=past, used=used)
+                    said = self._asked(node.chain, doing, moment)
+                    how = How(None, doing, past=past, used=used)
+                    yield Transition(self._guard(said), 0, there, how, said.escalate)
         if len(node.chain) > 1:
             yield Transition(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.assure.supposition import Supposing, Supposition
+from remit.assure.supposition import PRACTISED, Supposing, Supposition
 from remit.assure.world import START_MS, ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -23,13 +23,17 @@ from remit.policy.weigh import ChainQuestion, question_of
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a session is like but for its labels: counters, age, the time, and what monitors say of what was done."""
+    """What a session is like but for its labels: counters, age, the time, and what monitors say of what was done.
+
+    `used`: the agent did the like before, so that nothing is new to it.
+    """
 
     calls: int = 0
     irreversible_calls: int = 0
     age_s: int = 0
     now_ms: int = START_MS
     past: Supposition = ()
+    used: bool = False
 
 
 def question_about(
@@ -46,7 +50,8 @@ def question_about(
     action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
     part = reached.slice
     past = Supposing(bundle.catalog.monitors, moment.past)
-    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=UsageHistory(), past=past)
+    used = PRACTISED if moment.used else UsageHistory()
+    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=used, past=past)
     flow = flow_of(snapshot, action, reached) if part.flow else None
     counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
     facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)

@@ -13,8 +13,8 @@ class ChainStep:
     """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
 
     `gates` are the policies that people would have to lift, with their routes; `past` is what monitors are supposed to
-    say then, where it is not that nothing happened. `open` are arguments for which no value was found that the schema
-    takes: any stands for it.
+    say then, where it is not that nothing happened, and `used` that the agent did the like before. `open` are arguments
+    for which no value was found that the schema takes: any stands for it.
     """
 
     chain: Chain
@@ -31,6 +31,7 @@ class ChainStep:
     unsaid: bool = False
     past: Mapping[str, Json] = field(default_factory=dict[str, Json])
     open: tuple[str, ...] = ()
+    used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

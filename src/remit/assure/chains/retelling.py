@@ -142,6 +142,7 @@ def _repeated(world: World, todo: Todo) -> tuple[Decision | None, int, Decision 
         old = min(held.started_ms, world.now_ms - todo.age_s * 1_000)
         world.change(todo.chain, replace(held, started_ms=old))
     world.suppose(todo.past)
+    world.practise(used=todo.used)
     action = world.action(todo.chain, todo.doing)
     let: Decision | None = None
     for made in range(todo.times):
@@ -176,4 +177,5 @@ def _step(world: World, todo: Todo, decision: Decision) -> ChainStep:
         todo.leaves,
         todo.unsaid,
         {name: plain(world.bundle.catalog.monitors[name], said) for name, said in todo.past},
+        used=todo.used,
     )

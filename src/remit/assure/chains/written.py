@@ -56,6 +56,7 @@ def _what(step: ChainStep) -> str:
             for name, value in step.past.items()
         )
         done += f" when the monitor {' and '.join(said)}"
+    done += ", as it did before" if step.used else ""
     return done if step.leaves is None else f"{done}, leaving it in {step.leaves}"
 
 
@@ -70,13 +71,16 @@ def _how(step: ChainStep) -> str:
 def case(chain: Chained) -> dict[str, Json]:
     """`chain` as a case: all of its steps are as they are now, but the one that is to be forbidden is denied."""
     last = cutting(chain)
-    events, past = list[Json](), dict[str, Json]()
+    events, past, used = list[Json](), dict[str, Json](), False
     for number, step in enumerate(chain.steps[: last + 1]):
         if step.age_s:
             events.append({"as": "/".join(step.chain), "given": {"age_s": step.age_s}})
         if step.past != past:
             past = step.past
             events.append({"as": "/".join(step.chain), "given": {"past": dict(past)}})
+        if step.used is not used:
+            used = step.used
+            events.append({"as": "/".join(step.chain), "given": {"used": used}})
         event = _event(step)
         if number == last:
             event |= {"expect": "deny"}
@@ -138,6 +142,7 @@ def _step_json(step: ChainStep) -> dict[str, Json]:
         "gates": [{"policy": policy, "route": route} for policy, route in step.gates],
         "labels": list(step.labels),
         "past": dict(step.past),
+        "used": step.used,
         "takes_up": step.picks,
         "leaves_in": step.leaves,
     }
