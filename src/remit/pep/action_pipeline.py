@@ -227,9 +227,9 @@ class ActionPipeline:
         except asyncio.CancelledError:
             self.abandon(under)
             raise
-        told = in_words(under.client, under.attempt.owed, in_words_of(under.client.era, reply))
+        reply = in_words(under.client, under.attempt.owed, in_words_of(under.client.era, reply))
         exposed = under.client.sees_all
-        answer = await self._outcomes.release(under.operation, under.attempt, told, elapsed_ms, exposed=exposed)
+        answer = await self._outcomes.release(under.operation, under.attempt, reply, elapsed_ms, exposed=exposed)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
         await under.notices.flush()
         why = self.halted(under.operation.action)

@@ -24,13 +24,14 @@ from remit.pep.approvals import Approvals
 from remit.pep.authorization import Authorization
 from remit.pep.catalog_view import CatalogView
 from remit.pep.conversation import Conversation
-from remit.pep.decision_engine import BundleProvider, DecisionEngine, VeilProvider, no_veil
+from remit.pep.decision_engine import DecisionEngine
 from remit.pep.grants import Grants
 from remit.pep.halts import Halts
 from remit.pep.limit_admin import LimitAdmin
 from remit.pep.memory import Memory
 from remit.pep.operation import Operation
 from remit.pep.previews import Previews
+from remit.pep.providers import BundleProvider, VeilProvider, no_veil
 from remit.pep.questions import Questions
 from remit.pep.rounds import Under
 from remit.pep.sessions import Sessions

@@ -92,12 +92,12 @@ class Outcomes:
             shown, sealed = _sealed(shown, of_tool=of_tool)
         judged = await self._judged_in_turn(operation, attempt, shown, len(sealed))
         server = operation.action.server if exposed else None
-        told = _told(attempt, shown, judged, server)
-        data = sealed if told is shown.value else seal(told) or b"{}"
+        leaving = _leaving(attempt, shown, judged, server)
+        data = sealed if leaving is shown.value else seal(leaving) or b"{}"
         if (most := _shown_max(operation, attempt)) is not None and len(data) > most:
             shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(operation, attempt, shown)
-            data = seal(_told(attempt, shown, judged, server)) or b"{}"
+            data = seal(_leaving(attempt, shown, judged, server)) or b"{}"
         return shown, judged, data
 
     async def stop(
@@ -213,19 +213,19 @@ def _sealed(shown: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
     return shown, seal(shown.value) or b"{}"
 
 
-def _told(attempt: Attempt, shown: Releasable, judged: ResultJudgement, server: str | None) -> Json:
+def _leaving(attempt: Attempt, shown: Releasable, judged: ResultJudgement, server: str | None) -> Json:
     """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran.
 
     Resources have their own URIs, or the exposed ones of `server`.
     """
     if shown.failed is not None:
         return shown.value
-    told = judged.release if server is None else with_exposed_uris(server, judged.release)
-    if not isinstance(told, Mapping):
-        return told
+    value = judged.release if server is None else with_exposed_uris(server, judged.release)
+    if not isinstance(value, Mapping):
+        return value
     if attempt.edited is not None:
-        return with_notice(told, attempt.edited.arguments)
-    return told if attempt.shaped is None else with_word(told, attempt.shaped.arguments)
+        return with_notice(value, attempt.edited.arguments)
+    return value if attempt.shaped is None else with_word(value, attempt.shaped.arguments)
 
 
 def _failed(reply: Reply, shown: Releasable) -> bool | None:
