@@ -268,7 +268,7 @@ def test_what_is_asked_about_what_is_new_is_not_asked_for_ever(what: str) -> Non
     assert names(chain) == ["ada pay_list", "ada mail"]
     assert "calls one/pay_list {}, as it did before: permitted by all" in next(story(chain))
     assert [one for one in result.searched.assumed if one.startswith("whatever an agent does may be new to it")]
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     found = cut(running, result, chains)
     assert found.bundle is not None
@@ -284,7 +284,7 @@ def test_what_has_to_be_new_and_what_must_not_be() -> None:
     )
     chain = only(chains(running := made(*mixed, tools=(PAY, MAIL))))
     assert [step.used for step in chain.steps] == [True, False]
-    (case,) = cases([told(chain)["case"]])
+    (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
 
 
