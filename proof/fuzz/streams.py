@@ -10,6 +10,7 @@ import orjson
 from proof.fuzz.messages import ABLE, PATHS, SIGNED_BY, STATELESS, able_meta
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     from proof.fuzz.messages import Connection
@@ -38,6 +39,11 @@ class Standing:
     lists: frozenset[str] = frozenset()
     uris: frozenset[str] = frozenset()
     heard: list[Any] = field(default_factory=list[Any])
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What its client declared that it may be asked, where it may be asked something."""
+        return {} if self.connection is None else self.connection.able
 
     @property
     def followed(self) -> frozenset[str] | set[str]:

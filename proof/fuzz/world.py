@@ -138,11 +138,18 @@ class World:
 
     async def stand(self, number: int) -> None:
         """Have stream `number` stand until its client goes away, or it is ended."""
-        of = standing(Random(self.seed * 7_919 + number), number, self.connections)
+        random = Random(self.seed * 7_919 + number)
+        of = standing(random, number, self.connections)
         parts = [{"type": "http.request", "body": of.body}]
-        await self._request(of.method, of.path, of.headers, parts, of.vanish_s, of=of)
+        said: list[Any] = []
+        # Who comes back for a call's stream is asked there what is asked in the call.
+        answering = asyncio.create_task(self._answer(said, of, random))
+        try:
+            await self._request(of.method, of.path, of.headers, parts, of.vanish_s, said=said, of=of)
+        finally:
+            answering.cancel()
 
-    async def _answer(self, said: list[Any], message: Sent, random: Random) -> None:
+    async def _answer(self, said: list[Any], message: Sent | Standing, random: Random) -> None:
         """Answer what the servers ask of an `initialize` client: well, badly, twice, and then as it should be."""
         seen = 0
         while True:
@@ -194,6 +201,7 @@ class World:
     ) -> int:
         scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 1)}
         status = 0
+        events: list[str] = []
         waiting = iter(parts)
         sent = b"".join(part["body"] for part in parts)
         gone = asyncio.Event()
@@ -216,6 +224,7 @@ class World:
             else:
                 data = message.get("body", b"")
                 self._shown(data, sent, of, status)
+                events.extend(one.decode() for one in _EVENT.findall(data))
                 if said is not None:
                     said.extend(_messages(data))
 
@@ -225,6 +234,9 @@ class World:
         except TimeoutError:
             self.laws.broken.append(f"no answer within {STUCK_S:.0f} s: {sent!r}"[:300])
         self.statuses[status] += 1
+        if isinstance(of, Sent) and of.connection is not None:
+            # From now on somebody may come back for it: whose stream is taken while he reads it waits for nothing.
+            of.connection.events.extend(events)
         return status
 
     def _shown(self, data: bytes, sent: bytes, of: Sent | Standing | None, status: int) -> None:
@@ -240,8 +252,6 @@ class World:
         if isinstance(of, Standing) and not of.resumes and status == HTTPStatus.OK:
             for event in _messages(data):
                 self.streams.event(event, of)
-        elif connection is not None:
-            connection.events.extend(one.decode() for one in _EVENT.findall(data))
 
 
 def _subscribed(body: bytes) -> set[str]:
