@@ -31,6 +31,7 @@ from tests.e2e.test_gateway_driver import asked, driven, outcomes
 from tests.e2e.test_handoff import BOB, CAT
 from tests.e2e.test_obligations import CARD
 from tests.e2e.test_page import Visitor
+from tests.eventually import awaited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -453,7 +454,8 @@ def test_people_read_what_a_real_server_says_before_they_decide(noting: Noting) 
     assert not told(service, token, "notes", "save", {"path": "plans/today", "text": "work\nwork"})[0]
     assert told(service, token, "notes", "save", given)[0]
     ident = service.approvals()[0]["id"]
-    brief = service.approval(ident)["brief"]
+    # The server is asked beside, and has its time.
+    brief = awaited(lambda: found if (found := service.approval(ident)["brief"])["preview"]["lines"] else None)
     assert list(brief)[:4] == ["what", "shows", "preview", "stops"]
     assert brief["preview"] == {
         "by": "notes/compare",
