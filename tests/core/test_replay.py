@@ -273,6 +273,8 @@ def test_what_a_call_under_way_hands_on_is_vouched_for_by_nothing_that_comes_bef
 
     assert origins(kept, look, found, done, *after) == ["unseen", "trusted"]
     assert origins(kept, look, found, *after, done) == ["unseen", "trusted"]
+    again = {**look, "call_id": "h2"}, {**found, "call_id": "h2"}
+    assert origins(kept, look, found, *again, done, *after) == ["unseen", "trusted"]
     assert origins(kept, look, found, *after) == ["trusted", "trusted"], "what has no result was not executed"
     assert origins(look, found, {**kept, "turn": 2}, done, *after[1:], {**after[0], "turn": 4}) == [
         "trusted",

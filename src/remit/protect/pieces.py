@@ -48,7 +48,7 @@ _ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}|0x[\d
 _DIGITS_58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE_58: Final = re.compile(rf"[{_DIGITS_58}]{{26,34}}")
 _WALLET_BYTES: Final = 25
-"""A version, 20 bytes, and four of a checksum."""
+"""A version, 20 bytes, and four of a checksum; 34 digits take no more."""
 _CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
 """A top-level domain of another script, as it is asked for."""
 _SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
@@ -127,8 +127,6 @@ def _is_wallet(said: str) -> bool:
     value = 0
     for char in said:
         value = value * 58 + _DIGITS_58.index(char)
-    if value.bit_length() > 8 * _WALLET_BYTES:
-        return False
     data = value.to_bytes(_WALLET_BYTES)
     return sha256(sha256(data[:-4]).digest()).digest()[:4] == data[-4:]
 
