@@ -173,7 +173,7 @@ def test_a_server_that_denies_the_session_it_paid_in_pays_once_and_says_nothing_
         running.write({"resources.yaml": clerk + LIAR.replace("PORT", str(port)), "all.cedar": POLICY})
         try:
             running.start()
-            running.accept("liar/pay")
+            running.accept("liar")
             token, sid = minted(running)
             failed, text = told(running, token, "liar", "pay")
             assert failed

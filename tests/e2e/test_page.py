@@ -13,6 +13,7 @@ from proof.counting import Counting
 from remit.api.page.desk import OF_ONE_MAX
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.speaking import told
+from tests.eventually import awaited
 
 
 class Said(NamedTuple):
@@ -271,10 +272,7 @@ def test_a_denials_reason_reaches_the_agent_that_waits(tmp_path_factory: pytest.
         token = service.agent("clerk", "ana")
         asking = agents.submit(told, service, token, "counter", "add", {"id": "why", "amount": 50})
         sam = visitor(held)
-        ident = ""
-        while not ident:
-            found = re.search(r'href="/a/([^"]+)"', sam.ask("GET", "/a/").text.partition("<h1>")[2])
-            ident = found[1] if found else ""
+        ident = awaited(lambda: re.findall(r'<li><a href="/a/([^"]+)">', sam.ask("GET", "/a/").text))[0]
         assert sam.decide(ident, "deny", reason="too-much", note="for people alone").status == 303
         failed, answer = asking.result()
         assert failed

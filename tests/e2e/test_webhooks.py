@@ -64,6 +64,8 @@ class Receiving:
             return []
         kept = sqlite3.connect(file)
         try:
+            if not kept.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                return []
             return kept.execute(f"SELECT * FROM {table}").fetchall()
         finally:
             kept.close()
