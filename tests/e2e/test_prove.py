@@ -34,6 +34,8 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "verify_proof.py"
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     with Counting(tmp_path_factory.mktemp("prove"), hold_s=0.1) as running:
         act(running, "first")
+        # In its first second a service has signed nothing yet.
+        awaited(lambda: signed(running)[0])
         yield running
 
 
@@ -156,10 +158,10 @@ def test_checkpoints_by_command_and_api_go_on_from_each_other(counting: Counting
 
 
 def signed(counting: Counting) -> tuple[int, str]:
-    """How much is signed, and how."""
+    """How much is signed, and how; nothing before the first time."""
     conn = sqlite3.connect(f"file:{counting.service.data / 'ledger.sqlite3'}?mode=ro", uri=True)
     try:
-        return conn.execute("SELECT size, note FROM signed").fetchone()
+        return conn.execute("SELECT size, note FROM signed").fetchone() or (0, "")
     finally:
         conn.close()
 
