@@ -3,26 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from remit.facts.limits import DEFAULT
 from remit.ports.telemetry import TelemetryRefused
 from remit.work.telemetry_turns import Steps, TelemetryTurns
+from tests.set_clock import Clock
 
 pytestmark = pytest.mark.asyncio
-
-
-@dataclass
-class Clock:
-    s: float = 1000.0
-
-    def now_ms(self) -> int:
-        return int(self.s * 1000)
-
-    def monotonic_s(self) -> float:
-        return self.s
 
 
 class Thread:

@@ -1,23 +1,13 @@
 """The throttle: each agent's rate, what it holds open, and the end of the service."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.throttle import Busy, Throttle
-
-
-@dataclass
-class Clock:
-    s: float = 1000.0
-
-    def now_ms(self) -> int:
-        return int(self.s * 1000)
-
-    def monotonic_s(self) -> float:
-        return self.s
+from tests.set_clock import Clock
 
 
 def throttle(limits: Limits) -> tuple[Throttle, Clock, Counter[str]]:
