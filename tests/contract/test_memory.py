@@ -97,6 +97,8 @@ def test_what_calls_in_doubt_hand_on_is_known_after_a_restart_until_somebody_set
         return first
 
     first = asyncio.run(left())
+    (lost,) = asyncio.run(known(place, now_ms=500)).under_way.beside("another", "root", catalog(tools=[read]))
+    assert (lost.tool, "a" in lost.tokens()) == (None, True), "of a tool that is gone all it was given counts"
     memory = asyncio.run(known(place, now_ms=500))
     known_tools = catalog(tools=[made, read])
     (held,) = memory.under_way.beside("another", "root", known_tools)

@@ -154,6 +154,7 @@ def test_what_is_more_than_is_kept_counts_as_untrusted(monkeypatch: pytest.Monke
     index.apply(Delta.unpack("c1", delta.pack()))
     found = sorted(origin_of(index.look(token)) for token in "abc")
     assert found == [Origin.UNTRUSTED, Origin.UNTRUSTED, Origin.UNSEEN]
+    assert index.strange(hashes := index.hashes("abc")) == hashes, "so nothing vouches for any of them"
     monkeypatch.setattr(indexing, "TOKENS_MAX", 2)
     again = index.delta("c2", [Entries(["d"], TRUSTED, "$")], prose=True)
     assert (again.capped, again.entries, again.prose) == (False, {}, True)

@@ -47,7 +47,7 @@ class CallsUnderWay:
                 del self._of[root]
 
     def beside(self, ident: str, root: str, catalog: Catalog) -> tuple[Handing, ...]:
-        """Those of `root`, beside the call `ident`, whose tools have an effect."""
+        """Those of `root`, beside the call `ident`, whose tools have an effect, or are known no more."""
         calls = self._of.get(root, {})
         return tuple(made for one in calls if one != ident and (made := _handing(calls, one, catalog)) is not None)
 
@@ -56,7 +56,7 @@ def _handing(calls: dict[str, ActionBody | Handing], ident: str, catalog: Catalo
     one = calls[ident]
     if isinstance(one, ActionBody):
         tool = catalog.tools.get((one.server, one.name))
-        if tool is None or tool.effect is Effect.READ:
+        if tool is not None and tool.effect is Effect.READ:
             return None
         one = calls[ident] = Handing(tool, cast("dict[str, Json]", orjson.loads(one.arguments)))
     return one

@@ -32,23 +32,24 @@ _NO_NAMES: Final = Names()
 class Handing:
     """A call that hands something on: the `tool`, what it is `given`, and what is answered in mid-call.
 
-    It is one of the sessions of one index; what stands for its tokens there is told once.
+    Of a tool that is known no more, None, nothing is taken for mere content. It is one of the sessions of one index;
+    what stands for its tokens there is told once.
     """
 
-    tool: Tool
+    tool: Tool | None
     given: Mapping[str, Json]
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     _hashes: frozenset[int] | None = None
 
     def tokens(self) -> set[str]:
         """The tokens of what it hands on."""
-        content = {name for name, one in self.tool.arguments.items() if one.role is Role.CONTENT}
+        roles: Mapping[str, Role] = {} if self.tool is None else self.tool.roles
         found: set[str] = set()
         for path, value in (*leaves(self.given, _NO_NAMES), *leaves(self.answers, _NO_NAMES)):
             if not isinstance(value, bool):
                 said = str(value)
                 kept = _short_kept if len(said) <= SHORT_MAX else _kept
-                found |= kept(said, named=path[0] not in content)
+                found |= kept(said, named=roles.get(path[0]) is not Role.CONTENT)
         return found
 
     def hashes(self, index: Index) -> frozenset[int]:

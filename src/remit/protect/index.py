@@ -152,19 +152,22 @@ class Index:
 
     def look_all(self, tokens: Collection[str]) -> list[int]:
         """What `look` says of each of `tokens`, in their order."""
-        known = self._seen
-        found = [known.get(at, 0) for at in self._keyed.many(tokens)]
-        return [one and one | UNTRUSTED for one in found] if self.capped else found
+        return self._found(self._keyed.many(tokens))
 
     def unseen(self, hashes: Iterable[int]) -> list[int]:
         """Those of `hashes` whose tokens were seen nowhere, handed to a tool included."""
         known = self._seen
         return [at for at in hashes if not known.get(at, 0) & KNOWN]
 
-    def strange(self, hashes: Iterable[int]) -> list[int]:
+    def strange(self, hashes: Collection[int]) -> list[int]:
         """Those of `hashes` whose tokens nothing vouches for."""
+        told = zip(hashes, self._found(hashes), strict=True)
+        return [at for at, found in told if origin_of(found) > Origin.TRUSTED]
+
+    def _found(self, hashes: Collection[int]) -> list[int]:
         known = self._seen
-        return [at for at in hashes if origin_of(known.get(at, 0)) > Origin.TRUSTED]
+        found = [known.get(at, 0) for at in hashes]
+        return [one and one | UNTRUSTED for one in found] if self.capped else found
 
     def hashes(self, tokens: Collection[str]) -> list[int]:
         """What stands for each of `tokens` in a delta, in their order."""

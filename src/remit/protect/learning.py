@@ -131,8 +131,7 @@ def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, b
         return delta
     brought = _brought(given)
     if brought is not None:
-        strange = [token for token, found in zip(brought, index.look_all(brought), strict=True) if _is_strange(found)]
-        vouching.intersection_update(index.hashes(strange))
+        vouching.intersection_update(index.strange(index.hashes(brought)))
     return _without(delta, vouching, bits)
 
 
@@ -152,10 +151,6 @@ def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
     if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
         return None
     return list({token for value in values for token in tokens_of(value)})
-
-
-def _is_strange(found: int) -> bool:
-    return origin_of(found) > Origin.TRUSTED
 
 
 def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Gathered, bool], bool]:
