@@ -6,6 +6,7 @@ from pathlib import Path
 
 from proof.counting import Counting
 from remit.api.page.app import LISTED_MAX
+from remit.app.cli.approvals import READABLE_MAX
 from tests.e2e.speaking import told
 from tests.e2e.test_page import asked, visitor
 
@@ -33,6 +34,11 @@ def test_what_ends_first_is_listed_first_and_no_list_is_cut_in_silence(tmp_path:
             list(crowd.map(ask, range(100)))
         page = visitor(counting).ask("GET", "/a/").text
         rows = re.findall(r'<li><a href="/a/([^"]+)">', page)
-        waiting = service.told("approvals", "ls", token=service.user("sam"))
+        sam = service.user("sam")
+        waiting = service.told("approvals", "ls", token=sam)
+        table = service.remit("approvals", "ls", token=sam)
+        listed = table.stdout.splitlines()
         assert (rows[0], len(rows), len(waiting)) == (first, LISTED_MAX, 101)
+        assert (waiting[0]["id"], listed[1].split()[0], len(listed)) == (first, first, 1 + READABLE_MAX)
+        assert f"{101 - READABLE_MAX} more, which press less" in table.stderr
         assert f"{101 - LISTED_MAX} more, whose time ends later" in page

@@ -90,6 +90,21 @@ def test_what_the_terminal_is_sent_moves_nothing_but_colours() -> None:
         assert not any((ord(char) < 32 and char not in "\n\x1b") or 127 <= ord(char) < 160 for char in out.getvalue())
 
 
+def test_values_stand_above_the_text_of_policies_and_the_time_in_the_first_line() -> None:
+    shown, rows = screen("plain")
+    lines = [row(shown, at) for at in range(rows)]
+    order = [
+        "pending, 1 h 0 min left",
+        "why it stopped",
+        "every value",
+        "what it can do",
+        "policy ask ──",
+        "the agent says",
+    ]
+    found = [next(at for at, line in enumerate(lines) if text in line) for text in order]
+    assert found == sorted(found), "\n".join(lines)
+
+
 def test_100_kb_are_cut_before_they_come_to_the_card() -> None:
     """The brief cuts them; a card that is given more than that still keeps its frame."""
     for text in HUGE:

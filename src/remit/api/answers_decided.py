@@ -206,9 +206,10 @@ class AttentionAnswer(Answer):
 
 
 class ApprovalsAnswer(Answer):
-    """Approvals, newest first."""
+    """Approvals: newest first; of those that are open, what presses most first, and how many `more` are."""
 
     items: list[ApprovalAnswer]
+    more: int = 0
 
 
 class ReasonAnswer(Answer):

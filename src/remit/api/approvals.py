@@ -11,6 +11,7 @@ from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.halts import stop_asking
+from remit.api.open_approvals import READ_MAX, most_urgent
 from remit.api.problem import Problem, not_found
 from remit.api.requests import (
     LIMIT_MAX,
@@ -37,9 +38,6 @@ from remit.trace.bodies import Choice
 
 router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
 
-READ_MAX: Final = 100_000
-"""Approvals looked through for one person's: as many open ones as are kept in memory."""
-
 NAMED_MAX: Final = 10
 """People that a refusal names for one route; `approvals show` names all."""
 
@@ -52,18 +50,19 @@ async def list_approvals(
     open_only: Annotated[bool, Query(alias="open")] = False,
     limit: Limit = 100,
 ) -> ApprovalsAnswer:
-    """Approvals, newest first; a user sees those that he decides or asked for."""
-    own = await decisions_of(services, caller, open_only=open_only, limit=limit)
-    return ApprovalsAnswer(items=[await listed(services, caller, approval) for approval in own])
+    """Approvals that a user decides or asked for: newest first; of those that are `open`, what presses most first."""
+    if open_only:
+        found = await most_urgent(services, caller, limit)
+        return ApprovalsAnswer(items=list(found.items), more=found.more)
+    own = await _decisions_of(services, caller, limit)
+    return ApprovalsAnswer(items=[await listed(services, caller, one) for one in own])
 
 
-async def decisions_of(
-    services: Services, caller: Admin | Person, *, open_only: bool, limit: int
-) -> Sequence[Approval]:
+async def _decisions_of(services: Services, caller: Admin | Person, limit: int) -> Sequence[Approval]:
     """The approvals that `caller` may see, newest first, at most `limit`."""
     most = limit if isinstance(caller, Admin) else LIMIT_MAX
     while True:
-        found = await services.ledger.approvals(open_only=open_only, limit=most)
+        found = await services.ledger.approvals(open_only=False, limit=most)
         own = [approval for approval in found if sees_approval(services, caller, approval)][:limit]
         # What others asked for must not push out what this person decides, however much it is.
         if len(own) == limit or len(found) < most or most >= READ_MAX:

@@ -9,10 +9,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from remit.api.access import named
-from remit.api.approval_list import listed
-from remit.api.approvals import decisions_of
-from remit.api.authenticator import Person
 from remit.api.briefs import case_of
+from remit.api.open_approvals import most_urgent
 from remit.api.page.choices import Viewer
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, meant
 from remit.api.page.forms import ApprovalActions
@@ -31,7 +29,6 @@ from remit.api.page.requests import (
 )
 from remit.api.passkeys import ended, handle
 from remit.api.problem import Problem
-from remit.api.requests import LIMIT_MAX
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval, sees_arguments
 from remit.api.void_approvals import voided
@@ -145,16 +142,9 @@ class Pages:
         await send_on(send, _path(back), self._desk.cookie(value, SIGNED_IN_MS // 1000))
 
     async def _waiting(self, who: SignedIn) -> bytes:
-        found = await decisions_of(self._services, who.person, open_only=True, limit=LIMIT_MAX)
-        shown = sorted(found, key=lambda one: self._urgency(who.person, one))[:LISTED_MAX]
-        items = [await listed(self._services, who.person, one) for one in shown]
+        found = await most_urgent(self._services, who.person, LISTED_MAX)
         viewer, now_ms = Viewer(who.person.user, who.csrf), self._services.clock.now_ms()
-        return waiting(items, viewer, now_ms, len(found) - len(items))
-
-    def _urgency(self, person: Person, one: Approval) -> tuple[bool, bool, int]:
-        """What he decides and said nothing of yet comes first, and of that what ends first: silence is a no."""
-        decides = sees_arguments(self._services, person, one)
-        return not decides, any(vote.by == person.user for vote in one.votes), one.expires_ms
+        return waiting(found.items, viewer, now_ms, found.more)
 
     async def _passkeys(self, who: SignedIn, host: str) -> bytes:
         known = await self._confirming.of(who.person.user)

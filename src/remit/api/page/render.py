@@ -169,9 +169,10 @@ def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
         asked = shortened(one.tool, 120) if one.what is None else one.what
         gates = ", ".join(gate.policy for gate in one.gates[:3])
         left = spelled(max(0, (moment_of(one.expires) - now_ms) // SECOND_MS))
+        void = f", nothing can come of it: {one.void}" if one.void else ""
         yield tag(
             "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
-            tag("small", f"{one.state}, {gates}, {left} left"),
+            tag("small", f"{left} left, {one.state}, {gates}{void}"),
         )  # fmt: skip
 
 

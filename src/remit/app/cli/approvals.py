@@ -22,6 +22,8 @@ app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 _OPEN: Final = frozenset(state.value for state in OPEN)
 LISTED_MAX: Final = 1_000
 """As many as one answer of the service holds."""
+READABLE_MAX: Final = 50
+"""As many as a person is shown where he asked for no number, as on the page."""
 
 Ident = Annotated[str, typer.Argument(help="The approval's id, like r7f3-5.1234.")]
 Note = Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")]
@@ -41,24 +43,38 @@ def ls(
     unreviewed: Annotated[
         bool, typer.Option("--unreviewed", help="Those alone whose glass was broken and nobody looked at yet.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=LISTED_MAX, help=f"How many; {READABLE_MAX} of what waits, in a table.")
+    ] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """List the approvals that wait for a person or may still be used, newest first."""
-    wanted = None if everything or unreviewed else "true"
-    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=wanted, limit=LISTED_MAX)["items"]
-    if len(items) == LISTED_MAX:
-        say(f"the newest {LISTED_MAX:,} alone: older ones come to light once some of these are decided")
+    """List what waits for a person or may still be used: what you decide first, and of that what ends first.
+
+    With --all and --unreviewed: newest first.
+    """
+    waiting = not everything and not unreviewed
+    read = waiting and output in {Format.TABLE, Format.WIDE}
+    most = limit or (READABLE_MAX if read else LISTED_MAX)
+    answer = client(token_file).get(
+        "/approvals", open="true" if waiting else None, limit=LISTED_MAX if unreviewed else most
+    )
+    items: list[dict[str, Any]] = answer["items"]
     if unreviewed:
-        items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]]
+        items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]][:most]
     rows = items if output in {Format.JSON, Format.YAML} else [_row(item) for item in items]
     show(
         rows,
         output,
-        ("id", "state", "agent", "user", "what", "gates", "left"),
+        ("id", "left", "state", "agent", "user", "what", "gates"),
         wide=("tool", "expires", "sid", "action", "yes"),
         empty="nothing waits for a person",
     )
+    more = answer.get("more", 0)  # a service of before says nothing of it
+    if more:
+        say(f"{more:,} more, which press less: remit approvals ls --limit {LISTED_MAX}")
+    elif not waiting and len(answer["items"]) == LISTED_MAX:
+        say(f"the newest {LISTED_MAX:,} alone were looked at")
 
 
 @app.command("show")

@@ -55,7 +55,8 @@ def _even(char: str) -> bool:
 def card(approval: Mapping[str, Any], console: Console, now: datetime) -> None:
     """Print `approval`, which holds its `brief`."""
     brief: Mapping[str, Any] = approval["brief"]
-    title = Text(f" {steady(approval['id'])}: {steady(approval['state'])} ")
+    waits = f", {left(brief['expires'], now)}" if approval["state"] in _OPEN else ""
+    title = Text(f" {steady(approval['id'])}: {steady(approval['state'])}{waits} ")
     body = Group(*_sections(approval, brief, now))
     console.print(Panel(body, title=title, title_align="left", width=min(console.width, WIDTH_MAX)))
 
@@ -67,8 +68,7 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
     if brief["preview"] is not None:
         yield from _preview(brief["preview"])
     yield Rule("why it stopped", align="left")
-    for stop in brief["stops"]:
-        yield from _stop(stop)
+    yield from map(_stop, brief["stops"])
     yield Rule("on whose authority", align="left")
     yield _table(brief["chain"])
     yield Rule("every value", align="left")
@@ -84,6 +84,7 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
     for safer in brief["safer"]:
         yield Text(f"permitted without asking: {steady(safer['change'])}")
         yield Text(f"  {steady(safer['tool'])} {steady(safer['arguments'])}", "cyan")
+    yield from _policies(brief["stops"])
     if brief["reason"]:
         yield Rule("the agent says, and may be wrong or misled", align="left")
         yield Text.assemble("“", _spans(brief["reason"]), "”")
@@ -109,11 +110,19 @@ def _preview(preview: Mapping[str, Any]) -> Iterable[RenderableType]:
         yield Text(f"by a dry run of {by}{labels}; nobody checked it, and it may not be what happens", "dim")
 
 
-def _stop(stop: Mapping[str, Any]) -> Iterable[Text]:
+def _stop(stop: Mapping[str, Any]) -> Text:
     place = f" ({steady(stop['where'])})" if stop["where"] else ""
-    yield Text(f"{steady(stop['text'])}: policy {steady(stop['policy'])}{place}, route {steady(stop['route'])}", "bold")
-    for line in stop["lines"]:
-        yield Text(f"  {steady(line)}", "dim")
+    return Text(
+        f"{steady(stop['text'])}: policy {steady(stop['policy'])}{place}, route {steady(stop['route'])}", "bold"
+    )
+
+
+def _policies(stops: Sequence[Mapping[str, Any]]) -> Iterable[RenderableType]:
+    """Their own text, beneath the facts: it is long, and what is decided are the values."""
+    for stop in stops:
+        if stop["lines"]:
+            yield Rule(Text(f"policy {steady(stop['policy'])}"), align="left")
+            yield from (Text(f"  {steady(line)}", "dim") for line in stop["lines"])
 
 
 def _table(lines: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,0 +1,52 @@
+"""What waits, for one who looks: what he decides and said nothing of yet comes first, and of that what ends first."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from remit.api.answers_decided import ApprovalAnswer
+from remit.api.approval_list import listed
+from remit.api.authenticator import Admin, Person
+from remit.api.services import Services
+from remit.api.views import sees_approval, sees_arguments
+from remit.escalate.machine import Approval
+
+READ_MAX: Final = 100_000
+"""Approvals looked through: as many open ones as are kept in memory."""
+VOID_MAX: Final = 1_000
+"""Approvals of which nothing can come that are passed over at one look."""
+
+
+class Urgent(NamedTuple):
+    """The open approvals that press most, and how many `more` there are."""
+
+    items: Sequence[ApprovalAnswer]
+    more: int
+
+
+async def most_urgent(services: Services, caller: Admin | Person, limit: int) -> Urgent:
+    """Of the open approvals that `caller` may see those `limit` that press most: silence is a no."""
+    # All of them are looked through: what ends first may be the oldest of ten thousand.
+    found = await services.ledger.approvals(open_only=True, limit=READ_MAX)
+    # Beside the loop: of ten thousand it takes a tenth of a second.
+    own = await asyncio.to_thread(_own, services, caller, found)
+    live: list[ApprovalAnswer] = []
+    void: list[ApprovalAnswer] = []
+    for one in own:
+        told = await listed(services, caller, one)
+        (live if told.void is None else void).append(told)
+        if len(live) == limit or len(void) == VOID_MAX:
+            break
+    # What nobody can use any more keeps nothing off the list that somebody waits for.
+    items = [*live, *void][:limit]
+    return Urgent(items, len(own) - len(items))
+
+
+def _own(services: Services, caller: Admin | Person, found: Sequence[Approval]) -> Sequence[Approval]:
+    own = [one for one in found if sees_approval(services, caller, one)]
+    return sorted(own, key=lambda one: _pressing(services, caller, one))
+
+
+def _pressing(services: Services, caller: Admin | Person, one: Approval) -> tuple[bool, bool, int]:
+    said = isinstance(caller, Person) and any(vote.by == caller.user for vote in one.votes)
+    return not sees_arguments(services, caller, one), said, one.expires_ms
