@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from remit.facts.canonical import Json
-from remit.policy.arguments import compile_validator
+from remit.policy.arguments import compile_validator, with_defaults_left_out
 from remit.policy.input_types import Untypable
 from tests.core.deciding import action, bundle, catalog, codes, decided, schema, tool
 
@@ -109,6 +109,32 @@ def test_invalid_arguments_are_denied_before_any_policy() -> None:
     decision = decided(running, action(arguments={"order_id": 7}))
     assert codes(decision) == {"arg/invalid"}
     assert decision.reasons[0].policy is None
+
+
+def test_what_has_a_default_may_be_left_out_though_its_schema_names_it_as_required() -> None:
+    part = schema(
+        ("page", "scale", "much", "note"),
+        page={"type": "string"},
+        scale={"type": "string", "enum": ["css", "device"], "default": "css"},
+        much={"type": "integer", "default": "many"},
+        note={"type": ["string", "null"], "default": None},
+    )
+    kinds = {
+        "css": 'context.input.scale == "css"',
+        "device": 'context.input.scale == "device"',
+        "much": "context.input.much > 0",
+    }
+    found: dict[str, set[str]] = {}
+    for name, when in kinds.items():
+        policy = f'@id("p") permit(principal, action == Remit::Action::"shop___shoot", resource) when {{ {when} }};'
+        running = bundle(catalog(policy, tools=[tool("shop", "shoot", part)]))
+        found[name] = codes(decided(running, action("shop/shoot", {"page": "p", "note": None})))
+        for given in ({"scale": "css", "note": None}, {"page": "p", "scale": "css", "much": 1}):
+            assert codes(decided(running, action("shop/shoot", given))) == {"arg/invalid"}
+    # A default that is not what its schema says is no value that a policy may be asked about.
+    assert found == {"css": {"policy"}, "device": {"policy/none"}, "much": {"arg/inexact"}}
+    for odd in ({"required": "scale"}, {"required": [["scale"]]}):
+        assert with_defaults_left_out({**part, **odd}) == {**part, **odd}
 
 
 def test_a_schema_that_validators_refuse_quarantines_the_tool_alone() -> None:

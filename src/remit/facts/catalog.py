@@ -176,7 +176,7 @@ class Tool:
         roles = {name: argument.role for name, argument in self.arguments.items() if argument.role is not None}
         object.__setattr__(self, "secrets", held)
         object.__setattr__(self, "roles", MappingProxyType(roles))
-        object.__setattr__(self, "defaults", MappingProxyType(_defaults(self.definition.input_schema)))
+        object.__setattr__(self, "defaults", MappingProxyType(defaults_of(self.definition.input_schema)))
 
     def taken(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
         """The arguments that a call with those `given` has, by the word of its schema."""
@@ -203,7 +203,8 @@ class Tool:
         return exposed_name(self.server, self.definition.name)
 
 
-def _defaults(schema: Mapping[str, Json]) -> dict[str, Json]:
+def defaults_of(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """What an input schema says that an argument is where it is left out; no `null`, which says nothing."""
     properties = schema.get("properties")
     said = properties.items() if isinstance(properties, Mapping) else ()
     return {name: one["default"] for name, one in said if isinstance(one, Mapping) and one.get("default") is not None}

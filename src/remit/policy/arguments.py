@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import jsonschema_rs
 
 from remit.facts.canonical import Json
+from remit.facts.catalog import defaults_of
 from remit.facts.limits import DEFAULT
 from remit.facts.text import escaped
 from remit.policy import references
@@ -56,6 +57,17 @@ class Validator:
         each = BACKTRACK_MAX * values if self.backtracks else 0
         again = 1 + self.size.height // 10
         return self.size.checks * again * values + self.size.patterns * (chars + each)
+
+
+def with_defaults_left_out(schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The input schema `schema`, without the demand to name arguments that it has a `default` for.
+
+    Schemas written from a server's code (zod's, of its output) name them as required, and the server fills them in.
+    """
+    listed, defaults = schema.get("required"), defaults_of(schema)
+    if not isinstance(listed, list) or not defaults:
+        return schema
+    return {**schema, "required": [name for name in listed if not (isinstance(name, str) and name in defaults)]}
 
 
 def compile_validator(schema: Mapping[str, Json]) -> Validator:

@@ -16,7 +16,7 @@ from remit.facts.catalog import Catalog, Http, Route, Sink, Stdio, Tool
 from remit.facts.credential import shown
 from remit.facts.label import closed
 from remit.policy import cedar
-from remit.policy.arguments import compile_validator
+from remit.policy.arguments import compile_validator, with_defaults_left_out
 from remit.policy.bundle import Bundle
 from remit.policy.checks import NOTHING, CheckCache, CheckProgress, check, schema_digest, unwatched
 from remit.policy.compiled.literals import entities_of
@@ -122,7 +122,8 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
             raise Untypable(f"another tool of this server is exposed as {tool.exposed} too")
         schema = tool.definition.input_schema
         typed = type_input(schema)
-        form = ToolForm(tool, typed.record, compile_validator(schema), typed.arguments, members=typed.members)
+        validator = compile_validator(with_defaults_left_out(schema))
+        form = ToolForm(tool, typed.record, validator, typed.arguments, members=typed.members)
     except Untypable as error:
         why = str(error)
         return (f"tool/untypable: quarantined, since {why}",), ToolForm(tool, EMPTY, None, (), why)

@@ -124,11 +124,11 @@ def _declared(
                 _member(members, name, declared, given, path, inexact)
             else:
                 members[name] = exact
+        elif declared.default is not None:
+            _member(members, name, declared, declared.default, path, inexact)
         elif declared.required:
             inexact.append((*path, name))
             members[name] = _placeholder(declared.type)
-        elif declared.default is not None:
-            _member(members, name, declared, declared.default, path, inexact)
     return members
 
 
