@@ -95,8 +95,7 @@ async def test_what_is_not_there_is_the_servers_own_error(both: Pairs, era: str,
         for one in asked:
             with pytest.raises(MCPError) as caught:
                 await one
-            # The SDK's server of the handshake era writes 0, which JSON-RPC does not have.
-            found.append((caught.value.error.code or -32603, caught.value.error.message, caught.value.error.data))
+            found.append((caught.value.error.code, caught.value.error.message, caught.value.error.data))
         return found
 
     async with both.client(era, upstream) as client, both.direct(upstream) as straight:

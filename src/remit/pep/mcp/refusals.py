@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.limits import INTEGER_MAX
 from remit.pep.answer import Answer, Awaiting, Failed, Refused
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import Ask, ReadResource
@@ -19,7 +20,9 @@ from remit.policy.verdict import Code, Reason
 from remit.ports.upstream import Era, Question
 
 _THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND})
-"""Errors of an upstream that are about the client's request; others are about ours."""
+"""Errors of an upstream that are about the client's request; others of the protocol's are about ours."""
+_RESERVED: Final = range(-32768, -31999)
+"""Of JSON-RPC and of the protocol. All other codes are an application's own, 0 too, which many servers write."""
 _SENT: Final = (
     "Remit stopped this {} after it was sent: it may have taken effect. Do not repeat it before somebody has looked."
 )
@@ -117,7 +120,8 @@ def _theirs(ask: Ask, code: int, message: str, era: Era) -> RpcError:
     if isinstance(ask, ReadResource) and code in {_NOT_FOUND, rpc.INVALID_PARAMS}:
         own = rpc.INVALID_PARAMS if era is Era.STATELESS else code
         return RpcError(own, message, {"uri": ask.shown})
-    return RpcError(code if code in _THEIRS else rpc.INTERNAL_ERROR, message)
+    is_theirs = code in _THEIRS or (code not in _RESERVED and abs(code) <= INTEGER_MAX)
+    return RpcError(code if is_theirs else rpc.INTERNAL_ERROR, message)
 
 
 def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
