@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import sys
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,7 @@ from tests.eventually import awaited
 from tests.upstreams.rig import FOLDER, http_process
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from tests.e2e.speaking import Said
@@ -63,6 +65,32 @@ class Tasking:
         said = self.ask("tools/call", path=path, name=tool, arguments=arguments)
         assert (said.status, said.value["result"]["resultType"]) == (200, "task"), said.body
         return said.value["result"]
+
+    @contextmanager
+    def listening(self, idents: Sequence[str], *, token: str = "", path: str = "new") -> Generator[Callable[[], Any]]:
+        """What calls give: each message on the stream of who subscribed to these, as it comes."""
+        meta = {f"{PREFIX}protocolVersion": NEW, f"{PREFIX}clientCapabilities": ABLE}
+        params = {"notifications": {"taskIds": idents}, "_meta": meta}
+        body = {"jsonrpc": "2.0", "id": 7, "method": "subscriptions/listen", "params": params}
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
+        headers = {
+            "authorization": f"Bearer {token or self.token}",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": NEW,
+            "mcp-method": "subscriptions/listen",
+        }
+        with closing(connection):
+            connection.request("POST", f"/mcp/{path}", json.dumps(body), headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+
+            def heard() -> Any:
+                while not (line := answer.readline()).startswith(b"data:"):
+                    assert line, "the stream is over"
+                return json.loads(line[5:])
+
+            yield heard
 
     def until(self, ident: str, *statuses: str, path: str = "new") -> Any:
         """The task once it has one of these statuses."""
@@ -195,9 +223,66 @@ def test_an_id_is_good_for_the_run_that_began_it(tasking: Tasking) -> None:
     assert tasking.ask("tasks/cancel", taskId=ident).status == 200
 
 
-def test_no_subscription_to_tasks_is_agreed_to(tasking: Tasking) -> None:
-    said = tasking.ask("subscriptions/listen", {}, notifications={"taskIds": ["t"]})
+def test_who_subscribed_hears_how_his_tasks_fare_to_their_end(tasking: Tasking) -> None:
+    asks = tasking.begin("confirm_delete", filename="f")["taskId"]
+    fails = tasking.begin("protocol_error_job")["taskId"]
+    elsewhere = tasking.begin("slow_compute", path="piped", seconds=60)["taskId"]
+    with tasking.listening([asks, fails, asks, "theirs", elsewhere]) as heard:
+        first = heard()
+        assert first["method"] == "notifications/subscriptions/acknowledged"
+        assert first["params"]["notifications"] == {"taskIds": [asks, fails]}, "neither a stranger's nor another path's"
+        told: dict[str, list[Any]] = {asks: [], fails: []}
+        while not told[asks] or told[asks][-1]["status"] != "input_required":
+            said = heard()
+            assert said["method"] == "notifications/tasks"
+            told[said["params"]["taskId"]].append(said["params"])
+        waiting = told[asks][-1]
+        assert waiting["_meta"] == {f"{PREFIX}subscriptionId": 7}
+        assert waiting["inputRequests"]["sure"]["method"] == ELICIT
+        assert "resultType" not in waiting
+        tasking.ask("tasks/update", taskId=asks, inputResponses={"sure": YES})
+        while not all(one and one[-1]["status"] in {"completed", "failed"} for one in told.values()):
+            said = heard()["params"]
+            told[said["taskId"]].append(said)
+    same = {"taskId", "status", "result", "createdAt"}
+    got = tasking.until(asks, "completed")
+    assert {name: told[asks][-1][name] for name in same} == {name: got[name] for name in same}
+    assert told[fails][-1]["error"] == {"code": -32603, "message": "the job crashed"}
+    states = [one["status"] for one in told[asks]]
+    assert len(states) == len(set(states)), "each state is told once, however often its server writes a new time"
+
+
+def test_a_task_that_is_over_is_told_to_who_subscribes_afterwards(tasking: Tasking) -> None:
+    ident = tasking.begin("slow_compute", seconds=0.05, label="x")["taskId"]
+    tasking.until(ident, "completed")
+    for path in ("new", ""):
+        with tasking.listening([ident], path=path) as heard:
+            assert heard()["params"]["notifications"] == {"taskIds": [ident]}
+            assert heard()["params"]["result"]["content"][0]["text"] == "computed x"
+
+
+def test_nobody_hears_of_anothers_task_nor_of_more_than_a_stream_follows(tasking: Tasking) -> None:
+    ident = tasking.begin("slow_compute", seconds=60)["taskId"]
+    with tasking.listening([ident], token=tasking.other) as heard:
+        assert heard()["params"]["notifications"] == {}
+    said = tasking.ask("subscriptions/listen", {}, notifications={"taskIds": [ident]})
     assert code(said) == (400, -32021)
+    assert said.value["error"]["data"] == {"requiredCapabilities": NEEDS_TASKS}
+    for wrong in ("t", [1], [str(at) for at in range(257)]):
+        assert code(tasking.ask("subscriptions/listen", notifications={"taskIds": wrong})) == (400, -32602)
+
+
+def test_who_is_stopped_hears_no_more_of_his_task(tasking: Tasking) -> None:
+    ident = tasking.begin("slow_compute", seconds=60)["taskId"]
+    with tasking.listening([ident]) as heard:
+        assert heard()["params"]["notifications"] == {"taskIds": [ident]}
+        assert heard()["params"]["status"] == "working"
+        halted = tasking.service.remit("halt", "server", "new", "--why", "a drill")
+        assert halted.returncode == 0, halted.stderr
+        last = heard()
+    assert tasking.service.remit("resume", "server", "new").returncode == 0
+    assert last["id"] == 7
+    assert "params" not in last
 
 
 def test_the_extension_is_told_of_where_the_server_has_it(tasking: Tasking) -> None:

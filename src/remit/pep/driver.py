@@ -220,6 +220,10 @@ class Driver:
         """The client will not answer `round`: the server is told, the outcome is recorded."""
         self._conversation.forsake(authority, round)
 
+    def knows_task(self, authority: Authority, server: str | None, name: str) -> bool:
+        """Whether `Underway` named a task so to `authority`, and it is known yet."""
+        return self._tasks.knows(authority, server, name)
+
     async def get_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """How the task fares that `Underway` named, of `server` where it is given; `Underway` again."""
         return await self._pipeline.further(authority, self._tasks.get(authority, client, server, name))

@@ -89,6 +89,10 @@ class Tasks:
         self._until(task, said.ttl_ms / 1000)
         return Underway(under.attempt.ref, task.said)
 
+    def knows(self, authority: Authority, server: str | None, name: str) -> bool:
+        """Whether `authority` has a task of that name, of `server` where it is given."""
+        return self._of(authority, server, name) is not None
+
     async def get(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """How the task fares, its result once it is over."""
         task = self._of(authority, server, name)

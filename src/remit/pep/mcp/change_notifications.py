@@ -1,7 +1,7 @@
 """Changes of lists and resources on their way to who listens: each told once, late rather than not at all.
 
 A change says only that something is worth asking for again, so the same one is told once for any number
-of times it came meanwhile.
+of times it came meanwhile. Of what has a state, the last one is told.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ class ChangeNotifications:
         self.changed = asyncio.Event()
         self._write = write
         self._pending: dict[Change, None] = {}
+        self._states: dict[str, bytes] = {}
         self._lost = False
 
     def put(self, notice: Change) -> None:
@@ -31,6 +32,11 @@ class ChangeNotifications:
         else:
             self._pending[notice] = None
             self.changed.set()
+
+    def put_state(self, of: str, message: bytes) -> None:
+        """Have `message` told of what is named `of`, in place of an earlier one that was not told yet."""
+        self._states[of] = message
+        self.changed.set()
 
     def end(self) -> None:
         """Have the stream end: its client must listen anew."""
@@ -49,9 +55,11 @@ class ChangeNotifications:
 
     def take(self) -> bytes:
         """The events to send now."""
-        events = b"".join(rpc.event(self._write(notice)) for notice in self._pending)
+        events = [rpc.event(self._write(notice)) for notice in self._pending]
+        events += map(rpc.event, self._states.values())
         self._pending.clear()
-        return events
+        self._states.clear()
+        return b"".join(events)
 
     @property
     def done(self) -> bool:

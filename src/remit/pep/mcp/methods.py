@@ -67,7 +67,7 @@ class MethodRule:
 _OLD: Final = frozenset({Era.INITIALIZE})
 _NEW: Final = frozenset({Era.STATELESS})
 _OLD_TASKS: Final = Denied("tasks are served by the extension of 2026-07-28 alone")
-_NO_TASKS: Final = Denied("no server asks a client to work for it; how a task fares is told to who asks")
+_NO_TASKS: Final = Denied("no server asks a client to work for it")
 UNKNOWN: Final = Denied("the method is not one that this enforcement point serves")
 
 
@@ -135,7 +135,7 @@ METHODS: Final[Mapping[str, MethodRule]] = MappingProxyType(
             Passed("once, to the connection that was told of that elicitation by that server"), _OLD
         ),
         "notifications/tasks/status": _both(_OLD_TASKS, _OLD_TASKS, _OLD),
-        "notifications/tasks": _server(_NO_TASKS, _NEW),
+        "notifications/tasks": _server(Answered("Remit looks for who subscribed; what is pushed is dropped"), _NEW),
     }
 )
 

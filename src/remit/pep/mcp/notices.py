@@ -77,6 +77,11 @@ def change(notice: Change, subscription: Ident | None) -> bytes:
             assert_never(notice)
 
 
+def task_status(task: bytes) -> bytes:
+    """The notification of how a task fares; `task` is its `DetailedTask`, which names the subscription."""
+    return b'{"jsonrpc":"2.0","method":"notifications/tasks","params":' + task + b"}"
+
+
 def acknowledged(subscription: Ident, agreed: Mapping[str, Json]) -> bytes:
     """The first notification of a subscription: what of it is served."""
     params: dict[str, Json] = {"_meta": {SUBSCRIPTION_KEY: subscription}, "notifications": agreed}

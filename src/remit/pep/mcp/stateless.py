@@ -79,9 +79,8 @@ class Stateless:
             case "server/discover":
                 await exchange.run(self._discover(post, request), post.receive)
             case "subscriptions/listen":
-                wrong = await subscribe(
-                    self._dispatcher, self._throttle, post, request, self._client(post, request, None)
-                )
+                client = self._client(post, request, None)
+                wrong = await subscribe(self._dispatcher, self._tasks, self._throttle, post, request, client)
                 if wrong is not None:
                     await _refuse(post, wrong, request.ident)
             case method if method in tasks.METHODS:

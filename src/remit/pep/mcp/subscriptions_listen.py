@@ -23,7 +23,8 @@ from remit.pep.mcp.event_stream import Ends, stand
 from remit.pep.mcp.notices import SUBSCRIPTION_KEY, acknowledged, change
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.refusals import RpcError
-from remit.pep.mcp.tasks import UNDECLARED
+from remit.pep.mcp.task_notifications import TASKS_MAX, FollowedTasks
+from remit.pep.mcp.tasks import UNDECLARED, TaskMethods
 from remit.pep.mcp.upstream_watches import AGREE_S, URIS_MAX, Following, Listener, WatchFilter
 from remit.pep.throttle import Throttle
 from remit.ports.upstream import Offer
@@ -34,20 +35,24 @@ _LISTS: Final[Mapping[str, Offer]] = {
     "resourcesListChanged": Offer.RESOURCES,
 }
 _RESOURCES: Final = "resourceSubscriptions"
+_TASKS: Final = "taskIds"
 
 
 async def subscribe(
-    dispatcher: Dispatcher, throttle: Throttle, post: Post, request: Request, client: Client
+    dispatcher: Dispatcher, tasks: TaskMethods, throttle: Throttle, post: Post, request: Request, client: Client
 ) -> RpcError | None:
     """Answer `request` with a stream until it ends; or say what is wrong with it. Raises `Busy`."""
     if not post.may_stream:
         return RpcError(rpc.INVALID_REQUEST, "the answer is an event stream: accept text/event-stream")
     given = request.params.get("notifications")
-    if isinstance(given, Mapping) and "taskIds" in given and not takes_tasks(client.capabilities):
+    if isinstance(given, Mapping) and _TASKS in given and not takes_tasks(client.capabilities):
         return UNDECLARED
     wanted = _wanted(dispatcher, post, given)
     if isinstance(wanted, RpcError):
         return wanted
+    named = _named_tasks(given)
+    if isinstance(named, RpcError):
+        return named
     driver, ident = dispatcher.driver, request.ident
     # Each resource is judged as if read, and recorded: it costs as much as to read it.
     throttle.charge(post.authority.acting.agent, len(wanted.uris))
@@ -55,14 +60,18 @@ async def subscribe(
         changes = ChangeNotifications(partial(change, subscription=ident))
         listener = Listener(post.authority, client, post.server)
         following = Following(dispatcher.watches, changes)
+        followed = FollowedTasks(tasks, throttle, post, client, changes)
         try:
             servers = following.follow(listener, wanted)
             agreed = await _agreed(listener, servers)
+            if known := followed.follow(named, ident):
+                agreed[_TASKS] = known
             ends = Ends(closing, asyncio.Event(), partial(driver.authorization.stopped, post.authority))
             opening = rpc.event(acknowledged(ident, agreed))
             await stand(post, changes, ends, opening=opening, ending=partial(_over, driver, post.authority, ident))
         finally:
             following.stop()
+            followed.stop()
     return None
 
 
@@ -84,7 +93,18 @@ def _wanted(dispatcher: Dispatcher, post: Post, given: Json) -> WatchFilter | Rp
     return WatchFilter(offers, frozenset(uris))
 
 
-async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watching]]") -> Mapping[str, Json]:
+def _named_tasks(given: Json) -> list[str] | RpcError:
+    named = given.get(_TASKS) if isinstance(given, Mapping) else None
+    if named is None:
+        return []
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        return RpcError(rpc.INVALID_PARAMS, f"params.notifications.{_TASKS} must be a list of ids of tasks")
+    if len(named) > TASKS_MAX:
+        return RpcError(rpc.INVALID_PARAMS, f"more than {TASKS_MAX} tasks are followed by no one stream")
+    return [one for one in dict.fromkeys(named) if isinstance(one, str)]
+
+
+async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watching]]") -> dict[str, Json]:
     """What is followed, in the words of the request; what no server has said by now is left out."""
     if servers:
         await asyncio.wait(servers.values(), timeout=AGREE_S)

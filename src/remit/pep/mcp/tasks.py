@@ -48,6 +48,14 @@ class TaskMethods:
         value = {"resultType": "task", "_meta": _META, "taskId": ident, **found.state}
         return ReplyBody(rpc.result(request.ident, orjson.dumps(value)))
 
+    def is_known(self, post: Post, ident: str) -> bool:
+        """Whether `ident` is of a task that who sent `post` may ask about on this path."""
+        return self._driver.knows_task(post.authority, post.server, self._name(ident, post.authority))
+
+    async def look(self, post: Post, client: Client, ident: str) -> Answer:
+        """How the task of `ident` fares, as `tasks/get` answers it."""
+        return await self._driver.get_task(post.authority, client, post.server, self._name(ident, post.authority))
+
     async def reply(self, post: Post, request: Request, client: Client) -> ReplyBody:
         """The answer to `request`, whose method is one of `METHODS`."""
         ident = request.params.get("taskId")
@@ -62,7 +70,8 @@ class TaskMethods:
         answer = await self._put(post, request.method, client, self._name(ident, post.authority), responses)
         match answer:
             case Underway() if request.method == "tasks/get":
-                return ReplyBody(rpc.result(request.ident, _detailed(ident, client, answer)))
+                head: Mapping[str, Json] = {"resultType": "complete", "_meta": _META}
+                return ReplyBody(rpc.result(request.ident, detailed(head, ident, client, answer)))
             case Underway():
                 return ReplyBody(rpc.result(request.ident, orjson.dumps({"resultType": "complete", "_meta": _META})))
             case Refused(reasons) if any(reason.code is Code.TASK_UNKNOWN for reason in reasons):
@@ -92,8 +101,9 @@ class TaskMethods:
             return ""
 
 
-def _detailed(ident: str, client: Client, found: Underway) -> bytes:
-    value: dict[str, Json] = {"resultType": "complete", "_meta": _META, "taskId": ident, **found.state}
+def detailed(head: Mapping[str, Json], ident: str, client: Client, found: Underway) -> bytes:
+    """The `DetailedTask` of `ident` after the members of `head`: a JSON object."""
+    value: dict[str, Json] = {**head, "taskId": ident, **found.state}
     if found.state["status"] == "input_required":
         value["inputRequests"] = {
             key: {"method": question.method, "params": question.params}
@@ -103,9 +113,9 @@ def _detailed(ident: str, client: Client, found: Underway) -> bytes:
     if found.error is not None:
         code, message = found.error
         value["error"] = {"code": code, "message": message}
-    head = orjson.dumps(value)
+    whole = orjson.dumps(value)
     # The very bytes that the outcome is about.
-    return head if found.result is None else head[:-1] + b',"result":' + found.result + b"}"
+    return whole if found.result is None else whole[:-1] + b',"result":' + found.result + b"}"
 
 
 def _wrong(request: Request, wrong: RpcError) -> ReplyBody:
