@@ -212,8 +212,28 @@ async def test_an_address_to_open_before_the_call_is_the_protocols_own_error_to_
         ]
     async with both.client(OLD, OLD) as client:
         assert "Login required\nLog in first: https://login.example/0" in texts(await client.call_tool("unlock", {}))
+
+
+@pytest.mark.asyncio
+async def test_who_has_no_such_error_is_asked_to_open_the_address_and_the_call_waits_until_that_is_done(
+    both: Pairs,
+) -> None:
+    asked: list[Any] = []
+    action: Any = "accept"
+
+    async def answer(_: Any, params: Any) -> ElicitResult:
+        asked.append((params.mode, params.url, params.message))
+        return ElicitResult(action=action)
+
     async with both.client(NEW, OLD, elicitation_callback=answer) as client:
+        assert texts(await client.call_tool("unlock_once", {})) == "unlocked"
+        assert asked == [("url", "https://login.example/once", "Log in first")]
+        action = "decline"
         assert "Login required\nLog in first: https://login.example/0" in texts(await client.call_tool("unlock", {}))
+        assert asked[1:] == [("url", "https://login.example/0", "Log in first")]
+    async with both.client(NEW, OLD) as client:
+        assert "Login required\nLog in first: https://login.example/0" in texts(await client.call_tool("unlock", {}))
+        assert len(asked) == 2
 
 
 @in_all_pairs

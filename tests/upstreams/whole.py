@@ -4,6 +4,7 @@ ERA is `2026-07-28`, `2025-11-25` or `both`. What a tool asks, it asks by the SD
 the era: within a result, or by a request of its own in mid-call.
 """
 
+import asyncio
 import socket
 import sys
 from collections import Counter
@@ -56,6 +57,7 @@ NAMES = ("alba", "alma", "berta")
 server = MCPServer("whole", version="1.0", instructions="Everything is here.", log_level="CRITICAL")
 state = {"note": "nothing yet"}
 subscribed: Counter[str] = Counter()
+opening: list[asyncio.Task[None]] = []
 
 
 class Colour(BaseModel):
@@ -167,6 +169,23 @@ def unlock(times: int = 1) -> str:
         for at in range(times)
     ]
     raise UrlElicitationRequiredError(params, "Login required")
+
+
+@server.tool()
+async def unlock_once(ctx: Context, says: bool = True) -> str:
+    """Refuse until the user has opened an address, which he is done with a moment after; tell so, where `says`."""
+    if state.pop("opened", None) is not None:
+        return "unlocked"
+
+    async def open_it(session: Any) -> None:
+        await asyncio.sleep(0.3)
+        state["opened"] = "e-once"
+        if says:
+            await session.send_elicit_complete("e-once")
+
+    opening.append(asyncio.create_task(open_it(ctx.session)))
+    param = ElicitRequestURLParams(message="Log in first", url="https://login.example/once", elicitation_id="e-once")
+    raise UrlElicitationRequiredError([param], "Login required")
 
 
 @server.tool()

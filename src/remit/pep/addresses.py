@@ -1,7 +1,8 @@
 """What a user has to open before a call can be made (error -32042, of 2025-11-25).
 
-A client that declared that it has its user open addresses gets the protocol's error, with what of it may be asked by
-the rules for questions; to any other the failed call says in words which and why.
+A client of that era that declared that it has its user open addresses gets the protocol's error, with what of it may be
+asked by the rules for questions; to any other the failed call says in words which and why. One of 2026-07-28 was asked
+by a question before (`adapters.upstreams.opening`).
 """
 
 from collections.abc import Mapping, Sequence

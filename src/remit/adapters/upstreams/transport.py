@@ -13,6 +13,7 @@ from remit.adapters.upstreams.failures import Unusable, expired, internal, timed
 from remit.adapters.upstreams.frames import ErrorFrame, ResultFrame
 from remit.adapters.upstreams.held import OpenCall
 from remit.adapters.upstreams.messages import Ear
+from remit.adapters.upstreams.opening import OPEN_S, Opening, asks_to_open
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
 from remit.adapters.upstreams.requests import ASKS_NOTHING, DISCOVER, PING, ask_request, call_request
@@ -89,6 +90,10 @@ class UpstreamTransport(ABC):
                 held.used = True
                 ear = Ear(along)
                 return await self._limited(ear, lambda: self._again(held, responses, ear))
+            case Opening() if not held.used:
+                held.used = True
+                ear = Ear(along)
+                return await self._limited(ear, lambda: self._opened(held, responses, ear))
             case OpenCall() if held in self._held and held.waits:
                 return await self._limited(held.ear, lambda: self._continued(held, responses, along))
             case _:
@@ -99,6 +104,8 @@ class UpstreamTransport(ABC):
         match held:
             case Retry():
                 held.used = True
+            case Opening():
+                held.end()
             case OpenCall() if held in self._held:
                 self._held.discard(held)
                 held.cancel()
@@ -129,7 +136,7 @@ class UpstreamTransport(ABC):
             one.cancel()
             await one.over()
 
-    async def _first(self, retry: Retry, ear: Ear) -> Reply:
+    async def _first(self, retry: Retry, ear: Ear, *, opens: bool = True) -> Reply:
         wire = await self._reach(retry.sid, retry.era, ear.along)
         if wire.era is Era.STATELESS:
             return reply_or_asked(self._server.name, retry, await wire.ask(retry.request, ear), ear.along)
@@ -140,7 +147,22 @@ class UpstreamTransport(ABC):
         self._crossed = self._crossed or wire.hearing.crossed
         held = OpenCall(wire, retry.request, ear, self._held.discard, in_turn=self._crossed)
         self._held.add(held)
-        return await self._further(held)
+        reply = await self._further(held)
+        if opens and (refused := asks_to_open(retry, reply, ear.along)) is not None:
+            opening = Opening(self._server.name, wire, retry, refused)
+            await opening.begin()
+            return InputRequired(opening.questions, opening)
+        return reply
+
+    async def _opened(self, opening: Opening, responses: Mapping[str, Json], ear: Ear) -> Reply:
+        """The call once more, where its user opened what it needs; refused again, it has failed."""
+        try:
+            if not opening.are_opened(responses):
+                return opening.failure
+            await opening.done(min(OPEN_S, self._server.call_s / 2))
+        finally:
+            opening.end()
+        return await self._first(opening.retry, ear, opens=False)
 
     async def _again(self, retry: Retry, responses: Mapping[str, Json], ear: Ear) -> Reply:
         wire = await self._reach(retry.sid, retry.era, ear.along)
