@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.adapters.upstreams.frames import METHOD_NOT_FOUND, Outcome, refusal, response
 from remit.adapters.upstreams.messages import NOT_OFFERED, Ear, Inbox
-from remit.adapters.upstreams.requests import UpstreamRequest
+from remit.adapters.upstreams.requests import IN_ROUNDS, PING, UpstreamRequest
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Question
@@ -16,6 +16,10 @@ HELD_S: Final = 300.0
 """How long a server waits for the client before its call is given up."""
 TURN_S: Final = 30.0
 """How long a call waits for its turn."""
+READ_S: Final = 2.0
+"""How long it is waited for that a server has read what was asked before a call."""
+SETTLE_S: Final = 0.1
+"""How long it then has to act on it, once in a session."""
 REFUSED: Final = -1
 """Of a sampling request that the user, or policy, refuses (MCP 2025-11-25, client/sampling)."""
 
@@ -46,6 +50,7 @@ class OpenCall:
         self._task = asyncio.create_task(self._in_turn(request) if in_turn else self._sent(request))
         self._task.add_done_callback(lambda _: self._inbox.arrived.set())
         self._expiry: asyncio.TimerHandle | None = None
+        self._answered = asyncio.Event()
 
     async def next(self) -> Outcome | Mapping[str, Question]:
         """What answers the call, or questions on the way to it. Cancelling this cancels the call."""
@@ -75,8 +80,20 @@ class OpenCall:
 
     async def _sent(self, request: UpstreamRequest) -> Outcome:
         """The call itself, once nothing that was given up there may be taken for it."""
-        if self._wire.hearing.given_up.some:
-            await self._wire.hearing.given_up.none()
+        hearing = self._wire.hearing
+        if hearing.given_up.some:
+            await hearing.given_up.none()
+        if hearing.kept and request.method in IN_ROUNDS and hearing.ask_kept(self._inbox):
+            try:
+                await self._answered.wait()
+            except asyncio.CancelledError:
+                hearing.refuse_all(self._inbox)
+                raise
+            # Once a server has answered this it has read the answer; most then have to look at what it names.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READ_S):
+                    await self._wire.ask(PING, Ear(aside=True))
+            await asyncio.sleep(SETTLE_S)
         return await self._wire.ask(request, self.ear)
 
     async def answer(self, responses: Mapping[str, Json], along: Along) -> bool:
@@ -88,10 +105,14 @@ class OpenCall:
         given, self._inbox.given = self._inbox.given, {}
         bodies = [self._answer(key, question, responses.get(key)) for key, question in given.items()]
         try:
-            return self._task.done() or all(await asyncio.gather(*(self._wire.answer(body) for body in bodies)))
+            if self._task.done():
+                return True
+            arrived = all(await asyncio.gather(*(self._wire.answer(body) for body in bodies)))
         except asyncio.CancelledError:
             self.cancel()
             raise
+        self._answered.set()
+        return arrived
 
     def cancel(self) -> None:
         """Give the call up; the server is told."""

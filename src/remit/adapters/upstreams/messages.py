@@ -24,6 +24,7 @@ from remit.adapters.upstreams.frames import (
     response,
 )
 from remit.adapters.upstreams.given_up import GivenUp
+from remit.adapters.upstreams.kept_questions import KeptQuestions
 from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
 from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions
@@ -152,6 +153,8 @@ class Hearing:
         self.crossed = False
         self.turn = asyncio.Lock()
         self.given_up = GivenUp()
+        self.kept = KeptQuestions(self.open, self._refuse)
+        self._called = False
         self._on_change = on_change
         self._reply = reply
 
@@ -164,6 +167,9 @@ class Hearing:
         """The request leaves."""
         ear.ident = ident
         self.open[ident] = ear
+        self._called = self._called or ear.inbox is not None
+        if self.kept and ear.inbox is None:
+            self.kept.hurry(ident)
         if ear.watch is not None:
             self.listens[ident] = ear.watch
 
@@ -190,6 +196,8 @@ class Hearing:
 
     def lose(self, why: str) -> None:
         """Nothing is heard any more: every watch ends, and what the server was asked to tell of."""
+        self.kept.take()
+        self._called = False
         self.subscribed.lose()
         self.subscribed = Subscriptions()
         for watch in (*self.watches, *self.listens.values()):
@@ -248,12 +256,36 @@ class Hearing:
         unsure = ident is None and self.given_up.some
         if len(inboxes) == 1 and question is not None and not unsure and inboxes[0].put(asked, question):
             return True
+        is_early = ident is None and not self._called
+        if question is not None and is_early and self.kept.put(asked, question, tuple(self.open)):
+            return True
         why = NOT_OFFERED
         if question is not None and inboxes and question.method in inboxes[0].kinds:
             self.crossed |= len(inboxes) > 1
             why = OF_SEVERAL if len(inboxes) > 1 else OF_CANCELLED if unsure else NOT_OFFERED
-        self._reply(refusal(asked, METHOD_NOT_FOUND, why))
+        self._refuse(asked, why)
         return False
+
+    def _refuse(self, asked: Ident, why: str = NOT_OFFERED) -> None:
+        if self._reply is not None:
+            self._reply(refusal(asked, METHOD_NOT_FOUND, why))
+
+    def refuse_all(self, inbox: Inbox) -> None:
+        """Nobody answers what was put into `inbox`, and the server would wait for it."""
+        for ident in inbox.idents.values():
+            self._refuse(ident)
+        inbox.idents.clear()
+
+    def ask_kept(self, inbox: Inbox) -> bool:
+        """Have the call of `inbox`, the only one there, asked what was asked before it; whether it is asked something.
+
+        What it may not be asked is refused, and so is all of it where another call is under way.
+        """
+        alone = all(ear.inbox in {None, inbox} for ear in self.open.values())
+        put = {ident: alone and inbox.put(ident, question) for ident, question in self.kept.take().items()}
+        for ident in (ident for ident, is_put in put.items() if not is_put):
+            self._refuse(ident)
+        return any(put.values())
 
     def _cancelled(self, ident: Json) -> bool:
         """A question taken back, or a listening that a stdio server ends."""
@@ -262,6 +294,8 @@ class Hearing:
             return True
         if not isinstance(ident, int | str) or isinstance(ident, bool):
             return False
+        if self.kept.withdraw(ident):
+            return True
         return any(ear.inbox is not None and ear.inbox.withdraw(ident) for ear in self.open.values())
 
     def _meant(self, ident: int | None) -> Ear | None:
