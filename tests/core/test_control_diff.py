@@ -8,7 +8,7 @@ from hypothesis import given
 from remit.control.assemble import Assembled, assemble
 from remit.control.diff import ResourceChange, ResourceOp, Side, diff
 from remit.control.lock import Lock
-from remit.control.manifests import HIDDEN, BundlePolicyText, catalog_json, manifest, shown, spec_json
+from remit.control.manifests import HIDDEN, BundlePolicyText, catalog_json, manifest, manifest_entries, spec_json
 from remit.control.problems import SourceLocation
 from remit.control.resources import (
     NO_WINDOW,
@@ -169,7 +169,7 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
     labelled = replace(KIM, labels={"team": "a"}, annotations={"note": "b"})
     source = small(TIME, STAFF, labelled, entry, lock=lock)
     running = catalog(TIME, STAFF, labelled, entry)
-    (server,) = shown(ResourceKind.SERVER, source, running, {})
+    (server,) = manifest_entries(ResourceKind.SERVER, source, running, {})
     assert server.manifest["spec"] == {
         "command": ["mcp-server-time", "-v"],
         "env": {"TOKEN": HIDDEN},
@@ -177,11 +177,11 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
         "verify_s": 1.0,
         "call_s": 60.0,
     }
-    (user,) = shown(ResourceKind.USER, source, running, {})
+    (user,) = manifest_entries(ResourceKind.USER, source, running, {})
     assert user.manifest["metadata"] == {"name": "kim", "labels": {"team": "a"}, "annotations": {"note": "b"}}
     assert user.manifest["status"] == {"groups": ["everyone", "staff"]}
     assert manifest(KIM)["status"] == {}
-    (tool,) = shown(ResourceKind.TOOL, source, running, {})
+    (tool,) = manifest_entries(ResourceKind.TOOL, source, running, {})
     assert tool.manifest["spec"] == {
         "effect": "read",
         "sink": "external",
@@ -189,19 +189,19 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
         "tags": [],
     }
     assert (tool.name, tool.where) == ("time/now", SourceLocation("a.yaml", 3))
-    (bare,) = shown(ResourceKind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
+    (bare,) = manifest_entries(ResourceKind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
     assert bare.where is None
     policies = {"p": BundlePolicyText("permit;", SourceLocation("p.cedar", 2))}
-    (policy,) = shown(ResourceKind.POLICY, source, running, policies)
+    (policy,) = manifest_entries(ResourceKind.POLICY, source, running, policies)
     assert policy.manifest["spec"] == {"cedar": "permit;"}
-    (agent,) = shown(ResourceKind.AGENT, source, running, {})
+    (agent,) = manifest_entries(ResourceKind.AGENT, source, running, {})
     assert agent.manifest["status"] == {"groups": ["everyone"]}
 
 
 def test_what_is_said_of_arguments_is_shown_and_compared() -> None:
     said = ToolSpec(arguments={"zone": Argument(secret=True)})
     entry = declare("time/now", said)
-    (tool,) = shown(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    (tool,) = manifest_entries(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
     spec = tool.manifest["spec"]
     assert isinstance(spec, dict)
     assert spec["arguments"] == {"zone": {"secret": True}} == spec_json(said)["arguments"]
@@ -214,7 +214,7 @@ def test_the_store_of_a_tool_is_shown_and_compared() -> None:
     said = ToolSpec(Effect.WRITE, store=StoreSpec(("zone",), access=StoreAccess.WRITE))
     entry = declare("time/now", said)
     assert spec_json(said)["store"] == {"keys": ["zone"], "access": "write"}
-    (tool,) = shown(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    (tool,) = manifest_entries(ResourceKind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
     spec = tool.manifest["spec"]
     assert isinstance(spec, dict)
     assert spec["store"] == {"keys": ["zone"], "name": "time", "access": "write"}
@@ -224,7 +224,7 @@ def test_the_store_of_a_tool_is_shown_and_compared() -> None:
             Side(catalog(TIME, entry), {}),
         )
         assert change.text == "change Tool time/now"
-        (tool,) = shown(
+        (tool,) = manifest_entries(
             ResourceKind.TOOL,
             small(TIME, lock=lock_of(NOW)),
             catalog(TIME, declare("time/now", ToolSpec(Effect.WRITE, store=other))),
@@ -267,7 +267,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
     policies = {"p": BundlePolicyText("permit;", SourceLocation("p.cedar", 2))}
     assert {(ResourceKind.BUDGET, "few"), (ResourceKind.BREAKER, "loops")} <= catalog_json(running).keys()
     for kind in ResourceKind:
-        items = shown(kind, source, running, policies)
+        items = manifest_entries(kind, source, running, policies)
         found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])
         assert found.rows
         assert found.columns[0] == "name"

@@ -15,7 +15,7 @@ from remit.control.lock import (
     accept_server,
     forget,
     list_pin,
-    unpinnable,
+    pin_problem,
 )
 from remit.control.lock_text import parse, serialise
 from remit.facts.catalog import Definition
@@ -153,14 +153,14 @@ def test_forgetting_removes_one_tool() -> None:
     ],
 )
 def test_what_cannot_be_pinned_is_not_accepted(definition: Definition, said: str) -> None:
-    assert said in unpinnable("time", definition)
+    assert said in pin_problem("time", definition)
     with pytest.raises(LockRefused):
         accept(EMPTY, "time", definition.name, definition, "sha256:0")
 
 
 def test_a_server_has_a_limit_of_tools_and_a_name_like_one() -> None:
     one = Limits(tools_per_server_max=1)
-    assert "name is not one" in unpinnable("TIME", NOW)
+    assert "name is not one" in pin_problem("TIME", NOW)
     with pytest.raises(LockRefused, match="2 tools"):
         accept(lock_of(replace(NOW, name="a")), "time", "now", NOW, NOW.pin(), one)
     both = [NOW, replace(NOW, name="a")]

@@ -24,7 +24,8 @@ def admission_of(
     resource, spec = declared[0]
     problems = refer(resource, "spec.owner", (spec.terms.owner,), users, ResourceKind.USER)
     problems += [
-        WorkspaceProblem("admission/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec.terms)
+        WorkspaceProblem("admission/shape", resource.at(f"spec.{field}"), why)
+        for field, why in _shape_problems(spec.terms)
     ]
     for other, _ in declared[1:]:
         what = f"Admission {other.name[:64]!r} is the second one, after {resource.name[:64]!r} in {resource.where}"
@@ -34,7 +35,7 @@ def admission_of(
     return Admission(resource.name, spec.terms), problems
 
 
-def _wrong(terms: AdmissionTerms) -> Iterator[tuple[str, str]]:
+def _shape_problems(terms: AdmissionTerms) -> Iterator[tuple[str, str]]:
     bounds = (
         ("days", terms.days, 1, DAYS_MAX),
         ("newly_permitted_max", terms.newly_permitted_max, 0, COUNT_MAX),

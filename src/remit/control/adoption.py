@@ -107,12 +107,12 @@ def stopped_by(agent: str, call: Observed, forbids: Forbids) -> tuple[str, tuple
     gates = tuple(reason for reason in own if reason.code is Code.GATE)
     budgets = tuple(reason for reason in call.reasons if _of_budget(reason))
     if not gates and call.verdict == "deny":
-        said = (reason for reason in own if reason.code is Code.POLICY and reason.policy is not None)
+        denials = (reason for reason in own if reason.code is Code.POLICY and reason.policy is not None)
         # Alone in its chain, it is the one that was overridden, and what is said is what forbade.
         alone = set(call.agents) == {agent}
-        forbade = tuple(reason for reason in said if alone or forbids(reason.policy or ""))
-        if forbade:
-            return "deny", forbade
+        forbidding = tuple(reason for reason in denials if alone or forbids(reason.policy or ""))
+        if forbidding:
+            return "deny", forbidding
     return "escalate", (*gates, *budgets)
 
 

@@ -20,11 +20,11 @@ def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> lis
 
     A schema that names no arguments, or cannot be read, may have any.
     """
-    said = {name: f"spec.arguments.{name}" for name in spec.arguments}
+    places = {name: f"spec.arguments.{name}" for name in spec.arguments}
     keys = {} if spec.store is None else dict.fromkeys(spec.store.keys, "spec.store")
     return [
-        *unknown(resource, pinned, "tool/argument", said, "what is said of it would hold for nothing"),
-        *unknown(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
+        *unknown_arguments(resource, pinned, "tool/argument", places, "what is said of it would hold for nothing"),
+        *unknown_arguments(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
     ]
 
 
@@ -40,26 +40,28 @@ def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[W
         return [
             WorkspaceProblem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")
         ]
-    named = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
-    return unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
+    places = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
+    return unknown_arguments(resource, pinned, "tool/brief", places, "people would be shown nothing in its place")
 
 
 def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[WorkspaceProblem]:
     """What is wrong with how the tool knows that it was asked before: both ways or none, a name that cannot be one."""
-    said = spec.idempotent
-    if said is None:
+    idempotent = spec.idempotent
+    if idempotent is None:
         return []
     where = resource.at("spec.idempotent")
-    if bool(said.argument) is bool(said.meta):
+    if bool(idempotent.argument) is bool(idempotent.meta):
         return [
             WorkspaceProblem("tool/idempotent", where, "a key goes in an argument or in a member of _meta, one of them")
         ]
-    if said.argument:
-        named = {said.argument: "spec.idempotent.argument"}
-        return unknown(resource, pinned, "tool/idempotent", named, "no call of it could be told from another")
-    prefix = said.meta.partition("/")[0]
-    if not _META_KEY.fullmatch(said.meta) or {"mcp", "modelcontextprotocol"} & set(prefix.split(".")):
-        what = f"{said.meta[:64]!r} is no key of _meta that a server of its own may have"
+    if idempotent.argument:
+        places = {idempotent.argument: "spec.idempotent.argument"}
+        return unknown_arguments(
+            resource, pinned, "tool/idempotent", places, "no call of it could be told from another"
+        )
+    prefix = idempotent.meta.partition("/")[0]
+    if not _META_KEY.fullmatch(idempotent.meta) or {"mcp", "modelcontextprotocol"} & set(prefix.split(".")):
+        what = f"{idempotent.meta[:64]!r} is no key of _meta that a server of its own may have"
         return [
             WorkspaceProblem(
                 "tool/idempotent", where, what, hint="a domain, a slash and a name: shop.example/request-key"
@@ -68,25 +70,25 @@ def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> l
     return []
 
 
-def unknown(
-    resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str
+def unknown_arguments(
+    resource: Resource, pinned: Pinned, code: str, places: Mapping[str, str], consequence: str
 ) -> list[WorkspaceProblem]:
-    """A problem for each argument in `named`, with the place that names it, which the accepted schema has not."""
-    if not named:
+    """A problem for each argument in `places`, with the place that names it, which the accepted schema has not."""
+    if not places:
         return []
     try:
         known = type_input(pinned.definition.input_schema).arguments
     except Untypable:
         return []
-    named_tool = f"{resource.name.partition('/')[0]}/{pinned.definition.name}"
+    tool_name = f"{resource.name.partition('/')[0]}/{pinned.definition.name}"
     return [
         WorkspaceProblem(
             code,
             resource.at(place),
-            f"Tool {named_tool[:128]!r} has no argument {name[:64]!r}",
-            follows,
+            f"Tool {tool_name[:128]!r} has no argument {name[:64]!r}",
+            consequence,
             did_you_mean(name, known) or f"it has {', '.join(known[:10])}",
         )
-        for name, place in named.items()
+        for name, place in places.items()
         if known and name not in known
     ]

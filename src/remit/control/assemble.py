@@ -99,7 +99,7 @@ def assemble(source: WorkspaceSource) -> Assembly:
     problems += found
     channels = _channels(source, problems)
     routes = _routes(source, groups, users, problems)
-    named = BudgetReferences(agents, users, groups.names, servers, tools, routes)
+    references = BudgetReferences(agents, users, groups.names, servers, tools, routes)
     catalog = Catalog(
         agents=MappingProxyType(agents),
         users=MappingProxyType(users),
@@ -109,11 +109,11 @@ def assemble(source: WorkspaceSource) -> Assembly:
         routes=MappingProxyType(routes),
         policies=_policies(source),
         channels=MappingProxyType(channels),
-        sources=MappingProxyType(_watched(source, problems)),
-        budgets=MappingProxyType(_budgets(source, named, problems)),
-        breakers=MappingProxyType(_breakers(source, named, problems)),
+        sources=MappingProxyType(_sources(source, problems)),
+        budgets=MappingProxyType(_budgets(source, references, problems)),
+        breakers=MappingProxyType(_breakers(source, references, problems)),
     )
-    catalog = _watching(source, catalog, problems)
+    catalog = _with_monitors(source, catalog, problems)
     admission, found = admission_of(_of(source, AdmissionSpec), users)
     problems += found
     catalog = replace(catalog, admission=admission)
@@ -177,25 +177,29 @@ def _channels(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict
     return channels
 
 
-def _budgets(source: WorkspaceSource, named: BudgetReferences, problems: list[WorkspaceProblem]) -> dict[str, Budget]:
+def _budgets(
+    source: WorkspaceSource, references: BudgetReferences, problems: list[WorkspaceProblem]
+) -> dict[str, Budget]:
     budgets: dict[str, Budget] = {}
     for resource, spec in _of(source, BudgetSpec):
-        budget, found = budget_of(resource, spec, named)
+        budget, found = budget_of(resource, spec, references)
         problems += found
         budgets[resource.name] = budget
     return budgets
 
 
-def _breakers(source: WorkspaceSource, named: BudgetReferences, problems: list[WorkspaceProblem]) -> dict[str, Breaker]:
+def _breakers(
+    source: WorkspaceSource, references: BudgetReferences, problems: list[WorkspaceProblem]
+) -> dict[str, Breaker]:
     breakers: dict[str, Breaker] = {}
     for resource, spec in _of(source, BreakerSpec):
-        breaker, found = breaker_of(resource, spec, named)
+        breaker, found = breaker_of(resource, spec, references)
         problems += found
         breakers[resource.name] = breaker
     return breakers
 
 
-def _watched(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[str, Watched]:
+def _sources(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[str, Watched]:
     sources: dict[str, Watched] = {}
     for resource, spec in _of(source, SourceSpec):
         watched, found = watched_of(resource, spec)
@@ -204,28 +208,28 @@ def _watched(source: WorkspaceSource, problems: list[WorkspaceProblem]) -> dict[
     return sources
 
 
-def _watching(source: WorkspaceSource, catalog: Catalog, problems: list[WorkspaceProblem]) -> Catalog:
+def _with_monitors(source: WorkspaceSource, catalog: Catalog, problems: list[WorkspaceProblem]) -> Catalog:
     """`catalog` with what it watches of the past, and guarantees."""
     declared = [*_of(source, MonitorSpec), *_of(source, GuaranteeSpec)]
     if not declared:
         return catalog
-    around = MonitorReferences(
+    references = MonitorReferences(
         catalog.tools, catalog.servers, catalog.agents, catalog.users, catalog.groups | {EVERYONE}, catalog.labels
     )
     monitors: dict[str, Monitor] = {}
     guarantees: dict[str, Guarantee] = {}
     for resource, spec in _of(source, MonitorSpec):
-        monitors[resource.name], found = monitor_of(resource, spec, around)
+        monitors[resource.name], found = monitor_of(resource, spec, references)
         problems += found
-    for resource, said in _of(source, GuaranteeSpec):
-        guarantee, found = guarantee_of(resource, said, around)
+    for resource, guarantee_spec in _of(source, GuaranteeSpec):
+        guarantee, found = guarantee_of(resource, guarantee_spec, references)
         problems += found
         if guarantee is not None:
             guarantees[resource.name] = guarantee
-    too_much = memory_problem(monitors, guarantees)
-    if too_much is not None:
+    memory = memory_problem(monitors, guarantees)
+    if memory is not None:
         problems.append(
-            WorkspaceProblem("limit/memory", declared[0][0].where, too_much, "what is kept has to have an end")
+            WorkspaceProblem("limit/memory", declared[0][0].where, memory, "what is kept has to have an end")
         )
     return replace(catalog, monitors=MappingProxyType(monitors), guarantees=MappingProxyType(guarantees))
 
@@ -240,8 +244,8 @@ def _routes(
         problems += refer(resource, "spec.break_glass", spec.break_glass, groups.names, ResourceKind.GROUP)
         problems += next_problems(resource, spec, specs)
         problems += refer(resource, "spec.users", spec.users, users, ResourceKind.USER)
-        wanted = frozenset(spec.groups)
-        voters = (u.who for u in users.values() if u.name in spec.users or u.groups & wanted)
+        voting_groups = frozenset(spec.groups)
+        voters = (u.who for u in users.values() if u.name in spec.users or u.groups & voting_groups)
         route, found = route_of(resource, spec, voters)
         problems += found
         routes[resource.name] = route
@@ -261,8 +265,8 @@ def _policies(source: WorkspaceSource) -> tuple[PolicySource, ...]:
 
 
 def _emptiness(catalog: Catalog) -> Iterable[WorkspaceProblem]:
-    for there, nouns in ((catalog.agents, "agents"), (catalog.policies, "policies")):
-        if not there:
+    for members, nouns in ((catalog.agents, "agents"), (catalog.policies, "policies")):
+        if not members:
             yield WorkspaceProblem(
                 f"workspace/no-{nouns}",
                 SourceLocation("."),
@@ -274,4 +278,4 @@ def _emptiness(catalog: Catalog) -> Iterable[WorkspaceProblem]:
 
 
 def _of(source: WorkspaceSource, spec: type[_S]) -> list[tuple[Resource, _S]]:
-    return [(found, found.spec) for found in source.resources if isinstance(found.spec, spec)]
+    return [(resource, resource.spec) for resource in source.resources if isinstance(resource.spec, spec)]

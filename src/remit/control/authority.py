@@ -106,7 +106,7 @@ def read_claims(claims: Mapping[str, Json]) -> Claims:
         raise ClaimsInvalid("`sid` is missing")
     if not acting and (sid is not None or user is not None or "act" in claims):
         raise ClaimsInvalid(f"a {use.value} token names no session, user or actor")
-    found = Claims(
+    parsed = Claims(
         use=use,
         subject=_name(claims.get("sub"), "sub"),
         token=_text(claims.get("jti"), "jti"),
@@ -117,9 +117,9 @@ def read_claims(claims: Mapping[str, Json]) -> Claims:
         actors=_actors(claims.get("act")),
         ancestors=tuple(_text(item, "from") for item in ancestors),
     )
-    if len(set(found.agents)) != len(found.agents):
+    if len(set(parsed.agents)) != len(parsed.agents):
         raise ClaimsInvalid("an agent stands in the chain twice")
-    return found
+    return parsed
 
 
 def authority(claims: Claims) -> Authority:
@@ -142,8 +142,8 @@ def links(root_sid: str, agents: Sequence[str]) -> tuple[Link, ...]:
     session again and sheds no label.
     """
     return tuple(
-        Link(agent, root_sid if place == 0 else derived_sid(root_sid, agents[: place + 1]))
-        for place, agent in enumerate(agents)
+        Link(agent, root_sid if index == 0 else derived_sid(root_sid, agents[: index + 1]))
+        for index, agent in enumerate(agents)
     )
 
 
@@ -258,15 +258,15 @@ def _use(value: Json) -> TokenUse:
 
 
 def _actors(act: Json) -> tuple[str, ...]:
-    found: list[str] = []
+    actors: list[str] = []
     while act is not None:
         if not isinstance(act, Mapping) or not act.keys() <= {"sub", "act"}:
             raise ClaimsInvalid("`act` is not an actor (RFC 8693 section 4.1)")
-        found.append(_name(act.get("sub"), "act.sub"))
-        if len(found) >= DEPTH_MAX:
+        actors.append(_name(act.get("sub"), "act.sub"))
+        if len(actors) >= DEPTH_MAX:
             raise ClaimsInvalid(f"the chain holds more than {DEPTH_MAX} agents")
         act = act.get("act")
-    return tuple(reversed(found))
+    return tuple(reversed(actors))
 
 
 def _name(value: Json, claim: str) -> str:

@@ -16,15 +16,17 @@ _SHARES: Final = frozenset({On.ERRORS, On.SLOW})
 
 
 def breaker_of(
-    resource: Resource, spec: BreakerSpec, named: BudgetReferences
+    resource: Resource, spec: BreakerSpec, references: BudgetReferences
 ) -> tuple[Breaker, list[WorkspaceProblem]]:
     """The breaker that `spec` declares, and what is wrong about it."""
-    problems = [WorkspaceProblem("breaker/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)]
+    problems = [
+        WorkspaceProblem("breaker/shape", resource.at(f"spec.{field}"), why) for field, why in _shape_problems(spec)
+    ]
     if spec.of is not None:
         kind, known = {
-            BreakerSubject.AGENT: named.whose[Per.AGENT],
-            BreakerSubject.SERVER: (ResourceKind.SERVER, named.servers),
-            BreakerSubject.TOOL: named.whose[Per.TOOL],
+            BreakerSubject.AGENT: references.whose[Per.AGENT],
+            BreakerSubject.SERVER: (ResourceKind.SERVER, references.servers),
+            BreakerSubject.TOOL: references.whose[Per.TOOL],
         }[spec.over]
         problems += refer(resource, "spec.of", (spec.of,), known, kind)
     breaker = Breaker(
@@ -42,7 +44,7 @@ def breaker_of(
     return breaker, problems
 
 
-def _wrong(spec: BreakerSpec) -> Iterator[tuple[str, str]]:
+def _shape_problems(spec: BreakerSpec) -> Iterator[tuple[str, str]]:
     if spec.on in OF_AGENTS and spec.over is not BreakerSubject.AGENT:
         yield "over", f"{spec.on.value} is an agent's own doing: it is over an agent"
     if spec.on is On.CASCADE and spec.over is not BreakerSubject.SERVER:

@@ -42,11 +42,13 @@ class BudgetReferences:
         }
 
 
-def budget_of(resource: Resource, spec: BudgetSpec, named: BudgetReferences) -> tuple[Budget, list[WorkspaceProblem]]:
+def budget_of(
+    resource: Resource, spec: BudgetSpec, references: BudgetReferences
+) -> tuple[Budget, list[WorkspaceProblem]]:
     """The budget that `spec` declares, and what is wrong about it."""
     problems = [
-        *(WorkspaceProblem("budget/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)),
-        *_references(resource, spec, named),
+        *(WorkspaceProblem("budget/shape", resource.at(f"spec.{field}"), why) for field, why in _shape_problems(spec)),
+        *_reference_problems(resource, spec, references),
     ]
     budget = Budget(
         resource.name,
@@ -70,7 +72,7 @@ def _units(number: float, measure: Measure) -> int:
     return int(Decimal(repr(number)) * (PLACES if measure is Measure.AMOUNT else 1))
 
 
-def _wrong(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
+def _shape_problems(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
     for field, number in (("hard", spec.hard), ("soft", spec.soft)):
         if number is None:
             continue
@@ -95,23 +97,25 @@ def _wrong(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
         yield "each", f"one result may take 1 to {EACH_MAX:,} tokens"
 
 
-def _references(resource: Resource, spec: BudgetSpec, named: BudgetReferences) -> Iterator[WorkspaceProblem]:
-    if spec.of is not None and spec.per in named.whose:
-        kind, known = named.whose[spec.per]
+def _reference_problems(
+    resource: Resource, spec: BudgetSpec, references: BudgetReferences
+) -> Iterator[WorkspaceProblem]:
+    if spec.of is not None and spec.per in references.whose:
+        kind, known = references.whose[spec.per]
         yield from refer(resource, "spec.of", (spec.of,), known, kind)
     if spec.route is not None:
-        yield from refer(resource, "spec.route", (spec.route,), named.routes, ResourceKind.ROUTE)
+        yield from refer(resource, "spec.route", (spec.route,), references.routes, ResourceKind.ROUTE)
     tools = [one for one in spec.tools if "/" in one]
-    yield from refer(resource, "spec.tools", tools, named.tools, ResourceKind.TOOL)
+    yield from refer(resource, "spec.tools", tools, references.tools, ResourceKind.TOOL)
     yield from refer(
-        resource, "spec.tools", [one for one in spec.tools if "/" not in one], named.servers, ResourceKind.SERVER
+        resource, "spec.tools", [one for one in spec.tools if "/" not in one], references.servers, ResourceKind.SERVER
     )
     if spec.measure not in {Measure.AMOUNT, Measure.RECORDS}:
         return
-    for name, tool in sorted(named.tools.items()):
+    for name, tool in sorted(references.tools.items()):
         # Of a server named as a whole, what only reads moves nothing.
-        meant = name in tools or (tool.server in spec.tools and tool.effect is not Effect.READ)
-        if meant and spec.measure.value not in tool.impact:
+        counted = name in tools or (tool.server in spec.tools and tool.effect is not Effect.READ)
+        if counted and spec.measure.value not in tool.impact:
             what = f"the catalog does not say where the {spec.measure.value} of {name} stands"
             hint = f"give the Tool an impact: {{{spec.measure.value}: {{path: $.…}}}}"
             hint += "" if name in tools else ", or name the tools that count one by one"

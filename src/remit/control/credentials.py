@@ -15,7 +15,7 @@ _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _PREFIX: Final = re.compile(r"[\x20-\x7e]{0,64}")
-_OURS: Final = frozenset(
+_PROTOCOL_HEADERS: Final = frozenset(
     {
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie",
         "expect", "host", "keep-alive", "last-event-id", "origin", "proxy-authorization", "proxy-connection", "te",
@@ -34,7 +34,7 @@ def credential_problems(resource: Resource, spec: ServerSpec) -> list[WorkspaceP
         if not _HEADER.fullmatch(name):
             what = f"{name[:64]!r} cannot name a header"
             problems.append(WorkspaceProblem("server/header", resource.at(path), what))
-        elif lower in _OURS or lower.startswith("mcp-"):
+        elif lower in _PROTOCOL_HEADERS or lower.startswith("mcp-"):
             what = f"the header {name[:64]!r} belongs to the protocol"
             problems.append(WorkspaceProblem("server/header", resource.at(path), what, hint="leave it out"))
         elif lower == "authorization" and spec.oauth is not None:

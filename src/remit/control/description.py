@@ -24,7 +24,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9 _-]+")
 _BETWEEN: Final = re.compile(r"[ _-]")
 
 
-def described(live: Definition) -> list[str]:
+def description_lines(live: Definition) -> list[str]:
     """The lines of `live`; those beyond `LINES_MAX` are counted, and `-o json` has every one of its members."""
     lines = [f"description: {line}" for line in escaped(live.description, chars_max=TEXT_MAX).split("\n")]
     for line in _members(live):
@@ -41,43 +41,45 @@ def _members(live: Definition) -> Iterator[str]:
         yield from _object(live.output_schema, "returns", "returns", (live.name, f"{live.name}Output"))
     for key, claim in sorted(live.annotations.items()):
         for path, value in _leaves(claim):
-            yield f"claims {one_line(key)}{path and f' {path}'}: {_shown(value, quoted=True)}"
+            yield f"claims {one_line(key)}{path and f' {path}'}: {_value_text(value, quoted=True)}"
 
 
-def _object(schema: Mapping[str, Json], member: str, whole: str, names: Sequence[str]) -> Iterator[str]:
+def _object(schema: Mapping[str, Json], noun: str, heading: str, names: Sequence[str]) -> Iterator[str]:
     """Its members by name, each with all that is said of it; then what the schema called `names` says beside them."""
-    said = _untitled(schema, *names)
-    if said.get("type") == "object":
-        del said["type"]
+    keywords = _untitled(schema, *names)
+    if keywords.get("type") == "object":
+        del keywords["type"]
     members: Mapping[str, Json] = {}
-    properties = said.get("properties")
+    properties = keywords.get("properties")
     if isinstance(properties, Mapping):
         members = properties
-        del said["properties"]
-    required = said.get("required")
-    needed = frozenset(name for name in required if isinstance(name, str)) if _is_list(required) else frozenset[str]()
+        del keywords["properties"]
+    required = keywords.get("required")
+    required_names = (
+        frozenset(name for name in required if isinstance(name, str)) if _is_list(required) else frozenset[str]()
+    )
     if _is_list(required) and all(isinstance(name, str) and name in members for name in required):
-        del said["required"]
-    for name, of_it in sorted(members.items()):
-        yield from _member(member, name, of_it, mark="" if name in needed else ", may be left out")
-    for path, value in _leaves(said) if said else ():
-        yield f"{whole} {path}: {_shown(value)}"
+        del keywords["required"]
+    for name, member_schema in sorted(members.items()):
+        yield from _member(noun, name, member_schema, mark="" if name in required_names else ", may be left out")
+    for path, value in _leaves(keywords) if keywords else ():
+        yield f"{heading} {path}: {_value_text(value)}"
 
 
-def _member(member: str, name: str, said: Json, mark: str) -> Iterator[str]:
-    called = f"{member} {one_line(name)}"
-    kind = said.get("type") if isinstance(said, Mapping) else None
-    rest = said
-    if isinstance(said, Mapping) and (isinstance(kind, str) or _plain_list(kind)):
-        rest = {key: value for key, value in said.items() if key != "type"}
+def _member(noun: str, name: str, schema: Json, mark: str) -> Iterator[str]:
+    heading = f"{noun} {one_line(name)}"
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    rest = schema
+    if isinstance(schema, Mapping) and (isinstance(kind, str) or _plain_list(kind)):
+        rest = {key: value for key, value in schema.items() if key != "type"}
     else:
         kind = "any"
-    yield f"{called}: {_shown(kind)}{mark}"
+    yield f"{heading}: {_value_text(kind)}{mark}"
     if isinstance(rest, Mapping):
         rest = _untitled(rest, name)
     if rest not in ({}, True):
         for path, value in _leaves(rest):
-            yield f"{called} {path or '/'}: {_shown(value)}"
+            yield f"{heading} {path or '/'}: {_value_text(value)}"
 
 
 def _untitled(schema: Mapping[str, Json], *names: str) -> dict[str, Json]:
@@ -94,19 +96,21 @@ def _letters(name: str) -> str:
 
 def _leaves(whole: Json) -> Iterator[tuple[str, Json]]:
     """Each value that holds no other, in order, with its JSON Pointer escaped; a list of plain values is one."""
-    waiting: list[tuple[str, Json, str | None, bool]] = [("", whole, None, False)]
-    while waiting:
-        path, value, called, names = waiting.pop()
-        if isinstance(value, Mapping) and called is not None:
-            value = _untitled(value, called)
+    pending: list[tuple[str, Json, str | None, bool]] = [("", whole, None, False)]
+    while pending:
+        path, value, property_name, keys_are_names = pending.pop()
+        if isinstance(value, Mapping) and property_name is not None:
+            value = _untitled(value, property_name)
         if isinstance(value, Mapping) and value:
             inner = sorted(value, reverse=True)
-            waiting += [(below(path, key), value[key], key if names else None, key in _NAMING) for key in inner]
+            pending += [
+                (below(path, key), value[key], key if keys_are_names else None, key in _NAMING) for key in inner
+            ]
         elif _is_list(value) and not _plain_list(value):
             rows = reversed(list(enumerate(value)))
-            waiting += [(below(path, index), item, None, False) for index, item in rows]
+            pending += [(below(path, index), item, None, False) for index, item in rows]
         else:
-            yield _shown(path), value
+            yield _value_text(path), value
 
 
 def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
@@ -117,6 +121,6 @@ def _plain_list(value: Json) -> TypeGuard[Sequence[Json]]:
     return _is_list(value) and not any(isinstance(item, Mapping) or _is_list(item) for item in value)
 
 
-def _shown(value: Json, *, quoted: bool = False) -> str:
+def _value_text(value: Json, *, quoted: bool = False) -> str:
     text = value if isinstance(value, str) and not quoted else json.dumps(value, ensure_ascii=False)
     return escaped(text, chars_max=TEXT_MAX).replace("\n", "\\n")

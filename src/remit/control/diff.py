@@ -63,7 +63,7 @@ class ResourceChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class BundleDescription:
     """One of two bundles as it is compared: resources by kind and name, and the text of each policy by `@id`."""
 
     resources: Mapping[tuple[ResourceKind, str], Mapping[str, Json]]
@@ -71,27 +71,30 @@ class Described:
     session_hours_max: float
 
 
-def described(side: Side) -> Described:
+def describe(side: Side) -> BundleDescription:
     """A bundle as it is compared. Holds the values of environment variables."""
-    return Described(catalog_json(side.catalog), side.policies, side.catalog.session_hours_max)
+    return BundleDescription(catalog_json(side.catalog), side.policies, side.catalog.session_hours_max)
 
 
 def diff(before: Side, after: Side) -> tuple[ResourceChange, ...]:
     """What turns `before` into `after`, by kind and name; empty when nothing that runs differs."""
-    return compare(described(before), described(after))
+    return compare(describe(before), describe(after))
 
 
-def compare(before: Described, after: Described) -> tuple[ResourceChange, ...]:
+def compare(before: BundleDescription, after: BundleDescription) -> tuple[ResourceChange, ...]:
     """`diff` of bundles that are described."""
-    found = [*_compared(before.resources, after.resources), *_policies(before.policies, after.policies)]
+    resource_changes = [
+        *_resource_changes(before.resources, after.resources),
+        *_policy_changes(before.policies, after.policies),
+    ]
     if before.session_hours_max != after.session_hours_max:
         hours = f"{before.session_hours_max:g} -> {after.session_hours_max:g}"
-        found.append(ResourceChange(ResourceOp.CHANGE, ResourceKind.POLICY, "session_hours_max", (hours,)))
+        resource_changes.append(ResourceChange(ResourceOp.CHANGE, ResourceKind.POLICY, "session_hours_max", (hours,)))
     order = list(ResourceKind)
-    return tuple(sorted(found, key=lambda change: (order.index(change.kind), change.name)))
+    return tuple(sorted(resource_changes, key=lambda change: (order.index(change.kind), change.name)))
 
 
-def _compared(
+def _resource_changes(
     old: Mapping[tuple[ResourceKind, str], Mapping[str, Json]],
     new: Mapping[tuple[ResourceKind, str], Mapping[str, Json]],
 ) -> Iterator[ResourceChange]:
@@ -100,12 +103,12 @@ def _compared(
             yield ResourceChange(ResourceOp.ADD, kind, name)
         elif (kind, name) not in new:
             yield ResourceChange(ResourceOp.REMOVE, kind, name)
-        elif found := changes(old[kind, name], new[kind, name]):
-            lines = tuple(_line(change) for change in found)
+        elif differences := changes(old[kind, name], new[kind, name]):
+            lines = tuple(_line(change) for change in differences)
             yield ResourceChange(ResourceOp.CHANGE, kind, name, lines)
 
 
-def _policies(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ResourceChange]:
+def _policy_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[ResourceChange]:
     for name in old.keys() | new.keys():
         before, after = old.get(name), new.get(name)
         if before == after:
@@ -119,10 +122,10 @@ def _policies(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Resour
 def _line(change: Change) -> str:
     """A member of a set as `groups: {+name+}`, a secret without its value, else as it is."""
     head, _, name = change.path[1:].partition("/")
-    plain = name.replace("~1", "/").replace("~0", "~")
+    element = name.replace("~1", "/").replace("~0", "~")
     if head in _SETS and isinstance(change, Added | Removed):
         verb = Added if isinstance(change, Added) else Removed
-        return render(verb(f"/{head}", plain))
+        return render(verb(f"/{head}", element))
     if f"{change.path}/".startswith(_ENV) or change.path == "":
         match change:
             case Added():

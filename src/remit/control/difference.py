@@ -97,12 +97,12 @@ def changes(before: Json, after: Json) -> tuple[Change, ...]:
 
     Beyond `CHANGES_MAX` differences, one `Replaced` of the whole stands for them all.
     """
-    found: list[Change] = []
+    differences: list[Change] = []
     for change in _walk(before, after):
-        found.append(change)
-        if len(found) > CHANGES_MAX:
+        differences.append(change)
+        if len(differences) > CHANGES_MAX:
             return (Replaced("", before, after),)
-    return tuple(sorted(found, key=lambda change: change.path))
+    return tuple(sorted(differences, key=lambda change: change.path))
 
 
 def words(before: str, after: str) -> tuple[Piece, ...]:
@@ -138,7 +138,7 @@ def render(change: Change) -> str:
     path = one_line(change.path) or "/"
     match change:
         case Words():
-            return f"{path}: " + "".join(_shown(change.pieces))
+            return f"{path}: " + "".join(_marked(change.pieces))
         case Added():
             return f"{path}: {{+{_value(change.value)}+}}"
         case Removed():
@@ -155,13 +155,13 @@ def one_line(text: str) -> str:
 
 
 def _walk(before: Json, after: Json) -> Iterator[Change]:
-    waiting: list[tuple[str, Json, Json]] = [("", before, after)]
-    while waiting:
-        path, old, new = waiting.pop()
+    pending: list[tuple[str, Json, Json]] = [("", before, after)]
+    while pending:
+        path, old, new = pending.pop()
         if isinstance(old, str) and isinstance(new, str):
             if old != new:
-                free = " " in old and " " in new
-                yield Words(path, words(old, new)) if free else Replaced(path, old, new)
+                is_prose = " " in old and " " in new
+                yield Words(path, words(old, new)) if is_prose else Replaced(path, old, new)
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             for key in old.keys() | new.keys():
                 at = below(path, key)
@@ -170,19 +170,19 @@ def _walk(before: Json, after: Json) -> Iterator[Change]:
                 elif key not in old:
                     yield Added(at, new[key])
                 else:
-                    waiting.append((at, old[key], new[key]))
+                    pending.append((at, old[key], new[key]))
         elif _is_list(old) and _is_list(new):
-            yield from _elements(path, old, new, waiting)
+            yield from _elements(path, old, new, pending)
         elif not _same(old, new):
             yield Replaced(path, old, new)
 
 
 def _elements(
-    path: str, old: Sequence[Json], new: Sequence[Json], waiting: list[tuple[str, Json, Json]]
+    path: str, old: Sequence[Json], new: Sequence[Json], pending: list[tuple[str, Json, Json]]
 ) -> Iterator[Change]:
     """Lists of one length go element by element; of two, by what their middle lost and won."""
     if len(old) == len(new):
-        waiting.extend((f"{path}/{index}", *pair) for index, pair in enumerate(zip(old, new, strict=True)))
+        pending.extend((f"{path}/{index}", *pair) for index, pair in enumerate(zip(old, new, strict=True)))
         return
     shorter = min(len(old), len(new))
     start = 0
@@ -213,7 +213,7 @@ def _value(value: Json) -> str:
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
 
 
-def _shown(pieces: Sequence[Piece]) -> Iterator[str]:
+def _marked(pieces: Sequence[Piece]) -> Iterator[str]:
     """Pieces marked; of text that stayed only what stands next to a change."""
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):

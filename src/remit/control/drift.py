@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from remit.control.difference import Change, changes
-from remit.control.lock import Lock, unpinnable
+from remit.control.lock import Lock, pin_problem
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 
@@ -54,26 +54,26 @@ class DriftComparison:
 def compare(lock: Lock, server: str, live: Iterable[Definition]) -> tuple[DriftComparison, ...]:
     """Every tool of `server` that is locked or live, by name."""
     pinned = lock.of(server)
-    listed = _by_name(live)
-    standing = _standings({name: entry.pin for name, entry in pinned.items()}, listed)
-    found: list[DriftComparison] = []
-    for name in sorted(pinned.keys() | listed.keys()):
-        here = listed.get(name, [])
+    live_by_name = _by_name(live)
+    standings = _standings({name: entry.pin for name, entry in pinned.items()}, live_by_name)
+    comparisons: list[DriftComparison] = []
+    for name in sorted(pinned.keys() | live_by_name.keys()):
+        definitions = live_by_name.get(name, [])
         locked = pinned[name].definition if name in pinned else None
-        current = here[-1] if here else None
-        found.append(
+        current = definitions[-1] if definitions else None
+        comparisons.append(
             DriftComparison(
                 server,
                 name,
-                standing[name],
+                standings[name],
                 locked,
                 current,
                 _pin(current) if current else None,
                 changes(locked.to_json(), current.to_json()) if locked and current else (),
-                _note(server, here),
+                _note(server, definitions),
             )
         )
-    return tuple(found)
+    return tuple(comparisons)
 
 
 def _by_name(live: Iterable[Definition]) -> dict[str, list[Definition]]:
@@ -83,16 +83,16 @@ def _by_name(live: Iterable[Definition]) -> dict[str, list[Definition]]:
     return listed
 
 
-def _standings(pins: Mapping[str, str], listed: Mapping[str, list[Definition]]) -> dict[str, DriftStatus]:
-    found = dict.fromkeys(pins, DriftStatus.MISSING)
-    for name, here in listed.items():
+def _standings(pins: Mapping[str, str], live_by_name: Mapping[str, list[Definition]]) -> dict[str, DriftStatus]:
+    standings = dict.fromkeys(pins, DriftStatus.MISSING)
+    for name, definitions in live_by_name.items():
         if name not in pins:
-            found[name] = DriftStatus.UNREVIEWED
-        elif len(here) == 1 and _pin(here[0]) == pins[name]:
-            found[name] = DriftStatus.MATCHES
+            standings[name] = DriftStatus.UNREVIEWED
+        elif len(definitions) == 1 and _pin(definitions[0]) == pins[name]:
+            standings[name] = DriftStatus.MATCHES
         else:
-            found[name] = DriftStatus.DRIFTED
-    return found
+            standings[name] = DriftStatus.DRIFTED
+    return standings
 
 
 def _pin(definition: Definition) -> str | None:
@@ -102,7 +102,7 @@ def _pin(definition: Definition) -> str | None:
         return None
 
 
-def _note(server: str, here: list[Definition]) -> str:
-    if len(here) > 1:
-        return f"the server lists it {len(here)} times"
-    return unpinnable(server, here[0]) if here else ""
+def _note(server: str, definitions: list[Definition]) -> str:
+    if len(definitions) > 1:
+        return f"the server lists it {len(definitions)} times"
+    return pin_problem(server, definitions[0]) if definitions else ""

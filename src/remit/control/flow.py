@@ -29,7 +29,7 @@ def _asks(resource: Resource, spec: ToolSpec) -> Iterator[WorkspaceProblem]:
 
 
 def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[WorkspaceProblem]:
-    first: set[tuple[tuple[Step, ...], tuple[bool, ...]]] = set()
+    seen_paths: set[tuple[tuple[Step, ...], tuple[bool, ...]]] = set()
     for index, part in enumerate(spec.results):
         where = resource.at(f"spec.results.{index}")
         if part.label != TRUSTED and not LABEL.fullmatch(part.label):
@@ -40,10 +40,10 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Wor
             what = f"{part.path[:64]!r} is no path"
             yield WorkspaceProblem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
             continue
-        if (path, elements(part.path)) in first:
+        if (path, elements(part.path)) in seen_paths:
             what = f"{part.path[:64]} is labelled twice"
             yield WorkspaceProblem("tool/path", where, what, "which of the two holds would depend on their order")
-        first.add((path, elements(part.path)))
+        seen_paths.add((path, elements(part.path)))
         if not leads_somewhere(pinned.definition.output_schema, path, elements(part.path)):
             yield WorkspaceProblem(
                 "tool/path",
@@ -72,7 +72,7 @@ def leads_somewhere(schema: Json, path: tuple[Step, ...], lists: tuple[bool, ...
             return True
         return leads_somewhere(properties[step], rest, below) if step in properties else _open(inner)
     if step is None and properties and "items" not in inner and not _open(inner):
-        return any(leads_somewhere(one, rest, below) for one in properties.values())
+        return any(leads_somewhere(member, rest, below) for member in properties.values())
     return leads_somewhere(inner.get("items"), rest, below)
 
 

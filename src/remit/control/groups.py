@@ -10,22 +10,22 @@ from remit.control.resources import GroupSpec, Resource, ResourceKind
 class Groups:
     """Declared groups and what each brings with it; `everyone` is brought by all."""
 
-    __slots__ = ("_above",)
+    __slots__ = ("_ancestors",)
 
-    def __init__(self, above: Mapping[str, frozenset[str]]) -> None:
-        self._above = above
+    def __init__(self, ancestors: Mapping[str, frozenset[str]]) -> None:
+        self._ancestors = ancestors
 
     @property
     def names(self) -> frozenset[str]:
         """Every group there is, `everyone` included."""
-        return frozenset(self._above) | {EVERYONE}
+        return frozenset(self._ancestors) | {EVERYONE}
 
     def closure(self, direct: Iterable[str]) -> frozenset[str]:
         """`direct` groups, all above them, and `everyone`. Unknown names bring only themselves."""
-        found = {EVERYONE}
+        groups = {EVERYONE}
         for name in direct:
-            found |= self._above.get(name, frozenset({name}))
-        return frozenset(found)
+            groups |= self._ancestors.get(name, frozenset({name}))
+        return frozenset(groups)
 
 
 def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[WorkspaceProblem]]:
@@ -55,10 +55,10 @@ def resolve(resources: Iterable[Resource]) -> tuple[Groups, list[WorkspaceProble
                 next="remove one of these parents, then run: remit diff",
             )
         )
-    above: dict[str, frozenset[str]] = {}
+    ancestors: dict[str, frozenset[str]] = {}
     for name in order:
-        above[name] = frozenset({name}).union(*(above.get(p, frozenset()) for p in parents[name]))
-    return Groups(above), problems
+        ancestors[name] = frozenset({name}).union(*(ancestors.get(p, frozenset()) for p in parents[name]))
+    return Groups(ancestors), problems
 
 
 def _upward(parents: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[str]]]:
@@ -68,10 +68,10 @@ def _upward(parents: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[
     cycles: list[list[str]] = []
     for start in sorted(parents):
         path: list[str] = []
-        waiting: list[tuple[str, bool]] = [(start, False)]
-        while waiting:
-            name, left = waiting.pop()
-            if left:
+        pending: list[tuple[str, bool]] = [(start, False)]
+        while pending:
+            name, leaving = pending.pop()
+            if leaving:
                 path.pop()
                 done.add(name)
                 order.append(name)
@@ -79,6 +79,6 @@ def _upward(parents: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[
                 cycles.append(path[path.index(name) :])
             elif name not in done:
                 path.append(name)
-                waiting.append((name, True))
-                waiting.extend((parent, False) for parent in parents[name])
+                pending.append((name, True))
+                pending.extend((parent, False) for parent in parents[name])
     return order, cycles

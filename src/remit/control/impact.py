@@ -29,6 +29,6 @@ def impact_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Itera
         if measure == "amount" and extractor.counts is not ImpactMeasure.NUMBER:
             what = "an amount is a number"
             yield WorkspaceProblem("tool/impact", where, what, hint="records and recipients are counted")
-        if path and path[0] in {name for name, one in spec.arguments.items() if one.secret}:
+        if path and path[0] in {name for name, argument in spec.arguments.items() if argument.secret}:
             what = f"{extractor.path[:64]} is a secret, whose measure would stand on the ledger"
             yield WorkspaceProblem("tool/impact", where, what)

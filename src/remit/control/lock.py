@@ -62,7 +62,7 @@ def accept(lock: Lock, server: str, tool: str, live: Definition, pin: str, limit
     `pin` is what the person saw in the review; `LockRefused` when the live definition is another
     by now, or could not be pinned at all.
     """
-    wrong = unpinnable(server, live, limits)
+    wrong = pin_problem(server, live, limits)
     if live.name != tool:
         wrong = f"the server calls it {live.name!r}"
     if wrong:
@@ -70,20 +70,20 @@ def accept(lock: Lock, server: str, tool: str, live: Definition, pin: str, limit
     if live.pin() != pin:
         raise LockRefused(
             f"{server}/{tool} is not accepted",
-            _other(pin, "its definition has changed since it was shown"),
-            _again(f"{server}/{tool}", live.pin()),
+            _pin_mismatch(pin, "its definition has changed since it was shown"),
+            _review_commands(f"{server}/{tool}", live.pin()),
         )
     tools = {**lock.tools, (server, tool): Pinned(live, pin)}
     _check_count(server, tools, limits)
     return Lock(MappingProxyType(tools))
 
 
-def _other(pin: str, changed: str) -> str:
+def _pin_mismatch(pin: str, changed: str) -> str:
     """Why `pin` accepts nothing: it may be mistyped as well as old."""
     return f"the pin given, {one_line(pin, chars_max=80)}, is not that of what is live: it is mistyped, or {changed}"
 
 
-def _again(what: str, live: str) -> str:
+def _review_commands(what: str, live: str) -> str:
     """The commands that show `what`, and accept it by the pin of what is `live`."""
     return f"read it: remit tools review {what}; then: remit tools accept {what} --pin {live}"
 
@@ -94,10 +94,10 @@ def accept_server(lock: Lock, server: str, live: Iterable[Definition], pin: str,
     `pin` is `list_pin(live)` as the review showed it.
     """
     definitions = tuple(live)
-    seen: set[str] = set()
+    names: set[str] = set()
     for definition in definitions:
-        wrong = unpinnable(server, definition, limits)
-        if definition.name in seen:
+        wrong = pin_problem(server, definition, limits)
+        if definition.name in names:
             wrong = "the server lists it twice"
         if wrong:
             raise LockRefused(
@@ -105,13 +105,13 @@ def accept_server(lock: Lock, server: str, live: Iterable[Definition], pin: str,
                 f"tool {definition.name[:TOOL_NAME_MAX]!r}: {wrong}",
                 f"accept the others one by one: remit tools review {server}",
             )
-        seen.add(definition.name)
-    now = list_pin(definitions)
-    if now != pin:
+        names.add(definition.name)
+    live_pin = list_pin(definitions)
+    if live_pin != pin:
         raise LockRefused(
             f"nothing of {server} is accepted",
-            _other(pin, "its tools have changed since they were shown"),
-            _again(server, now),
+            _pin_mismatch(pin, "its tools have changed since they were shown"),
+            _review_commands(server, live_pin),
         )
     tools = {key: pinned for key, pinned in lock.tools.items() if key[0] != server}
     for definition in definitions:
@@ -124,8 +124,8 @@ def forget(lock: Lock, server: str, tool: str) -> Lock:
     """`lock` without `server`/`tool`; `LockRefused` when it is not there."""
     if (server, tool) not in lock.tools:
         raise LockRefused(f"{server}/{tool} is not in {FILE}", "it was never accepted", "remit get tools")
-    kept = {key: pinned for key, pinned in lock.tools.items() if key != (server, tool)}
-    return Lock(MappingProxyType(kept))
+    tools = {key: pinned for key, pinned in lock.tools.items() if key != (server, tool)}
+    return Lock(MappingProxyType(tools))
 
 
 def list_pin(definitions: Iterable[Definition]) -> str:
@@ -133,7 +133,7 @@ def list_pin(definitions: Iterable[Definition]) -> str:
     return digest(canonical(sorted(definition.pin() for definition in definitions)))
 
 
-def unpinnable(server: str, definition: Definition, limits: Limits = DEFAULT) -> str:
+def pin_problem(server: str, definition: Definition, limits: Limits = DEFAULT) -> str:
     """Why `definition` cannot be accepted at all, or empty."""
     return pin_or_problem(server, definition, limits)[1]
 
@@ -150,23 +150,23 @@ def pin_or_problem(server: str, definition: Definition, limits: Limits = DEFAULT
         return "", "its definition has no canonical form (numbers out of range, or too deep)"
     if len(data) > limits.schema_bytes_max:
         return "", f"its definition takes {len(data)} bytes, more than {limits.schema_bytes_max}"
-    if wrong := _argument_problem(definition):
+    if wrong := _schema_name_problem(definition):
         return "", wrong
     return digest(data), ""
 
 
-def _argument_problem(definition: Definition) -> str:
+def _schema_name_problem(definition: Definition) -> str:
     """Why a name in a schema of `definition` cannot name an argument, or empty; at any depth, since all are shown."""
-    left: list[Json] = [definition.input_schema, definition.output_schema]
-    while left:
-        match left.pop():
+    pending: list[Json] = [definition.input_schema, definition.output_schema]
+    while pending:
+        match pending.pop():
             case Mapping() as members:
                 for name, value in members.items():
                     if odd := control_problem(name):
                         return f"a name in its schema {odd}: {one_line(name[:TOOL_NAME_MAX])}"
-                    left.append(value)
-            case list() | tuple() as several:
-                left += several
+                    pending.append(value)
+            case list() | tuple() as items:
+                pending += items
             case _:
                 pass
     return ""

@@ -86,35 +86,35 @@ def _tools(servers: Mapping[str, Json], text: str) -> tuple[Lock, tuple[Workspac
             problems.append(_problem("lock/shape", f"server {server[:64]!r} holds no tools"))
             continue
         for name, entry in entries.items():
-            found = _pinned(server, name, entry, text)
-            if isinstance(found, WorkspaceProblem):
-                problems.append(found)
+            pinned = _pinned(server, name, entry, text)
+            if isinstance(pinned, WorkspaceProblem):
+                problems.append(pinned)
             else:
-                tools[server, name] = found
+                tools[server, name] = pinned
     if problems:
         return EMPTY, tuple(problems)
     return Lock(MappingProxyType(tools)), ()
 
 
 def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | WorkspaceProblem:
-    called = f"{server[:64]}/{name[:128]}"
+    tool_name = f"{server[:64]}/{name[:128]}"
     definition = _definition(name, entry)
-    stored = entry.get("pin") if isinstance(entry, Mapping) else None
-    if definition is None or not isinstance(stored, str):
-        return _problem("lock/shape", f"the entry of {called!r} is not one of a tool")
+    stored_pin = entry.get("pin") if isinstance(entry, Mapping) else None
+    if definition is None or not isinstance(stored_pin, str):
+        return _problem("lock/shape", f"the entry of {tool_name!r} is not one of a tool")
     pin, wrong = pin_or_problem(server, definition)
     if wrong:
-        what = f"{called!r} cannot be pinned: {wrong}"
-        return _problem("lock/shape", what, _line_of(stored, text))
-    if pin != stored:
+        what = f"{tool_name!r} cannot be pinned: {wrong}"
+        return _problem("lock/shape", what, _line_of(stored_pin, text))
+    if pin != stored_pin:
         return WorkspaceProblem(
             "lock/tampered",
-            SourceLocation(FILE, _line_of(stored, text)),
-            f"the definition of {called!r} does not have the hash beside it",
+            SourceLocation(FILE, _line_of(stored_pin, text)),
+            f"the definition of {tool_name!r} does not have the hash beside it",
             "the lock was changed by hand: nobody accepted what stands there now",
             next=f"restore {FILE} from version control, then run: remit tools review {server[:64]}",
         )
-    return Pinned(definition, stored)
+    return Pinned(definition, stored_pin)
 
 
 def _line_of(pin: str, text: str) -> int:

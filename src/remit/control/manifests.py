@@ -30,7 +30,7 @@ from remit.control.resources import (
     UserSpec,
     WorkspaceSource,
 )
-from remit.control.stores import said_of, store_json
+from remit.control.stores import store_json, store_spec_json
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic
 from remit.facts.credential import shown as shown_value
@@ -58,7 +58,7 @@ class ManifestEntry:
     manifest: Mapping[str, Json]
 
 
-def shown(
+def manifest_entries(
     kind: ResourceKind, source: WorkspaceSource, catalog: Catalog, policies: Mapping[str, BundlePolicyText]
 ) -> tuple[ManifestEntry, ...]:
     """The resources of `kind` that run, by name.
@@ -69,16 +69,16 @@ def shown(
     match kind:
         case ResourceKind.TOOL:
             tools = {f"{tool.server}/{tool.name}": tool for tool in catalog.tools.values()}
-            found = [_shown_tool(name, tools[name], declared.get(name)) for name in tools]
+            entries = [_tool_entry(name, tools[name], declared.get(name)) for name in tools]
         case ResourceKind.POLICY:
-            found = [
+            entries = [
                 ManifestEntry(kind, name, policy.where, _manifest(kind, name, {"cedar": policy.text}))
                 for name, policy in policies.items()
             ]
         case _:
             every = declared.values()
-            found = [ManifestEntry(kind, r.name, r.where, manifest(r, catalog)) for r in every]
-    return tuple(sorted(found, key=lambda one: one.name))
+            entries = [ManifestEntry(kind, r.name, r.where, manifest(r, catalog)) for r in every]
+    return tuple(sorted(entries, key=lambda one: one.name))
 
 
 def manifest(resource: Resource, catalog: Catalog | None = None) -> Mapping[str, Json]:
@@ -121,7 +121,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
             members |= {"source": None if spec.source is None else list(spec.source)}
             members |= flow_json(spec)
-            members["store"] = None if spec.store is None else said_of(spec.store)
+            members["store"] = None if spec.store is None else store_spec_json(spec.store)
         case PolicySpec():
             members = {"cedar": spec.cedar}
         case RouteSpec():
@@ -155,34 +155,34 @@ def _bound_json(spec: BudgetSpec | BreakerSpec) -> dict[str, Json]:
     return members | {"of_least": spec.of_least, "slow_ms": spec.slow_ms}
 
 
-def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
+def flow_json(tool: Tool | ToolSpec) -> dict[str, Json]:
     """What is said of arguments and results, as YAML spells it; nothing where nothing is."""
     members: dict[str, Json] = {}
-    if said.arguments:
-        members["arguments"] = {name: _argument_json(one) for name, one in said.arguments.items()}
-    if said.asks:
-        members["asks"] = sorted(said.asks)
-    if said.results:
-        members["results"] = [part.to_json() for part in said.results]
-    if said.impact:
-        members["impact"] = {name: one.to_json() for name, one in said.impact.items()}
-    if said.format is not ResultFormat.JSON:
-        members["format"] = said.format.value
-    if said.brief:
-        members["brief"] = said.brief
-    if said.idempotent is not None:
-        members["idempotent"] = said.idempotent.to_json()
-    if said.preview is not None:
-        members["preview"] = said.preview.to_json()
+    if tool.arguments:
+        members["arguments"] = {name: _argument_json(one) for name, one in tool.arguments.items()}
+    if tool.asks:
+        members["asks"] = sorted(tool.asks)
+    if tool.results:
+        members["results"] = [part.to_json() for part in tool.results]
+    if tool.impact:
+        members["impact"] = {name: one.to_json() for name, one in tool.impact.items()}
+    if tool.format is not ResultFormat.JSON:
+        members["format"] = tool.format.value
+    if tool.brief:
+        members["brief"] = tool.brief
+    if tool.idempotent is not None:
+        members["idempotent"] = tool.idempotent.to_json()
+    if tool.preview is not None:
+        members["preview"] = tool.preview.to_json()
     return members
 
 
-def _argument_json(one: Argument) -> Json:
-    members: dict[str, Json] = {"secret": one.secret}
-    if one.role is not None:
-        members["role"] = one.role.value
-    if one.shows is not None:
-        members["shows"] = one.shows.value
+def _argument_json(argument: Argument) -> Json:
+    members: dict[str, Json] = {"secret": argument.secret}
+    if argument.role is not None:
+        members["role"] = argument.role.value
+    if argument.shows is not None:
+        members["shows"] = argument.shows.value
     return members
 
 
@@ -191,9 +191,9 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[ResourceKind, str], Mapping[
 
     Holds the values of environment variables: to compare, not to show.
     """
-    found: dict[tuple[ResourceKind, str], Mapping[str, Json]] = {}
+    resources: dict[tuple[ResourceKind, str], Mapping[str, Json]] = {}
     for name, agent in catalog.agents.items():
-        found[ResourceKind.AGENT, name] = {
+        resources[ResourceKind.AGENT, name] = {
             "owner": agent.owner,
             "purpose": agent.purpose,
             "groups": dict.fromkeys(agent.groups, True),
@@ -201,13 +201,13 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[ResourceKind, str], Mapping[
             "mode": agent.mode.value,
         }
     for name, user in catalog.users.items():
-        found[ResourceKind.USER, name] = {"groups": dict.fromkeys(user.groups, True), "person": user.person}
+        resources[ResourceKind.USER, name] = {"groups": dict.fromkeys(user.groups, True), "person": user.person}
     for name in catalog.groups:
-        found[ResourceKind.GROUP, name] = {}
+        resources[ResourceKind.GROUP, name] = {}
     for name, server in catalog.servers.items():
-        found[ResourceKind.SERVER, name] = _server_json(server)
+        resources[ResourceKind.SERVER, name] = _server_json(server)
     for tool in catalog.tools.values():
-        found[ResourceKind.TOOL, f"{tool.server}/{tool.name}"] = {
+        resources[ResourceKind.TOOL, f"{tool.server}/{tool.name}"] = {
             "effect": tool.effect.value,
             "sink": tool.sink.value,
             "source": dict.fromkeys(tool.source, True),
@@ -218,26 +218,26 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[ResourceKind, str], Mapping[
             "definition": tool.definition.to_json(),
         }
     for name, route in catalog.routes.items():
-        found[ResourceKind.ROUTE, name] = _route_json(route)
+        resources[ResourceKind.ROUTE, name] = _route_json(route)
     for name, watched in catalog.sources.items():
-        found[ResourceKind.SOURCE, name] = _source_json(watched)
+        resources[ResourceKind.SOURCE, name] = _source_json(watched)
     for name, budget in catalog.budgets.items():
-        found[ResourceKind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
+        resources[ResourceKind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
     for name, breaker in catalog.breakers.items():
-        found[ResourceKind.BREAKER, name] = breaker.to_json()
+        resources[ResourceKind.BREAKER, name] = breaker.to_json()
     for name, channel in catalog.channels.items():
-        found[ResourceKind.CHANNEL, name] = {
+        resources[ResourceKind.CHANNEL, name] = {
             "url": channel.url,
             "secret": channel.secret.to_json(),
             **_about(channel.about),
         }
     for name, monitor in catalog.monitors.items():
-        found[ResourceKind.MONITOR, name] = monitor.to_json()
+        resources[ResourceKind.MONITOR, name] = monitor.to_json()
     for name, guarantee in catalog.guarantees.items():
-        found[ResourceKind.GUARANTEE, name] = guarantee.to_json()
+        resources[ResourceKind.GUARANTEE, name] = guarantee.to_json()
     if catalog.admission is not None:
-        found[ResourceKind.ADMISSION, catalog.admission.name] = catalog.admission.terms.to_json()
-    return found
+        resources[ResourceKind.ADMISSION, catalog.admission.name] = catalog.admission.terms.to_json()
+    return resources
 
 
 def _about(topics: Collection[Topic]) -> dict[str, Json]:
@@ -256,13 +256,19 @@ def _server_json(server: Server) -> Mapping[str, Json]:
     }
     match server.transport:
         case Stdio(command, env, cwd):
-            plain: Json = {
+            variables: Json = {
                 name: shown_value(value, value if isinstance(value, str) else None) for name, value in env.items()
             }
-            return {**members, "command": list(command), "env": plain, "cwd": cwd}
+            return {**members, "command": list(command), "env": variables, "cwd": cwd}
         case Http(url, headers, oauth, private):
-            told: Json = {name: value.to_json() for name, value in headers.items()}
-            return {**members, "url": url, "private": private, "headers": told, "oauth": oauth and oauth.to_json()}
+            header_values: Json = {name: value.to_json() for name, value in headers.items()}
+            return {
+                **members,
+                "url": url,
+                "private": private,
+                "headers": header_values,
+                "oauth": oauth and oauth.to_json(),
+            }
         case _:
             assert_never(server.transport)
 
@@ -295,7 +301,7 @@ def _route_json(route: Route) -> Mapping[str, Json]:
     }
 
 
-def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> ManifestEntry:
+def _tool_entry(name: str, tool: Tool, declared: Resource | None) -> ManifestEntry:
     spec: dict[str, Json] = {
         "effect": tool.effect.value,
         "sink": tool.sink.value,

@@ -29,7 +29,7 @@ _CELL_BYTES: Final = 400
 _STEP_BYTES: Final = 90
 _ROOM: Final = 4
 
-_Found = Iterator[tuple[str, str]]
+_FieldProblems = Iterator[tuple[str, str]]
 """The field that a problem is about, and what it is."""
 
 
@@ -46,7 +46,7 @@ class MonitorReferences:
 
 
 def monitor_of(
-    resource: Resource, spec: MonitorSpec, around: MonitorReferences
+    resource: Resource, spec: MonitorSpec, references: MonitorReferences
 ) -> tuple[Monitor, list[WorkspaceProblem]]:
     """The monitor that `spec` declares, and what is wrong about it."""
     usual = spec.op is EventAggregate.PREVIOUS or (
@@ -67,35 +67,39 @@ def monitor_of(
         usual if spec.awaited is None else spec.awaited,
         spec.description,
     )
-    found = [*_shape_of(spec), *_window_problems(spec.window, "spec"), *_keyed(spec.by, spec.keys, spec.scope, spec)]
-    problems = [WorkspaceProblem("monitor/shape", resource.at(f"spec.{field}"), why) for field, why in found]
+    shape = [
+        *_shape_problems(spec),
+        *_window_problems(spec.window, "spec"),
+        *_key_problems(spec.by, spec.keys, spec.scope, spec),
+    ]
+    problems = [WorkspaceProblem("monitor/shape", resource.at(f"spec.{field}"), why) for field, why in shape]
     for field, events in (("of", spec.events), ("unless", spec.unless)):
         for index, event in enumerate(events):
             at = f"spec.{field}.{index}"
-            problems += refer(resource, f"{at}.agents", sorted(event.agents), around.agents, ResourceKind.AGENT)
-            problems += refer(resource, f"{at}.groups", sorted(event.groups), around.groups, ResourceKind.GROUP)
-            problems += _selected(resource, at, event.of, around)
+            problems += refer(resource, f"{at}.agents", sorted(event.agents), references.agents, ResourceKind.AGENT)
+            problems += refer(resource, f"{at}.groups", sorted(event.groups), references.groups, ResourceKind.GROUP)
+            problems += _selector_problems(resource, at, event.of, references)
             problems += [
                 WorkspaceProblem("monitor/event", resource.at(at), why)
-                for tool in around.tools.values()
+                for tool in references.tools.values()
                 if picked(event.of, tool)
-                for why in _unfit(tool, monitor.argument(f"{tool.server}/{tool.name}"), spec.measure)
+                for why in _counting_problems(tool, monitor.argument(f"{tool.server}/{tool.name}"), spec.measure)
             ]
     return monitor, problems
 
 
 def guarantee_of(
-    resource: Resource, spec: GuaranteeSpec, around: MonitorReferences
+    resource: Resource, spec: GuaranteeSpec, references: MonitorReferences
 ) -> tuple[Guarantee | None, list[WorkspaceProblem]]:
     """The guarantee that `spec` declares, None where it names none or several, and what is wrong about it."""
-    problems = refer(resource, "spec.owner", (spec.owner,), around.users, ResourceKind.USER)
+    problems = refer(resource, "spec.owner", (spec.owner,), references.users, ResourceKind.USER)
     if len(spec.holds) != 1:
         what = f"guarantee {resource.name[:64]!r} names {len(spec.holds)} of no_flow, separate, powers, rate"
         return None, [*problems, WorkspaceProblem("guarantee/shape", resource.at("spec"), what, "it is exactly one")]
-    [(field, held, window)] = spec.holds
+    [(field, constraint, window)] = spec.holds
     at = f"spec.{field}"
     problems += [WorkspaceProblem("guarantee/shape", resource.at(at), why) for _, why in _window_problems(window, at)]
-    match held:
+    match constraint:
         case NoFlow():
             problems += [
                 WorkspaceProblem(
@@ -103,38 +107,39 @@ def guarantee_of(
                     resource.at(f"{at}.labels"),
                     f"nothing brings the label {label[:64]!r}",
                     "a flow of what never comes is held for nothing",
-                    did_you_mean(label, around.labels),
+                    did_you_mean(label, references.labels),
                 )
-                for label in sorted(held.labels - closed(around.labels))
+                for label in sorted(constraint.labels - closed(references.labels))
             ]
         case Separation():
-            held = replace(held, window=_window(window))
-            problems += _selected_all(resource, f"{at}.duties", held.duties, around)
-            problems += _duties(resource, at, held, around)
+            constraint = replace(constraint, window=_window(window))
+            problems += _selectors_problems(resource, f"{at}.duties", constraint.duties, references)
+            problems += _duty_problems(resource, at, constraint, references)
         case Powers():
-            held = replace(held, window=_window(window))
-            problems += _selected_all(resource, f"{at}.all_of", held.powers, around)
+            constraint = replace(constraint, window=_window(window))
+            problems += _selectors_problems(resource, f"{at}.all_of", constraint.powers, references)
         case Rate():
-            held = replace(held, window=_window(window))
-            problems += _selected(resource, f"{at}.of", held.of, around)
-            if not 0 <= held.at_most <= 10**9:
+            constraint = replace(constraint, window=_window(window))
+            problems += _selector_problems(resource, f"{at}.of", constraint.of, references)
+            if not 0 <= constraint.at_most <= 10**9:
                 problems.append(
                     WorkspaceProblem("guarantee/shape", resource.at(f"{at}.at_most"), "at_most is 0 to 10^9")
                 )
         case _:
-            assert_never(held)
-    return Guarantee(resource.name, spec.owner, held, spec.description), problems
+            assert_never(constraint)
+    return Guarantee(resource.name, spec.owner, constraint, spec.description), problems
 
 
 def memory_problem(monitors: Mapping[str, Monitor], guarantees: Mapping[str, Guarantee]) -> str | None:
     """Why all of them together are too much, by the largest of them; None where they are not."""
     sizes = {
-        f"monitor {name}": _bytes(one.window, None if one.by is None else one.keys) for name, one in monitors.items()
+        f"monitor {name}": _bytes(monitor.window, None if monitor.by is None else monitor.keys)
+        for name, monitor in monitors.items()
     }
     for name, guarantee in guarantees.items():
-        held = guarantee.holds
-        if isinstance(held, Separation):
-            sizes[f"guarantee {name}"] = _bytes(held.window, held.keys)
+        constraint = guarantee.holds
+        if isinstance(constraint, Separation):
+            sizes[f"guarantee {name}"] = _bytes(constraint.window, constraint.keys)
     total = sum(sizes.values())
     if total <= MEMORY_BYTES_MAX:
         return None
@@ -155,12 +160,12 @@ def _window(spec: WindowSpec) -> Window:
     if spec.within_s is None or not 0 < spec.within_s <= WITHIN_S_MAX:
         return Window()
     within_ms = max(1, round(spec.within_s * 1000))
-    said = spec.step_s is not None and STEP_S_MIN <= spec.step_s <= spec.within_s
-    step_ms = round((spec.step_s or 0) * 1000) if said else math.ceil(within_ms / STEPS)
+    has_step = spec.step_s is not None and STEP_S_MIN <= spec.step_s <= spec.within_s
+    step_ms = round((spec.step_s or 0) * 1000) if has_step else math.ceil(within_ms / STEPS)
     return Window(step_ms, math.ceil(within_ms / step_ms))
 
 
-def _window_problems(spec: WindowSpec, at: str) -> _Found:
+def _window_problems(spec: WindowSpec, at: str) -> _FieldProblems:
     if spec.within_s is None:
         if spec.step_s is not None:
             yield "step_s", "step_s parts the window within_s, and there is none"
@@ -174,11 +179,11 @@ def _window_problems(spec: WindowSpec, at: str) -> _Found:
     count = _window(spec).steps
     if count > STEPS_MAX:
         least = math.ceil(spec.within_s / STEPS_MAX * 1000) / 1000
-        much = f"within_s and step_s of {at} make {count} steps, of which at most {STEPS_MAX} are kept"
-        yield "step_s", f"{much}: step_s: {least:g} or more"
+        steps_kept = f"within_s and step_s of {at} make {count} steps, of which at most {STEPS_MAX} are kept"
+        yield "step_s", f"{steps_kept}: step_s: {least:g} or more"
 
 
-def _shape_of(spec: MonitorSpec) -> _Found:
+def _shape_problems(spec: MonitorSpec) -> _FieldProblems:
     if (spec.op is EventAggregate.SINCE) != bool(spec.unless):
         yield "unless", "since has events that it is forgotten by (unless), and no other op has"
     if (spec.op is EventAggregate.SUM) != (spec.measure is not None):
@@ -193,7 +198,7 @@ def _shape_of(spec: MonitorSpec) -> _Found:
                 yield f"{field}.{index}.result.path", "it leads to no part of a result: $.name, $.name[0].part"
 
 
-def _keyed(by: str | None, keys: int, scope: MonitorScope, spec: MonitorSpec | None = None) -> _Found:
+def _key_problems(by: str | None, keys: int, scope: MonitorScope, spec: MonitorSpec | None = None) -> _FieldProblems:
     if by is None:
         return
     if not 1 <= keys <= KEYS_TOP:
@@ -202,60 +207,62 @@ def _keyed(by: str | None, keys: int, scope: MonitorScope, spec: MonitorSpec | N
         yield "by", f"the values of {by[:64]!r} would be kept for ever: say within_s, or count over a session"
 
 
-def _duties(resource: Resource, at: str, held: Separation, around: MonitorReferences) -> Iterator[WorkspaceProblem]:
-    for field, why in _keyed(held.by, held.keys, held.scope):
+def _duty_problems(
+    resource: Resource, at: str, separation: Separation, references: MonitorReferences
+) -> Iterator[WorkspaceProblem]:
+    for field, why in _key_problems(separation.by, separation.keys, separation.scope):
         yield WorkspaceProblem("guarantee/shape", resource.at(f"{at}.{field}"), why)
-    if held.by is not None and held.scope is MonitorScope.FLEET and not held.window.steps:
-        why = f"the values of {held.by[:64]!r} would be kept for ever: say within_s"
+    if separation.by is not None and separation.scope is MonitorScope.FLEET and not separation.window.steps:
+        why = f"the values of {separation.by[:64]!r} would be kept for ever: say within_s"
         yield WorkspaceProblem("guarantee/shape", resource.at(f"{at}.by"), why)
-    for tool in around.tools.values():
-        named = f"{tool.server}/{tool.name}"
-        mine = [index for index, duty in enumerate(held.duties) if picked(duty, tool)]
-        if len(mine) > 1:
-            what = f"{named} does several of the duties by itself"
+    for tool in references.tools.values():
+        tool_name = f"{tool.server}/{tool.name}"
+        matches = [index for index, duty in enumerate(separation.duties) if picked(duty, tool)]
+        if len(matches) > 1:
+            what = f"{tool_name} does several of the duties by itself"
             yield WorkspaceProblem(
-                "guarantee/duty", resource.at(f"{at}.duties.{mine[1]}"), what, "it could never be called"
+                "guarantee/duty", resource.at(f"{at}.duties.{matches[1]}"), what, "it could never be called"
             )
-        for index in mine[:1]:
-            argument = dict(held.others).get(named, held.by)
-            for why in (*_unfit(tool, argument, None), *_several(tool, argument)):
+        for index in matches[:1]:
+            argument = dict(separation.others).get(tool_name, separation.by)
+            for why in (*_counting_problems(tool, argument, None), *_single_value_problems(tool, argument)):
                 yield WorkspaceProblem("guarantee/duty", resource.at(f"{at}.duties.{index}"), why)
 
 
-def _several(tool: Tool, argument: str | None) -> Iterator[str]:
+def _single_value_problems(tool: Tool, argument: str | None) -> Iterator[str]:
     """Why duties cannot be parted by `argument`: each value in it would be a case of its own."""
     properties = tool.definition.input_schema.get("properties")
-    said = properties.get(argument or "") if isinstance(properties, Mapping) else None
-    if isinstance(said, Mapping) and said.get("type") in ("array", "object"):
-        named = f"{tool.server}/{tool.name}"
-        yield f"the argument {(argument or '')[:64]!r} of {named} holds several values: part by another"
+    schema = properties.get(argument or "") if isinstance(properties, Mapping) else None
+    if isinstance(schema, Mapping) and schema.get("type") in ("array", "object"):
+        tool_name = f"{tool.server}/{tool.name}"
+        yield f"the argument {(argument or '')[:64]!r} of {tool_name} holds several values: part by another"
 
 
-def _unfit(tool: Tool, argument: str | None, measure: str | None) -> Iterator[str]:
+def _counting_problems(tool: Tool, argument: str | None, measure: str | None) -> Iterator[str]:
     """Why calls of `tool` cannot be counted as they are to be."""
-    named = f"{tool.server}/{tool.name}"
+    tool_name = f"{tool.server}/{tool.name}"
     if argument is not None:
         properties = tool.definition.input_schema.get("properties")
         if not isinstance(properties, Mapping) or argument not in properties:
-            yield f"{named} has no argument {argument[:64]!r}: say its own name for it in others"
+            yield f"{tool_name} has no argument {argument[:64]!r}: say its own name for it in others"
         elif argument in tool.secrets:
-            yield f"the argument {argument[:64]!r} of {named} is a secret, of which nothing is kept"
+            yield f"the argument {argument[:64]!r} of {tool_name} is a secret, of which nothing is kept"
     if measure is not None and measure not in tool.impact:
-        yield f"the catalog does not say where {named} has its {measure}: give the Tool an impact.{measure}"
+        yield f"the catalog does not say where {tool_name} has its {measure}: give the Tool an impact.{measure}"
 
 
-def _selected_all(
-    resource: Resource, at: str, many: tuple[Selector, ...], around: MonitorReferences
+def _selectors_problems(
+    resource: Resource, at: str, selectors: tuple[Selector, ...], references: MonitorReferences
 ) -> Iterator[WorkspaceProblem]:
-    for index, one in enumerate(many):
-        yield from _selected(resource, f"{at}.{index}", one, around)
+    for index, selector in enumerate(selectors):
+        yield from _selector_problems(resource, f"{at}.{index}", selector, references)
 
 
-def _selected(
-    resource: Resource, at: str, of: Selector | Happening, around: MonitorReferences
+def _selector_problems(
+    resource: Resource, at: str, of: Selector | Happening, references: MonitorReferences
 ) -> Iterator[WorkspaceProblem]:
     selector = of.of if isinstance(of, Happening) else of
-    known = {f"{server}/{name}" for server, name in around.tools} | {f"{server}/*" for server in around.servers}
+    known = {f"{server}/{name}" for server, name in references.tools} | {f"{server}/*" for server in references.servers}
     unknown = sorted(selector.tools - known)
     for name in unknown:
         yield WorkspaceProblem(
@@ -265,7 +272,7 @@ def _selected(
             hint=did_you_mean(name, known),
             next="accept the tool, or correct the name, then run: remit diff",
         )
-    if not unknown and not any(picked(selector, tool) for tool in around.tools.values()):
+    if not unknown and not any(picked(selector, tool) for tool in references.tools.values()):
         what = f"{resource.kind} {resource.name[:128]!r} means no tool here"
         why = "nothing will ever be counted by it"
         yield WorkspaceProblem("monitor/nothing", resource.at(at), what, why, severity=ProblemSeverity.WARNING)

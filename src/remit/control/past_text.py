@@ -31,26 +31,32 @@ def _monitor(spec: MonitorSpec) -> dict[str, Json]:
 
 def _guarantee(spec: GuaranteeSpec) -> dict[str, Json]:
     members: dict[str, Json] = {"owner": spec.owner, "description": spec.description or None}
-    for name, held, window in spec.holds:
-        members[name] = {**_held(held), **_window(window)}
+    for name, constraint, window in spec.holds:
+        members[name] = {**_constraint(constraint), **_window(window)}
     return members
 
 
-def _held(held: Held) -> dict[str, Json]:
-    match held:
+def _constraint(constraint: Held) -> dict[str, Json]:
+    match constraint:
         case NoFlow():
-            return {"labels": sorted(held.labels), "sinks": sorted(held.sinks)}
+            return {"labels": sorted(constraint.labels), "sinks": sorted(constraint.sinks)}
         case Separation():
-            members: dict[str, Json] = {"duties": [duty.to_json() for duty in held.duties], "over": held.scope.value}
-            if held.by is not None:
-                members |= {"by": held.by, "keys": held.keys, "others": dict(held.others)}
-            return {**members, "counts": _counts(chain=held.chain)}
+            members: dict[str, Json] = {
+                "duties": [duty.to_json() for duty in constraint.duties],
+                "over": constraint.scope.value,
+            }
+            if constraint.by is not None:
+                members |= {"by": constraint.by, "keys": constraint.keys, "others": dict(constraint.others)}
+            return {**members, "counts": _counts(chain=constraint.chain)}
         case Powers():
-            return {"all_of": [power.to_json() for power in held.powers], "counts": _counts(chain=held.chain)}
+            return {
+                "all_of": [power.to_json() for power in constraint.powers],
+                "counts": _counts(chain=constraint.chain),
+            }
         case Rate():
-            return {"of": held.of.to_json(), "at_most": held.at_most, "over": held.scope.value}
+            return {"of": constraint.of.to_json(), "at_most": constraint.at_most, "over": constraint.scope.value}
         case _:
-            assert_never(held)
+            assert_never(constraint)
 
 
 def _counts(*, chain: bool) -> str:
@@ -58,5 +64,5 @@ def _counts(*, chain: bool) -> str:
 
 
 def _window(window: WindowSpec) -> dict[str, Json]:
-    said = {"within_s": window.within_s, "step_s": window.step_s}
-    return {name: value for name, value in said.items() if value is not None}
+    members = {"within_s": window.within_s, "step_s": window.step_s}
+    return {name: value for name, value in members.items() if value is not None}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remit.control.description import described
+from remit.control.description import description_lines
 from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin
@@ -50,7 +50,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ToolReview:
     """One tool to review. `lines` are for people, below its name and standing, and safe to print.
 
     `pin` is what accepting takes and `accept` the command for it; None and empty where it cannot
@@ -81,18 +81,18 @@ class Review:
     """A server's tools that do not match the lock. `pin` accepts its whole live list at once."""
 
     server: str
-    tools: tuple[Reviewed, ...]
+    tools: tuple[ToolReview, ...]
     pin: str | None
 
 
 def review(lock: Lock, server: str, live: Iterable[Definition], catalogued: Iterable[str] = ()) -> Review:
     """What waits for a person at `server`; `catalogued` are names SERVER/TOOL with an entry."""
     definitions = tuple(live)
-    known = frozenset(catalogued)
-    compared = compare(lock, server, definitions)
-    waiting = (one for one in compared if one.standing is not DriftStatus.MATCHES)
-    tools = tuple(_reviewed(one, entered=f"{server}/{one.tool}" in known) for one in waiting)
-    acceptable = definitions and not any(one.note for one in compared)
+    catalogued_names = frozenset(catalogued)
+    comparisons = compare(lock, server, definitions)
+    mismatches = (one for one in comparisons if one.standing is not DriftStatus.MATCHES)
+    tools = tuple(_tool_review(one, catalogued=f"{server}/{one.tool}" in catalogued_names) for one in mismatches)
+    acceptable = definitions and not any(one.note for one in comparisons)
     return Review(server, tools, list_pin(definitions) if acceptable else None)
 
 
@@ -152,17 +152,19 @@ def _entry(server: str, definition: Definition, effect: Effect, sink: Sink, sour
     )
 
 
-def _reviewed(one: DriftComparison, *, entered: bool) -> Reviewed:
-    name = f"{one.server}/{one.tool}"
-    lines = [f"cannot be accepted: {one.note}"] if one.note else []
-    if one.live is None:
+def _tool_review(comparison: DriftComparison, *, catalogued: bool) -> ToolReview:
+    name = f"{comparison.server}/{comparison.tool}"
+    lines = [f"cannot be accepted: {comparison.note}"] if comparison.note else []
+    if comparison.live is None:
         lines.append("the server does not list it any more; calls of it are denied")
     else:
-        lines += [render(change) for change in one.changes] or described(one.live)
-    if not entered and one.live:
+        lines += [render(change) for change in comparison.changes] or description_lines(comparison.live)
+    if not catalogued and comparison.live:
         lines.append("no catalog entry: counts as irreversible, external, untrusted")
-    pin = one.pin if one.live and not one.note else None
-    suggestion = suggest(one.server, one.live) if one.live and not (entered or one.note) else None
-    exposed = exposed_name(one.server, one.tool) if not one.note else ""
+    pin = comparison.pin if comparison.live and not comparison.note else None
+    suggestion = (
+        suggest(comparison.server, comparison.live) if comparison.live and not (catalogued or comparison.note) else None
+    )
+    exposed = exposed_name(comparison.server, comparison.tool) if not comparison.note else ""
     accept = f"remit tools accept {name} --pin {pin}" if pin else ""
-    return Reviewed(one, exposed, tuple(lines), pin, accept, suggestion)
+    return ToolReview(comparison, exposed, tuple(lines), pin, accept, suggestion)

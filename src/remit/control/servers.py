@@ -100,25 +100,27 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
 
 def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> list[WorkspaceProblem]:
     """A warning where the `voters`, each a human, are too few, or enough only while each of them may decide."""
-    present, wanted = len(set(voters)), "1 person" if spec.count == 1 else f"{spec.count} people"
-    what = f"route {resource.name[:64]!r} wants {wanted}"
+    voter_count, people = len(set(voters)), "1 person" if spec.count == 1 else f"{spec.count} people"
+    what = f"route {resource.name[:64]!r} wants {people}"
     if not spec.groups and not spec.users:
         return []
-    if present < spec.count:
-        code, what, stuck = "route/too-few", f"{what}, and {present} may decide", "every gate on it"
-        following = "add users to its groups, or lower count, then run: remit diff"
-    elif present == spec.count and resource.name != ERASURE and not spec.requester_may_approve and spec.next is None:
+    if voter_count < spec.count:
+        code, what, stuck = "route/too-few", f"{what}, and {voter_count} may decide", "every gate on it"
+        next_step = "add users to its groups, or lower count, then run: remit diff"
+    elif (
+        voter_count == spec.count and resource.name != ERASURE and not spec.requester_may_approve and spec.next is None
+    ):
         code, what = "route/requester", f"{what}, and no more may decide"
         whose, lower = ("him", "") if spec.count == 1 else ("one of them", "lower count, ")
         stuck = f"what is asked on behalf of {whose}, or while he is away or halted,"
-        following = (
+        next_step = (
             f"add a user to its groups, {lower}name a next route, or say requester_may_approve, then run: remit diff"
         )
     else:
         return []
     waits = f"{stuck} would wait until it expires"
     return [
-        WorkspaceProblem(code, resource.at("spec.count"), what, waits, next=following, severity=ProblemSeverity.WARNING)
+        WorkspaceProblem(code, resource.at("spec.count"), what, waits, next=next_step, severity=ProblemSeverity.WARNING)
     ]
 
 
@@ -126,15 +128,15 @@ def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, Route
     """What is wrong with who is asked next: a route that is not declared, or one that leads back."""
     if spec.next is None:
         return []
-    seen, name = {resource.name}, spec.next
-    while name not in seen:
-        seen.add(name)
-        found = specs.get(name)
-        if found is None:
+    visited, name = {resource.name}, spec.next
+    while name not in visited:
+        visited.add(name)
+        next_spec = specs.get(name)
+        if next_spec is None:
             return refer(resource, "spec.next", (spec.next,), specs, ResourceKind.ROUTE)
-        if found.next is None:
+        if next_spec.next is None:
             return []
-        name = found.next
+        name = next_spec.next
     return [
         WorkspaceProblem(
             "route/next",

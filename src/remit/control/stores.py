@@ -33,7 +33,7 @@ def store_problems(resource: Resource, tool: ToolSpec) -> list[WorkspaceProblem]
     return problems
 
 
-def said_of(spec: StoreSpec) -> Json:
+def store_spec_json(spec: StoreSpec) -> Json:
     """What a resource says of a store, as YAML spells it."""
     members: dict[str, Json] = {"keys": list(spec.keys), "name": spec.name, "access": spec.access and spec.access.value}
     return {name: value for name, value in members.items() if value}
@@ -44,4 +44,4 @@ def store_json(store: Store) -> Json:
     access = (
         StoreAccess.BOTH if store.reads and store.writes else StoreAccess.READ if store.reads else StoreAccess.WRITE
     )
-    return said_of(StoreSpec(store.keys, store.name, access))
+    return store_spec_json(StoreSpec(store.keys, store.name, access))

@@ -59,7 +59,7 @@ OPTIONAL: Final = (
     "obligation",
 )
 """Columns that not every resource has something for, or that only a running service has."""
-_GUARANTEED: Final = ("no_flow", "separate", "powers", "rate")
+_GUARANTEE_FORMS: Final = ("no_flow", "separate", "powers", "rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ def kind_named(word: str) -> ResourceKind | None:
 def _row(manifest: Mapping[str, Json], where: str | None) -> Mapping[str, Json]:
     row: dict[str, Json] = dict.fromkeys(OPTIONAL)
     for part in ("status", "spec", "metadata"):
-        found = manifest.get(part)
-        row.update(found if isinstance(found, Mapping) else {})
+        part_value = manifest.get(part)
+        row.update(part_value if isinstance(part_value, Mapping) else {})
     command = row.get("command")
     words = command if isinstance(command, Sequence) and not isinstance(command, str) else ()
     row["reached"] = row.get("url") or " ".join(str(word) for word in words)
-    row["holds"] = next((kind for kind in _GUARANTEED if kind in row), None)
+    row["holds"] = next((kind for kind in _GUARANTEE_FORMS if kind in row), None)
     return {**row, "where": where or "-"}

@@ -51,21 +51,21 @@ def tools_of(
             what = f"{FILE} holds a tool of {server} that cannot be one: {wrong}"
             problems.append(WorkspaceProblem("lock/shape", SourceLocation(FILE), what))
             continue
-        found = entries.get(f"{server}/{name}")
-        if found:
-            problems += argument_problems(found[0], found[1], pinned)
-            problems += brief_problems(found[0], found[1], pinned)
-            problems += idempotent_problems(found[0], found[1], pinned)
-            problems += flow_problems(found[0], found[1], pinned)
-            problems += impact_problems(found[0], found[1], pinned)
-            problems += preview_problems(found[0], found[1], pinned, lock, entries)
-        tool = _tool(server, pinned, found[1] if found else None)
+        entry = entries.get(f"{server}/{name}")
+        if entry:
+            problems += argument_problems(entry[0], entry[1], pinned)
+            problems += brief_problems(entry[0], entry[1], pinned)
+            problems += idempotent_problems(entry[0], entry[1], pinned)
+            problems += flow_problems(entry[0], entry[1], pinned)
+            problems += impact_problems(entry[0], entry[1], pinned)
+            problems += preview_problems(entry[0], entry[1], pinned, lock, entries)
+        tool = _tool(server, pinned, entry[1] if entry else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
             what = f"{other} and {server}/{name} would both be exposed as {tool.exposed}"
             why = "a policy for one would hold for the other"
-            then = f"have one of them renamed, then run: remit tools review {server}"
-            problems.append(WorkspaceProblem("name/exposed", SourceLocation(FILE), what, why, next=then))
+            next_step = f"have one of them renamed, then run: remit tools review {server}"
+            problems.append(WorkspaceProblem("name/exposed", SourceLocation(FILE), what, why, next=next_step))
         tools[server, name] = tool
     problems += [
         WorkspaceProblem(

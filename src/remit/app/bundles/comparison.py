@@ -11,10 +11,10 @@ from remit.app.bundles.running_bundle import RunningBundle
 from remit.control.diff import Side, diff
 from remit.control.drift import DriftComparison, compare
 from remit.control.lock import FILE, list_pin
-from remit.control.manifests import BundlePolicyText, shown
+from remit.control.manifests import BundlePolicyText, manifest_entries
 from remit.control.problems import SourceLocation
 from remit.control.resources import ResourceKind
-from remit.control.review import Reviewed, review
+from remit.control.review import ToolReview, review
 from remit.control.tables import kind_named
 from remit.discover.health import SourceState
 from remit.facts.canonical import Json
@@ -53,7 +53,7 @@ def resources(running: RunningBundle, kind: ResourceKind, states: States) -> Seq
         for ident, policy in bundle.policies.items()
     }
     found: list[RunningResource] = []
-    for one in shown(kind, running.source, bundle.catalog, policies):
+    for one in manifest_entries(kind, running.source, bundle.catalog, policies):
         manifest = _with_status(one.manifest, _status(kind, one.name, bundle, states))
         where = FILE if one.where is None and kind is ResourceKind.TOOL else one.where
         found.append(RunningResource(kind.value, one.name, manifest, None if where is None else str(where)))
@@ -85,7 +85,7 @@ def server_pin(
     return ServerPin(server, whole, rows)
 
 
-def _compared(one: DriftComparison, reviewed: Reviewed | None, bundle: Bundle) -> ToolPin:
+def _compared(one: DriftComparison, reviewed: ToolReview | None, bundle: Bundle) -> ToolPin:
     known = bundle.catalog.tools.get((one.server, one.tool))
     stand_in = one.live or one.pinned
     if known is None and stand_in is not None:

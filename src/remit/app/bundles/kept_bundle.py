@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from remit.control.diff import Described, Side, described
+from remit.control.diff import BundleDescription, Side, describe
 from remit.control.manifests import HIDDEN
 from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
@@ -36,7 +36,7 @@ def file_of(kind: str, digest: str) -> str:
 
 def kept_of(bundle: Bundle) -> KeptBundle:
     """What is kept of `bundle`."""
-    side = described(Side(_without_values(bundle.catalog), {}))
+    side = describe(Side(_without_values(bundle.catalog), {}))
     pins = {f"{tool.server}/{tool.name}": tool.pin for tool in bundle.catalog.tools.values()}
     definitions: dict[str, Json] = {}
     resources: list[Json] = []
@@ -80,7 +80,7 @@ def _without_value(server: Server) -> Server:
     return replace(server, transport=replace(transport, env=env))
 
 
-def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> Described:
+def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> BundleDescription:
     """A kept bundle as it is compared. Raises `KeyError`, `ValueError` or `TypeError` where it is none of this form."""
     if kept["form"] != FORM:
         raise ValueError("another form")
@@ -93,4 +93,4 @@ def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> 
                 raise ValueError("the definition of a tool is lost")
         resources[ResourceKind(kind), name] = told
     policies = {ident: one["text"] for ident, one in kept["policies"].items()}
-    return Described(resources, policies, kept["session_hours_max"])
+    return BundleDescription(resources, policies, kept["session_hours_max"])

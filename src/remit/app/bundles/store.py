@@ -25,7 +25,7 @@ from remit.app.bundles.seal import FILE as KEY
 from remit.app.bundles.seal import SEAL_BYTES, Vouching, damaged
 from remit.app.bundles.serialization import packed, shape
 from remit.app.data.private_file import write_beside
-from remit.control.diff import Described
+from remit.control.diff import BundleDescription
 from remit.control.resources import ResourceKind, WorkspaceSource
 from remit.facts.canonical import Json
 from remit.policy.compile import Bundle, CheckCache
@@ -130,7 +130,7 @@ class Bundles:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def described(self, digest: str) -> Described | None:
+    def described(self, digest: str) -> BundleDescription | None:
         """The bundle `digest` as it is compared, if it ran here and what is kept of it can be read."""
         try:
             return described_of(self._read(file_of("bundle", digest)), lambda pin: self._read(file_of("pin", pin)))
