@@ -63,22 +63,22 @@ class Attribution:
 
     def take(self, spans: Iterable[Span], now_ms: int, bearer: str | None = None) -> Iterator[Attributed]:
         """Take in what was exported together, with the token of `bearer`; what is known by it."""
-        touched: dict[str, _Trace] = {}
+        traces: dict[str, _Trace] = {}
         for span in spans:
-            trace = touched.get(span.trace)
+            trace = traces.get(span.trace)
             if trace is None:
-                trace = touched[span.trace] = self._trace(span.trace)
-            said = reported(span)
-            agent = None if said is None else said.agent
+                trace = traces[span.trace] = self._trace(span.trace)
+            report = reported(span)
+            agent = None if report is None else report.agent
             if span.span not in trace.spans:
                 self._size += 1
             trace.spans[span.span] = (span.parent, agent)
             if agent is not None:
                 self._known(span.service, agent)
-            if said is not None:
-                trace.waiting.append((span, said, now_ms + WAIT_MS, bearer))
+            if report is not None:
+                trace.waiting.append((span, report, now_ms + WAIT_MS, bearer))
                 self._waiting += 1
-        for trace in touched.values():
+        for trace in traces.values():
             yield from self._settled(trace, None)
         while max(self._size, self._waiting) > SPANS_MAX:
             _, oldest = self._traces.popitem(last=False)
@@ -102,27 +102,29 @@ class Attribution:
         """Those that are known, and where `now_ms` is given those whose time is up."""
         waiting, trace.waiting = trace.waiting, []
         self._waiting -= len(waiting)
-        for one in waiting:
-            span, said, until, bearer = one
-            found = _above(trace, span, said)
-            if found is None and (now_ms is None or now_ms < until):
-                trace.waiting.append(one)
+        for entry in waiting:
+            span, report, until, bearer = entry
+            owner = _owner_of(trace, span, report)
+            if owner is None and (now_ms is None or now_ms < until):
+                trace.waiting.append(entry)
                 self._waiting += 1
             else:
-                yield replace(self._attributed(span, said, found or (None, None)), bearer=bearer)
+                yield replace(self._attributed(span, report, owner or (None, None)), bearer=bearer)
 
-    def _attributed(self, span: Span, said: SpanReport, found: tuple[str | None, str | None]) -> Attributed:
-        name, above = found
-        over = None if above is None else subject(Kind.AGENT, above, SPACE)
+    def _attributed(self, span: Span, report: SpanReport, owner: tuple[str | None, str | None]) -> Attributed:
+        name, above = owner
+        delegator = None if above is None else subject(Kind.AGENT, above, SPACE)
         if name is not None:
-            evidence = f"span attribute {said.key}" if said.agent is not None else "the span above names the agent"
-            return Attributed(span, said, subject(Kind.AGENT, name, SPACE), SourceConfidence.REPORTED, evidence, over)
+            evidence = f"span attribute {report.key}" if report.agent is not None else "the span above names the agent"
+            return Attributed(
+                span, report, subject(Kind.AGENT, name, SPACE), SourceConfidence.REPORTED, evidence, delegator
+            )
         agents = sorted(self._services.get(span.service, ()))
         if len(agents) == 1:
             evidence = "the only agent that this service is known for"
-            return Attributed(span, said, subject(Kind.AGENT, agents[0], SPACE), SourceConfidence.GUESSED, evidence)
+            return Attributed(span, report, subject(Kind.AGENT, agents[0], SPACE), SourceConfidence.GUESSED, evidence)
         evidence = "service.name: no span above names an agent"
-        return Attributed(span, said, subject(Kind.AGENT, span.service, SPACE), SourceConfidence.GUESSED, evidence)
+        return Attributed(span, report, subject(Kind.AGENT, span.service, SPACE), SourceConfidence.GUESSED, evidence)
 
     def _known(self, service: str, agent: str) -> None:
         agents = self._services.get(service)
@@ -137,19 +139,19 @@ class Attribution:
 _NEVER: Final = 1 << 62
 
 
-def _above(trace: _Trace, span: Span, said: SpanReport) -> tuple[str | None, str | None] | None:
+def _owner_of(trace: _Trace, span: Span, report: SpanReport) -> tuple[str | None, str | None] | None:
     """Whose the span is, and for an agent's own span who is above that; None while spans above are missing."""
-    name = said.agent
-    if name is not None and said.does is not SpanTarget.AGENT:
+    name = report.agent
+    if name is not None and report.does is not SpanTarget.AGENT:
         return name, None
     at = span.parent
     for _ in range(DEPTH_MAX):
         if not at:
             return name, None
-        known = trace.spans.get(at)
-        if known is None:
+        span_above = trace.spans.get(at)
+        if span_above is None:
             return None
-        at, agent = known
+        at, agent = span_above
         if agent is not None and agent != name:
             return (agent, None) if name is None else (name, agent)
     return name, None

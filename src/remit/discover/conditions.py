@@ -84,11 +84,11 @@ def _shadow(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
             return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Relay", "it is Remit's relay to this service")
         what = f"it is Remit's relay to {relay[0]}, which has to say what passes there"
         return Condition(Aspect.SHADOW, ConditionStatus.UNKNOWN, "RelayElsewhere", what)
-    if run := [sight for sight in entry.seen if run_by_remit(sight.name)]:
+    if sights := [sight for sight in entry.seen if run_by_remit(sight.name)]:
         # Of this service it would be registered; of another one a process's name alone tells.
-        told = max(run, key=lambda sight: sight.last_ms).evidence
+        evidence = max(sights, key=lambda sight: sight.last_ms).evidence
         return Condition(
-            Aspect.SHADOW, ConditionStatus.UNKNOWN, "RunByRemit", f"another service has to say what it is: {told}"
+            Aspect.SHADOW, ConditionStatus.UNKNOWN, "RunByRemit", f"another service has to say what it is: {evidence}"
         )
     sources = {sight.source for sight in entry.seen}
     if sources == {WORKSPACE}:
@@ -107,8 +107,8 @@ def _governed(entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subje
         )
     passed, observed = entry.counts
     if observed:
-        around = _listed(str(called) for called, counts in calls.items() if counts.observed)
-        what = f" ({around})" if around else ""
+        bypassed = _listed(str(called) for called, counts in calls.items() if counts.observed)
+        what = f" ({bypassed})" if bypassed else ""
         message = f"{observed} of {passed + observed} actions passed no enforcement point{what}"
         return Condition(Aspect.GOVERNED, ConditionStatus.FALSE, "WentAround" if passed else "ObservedOnly", message)
     if passed:
@@ -131,7 +131,7 @@ def _owned(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
 
 def baseline(entry: InventoryEntry) -> int:
     """Until when what the agent does is what is expected of it (ms since the epoch)."""
-    accepted = [said.at for said in entry.traits if said.key == ACCEPTED]
+    accepted = [trait.at for trait in entry.traits if trait.key == ACCEPTED]
     return max(accepted) if accepted else entry.first_ms + SETTLE_MS
 
 
@@ -152,13 +152,13 @@ def _drifted(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
 
 
 def _dormant(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
-    worked = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
-    since = max(worked, default=entry.first_ms)
+    active_ms = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
+    since = max(active_ms, default=entry.first_ms)
     days = (facts.now_ms - since) // DAY_MS
     if facts.now_ms - since > DORMANT_MS:
-        said = "not seen at work" if worked else "known, and never seen at work,"
-        return Condition(Aspect.DORMANT, ConditionStatus.TRUE, "NotSeen", f"{said} for {days} days")
-    if not worked:
+        activity = "not seen at work" if active_ms else "known, and never seen at work,"
+        return Condition(Aspect.DORMANT, ConditionStatus.TRUE, "NotSeen", f"{activity} for {days} days")
+    if not active_ms:
         return Condition(
             Aspect.DORMANT, ConditionStatus.FALSE, "NotYet", "known for less than 30 days, not seen at work yet"
         )
@@ -172,10 +172,12 @@ def _toxic(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
         ("Used", used),
         ("MayUse", used | facts.within.get("" if entry.subject.space else entry.subject.name, frozenset())),
     ):
-        kinds = _three(sorted(tools), facts.natures)
-        if all(kinds):
+        sources = _toxic_parts(sorted(tools), facts.natures)
+        if all(sources):
             parts = ("untrusted input", "confidential data", "an external sink")
-            what = "; ".join(f"{part} by {_listed(by)}" for part, by in zip(parts, kinds, strict=True))
+            what = "; ".join(
+                f"{part} by {_listed(tool_names)}" for part, tool_names in zip(parts, sources, strict=True)
+            )
             return Condition(Aspect.TOXIC, ConditionStatus.TRUE, reason, what)
     unknown = any(tool not in facts.natures for tool in used)
     if unknown:
@@ -185,7 +187,7 @@ def _toxic(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     return Condition(Aspect.TOXIC, ConditionStatus.FALSE, "Apart", "not all three in what it uses or may use")
 
 
-def _three(tools: Iterable[str], natures: Mapping[str, Nature]) -> tuple[list[str], list[str], list[str]]:
+def _toxic_parts(tools: Iterable[str], natures: Mapping[str, Nature]) -> tuple[list[str], list[str], list[str]]:
     untrusted: list[str] = []
     confidential: list[str] = []
     external: list[str] = []
@@ -203,6 +205,6 @@ def _three(tools: Iterable[str], natures: Mapping[str, Nature]) -> tuple[list[st
 
 
 def _listed(names: Iterable[str]) -> str:
-    found = sorted(set(names))
-    more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
-    return ", ".join(found[:_NAMED_MAX]) + more
+    ordered = sorted(set(names))
+    more = f" and {len(ordered) - _NAMED_MAX} more" if len(ordered) > _NAMED_MAX else ""
+    return ", ".join(ordered[:_NAMED_MAX]) + more

@@ -23,7 +23,7 @@ from remit.discover.view import View
 TOLD_MAX: Final = 10_000
 ON_DRIFT: Final = "remit.dev/on-drift"
 """The annotation of an `Agent` by which people say what follows."""
-_CHANGED: Final = {
+_TRAIT_DRIFTS: Final = {
     "description": "description-changed",
     "schema": "schema-changed",
     "pin": "definition-changed",
@@ -32,7 +32,7 @@ _CHANGED: Final = {
     "permission": "permission-changed",
 }
 """By the trait's key, or its first word where it goes on: `server files in /home/uma/.claude.json`."""
-_NEW: Final = {
+_EDGE_DRIFTS: Final = {
     Kind.TOOL: "new-tool",
     Kind.MODEL: "new-model",
     Kind.PROMPT: "new-prompt",
@@ -84,7 +84,7 @@ class Drifting:
         """Those of `changes` that are drift, as `view` has it after them."""
         for change in changes:
             edge = change.what is What.EDGE
-            drift = _edge(change, view) if edge else _trait(change, view)
+            drift = _edge_drift(change, view) if edge else _trait_drift(change, view)
             of = change.key if drift is None or not edge else drift.after
             if drift is not None and self._first(drift, f"{of} by another" if drift.is_of_another else of):
                 yield drift
@@ -107,10 +107,10 @@ def candidate(change: InventoryChange, known: Container[str]) -> bool:
     """
     match change.what:
         case What.EDGE:
-            met = change.known is not None or change.subject.name in known
-            return met and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
+            is_known = change.known is not None or change.subject.name in known
+            return is_known and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
         case What.TRAIT:
-            return change.before is not None and _word(change.key) in _CHANGED
+            return change.before is not None and _trait_name(change.key) in _TRAIT_DRIFTS
         case What.FOUND | What.OWNER:
             return False
         case _:
@@ -120,9 +120,9 @@ def candidate(change: InventoryChange, known: Container[str]) -> bool:
 def widened(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]], at: int) -> Iterator[Drift]:
     """Agents that policy's scopes let call more tools than `before`. A new agent has nothing that was widened."""
     for agent, tools in sorted(after.items()):
-        more = tools - before.get(agent, tools)
-        if more:
-            was, now = _listed(before[agent]), _listed(more)
+        added = tools - before.get(agent, tools)
+        if added:
+            was, now = _listed(before[agent]), _listed(added)
             yield Drift("permission-widened", Subject(Kind.AGENT, agent), was, f"and {now}", "workspace", at)
 
 
@@ -136,12 +136,12 @@ def settled(drifts: Iterable[Drift], view: View) -> Iterator[Drift]:
 
 def follow(annotations: Mapping[str, str], *, of_another: bool = False) -> Follow:
     """What follows for an agent with these annotations, where it is told `of_another` too."""
-    said = annotations.get(ON_DRIFT, Follow.RECORD.value)
-    follows = Follow(said) if said in set(Follow) else Follow.STOP
-    return Follow.NOTICE if of_another and follows is not Follow.RECORD else follows
+    value = annotations.get(ON_DRIFT, Follow.RECORD.value)
+    consequence = Follow(value) if value in set(Follow) else Follow.STOP
+    return Follow.NOTICE if of_another and consequence is not Follow.RECORD else consequence
 
 
-def _edge(change: InventoryChange, view: View) -> Drift | None:
+def _edge_drift(change: InventoryChange, view: View) -> Drift | None:
     if change.subject.kind is not Kind.AGENT or change.key in _CLAIMS or change.after is None:
         return None
     entry = view.find(change.subject)
@@ -154,20 +154,22 @@ def _edge(change: InventoryChange, view: View) -> Drift | None:
     if link is None or link.first_ms <= since:
         return None
     before = _listed(
-        str(one.to) for one in entry.links if one.to.kind is to.kind and one.verb is link.verb and one.first_ms <= since
+        str(known.to)
+        for known in entry.links
+        if known.to.kind is to.kind and known.verb is link.verb and known.first_ms <= since
     )
-    return Drift(_NEW[to.kind], entry.subject, before, str(to), change.source, change.at)
+    return Drift(_EDGE_DRIFTS[to.kind], entry.subject, before, str(to), change.source, change.at)
 
 
-def _trait(change: InventoryChange, view: View) -> Drift | None:
-    word = _word(change.key)
-    if word not in _CHANGED or change.before is None or change.after is None:
+def _trait_drift(change: InventoryChange, view: View) -> Drift | None:
+    word = _trait_name(change.key)
+    if word not in _TRAIT_DRIFTS or change.before is None or change.after is None:
         return None
     subject = view.identities.of(change.subject)
-    return Drift(_CHANGED[word], subject, change.before, change.after, change.source, change.at)
+    return Drift(_TRAIT_DRIFTS[word], subject, change.before, change.after, change.source, change.at)
 
 
-def _word(key: str) -> str:
+def _trait_name(key: str) -> str:
     return key.partition(" ")[0]
 
 

@@ -38,8 +38,8 @@ def as_csv(nodes: Iterable[Node]) -> str:
     writer.writerow(COLUMNS)
     for node in whole(nodes):
         links = SEPARATOR.join(f"{verb.value} {to}" for verb, to in node.links)
-        told = (SEPARATOR.join(node.sources), SEPARATOR.join(node.conditions), links)
-        row = (str(node.subject), node.owner or "", node.first, node.last, node.confidence, *told)
+        lists = (SEPARATOR.join(node.sources), SEPARATOR.join(node.conditions), links)
+        row = (str(node.subject), node.owner or "", node.first, node.last, node.confidence, *lists)
         writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row])
     return out.getvalue()
 
@@ -65,12 +65,12 @@ def as_json(nodes: Iterable[Node]) -> str:
 
 def as_cyclonedx(nodes: Iterable[Node], now: str, version: str) -> str:
     """A CycloneDX document made at `now` (RFC 3339) by Remit in this `version`."""
-    every = whole(nodes)
-    components: list[Json] = [_component(node) for node in every if node.subject.kind is not Kind.SERVER]
-    services: list[Json] = [_service(node) for node in every if node.subject.kind is Kind.SERVER]
+    complete = whole(nodes)
+    components: list[Json] = [_component(node) for node in complete if node.subject.kind is not Kind.SERVER]
+    services: list[Json] = [_service(node) for node in complete if node.subject.kind is Kind.SERVER]
     dependencies: list[Json] = [
         {"ref": str(node.subject), "dependsOn": sorted({str(to) for _, to in node.links})}
-        for node in every
+        for node in complete
         if node.links
     ]
     tools: Json = {"components": [{"type": "application", "name": "remit", "version": version}]}
@@ -100,7 +100,7 @@ def _service(node: Node) -> Json:
 
 
 def _properties(node: Node) -> list[Json]:
-    said: Sequence[tuple[str, str]] = (
+    members: Sequence[tuple[str, str]] = (
         ("subject", str(node.subject)),
         ("owner", node.owner or ""),
         ("first", node.first),
@@ -111,4 +111,4 @@ def _properties(node: Node) -> list[Json]:
         *((f"link:{verb.value}", str(to)) for verb, to in node.links),
         *((f"trait:{key}", value) for key, value in node.traits),
     )
-    return [{"name": f"remit:{name}", "value": value} for name, value in said if value]
+    return [{"name": f"remit:{name}", "value": value} for name, value in members if value]

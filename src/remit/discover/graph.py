@@ -29,7 +29,7 @@ def nodes_of(inventory: Inventory) -> Iterator[Node]:
     """The nodes of an inventory that no service keeps, in order of names; what only edges name is one as well."""
     for subject in sorted(inventory):
         item = inventory[subject]
-        traits = {(key, best[2]) for key, said in item.traits.items() for best in said.values()}
+        traits = {(key, best[2]) for key, by_source in item.traits.items() for best in by_source.values()}
         yield Node(
             subject,
             item.owner[2] if item.owner else None,
@@ -45,11 +45,11 @@ def nodes_of(inventory: Inventory) -> Iterator[Node]:
 
 def whole(nodes: Iterable[Node]) -> list[Node]:
     """`nodes` in order of names, with one for each subject that only a link names."""
-    known = {node.subject: node for node in nodes}
-    for node in [*known.values()]:
+    by_subject = {node.subject: node for node in nodes}
+    for node in [*by_subject.values()]:
         for _, to in node.links:
-            known.setdefault(to, Node(to))
-    return [known[subject] for subject in sorted(known)]
+            by_subject.setdefault(to, Node(to))
+    return [by_subject[subject] for subject in sorted(by_subject)]
 
 
 def short(subject: Subject) -> str:

@@ -66,8 +66,12 @@ class Identities:
         best: dict[frozenset[Subject], Claim] = {}
         for claim in claims:
             pair = frozenset((claim.one, claim.other))
-            known = best.get(pair)
-            if len(pair) == 2 and claim.one.kind is claim.other.kind and (known is None or _rank(claim) > _rank(known)):
+            earlier = best.get(pair)
+            if (
+                len(pair) == 2
+                and claim.one.kind is claim.other.kind
+                and (earlier is None or _rank(claim) > _rank(earlier))
+            ):
                 best[pair] = claim
         apart = [claim for claim in best.values() if claim.verb is Verb.APART]
         for claim in sorted((one for one in best.values() if one.verb is Verb.SAME), key=_rank, reverse=True):
@@ -79,7 +83,7 @@ class Identities:
 
     def members(self, subject: Subject) -> tuple[Subject, ...]:
         """All names of what `subject` is a name of, that which speaks for them first."""
-        return tuple(sorted(self._members.get(self.of(subject), [subject]), key=_speaks))
+        return tuple(sorted(self._members.get(self.of(subject), [subject]), key=_representative_first))
 
     def because(self, subject: Subject) -> tuple[Claim, ...]:
         """The claims that made them one."""
@@ -90,30 +94,30 @@ class Identities:
         if one == other:
             return
         ours, theirs = self._members.get(one, [one]), self._members.get(other, [other])
-        for between in apart:
-            mine, yours = between.one, between.other
-            if (mine in ours and yours in theirs) or (mine in theirs and yours in ours):
+        for distinction in apart:
+            left, right = distinction.one, distinction.other
+            if (left in ours and right in theirs) or (left in theirs and right in ours):
                 return
-        speaks, joins = sorted((one, other), key=_speaks)
+        representative, merged = sorted((one, other), key=_representative_first)
         members = [*ours, *theirs]
         because = [*self._because.pop(one, []), *self._because.pop(other, []), claim]
-        self._members.pop(joins, None)
-        self._members[speaks], self._because[speaks] = members, because
+        self._members.pop(merged, None)
+        self._members[representative], self._because[representative] = members, because
         for member in members:
-            self._parent[member] = speaks
+            self._parent[member] = representative
 
 
 def claims(inventory: Inventory, known: BundleRegistry) -> Iterator[Claim]:
     """What sources and people claim, and what names tell by themselves."""
-    exposed = {shown: tool for tool, shown in known.tools.items()}
+    exposed = {exposed_name: tool for tool, exposed_name in known.tools.items()}
     for subject in inventory:
         item = inventory[subject]
-        for edge, by in item.edges.items():
+        for edge, by_source in item.edges.items():
             if edge.verb in _CLAIMS:
-                for source, seen in by.items():
-                    yield Claim(seen.best[0], edge.verb, subject, edge.to, source, seen.best[2], seen.best[1])
+                for source, record in by_source.items():
+                    yield Claim(record.best[0], edge.verb, subject, edge.to, source, record.best[2], record.best[1])
         if subject.space:
-            yield from _by_name(subject, known, exposed)
+            yield from _name_claims(subject, known, exposed)
 
 
 def run_by_remit(subject: Subject) -> bool:
@@ -121,22 +125,22 @@ def run_by_remit(subject: Subject) -> bool:
     return subject.kind is Kind.SERVER and subject.space == _HOST and subject.name.startswith(OURS)
 
 
-def _by_name(subject: Subject, known: BundleRegistry, exposed: Mapping[str, str]) -> Iterator[Claim]:
+def _name_claims(subject: Subject, registry: BundleRegistry, exposed: Mapping[str, str]) -> Iterator[Claim]:
     """A registered thing of the same name is taken for the same, as a guess: it shows what goes around its rules."""
     kind, name, _ = subject
     same = Verb.SAME
-    if (kind is Kind.AGENT and name in known.agents) or (kind is Kind.SERVER and name in known.servers):
+    if (kind is Kind.AGENT and name in registry.agents) or (kind is Kind.SERVER and name in registry.servers):
         evidence = f"it calls itself {name}, as a registered {kind.value} is named"
         yield Claim(SourceConfidence.GUESSED, same, subject, Subject(kind, name), "names", evidence)
     if run_by_remit(subject):
         launch = name.removeprefix(OURS).rpartition("@")[0]
-        if launch in known.launches:
-            evidence = f"Remit runs it, by the command of the server {known.launches[launch]}"
+        if launch in registry.launches:
+            evidence = f"Remit runs it, by the command of the server {registry.launches[launch]}"
             yield Claim(
-                SourceConfidence.DECLARED, same, subject, Subject(kind, known.launches[launch]), "names", evidence
+                SourceConfidence.DECLARED, same, subject, Subject(kind, registry.launches[launch]), "names", evidence
             )
     if kind is Kind.TOOL:
-        tool = name if name in known.tools else exposed.get(name.rpartition("/")[2])
+        tool = name if name in registry.tools else exposed.get(name.rpartition("/")[2])
         if tool is not None:
             evidence = f"the gateway shows {tool} by this name"
             yield Claim(SourceConfidence.DECLARED, same, subject, Subject(kind, tool), "names", evidence)
@@ -147,5 +151,5 @@ def _rank(claim: Claim) -> tuple[object, ...]:
     return (claim.confidence, stated, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
 
 
-def _speaks(subject: Subject) -> tuple[object, ...]:
+def _representative_first(subject: Subject) -> tuple[object, ...]:
     return (bool(subject.space), subject)

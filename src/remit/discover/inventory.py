@@ -128,27 +128,27 @@ class Inventory:
         """Fold one sighting in; what it changed."""
         changes: list[InventoryChange] = []
         subject, source, at = sighting.subject, sighting.source, sighting.first_ms
-        known = self._items.get(subject)
-        since = None if known is None else known.first_ms
+        earlier = self._items.get(subject)
+        since = None if earlier is None else earlier.first_ms
         best = (sighting.confidence, sighting.last_ms, sighting.evidence)
-        seen = SourceEvidence(at, sighting.last_ms, best, sighting.count)
-        item = self._touch(subject, source, seen, changes)
+        evidence = SourceEvidence(at, sighting.last_ms, best, sighting.count)
+        item = self._touch(subject, source, evidence, changes)
         for edge in sighting.edges:
             if edge.verb not in _CLAIMS:
-                self._touch(edge.to, source, seen, changes)
-            by = item.edges.setdefault(edge, {})
-            if not by or (
-                not at_second_hand(source, subject) and all(at_second_hand(known_by, subject) for known_by in by)
+                self._touch(edge.to, source, evidence, changes)
+            by_source = item.edges.setdefault(edge, {})
+            if not by_source or (
+                not at_second_hand(source, subject) and all(at_second_hand(known_by, subject) for known_by in by_source)
             ):
                 changes.append(
                     InventoryChange(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since)
                 )
-            _join(by, source, seen)
+            _join(by_source, source, evidence)
         for key, value in sighting.traits:
-            said = item.traits.setdefault(key, {})
-            before, now = said.get(source), (sighting.confidence, sighting.last_ms, value)
-            if before is None or _later(now, before):
-                said[source] = now
+            statements = item.traits.setdefault(key, {})
+            before, after = statements.get(source), (sighting.confidence, sighting.last_ms, value)
+            if before is None or _later(after, before):
+                statements[source] = after
                 if before is None or before[2] != value:
                     was = None if before is None else before[2]
                     changes.append(
@@ -166,13 +166,13 @@ class Inventory:
         return tuple(changes)
 
     def _touch(
-        self, subject: Subject, source: str, seen: SourceEvidence, changes: list[InventoryChange]
+        self, subject: Subject, source: str, evidence: SourceEvidence, changes: list[InventoryChange]
     ) -> SubjectRecord:
         item = self._items.get(subject)
         if item is None:
             item = self._items[subject] = SubjectRecord()
-            changes.append(InventoryChange(subject, What.FOUND, source, seen.first_ms, after=seen.best[2]))
-        _join(item.seen, source, seen)
+            changes.append(InventoryChange(subject, What.FOUND, source, evidence.first_ms, after=evidence.best[2]))
+        _join(item.seen, source, evidence)
         return item
 
 
@@ -184,12 +184,12 @@ def folded(sightings: Iterable[Sighting]) -> Inventory:
     return inventory
 
 
-def _join(by: dict[str, SourceEvidence], source: str, seen: SourceEvidence) -> None:
-    known = by.get(source)
-    if known is None:
-        by[source] = seen.copy()
+def _join(by_source: dict[str, SourceEvidence], source: str, evidence: SourceEvidence) -> None:
+    earlier = by_source.get(source)
+    if earlier is None:
+        by_source[source] = evidence.copy()
     else:
-        known.join(seen)
+        earlier.join(evidence)
 
 
 def _later(one: Best, other: Best) -> bool:

@@ -79,14 +79,14 @@ Edges = dict[tuple[str, str, str], int]
 
 def drawn(nodes: Iterable[Node], title: str = "Agents, what they use, and the data they reach") -> str:
     """The SVG of `nodes`."""
-    every = {node.subject: node for node in whole(nodes)}
-    place, columns = _placed(every)
-    edges = _edges(every, place)
-    _ordered(columns, edges)
+    by_subject = {node.subject: node for node in whole(nodes)}
+    boxes_by_subject, columns = _place(by_subject)
+    edges = _edges(by_subject, boxes_by_subject)
+    _order(columns, edges)
     heights = [sum(box.height + _SPACE for box in boxes) for boxes in columns]
     height = _TOP + max(heights)
-    for boxes, own in zip(columns, heights, strict=True):
-        y = _TOP + (height - _TOP - own) / 2
+    for boxes, column_height in zip(columns, heights, strict=True):
+        y = _TOP + (height - _TOP - column_height) / 2
         for box in boxes:
             box.y = y
             y += box.height + _SPACE
@@ -109,32 +109,34 @@ def drawn(nodes: Iterable[Node], title: str = "Agents, what they use, and the da
 
 def teams_of(nodes: Iterable[Node]) -> list[str]:
     """The teams that agents have, in order of names."""
-    return sorted({one.owner or NOBODY for one in nodes if one.subject.kind is Kind.AGENT})
+    return sorted({node.owner or NOBODY for node in nodes if node.subject.kind is Kind.AGENT})
 
 
 def of_team(nodes: Iterable[Node], team: str) -> list[Node]:
     """The agents of `team`, each a team of its own, and all that they reach."""
-    every = {node.subject: node for node in whole(nodes)}
-    agents = [one for one in every.values() if one.subject.kind is Kind.AGENT and (one.owner or NOBODY) == team]
-    left, found = [node.subject for node in agents], dict[Subject, Node]()
-    while left:
-        subject = left.pop()
-        if subject not in found:
-            node = every[subject]
-            found[subject] = replace(node, owner=short(subject)) if subject.kind is Kind.AGENT else node
-            left += [to for _, to in node.links]
-    return [*found.values()]
+    by_subject = {node.subject: node for node in whole(nodes)}
+    agents = [
+        agent for agent in by_subject.values() if agent.subject.kind is Kind.AGENT and (agent.owner or NOBODY) == team
+    ]
+    pending, reached = [node.subject for node in agents], dict[Subject, Node]()
+    while pending:
+        subject = pending.pop()
+        if subject not in reached:
+            node = by_subject[subject]
+            reached[subject] = replace(node, owner=short(subject)) if subject.kind is Kind.AGENT else node
+            pending += [to for _, to in node.links]
+    return [*reached.values()]
 
 
-def _placed(every: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tuple[list[_Box], list[_Box], list[_Box]]]:
+def _place(by_subject: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tuple[list[_Box], list[_Box], list[_Box]]]:
     """Which box each subject is in, and the boxes of each column."""
     place: dict[Subject, str] = {}
     teams: dict[str, _Box] = {}
     servers: dict[str, _Box] = {}
     data: dict[str, _Box] = {}
     models: dict[str, set[str]] = {}
-    many = sum(subject.kind is Kind.DATA for subject in every) > DATA_MAX
-    for subject, node in every.items():
+    many = sum(subject.kind is Kind.DATA for subject in by_subject) > DATA_MAX
+    for subject, node in by_subject.items():
         match subject.kind:
             case Kind.AGENT:
                 team = node.owner or NOBODY
@@ -158,22 +160,25 @@ def _placed(every: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tuple[li
                 pass
             case _:
                 assert_never(subject.kind)
-    _tools(every, place, servers)
+    _place_tools(by_subject, place, servers)
     for team, used in models.items():
         teams[team].note = f"models: {', '.join(sorted(used))}" if used else ""
         teams[team].head = f"{team}  ·  {len(teams[team].lines)} agent{'s' if len(teams[team].lines) != 1 else ''}"
     return place, (_by_head(teams), _by_head(servers), _by_head(data))
 
 
-def _tools(every: Mapping[Subject, Node], place: dict[Subject, str], servers: dict[str, _Box]) -> None:
+def _place_tools(by_subject: Mapping[Subject, Node], place: dict[Subject, str], servers: dict[str, _Box]) -> None:
     """Put each tool into the box of the server that has it, by a link or by its name; else into that of its place."""
     owners = {
-        to: str(node.subject) for node in every.values() if node.subject.kind is Kind.SERVER for _, to in node.links
+        to: str(node.subject)
+        for node in by_subject.values()
+        if node.subject.kind is Kind.SERVER
+        for _, to in node.links
     }
-    for subject in every:
+    for subject in by_subject:
         if subject.kind is Kind.TOOL:
             before = Subject(Kind.SERVER, subject.name.rpartition("/")[0], subject.space)
-            key = owners.get(subject) or (str(before) if before in every else f"tools of {_home(subject)}")
+            key = owners.get(subject) or (str(before) if before in by_subject else f"tools of {_home(subject)}")
             box = servers.setdefault(key, _Box(f"server {key}", "server", key))
             box.lines.append((short(subject), 0))
             place[subject] = box.key
@@ -190,29 +195,29 @@ def _by_head(boxes: Mapping[str, _Box]) -> list[_Box]:
     return sorted(boxes.values(), key=lambda box: (-len(box.lines), box.head))
 
 
-def _edges(every: Mapping[Subject, Node], place: Mapping[Subject, str]) -> Edges:
+def _edges(by_subject: Mapping[Subject, Node], place: Mapping[Subject, str]) -> Edges:
     """Links between boxes, and how many each stands for; those within a box, as of a server to its tool, are none."""
-    found: Edges = {}
-    for node in every.values():
+    edges: Edges = {}
+    for node in by_subject.values():
         one = place.get(node.subject)
         for verb, to in node.links:
             other = place.get(to)
             if one is not None and other is not None and one != other:
                 key = (one, other, verb.value)
-                found[key] = found.get(key, 0) + 1
-    return found
+                edges[key] = edges.get(key, 0) + 1
+    return edges
 
 
-def _ordered(columns: Sequence[list[_Box]], edges: Edges) -> None:
+def _order(columns: Sequence[list[_Box]], edges: Edges) -> None:
     """Bring boxes near to what they are linked with, by their mean place; what is worst comes first."""
     for sweep in (columns[1:], columns[-2::-1], columns[1:]):
         for boxes in sweep:
-            at = {box.key: index / len(one) for one in columns for index, box in enumerate(one)}
-            near: dict[str, list[float]] = {}
+            position = {box.key: index / len(one) for one in columns for index, box in enumerate(one)}
+            neighbours: dict[str, list[float]] = {}
             for one, other, _ in edges:
-                near.setdefault(one, []).append(at[other])
-                near.setdefault(other, []).append(at[one])
-            mean = {key: sum(places) / len(places) for key, places in near.items()}
+                neighbours.setdefault(one, []).append(position[other])
+                neighbours.setdefault(other, []).append(position[one])
+            mean = {key: sum(places) / len(places) for key, places in neighbours.items()}
             boxes.sort(key=lambda box: (-box.worst, mean.get(box.key, 2.0), box.head))
 
 
@@ -245,7 +250,7 @@ def _edge(one: tuple[int, _Box], other: tuple[int, _Box], verb: str, count: int,
     (left, a), (right, b) = one, other
     y1, y2 = a.y + a.height / 2, b.y + b.height / 2
     width = min(1 + count**0.5 * 0.6, 6)
-    told = f"<title>{_safe(f'{a.head} {verb} {b.head}: {count}')}</title>"
+    tooltip = f"<title>{_safe(f'{a.head} {verb} {b.head}: {count}')}</title>"
     if left == right:
         x = _x(left) + _BOX
         path = f"M{x} {y1:.0f}C{x + 60} {y1:.0f} {x + 60} {y2:.0f} {x} {y2:.0f}"
@@ -258,7 +263,7 @@ def _edge(one: tuple[int, _Box], other: tuple[int, _Box], verb: str, count: int,
             # Over the column between, in the room that its boxes leave.
             near, far = (_x(1), _x(1) + _BOX) if left < right else (_x(1) + _BOX, _x(1))
             path += f"{_curve(x1, y1, near, lane)}H{far}{_curve(far, lane, x2, y2)}"
-    return f'<path class="{verb}" d="{path}" style="stroke-width:{width:.1f}">{told}</path>'
+    return f'<path class="{verb}" d="{path}" style="stroke-width:{width:.1f}">{tooltip}</path>'
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -29,7 +29,7 @@ class Intent:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Times:
     first_ms: int
     last_ms: int
     ref: str
@@ -43,38 +43,38 @@ class Enforced:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[Subject, tuple[Edge, ...]], _Seen] = {}
+        self._seen: dict[tuple[Subject, tuple[Edge, ...]], _Times] = {}
         self.passages: list[Passage] = []
 
     def add(self, intent: Intent) -> None:
         """Take one intent."""
         chain = [subject(Kind.AGENT, name) for name in intent.agents]
-        for one, other in pairwise(chain):
-            self._did(one, intent, Edge(Verb.DELEGATES, other))
-        acting = chain[-1]
-        found = done(intent)
-        if found is None:
-            self._did(acting, intent)
+        for delegator, delegate in pairwise(chain):
+            self._did(delegator, intent, Edge(Verb.DELEGATES, delegate))
+        agent = chain[-1]
+        target = done(intent)
+        if target is None:
+            self._did(agent, intent)
             return
-        verb, thing, names = found
+        verb, thing, names = target
         server = (Edge(Verb.USES, subject(Kind.SERVER, intent.server)),) if intent.server else ()
-        self._did(acting, intent, Edge(verb, thing), *server)
+        self._did(agent, intent, Edge(verb, thing), *server)
         if intent.kind is not ActionKind.DELEGATE:
             trace = (intent.trace or "")[_TRACE]
-            self.passages.append(Passage(intent.ref, trace, acting.name, thing, names, intent.at))
+            self.passages.append(Passage(intent.ref, trace, agent.name, thing, names, intent.at))
 
     def sightings(self) -> Iterable[Sighting]:
         """What was seen."""
-        for (agent, edges), seen in self._seen.items():
-            evidence, times = clipped(f"record {seen.ref}"), (seen.first_ms, seen.last_ms)
-            yield Sighting(agent, SOURCE, evidence, *times, SourceConfidence.ENFORCED, edges=edges, count=seen.count)
+        for (agent, edges), record in self._seen.items():
+            evidence, times = clipped(f"record {record.ref}"), (record.first_ms, record.last_ms)
+            yield Sighting(agent, SOURCE, evidence, *times, SourceConfidence.ENFORCED, edges=edges, count=record.count)
 
     def _did(self, agent: Subject, intent: Intent, *edges: Edge) -> None:
-        seen = self._seen.setdefault((agent, edges), _Seen(intent.at, intent.at, intent.ref))
-        if intent.at >= seen.last_ms:
-            seen.last_ms, seen.ref = intent.at, intent.ref
-        seen.first_ms = min(seen.first_ms, intent.at)
-        seen.count += 1
+        record = self._seen.setdefault((agent, edges), _Times(intent.at, intent.at, intent.ref))
+        if intent.at >= record.last_ms:
+            record.last_ms, record.ref = intent.at, intent.ref
+        record.first_ms = min(record.first_ms, intent.at)
+        record.count += 1
 
 
 def done(intent: Intent) -> tuple[Verb, Subject, frozenset[str]] | None:

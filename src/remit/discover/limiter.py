@@ -31,8 +31,8 @@ class SightingLimiter:
         self.refused = Counter[str]()
         for subject in inventory:
             self._of_source.update(inventory[subject].seen.keys())
-            for by in inventory[subject].edges.values():
-                self._edges.update(by.keys())
+            for by_source in inventory[subject].edges.values():
+                self._edges.update(by_source.keys())
 
     def admitted(self, sighting: Sighting) -> Sighting | None:
         """What of `sighting` may be folded in: all of it, some of its edges, or nothing."""
@@ -43,17 +43,17 @@ class SightingLimiter:
             return None
         if not sighting.edges:
             return sighting
-        known = self._inventory[sighting.subject].edges if sighting.subject in self._inventory else {}
-        room = EDGES_MAX - len(known)
-        kept = tuple(
+        known_edges = self._inventory[sighting.subject].edges if sighting.subject in self._inventory else {}
+        room = EDGES_MAX - len(known_edges)
+        edges = tuple(
             edge
             for edge in sighting.edges
-            if edge in known or ((room := room - 1) >= 0 and self._joins(edge, sighting.source))
+            if edge in known_edges or ((room := room - 1) >= 0 and self._joins(edge, sighting.source))
         )
-        if len(kept) == len(sighting.edges):
+        if len(edges) == len(sighting.edges):
             return sighting
-        self.refused[sighting.source] += len(sighting.edges) - len(kept)
-        return replace(sighting, edges=kept)
+        self.refused[sighting.source] += len(sighting.edges) - len(edges)
+        return replace(sighting, edges=edges)
 
     def _joins(self, edge: Edge, source: str) -> bool:
         if self._edges[source] >= EDGES_OF_SOURCE_MAX:

@@ -25,8 +25,17 @@ def changes_text(changes: Iterable[InventoryChange]) -> str:
     """`changes`, in order."""
     return _text(
         [
-            [str(one.subject), one.what.value, one.source, one.at, one.key, one.before, one.after, one.known]
-            for one in changes
+            [
+                str(change.subject),
+                change.what.value,
+                change.source,
+                change.at,
+                change.key,
+                change.before,
+                change.after,
+                change.known,
+            ]
+            for change in changes
         ]
     )
 
@@ -43,14 +52,14 @@ def pairs_text(told: Mapping[str, str]) -> str:
 
 def pairs_from(text: str) -> dict[str, str]:
     """What `pairs_text` wrote."""
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for row in _rows(text):
         match row:
             case [str(key), str(value)]:
-                found[key] = value
+                pairs[key] = value
             case _:
                 return {}
-    return found
+    return pairs
 
 
 def scopes_text(scopes: Mapping[str, frozenset[str]]) -> str:
@@ -62,14 +71,14 @@ def scopes_from(text: str) -> dict[str, frozenset[str]] | None:
     """What `scopes_text` wrote; None where nothing is remembered, which differs from no agent at all."""
     if not text:
         return None
-    found: dict[str, frozenset[str]] = {}
+    scopes: dict[str, frozenset[str]] = {}
     for row in _rows(text):
         match row:
             case [str(agent), *tools]:
-                found[agent] = frozenset(tool for tool in tools if isinstance(tool, str))
+                scopes[agent] = frozenset(tool for tool in tools if isinstance(tool, str))
             case _:
                 continue
-    return found
+    return scopes
 
 
 def _text(rows: list[Json]) -> str:
@@ -78,10 +87,10 @@ def _text(rows: list[Json]) -> str:
 
 def _rows(text: str) -> list[Json]:
     try:
-        found = parse(text.encode("utf-8", "surrogatepass") or b"[]", bytes_max=TEXT_BYTES_MAX)
+        value = parse(text.encode("utf-8", "surrogatepass") or b"[]", bytes_max=TEXT_BYTES_MAX)
     except JsonRefused:
         return []
-    match found:
+    match value:
         case [*rows]:
             return rows
         case _:

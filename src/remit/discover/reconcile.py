@@ -83,7 +83,7 @@ class Paired(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Told:
+class _CallGroup:
     """The calls of one name in one trace, as telemetry tells of them."""
 
     call: ObservedCall
@@ -103,7 +103,7 @@ class _Told:
 
 
 @dataclass(slots=True, eq=False)
-class _Free:
+class _FreePassage:
     """A passage that accounts for no call yet, where it is found: those are `free` alone."""
 
     passage: Passage
@@ -125,13 +125,13 @@ class Reconciler:
         self._spans = 0
         self.known_as: Mapping[Subject, str] = {}
         self.late = 0
-        self._observed = sum(1 for one in self.counts.values() if not one.passed)
-        self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
-        self._free: dict[tuple[str, str], dict[_Free, None]] = {}
+        self._observed = sum(1 for counted in self.counts.values() if not counted.passed)
+        self._told: OrderedDict[tuple[str, str], _CallGroup] = OrderedDict()
+        self._free: dict[tuple[str, str], dict[_FreePassage, None]] = {}
         """By trace and name, the first first."""
-        self._by_name: dict[tuple[str, str], list[_Free]] = {}
+        self._by_name: dict[tuple[str, str], list[_FreePassage]] = {}
         """By agent and name, by their moments."""
-        self._order: deque[_Free] = deque()
+        self._order: deque[_FreePassage] = deque()
         self._from_ms = 0
 
     def seen(self, call: ObservedCall, now_ms: int) -> Paired | None:
@@ -139,23 +139,23 @@ class Reconciler:
         if call.end_ms < self._from_ms:
             self.late += 1
             return None
-        key, one = (call.trace, bare(call.object)), (call.scope, call.span)
-        if self._heard and _digest(key, one) in self._heard:
+        key, span = (call.trace, bare(call.object)), (call.scope, call.span)
+        if self._heard and _digest(key, span) in self._heard:
             return None
-        told = self._told.get(key)
-        if told is None:
-            told = self._told[key] = _Told(call)
+        group = self._told.get(key)
+        if group is None:
+            group = self._told[key] = _CallGroup(call)
             while len(self._told) > KEPT_MAX or self._spans > SPANS_KEPT_MAX:
                 _, oldest = self._told.popitem(last=False)
                 self._spans -= len(oldest.spans)
                 self._settle(oldest)
-        if one in told.spans or len(told.spans) >= SPANS_MAX:
+        if span in group.spans or len(group.spans) >= SPANS_MAX:
             return None
-        told.spans.append(one)
+        group.spans.append(span)
         self._spans += 1
-        told.due_ms = now_ms + GRACE_MS
+        group.due_ms = now_ms + GRACE_MS
         free = next(iter(self._free.get(key, ())), None)
-        return None if free is None or told.passed >= told.calls else self._pair(told, free)
+        return None if free is None or group.passed >= group.calls else self._pair(group, free)
 
     def passed(self, passage: Passage, *, counted: bool = True) -> Paired | None:
         """Take in an action of the ledger; the call that it accounts for, where its trace says so.
@@ -165,14 +165,14 @@ class Reconciler:
         if counted:
             agent = Subject(Kind.AGENT, passage.agent)
             self._count(Activity(agent, passage.object, passage.at // DAY_MS), 1, 0)
-        free = _Free(passage)
+        free = _FreePassage(passage)
         for name in passage.names:
-            told = self._told.get((passage.trace, name))
-            if told is not None and told.passed < told.calls:
-                return self._pair(told, free)
+            group = self._told.get((passage.trace, name))
+            if group is not None and group.passed < group.calls:
+                return self._pair(group, free)
         for name in passage.names:
             self._free.setdefault((passage.trace, name), {})[free] = None
-            insort_right(self._by_name.setdefault((passage.agent, name), []), free, key=_at)
+            insort_right(self._by_name.setdefault((passage.agent, name), []), free, key=_moment)
         self._order.append(free)
         if len(self._order) > KEPT_MAX:
             self._forget(self._order.popleft())
@@ -183,24 +183,24 @@ class Reconciler:
         if self._pruned != (today := now_ms // DAY_MS):
             self._prune(today)
             self._pruned = today
-        for told in self._told.values():
-            if told.due_ms and told.due_ms <= now_ms:
-                told.due_ms = 0
-                self._settle(told)
+        for group in self._told.values():
+            if group.due_ms and group.due_ms <= now_ms:
+                group.due_ms = 0
+                self._settle(group)
 
-    def _settle(self, told: _Told) -> None:
-        while told.passed < told.calls and (free := self._near(told.call)) is not None:
-            self._pair(told, free)
-        self._observe(told, max(0, told.calls - told.passed))
-        key = (told.call.trace, bare(told.call.object))
-        self.judged.extend(_digest(key, one) for one in told.spans[told.judged :])
-        told.judged = len(told.spans)
+    def _settle(self, group: _CallGroup) -> None:
+        while group.passed < group.calls and (free := self._near(group.call)) is not None:
+            self._pair(group, free)
+        self._observe(group, max(0, group.calls - group.passed))
+        key = (group.call.trace, bare(group.call.object))
+        self.judged.extend(_digest(key, span) for span in group.spans[group.judged :])
+        group.judged = len(group.spans)
 
     def _prune(self, today: int) -> None:
-        for key in [key for key, told in self._told.items() if told.call.end_ms // DAY_MS <= today - DETAIL_DAYS]:
+        for key in [key for key, group in self._told.items() if group.call.end_ms // DAY_MS <= today - DETAIL_DAYS]:
             # What accounts for it later would find nothing to take back.
             self._spans -= len(self._told.pop(key).spans)
-        for activity in [one for one in self.counts if one.day <= today - DETAIL_DAYS]:
+        for activity in [counted for counted in self.counts if counted.day <= today - DETAIL_DAYS]:
             agent, called, day = activity
             if day > today - RETAINED_DAYS and called.name == EARLIER:
                 continue
@@ -212,26 +212,26 @@ class Reconciler:
                 kind = Kind.MODEL if called.kind is Kind.MODEL else Kind.TOOL
                 self._count(Activity(agent, Subject(kind, EARLIER), day), passed, observed)
 
-    def _near(self, call: ObservedCall) -> _Free | None:
+    def _near(self, call: ObservedCall) -> _FreePassage | None:
         """A passage of the same name, agent and moment, though of another trace."""
         agent = self.known_as.get(call.agent, call.agent.name)
-        held = self._by_name.get((agent, bare(call.object)), [])
-        first = bisect_left(held, call.start_ms - NEAR_MS, key=_at)
-        return held[first] if first < len(held) and _at(held[first]) <= call.end_ms + NEAR_MS else None
+        passages = self._by_name.get((agent, bare(call.object)), [])
+        first = bisect_left(passages, call.start_ms - NEAR_MS, key=_moment)
+        return passages[first] if first < len(passages) and _moment(passages[first]) <= call.end_ms + NEAR_MS else None
 
-    def _pair(self, told: _Told, free: _Free) -> Paired:
+    def _pair(self, group: _CallGroup, free: _FreePassage) -> Paired:
         self._take(free)
-        told.passed += 1
-        if told.observed:
-            self._observe(told, max(0, told.calls - told.passed))
-        return Paired(told.call, free.passage)
+        group.passed += 1
+        if group.observed:
+            self._observe(group, max(0, group.calls - group.passed))
+        return Paired(group.call, free.passage)
 
-    def _observe(self, told: _Told, observed: int) -> None:
-        if observed != told.observed:
-            if told.activity is None:
-                told.activity = self._room(told.call)
-            self._count(told.activity, 0, observed - told.observed)
-            told.observed = observed
+    def _observe(self, group: _CallGroup, observed: int) -> None:
+        if observed != group.observed:
+            if group.activity is None:
+                group.activity = self._room(group.call)
+            self._count(group.activity, 0, observed - group.observed)
+            group.observed = observed
 
     def _room(self, call: ObservedCall) -> Activity:
         """As what `call` is counted."""
@@ -243,31 +243,31 @@ class Reconciler:
         return Activity(Subject(Kind.AGENT, OTHERS, space), Subject(call.object.kind, OTHERS, space), activity.day)
 
     def _count(self, activity: Activity, passed: int, observed: int) -> None:
-        known = self.counts.get(activity)
-        if known is None:
-            known = PassageCounts()
+        earlier = self.counts.get(activity)
+        if earlier is None:
+            earlier = PassageCounts()
             self._observed += 1
-        now = self.counts[activity] = PassageCounts(known.passed + passed, known.observed + observed)
-        self._observed += bool(known.passed) - bool(now.passed)
+        updated = self.counts[activity] = PassageCounts(earlier.passed + passed, earlier.observed + observed)
+        self._observed += bool(earlier.passed) - bool(updated.passed)
         self.changed.add(activity)
 
-    def _forget(self, free: _Free) -> None:
+    def _forget(self, free: _FreePassage) -> None:
         self._from_ms = max(self._from_ms, free.passage.at)
         self._take(free)
 
-    def _take(self, free: _Free) -> None:
+    def _take(self, free: _FreePassage) -> None:
         """Have `free` found no more, where it is."""
         passage = free.passage
         for name in passage.names:
             of_trace, of_agent = (passage.trace, name), (passage.agent, name)
             if free not in self._free.get(of_trace, ()):
                 continue
-            held, ordered = self._free[of_trace], self._by_name[of_agent]
-            del held[free]
-            ordered.pop(ordered.index(free, bisect_left(ordered, passage.at, key=_at)))
-            if not held:
+            by_trace, by_moment = self._free[of_trace], self._by_name[of_agent]
+            del by_trace[free]
+            by_moment.pop(by_moment.index(free, bisect_left(by_moment, passage.at, key=_moment)))
+            if not by_trace:
                 del self._free[of_trace]
-            if not ordered:
+            if not by_moment:
                 del self._by_name[of_agent]
 
 
@@ -279,17 +279,17 @@ def bare(subject: Subject) -> str:
 def total(counts: Iterable[PassageCounts]) -> PassageCounts:
     """All of them."""
     passed = observed = 0
-    for one in counts:
-        passed += one.passed
-        observed += one.observed
+    for each in counts:
+        passed += each.passed
+        observed += each.observed
     return PassageCounts(passed, observed)
 
 
-def _digest(key: tuple[str, str], one: tuple[str, str]) -> int:
+def _digest(key: tuple[str, str], span: tuple[str, str]) -> int:
     """A span as it is known again: by trace, what it called, scope and id."""
-    text = "\0".join((*key, *one)).encode("utf-8", "surrogatepass")
+    text = "\0".join((*key, *span)).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True)
 
 
-def _at(free: _Free) -> int:
+def _moment(free: _FreePassage) -> int:
     return free.passage.at

@@ -143,29 +143,29 @@ def first(attributes: Mapping[str, str], keys: Iterable[str]) -> tuple[str, str]
 def reported(span: Span) -> SpanReport | None:
     """What `span` tells; None where it says nothing of agents, or of what they use."""
     attributes = span.attributes
-    named = _agent(attributes)
+    agent = _agent(attributes)
     method = first(attributes, _METHODS)
     if method is not None:
-        found = _mcp(method[1], attributes)
-        if found is not None:
-            return SpanReport(found[0], None if named is None else named[1], found[1], found[2], method[0])
-    found = _tool(span) or _model(attributes) or _prompt(attributes) or _data(attributes)
-    if found is not None:
-        does, objects, key = found
+        report = _mcp(method[1], attributes)
+        if report is not None:
+            return SpanReport(report[0], None if agent is None else agent[1], report[1], report[2], method[0])
+    report = _tool(span) or _model(attributes) or _prompt(attributes) or _data(attributes)
+    if report is not None:
+        target, objects, key = report
         server = first(attributes, _SERVERS)
         return SpanReport(
-            does, None if named is None else named[1], objects, None if server is None else server[1], key
+            target, None if agent is None else agent[1], objects, None if server is None else server[1], key
         )
-    return None if named is None else SpanReport(SpanTarget.AGENT, named[1], (), None, named[0])
+    return None if agent is None else SpanReport(SpanTarget.AGENT, agent[1], (), None, agent[0])
 
 
-_Found = tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str]
+_Use = tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str]
 
 
 def _agent(attributes: Mapping[str, str]) -> tuple[str, str] | None:
-    named = first(attributes, AGENT_NAMES[:2])
-    if named is not None:
-        return named
+    agent = first(attributes, AGENT_NAMES[:2])
+    if agent is not None:
+        return agent
     if attributes.get("traceloop.span.kind") == "agent" and (name := attributes.get("traceloop.entity.name")):
         return "traceloop.entity.name", name
     return first(attributes, AGENT_NAMES[2:])
@@ -175,60 +175,62 @@ def _mcp(
     method: str, attributes: Mapping[str, str]
 ) -> tuple[SpanTarget, tuple[tuple[Verb, Subject], ...], str | None] | None:
     server = first(attributes, _SERVERS)
-    at = None if server is None else server[1]
+    server_name = None if server is None else server[1]
     match method:
         case "tools/call":
-            does, verb, kind, keys = SpanTarget.TOOL, Verb.USES, Kind.TOOL, _TOOLS
+            target, verb, kind, keys = SpanTarget.TOOL, Verb.USES, Kind.TOOL, _TOOLS
         case "prompts/get":
-            does, verb, kind, keys = SpanTarget.PROMPT, Verb.USES, Kind.PROMPT, (*_PROMPTS, "mcp.request.params.name")
+            target, verb, kind, keys = SpanTarget.PROMPT, Verb.USES, Kind.PROMPT, (*_PROMPTS, "mcp.request.params.name")
         case "resources/read" | "resources/subscribe":
-            does, verb, kind, keys = SpanTarget.DATA, Verb.READS, Kind.DATA, _RESOURCES
+            target, verb, kind, keys = SpanTarget.DATA, Verb.READS, Kind.DATA, _RESOURCES
         case _:
             return None
-    named = first(attributes, keys)
-    return None if named is None else (does, ((verb, _own(kind, named[1], at)),), at)
+    target_name = first(attributes, keys)
+    return None if target_name is None else (target, ((verb, _own(kind, target_name[1], server_name)),), server_name)
 
 
-def _tool(span: Span) -> _Found | None:
+def _tool(span: Span) -> _Use | None:
     attributes = span.attributes
-    named = first(attributes, _TOOLS)
+    tool = first(attributes, _TOOLS)
     kind = attributes.get(_KIND)
-    if named is None and kind == "TOOL":
-        named = ("span name", span.name)
-    if named is None and attributes.get("traceloop.span.kind") == "tool":
-        named = first(attributes, ("traceloop.entity.name",))
+    if tool is None and kind == "TOOL":
+        tool = ("span name", span.name)
+    if tool is None and attributes.get("traceloop.span.kind") == "tool":
+        tool = first(attributes, ("traceloop.entity.name",))
     operation = attributes.get("gen_ai.operation.name")
     executed = operation == "execute_tool" or kind == "TOOL" or attributes.get("traceloop.span.kind") == "tool"
-    if named is None or not (executed or (operation is None and kind is None)):
+    if tool is None or not (executed or (operation is None and kind is None)):
         return None
     server = first(attributes, _SERVERS)
-    return SpanTarget.TOOL, ((Verb.USES, _own(Kind.TOOL, named[1], None if server is None else server[1])),), named[0]
+    return SpanTarget.TOOL, ((Verb.USES, _own(Kind.TOOL, tool[1], None if server is None else server[1])),), tool[0]
 
 
-def _model(attributes: Mapping[str, str]) -> _Found | None:
-    named = first(attributes, _MODELS)
-    if named is None:
+def _model(attributes: Mapping[str, str]) -> _Use | None:
+    model = first(attributes, _MODELS)
+    if model is None:
         return None
     operation = first(attributes, _OPERATIONS)
     if operation is not None and operation[1] not in _MODEL_WORK and operation[1] in _AGENT_WORK:
-        return SpanTarget.AGENT, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
-    return SpanTarget.MODEL, ((Verb.USES, subject(Kind.MODEL, named[1])),), named[0]
+        return SpanTarget.AGENT, ((Verb.USES, subject(Kind.MODEL, model[1])),), model[0]
+    return SpanTarget.MODEL, ((Verb.USES, subject(Kind.MODEL, model[1])),), model[0]
 
 
-def _prompt(attributes: Mapping[str, str]) -> _Found | None:
-    named = first(attributes, _PROMPTS)
+def _prompt(attributes: Mapping[str, str]) -> _Use | None:
+    prompt = first(attributes, _PROMPTS)
     return (
-        None if named is None else (SpanTarget.PROMPT, ((Verb.USES, subject(Kind.PROMPT, named[1], SPACE)),), named[0])
+        None
+        if prompt is None
+        else (SpanTarget.PROMPT, ((Verb.USES, subject(Kind.PROMPT, prompt[1], SPACE)),), prompt[0])
     )
 
 
-def _data(attributes: Mapping[str, str]) -> _Found | None:
-    named = first(attributes, _DATA)
-    if named is None:
+def _data(attributes: Mapping[str, str]) -> _Use | None:
+    source = first(attributes, _DATA)
+    if source is None:
         return None
     system = first(attributes, _SYSTEM)
-    name = named[1] if system is None else f"{system[1]}:{named[1]}"
-    return SpanTarget.DATA, ((Verb.READS, subject(Kind.DATA, name, SPACE)),), named[0]
+    name = source[1] if system is None else f"{system[1]}:{source[1]}"
+    return SpanTarget.DATA, ((Verb.READS, subject(Kind.DATA, name, SPACE)),), source[0]
 
 
 def _own(kind: Kind, name: str, server: str | None) -> Subject:

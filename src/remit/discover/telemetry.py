@@ -52,37 +52,39 @@ class Telemetry:
 
     def add(self, told: Iterable[Attributed]) -> None:
         """Take what spans tell."""
-        for one in told:
-            self._add(one)
+        for span in told:
+            self._add(span)
 
     def sightings(self) -> Iterable[Sighting]:
         """One for each subject, source, confidence and link: each link has evidence of its own."""
-        for (subject, source, confidence, edge), one in self._joined.items():
-            traits = tuple(Trait(key, value) for key, value in one.traits.items())
+        for (subject, source, confidence, edge), joined in self._joined.items():
+            traits = tuple(Trait(key, value) for key, value in joined.traits.items())
             edges = () if edge is None else (edge,)
-            times = (one.first_ms, one.last_ms)
-            yield Sighting(subject, source, one.evidence, *times, confidence, None, edges, traits, one.count)
+            times = (joined.first_ms, joined.last_ms)
+            yield Sighting(subject, source, joined.evidence, *times, confidence, None, edges, traits, joined.count)
 
-    def _add(self, one: Attributed) -> None:
-        span, told = one.span, one.told
-        source = source_of(one.bearer)
+    def _add(self, attributed: Attributed) -> None:
+        span, report = attributed.span, attributed.told
+        source = source_of(attributed.bearer)
         when = believed(span.start_ms, span.end_ms, self._now_ms)
-        if not told.objects:
-            self._join(one.agent, source, when, one.confidence, one.evidence)
-        for verb, found in told.objects:
-            evidence = f"{one.evidence}; {found.kind.value} by {told.key}, span {span.span} of trace {span.trace}"
-            self._join(one.agent, source, when, one.confidence, evidence, Edge(verb, found))
-            if told.does in _AT_WORK:
-                self.calls.append(ObservedCall(span.trace, span.span, span.scope, one.agent, found, *when))
+        if not report.objects:
+            self._join(attributed.agent, source, when, attributed.confidence, attributed.evidence)
+        for verb, target in report.objects:
+            evidence = (
+                f"{attributed.evidence}; {target.kind.value} by {report.key}, span {span.span} of trace {span.trace}"
+            )
+            self._join(attributed.agent, source, when, attributed.confidence, evidence, Edge(verb, target))
+            if report.does in _AT_WORK:
+                self.calls.append(ObservedCall(span.trace, span.span, span.scope, attributed.agent, target, *when))
             traits = [(key, span.attributes[at]) for key, at in TRAITS if at in span.attributes]
-            if traits and told.does is SpanTarget.TOOL:
-                thing = self._join(found, source, when, SourceConfidence.REPORTED, f"span attribute {told.key}")
-                thing.traits.update((key, clipped(value)) for key, value in traits)
-        if one.above is not None:
-            edge, evidence = Edge(Verb.DELEGATES, one.agent), "its span is above another agent's"
-            self._join(one.above, source, when, SourceConfidence.REPORTED, evidence, edge)
-        if one.bearer is not None:
-            self._borne(one.agent, source, when, Subject(Kind.AGENT, one.bearer))
+            if traits and report.does is SpanTarget.TOOL:
+                tool = self._join(target, source, when, SourceConfidence.REPORTED, f"span attribute {report.key}")
+                tool.traits.update((key, clipped(value)) for key, value in traits)
+        if attributed.above is not None:
+            edge, evidence = Edge(Verb.DELEGATES, attributed.agent), "its span is above another agent's"
+            self._join(attributed.above, source, when, SourceConfidence.REPORTED, evidence, edge)
+        if attributed.bearer is not None:
+            self._borne(attributed.agent, source, when, Subject(Kind.AGENT, attributed.bearer))
 
     def _borne(self, agent: Subject, source: str, when: tuple[int, int], bearer: Subject) -> None:
         """The bearer's token sent it: by the same name it is the bearer, else an agent that works for the bearer."""
@@ -103,15 +105,15 @@ class Telemetry:
         edge: Edge | None = None,
     ) -> _Joined:
         key = (subject, source, confidence, edge)
-        known = self._joined.get(key)
-        if known is None:
-            known = self._joined[key] = _Joined(*when, clipped(evidence))
+        joined = self._joined.get(key)
+        if joined is None:
+            joined = self._joined[key] = _Joined(*when, clipped(evidence))
         else:
-            if when[1] > known.last_ms:
-                known.last_ms, known.evidence = when[1], clipped(evidence)
-            known.first_ms = min(known.first_ms, when[0])
-        known.count += 1
-        return known
+            if when[1] > joined.last_ms:
+                joined.last_ms, joined.evidence = when[1], clipped(evidence)
+            joined.first_ms = min(joined.first_ms, when[0])
+        joined.count += 1
+        return joined
 
 
 def source_of(bearer: str | None) -> str:

@@ -37,16 +37,18 @@ class View:
         self._by_object: dict[Subject, PassageCounts] = {}
         for (agent, called, day), counts in activity.items():
             if day >= since_day and governable(called):
-                one, other = self.identities.of(agent), self.identities.of(called)
-                of_agent = self._by_agent.setdefault(one, {})
-                of_agent[other] = _sum(of_agent.get(other), counts)
-                for thing in (other, *self._server_of(called)):
-                    self._by_object[thing] = _sum(self._by_object.get(thing), counts)
+                caller, target = self.identities.of(agent), self.identities.of(called)
+                targets = self._by_agent.setdefault(caller, {})
+                targets[target] = _sum(targets.get(target), counts)
+                for subject in (target, *self._server_of(called)):
+                    self._by_object[subject] = _sum(self._by_object.get(subject), counts)
 
     def entries(self, kind: Kind | None = None) -> Iterator[InventoryEntry]:
         """Every entry, or those of one kind, in order of names."""
-        speaking = {self.identities.of(subject) for subject in self._inventory if kind is None or subject.kind is kind}
-        return (self.entry(subject) for subject in sorted(speaking))
+        representatives = {
+            self.identities.of(subject) for subject in self._inventory if kind is None or subject.kind is kind
+        }
+        return (self.entry(subject) for subject in sorted(representatives))
 
     def find(self, subject: Subject) -> InventoryEntry | None:
         """The entry that `subject` is a name of."""
@@ -84,7 +86,7 @@ class View:
             counts = _total(self.calls(subject).values())
         else:
             counts = self._by_object.get(subject, PassageCounts())
-        made = InventoryEntry(
+        entry = InventoryEntry(
             subject=subject,
             names=names,
             first_ms=min(item.first_ms for _, item in items),
@@ -97,15 +99,15 @@ class View:
             traits=tuple(
                 TraitStatement(key, best[2], source, best[1])
                 for _, item in items
-                for key, said in sorted(item.traits.items())
-                for source, best in sorted(said.items())
+                for key, by_source in sorted(item.traits.items())
+                for source, best in sorted(by_source.items())
                 # What a person accepted, no file or program says for him.
                 if key != ACCEPTED or best[0] is SourceConfidence.STATED
             ),
             because=self.identities.because(subject),
             counts=counts,
         )
-        return replace(made, conditions=conditions(made, self._facts, self.calls(subject)))
+        return replace(entry, conditions=conditions(entry, self._facts, self.calls(subject)))
 
     def _server_of(self, called: Subject) -> tuple[Subject, ...]:
         """The server whose tool or prompt was called, where its name tells."""
@@ -117,22 +119,22 @@ class View:
     def _owner(self, subject: Subject, items: Iterable[SubjectRecord]) -> str | None:
         if subject.kind is Kind.AGENT and not subject.space and subject.name in self._known.agents:
             return self._known.agents[subject.name].owner
-        said = [item.owner for item in items if item.owner is not None]
-        return max(said)[2] if said else None
+        owners = [item.owner for item in items if item.owner is not None]
+        return max(owners)[2] if owners else None
 
     def _links(self, subject: Subject, items: Iterable[SubjectRecord]) -> Iterator[InventoryLink]:
-        joined: dict[tuple[Verb, Subject], InventoryLink] = {}
+        links: dict[tuple[Verb, Subject], InventoryLink] = {}
         for item in items:
-            for (verb, named), by in item.edges.items():
-                to = self.identities.of(named)
+            for (verb, target), by_source in item.edges.items():
+                to = self.identities.of(target)
                 if verb in _CLAIMS or to == subject:
                     continue
-                for source, seen in by.items():
-                    confidence, _, evidence = seen.best
-                    link = InventoryLink(verb, to, seen.first_ms, seen.last_ms, confidence, (source,), evidence)
-                    known = joined.get((verb, to))
-                    joined[verb, to] = link if known is None else _joined(subject, known, link)
-        return (joined[key] for key in sorted(joined))
+                for source, record in by_source.items():
+                    confidence, _, evidence = record.best
+                    link = InventoryLink(verb, to, record.first_ms, record.last_ms, confidence, (source,), evidence)
+                    earlier = links.get((verb, to))
+                    links[verb, to] = link if earlier is None else _merged(subject, earlier, link)
+        return (links[key] for key in sorted(links))
 
 
 def governable(called: Subject) -> bool:
@@ -142,22 +144,24 @@ def governable(called: Subject) -> bool:
 
 def _sights(items: Iterable[tuple[Subject, SubjectRecord]]) -> Iterator[Sight]:
     for name, item in items:
-        for source, seen in sorted(item.seen.items()):
-            confidence, _, evidence = seen.best
-            yield Sight(name, source, seen.first_ms, seen.last_ms, seen.count, confidence, evidence)
+        for source, record in sorted(item.seen.items()):
+            confidence, _, evidence = record.best
+            yield Sight(name, source, record.first_ms, record.last_ms, record.count, confidence, evidence)
 
 
-def _joined(subject: Subject, one: InventoryLink, other: InventoryLink) -> InventoryLink:
+def _merged(subject: Subject, first: InventoryLink, second: InventoryLink) -> InventoryLink:
     # What was seen here is not older for what a file tells of elsewhere, or another agent of this one.
-    here = [link.first_ms for link in (one, other) if not all(at_second_hand(source, subject) for source in link.by)]
-    better = max(one, other, key=lambda link: (link.confidence, link.last_ms, link.evidence))
+    own_times = [
+        link.first_ms for link in (first, second) if not all(at_second_hand(source, subject) for source in link.by)
+    ]
+    better = max(first, second, key=lambda link: (link.confidence, link.last_ms, link.evidence))
     return InventoryLink(
-        one.verb,
-        one.to,
-        min(here or (one.first_ms, other.first_ms)),
-        max(one.last_ms, other.last_ms),
+        first.verb,
+        first.to,
+        min(own_times or (first.first_ms, second.first_ms)),
+        max(first.last_ms, second.last_ms),
         better.confidence,
-        tuple(sorted({*one.by, *other.by})),
+        tuple(sorted({*first.by, *second.by})),
         better.evidence,
     )
 
@@ -167,7 +171,7 @@ def _sum(one: PassageCounts | None, other: PassageCounts) -> PassageCounts:
 
 
 def _total(counts: Iterable[PassageCounts]) -> PassageCounts:
-    found = PassageCounts()
-    for one in counts:
-        found = _sum(found, one)
-    return found
+    total = PassageCounts()
+    for each in counts:
+        total = _sum(total, each)
+    return total
