@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from proof.service import Service, environment, free_port
+from proof.service import WITHIN_S, Service, environment, free_port
 
 COUNTER: Final = Path(__file__).parents[1] / "tests" / "upstreams" / "counter.py"
 
@@ -116,11 +116,7 @@ class Counting:
             stderr=subprocess.DEVNULL,
             env=environment(),
         )
-        deadline = time.monotonic() + 30
-        while not listens(self.port):
-            assert self.counter.poll() is None, "the counter ended"
-            assert time.monotonic() < deadline, "the counter does not listen"
-            time.sleep(0.05)
+        until_listens(self.counter, self.port, "the counter")
 
     def stop_counter(self) -> None:
         """End the counter."""
@@ -130,8 +126,12 @@ class Counting:
             self.counter = None
 
     def describe(self, text: str) -> None:
-        """Change the description of `add` at the upstream, while it runs."""
+        """Change the description of `add` at the upstream, while it runs, and wait until it has."""
         (self.root / "description").write_text(text, encoding="utf-8")
+        described, deadline = self.root / "described", time.monotonic() + WITHIN_S
+        while not described.exists() or described.read_text("utf-8") != text:
+            assert time.monotonic() < deadline, "the counter does not take the description"
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """End both."""
@@ -159,6 +159,15 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until_listens(process: subprocess.Popen[Any], port: int, who: str) -> None:
+    """Wait until `process`, which is `who`, listens on `port`; `AssertionError` where it ended or never does."""
+    deadline = time.monotonic() + WITHIN_S
+    while not listens(port):
+        assert process.poll() is None, f"{who} ended"
+        assert time.monotonic() < deadline, f"{who} does not listen"
+        time.sleep(0.02)
 
 
 async def call(service: Service, token: str, tool: str, arguments: dict[str, Any], *, mode: str = "auto") -> Any:

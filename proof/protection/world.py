@@ -7,13 +7,12 @@ import http.client
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlencode
 
-from proof.counting import listens
+from proof.counting import until_listens
 from proof.service import Service, environment, free_port
 from remit.api.exchange import ACCESS_TOKEN, GRANT
 
@@ -139,11 +138,7 @@ class Clinic:
             self.process = subprocess.Popen(
                 [sys.executable, CLINIC, str(self.port), self.root], stdin=subprocess.DEVNULL, env=environment()
             )
-            deadline = time.monotonic() + 30
-            while not listens(self.port):
-                assert self.process.poll() is None, "the clinic ended"
-                assert time.monotonic() < deadline, "the clinic does not listen"
-                time.sleep(0.05)
+            until_listens(self.process, self.port, "the clinic")
             self.service.start()
             self.service.accept(*SERVERS)
             self.service.write({"policies.cedar": self.policies()})

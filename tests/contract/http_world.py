@@ -12,7 +12,7 @@ import uvicorn
 from proof.service import free_port
 from remit.app.http.connection import Bounds
 from remit.facts.limits import DEFAULT, Limits
-from tests.eventually import eventually
+from tests.eventually import WITHIN_S, eventually
 
 QUIET_S: Final = 0.3
 
@@ -65,7 +65,7 @@ async def read(reader: asyncio.StreamReader, quiet_s: float = QUIET_S) -> bytes:
     found = b""
     while True:
         try:
-            part = await asyncio.wait_for(reader.read(65536), 5.0 if not found else quiet_s)
+            part = await asyncio.wait_for(reader.read(65536), WITHIN_S if not found else quiet_s)
         except TimeoutError:
             return found
         if not part:

@@ -28,6 +28,7 @@ from remit.adapters.system import SystemEntropy
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.ports.credentials import CredentialRefused, CredentialStatus
+from tests.eventually import WITHIN_S
 from tests.upstreams.rig import ManualClock
 
 T = TypeVar("T")
@@ -141,9 +142,9 @@ def test_two_that_seal_first_at_once_seal_with_one_key(tmp_path: Path) -> None:
     shared = Vault(tmp_path / "credentials", tmp_path / "keys", Slow())
     first = threading.Thread(target=shared.write, args=("shop", b"first"))
     first.start()
-    assert begun.wait(20)
+    assert begun.wait(WITHIN_S)
     shared.write("bank", b"second")
-    first.join(20)
+    first.join(WITHIN_S)
     assert (shared.read("shop"), shared.read("bank")) == (b"first", b"second")
 
 

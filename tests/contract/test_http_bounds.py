@@ -9,7 +9,7 @@ import pytest
 
 from remit.facts.limits import DEFAULT
 from tests.contract.http_world import read, serving
-from tests.eventually import eventually
+from tests.eventually import WITHIN_S, eventually
 
 OK = b"HTTP/1.1 200"
 STATUS = re.compile(rb"HTTP/1\.1 \d{3} ")
@@ -50,7 +50,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         assert said == b"reset" or said.startswith(b"HTTP/1.1 408")
         assert world.refused["limit/body-time"] == 1
         # Also when it was answered before it was read: what follows is nobody's.
-        said = await world.answer(head % b"/early", quiet_s=30.0)
+        said = await world.answer(head % b"/early", quiet_s=WITHIN_S)
         assert len(STATUS.findall(said)) == 1
         assert said.startswith(OK)
         assert said.endswith(b"(closed)")
@@ -67,7 +67,7 @@ async def test_bodies_and_further_requests_are_not_bounded_by_the_heads_clock() 
             for _ in range(30):
                 writer.write(b"b" * 100_000)
                 await asyncio.sleep(0.025)
-            said = await asyncio.wait_for(reader.readuntil(b"03000000"), 5)
+            said = await asyncio.wait_for(reader.readuntil(b"03000000"), WITHIN_S)
             assert said.startswith(OK)
         writer.close()
 
@@ -88,7 +88,7 @@ async def test_an_idle_connection_is_closed() -> None:
     async with serving(replace(DEFAULT, idle_s_max=1)) as world:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(GET)
-        assert (await read(reader, quiet_s=4.0)).endswith(b"00000000(closed)")
+        assert (await read(reader, quiet_s=WITHIN_S)).endswith(b"00000000(closed)")
         writer.close()
 
 

@@ -18,6 +18,7 @@ from remit.trace.bodies import AdminBody, Choice, Event, Status
 from remit.trace.encoding import Unencodable
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft
 from tests.core.recording import BUNDLE, Step, action, decision, outcome
+from tests.eventually import WITHIN_S
 
 INTENT, PROPOSAL, OUTCOME, DECISION, ADMIN = (
     RecordKind.INTENT,
@@ -360,7 +361,7 @@ async def test_every_receipt_is_given_whenever_the_ledger_is_closed(tmp_path: Pa
         last = ledger.append(draft(action()))
         await asyncio.sleep(number / 4_000)
         await ledger.close()
-        receipts = await asyncio.wait_for(asyncio.gather(*(item.durable for item in [*pending, last])), 10)
+        receipts = await asyncio.wait_for(asyncio.gather(*(item.durable for item in [*pending, last])), WITHIN_S)
         assert len(receipts) == 131
 
 

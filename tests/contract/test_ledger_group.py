@@ -16,6 +16,7 @@ from remit.adapters.sqlite.commit import Item
 from remit.ports.ledger import Pending
 from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action
+from tests.eventually import WITHIN_S
 
 
 class Watched(sqlite3.Connection):
@@ -31,7 +32,7 @@ class Watched(sqlite3.Connection):
             mine.threads.append(threading.get_ident())
             if not mine.go.is_set():
                 mine.reached.release()
-            mine.go.wait(20)
+            mine.go.wait(WITHIN_S)
         return super().execute(*arguments)
 
 
@@ -47,7 +48,7 @@ async def test_what_waits_while_one_batch_is_written_shares_the_next(tmp_path: P
         Slow.threads.clear()
         Slow.go.clear()
         first = [ledger.append(draft(action())) for _ in range(2)]
-        await asyncio.to_thread(Slow.reached.acquire, timeout=20)
+        await asyncio.to_thread(Slow.reached.acquire, timeout=WITHIN_S)
         waiting = [ledger.append(draft(action())) for _ in range(100)]
         durable = asyncio.gather(*(item.durable for item in [*first, *waiting]))
         await asyncio.sleep(0.05)
@@ -75,7 +76,7 @@ async def test_a_lone_record_waits_for_nobody(tmp_path: Path, monkeypatch: pytes
 
     async def one() -> int:
         before = len(Counted.threads)
-        await asyncio.wait_for(ledger.append(draft(action())).durable, 20)
+        await asyncio.wait_for(ledger.append(draft(action())).durable, WITHIN_S)
         [thread] = Counted.threads[before:]
         return thread
 
@@ -137,14 +138,14 @@ async def test_what_is_queued_as_the_writer_finds_nothing_is_written(
             done.set()
 
         loop.call_soon_threadsafe(append)
-        done.wait(20)
+        done.wait(WITHIN_S)
 
     monkeypatch.setattr(writer_module, "deque", lambda: Meanwhile(queued))
     ledger = Place(tmp_path).open()
     try:
         for one in [ledger.append(draft(action())) for _ in range(2)]:
             await one.durable
-        receipt = await asyncio.wait_for(asyncio.ensure_future((await late).durable), 20)
+        receipt = await asyncio.wait_for(asyncio.ensure_future((await late).durable), WITHIN_S)
         assert receipt.ref.seq == 4
     finally:
         await ledger.close()

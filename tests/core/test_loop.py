@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from remit.work.loop import every, guarded
+from tests.eventually import WITHIN_S
 
 
 @pytest.mark.asyncio
@@ -21,7 +22,7 @@ async def test_a_failed_turn_is_told_and_the_next_one_comes() -> None:
             third.set()
 
     task = asyncio.create_task(every(0.001, step, told.append))
-    await asyncio.wait_for(third.wait(), 5)
+    await asyncio.wait_for(third.wait(), WITHIN_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -45,10 +46,10 @@ async def test_a_loop_ends_though_its_step_raises_in_place_of_being_cancelled() 
             begun.set()
 
     task = asyncio.create_task(every(0.001, step, told.append))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), WITHIN_S)
     await asyncio.sleep(0)
     task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=5)
+    done, _ = await asyncio.wait({task}, timeout=WITHIN_S)
     assert done
     assert task.cancelled()
     assert [type(error) for error in told] == [ExceptionGroup]

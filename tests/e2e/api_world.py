@@ -24,6 +24,7 @@ from remit.pep.answer import Answer, Awaiting, Client
 from remit.pep.driver import Driver
 from remit.ports.upstream import Era
 from tests.e2e.gateway_world import free_port, until
+from tests.eventually import WITHIN_S
 
 TOOLS: Final = Path(__file__).parents[1] / "upstreams" / "stdio_server.py"
 HEAD: Final = "apiVersion: remit.dev/v1alpha1\n"
@@ -198,7 +199,7 @@ async def world(folder: Path, limits: Limits = DEFAULT) -> AsyncGenerator[World]
 
     try:
         await until(started)
-        async with httpx2.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=WITHIN_S) as http:
             assert service.admin is not None
             made = World(f"http://127.0.0.1:{port}", service, service.admin, folder / "workspace", http)
             offer = await made.told("POST", "/tools/accept", body={"server": "hand"})

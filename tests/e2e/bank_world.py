@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +12,9 @@ from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
-from proof.counting import listens
+from proof.counting import until_listens
 from proof.service import Service, environment, free_port
+from tests.eventually import WITHIN_S
 
 UPSTREAMS = Path(__file__).parents[1] / "upstreams"
 BANK = UPSTREAMS / "bank.py"
@@ -68,11 +68,7 @@ class Banking:
                 stderr=subprocess.DEVNULL,
                 env=environment(),
             )
-            deadline = time.monotonic() + 30
-            while not listens(self.port):
-                assert self.server.poll() is None, "the bank ended"
-                assert time.monotonic() < deadline, "the bank does not listen"
-                time.sleep(0.05)
+            until_listens(self.server, self.port, "the bank")
             self.service.start()
             self.service.accept("bank")
         except BaseException:
@@ -84,5 +80,5 @@ class Banking:
         self.service.stop()
         if self.server is not None:
             self.server.kill()
-            self.server.wait(10)
+            self.server.wait(WITHIN_S)
             self.server = None

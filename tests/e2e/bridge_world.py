@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from proof.service import REMIT, environment
+from tests.eventually import WITHIN_S
 
-WAIT_S = 20.0
 MODERN = "2026-07-28"
 OLD = "2025-11-25"
 TOKEN = "eyJhbGciOiJFZERTQSJ9.canary-of-the-bridge.c2lnbmF0dXJl"
@@ -62,7 +62,7 @@ class Bridge:
     def line(self) -> bytes:
         """The next line of stdout; b"" at its end."""
         assert self.process.stdout is not None
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + WITHIN_S
         while b"\n" not in self._rest:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"no line came; stderr: {self.process.poll()}"
@@ -87,7 +87,7 @@ class Bridge:
     def finish(self) -> tuple[int, str, str]:
         """Close stdin: exit code, what was left on stdout, stderr."""
         self.end_input()
-        out, err = self.process.communicate(timeout=WAIT_S)
+        out, err = self.process.communicate(timeout=WITHIN_S)
         return self.process.returncode, (self._rest + out).decode(), err.decode()
 
     def __enter__(self) -> Self:
@@ -143,7 +143,7 @@ class Asked:
 
     def gone(self) -> bool:
         """Wait until the client has closed its connection."""
-        ready, _, _ = select.select([self.handler.connection], [], [], WAIT_S)
+        ready, _, _ = select.select([self.handler.connection], [], [], WITHIN_S)
         try:
             return bool(ready) and self.handler.connection.recv(1) == b""
         except ConnectionResetError:
@@ -201,7 +201,7 @@ class Scripted:
     def until(self, method: str, says: str = "") -> Asked:
         """The next request like that, waited for; others before it are left out."""
         while True:
-            found = self.asked.get(timeout=WAIT_S)
+            found = self.asked.get(timeout=WITHIN_S)
             if found.method == method and found.says == says:
                 return found
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from tests.eventually import WITHIN_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -65,7 +67,7 @@ class Asking(AbstractResolver):
             asks.setblocking(False)
             await loop.sock_connect(asks, ("127.0.0.1", self.port))
             await loop.sock_sendall(asks, query)
-            answer = await asyncio.wait_for(loop.sock_recv(asks, 512), 5)
+            answer = await asyncio.wait_for(loop.sock_recv(asks, 512), WITHIN_S)
         count = struct.unpack("!H", answer[6:8])[0]
         addresses = [socket.inet_ntoa(answer[-4 - 16 * at :][:4]) for at in reversed(range(count))]
         if not addresses:

@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TypeVar
 import aiohttp
 import uvicorn
 
+from proof.counting import until_listens
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
@@ -164,11 +164,7 @@ def shop_process(folder: Path) -> Generator[Shop]:
     command = [sys.executable, "-m", "tests.e2e.gateway_upstream", str(port), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT)
     try:
-        while True:
-            assert process.poll() is None, "the upstream ended"
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
+        until_listens(process, port, "the upstream")
         yield Shop(f"http://127.0.0.1:{port}/mcp", folder)
     finally:
         process.kill()

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from proof.counting import listens
+from proof.counting import until_listens
 from proof.service import Service, environment, free_port
+from tests.eventually import WITHIN_S
 
 UPSTREAMS = Path(__file__).parents[1] / "upstreams"
 NOTES = UPSTREAMS / "notes.py"
@@ -56,11 +56,7 @@ class Noting:
             stderr=subprocess.DEVNULL,
             env=environment(),
         )
-        deadline = time.monotonic() + 30
-        while not listens(self.port):
-            assert self.server.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not listen"
-            time.sleep(0.05)
+        until_listens(self.server, self.port, "the server")
 
     def __enter__(self) -> Self:
         try:
@@ -78,5 +74,5 @@ class Noting:
         self.service.stop()
         if self.server is not None:
             self.server.kill()
-            self.server.wait(10)
+            self.server.wait(WITHIN_S)
             self.server = None

@@ -6,7 +6,6 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from proof.service import Service, environment
+from tests.eventually import WITHIN_S, awaited
 
 PROGRAM: Final = Path(__file__).parents[1] / "upstreams" / "authorization_server.py"
 CLIENT_SECRET: Final = "client-secret-canary-7c1d0b"
@@ -79,7 +79,7 @@ class Guarded:
         self.service.stop()
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(WITHIN_S)
 
     def start(self) -> None:
         """Both processes; no login yet."""
@@ -88,11 +88,9 @@ class Guarded:
                 [sys.executable, PROGRAM, self.root], stdout=log, stderr=log, env=environment()
             )
         ports = self.root / "ports.json"
-        deadline = time.monotonic() + 30
-        while not ports.exists():
-            assert self.process.poll() is None, (self.root / "authorization_server.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        process = self.process
+        awaited(lambda: ports.exists() or process.poll() is not None)
+        assert process.poll() is None, (self.root / "authorization_server.log").read_text()
         found = json.loads(ports.read_text())
         self.issuer, self.server = found["as"], found["mcp"]
         self.declare(self.oauth)
@@ -148,7 +146,7 @@ class Guarded:
         """Open `url`, follow where it leads; status and text of where that ends."""
         opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=self.trusted))
         try:
-            with opener.open(url, timeout=20) as response:
+            with opener.open(url, timeout=WITHIN_S) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -162,7 +160,7 @@ class Guarded:
                 return None
 
         try:
-            urllib.request.build_opener(Stop).open(url, timeout=20)
+            urllib.request.build_opener(Stop).open(url, timeout=WITHIN_S)
         except urllib.error.HTTPError as error:
             with error:
                 return error.headers["Location"]
@@ -198,7 +196,7 @@ class Guarded:
         return found
 
     def _ask(self, url: str, body: bytes | None = None, method: str = "GET") -> Any:
-        with urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=20) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=WITHIN_S) as response:
             return json.loads(response.read())
 
 

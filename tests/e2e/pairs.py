@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
 from proof.service import Service
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -78,7 +78,9 @@ class Pairs:
     async def at(self, path: str, client: str, **options: Any) -> AsyncGenerator[Client]:
         """The SDK's client of one era at `path`: that of one server, or of all."""
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=30, trust_env=False) as http,
+            httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {self.token}"}, timeout=WITHIN_S, trust_env=False
+            ) as http,
             Client(
                 streamable_http_client(f"{self.service.url}{path}", http_client=http),
                 mode=MODES[client],

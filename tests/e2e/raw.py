@@ -4,6 +4,8 @@ import json
 import socket
 from collections.abc import Mapping
 
+from tests.eventually import WITHIN_S
+
 ACCEPT = "application/json, text/event-stream"
 
 
@@ -54,7 +56,7 @@ def tool_bytes(
 
 def post(port: int, token: str, ident: str) -> socket.socket:
     """Send a call and return the connection, its answer unread."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
     connection.sendall(call_bytes(port, token, ident))
     return connection
 
@@ -82,7 +84,7 @@ def initialized(port: int, token: str) -> str:
 
 def exchange(port: int, data: bytes) -> bytes:
     """Send `data`; all that comes back until the other end closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S) as connection:
         connection.sendall(data)
         return rest(connection)
 
@@ -98,7 +100,7 @@ def rest(connection: socket.socket) -> bytes:
 def listen(port: int, token: str) -> socket.socket:
     """An open standing stream, its head and first comment read; `AssertionError` with what came instead."""
     ident = initialized(port, token)
-    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
     connection.sendall(request(port, token, "GET", headers={"mcp-session-id": ident, "connection": "close"}))
     found = b""
     while b": waiting" not in found:

@@ -9,7 +9,6 @@ import pickle
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from remit.app.terminal.client import ServiceClient
 from remit.facts.admission import AdmissionTerms
 from tests.e2e.bank_world import Banking
 from tests.e2e.pages import PAGES_FOLDER, command_of, run_block
+from tests.eventually import awaited
 
 PAGE = PAGES_FOLDER / "admit-changes.md"
 BLOCK = re.compile(
@@ -268,10 +268,7 @@ def test_an_interruption_leaves_nothing_changed_and_nothing_behind(bank: Banking
     found = re.search(r"remit admission cancel (\S+)", other.stderr)
     assert found is not None
     assert api.get(f"/admissions/{found[1]}")["stage"] == "cancelled"
-    deadline = time.monotonic() + 20
-    while left := list((tmp_path / "tmp").glob("remit-attack-*")):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    awaited(lambda: not list((tmp_path / "tmp").glob("remit-attack-*")))
 
 
 def test_a_service_that_is_started_with_another_folder_says_so(bank: Banking) -> None:
@@ -306,11 +303,8 @@ def test_without_an_admission_a_look_has_the_usual_terms_and_nobody_overrides(ba
     service = bank.service
     (service.workspace / "sealed.cedar").unlink()
     ident = ServiceClient(service.admin, service.url).post("/admissions")["id"]
-    deadline = time.monotonic() + 120
-    while (look := service.told("admission", "show", ident))["stage"] == "looking":
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    assert "chains" in look["refused"]
+    awaited(lambda: service.told("admission", "show", ident)["stage"] != "looking", within_s=120)
+    assert "chains" in service.told("admission", "show", ident)["refused"]
     mine = service.remit("admission", "override", ident, "chains", "--why", "x", token=service.user("ana"))
     assert mine.returncode == 4
     assert "nobody answers" in mine.stderr

@@ -8,6 +8,7 @@ import pytest
 from mcp_types import ElicitResult
 
 from tests.e2e.pairs import OLD, Pairs, pairs
+from tests.eventually import eventually
 
 GATE = """\
 @id("painting-asks")
@@ -47,12 +48,12 @@ def test_a_client_of_the_handshake_era_is_kept_while_people_decide_on_its_users_
 
     async def decide() -> None:
         """Say yes to the one approval that waits, once it does."""
-        while True:
-            waits = await asyncio.to_thread(service.told, "approvals", "ls", token=sam)
-            if waits := [one["id"] for one in waits if one["state"] == "pending"]:
-                await asyncio.to_thread(service.told, "approvals", "approve", waits[0], token=sam)
-                return
-            await asyncio.sleep(0.05)
+
+        async def waits() -> list[str]:
+            found = await asyncio.to_thread(service.told, "approvals", "ls", token=sam)
+            return [one["id"] for one in found if one["state"] == "pending"]
+
+        await asyncio.to_thread(service.told, "approvals", "approve", (await eventually(waits))[0], token=sam)
 
     async def work() -> str:
         async with world.client(OLD, OLD, elicitation_callback=elicit) as client:
@@ -64,4 +65,4 @@ def test_a_client_of_the_handshake_era_is_kept_while_people_decide_on_its_users_
             [said] = (await asked).content
             return str(getattr(said, "text", said))
 
-    assert asyncio.run(asyncio.wait_for(work(), 50)) == "painted red"
+    assert asyncio.run(work()) == "painted red"

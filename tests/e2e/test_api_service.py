@@ -164,12 +164,16 @@ async def test_entries_in_pages_are_the_whole_ledger(api: World):
     assert [item for item in in_doubt if item["outcome"] == "none"] == []
 
 
-async def read_events(api: World, count: int, path: str = "/events", **headers: str) -> list[dict[str, Any]]:
+async def read_events(
+    api: World, count: int, path: str = "/events", opened: asyncio.Event | None = None, **headers: str
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     told = {"authorization": f"Bearer {api.admin}", **headers}
     async with api.http.stream("GET", f"{api.url}/api/v1{path}", headers=told) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
+        if opened is not None:
+            opened.set()
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
                 found.append(json.loads(line[6:]))
@@ -179,8 +183,9 @@ async def read_events(api: World, count: int, path: str = "/events", **headers: 
 
 
 async def test_events_follow_the_ledger_and_resume_where_they_were(api: World):
-    reading = asyncio.create_task(read_events(api, 2))
-    await asyncio.sleep(0.5)
+    opened = asyncio.Event()
+    reading = asyncio.create_task(read_events(api, 2, opened=opened))
+    await opened.wait()
     minted = [await api.mint("agent", "bot"), await api.mint("agent", "sub")]
     found = await reading
     told = [f"token.issued {one['jti']}: agent {name}" for one, name in zip(minted, ("bot", "sub"), strict=True)]
@@ -194,8 +199,9 @@ async def test_events_follow_the_ledger_and_resume_where_they_were(api: World):
 
 async def test_events_of_one_session_only(api: World):
     minted = await api.mint("agent", "bot", user="req")
-    reading = asyncio.create_task(read_events(api, 2, path=f"/events?sid={minted['sid']}"))
-    await asyncio.sleep(0.5)
+    opened = asyncio.Event()
+    reading = asyncio.create_task(read_events(api, 2, f"/events?sid={minted['sid']}", opened))
+    await opened.wait()
     await api.call(await api.token("agent", "sub"), "echo", {"text": "x"})
     await api.call(minted["token"], "echo", {"text": "x"})
     assert [item["kind"] for item in await reading] == ["intent", "outcome"]

@@ -1,7 +1,6 @@
 """One escalated call, decided by another process: exactly one effect, and only what was approved."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
+from tests.eventually import eventually
 
 BIG = {"id": "big", "amount": 50}
 
@@ -27,13 +27,12 @@ async def waiting(counting: Counting, agent: str, arguments: dict[str, Any]) -> 
     """A call in flight that waits for people, and the id of its approval."""
     known = {item["id"] for item in await asyncio.to_thread(opened, counting)}
     task = asyncio.create_task(call(counting.service, agent, "add", arguments))
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        fresh = [item["id"] for item in await asyncio.to_thread(opened, counting) if item["id"] not in known]
-        if fresh:
-            return task, fresh[0]
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"no approval was opened: {task}")
+
+    async def fresh() -> list[str]:
+        assert not task.done(), task.result()
+        return [item["id"] for item in await asyncio.to_thread(opened, counting) if item["id"] not in known]
+
+    return task, (await eventually(fresh))[0]
 
 
 def opened(counting: Counting) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
 from remit.assure.attack.results import SecurityControl
 from remit.assure.attack.risks import TITLES, UNTRIED
 from tests.attacked import GATE, PERMIT, write
+from tests.eventually import awaited
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "attack-your-limits.md"
 
@@ -277,16 +277,9 @@ def test_an_attack_that_is_killed_takes_its_service_along(tmp_path: Path) -> Non
         asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment() | {"TMPDIR": str(scratch)}
     ) as attacking:
         try:
-            until = time.monotonic() + 60.0
-            while not any("governs at" in log.read_text() for log in scratch.glob("*/*/*/service.log")):
-                assert attacking.poll() is None
-                assert time.monotonic() < until, "no service was started"
-                time.sleep(0.05)
+            awaited(lambda: any("governs at" in log.read_text() for log in scratch.glob("*/*/*/service.log")))
             (service,) = _children(attacking.pid)
             assert _runs(service)
         finally:
             attacking.kill()
-    until = time.monotonic() + 30.0
-    while _runs(service):
-        assert time.monotonic() < until, "the service runs on"
-        time.sleep(0.05)
+    awaited(lambda: not _runs(service))

@@ -18,6 +18,7 @@ from tests.e2e.bridge_world import (
     event,
     token_file,
 )
+from tests.eventually import WITHIN_S
 
 
 def test_one_server_is_named_in_the_path_and_nothing_else_is(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_the_end_of_input_lets_calls_finish_and_ends_what_only_stands(tmp_path: 
             if asked.gone():
                 closed.set()
         else:
-            go.wait(10)
+            go.wait(WITHIN_S)
             answering(asked)
 
     with Scripted(script) as service, Bridge(service.url, "--token-file", token_file(tmp_path)) as bridge:
@@ -54,7 +55,7 @@ def test_the_end_of_input_lets_calls_finish_and_ends_what_only_stands(tmp_path: 
         go.set()
         assert bridge.heard()["id"] == 2
         assert bridge.finish() == (0, "", "")
-        assert closed.wait(10)
+        assert closed.wait(WITHIN_S)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -70,8 +71,8 @@ def test_told_to_end_it_ends_and_cancels(tmp_path: Path, number: signal.Signals)
         bridge.modern(1, "tools/call", name="x")
         bridge.heard()
         bridge.process.send_signal(number)
-        assert bridge.process.wait(10) == 0
-        assert closed.wait(10)
+        assert bridge.process.wait(WITHIN_S) == 0
+        assert closed.wait(WITHIN_S)
 
 
 def test_a_client_that_no_longer_listens_ends_it(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_a_client_that_no_longer_listens_ends_it(tmp_path: Path) -> None:
         assert bridge.process.stdout is not None
         bridge.process.stdout.close()
         bridge.modern(2, "tools/list")
-        assert bridge.process.wait(10) == 0
+        assert bridge.process.wait(WITHIN_S) == 0
 
 
 def test_a_renewed_token_needs_no_restart_and_none_is_ever_shown(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.e2e.bridge_world import (
     old_service,
     token_file,
 )
+from tests.eventually import WITHIN_S
 
 
 def test_initialize_era_keeps_its_session_and_carries_everything_both_ways(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_initialize_era_cancels_in_words(tmp_path: Path) -> None:
             return
         match (asked.method, asked.says):
             case ("POST", "tools/call"):
-                done.wait(10)
+                done.wait(WITHIN_S)
                 asked.json({"jsonrpc": "2.0", "id": 5, "error": {"code": -32800, "message": "cancelled"}})
             case ("POST", "notifications/cancelled"):
                 asked.raw(b"", 202)

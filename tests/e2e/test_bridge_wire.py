@@ -20,6 +20,7 @@ from tests.e2e.bridge_world import (
     initialize,
     token_file,
 )
+from tests.eventually import WITHIN_S
 
 ROUTED: list[tuple[str, dict[str, Any], str | None]] = [
     ("tools/call", {"name": "echo", "arguments": {}}, "echo"),
@@ -80,7 +81,7 @@ def test_giving_up_a_stateless_request_closes_its_stream_and_answers_nothing(tmp
         assert bridge.heard()["id"] == 2, "another id gives nothing up"
         assert not closed.is_set()
         bridge.tell(method="notifications/cancelled", params={"requestId": 1})
-        assert closed.wait(10)
+        assert closed.wait(WITHIN_S)
         assert bridge.finish() == (0, "", "")
         assert not service.saying("notifications/cancelled")
 
@@ -89,7 +90,7 @@ def test_requests_run_beside_each_other(tmp_path: Path) -> None:
     together = threading.Barrier(8)
 
     def script(asked: Asked) -> None:
-        together.wait(10)
+        together.wait(WITHIN_S)
         answering(asked)
 
     with Scripted(script) as service, Bridge(service.url, "--token-file", token_file(tmp_path)) as bridge:
@@ -238,7 +239,7 @@ def test_one_id_is_under_way_once(tmp_path: Path) -> None:
     go = threading.Event()
 
     def script(asked: Asked) -> None:
-        go.wait(10)
+        go.wait(WITHIN_S)
         answering(asked)
 
     with Scripted(script) as service, Bridge(service.url, "--token-file", token_file(tmp_path)) as bridge:

@@ -21,6 +21,7 @@ from remit.app.terminal.client import ServiceClient
 from tests.e2e.api_world import POLICIES, World, declared, world
 from tests.e2e.speaking import api as ask_api
 from tests.e2e.test_apply_beside import many
+from tests.eventually import WITHIN_S, awaited
 
 WITH_ENV = (
     "apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {name: two}\nspec: {command: [x], env: {A: canary-env}}\n"
@@ -194,7 +195,7 @@ def test_who_waits_for_a_command_is_told_how_far_it_is(
     monkeypatch.setattr(progress, "EVERY_S", 0.01)
     service = Underway()
     with progress.showing_checks(cast("ServiceClient", service)):
-        assert service.enough.wait(10)
+        assert service.enough.wait(WITHIN_S)
     assert "checked 1,000 of 9,000 policies …\n  checked 2,000 of 9,000 policies …" in capsys.readouterr().err
 
 
@@ -220,17 +221,17 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     gone = service.apply()["bundle"]
     (service.workspace / "aside.cedar").unlink()
     runs = service.apply()["bundle"]
-    time.sleep(2.5)
     # What was decided since then is decided by the one that runs.
     service.mint("agent", "clerk", "ana")
-    here = ("--data", str(service.data), "--older", "2s")
+    here = ("--data", str(service.data), "--older", "1s")
+    awaited(lambda: gone in [one["bundle"] for one in service.told("bundle", "prune", *here)["items"]])
     listed = service.told("bundle", "prune", *here)
     names = [one["bundle"] for one in listed["items"]]
     assert (gone in names, runs in names, listed["removed"]) == (True, False, False)
     assert service.told("bundle", "diff", gone, runs)["changes"], "nothing was removed"
     assert service.told("bundle", "prune", "--data", str(service.data))["items"] == [], "a year by default"
     done = service.remit("bundle", "prune", *here)
-    assert "would go: remit bundle prune --older 2s --yes" in done.stderr
+    assert "would go: remit bundle prune --older 1s --yes" in done.stderr
     assert service.told("bundle", "prune", *here, "--yes")["removed"]
     assert service.told("bundle", "prune", *here)["files"] == 0
     refused = service.remit("bundle", "diff", gone, runs)
@@ -247,7 +248,7 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "two", "amount": 50}))
     service.write({"aside.cedar": MORE.replace("9999", "8888")})
     runs = service.apply()["bundle"]
-    time.sleep(2.5)
+    time.sleep(1.1)  # from here on each record is older than is asked for
     found = service.told("bundle", "prune", "--data", str(service.data), "--older", "1s")["items"]
     assert not {gone, runs} & {one["bundle"] for one in found}, "no record names the one that runs yet"
 

@@ -6,16 +6,16 @@ With what is proposed against them applied, the last step of each is denied ther
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proof.counting import listens
+from proof.counting import until_listens
 from proof.service import Service, environment, free_port
 from tests.e2e.speaking import META, VERSION, ask, told
+from tests.eventually import WITHIN_S
 
 DRY = Path(__file__).parents[1] / "upstreams" / "dry.py"
 MODE = {"type": "object", "properties": {"mode": {"type": "string", "enum": ["a", "b"]}}}
@@ -78,11 +78,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     upstream = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment())
     made = Service(tmp_path)
     try:
-        deadline_s = time.monotonic() + 30
-        while not listens(port):
-            assert upstream.poll() is None, "the server ended"
-            assert time.monotonic() < deadline_s, "the server does not listen"
-            time.sleep(0.05)
+        until_listens(upstream, port, "the server")
         agents = {"reader": "", "sender": "", "clerk": "workers", "helper": "workers"}
         declared = "".join(AGENTS.replace("NAME", name).replace("GROUPS", group) for name, group in agents.items())
         made.write({"resources.yaml": RESOURCES.replace("PORT", str(port)) + declared})
@@ -98,7 +94,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     finally:
         made.stop()
         upstream.kill()
-        upstream.wait(10)
+        upstream.wait(WITHIN_S)
 
 
 def executed(service: Service, chain: dict[str, Any]) -> list[tuple[str, bool, str]]:

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -22,6 +21,7 @@ from remit.app.cli import run
 from remit.app.cli.halt import cut_off
 from remit.app.terminal.failure import Exit
 from tests.e2e.speaking import api, ask, entries, told
+from tests.eventually import WITHIN_S, awaited
 
 HELPER = """\
 apiVersion: remit.dev/v1alpha1
@@ -179,11 +179,12 @@ def test_can_says_what_would_be_and_leaves_no_trace(
         return latest, service.told("sessions", "show", decided["sid"]), service.told("ledger", "verify")["records"]
 
     # The service announces the key of its checkpoints by itself, a moment after its start.
-    while not any(
-        item["body"].get("event") == "checkpoint.key"
-        for item in api(service, "GET", "/ledger/entries?latest=500")["items"]
-    ):
-        time.sleep(0.05)
+    awaited(
+        lambda: any(
+            item["body"].get("event") == "checkpoint.key"
+            for item in api(service, "GET", "/ledger/entries?latest=500")["items"]
+        )
+    )
     before = state()
     code = 0 if verdict == "permit" else 1
     asked = ("can", "clerk", "counter/add", json.dumps(arguments), "--user", "ana", "--sid", decided["sid"])
@@ -550,13 +551,14 @@ def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None
         seen: list[str] = []
         reader = threading.Thread(target=lambda: seen.extend(iter(stdout.readline, "")), daemon=True)
         reader.start()
-        deadline = time.monotonic() + 20
-        while not any("intent" in line for line in seen):
-            assert time.monotonic() < deadline, seen
+
+        def shown_once_it_follows() -> bool:
             told(service, decided["token"], "counter", "peek")
-            time.sleep(0.1)
+            return any("intent" in line for line in seen)
+
+        awaited(shown_once_it_follows)
         process.kill()
-        reader.join(10)
+        reader.join(WITHIN_S)
     assert any(re.search(r"  intent    permit clerk for ana: call_tool counter/peek", line) for line in seen)
 
 
@@ -747,4 +749,4 @@ def test_a_pipe_that_closes_early_is_no_error(service: Service) -> None:
         assert done.stdout.read(1)
         done.stdout.close()
         said = done.stderr.read()
-        assert (done.wait(30), "Traceback" in said) == (0, False), said
+        assert (done.wait(WITHIN_S), "Traceback" in said) == (0, False), said

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from tests.e2e.demo_world import REMIT, demo
 from tests.e2e.telemetry_world import export, protobuf, span
+from tests.eventually import WITHIN_S, awaited
 
 TOLD: Final[Mapping[str, set[str]]] = {
     # Its owner is ana; what it does goes through Remit alone. Text from the web comes in and git and files stay
@@ -37,7 +37,7 @@ FALSE: Final = {("agent/otlp:stranger", "Governed"), ("tool/otlp:rm", "Governed"
 
 def asked(url: str, token: str, path: str) -> Any:
     request = urllib.request.Request(f"{url}/api/v1{path}", headers={"authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:
         return json.loads(answer.read())
 
 
@@ -49,7 +49,7 @@ def stranger(url: str, token: str) -> None:
     )
     heads = {"authorization": f"Bearer {token}", "content-type": "application/x-protobuf"}
     request = urllib.request.Request(f"{url}/otlp/v1/traces", protobuf(told), heads)
-    urllib.request.urlopen(request, timeout=30).close()
+    urllib.request.urlopen(request, timeout=WITHIN_S).close()
 
 
 def conditions(url: str, token: str) -> dict[tuple[str, str], str]:
@@ -62,12 +62,8 @@ def test_every_condition_shown_is_true_and_every_true_one_is_shown(tmp_path: Pat
     with demo(tmp_path) as running:
         token = running.token_file.read_text().strip()
         stranger(running.url, token)
-        found: dict[tuple[str, str], str] = {}
-        for _ in range(300):
-            found = conditions(running.url, token)
-            if found.get(("agent/otlp:stranger", "Governed")) == "False":
-                break
-            time.sleep(0.1)
+        awaited(lambda: conditions(running.url, token).get(("agent/otlp:stranger", "Governed")) == "False")
+        found = conditions(running.url, token)
         git = any(name == "server/git" for name, _ in found)
         true = {(name, kind) for name, kinds in TOLD.items() for kind in kinds if git or "git" not in name}
         assert {key for key, status in found.items() if status == "True"} == true

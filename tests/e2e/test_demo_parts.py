@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+import termios
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -27,6 +28,7 @@ from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
+from tests.eventually import WITHIN_S
 from tools.lock import addresses
 
 SECRET = "shop-key-not-a-real-one"
@@ -52,7 +54,7 @@ def run_agent(*arguments: str) -> tuple[list[expect.AgentLine], subprocess.Compl
 
 
 def get(origin: str, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(origin.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(origin.removeprefix("http://"), timeout=WITHIN_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -376,15 +378,19 @@ def test_the_person_at_the_terminal_decides(monkeypatch: pytest.MonkeyPatch, ans
         def post(self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float = 1.0) -> None:
             posted.append(path)
 
-    monkeypatch.setattr(ask, "PERSON_S", 0.5)
+    monkeypatch.setattr(ask, "PERSON_S", WITHIN_S if answer else 0.1)
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "r") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        typing = threading.Timer(0.2, os.write, (ours, answer.encode()))
-        typing.start()
+        flush = termios.tcflush
+
+        def typed_once_flushed(descriptor: Any, queue: int) -> None:
+            flush(descriptor, queue)
+            os.write(ours, answer.encode())
+
+        monkeypatch.setattr(termios, "tcflush", typed_once_flushed)
         said = ask.decide(Decider(), {"id": "r1-1.2"}, "sam", Narrator(Console(file=io.StringIO())))
-        typing.join()
     os.close(ours)
     assert said is approved
     assert posted == [f"/approvals/r1-1.2/{'approve' if approved else 'deny'}"]

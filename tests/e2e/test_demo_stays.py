@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.demo_world import REMIT, demo
+from tests.eventually import WITHIN_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,7 @@ def tour() -> list[list[str]]:
 @pytest.mark.timeout(600)
 def test_after_the_story_the_service_stays_up_until_it_is_interrupted(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
-        with urllib.request.urlopen(f"{running.url}/readyz", timeout=10) as answer:
+        with urllib.request.urlopen(f"{running.url}/readyz", timeout=WITHIN_S) as answer:
             assert answer.status == 200
         env, token = running.env | {"REMIT_URL": running.url}, running.token_file
         listed = [REMIT, "get", "agents", "-o", "name", "--token-file", token]

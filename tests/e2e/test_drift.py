@@ -1,7 +1,6 @@
 """An upstream changes one word of a description: denied, shown, restored by a person's accept alone."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,22 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
-from tests.eventually import awaited
 
 WORD = "Adds an amount to the ledger."
 
 
 @pytest.fixture
 def counting(tmp_path: Path) -> Iterator[Counting]:
-    with Counting(tmp_path / "drift") as running:
+    with comparing(tmp_path / "drift", verify_s=0) as running:
         yield running
+
+
+def comparing(root: Path, *, verify_s: int) -> Counting:
+    """A counter whose tools were compared with their pins no longer ago than `verify_s` when one is called."""
+    counting = Counting(root)
+    resources = (counting.service.workspace / "resources.yaml").read_text("utf-8")
+    counting.service.write({"resources.yaml": resources.replace('/mcp"}', f'/mcp", verify_s: {verify_s}}}')})
+    return counting
 
 
 def text(result: Any) -> str:
@@ -30,7 +36,6 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     assert not asyncio.run(call(service, agent, "add", {"id": "before"})).is_error
 
     counting.describe(WORD)
-    time.sleep(1.2)  # the default `verify_s`: how old the last comparison may be
     denied = asyncio.run(call(service, agent, "add", {"id": "drifted"}))
     assert denied.is_error
     assert "tool/drifted" in text(denied)
@@ -78,7 +83,6 @@ def test_accept_and_delete_put_no_other_change_of_the_folder_into_force(counting
     service.apply()
     gate.write_text("")
     counting.describe("Adds an amount to the pot.")
-    time.sleep(1.2)
     shown = service.told("tools", "accept", "counter/add")
     service.told("tools", "accept", "counter/add", "--pin", shown["pin"])
     service.told("delete", "user", "lee")
@@ -91,21 +95,17 @@ def test_accept_and_delete_put_no_other_change_of_the_folder_into_force(counting
 
 
 def test_people_review_and_accept_what_is_live_however_old_the_comparison_may_be(tmp_path: Path) -> None:
-    counting = Counting(tmp_path / "drift")
-    resources = (counting.service.workspace / "resources.yaml").read_text("utf-8")
-    counting.service.write({"resources.yaml": resources.replace('/mcp"}', '/mcp", verify_s: 3600}')})
-    with counting:
+    with comparing(tmp_path / "drift", verify_s=3600) as counting:
         service = counting.service
         assert {one["state"] for one in service.told("tools", "ls")} == {"matches"}
         counting.describe(WORD)
-        [shown] = awaited(lambda: service.told("tools", "review")["items"])
+        [shown] = service.told("tools", "review")["items"]
         assert shown["live"]["description"] == WORD
         counting.describe("Adds it elsewhere.")
-        [other] = awaited(
-            lambda: [one for one in service.told("diff")["tools"] if one["live_pin"] != shown["live_pin"]]
-        )
+        [other] = service.told("diff")["tools"]
+        assert other["live_pin"] != shown["live_pin"]
         counting.describe(WORD)
-        awaited(lambda: service.told("tools", "review")["items"][0]["live_pin"] == shown["live_pin"])
+        assert service.told("tools", "review")["items"][0]["live_pin"] == shown["live_pin"]
         refused = service.remit("tools", "accept", "counter/add", "--pin", other["live_pin"])
         assert refused.returncode == 1, refused.stdout
         service.told("tools", "accept", "counter/add", "--pin", shown["live_pin"])

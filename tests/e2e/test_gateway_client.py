@@ -17,6 +17,7 @@ from mcp_types import TextContent
 from remit.facts.record import RecordKind
 from remit.trace.bodies import ActionBody, Choice, OutcomeBody, Status
 from tests.e2e.gateway_world import Shop, World, compiled, gateway, shop_process, until
+from tests.eventually import WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -36,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shop]:
 async def client(of: World, token: str, mode: str, path: str = "/mcp/shop") -> AsyncGenerator[Client]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+        httpx2.AsyncClient(headers=headers, timeout=WITHIN_S, trust_env=False) as http,
         Client(streamable_http_client(of.url + path, http_client=http), mode=mode) as made,  # pyright: ignore[reportArgumentType]
     ):
         yield made

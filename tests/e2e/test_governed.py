@@ -26,6 +26,7 @@ from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action
 from tests.e2e.api_world import World, world
 from tests.e2e.telemetry_world import export, protobuf, span
+from tests.eventually import WITHIN_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,17 +100,18 @@ async def test_a_ledger_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 async def test_a_look_at_a_ledger_that_is_written_without_a_pause_ends(tmp_path: Path) -> None:
     place = Place(tmp_path)
     ledger = place.open()
-    over = False
+    over, begun = False, asyncio.Event()
 
     async def written() -> None:
         while not over:
             await ledger.append(draft(action())).durable
+            begun.set()
 
     writing = asyncio.create_task(written())
-    await asyncio.sleep(0.2)
+    await begun.wait()
     source = LedgerSource(place.file, str)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             looks = [[found async for found in source.look()] for _ in range(3)]
         assert not writing.done()
         assert looks[0], "what had been written was found"

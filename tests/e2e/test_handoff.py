@@ -24,6 +24,7 @@ from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Even
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_gateway_driver import asked, codes, driven, traced
+from tests.eventually import WITHIN_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ async def test_what_a_person_edited_runs_once_as_edited_and_the_agent_is_told(b:
     assert intent.arguments == held.body.arguments == b'{"amount":400,"to":"eve"}'
     assert (intent.approval, intent.action) == (ident, found.approved)
     # Used once: the same call asks anew, and what was edited is nobody's permit.
-    assert isinstance(await asyncio.wait_for(held_for(b, 0.01), 10), Awaiting)
+    assert isinstance(await asyncio.wait_for(held_for(b, 0.01), WITHIN_S), Awaiting)
     assert isinstance(await b.call("pay", amount=400, to="eve"), Awaiting)
     assert len(calls(b)) == 1
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.e2e.notes_world import Noting
 from tests.e2e.raw import exchange, rest, tool_bytes
 from tests.e2e.test_metrics import samples
+from tests.eventually import WITHIN_S, awaited
 
 CHARS = 6_000_000
 """More than the system keeps of an answer for a client that does not read; MCP servers say it twice."""
@@ -34,10 +34,7 @@ def held(noting: Noting) -> float:
 
 
 def until(noting: Noting, *, least: float, most: float) -> None:
-    deadline = time.monotonic() + 30
-    while not least <= held(noting) <= most:
-        assert time.monotonic() < deadline, held(noting)
-        time.sleep(0.05)
+    awaited(lambda: least <= held(noting) <= most)
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream"])
@@ -55,7 +52,7 @@ def test_what_is_not_read_takes_the_room_of_its_agent_alone(noting: Noting, acce
         assert b"hello" in exchange(port, loads(noting, clerk, "small"))
         assert len(exchange(port, loads(noting, scout, "large"))) > 2 * CHARS
         until(noting, least=2 * CHARS, most=ROOM)
-        dawdler.settimeout(30)
+        dawdler.settimeout(WITHIN_S)
         answered = rest(dawdler)
     assert len(answered) > 2 * CHARS
     assert answered.count(b"x" * CHARS) == 2, "whole, though in pieces"

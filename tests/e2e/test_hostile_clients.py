@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,8 @@ from remit.app.settings import limits_of
 from remit.app.terminal.failure import CommandFailure
 from remit.facts.limits import DEFAULT, Limits
 from tests.e2e.raw import call_bytes, exchange, listen, post, request
+from tests.e2e.test_metrics import samples
+from tests.eventually import WITHIN_S, awaited
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "limits.md"
 LIMITS = (
@@ -23,18 +24,33 @@ LIMITS = (
 )
 
 
+CLERKS = 32
+CLERK = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {{name: clerk-{number}}}
+spec: {{owner: platform, purpose: counts things, groups: [clerks]}}
+"""
+
+
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     made = Counting(tmp_path_factory.mktemp("clients"))
     made.service.flags = tuple(word for limit in LIMITS for word in ("--limit", limit))
+    made.service.write({"clerks.yaml": "---\n".join(CLERK.format(number=number) for number in range(CLERKS))})
     with made as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    return iter(range(CLERKS))
+
+
 @pytest.fixture(name="token")
-def fresh(counting: Counting) -> str:
-    time.sleep(1)  # the agent's share of requests fills again
-    return counting.service.agent("clerk")
+def fresh(counting: Counting, numbers: Iterator[int]) -> str:
+    """Of an agent whose share of requests nobody has used yet."""
+    return counting.service.agent(f"clerk-{next(numbers)}")
 
 
 def serves(counting: Counting, token: str, ident: str) -> bool:
@@ -44,7 +60,7 @@ def serves(counting: Counting, token: str, ident: str) -> bool:
 
 
 def until_closed(connection: socket.socket) -> bytes:
-    connection.settimeout(20)
+    connection.settimeout(WITHIN_S)
     found = b""
     try:
         while part := connection.recv(65536):
@@ -99,14 +115,16 @@ def test_a_client_that_vanishes_leaves_an_outcome_and_no_stream(counting: Counti
     for _ in range(3):
         # More than the agent may hold at once: each is given back as its client goes.
         listen(service.port, token).close()
-        time.sleep(0.2)
-    listen(service.port, token).close()
+        awaited(lambda: samples(service.port)["remit_streams{}"] == 0)
     assert serves(counting, token, "after-the-vanished")
-    lines = service.remit("logs", "--limit", "200", "-o", "json").stdout.splitlines()
-    items = [json.loads(line) for line in lines]
-    intents = {item["id"] for item in items if item["kind"] == "intent"}
-    ended = {item["body"]["intent"] for item in items if item["kind"] == "outcome"}
-    assert intents <= ended, "a call was left open"
+
+    def all_ended() -> bool:
+        lines = service.remit("logs", "--limit", "200", "-o", "json").stdout.splitlines()
+        items = [json.loads(line) for line in lines]
+        intents = {item["id"] for item in items if item["kind"] == "intent"}
+        return intents <= {item["body"]["intent"] for item in items if item["kind"] == "outcome"}
+
+    awaited(all_ended)
 
 
 @pytest.mark.parametrize("is_large", [False, True], ids=["many", "large"])
@@ -172,7 +190,8 @@ def test_who_leaves_in_the_midst_of_a_request_is_no_error_of_the_service(countin
     )
     with socket.create_connection(("127.0.0.1", service.port)) as leaving:
         leaving.sendall(head.encode())
-        time.sleep(0.2)
+        assert serves(counting, token, "after-what-he-sent")
     assert serves(counting, token, "after-who-left")
-    time.sleep(0.5)  # a thread of its own writes the log
+    service.stop()  # a thread of its own writes the log, which is whole once the service ended
     assert "a request failed on an error of ours" not in service.log
+    service.start()

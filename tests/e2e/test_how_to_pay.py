@@ -3,16 +3,16 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from proof.counting import listens
+from proof.counting import until_listens
 from proof.service import Service, environment, free_port
 from tests.e2e.pages import PAGES_FOLDER, command_of, run_block
 from tests.e2e.speaking import told
+from tests.eventually import WITHIN_S
 
 PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
 WORLD: Final = PAYER.with_name("payer.yaml").read_text("utf-8")
@@ -41,10 +41,7 @@ def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while not listens(port):
-            assert time.monotonic() < deadline, "the payer does not listen"
-            time.sleep(0.05)
+        until_listens(payer, port, "the payer")
         service.write({"payer.yaml": WORLD.replace("8902", str(port)), "payer_groups.yaml": GROUPS})
         service.start()
         service.accept("payer")
@@ -68,4 +65,4 @@ def test_small_amounts_are_paid_alone_as_the_page_says(tmp_path: Path) -> None:
     finally:
         service.stop()
         payer.kill()
-        payer.wait(10)
+        payer.wait(WITHIN_S)

@@ -3,16 +3,16 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from proof.counting import GATE, POLICIES, RESOURCES, listens
+from proof.counting import GATE, POLICIES, RESOURCES, until_listens
 from proof.service import Service, environment, free_port
 from tests.e2e.speaking import told
+from tests.eventually import WITHIN_S, awaited
 
 PAYER: Final = Path(__file__).parents[1] / "upstreams" / "payer.py"
 DELAY_S: Final = 3.0
@@ -42,10 +42,7 @@ class Paying:
             [sys.executable, PAYER, str(self.port), root, str(DELAY_S)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
         )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not listens(self.port):
-            assert time.monotonic() < deadline, "the payer does not listen"
-            time.sleep(0.05)
+        until_listens(self.payer, self.port, "the payer")
         self.service = Service(root)
         known = RESOURCES.replace("PORT", str(self.port)).replace("HOLD_S", "0")
         resources = known[: known.index("---\napiVersion: remit.dev/v1alpha1\nkind: Tool")] + TOOLS
@@ -69,10 +66,7 @@ class Paying:
         assert service.remit("approvals", "approve", approval, token=service.user("sam")).returncode == 0
         calling = threading.Thread(target=self._call, args=(token, tool, arguments))
         calling.start()
-        deadline = time.monotonic() + 60
-        while not any(line[0] == ident for line in self.effects):
-            assert time.monotonic() < deadline, "the tool was not reached"
-            time.sleep(0.02)
+        awaited(lambda: any(line[0] == ident for line in self.effects))
         service.kill()
         calling.join(60)
         service.start()
@@ -87,7 +81,7 @@ class Paying:
     def close(self) -> None:
         self.service.stop()
         self.payer.kill()
-        self.payer.wait(10)
+        self.payer.wait(WITHIN_S)
 
 
 @pytest.fixture(scope="module")

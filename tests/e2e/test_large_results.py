@@ -20,6 +20,7 @@ from remit.ports.upstream import Result
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled
+from tests.eventually import WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from remit.pdp.result_judgement import ResultJudgement
     from tests.e2e.gateway_parts import Bench
 
-WAIT_S = 20.0
 LARGE = "word " * (outcomes.ON_LOOP_BYTES_MAX // 5)
 
 
@@ -51,7 +51,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
         found.threads.append(is_main)
         if LARGE in str(given[5]):
             found.begun.set()
-            assert is_main or found.go.wait(WAIT_S), "nobody let it go on"
+            assert is_main or found.go.wait(WITHIN_S), "nobody let it go on"
         return real(*given, **more)
 
     monkeypatch.setattr(outcomes, "judge_result", judge)
@@ -77,7 +77,7 @@ async def large(b: Bench, held: Held) -> asyncio.Task[Any]:
     """A call whose large result is being judged."""
     b.upstream.reply = said(LARGE)
     task = asyncio.ensure_future(b.call("echo", text="large"))
-    assert await asyncio.to_thread(held.begun.wait, WAIT_S)
+    assert await asyncio.to_thread(held.begun.wait, WITHIN_S)
     return task
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from remit.adapters.sqlite.tail import LedgerTail
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
 from tests.e2e.test_metrics import samples
+from tests.eventually import awaited
 
 
 def said(counting: Counting, token: str, ident: str) -> str:
@@ -56,11 +56,7 @@ def test_a_start_without_what_was_there_is_refused(tmp_path: Path, lost: Callabl
         token = service.agent("clerk")
         assert "added" in said(counting, token, "before")
         service.told("halt", "agent", "clerk", "--why", "odd")
-        marked = service.data / "ledger.mark"
-        deadline = time.monotonic() + 20
-        while not marked.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        awaited((service.data / "ledger.mark").exists)
         service.kill()
         lost(service.data / "ledger.sqlite3")
         with pytest.raises(AssertionError, match="--accept-loss"):
@@ -94,10 +90,7 @@ def test_a_ledger_whose_file_is_removed_under_a_service_takes_no_records(tmp_pat
         service = counting.service
         token = service.agent("clerk")
         removed(service.data / "ledger.sqlite3")
-        deadline = time.monotonic() + 20
-        while service.ready():
-            assert time.monotonic() < deadline, "it goes on"
-            time.sleep(0.1)
+        awaited(lambda: not service.ready())
         assert "was removed or replaced" in said(counting, token, "lost")
         assert samples(service.port)["remit_ledger_writable{}"] == 0
         assert "lost" not in counting.effects

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proof.counting import Counting, call
 from tests.e2e.raw import listen
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
@@ -23,7 +23,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
 
 
 def scrape(port: int, **headers: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
     connection.request("GET", "/metrics", headers=headers)
     answer = connection.getresponse()
     found = answer.status, answer.read().decode("utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.oauth_world import CLIENT_SECRET, SERVICE, Guarded, modes
+from tests.eventually import WITHIN_S
 
 COMMANDS = (
     ("describe", "server", "guarded"),
@@ -71,7 +72,7 @@ def test_no_command_and_no_answer_holds_a_secret(world: Guarded) -> None:
     for path in PATHS:
         request = urllib.request.Request(f"{world.service.url}/api/v1{path}")
         request.add_header("authorization", f"Bearer {world.service.admin}")
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as response:
             told.append(response.read().decode() + str(response.headers))
     told.append(world.browse(f"{world.service.url}/oauth/client.json")[1])
     text = "\n".join(told)
@@ -98,7 +99,7 @@ def test_an_agent_never_sees_a_secret(world: Guarded) -> None:
             f"{world.service.url}/mcp/guarded", b"{}", {"content-type": "application/json"}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=20)
+            urllib.request.urlopen(request, timeout=WITHIN_S)
         with refused.value as answer:
             text += answer.read().decode() + str(answer.headers)
     finally:

@@ -13,7 +13,7 @@ from proof.counting import Counting
 from remit.api.page.desk import OF_ONE_MAX
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.speaking import told
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 
 class Said(NamedTuple):
@@ -33,7 +33,7 @@ class Visitor:
         self.origin = f"http://127.0.0.1:{port}"
 
     def ask(self, method: str, path: str, form: dict[str, str] | str | None = None, **heads: str | None) -> Said:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN_S)
         sent: dict[str, str] = {"Cookie": self.cookie} if self.cookie else {}
         if form is not None:
             sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.origin}

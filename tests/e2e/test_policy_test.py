@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,6 +17,7 @@ from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.app.workspace import packs
 from tests.e2e.test_packs import workspace
+from tests.eventually import WITHIN_S, awaited
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "test-policies.md"
 
@@ -164,11 +164,8 @@ def test_watch_tries_again_after_a_change(tmp_path: Path) -> None:
         _until(log, "is permit, not deny")
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(WITHIN_S)
 
 
 def _until(log: Path, text: str) -> None:
-    end_s = time.monotonic() + 30
-    while text not in log.read_text():
-        assert time.monotonic() < end_s, log.read_text()
-        time.sleep(0.1)
+    awaited(lambda: text in log.read_text())

@@ -31,7 +31,7 @@ from tests.e2e.test_gateway_driver import asked, driven, outcomes
 from tests.e2e.test_handoff import BOB, CAT
 from tests.e2e.test_obligations import CARD
 from tests.e2e.test_page import Visitor
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,7 +195,7 @@ async def test_a_slow_one_holds_up_nobody_and_is_given_up(b: Bench) -> None:
     b.upstream.answers.clear()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(previews, "PREVIEW_S", 0.05)
-        ident = await asyncio.wait_for(pays(b), 5)
+        ident = await asyncio.wait_for(pays(b), WITHIN_S)
         assert (await foreseen(b, ident)).why == "it took longer than 0.05 s"
     [outcome] = await outcomes(b)
     assert outcome.status is Status.TIMEOUT
@@ -359,7 +359,7 @@ async def test_a_service_that_ends_waits_for_none(b: Bench) -> None:
         return bool(called(b))
 
     await until(sent)
-    await asyncio.wait_for(b.driver.close(), 5)
+    await asyncio.wait_for(b.driver.close(), WITHIN_S)
     assert "cancelled upstream" in b.trace
     [outcome] = await until(lambda: outcomes(b))
     assert outcome.status is Status.LOST

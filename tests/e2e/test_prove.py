@@ -25,7 +25,7 @@ from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
 from remit.work.checkpoints import PERIOD_S
 from tests.consistency import check_consistency
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "verify_proof.py"
 
@@ -50,7 +50,7 @@ def act(counting: Counting, ident: str) -> dict[str, Any]:
 def ask(counting: Counting, path: str, data: bytes | None = None) -> Any:
     headers = {"Authorization": f"Bearer {counting.service.admin}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{counting.service.url}/api/v1{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:
         return json.load(answer)
 
 

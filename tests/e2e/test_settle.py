@@ -1,7 +1,6 @@
 """What became of a call in doubt is said by a person, on record; then it is listed no more."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proof.counting import Counting, call
+from tests.eventually import eventually
 
 FAR = "r0-1.999"
 
@@ -26,11 +26,8 @@ def doubtful(tmp_path: Path) -> Iterator[Counting]:
 async def killed_in_flight(counting: Counting) -> None:
     agent = counting.service.agent("clerk", "ana")
     going = asyncio.create_task(call(counting.service, agent, "add", {"id": "one"}))
-    until = time.monotonic() + 30
-    while not counting.effects:
-        assert time.monotonic() < until, "the call does not arrive"
-        assert not going.done(), going.result()
-        await asyncio.sleep(0.05)
+    await eventually(lambda: counting.effects or going.done())
+    assert not going.done(), going.result()
     counting.service.kill()
     going.cancel()
     with suppress(asyncio.CancelledError, Exception, ExceptionGroup):
@@ -153,10 +150,8 @@ def test_a_call_that_was_cut_off_is_settled_like_one_that_has_no_outcome(tmp_pat
 async def cut_off(counting: Counting) -> str:
     service = counting.service
     going = asyncio.create_task(call(service, service.agent("clerk", "ana"), "add", {"id": "one"}))
-    until = time.monotonic() + 30
-    while not counting.effects:
-        assert time.monotonic() < until, "the call does not arrive"
-        await asyncio.sleep(0.05)
+    await eventually(lambda: counting.effects or going.done())
+    assert not going.done(), going.result()
     halted = await asyncio.to_thread(service.told, "halt", "tool", "counter/add", "--why", "it hangs")
     said = await going
     assert "it may have taken effect" in str(said.content)

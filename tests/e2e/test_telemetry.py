@@ -24,6 +24,7 @@ from remit.work.discovery import STEP_SPANS
 from tests.e2e.api_world import World, world
 from tests.e2e.gateway_world import until
 from tests.e2e.telemetry_world import export, protobuf, span, zipped
+from tests.eventually import WITHIN_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -383,7 +384,7 @@ async def test_what_one_agent_sends_keeps_nobody_from_being_heard(api: World, mo
     monkeypatch.setattr("remit.work.discovery.WAITING_MAX", 8)
     bot, other = [await api.token("agent", name) for name in ("bot", "other")]
     busy = threading.Event()
-    held = asyncio.create_task(api.service.discoverer.discovery.run(lambda: busy.wait(10)))
+    held = asyncio.create_task(api.service.discoverer.discovery.run(lambda: busy.wait(WITHIN_S)))
     try:
         waiting = [asyncio.create_task(send(api, b"{}", JSON, bot)) for _ in range(6)]
         await asyncio.wait(waiting, timeout=1)

@@ -8,13 +8,13 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from fnmatch import fnmatch
 from pathlib import Path
 
 from proof.service import environment
 from tests.e2e.pages import shown
 from tests.e2e.shop_world import BLOCK, PAGES, Shop
+from tests.eventually import WITHIN_S, awaited
 
 OURS = "$ .venv/bin/remit "
 
@@ -64,13 +64,11 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
                 client = subprocess.Popen(
                     command, cwd=tmp_path, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
                 )
-                deadline = time.monotonic() + 30
-                while not service.told("approvals", "ls"):
-                    assert client.poll() is None, client.communicate()
-                    assert time.monotonic() < deadline, "the client asks for nothing"
+                awaited(lambda running=client: running.poll() is not None or service.told("approvals", "ls"))
+                assert client.poll() is None, client.communicate()
             elif block["act"] == "prints":
                 assert client is not None
-                printed, errors = client.communicate(timeout=30)
+                printed, errors = client.communicate(timeout=WITHIN_S)
                 assert printed.strip() == block["what"], errors
             else:
                 for line in block["text"].splitlines():
@@ -82,5 +80,5 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
     finally:
         if client is not None and client.poll() is None:
             client.kill()
-            client.wait(10)
+            client.wait(WITHIN_S)
         service.stop()

@@ -18,7 +18,7 @@ from tests.e2e.notes_world import TOOLS, Noting
 from tests.e2e.speaking import told
 from tests.e2e.test_brief import BRIEFED
 from tests.e2e.test_words import MALLORY, SEND, STRANGERS, fetched, opened
-from tests.eventually import awaited
+from tests.eventually import WITHIN_S, awaited
 
 SECRET: Final = "whsec_" + base64.b64encode(b"a key of tests, 32 bytes of them").decode()
 RECEIVER: Final = Path(__file__).parents[1] / "upstreams" / "receiver.py"
@@ -52,7 +52,7 @@ class Receiving:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(WITHIN_S)
             self.process = None
 
     def ended(self) -> bool:
@@ -90,6 +90,25 @@ def world(tmp_path: Path) -> Iterator[tuple[Noting, Receiving]]:
             yield noting, receiving
     finally:
         receiving.stop()
+
+
+def kept(noting: Noting, asked: str) -> list[tuple[Any, ...]]:
+    """Rows of the service's own outbox; none before it has one."""
+    file = noting.service.data / "outbox.db"
+    if not file.exists():
+        return []
+    outbox = sqlite3.connect(file)
+    try:
+        # The file is there a moment before what it holds.
+        there = outbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'seen'").fetchone()
+        return outbox.execute(asked).fetchall() if there else []
+    finally:
+        outbox.close()
+
+
+def until_it_follows(noting: Noting) -> None:
+    """Wait until the outbox follows the ledger: of what comes from here on it tells."""
+    awaited(lambda: [mark for (mark,) in kept(noting, "SELECT value FROM mark") if mark])
 
 
 def waiting(noting: Noting, text: str) -> str:
@@ -156,7 +175,7 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
         service.write({file: text.replace(old, new)})
     service.apply()
     awaited(lambda: service.remit("inventory", "accept", "agent/scout").returncode == 0)
-    time.sleep(1.5)  # a turn of the outbox: from here on it listens
+    until_it_follows(noting)
     at = int(time.time() * 1000)
     edge, times = {"verb": "uses", "to": "tool/otlp:HUSH"}, {"first_ms": at, "last_ms": at}
     seen = {
@@ -180,7 +199,10 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
     assert "HUSH" not in json.dumps(receiving.rows("act"))
     service.kill()
     service.start()
-    time.sleep(2.5)
+    # Whatever the outbox made of the ledger once more it made before it tells of this.
+    later = waiting(noting, "later")
+    awaited(lambda: receiving.bodies(later))
+    awaited(lambda: not kept(noting, "SELECT 1 FROM notice WHERE state = 'waiting'"))
     assert len([1 for _, body in receiving.rows("act") if json.loads(body)["type"] == "agent.drifted"]) == 1
 
 
@@ -193,7 +215,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
         {"channel.yaml": text.replace("spec: {url:", "spec: {about: [incidents], url:"), "never.cedar": never}
     )
     service.apply()
-    time.sleep(1.5)  # a turn of the outbox: from here on it listens
+    until_it_follows(noting)
     token = service.agent("scout")
     for _ in range(6):
         failed, _ = told(service, token, "notes", "load", {"path": "HUSH"})
@@ -224,21 +246,13 @@ def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple
     noting, receiving = world
     (receiving.folder / "down").touch()
     ident = waiting(noting, "while it is down")
-    outbox = noting.service.root / "data" / "outbox.db"
 
     def attempts() -> int:
-        kept = sqlite3.connect(outbox)
-        try:
-            if kept.execute("SELECT 1 FROM sqlite_master WHERE name = 'notice'").fetchone() is None:
-                # The file is there a moment before what it holds.
-                return 0
-            row = kept.execute("SELECT attempts, why FROM notice").fetchone()
-        finally:
-            kept.close()
-        assert row is None or row[1] in {None, "the receiver answered 503"}
-        return int(row[0]) if row else 0
+        [(made, why)] = kept(noting, "SELECT attempts, why FROM notice") or [(0, None)]
+        assert why in {None, "the receiver answered 503"}
+        return int(made)
 
-    awaited(lambda: outbox.exists() and attempts() >= 2)
+    awaited(lambda: attempts() >= 2)
     assert receiving.bodies(ident) == []
     doctor = noting.service.remit("doctor")
     assert "channel desk: 1 notice waiting, 0 given up: the receiver answered 503" in doctor.stdout + doctor.stderr

@@ -43,7 +43,10 @@ def main() -> None:
     @server.tool(description="Says whether somebody is who he says.")
     async def identify(person: str) -> Identity:
         if person == "slow":
-            await asyncio.sleep(3)
+            # Until somebody says that it is enough.
+            done("identify", person)
+            while not (folder / "enough").exists():  # noqa: ASYNC110 - another process says it
+                await asyncio.sleep(0.02)
         return Identity(verified=person != "mallory")
 
     @server.tool(description="Pays.")

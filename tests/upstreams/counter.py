@@ -2,7 +2,8 @@
 
 `python counter.py PORT FOLDER [DELAY_S]`: `add(id, amount)` appends a line to `FOLDER/effects`
 after the delay, so that an effect is matched to its call by id; `peek` reads how many there are.
-The description of `add` is what `FOLDER/description` says at the moment, `DESCRIPTION` without.
+The description of `add` is what `FOLDER/description` says at the moment, `DESCRIPTION` without; once it is,
+`FOLDER/described` says the same.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ def main() -> None:
                 said = now
                 server.remove_tool("add")
                 server.add_tool(add, description=said)
+                (folder / "described").write_text(said, encoding="utf-8")
             await asyncio.sleep(0.05)
 
     async def serve() -> None:

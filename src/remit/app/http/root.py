@@ -21,7 +21,13 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Scrape: TypeAlias = Callable[[], Awaitable[bytes]]
 
-_API_WAIT_S: Final = 10.0
+_API_WAIT_S: Final = 60.0
+"""How long a request waits for the control API: a busy machine takes many times the second that it is loaded in."""
+_LOADING: Final = {
+    "title": "the control API is still loading",
+    "why": "the service governs already, and its machine is slow or busy",
+    "next": "ask again in a minute: remit doctor",
+}
 _METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -94,7 +100,7 @@ class Root:
         try:
             api = await asyncio.wait_for(asyncio.shield(self._api), _API_WAIT_S)
         except TimeoutError:
-            await answer(send, 503, {"title": "the control API is still loading"})
+            await answer(send, 503, dict(_LOADING))
             return
         await api(scope, receive, send)
 
