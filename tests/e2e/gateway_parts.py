@@ -31,7 +31,7 @@ from remit.ports.upstream import (
 from tests.e2e.gateway_world import CLOCK, ENTROPY, catalog, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
     from pathlib import Path
 
     from remit.facts.canonical import Json
@@ -52,10 +52,18 @@ class Gated:
         self.waits: set[RecordKind] = set()
         self.fails: set[RecordKind] = set()
         self.open = asyncio.Event()
+        self._queued: list[Awaitable[Receipt]] = []
+
+    async def written(self) -> None:
+        """Wait until nothing is on its way to the disk, whether or not anybody was told."""
+        while self._queued:
+            queued, self._queued = self._queued, []
+            await asyncio.gather(*queued, return_exceptions=True)
 
     def append(self, draft: Draft) -> Pending:
         self._trace.append(f"queued {draft.kind.value}")
         pending = self._real.append(draft)
+        self._queued.append(pending.durable)
         # Whatever is told meanwhile: a disk may take its time.
         held = draft.kind in self.waits
         return Pending(pending.ref, asyncio.ensure_future(self._durable(draft.kind, pending, held=held)))

@@ -16,7 +16,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from remit.api import conditions
-from tests.e2e.api_world import World, world
+from tests.e2e.api_world import World, declared, world
 from tests.e2e.test_api_cli import remit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -184,3 +184,40 @@ async def test_what_is_described_does_not_wait_for_an_inventory_that_is_busy(
         await busy
     del described["status"]["conditions"]
     assert without == described
+
+
+async def test_what_a_bundle_registers_is_taken_in_though_who_asked_first_did_not_wait_for_it(
+    api: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "WAIT_S", 0.05)
+    extra = api.workspace / "extra.yaml"
+    extra.write_text(declared("Agent", "latecomer", owner="ann", purpose="comes late", groups=[]))
+    go_on = threading.Event()
+    busy = asyncio.ensure_future(api.service.discoverer.discovery.run(go_on.wait))
+    try:
+        await api.told("POST", "/apply", body={})
+        await api.told("GET", "/resources/agent/latecomer")
+    finally:
+        go_on.set()
+        await busy
+        extra.unlink()
+    names = [one["name"] for one in (await api.told("GET", "/inventory?kind=agent"))["items"]]
+    assert "agent/latecomer" in names, "its registration was lost with the question that was given up"
+    await api.told("POST", "/apply", body={})
+
+
+async def test_what_a_bundle_registers_is_taken_in_once_it_can_be(api: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise OSError("no space left on the device")
+
+    discoverer, extra = api.service.discoverer, api.workspace / "extra.yaml"
+    extra.write_text(declared("Agent", "second", owner="ann", purpose="comes second", groups=[]))
+    with monkeypatch.context() as patched:
+        patched.setattr(discoverer.discovery, "take", full)
+        await api.told("POST", "/apply", body={})
+        with pytest.raises(OSError, match="no space left"):
+            await discoverer.follow()
+    extra.unlink()
+    names = [one["name"] for one in (await api.told("GET", "/inventory?kind=agent"))["items"]]
+    assert "agent/second" in names
+    await api.told("POST", "/apply", body={})

@@ -21,6 +21,7 @@ from tests.e2e.gateway_world import until
 from tests.e2e.test_gateway_listening import SUBSCRIPTION, allow_all, put
 from tests.e2e.test_rounds import ABLE, NAMED, SAMPLE, WHO, asking, call, driven
 from tests.e2e.test_rounds_left import said
+from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -247,6 +248,7 @@ async def test_a_stream_ends_with_what_it_follows_and_the_next_follows_the_rest(
             assert (await stream.message())["params"]["notifications"] == left
             await asyncio.sleep(5 * upstream_watches.LOOK_S)
             if left:
+                await eventually(lambda: len(w.watched) - watched == 2)  # noqa: B023 - awaited here
                 put(w, Updated("note://a"), Updated("note://b"))
                 assert (await stream.message())["params"] == {"_meta": {SUBSCRIPTION: 1}, "uri": "note://b"}
         assert len(w.watched) - watched == (2 if left else 1), "a halted server is not even asked"

@@ -239,6 +239,7 @@ class World:
         """The process is killed: what is in the file is all that the next one has."""
         # What was queued is on its way to the disk: a record that was not yet acknowledged may be there or not.
         await asyncio.sleep(0.05)
+        await self.b.ledger.written()
         before, after = self.folder / str(self.lives), self.folder / str(self.lives + 1)
         shutil.copytree(before, after)
         await self.leaves()

@@ -401,7 +401,8 @@ async def test_one_agent_takes_no_room_for_tasks_from_others(b: Bench) -> None:
         cancelled = Result({**TASK, "status": "cancelled"}, is_error=False)
         b.upstream.other = cancelled
         assert isinstance(await b.driver.cancel_task(b.authority(), ABLE, "shop", first), Underway)
-        await asyncio.sleep(0.05)
+        known = b.driver._tasks._known  # pyright: ignore[reportPrivateUsage]
+        await eventually(lambda: any(one.end is not None and one.end.done() for one in known))
         await begun(b)
         assert isinstance(await get(b, first), Refused), "what is over made room"
         assert isinstance(await get(b, second), Underway)

@@ -73,7 +73,7 @@ class Receiving:
     def bodies(self, ident: str) -> list[dict[str, Any]]:
         """What was acted on for an approval."""
         found = [json.loads(body) for _, body in self.rows("act")]
-        return [body for body in found if body["data"]["id"] == ident]
+        return [body for body in found if body["data"].get("id") == ident]
 
 
 @pytest.fixture

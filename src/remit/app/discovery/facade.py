@@ -165,7 +165,17 @@ class Discoverer:
         self._of = bundle
         self._watching.follow(catalog.sources)
         self.discovery.known = found
-        await self.discovery.take("workspace", SourceBatch(tuple(sightings(catalog, now_ms))))
+        # Whoever asks may give up before its turn comes: it is taken in all the same.
+        await asyncio.shield(self._register(bundle, SourceBatch(tuple(sightings(catalog, now_ms)))))
+
+    async def _register(self, bundle: Bundle, found: SourceBatch) -> None:
+        """Take in what `bundle` registers; what was not is taken by whoever asks next."""
+        try:
+            await self.discovery.take("workspace", found)
+        except BaseException:
+            if self._of is bundle:
+                self._of = None
+            raise
 
     async def listed(self, kind: Kind | None, limit: int) -> Listed:
         """Entries in order of names."""
