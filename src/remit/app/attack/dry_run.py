@@ -24,7 +24,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.destination import ToolForm
 
 VERSION: Final = "2026-07-28"
-START_S_MAX: Final = 20.0
+START_S_MAX: Final = 60.0
 _INFO: Final = {"io.modelcontextprotocol/serverInfo": {"name": "dry-run", "version": "1"}}
 _JSON: Final = (b"content-type", b"application/json")
 _EVENTS: Final = (b"content-type", b"text/event-stream")
