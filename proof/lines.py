@@ -328,6 +328,17 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=4,
+        id="simulator-origins",
+        text="seeded runs with users' words, lists, pages, stores and restarts; mutants of origins and labels",
+        command=("-m", "proof.sim", "--part", "4"),
+        goal="no law broken; each mutant caught within 1,000 seeds",
+        short=("--seeds", "200"),
+        long=("--seeds", "5000"),
+        quick=False,
+        timeout_s=600,
+    ),
+    Line(
+        part=4,
         id="shared-store",
         text="two agents and a shared store over MCP, a restart between: poison written by one, read by the other",
         command=tests("tests/e2e/test_stores.py"),
@@ -490,7 +501,7 @@ LINES: Final[tuple[Line, ...]] = (
     Line(
         part=5,
         id="simulator-approvals",
-        text="seeded runs with edits, grants, deputies, confirmed yeses; mutants of edits, grants and confirmed yeses",
+        text="seeded runs with edits, grants, confirmed yeses, channels that lose and repeat; mutants of them",
         command=("-m", "proof.sim", "--part", "5"),
         goal="no law broken; each mutant caught within 1,000 seeds",
         short=("--seeds", "200"),

@@ -16,10 +16,10 @@ from remit.policy.verdict import Gate
 from remit.ports.ledger import Draft
 from remit.ports.notifier import Undelivered
 from remit.ports.tail import Page
-from remit.trace.bodies import Choice, DecisionBody
-from remit.work.outbox import AT_ONCE, RESTART_MS, TRIES_MS, Notifying
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
+from remit.work.outbox import AT_ONCE, LATE_MS, RESTART_MS, TRIES_MS, Notifying
 from tests.contract.ledger_world import Place, append_all
-from tests.core.recording import Step, action
+from tests.core.recording import Step, action, outcome
 
 KNOWN: Final = Catalog(
     agents={}, users={}, groups=frozenset(), servers={}, tools={}, policies=(),
@@ -101,6 +101,35 @@ async def test_what_was_over_before_a_crash_is_told_however_long_the_service_was
     await after.turn()
     told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000, TRIES_MS)]
     assert sorted(told) == sorted([before, since, back]), "though the clock was set back"
+    await outbox.close()
+    await ledger.close()
+
+
+@pytest.mark.asyncio
+async def test_what_opened_and_was_begun_within_a_turn_is_told_once_it_is_over_however_long_it_takes(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    ledger, outbox = place.open(), SqliteOutbox(tmp_path / "outbox.db")
+    notifying = Notifying(ledger, outbox, Nowhere(), lambda: KNOWN, place.clock, "http://x/a/", Nothing())
+    await notifying.turn()
+    [asked] = await append_all(ledger, [Step(RecordKind.PROPOSAL, "s1", ASKED)])
+    ident = str(asked.ref)
+    yes = DecisionBody(ident, ASKED.action, "ana", Choice.APPROVE, ("owner",), None, completes=True)
+    begun = replace(action(), approval=ident)
+    _, intent = await append_all(ledger, [Step(RecordKind.DECISION, "s1", yes), Step(RecordKind.INTENT, "s1", begun)])
+    started = AdminBody(Event.APPROVAL_STARTED, "remit", ident)
+    await append_all(ledger, [Step(RecordKind.ADMIN, "s1", started)])
+    for _ in range(3):
+        await notifying.turn()
+        place.clock.at += LATE_MS
+    assert not await outbox.due(10**15, 1_000, TRIES_MS), "what is being done is told once it is over"
+    done = outcome(str(intent.ref), approval=ident)
+    await append_all(ledger, [Step(RecordKind.OUTCOME, "s1", done)])
+    await notifying.turn()
+    [told] = await outbox.due(10**15, 1_000, TRIES_MS)
+    assert told.notice.ident == f"msg_{ident.replace('.', '_')}-succeeded-desk"
+    assert await outbox.seen() == {}
     await outbox.close()
     await ledger.close()
 

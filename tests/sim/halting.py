@@ -86,7 +86,7 @@ class Stops(Law):
     def begins(self) -> None:
         """A process begins: what is on disk is in force."""
         self.in_force.clear()
-        for body in self.laws.witness.admins:
+        for _, body in self.laws.witness.admins.values():
             what = read_subject(body.subject)
             if body.event is Event.HALT and what is not None:
                 self.in_force[what] = Holds(str(body.data.get("holds", Holds.ALL.value)))

@@ -44,8 +44,15 @@ INVARIANTS: Final = (
     "obligation-met",
     "checkpoint-is-true",
     "erased-is-gone",
+    "told-or-on-record",
+    "acts-once",
+    "notice-is-genuine",
+    "notice-is-bare",
+    "answer-is-genuine",
     "bundle-in-every-record",
     "state-is-a-fold",
+    "origin-holds",
+    "labels-only-grow",
     "in-doubt-exact",
     "goes-on",
 )
@@ -100,6 +107,9 @@ class Called:
     asked: tuple[Key, ...] = ()
     """What was asked for: the same, unless people put it in the place of something else."""
     approved: bool = False
+    names: str = ""
+    """Where to ship, of what names that; `plainly` where it was the whole answer."""
+    plainly: bool = False
     stored: frozenset[str] = frozenset()
     """The labels that come with it from where it was stored."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.sim.loop import Loop
 
 LEDGER: Final = "ledger.sqlite3"
+OUTBOX: Final = "outbox.db"
 SECTOR_BYTES: Final = 512
 _COMMITS: Final = ("INSERT INTO batch", "INSERT INTO full", "COMMIT")
 
@@ -55,6 +56,8 @@ class Life:
     commits: int = 0
     alive: bool = True
     hired: list[Hired] = field(default_factory=list["Hired"])
+    opened: list[Callable[[], None]] = field(default_factory=list["Callable[[], None]"])
+    """What its system closes when it is gone."""
     failing: bool = False
     death: asyncio.Future[str] = field(init=False)
 
@@ -117,8 +120,8 @@ class Life:
         return cursor
 
     def files(self) -> dict[str, bytes]:
-        """What the operating system holds of the ledger now."""
-        paths = [self.folder / name for name in (LEDGER, f"{LEDGER}-wal")]
+        """What the operating system holds now of the ledger and of the outbox."""
+        paths = [self.folder / name for name in (LEDGER, f"{LEDGER}-wal", OUTBOX, f"{OUTBOX}-wal")]
         return {path.name: path.read_bytes() for path in paths if path.exists()}
 
     def wait(self, seconds: float) -> None:

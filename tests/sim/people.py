@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from remit.escalate.machine import Approval
     from remit.pep.driver import Driver
     from tests.sim.agents import Agents
+    from tests.sim.answers import Page
     from tests.sim.laws import Laws
     from tests.sim.servers import Server
     from tests.sim.witness import Key
@@ -60,6 +61,8 @@ class People:
     ledger: SqliteLedger
     tell: Callable[[str], None]
     diligence: float
+    page: Page | None
+    """By which they confirm; where there is none they are believed."""
     _seen: dict[str, Approval] = field(default_factory=dict[str, "Approval"])
 
     async def run(self) -> None:
@@ -85,7 +88,7 @@ class People:
         if asked.edit is not None:
             shown = await self._shown(asked.edit.record)
         who = self._somebody(asked, vote)
-        confirmed = Confirmed(f"key-of-{who}", 1) if self.random.random() < 0.7 else None
+        confirmed = await self._confirmed(asked, who) if self.random.random() < 0.7 else None
         try:
             match self.random.randrange(20):
                 case 0 | 1 | 2:
@@ -107,6 +110,11 @@ class People:
                         await self._grant(asked, vote, who, confirmed)
         except (VoteRefused, EditRefused, LedgerUnwritable, KeyError) as error:
             self.tell(f"{who} may not: {error}")
+
+    async def _confirmed(self, asked: Approval, who: str) -> Confirmed | None:
+        if self.page is None:
+            return Confirmed(f"key-of-{who}", 1)
+        return await self.page.confirmed(who, asked.ident, "approve", asked.shown)
 
     def _somebody(self, asked: Approval, vote: Vote) -> str:
         """Mostly one of those who are asked, or whom these asked."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from tests.sim.realm import STRICT
 from tests.sim.servers import WAYS
-from tests.sim.trades import GATED, TRADES
+from tests.sim.trades import GATED, SHIPPING, TRADES
 
 if TYPE_CHECKING:
     from tests.sim.trades import Trade
@@ -21,7 +21,8 @@ class Profile:
     `trade` is what agents call, `actions` how often. Of clients, `impatience` is how often they leave before the
     answer; of people, `diligence` how often they decide when they look; `restless` is how often something befalls the
     service; of servers, `oddness` is how often they do not just answer, but in one of `ways`. Clocks `jumps`, disks are
-    `failing` or `slow`; `halted`: people halt; `proved`: the ledger is signed, proved and erased.
+    `failing` or `slow`; `halted`: people halt; `proved`: the ledger is signed, proved and erased;
+    `told`: channels hear what waits, and people decide by the page too.
     """
 
     processes: int
@@ -37,6 +38,7 @@ class Profile:
     oddness: float
     halted: bool
     proved: bool
+    told: bool
     starts_with: int
     """Which of `realm.variants` runs first."""
 
@@ -47,7 +49,7 @@ def profile_of(seed: int) -> Profile:
     trade = chance.choice(TRADES)
     # People need some calm to let anything pass.
     calm = 0.1 if trade is GATED else 1.0
-    return Profile(
+    made = Profile(
         processes=chance.choice((1, 2, 3, 4)),
         impatience=chance.choice((0.0, 0.05, 0.3)),
         trade=trade,
@@ -62,4 +64,8 @@ def profile_of(seed: int) -> Profile:
         halted=chance.random() < 0.4,
         proved=chance.random() < 0.3,
         starts_with=STRICT if trade is GATED and chance.random() < 0.5 else 0,
+        told=False,
     )
+    if chance.random() < 0.15:
+        made = replace(made, trade=SHIPPING, restless=made.restless / calm * 0.5)
+    return replace(made, told=chance.random() < (0.6 if trade is GATED else 0.2))

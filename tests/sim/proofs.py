@@ -133,7 +133,7 @@ class Proofs(Law):
         witness, files = self.laws.witness, (path, path.with_name(f"{path.name}-wal"))
         witness.read()
         data = b"".join(file.read_bytes() for file in files if file.exists())
-        for body in witness.admins:
+        for _, body in witness.admins.values():
             for ref, kept in frames(body).items() if body.event is Event.LEDGER_ERASED else ():
                 if witness.shows(ref):
                     self.laws.break_("erased-is-gone", f"{ref} was erased and is still there")

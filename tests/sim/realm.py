@@ -16,11 +16,25 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Mode, User
 from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import Argument, Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import (
+    Argument,
+    Catalog,
+    Channel,
+    Definition,
+    Effect,
+    Http,
+    PolicySource,
+    Route,
+    Server,
+    Sink,
+    Tool,
+    Topic,
+)
+from remit.facts.credential import FromEnv, Secret
 from remit.facts.origin import Role
 from remit.policy import lint
 from remit.policy.compile import Bundle, compile_bundle
-from tests.sim import office, stores
+from tests.sim import office, port, stores
 from tests.sim.consent import Seats
 
 if TYPE_CHECKING:
@@ -50,6 +64,7 @@ POLICIES: Final = (
   when { context.session.labels.contains(Remit::Label::"confidential") };
 """
     + office.POLICIES
+    + port.POLICIES
 )
 FROZEN: Final = '@id("frozen") forbid (principal, action == Remit::Action::"shop___pay", resource);'
 OVERFLOWS_FROM: Final = 9_223_373
@@ -79,15 +94,23 @@ TOOLS: Final[Mapping[tuple[str, str], tuple[Effect, Sink, frozenset[str]]]] = {
     ("attic", "open"): (Effect.WRITE, Sink.INTERNAL, frozenset({"untrusted"})),
     **stores.TOOLS,
     **office.TOOLS,
+    **port.TOOLS,
 }
-SERVERS: Final = ("shop", "vault", "attic", office.OFFICE)
+SERVERS: Final = ("shop", "vault", "attic", office.OFFICE, port.PORT)
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"amount": {"type": "integer"}, "note": {"type": "string"}, "to": {"type": "string"}},
     "required": ["amount", "note", "to"],
 }
+
+
+def _schema(server: str, tool: str) -> Mapping[str, Any]:
+    """What a tool takes; a list vouches for what it names, since nobody words what it is asked."""
+    return {**_SCHEMA, "properties": {**_SCHEMA["properties"], **port.TOLD_OF.get((server, tool), {})}}
+
+
 DEFINITIONS: Final = {
-    server: tuple(Definition(name, f"{name}s", _SCHEMA, None, {}) for of, name in TOOLS if of == server)
+    server: tuple(Definition(name, f"{name}s", _schema(of, name), None, {}) for of, name in TOOLS if of == server)
     for server in SERVERS
 }
 SERVER_SOURCE: Final = frozenset({"untrusted"})
@@ -124,6 +147,12 @@ class Variant:
         return {name: Seats(members[name], counts[name], name in STRONG) for name in ROUTES}
 
 
+DESK: Final = "desk"
+NIGHT: Final = "night"
+CHANNELS: Final = (DESK, NIGHT)
+TOLD_BY: Final = {"finance": DESK, "owners": DESK, "privacy": NIGHT}
+"""Of each route the channel that hears of it, whichever bundle runs."""
+BRIEFS: Final = {("shop", "pay"): "pay {amount} to {to}: {note}", ("vault", "send"): "send {note} to {to}"}
 ROUTES: Final = ("finance", "owners", "privacy")
 STRONG: Final = frozenset({"privacy"})
 EDITS: Final = frozenset({"finance", "owners"})
@@ -185,7 +214,12 @@ def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
     tools["shop", "note"] = replace(tools["shop", "note"], source=note)
     for name, impact in office.IMPACT.items():
         tools[office.OFFICE, name] = replace(tools[office.OFFICE, name], impact=impact)
+    tools[port.SHIP] = replace(tools[port.SHIP], arguments=port.ARGUMENTS)
+    for named, brief in BRIEFS.items():
+        tools[named] = replace(tools[named], brief=brief)
     groups = frozenset({"staff", *ROUTES})
+    # Who is told may change while something waits.
+    finance = CHANNELS if finance_count > 1 else (DESK,)
     modes = {name: Mode.OBSERVE if name in OBSERVED else Mode.ENFORCE for name in AGENTS}
     return Catalog(
         agents={
@@ -200,10 +234,29 @@ def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
         tools=tools,
         routes={
             "finance": Route(
-                "finance", frozenset({"finance"}), count=finance_count, hold_s=2.0, expires_s=120.0, edits=True
+                "finance",
+                frozenset({"finance"}),
+                count=finance_count,
+                hold_s=2.0,
+                expires_s=120.0,
+                edits=True,
+                channels=finance,
             ),
-            "owners": Route("owners", frozenset({"owners"}), count=2, hold_s=5.0, expires_s=600.0, edits=True),
-            "privacy": Route("privacy", frozenset({"privacy"}), hold_s=0.0, expires_s=5_400.0, strong=True),
+            "owners": Route(
+                "owners", frozenset({"owners"}), count=2, hold_s=5.0, expires_s=600.0, edits=True, channels=(DESK,)
+            ),
+            "privacy": Route(
+                "privacy", frozenset({"privacy"}), hold_s=0.0, expires_s=5_400.0, strong=True, channels=(NIGHT,)
+            ),
+        },
+        channels={
+            name: Channel(
+                name,
+                f"https://people.example/{name}",
+                Secret(FromEnv(name.upper())),
+                frozenset({Topic.HALTS} if name == DESK else ()),
+            )
+            for name in CHANNELS
         },
         policies=(PolicySource("sim.cedar", text),),
         session_hours_max=SESSION_HOURS_MAX,

@@ -34,6 +34,7 @@ from remit.ports.upstream import (
 )
 from tests.sim.laws import Called
 from tests.sim.office import ADDRESS, OFFICE
+from tests.sim.port import LIST, NAMES, PAGE
 from tests.sim.realm import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Server:
     life: Callable[[], Life]
     tell: Callable[[str], None]
     marks: Callable[[], int]
+    named: Callable[[Called], None]
+    """Called before somewhere to ship is named."""
     oddness: float
     ways: Sequence[str] = WAYS
     drifted: bool = False
@@ -220,7 +223,7 @@ class Server:
             case "odd":
                 return Result(self.random.choice(({}, {"content": 7}, {"content": [{"type": "?"}]})), is_error=False)
             case _:
-                return Result(form(self._mark(called)), is_error=False)
+                return Result(self._shown(called, form, plainly=True), is_error=False)
 
     async def _task(self, method: str, ident: str) -> Reply:
         await self._takes()
@@ -230,7 +233,7 @@ class Server:
         status = "working" if self.random.random() < 0.4 else end
         state = dict(self._state(ident, called, status))
         if status == "completed":
-            state["result"] = self._tool_result(self._mark(called))
+            state["result"] = self._shown(called, self._tool_result, plainly=False)
         if status == "failed":
             state["error"] = {"code": -32000, "message": self._mark(called)}
         return Result(state, is_error=False)
@@ -271,6 +274,14 @@ class Server:
         self.laws.calls[number] = called
         told = f" {ADDRESS}" if called.key[1:3] == (OFFICE, "look") else ""
         return f"mark{number}mark{told}"
+
+    def _shown(self, called: Called, form: Callable[[str], Mapping[str, Json]], *, plainly: bool) -> Mapping[str, Json]:
+        """The answer; a list and a page of the port name somewhere to ship in it, and nowhere else."""
+        if called.key[0] != ActionKind.CALL_TOOL.value or called.key[1:3] not in {LIST, PAGE}:
+            return form(self._mark(called))
+        called.names, called.plainly = called.names or self.random.choice(NAMES), plainly
+        self.named(called)
+        return {**form(self._mark(called)), "structuredContent": {"to": called.names}}
 
     def _tool_result(self, text: str) -> Mapping[str, Json]:
         return {"content": [_text(text)]}

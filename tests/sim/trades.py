@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tests.sim.office import ADDRESS, OFFICE
+from tests.sim.port import LIST, NAMES, PAGE, PORT, SHIP, moment
 from tests.sim.realm import HUGE_OVER, OVERFLOWS_FROM, TOOLS
 from tests.sim.stores import PUT, STORES, TAKE
 
@@ -17,7 +18,11 @@ Call: TypeAlias = "tuple[str, str, Mapping[str, Any]]"
 """A server, a tool of it, and the arguments."""
 Trade: TypeAlias = tuple[tuple[str, str], ...]
 GATED: Final[Trade] = (*(("shop", "pay"),) * 4, ("vault", "fetch"), *(("vault", "send"),) * 2)
-PLAIN: Final[Trade] = (*(one for one in TOOLS if one[0] != OFFICE), *(("shop", "pay"),) * 4, ("vault", "send"))
+PLAIN: Final[Trade] = (
+    *(one for one in TOOLS if one[0] not in {OFFICE, PORT}),
+    *(("shop", "pay"),) * 4,
+    ("vault", "send"),
+)
 CLERKING: Final[Trade] = (
     *((OFFICE, "check"),) * 4,
     *((OFFICE, "wire"),) * 4,
@@ -35,13 +40,14 @@ STORING: Final[Trade] = (
     *(("vault", "send"),) * 3,
     *(("shop", "pay"),) * 3,
 )
+SHIPPING: Final[Trade] = (*(SHIP,) * 4, *(LIST,) * 2, *(PAGE,) * 2)
 TRADES: Final = (*((PLAIN,) * 3), *((GATED,) * 3), *((CLERKING,) * 3), STORING)
 """What agents mostly call, seed by seed."""
 
 
 def known_apart(server: str, tool: str) -> bool:
     """Whether no two calls of it are alike, so that each is known by its record."""
-    return server == OFFICE or (server, tool) in STORES
+    return server in {OFFICE, PORT} or (server, tool) in STORES
 
 
 def called(random: Random, trade: Trade) -> Call:
@@ -52,7 +58,9 @@ def called(random: Random, trade: Trade) -> Call:
     amount = random.choice(AMOUNTS if trade is not GATED else (*AMOUNTS, *(200,) * 6))
     if known_apart(server, tool):
         note = f"n{random.randrange(10**12)}{random.choice(('', f' {ADDRESS}'))}"
-        to, amount = random.choice(("eve", "zoe")), min(amount, HUGE_OVER)
+        to, amount = random.choice(NAMES if (server, tool) == SHIP else ("eve", "zoe")), min(amount, HUGE_OVER)
+    if (server, tool) == LIST:
+        note = moment(random)
     return server, tool, {"amount": amount, "note": note, "to": to}
 
 

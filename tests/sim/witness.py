@@ -86,7 +86,10 @@ class Witness:
         self.intents: dict[Key, list[Intent]] = defaultdict(list)
         self.by_ref: dict[str, Intent] = {}
         self.denials: list[Denial] = []
-        self.admins: list[AdminBody] = []
+        self.admins: dict[int, tuple[str, AdminBody]] = {}
+        """By the place of the record, with its id."""
+        self.asked: dict[str, ActionBody] = {}
+        """What opened an approval, by its id."""
         self.decisions: dict[str, tuple[int, DecisionBody]] = {}
         """What people decided, with the place of the record, by its id."""
         self.bundles: dict[str, str] = {}
@@ -99,7 +102,7 @@ class Witness:
         self.close()
         before, self.hashes = self.hashes, {}
         self.intents, self.by_ref, self.denials = defaultdict(list), {}, []
-        self.admins, self.decisions, self.leaves = [], {}, []
+        self.admins, self.asked, self.decisions, self.leaves = {}, {}, {}, []
         self._last, self.refusing = -1, False
         self._conn = open_readonly(path)
         self.read()
@@ -162,6 +165,8 @@ class Witness:
                     made.refused = self.refusing
                     self.intents[key].append(made)
                     self.by_ref[name] = made
+                elif body.verdict == "escalate" and body.approval is None:
+                    self.asked[name] = body
                 elif body.verdict == "deny":
                     self.denials.append(Denial(ref, key, place, record.at, body.reasons))
             case OutcomeBody():
@@ -176,7 +181,7 @@ class Witness:
                     self.by_ref[body.intent].passed.append(body)
             case AdminBody():
                 what = f"{body.event.value} {body.subject}"
-                self.admins.append(body)
+                self.admins[place] = name, body
             case _:
                 what = f"{body.choice.value} {body.approval} by {body.by}"
                 self.decisions[name] = place, body

@@ -19,17 +19,21 @@ from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import AdminBody, Event
 from tests.sim.after import After
 from tests.sim.agents import Agent, Agents
+from tests.sim.answers import Answers
+from tests.sim.beside import beside
 from tests.sim.duties import Duties
-from tests.sim.halting import Folder, Stops, Warden
+from tests.sim.halting import Folder, Stops
 from tests.sim.laws import Broken, Laws
 from tests.sim.life import Fate, Hired, Life, disk_of
 from tests.sim.loop import Loop, Stuck
+from tests.sim.origins import Growing, Origins
 from tests.sim.past import Past
-from tests.sim.people import Clock, Operator, People
+from tests.sim.people import Clock
 from tests.sim.profile import profile_of
-from tests.sim.proofs import Proofs, Scribe, Seal
-from tests.sim.realm import SERVERS, variants
+from tests.sim.proofs import Proofs, Seal
+from tests.sim.realm import SERVERS, STAFF, variants
 from tests.sim.servers import Server
+from tests.sim.telling import Told
 from tests.sim.witness import Witness
 
 if TYPE_CHECKING:
@@ -78,15 +82,25 @@ class World:
         self.agents = Agents(
             self.draw("agents"), self.laws, self.clock.now_ms, self.tell, impatience=like.impatience, trade=like.trade
         )
+        self.origins = Origins(self.laws, STAFF)
+        self.growing = Growing(self.laws)
+        where = (lambda: self.life), self.tell, self._mark, self.origins.lists
         self.servers = {
-            name: Server(
-                name, self.draw(name), self.laws, lambda: self.life, self.tell, self._mark, like.oddness, like.ways
-            )
-            for name in SERVERS
+            name: Server(name, self.draw(name), self.laws, *where, like.oddness, like.ways) for name in SERVERS
         }
         self.stops = Stops(self.laws, Folder(self.loop.time)) if like.halted else None
         self.proofs = Proofs(self.laws, Seal(self.draw("seal"))) if like.proved else None
-        checked = (Past(self.laws, jumps=like.jumps), Duties(self.laws), self.stops, self.proofs)
+        self.told = Told(self.laws, self.draw("receivers"), like.jumps) if like.told else None
+        self.answers = Answers(self.laws, self.draw("devices")) if like.told else None
+        checked = (
+            self.origins,
+            Past(self.laws, jumps=like.jumps),
+            Duties(self.laws),
+            self.stops,
+            self.proofs,
+            self.told,
+            self.answers,
+        )
         self.laws.also = tuple(one for one in checked if one is not None)
         self.after = After(self.laws)
         self._marks = 0
@@ -192,60 +206,46 @@ class World:
         for task in sorted(rest, key=lambda task: int(task.get_name().rpartition("-")[2])):
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        for close in self.life.opened:
+            close()
         self.loop.forget()
 
     async def _served(self, driver: Driver, ledger: SqliteLedger, number: int, work: list[asyncio.Task[Any]]) -> None:
         await self.after.doubts(ledger)
+        await self.growing.look(ledger)
         await driver.authorization.load()
-        scribe = self._scribe(driver, ledger, number)
-        if scribe is not None:
-            await scribe.begin()
+        there = beside(self, driver, ledger, number)
+        if there.scribe is not None:
+            await there.scribe.begin()
         await self._quietly(
             driver.authorization.record(
                 AdminBody(Event.BUNDLE, "the service", self.laws.running.bundle.digest, {"at": "start"})
             )
         )
-        people = People(self.draw(f"people-{number}"), self.laws, driver, ledger, self.tell, self.profile.diligence)
-        chance = self.draw(f"operator-{number}")
-        operator = Operator(
-            chance,
-            self.laws,
-            driver,
-            self.agents,
-            self.servers,
-            self.clock,
-            self.tell,
-            lambda: self.after.beside(self.life.path, ledger),
-            self.profile.restless,
-            self.profile.jumps,
-        )
-        beside: list[People | Operator | Warden | Scribe] = [people, operator]
-        if self.stops is not None:
-            chance = self.draw(f"warden-{number}")
-            beside.append(Warden(chance, driver, self.agents, self.stops, self.loop, self.tell))
-        if scribe is not None:
-            beside.append(scribe)
-        aside = [self.loop.create_task(self._beside(one.run())) for one in beside]
+        if there.page is not None:
+            await self._quietly(there.page.begin())
+        aside = [self.loop.create_task(self._beside(one.run())) for one in there.acting]
+        telling = None if there.teller is None else self.loop.create_task(self._beside(there.teller.run()))
         mine = self.draw(f"who-{number}")
         chosen = [self._agent(driver, number, place) for place in mine.sample(range(len(self.agents.all)), 7)]
         for task in [self.loop.create_task(self._quietly(agent.run(self.profile.actions))) for agent in chosen]:
             await task
         for task in aside:
             task.cancel()
+        if there.teller is not None:
+            there.teller.calm = True
         await asyncio.sleep(SETTLED_S)
+        if there.teller is not None and telling is not None:
+            telling.cancel()
+            await there.teller.end()
         await driver.close()
         if ledger.unwritable() is None:
             await asyncio.sleep(1.0)
-            if scribe is not None:
-                await scribe.end()
+            if there.scribe is not None:
+                await there.scribe.end()
             await self.after.fresh(driver, ledger)
+            await self.growing.look(ledger)
         await ledger.close()
-
-    def _scribe(self, driver: Driver, ledger: SqliteLedger, number: int) -> Scribe | None:
-        if self.proofs is None:
-            return None
-        chance = self.draw(f"scribe-{number}")
-        return Scribe(chance, self.proofs, driver, ledger, self.life, self.loop, self.tell)
 
     def _agent(self, driver: Driver, number: int, place: int) -> Agent:
         authority = self.agents.all[place]

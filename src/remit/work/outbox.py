@@ -127,6 +127,9 @@ class Notifying:
                 page = f"{self._pages}{one.ident}"
                 notices += [notice(one, channel, what, page, now_ms) for channel in channels]
                 told[one.ident] = state
+            elif one.state in UNDER_WAY and one.ident not in seen:
+                # However long it takes, its end is told: it has to be looked at until then.
+                told[one.ident] = state
             if one.state not in OPEN | UNDER_WAY:
                 over.append(one.ident)
         if notices or told:

@@ -9,11 +9,13 @@ from typing import Final
 from tests.sim.mutants.consent import CONSENT
 from tests.sim.mutants.core import BOUNDS, CORE
 from tests.sim.mutants.halting import HALTING
+from tests.sim.mutants.origins import ORIGINS
 from tests.sim.mutants.past import PAST
 from tests.sim.mutants.planting import Mutant
 from tests.sim.mutants.proofs import PROOFS
+from tests.sim.mutants.telling import TELLING
 
-BY_PART: Final = {3: (*CORE, *PROOFS), 5: CONSENT, 7: (*BOUNDS, *PAST, *HALTING)}
+BY_PART: Final = {3: (*CORE, *PROOFS), 4: ORIGINS, 5: (*CONSENT, *TELLING), 7: (*BOUNDS, *PAST, *HALTING)}
 """Those of the laws that each part brought."""
 MUTANTS: Final = tuple(mutant for some in BY_PART.values() for mutant in some)
 
