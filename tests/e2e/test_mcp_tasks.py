@@ -191,6 +191,11 @@ def test_tasks_through_the_bridge(tasking: Tasking, tmp_path: Path) -> None:
         ask("tasks/update", taskId=ident, inputResponses={"one": YES})
         ask("tasks/cancel", taskId=ident)
         awaited(lambda: ask("tasks/get", taskId=ident)["status"] == "cancelled")
+        listens = {"notifications": {"taskIds": [ident]}, "_meta": meta}
+        bridge.tell(id=2, method="subscriptions/listen", params=listens)
+        assert bridge.heard()["params"]["notifications"] == {"taskIds": [ident]}
+        said = bridge.heard()
+        assert (said["method"], said["params"]["status"]) == ("notifications/tasks", "cancelled")
 
 
 def test_the_ledger_of_tasks_verifies(tasking: Tasking) -> None:
