@@ -185,6 +185,7 @@ class Hostile:
                 await writer.drain()
             case 12:
                 self._standing.addresses.append(mark)
+                self._laws.refuses(_arguments(method, params))
                 await _json(writer, {"jsonrpc": "2.0", "id": ident, "error": _address(mark)})
             case 13 | 14 | 15 | 16 if self._stateless:
                 asks: Any = {key: self._question(mark) for key in self._random.choice(("q", "q", "qr"))}

@@ -2,7 +2,8 @@
 
 Laws
 * INVARIANT(intent-before-effect): a request that reaches the upstream has a durable intent for exactly its arguments,
-  one each.
+  one each. One that the upstream refused until its user has opened an address (-32042) may come once more for each such
+  refusal, once there is a durable record of what the user answered.
 * INVARIANT(label-before-data): no byte of a server's answer is written to a client before a durable record of that
   action holds the labels that it brings. Its bytes are known by a mark that each answer bears.
 * No answer of 500 or above lets an effect through.
@@ -45,6 +46,7 @@ class Laws:
     broken: list[str] = field(default_factory=list[str])
     intents: Counter[bytes] = field(default_factory=Counter[bytes])
     effects: Counter[bytes] = field(default_factory=Counter[bytes])
+    refused: Counter[bytes] = field(default_factory=Counter[bytes])
     labelled: set[bytes] = field(default_factory=set[bytes])
     released: int = 0
     asked: Counter[str] = field(default_factory=Counter[str])
@@ -72,8 +74,13 @@ class Laws:
         if again:
             return
         self.effects[arguments] += 1
-        if self.effects[arguments] > self.intents[arguments]:
+        more = min(self.refused[arguments], self._passed[arguments])
+        if self.effects[arguments] > self.intents[arguments] + more:
             self.breaks(f"intent-before-effect: {arguments[:120]!r} was sent more often than it has intents")
+
+    def refuses(self, arguments: bytes) -> None:
+        """The upstream refuses a request with `arguments` until its user has opened an address."""
+        self.refused[arguments] += 1
 
     def sent(self, token: bytes, bearer: str) -> None:
         """`bearer` sends a message whose arguments hold `token`."""

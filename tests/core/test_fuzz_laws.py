@@ -31,6 +31,20 @@ def test_an_effect_without_its_own_durable_intent_is_noticed() -> None:
     assert said.startswith("intent-before-effect")
 
 
+def test_what_was_refused_until_an_address_is_opened_comes_once_more_and_only_with_an_answer() -> None:
+    exchange = ExchangeBody("r1-1.2", 1, MidCall.RESPONSES, ("s",), (), None, 0, None)
+    for refusals, answers, sends, broken in ((1, 1, 2, 0), (1, 0, 2, 1), (0, 1, 2, 1), (1, 2, 3, 1), (2, 2, 3, 0)):
+        laws = Laws()
+        laws.durable("r1-1.2", INTENT)
+        for _ in range(refusals):
+            laws.refuses(ARGUMENTS)
+        for _ in range(answers):
+            laws.durable("r1-1.3", Draft(RecordKind.EXCHANGE, 2, "sha256:1", "s", exchange))
+        for mark in range(sends):
+            laws.reached(ARGUMENTS, 2 * mark)
+        assert len(laws.broken) == broken, (refusals, answers, sends)
+
+
 @pytest.mark.parametrize(("labels", "count"), [((), 1), (("confidential",), 1), (("untrusted",), 0)])
 def test_an_answer_before_its_labels_are_durable_is_noticed(labels: tuple[str, ...], count: int) -> None:
     laws = Laws()

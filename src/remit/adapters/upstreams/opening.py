@@ -13,6 +13,7 @@ from typing import Final
 from remit.adapters.upstreams.change_queue import Watch
 from remit.adapters.upstreams.failures import Unusable
 from remit.adapters.upstreams.replies import Retry
+from remit.adapters.upstreams.requests import IN_ROUNDS
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.ports.upstream import Along, Completed, Era, Failure, Question, Reply
@@ -66,7 +67,9 @@ class Opening:
 
 def asks_to_open(retry: Retry, reply: Reply, along: Along) -> Failure | None:
     """`reply` where it is one that who sent `retry` can be asked about."""
-    if retry.era is not Era.STATELESS or not isinstance(reply, Failure) or not reply.addresses:
+    if retry.era is not Era.STATELESS or retry.request.method not in IN_ROUNDS:
+        return None
+    if not isinstance(reply, Failure) or not reply.addresses:
         return None
     elicitation = along.capabilities.get("elicitation")
     return reply if isinstance(elicitation, Mapping) and "url" in elicitation else None
