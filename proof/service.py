@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 REMIT: Final = Path(sys.executable).with_name("remit")
-WITHIN_S: Final = 60.0
-"""How long what is waited for may take: no measure, the end of what never comes."""
+START_S: Final = 60.0
 
 
 def free_port() -> int:
@@ -66,14 +65,14 @@ class Service:
         path = self.root / "service.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
-    def says(self, text: str, within_s: float = WITHIN_S) -> None:
+    def says(self, text: str, within_s: float = 20.0) -> None:
         """Wait until its log has `text`, which a thread of its own writes; `AssertionError` with the log if not."""
         self._comes(text, lambda: self.log, within_s)
 
-    def logs(self, text: str, within_s: float = WITHIN_S) -> None:
+    def logs(self, text: str, within_s: float = 20.0) -> None:
         """Wait until a line of `DATA/logs` has `text`, as `says` does."""
         path = self.data / "logs" / "remit.jsonl"
-        self._comes(text, lambda: path.read_text("utf-8") if path.exists() else "", within_s)
+        self._comes(text, lambda: path.read_text("utf-8"), within_s)
 
     def _comes(self, text: str, read: Callable[[], str], within_s: float) -> None:
         deadline = time.monotonic() + within_s
@@ -108,7 +107,7 @@ class Service:
                 stderr=log,
                 env=environment(),
             )
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + START_S
         while not self.ready():
             assert self.process.poll() is None, f"the service ended: {self.log}"
             assert time.monotonic() < deadline, f"the service is not ready: {self.log}"
@@ -142,10 +141,10 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            self.process.wait(WITHIN_S)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(WITHIN_S)
+            self.process.wait(10)
         self.process = None
 
     def remit(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -179,8 +178,9 @@ class Service:
         return self.api("POST", "/apply", {"dry_run": dry_run})
 
     def approvals(self, *, ended: bool = False) -> list[dict[str, Any]]:
-        """What `remit approvals ls -o json` says, with `--all` where `ended`, without a process for it."""
-        return list(self.api("GET", f"/approvals?limit=1000{'' if ended else '&open=true'}")["items"])
+        """Approvals, newest first: those that are open, with `ended` all of them."""
+        items = self.api("GET", "/approvals?limit=1000")["items"]
+        return [one for one in items if ended or one["state"] in {"pending", "approved"}]
 
     def approval(self, ident: str) -> dict[str, Any]:
         """What `remit approvals show IDENT -o json` says, without a process for it."""

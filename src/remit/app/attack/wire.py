@@ -21,7 +21,7 @@ from remit.app.service.child_process import ServiceProcess
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.plan import Bearer, Calls, Reads
-from remit.escalate.machine import ApprovalState
+from remit.escalate.machine import OPEN, ApprovalState
 from remit.facts.agent import Agent, Harness
 from remit.facts.canonical import Json
 
@@ -84,10 +84,11 @@ class AttemptSessions:
 
     def approve(self) -> bool:
         """Have everybody say yes who may, to the last question that waits; whether it has been lifted."""
-        waiting = self.admin.get("/approvals", open="true", limit=1)["items"]
-        if not waiting:
+        # Newest first: those that are open come in the order of their ends.
+        items = self.admin.get("/approvals", limit=1000)["items"]
+        ident = next((one["id"] for one in items if one["state"] in OPEN), None)
+        if ident is None:
             return False
-        ident = waiting[0]["id"]
         for user in sorted(self.users):
             person = ServiceClient(str(self._mint("user", user)["token"]), self.service.url)
             with suppress(CommandFailure):
