@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 REMIT: Final = Path(sys.executable).with_name("remit")
-START_S: Final = 60.0
+WITHIN_S: Final = 60.0
+"""How long what is waited for may take: no measure, the end of what never comes."""
 
 
 def free_port() -> int:
@@ -65,14 +66,14 @@ class Service:
         path = self.root / "service.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
-    def says(self, text: str, within_s: float = 20.0) -> None:
+    def says(self, text: str, within_s: float = WITHIN_S) -> None:
         """Wait until its log has `text`, which a thread of its own writes; `AssertionError` with the log if not."""
         self._comes(text, lambda: self.log, within_s)
 
-    def logs(self, text: str, within_s: float = 20.0) -> None:
+    def logs(self, text: str, within_s: float = WITHIN_S) -> None:
         """Wait until a line of `DATA/logs` has `text`, as `says` does."""
         path = self.data / "logs" / "remit.jsonl"
-        self._comes(text, lambda: path.read_text("utf-8"), within_s)
+        self._comes(text, lambda: path.read_text("utf-8") if path.exists() else "", within_s)
 
     def _comes(self, text: str, read: Callable[[], str], within_s: float) -> None:
         deadline = time.monotonic() + within_s
@@ -107,7 +108,7 @@ class Service:
                 stderr=log,
                 env=environment(),
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + WITHIN_S
         while not self.ready():
             assert self.process.poll() is None, f"the service ended: {self.log}"
             assert time.monotonic() < deadline, f"the service is not ready: {self.log}"
@@ -141,10 +142,10 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            self.process.wait(20)
+            self.process.wait(WITHIN_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(WITHIN_S)
         self.process = None
 
     def remit(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
