@@ -56,6 +56,9 @@ FIRST: Final = [
     admin(Event.HALT, "agent:clerk", reason="odd", holds="acting"),
     admin(Event.SESSION_KEYED, "s1", key="0a" * 32),
     admin(Event.SESSION_KEYED, "s2", key="0b" * 32),
+    admin(Event.SESSION_KEYED, "server old", key="0c" * 16),
+    admin(Event.SERVER_ENTRUSTED, "server old", session="s1", tool="note", origins="YQ=="),
+    admin(Event.SESSION_KEYED, "server gone", key="0d" * 16),
 ]
 SINCE: Final = [
     admin(Event.PASSKEY_REMOVED, "stolen", user="ana", confirmed=["kept", 7]),
@@ -71,6 +74,10 @@ SINCE: Final = [
     admin(Event.CREDENTIAL, "admin", hash="second"),
     admin(Event.BREAKER_TRIPPED, "errors agent:clerk", text="5 of 5 failed", on="errors", limit=1, records=[]),
     intent("s3", marks=(MARK,)),
+    admin(Event.SERVER_ENTRUSTED, "server old", session="s2", tool="note", origins="Yg=="),
+    admin(Event.SESSION_KEYED, "server new", key="0e" * 16),
+    admin(Event.SERVER_ENTRUSTED, "server new", session="s2", tool="note", origins="Yw=="),
+    admin(Event.SESSION_KEYED, "server gone", key=None),
 ]
 
 
@@ -167,7 +174,19 @@ def _tripped(done: Done) -> None:
 
 
 def _keyed(done: Done) -> None:
-    assert done.before["keyed"].keys() == done.after["keyed"].keys() == {"s2"}
+    assert done.before["keyed"].keys() == done.after["keyed"].keys() == {"s2", "server old", "server new"}
+
+
+def _entrusted(done: Done) -> None:
+    async def read(index: str) -> tuple[bytes, list[object]]:
+        ledger = Place(done.file.parent).open()
+        found = await ledger.origins(index)
+        await ledger.close()
+        assert found is not None
+        return found.key, [body.data["origins"] for body in found.bodies if isinstance(body, AdminBody)]
+
+    assert asyncio.run(read("server old")) == (b"\x0c" * 16, ["YQ==", "Yg=="])
+    assert asyncio.run(read("server new")) == (b"\x0e" * 16, ["Yw=="])
 
 
 def _unknown(done: Done) -> None:
@@ -200,6 +219,7 @@ STANDS: Final[Mapping[str, Callable[[Done], None]]] = {
     "stored": lambda done: _same(done, "stored"),
     "tripped": _tripped,
     "keyed": _keyed,
+    "origin": _entrusted,
     "open_intents": _unknown,
     "in_doubt": _unknown,
     "unanswered": _unknown,

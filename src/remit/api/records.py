@@ -127,8 +127,14 @@ def _brought(body: AdminBody) -> str:
 
 
 def data_of(body: AdminBody) -> Mapping[str, Json]:
-    """What `body` says, without the key of an index, which nobody needs to see."""
-    return {"erased": body.data.get("key") is None} if body.event is Event.SESSION_KEYED else body.data
+    """What `body` says, without the key of an index, and what is under one, which nobody needs to see."""
+    match body.event:
+        case Event.SESSION_KEYED:
+            return {"erased": body.data.get("key") is None}
+        case Event.SERVER_ENTRUSTED:
+            return {name: value for name, value in body.data.items() if name != "origins"}
+        case _:
+            return body.data
 
 
 def _told(body: Body) -> Body:

@@ -14,12 +14,13 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
+`server.entrusted` {session, tool, origins};
 `approval.superseded` {by}; `guarantee.signed` {breach, why}; `past.carried` {slot}; `store.carried` {labels};
 `intent.settled` {happened, why, outcome?, refunds?, root?, marks?}; `budget.reset` {since_ms?};
 `budget.carried` {since_ms, units};
 `passkey.added` {user, key, count, name, at_ms?}; `passkey.removed` {user, why?, confirmed?: [passkey, counted]}.
 `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker,
-a guarantee, the place of a slot or in a store, or the chain.
+a guarantee, the place of a slot or in a store, the index of a server, or the chain.
 """
 
 import re
@@ -264,6 +265,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.INTENT_SETTLED:
             refunds = (Refunded(*refund) for refund in given_back(body.data))
             return (IntentClosed(body.subject, ref, settled=True), *refunds, *settled_past(at, body))
+        case Event.SERVER_ENTRUSTED:
+            return (OriginsAdded(ref, body.subject),)
         case Event.PAST_CARRIED | Event.STORE_CARRIED:
             return carried_over(body, body.event)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:

@@ -17,7 +17,7 @@ from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.handed import Handing
 from remit.protect.index import Delta, Index
-from remit.protect.learning import beside, learn
+from remit.protect.learning import Known, beside, learn
 from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
@@ -50,7 +50,8 @@ NO_ANSWERS: Final[Mapping[str, Json]] = MappingProxyType({})
 class JudgedCall:
     """The call that a result answers: its decision id, itself, its chain's index, and what reads the result.
 
-    `answers` is what its client answered in mid-call; `beside` are other calls of its sessions that have not ended.
+    `answers` is what its client answered in mid-call; `beside` are other calls of its sessions that have not ended,
+    `server` is the index of what sessions handed to its server.
     """
 
     ident: str
@@ -59,6 +60,7 @@ class JudgedCall:
     reader: Reader = read
     answers: Mapping[str, Json] = field(default_factory=lambda: NO_ANSWERS)
     beside: Sequence[Handing] = ()
+    server: Index | None = None
 
 
 def judge_result(
@@ -102,9 +104,10 @@ def judge_result(
 
 
 def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
-    names, configured = Names(reached.arguments, reached.members), grounds(bundle, call.action)
+    names = Names(reached.arguments, reached.members)
+    known = Known(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
     given, index = call.action.input, call.origins
-    made = learn(reading, tool, given, index, call.ident, call.answers, names=names, configured=configured)
+    made = learn(reading, tool, given, index, call.ident, call.answers, names=names, known=known)
     return beside(made, call.beside, index) if call.beside else made
 
 

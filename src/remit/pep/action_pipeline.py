@@ -257,6 +257,7 @@ class ActionPipeline:
 
     async def live(self, action: Action, client: Client) -> tuple[Live, Reason | None]:
         """The live tools of the action's server, where it calls one, or why they are not known."""
+        await self._engine.tracing.load(action.server)
         upstream = self._upstreams.get(action.server)
         if upstream is None or action.kind is not ActionKind.CALL_TOOL:
             return None, None

@@ -5,7 +5,7 @@ hold the same records in the same order.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
-from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall, ResultJudgement, detects, judge_result
+from remit.pdp.result_judgement import JudgedCall, ResultJudgement, detects, judge_result
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
 from remit.pdp.stops import holds_of, stoppable
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
@@ -33,6 +33,7 @@ from remit.pep.circuit_breakers import CircuitBreakers
 from remit.pep.decision_effects import append_of, reached_of
 from remit.pep.effective_grants import EffectiveGrants
 from remit.pep.memory import Memory
+from remit.pep.origin_tracing import OriginTracing
 from remit.pep.pins import Live, Pins
 from remit.pep.providers import BundleProvider, VeilProvider, no_lease, no_veil
 from remit.pep.tally import CallStage, Tally
@@ -40,8 +41,6 @@ from remit.policy.compile import Bundle
 from remit.policy.verdict import Escalate, Permit
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock, Entropy
-from remit.protect.hashing import KEY_BYTES
-from remit.protect.index import Index
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
 
 BY_REMIT: Final = "remit"
@@ -74,6 +73,7 @@ class DecisionEngine:
         self._holding = EffectiveGrants(memory, current)
         self.approval_matcher = ApprovalMatcher(memory, limits)
         self.breakers = CircuitBreakers(memory, clock, current, self.append)
+        self.tracing = OriginTracing(memory, current, entropy, self.append)
         self.lease: Callable[[], Stop | None] = no_lease
         """What stops everything, if so; asked before anything is judged, sent or released."""
 
@@ -93,7 +93,7 @@ class DecisionEngine:
         match body:
             case OutcomeBody(sids=sids, origins=said) | ExchangeBody(sids=sids, origins=said) if said is not None:
                 self._memory.indices.settles(sids[0], pending.durable)
-            case AdminBody(event=Event.SESSION_KEYED | Event.SESSION_WORDS):
+            case AdminBody(event=Event.SESSION_KEYED | Event.SESSION_WORDS | Event.SERVER_ENTRUSTED):
                 self._memory.indices.settles(body.subject, pending.durable)
             case _:
                 pass
@@ -139,6 +139,8 @@ class DecisionEngine:
             body, waits_for = self.approval_matcher.of(action, decision, body, claimed, self.nonce, now_ms)
             if made.kind is RecordKind.INTENT:
                 body, meta = self.approval_matcher.keyed(tool, edited or action, body)
+        if isinstance(decision.verdict, Permit):
+            self.tracing.entrust(edited or action, decision, sessions)
         past = self._memory.standing.past
         since = past.turn
         pending = self.append(made.kind, action.authority.acting.sid, body, now_ms)
@@ -190,7 +192,7 @@ class DecisionEngine:
         `had` are those that are known to be among them. Its `content` is JSON; the index of `action`, which is under
         way, has its words too. Raises `LedgerUnwritable`.
         """
-        call = None if content is None else self.call(attempt.ref, action, attempt.answers)
+        call = None if content is None else self.tracing.call(attempt.ref, action, attempt.answers)
         is_read = call is not None or detects(self._current(), action.server)
         said = orjson.loads(content) if content is not None and is_read else None
         judged = self._so_far(attempt, action, said, call)
@@ -233,21 +235,6 @@ class DecisionEngine:
     def stored(self, action: Action) -> Labels:
         """The labels that come, as of now, with what `action` reads from stores."""
         return self._memory.stores.held(self._current(), action).labels
-
-    def call(self, ref: str, action: Action, answers: Mapping[str, Json] = NO_ANSWERS) -> JudgedCall | None:
-        """The call at `ref`, whose result adds to the index of its root session; None where none is kept."""
-        sid = action.authority.links[0].sid
-        index = self.index(sid) if self._current().flow else None
-        beside = self._memory.under_way.beside(ref, sid, self._current().catalog)
-        return None if index is None else JudgedCall(ref, action, index, answers=answers, beside=beside)
-
-    def index(self, sid: str) -> Index | None:
-        """The index of root session `sid`, its key drawn where it has none yet; None where none is kept."""
-        indices = self._memory.indices
-        if indices.of(sid) is None and indices.loaded(sid) and self._entropy is not None:
-            key = self._entropy.token_bytes(KEY_BYTES).hex()
-            self.append(RecordKind.ADMIN, sid, AdminBody(Event.SESSION_KEYED, BY_REMIT, sid, {"key": key}))
-        return indices.of(sid)
 
     def stops(self, authority: Authority, server: str = "", name: str = "") -> tuple[Stop, ...]:
         """The stops that are over what `authority` does at `name` of `server`."""

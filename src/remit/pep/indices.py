@@ -1,7 +1,8 @@
 """The origin indices of sessions in memory: read from the ledger on demand, forgotten when there are too many.
 
 Laws
-* One for each root session: all that is delegated from it adds to it and reads it (`protect.index`).
+* One for each root session: all that is delegated from it adds to it and reads it (`protect.index`). And one for each
+  server that was asked for anything, which stays (`protect.entrusted`).
 * It changes by the deltas of `pdp.fold` alone, as the ledger has them: read back, it is what it was. Where something
   that a server said was erased it is capped instead: nothing becomes more trusted by an erasure.
 * What somebody holds, and what is on its way to disk, is not forgotten; of the rest the longest unused goes first.
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.ports.ledger import Ledger
+from remit.protect.entrusted import is_of_server
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
-from remit.trace.bodies import AdminBody, Body, ExchangeBody, OutcomeBody
+from remit.trace.bodies import AdminBody, Body, Event, ExchangeBody, OutcomeBody
 
 TOKENS_MAX: Final = 1_000_000
-"""How many tokens all indices in memory hold together, some 128 bytes each."""
+"""How many tokens all indices of sessions in memory hold together, some 128 bytes each."""
 INDICES_MAX: Final = 20_000
 STATEMENTS_MAX: Final = 1_000
 """How often a harness may state its user's words in one session."""
@@ -37,6 +39,11 @@ class _Kept:
     statements: int = 0
     chars: int = 0
 
+    @property
+    def size(self) -> int:
+        """How many tokens it holds."""
+        return 0 if self.index is None else len(self.index)
+
     def take(self, body: Body) -> None:
         """Add what a record says."""
         if self.index is None:
@@ -44,6 +51,8 @@ class _Kept:
         match body:
             case OutcomeBody(intent=call, origins=said) | ExchangeBody(intent=call, origins=said) if said is not None:
                 self.index.apply(Delta.unpack(call, b64decode(said)))
+            case AdminBody(event=Event.SERVER_ENTRUSTED, data={"session": str(sid), "origins": str(said)}):
+                self.index.apply(Delta.unpack(sid, b64decode(said)))
             case AdminBody(data=data):
                 text = data.get("text")
                 if isinstance(text, str):
@@ -70,7 +79,7 @@ class Indices:
 
     @property
     def tokens(self) -> int:
-        """How many tokens they hold together."""
+        """How many tokens those of sessions hold together."""
         return self._tokens
 
     async def load(self, sid: str, *, fresh: bool = False) -> None:
@@ -89,7 +98,7 @@ class Indices:
                 made.take(body)
             if found.erased:
                 made.index.apply(Delta("", capped=True, prose=True))
-            self._tokens += len(made.index)
+        self._count(sid, made.size)
         self._kept[sid] = made
         self._trim()
 
@@ -111,16 +120,16 @@ class Indices:
         """`sid` has this key (hex) from now on, and a new index; None: neither any more."""
         found = self._kept.get(sid)
         if found is not None:
-            self._tokens -= 0 if found.index is None else len(found.index)
+            self._count(sid, -found.size)
             self._kept[sid] = _Kept(None if key is None else Index(bytes.fromhex(key)))
 
     def take(self, sid: str, body: Body) -> None:
         """Add what a record says, where the index is in memory."""
         found = self._kept.get(sid)
         if found is not None and found.index is not None:
-            before = len(found.index)
+            before = found.size
             found.take(body)
-            self._tokens += len(found.index) - before
+            self._count(sid, found.size - before)
             if self._tokens > TOKENS_MAX:
                 self._trim()
 
@@ -134,8 +143,12 @@ class Indices:
         """Drop what can be read back."""
         found = self._kept.get(sid)
         if found is not None and not self._settling[sid]:
-            self._tokens -= 0 if found.index is None else len(found.index)
+            self._count(sid, -found.size)
             del self._kept[sid]
+
+    def _count(self, sid: str, tokens: int) -> None:
+        if not is_of_server(sid):
+            self._tokens += tokens
 
     def _settled(self, sid: str) -> None:
         self._settling[sid] -= 1
@@ -146,5 +159,5 @@ class Indices:
         for sid in tuple(self._kept):
             if self._tokens <= TOKENS_MAX and len(self._kept) <= INDICES_MAX:
                 return
-            if not self._busy(sid):
+            if not (self._busy(sid) or is_of_server(sid)):
                 self.forget(sid)

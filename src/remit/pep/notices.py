@@ -74,7 +74,7 @@ class ExchangeRecord:
         Raises `LedgerUnwritable`.
         """
         said = orjson.loads(content) if content is not None and self.is_read else None
-        anew = fresh and self._engine.call(self.attempt.ref, self._action) is not None
+        anew = fresh and self._engine.tracing.call(self.attempt.ref, self._action) is not None
         self.now(number, passed, content, said, anew=anew)
         await self.durable()
 

@@ -157,9 +157,10 @@ class Outcomes:
         stored = self._engine.stored(action)
         # What its agent is not told grounds nothing that he says.
         is_learned = operation.to_agent and shown.status is not Status.NOT_SENT
-        call = self._engine.call(attempt.ref, action, attempt.answers) if is_learned else None
+        call = self._engine.tracing.call(attempt.ref, action, attempt.answers) if is_learned else None
         if aside and call is not None:
-            call = replace(call, origins=call.origins.beside())
+            server = None if call.server is None else call.server.beside()
+            call = replace(call, origins=call.origins.beside(), server=server)
         return partial(
             judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.said, stored, call=call
         )

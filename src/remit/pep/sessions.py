@@ -47,7 +47,7 @@ class Sessions:
                 raise TooManyWords(
                     f"a session takes {STATEMENTS_MAX:,} statements and {WORDS_CHARS_MAX:,} characters of words"
                 )
-            grounds = self._engine.index(sid) is not None
+            grounds = self._engine.tracing.index(sid) is not None
             return await self._record(AdminBody(Event.SESSION_WORDS, by, sid, {"text": text, "grounds": grounds}), sid)
         finally:
             self._memory.release((sid,), self._clock.monotonic_s())

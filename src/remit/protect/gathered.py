@@ -54,6 +54,10 @@ class Gathered:
         """The patterns that are kept, in the order of their numbers."""
         return tuple(name for name, number in self._patterns.items() if number != NOWHERE)
 
+    def tokens(self, bits: int) -> list[str]:
+        """Those with one of `bits`, each as often as it has others beside."""
+        return [token for seen, first in self._first.items() if seen & bits for token in first]
+
     def add(self, tokens: Collection[str], seen: int, pattern: str, element: int) -> None:
         """These `tokens` stand there."""
         number = len(self._places)

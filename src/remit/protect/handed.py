@@ -3,7 +3,8 @@
 Laws
 * Only what was seen nowhere before is remembered, and stays `unseen` unless the user says it, or a stranger does.
 * What a call hands on may be found before it has ended: until then no result makes that anything.
-* Words of content are words like any other, but for content that is a single one.
+* Words of content are words like any other, but for content that is a single one; what the accepted schema lists is
+  people's own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,20 +34,21 @@ class Handing:
     """A call that hands something on: the `tool`, what it is `given`, and what is answered in mid-call.
 
     Of a tool that is known no more, None, nothing is taken for mere content. It is one of the sessions of one index;
-    what stands for its tokens there is told once.
+    what stands for its tokens there is told once. What of the names of members `names` lack is handed on, too.
     """
 
     tool: Tool | None
     given: Mapping[str, Json]
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    names: Names = _NO_NAMES
     _hashes: frozenset[int] | None = None
 
     def tokens(self) -> set[str]:
         """The tokens of what it hands on."""
         roles: Mapping[str, Role] = {} if self.tool is None else self.tool.roles
         found: set[str] = set()
-        for path, value in (*leaves(self.given, _NO_NAMES), *leaves(self.answers, _NO_NAMES)):
-            if not isinstance(value, bool):
+        for path, value in (*leaves(self.given, self.names), *leaves(self.answers, _NO_NAMES)):
+            if not (isinstance(value, bool) or is_listed(self.tool, path, value)):
                 said = str(value)
                 kept = _short_kept if len(said) <= SHORT_MAX else _kept
                 found |= kept(said, named=roles.get(path[0]) is not Role.CONTENT)
@@ -76,6 +78,14 @@ def under_way(delta: Delta, calls: Iterable[Handing], index: Index) -> list[int]
     return index.strange(found)
 
 
+def is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float) -> bool:
+    """Whether `value` is one of those that the accepted schema lists for the argument that it is."""
+    properties = None if tool is None else tool.definition.input_schema.get("properties")
+    schema = properties.get(str(path[0])) if isinstance(properties, Mapping) else None
+    listed = schema.get("enum") if isinstance(schema, Mapping) and len(path) == 1 else None
+    return isinstance(listed, list) and value in listed
+
+
 def tokens_of(value: str) -> frozenset[str]:
     """The tokens of `value`, also as a server may decode it."""
     found: set[str] = set()
@@ -89,7 +99,9 @@ def _kept(value: str, *, named: bool) -> frozenset[str]:
     found = tokens_of(value)
     if value.isalpha() or (named and is_name(value)):
         return found
-    return frozenset(token for token in found if not token.isalpha())
+    # What is no name, on however many lines, is found nowhere as a whole.
+    short = is_name(" ".join(value.split()))
+    return frozenset(token for token in found if not token.isalpha() and (short or token[0] != "="))
 
 
 _short_kept: Final = lru_cache(maxsize=4_096)(_kept)

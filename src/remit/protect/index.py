@@ -187,9 +187,12 @@ class Index:
             gathered.add(tokens, seen, pattern, element)
         return self.delta_of(call, gathered, capped=capped, prose=prose)
 
-    def delta_of(self, call: str, gathered: Gathered, *, capped: bool = False, prose: bool = False) -> Delta:
-        """What of `gathered` is new."""
-        room = min(DELTA_MAX, TOKENS_MAX - len(self._seen))
+    def delta_of(
+        self, call: str, gathered: Gathered, *, capped: bool = False, prose: bool = False, room: int | None = None
+    ) -> Delta:
+        """What of `gathered` is new, `room` tokens at most."""
+        if room is None:
+            room = min(DELTA_MAX, TOKENS_MAX - len(self._seen))
         made = self._new(gathered)
         if len(made) > room:
             capped = True

@@ -11,14 +11,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
 from remit.protect.answered import own_words
+from remit.protect.entrusted import unvouched
 from remit.protect.gathered import Gathered
-from remit.protect.handed import Handing, handed, tokens_of, under_way
+from remit.protect.handed import Handing, handed, is_listed, tokens_of, under_way
 from remit.protect.index import (
     DERIVED,
     DIRECTORY,
@@ -51,6 +52,17 @@ _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
 
+class Known(NamedTuple):
+    """What is known beside the index of the session `sid`: what configuration grounds, what its server was handed."""
+
+    configured: frozenset[str] = frozenset()
+    server: Index | None = None
+    sid: str = ""
+
+
+_NOTHING_KNOWN: Final = Known()
+
+
 def learn(
     reading: Reading,
     tool: Tool | None,
@@ -60,14 +72,13 @@ def learn(
     answers: Mapping[str, Json] = _NOTHING,
     *,
     names: Names = _NO_NAMES,
-    configured: frozenset[str] = frozenset(),
+    known: Known = _NOTHING_KNOWN,
 ) -> Delta:
     """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
 
-    `names` are those that people accepted, `configured` what configuration grounds. What is derived hangs on what was
-    seen before it.
+    `names` are those that people accepted. What is derived hangs on what was seen before it.
     """
-    seen = IndexView(index, configured)
+    seen = IndexView(index, known.configured)
     records, directory = frozenset[int](), False
     if tool is not None:
         if any(part.identity for part in tool.results):
@@ -85,7 +96,11 @@ def learn(
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
     delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
-    return delta if tool is None or tool.effect is Effect.READ else handed(delta, Handing(tool, given, answers), index)
+    if known.server is not None:
+        delta = unvouched(delta, gathered, index, known.server, known.sid)
+    if tool is None or tool.effect is Effect.READ:
+        return delta
+    return handed(delta, Handing(tool, given, answers, names), index)
 
 
 def beside(delta: Delta, calls: Sequence[Handing], index: Index) -> Delta:
@@ -105,7 +120,7 @@ def composed(
         names = names._replace(roots=None)
     told = [*leaves(given, names)]
     told += leaves({number: own_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers)))
-    told = [one for one in told if not (_is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
+    told = [one for one in told if not (is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
     read = read_known([(value, Role.KEY) for _, value in told], seen)
     digits = 0
     for (_, value), one in zip(told, read, strict=True):
@@ -114,14 +129,6 @@ def composed(
                 return True
             digits += sum(map(str.isdecimal, str(value)))
     return digits >= ACCOUNT_DIGITS_MIN
-
-
-def _is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float) -> bool:
-    """Whether `value` is one of those that the accepted schema lists for the argument that it is."""
-    properties = None if tool is None else tool.definition.input_schema.get("properties")
-    schema = properties.get(str(path[0])) if isinstance(properties, Mapping) else None
-    listed = schema.get("enum") if isinstance(schema, Mapping) and len(path) == 1 else None
-    return isinstance(listed, list) and value in listed
 
 
 def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, bits: int) -> Delta:

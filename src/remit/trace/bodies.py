@@ -202,6 +202,7 @@ class Event(StrEnum):
     SESSION_WORDS = "session.words"
     SESSION_CONFIDENCE = "session.confidence"
     SESSION_ENDED = "session.ended"
+    SERVER_ENTRUSTED = "server.entrusted"
     HALT = "halt"
     HALT_DRILL = "halt.drill"
     RESUME = "resume"

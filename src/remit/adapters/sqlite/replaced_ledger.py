@@ -26,6 +26,7 @@ from remit.facts.mark import FLEET, Place
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
+from remit.protect.entrusted import is_of_server
 from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Body, OutcomeBody, Status
 
@@ -56,7 +57,9 @@ class LedgerState:
     stored: Mapping[str, Labels]
     tripped: Mapping[str, Trip]
     keyed: Mapping[str, str]
-    """The keys of sessions' indices."""
+    """The keys of indices."""
+    entrusted: Mapping[str, tuple[AdminBody, ...]]
+    """What servers were handed, by the index of each."""
     doubtful: Mapping[Ref, Ref | None]
     """Intents of which nobody knows what became of them, and the outcomes that say so."""
     erased: frozenset[Ref]
@@ -135,10 +138,18 @@ def _standing(conn: sqlite3.Connection) -> LedgerState:
         {one.ident: one for one in passkeys(conn, removed=True)},
         reads.stored(conn),
         reads.tripped(conn),
-        dict(conn.execute("SELECT sid, key FROM keyed")),
+        (keyed := dict(conn.execute("SELECT sid, key FROM keyed"))),
+        {sid: tuple(_entrusted(conn, sid)) for sid in keyed if is_of_server(sid)},
         {_ref(chains, one): None if end is None else _ref(chains, end) for one, end in _doubtful(conn)},
         frozenset(_ref(chains, ident) for [ident] in conn.execute("SELECT id FROM erased")),
     )
+
+
+def _entrusted(conn: sqlite3.Connection, sid: str) -> Iterator[AdminBody]:
+    found = reads.origins(conn, sid)
+    for body in () if found is None else found.bodies:
+        if isinstance(body, AdminBody):
+            yield body
 
 
 def _doubtful(conn: sqlite3.Connection) -> Iterator[tuple[int, int | None]]:

@@ -101,6 +101,15 @@ def _keyed(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBo
             yield AdminBody(Event.SESSION_KEYED, BY, sid, {"key": None, **WHY})
 
 
+def _entrusted(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
+    """What servers were handed since, under the key that it was kept under."""
+    for index, bodies in sorted(theirs.entrusted.items()):
+        if ours.keyed.get(index) != theirs.keyed[index]:
+            yield AdminBody(Event.SESSION_KEYED, BY, index, {"key": theirs.keyed[index], **WHY})
+        known = ours.entrusted.get(index, ())
+        yield from (AdminBody(body.event, BY, index, {**body.data, **WHY}) for body in bodies if body not in known)
+
+
 def _settled(ours: LedgerState, _: LedgerState, since: Since) -> Iterator[AdminBody]:
     """What became of what is in doubt by the backup alone: settled again, budgets would get back twice what it took."""
     for intent, happened in sorted(since.ends.items()):
@@ -126,6 +135,7 @@ TABLES: Final[Mapping[str, _Carry | str]] = {
     "stored": _stored,
     "tripped": _tripped,
     "keyed": _keyed,
+    "origin": _entrusted,
     "in_doubt": _settled,
     "erased": _erased,
     "open_intents": "those of the backup are in doubt once it is restored, and told of with these",
@@ -133,7 +143,6 @@ TABLES: Final[Mapping[str, _Carry | str]] = {
     "chain": "epochs that the replaced ledger had are passed over, each by a record",
     "activity": "it counts what sessions did, and every session ends",
     "confidence": "it is of sessions, and every session ends",
-    "origin": "it is of sessions' indices, and every session ends",
     "outcome": "those since are of intents that the backup lacks, or tell what became of one that it has in doubt",
     "approval": "every open one ends; a no binds one session, and every session ends; glass broken since lifts nothing",
     "granted": "every one ends, whether it had ended or not; one given since lifts nothing",
