@@ -25,6 +25,7 @@ from remit.facts.catalog import Argument, Effect
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, When, Window
 from remit.facts.origin import Role
 from remit.policy.bundle import Bundle
+from remit.policy.verdict import Code
 from tests.core.deciding import bundle, catalog, schema, tool
 from tests.core.declaring import json_values, texts
 
@@ -185,6 +186,9 @@ def test_the_models_own_words_are_nothing() -> None:
         (b'{"events": [], "session": 1}', "session is not text"),
         (b'{"events": [], "session": "s", "suite": "x"}', "agent is not text"),
         (line({"type": "user", "turn": True, "text": "x"}), "event 1: turn is not a number"),
+        (line({"type": "user", "turn": 10**400, "text": "x"}), "event 1: turn is not a number"),
+        (line(FETCH, answered(1, "c1", {"id": 0})).replace(b'"id": 0', b'"id": ' + b"9" * 4_301), "4,300 digits"),
+        (line(FETCH, answered(1, "c1", {"id": 0})).replace(b'"id": 0', b'"id": 1e999'), "too large to represent"),
         (line({"type": "user", "turn": 0}), "event 1: text is not text"),
         (line({"type": "system", "turn": 0}), "event 1: no event is of type 'system'"),
         (line({**FETCH, "args": []}), "event 1: args is not an object"),
@@ -280,6 +284,30 @@ def test_what_a_call_under_way_hands_on_is_vouched_for_by_nothing_that_comes_bef
         "trusted",
         "trusted",
     ]
+
+
+@pytest.mark.parametrize("number", ["9007199254740992", "-9007199254740993", "9" * 4_300, "1e17"])
+def test_a_number_that_no_agent_may_send_ends_no_replay_and_is_taken_in_where_a_server_answered_it(number: str) -> None:
+    refund = called(2, "c2", "refund", REFUND)
+    events = (FETCH, answered(1, "c1", {"id": 0}), refund, called(3, "c3", "refund", {**REFUND, "order_id": 0}))
+    text = line(*events, answered(3, "c3", "done"), {**refund, "call_id": "c4", "turn": 4})
+    for name in ("id", "order_id"):
+        text = text.replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode())
+    found = replay(bundle(PERMIT, GATED), recorded(text))
+    assert verdicts(found) == [("c1", "permit"), ("c2", "escalate"), ("c3", "deny"), ("c4", "escalate")]
+    assert [reason.code for reason in found[2].reasons] == [Code.ARG_INVALID]
+    assert "beyond" in found[2].reasons[0].text
+
+
+def test_what_a_result_with_longer_integers_takes_of_a_budget_is_its_text() -> None:
+    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, each=1_000)
+    for number in (b"7", b"9007199254740993"):
+        events = (FETCH, answered(1, "c1", {"id": 0, "ids": "x" * 400}), called(2, "c2", "fetch", FETCH["args"]))
+        text = line(*events).replace(b'"id": 0', b'"id": ' + number)
+        found = replay(counted(budgets=[words]), recorded(text))
+        assert verdicts(found) == [("c1", "permit"), ("c2", "deny")]
+        small = line(FETCH, answered(1, "c1", {"id": 0}), events[2]).replace(b'"id": 0', b'"id": ' + number)
+        assert verdicts(replay(counted(budgets=[words]), recorded(small)))[1] == ("c2", "permit")
 
 
 def test_a_secret_is_judged_as_in_the_service_and_told_nowhere() -> None:

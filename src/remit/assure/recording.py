@@ -5,14 +5,14 @@ The form is one JSON object a line, `{"session", "suite", "agent", "events": [â€
 message. The user's words are what a trusted harness states.
 """
 
-import math
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.confidence import units_of
-from remit.facts.limits import Limits
+from remit.facts.limits import INTEGER_MAX, Limits
 from remit.facts.strictjson import JsonRefused, parse
 
 LINE: Final = Limits(nodes_max=2_000_000, string_bytes_max=16 * 1024 * 1024)
@@ -34,12 +34,16 @@ class RecordedWords:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A call that the model chose; `tool` is the tool's own name."""
+    """A call that the model chose; `tool` is the tool's own name.
+
+    `refused` says why the service would not have read such arguments, where it would not.
+    """
 
     turn: float
     call_id: str
     tool: str
     args: Mapping[str, Json]
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,12 @@ class RecordedSession:
 
 
 def recorded(line: bytes) -> RecordedSession:
-    """The session that `line` holds. Raises `MalformedSession`."""
-    try:
-        value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
-    except JsonRefused as error:
-        raise MalformedSession(str(error)) from None
+    """The session that `line` holds. Raises `MalformedSession`.
+
+    Integers of any length in results are taken as they are, as the service takes them from servers. Of arguments it
+    takes none beyond Â±(2^53-1): a call with such has a verdict, and the reason with it.
+    """
+    value, longer = _read(line)
     if not isinstance(value, Mapping):
         raise MalformedSession("it is not a JSON object")
     events = value.get("events")
@@ -97,9 +102,32 @@ def recorded(line: bytes) -> RecordedSession:
             called.add(one.call_id)
         elif isinstance(one, RecordedResult) and one.call_id not in called:
             raise MalformedSession(f"event {number} answers {one.call_id[:64]!r}, which was not called before")
+        if longer and isinstance(one, RecordedCall):
+            one = replace(one, refused=_refusal(one.args))
         if one is not None:
             found.append(one)
     return RecordedSession(_text(value, "session"), _text(value, "suite"), _text(value, "agent"), tuple(found))
+
+
+def _read(line: bytes) -> tuple[Json, bool]:
+    """What `line` holds, and whether there are integers in it that no agent may send."""
+    try:
+        return parse(line, LINE, bytes_max=LINE_BYTES_MAX), False
+    except JsonRefused as error:
+        if error.code != "json/number":
+            raise MalformedSession(str(error)) from None
+    try:
+        return parse(line, LINE, bytes_max=LINE_BYTES_MAX, longer=True), True
+    except JsonRefused as error:
+        raise MalformedSession(str(error)) from None
+
+
+def _refusal(args: Mapping[str, Json]) -> str | None:
+    try:
+        parse(json.dumps(args).encode(), LINE, bytes_max=LINE_BYTES_MAX)
+    except JsonRefused as error:
+        return str(error)
+    return None
 
 
 def _event(event: Mapping[str, Json], number: int) -> Event | None:
@@ -111,7 +139,7 @@ def _event(event: Mapping[str, Json], number: int) -> Event | None:
 
 def _one(event: Mapping[str, Json]) -> Event | None:
     kind, turn = event.get("type"), event.get("turn")
-    if isinstance(turn, bool) or not isinstance(turn, int | float) or not math.isfinite(turn):
+    if isinstance(turn, bool) or not isinstance(turn, int | float) or not -INTEGER_MAX <= turn <= INTEGER_MAX:
         raise MalformedSession("turn is not a number")
     match kind:
         case "user":

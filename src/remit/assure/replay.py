@@ -15,6 +15,7 @@ Laws
   it counts from then on. No policy reads it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
@@ -35,7 +36,7 @@ from remit.facts.novelty import UsageHistory
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.pdp.decide import decide
-from remit.pdp.decision import Append, Decision
+from remit.pdp.decision import Append, Decision, Refuse
 from remit.pdp.grant_scope import reach_recorded, terms
 from remit.pdp.offline import decide_offline
 from remit.pdp.past import marks_at_end
@@ -44,7 +45,7 @@ from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.uids import action_uid, server_uid
-from remit.policy.verdict import Code, Escalate, Permit, Reason, word
+from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason, word
 from remit.protect.handed import Handing
 from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
@@ -162,12 +163,14 @@ class _Run:
         """Decide on a call, once the results of earlier turns are taken in."""
         self._take_in(call.turn)
         server = self._server(call.tool)
-        arguments = canonical(call.args)
+        arguments = b"{}" if call.refused else canonical(call.args)
         action = Action(ActionKind.CALL_TOOL, server, call.tool, arguments, call.args, self._authority)
         self._called[call.call_id] = action
         tool = self._bundle.catalog.tools.get((server, call.tool))
         if call.call_id in self._answered and tool is not None and tool.effect is not Effect.READ:
             self._handing[call.call_id] = Handing(tool, call.args)
+        if call.refused:
+            return Decision(Deny(), (Reason(Code.ARG_INVALID, f"no agent may send them: {call.refused}"),), (Refuse(),))
         snapshot = Snapshot(
             self._bundle,
             (self._state,),
@@ -257,7 +260,7 @@ class _Run:
             return
         body, action, reached, began_ms = found
         status, result = Status.OK if answer.error is None else Status.TOOL_ERROR, _result(answer)
-        size = len(canonical(result))
+        size = _size(result)
         outcome = OutcomeBody(
             intent=answer.call_id,
             status=status,
@@ -294,6 +297,14 @@ def _unvalidated(bundle: Bundle) -> Bundle:
     """`bundle` but for the check of arguments against schemas."""
     tools = {key: replace(form, validator=None) for key, form in bundle.tools.items()}
     return replace(bundle, tools=tools, _reached={})
+
+
+def _size(result: Json) -> int:
+    """How many bytes `result` takes; with longer integers than RFC 8785 has, as the service would write them."""
+    try:
+        return len(canonical(result))
+    except ValueError:
+        return len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _result(answer: RecordedResult) -> Json:

@@ -16,6 +16,8 @@ from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT, INTEGER_MAX, Limits
 
 _INTEGER_DIGITS_MAX: Final = 16
+LONGER_DIGITS_MAX: Final = 4_300
+"""Python reads no integer with more."""
 _EXPONENT_FROM: Final = 1e21
 """From here on RFC 8785 writes an exponent. Below, `1e17` would be forwarded as an integer that
 nobody, ourselves included, reads back."""
@@ -42,8 +44,17 @@ class JsonRefused(ValueError):
         self.why = why
 
 
-def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None, nodes_max: int | None = None) -> Json:
+def parse(
+    raw: bytes,
+    limits: Limits = DEFAULT,
+    *,
+    bytes_max: int | None = None,
+    nodes_max: int | None = None,
+    longer: bool = False,
+) -> Json:
     """The value that `raw` spells. `bytes_max` replaces `limits.body_bytes_max`, `nodes_max` that of `limits`.
+
+    `longer`: integers beyond ±(2^53-1) are taken, too, as from servers, up to `LONGER_DIGITS_MAX` digits.
 
     Raises `JsonRefused`. Nesting is measured and values are counted before the parser runs: neither can exhaust it.
     """
@@ -61,7 +72,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None,
     if text.startswith("\ufeff"):
         raise JsonRefused("json/encoding", "starts with a byte order mark")
     try:
-        value = cast("Json", _decode(text))
+        value = cast("Json", (_decode_longer if longer else _decode)(text))
     except json.JSONDecodeError as error:
         why = f"{error.msg.lower().removesuffix(' at')} at line {error.lineno} column {error.colno}"
         raise JsonRefused(_MALFORMED, why) from None
@@ -109,10 +120,21 @@ def _integer(digits: str) -> int:
     raise JsonRefused("json/number", "an integer beyond ±(2^53-1)")
 
 
-def _fraction(digits: str) -> float:
+def _longer(digits: str) -> int:
+    if len(digits) <= LONGER_DIGITS_MAX:
+        return int(digits)
+    raise JsonRefused("json/number", f"an integer of more than {LONGER_DIGITS_MAX:,} digits")
+
+
+def _finite(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise JsonRefused("json/number", "a number too large to represent")
+    return value
+
+
+def _fraction(digits: str) -> float:
+    value = _finite(digits)
     if INTEGER_MAX < abs(value) < _EXPONENT_FROM:
         raise JsonRefused("json/number", "an integer beyond ±(2^53-1)")
     return value
@@ -126,6 +148,12 @@ _decode: Final = json.JSONDecoder(
     object_pairs_hook=_pairs,
     parse_int=_integer,
     parse_float=_fraction,
+    parse_constant=_constant,
+).decode
+_decode_longer: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs,
+    parse_int=_longer,
+    parse_float=_finite,
     parse_constant=_constant,
 ).decode
 
