@@ -17,7 +17,7 @@ from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.handed import Handing
 from remit.protect.index import Delta, Index
-from remit.protect.learning import Known, beside, learn
+from remit.protect.learning import KnownBeside, beside, learn
 from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
@@ -105,7 +105,7 @@ def judge_result(
 
 def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
     names = Names(reached.arguments, reached.members)
-    known = Known(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
+    known = KnownBeside(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
     given, index = call.action.input, call.origins
     made = learn(reading, tool, given, index, call.ident, call.answers, names=names, known=known)
     return beside(made, call.beside, index) if call.beside else made

@@ -52,7 +52,7 @@ _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
 
-class Known(NamedTuple):
+class KnownBeside(NamedTuple):
     """What is known beside the index of the session `sid`: what configuration grounds, what its server was handed."""
 
     configured: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ class Known(NamedTuple):
     sid: str = ""
 
 
-_NOTHING_KNOWN: Final = Known()
+_NOTHING_KNOWN: Final = KnownBeside()
 
 
 def learn(
@@ -72,7 +72,7 @@ def learn(
     answers: Mapping[str, Json] = _NOTHING,
     *,
     names: Names = _NO_NAMES,
-    known: Known = _NOTHING_KNOWN,
+    known: KnownBeside = _NOTHING_KNOWN,
 ) -> Delta:
     """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
 
