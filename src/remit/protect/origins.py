@@ -40,6 +40,7 @@ _NOWHERE: Final = ("", "")
 _PART_CHARS: Final = 80
 _QUOTED: Final = re.compile(r"(?<!\w)[#@\"'`\u201c\u2018\u00ab](\w{1,32})\b")
 """A word that is quoted, or written as the name of somebody or of a channel."""
+_DAY: Final = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SCALARS: Final = (str, int, float)
 
 Path: TypeAlias = tuple[str, *tuple[str | int, ...]]
@@ -61,10 +62,25 @@ def spoken(text: str) -> frozenset[str]:
         text = "".join(text[:WORDS_CHARS_MAX].rpartition(" ")[:2])
     told, written = parts(text), plain(text)
     said = [token for token, _ in told]
-    found = {*texts(text), *said, *leading(written), *in_turn(said)}
+    found = {*texts(text), *said, *leading(written), *in_turn(said), *_said_also(told, written)}
     found.update(f"~{form}" for token in said if (form := stem(token)) != token)
     found.update(map(meant, _meant(told, written)))
     return frozenset(found)
+
+
+def _said_also(told: Sequence[Token], written: str) -> Iterator[str]:
+    """What is said with other words: the page of which a part is named, and a day without anything between.
+
+    Which part of a page it is nobody is asked for (RFC 3986, section 3.5); ISO 8601 writes a day both ways.
+    """
+    pages = [page for page, mark, _ in (piece.partition("#") for piece in written.split()) if mark and "://" in page]
+    if pages:
+        yield from texts(" ".join(pages))
+    for token, kind in told:
+        if kind is TokenKind.DATE:
+            yield token.replace("-", "")
+        elif kind is TokenKind.ACCOUNT and (day := _DAY.fullmatch(token)) is not None:
+            yield "-".join(day.groups())
 
 
 def _meant(told: Sequence[Token], written: str) -> Collection[str]:

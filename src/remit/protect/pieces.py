@@ -11,6 +11,7 @@ from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 from remit.protect.spread import ISO
 
@@ -72,6 +73,9 @@ _SOURCES: Final = frozenset({"md", "pl", "ps", "py", "rs", "sh", "zip"})
 """Endings of file names that are domains, too."""
 _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
 """A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
+_HEADERS: Final = re.compile(r"(?:(?:subject|body)(?:=[^&=]*)?(?:&(?!\Z)|\Z))*")
+"""What a `mailto:` says beside whom it is for, where that is no other receiver and nothing that is attached."""
+_IN_HEADERS: Final = " -_!?'=&"
 _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
 _WEB: Final = frozenset({"http", "https"})
 _FEW: Final = re.compile(r"(https?|wss?|ftp):/?(?!/)")
@@ -211,8 +215,25 @@ def _date(lower: str) -> str | None:
 
 
 def _address(lower: str) -> str | None:
-    local, _, domain = lower.removeprefix("mailto:").rpartition("@")
+    who = lower.removeprefix("mailto:")
+    if who != lower and "?" in who:
+        who, _, headers = who.partition("?")
+        if not _is_idle(headers):
+            return None
+    local, _, domain = who.rpartition("@")
     return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
+
+
+def _is_idle(headers: str) -> bool:
+    """Whether what a `mailto:` brings with it leads nowhere: a subject, a text, of words and few digits (RFC 6068).
+
+    What more headers there are, names of hosts and whatever else may be more than a word is not: then all of it counts.
+    """
+    if _HEADERS.fullmatch(headers) is None:
+        return False
+    said = unquote(headers)
+    words = all(char.isalnum() or char in _IN_HEADERS for char in said)
+    return words and sum(map(str.isdigit, said)) < ACCOUNT_DIGITS_MIN
 
 
 def _linked(lower: str) -> Iterator[Token]:
