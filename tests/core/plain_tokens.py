@@ -6,10 +6,12 @@ Every pattern runs over everything, nothing is remembered and nothing is passed 
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from remit.facts.text import IGNORED, composed
 from remit.protect.paths import SPACES, ended
 from remit.protect.pieces import Token, TokenKind
+from remit.protect.root_zone import ENDINGS
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + _CONTROLS, " "))
@@ -197,7 +199,8 @@ def onward(text: str) -> Iterator[Token]:
     for run in re.split(_END_OF_RUN, text):
         for part in re.split(r"(?<![A-Za-z0-9])(?=[A-Za-z][A-Za-z0-9]{1,15}://)", run):
             pieces = [found for found in re.finditer(rf"[^{_SPLITTERS}]+", part) if found[0].strip(_STRIPPED)]
-            urls = [one for one in pieces if any(kind is TokenKind.URL for _, kind in _all(one[0].strip(_STRIPPED)))]
+            hosts = {TokenKind.URL, TokenKind.DOTTED}
+            urls = [one for one in pieces if any(kind in hosts for _, kind in _all(one[0].strip(_STRIPPED)))]
             if not urls:
                 continue
             first, after = urls[0][0].lstrip(_STRIPPED), part[urls[0].end() :].rstrip(_STRIPPED + "\\,;|()[]{}`*!“”„«»")
@@ -256,7 +259,9 @@ def _classified(said: str) -> Iterator[Token]:
         yield from _linked(lower)
         return
     if (url := _bare_url(lower)) is not None:
-        yield (url, TokenKind.URL)
+        ending = lower.removesuffix(".").split(".")[-1]
+        known = ending in ENDINGS or not re.fullmatch("[a-z]+", ending) or lower.startswith("www.")
+        yield (url, TokenKind.URL if known or set(lower) & set("/?#:@") else TokenKind.DOTTED)
         return
     if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
         yield (lower.replace(".", ""), TokenKind.ACCOUNT)
@@ -291,7 +296,16 @@ def _date(lower: str) -> str | None:
 
 
 def _address(lower: str) -> str | None:
-    local, _, domain = lower.removeprefix("mailto:").rpartition("@")
+    who = lower.removeprefix("mailto:")
+    if lower.startswith("mailto:") and "?" in who:
+        who, headers = who.split("?", 1)
+        said = unquote(headers)
+        names = [header.partition("=")[0] for header in headers.split("&")] if headers else []
+        twice = any(header.count("=") > 1 for header in headers.split("&"))
+        words = all(char.isalnum() or char in " -_!?'=&" for char in said)
+        if twice or not words or {*names} - {"subject", "body"} or sum(char.isdigit() for char in said) >= 8:
+            return None
+    local, _, domain = who.rpartition("@")
     return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
 
 

@@ -52,10 +52,15 @@ def _kinds(given: Mapping[str, Json], reached: Destination, flow: Flow) -> set[s
     for (_, value), one in zip(values, flow.traced, strict=False):
         if one.role is Role.TARGET:
             looks = (
-                max((kind for _, kind in parts(value)), default=TokenKind.WORD)
+                max((_look(kind) for _, kind in parts(value)), default=TokenKind.WORD)
                 if isinstance(value, str)
                 else TokenKind.NUMBER
             )
             known = one.origin <= Origin.TRUSTED or one.established
             found.add(looks.name.lower() if known else f"strange {looks.name.lower()}")
     return found
+
+
+def _look(kind: TokenKind) -> TokenKind:
+    # Whether names end so is known of a day: what an agent has done before is not to hang on that.
+    return TokenKind.URL if kind is TokenKind.DOTTED else kind

@@ -30,6 +30,7 @@ _HIT: Final = re.compile(
 """Where a URL may go on: its path or more of it, and right behind that what is no end of it."""
 _HIT_OR_BACK: Final = re.compile(rf"{_HIT.pattern}|\\(?=\S)")
 _NEXT: Final = re.compile(r"(?=(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]{1,15}://)")
+_HOSTS: Final = frozenset({TokenKind.URL, TokenKind.DOTTED})
 _GOES_ON: Final = re.compile(r"[/?\\]")
 _REFERENCE: Final = re.compile(
     r"&(?:#0*+[0-9]{1,7}(?![0-9]);?|#[xX]0*+[0-9A-Fa-f]{1,6}(?![0-9A-Fa-f]);?|[A-Za-z][A-Za-z0-9]{1,31};)"
@@ -65,7 +66,7 @@ def _read_on(part: str) -> Iterator[Token]:
     begin = 0
     for found in _SPLIT.finditer(part):
         piece = part[begin : found.start()].lstrip(STRIPPED)
-        if piece.strip(STRIPPED) and any(kind is TokenKind.URL for _, kind in tokens(piece.strip(STRIPPED))):
+        if piece.strip(STRIPPED) and any(kind in _HOSTS for _, kind in tokens(piece.strip(STRIPPED))):
             after = part[found.start() :].rstrip(STRIPPED + _SPLITTING)
             # A host holds none of these characters: what follows one is no more of it.
             rest = piece.partition("://")[2] or piece

@@ -204,8 +204,12 @@ def _read(
 
 
 def _inside(content: Scalar, seen: IndexView) -> list[int]:
-    """What is known of each address, URL and account number in it."""
-    found = [seen[token] for token, kind in content.tokens if kind in CARRIED]
+    """What is known of each address, URL and account number in it.
+
+    Names with dots whose endings no host has are code, as far as nobody untrusted wrote them.
+    """
+    told = [(seen[token], kind) for token, kind in content.tokens if kind in CARRIED]
+    found = [one for one, kind in told if kind is not TokenKind.DOTTED or origin_of(one) is Origin.UNTRUSTED]
     return [*found, UNTRUSTED] if content is UNREAD else found
 
 

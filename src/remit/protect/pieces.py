@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
+from remit.protect.root_zone import ENDINGS
 from remit.protect.spread import ISO
 
 
@@ -28,10 +29,11 @@ class TokenKind(IntEnum):
     ADDRESS = 6
     URL = 7
     WALLET = 8
+    DOTTED = 9
 
 
-CARRIED: Final = frozenset({TokenKind.ACCOUNT, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET})
-"""What leads somewhere wherever it stands."""
+CARRIED: Final = frozenset({TokenKind.ACCOUNT, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET, TokenKind.DOTTED})
+"""What leads somewhere wherever it stands; a `DOTTED` name, whose ending no host has as far as is known, may."""
 
 
 Token: TypeAlias = tuple[str, TokenKind]
@@ -80,6 +82,8 @@ _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
 _WEB: Final = frozenset({"http", "https"})
 _FEW: Final = re.compile(r"(https?|wss?|ftp):/?(?!/)")
 """A scheme of the web with fewer slashes than it has."""
+_BESIDES: Final = re.compile(r"[/?#:@]")
+"""What stands between a host and what else a URL says."""
 _HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
@@ -175,7 +179,7 @@ def _classified(said: str) -> list[Token]:
         if "://" in lower:
             return list(_linked(lower))
     if "." in lower and (url := _bare_url(lower)) is not None:
-        return [(url, TokenKind.URL)]
+        return [(url, TokenKind.DOTTED if _is_no_host_yet(lower) else TokenKind.URL)]
     if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
         return [(lower.replace(".", ""), TokenKind.ACCOUNT)]
     return list(_named(said, lower))
@@ -263,6 +267,16 @@ def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
     name = _name_of(lower).removesuffix(".")
     return _page(lower) if "." in name and _is_host(name) else None
+
+
+def _is_no_host_yet(lower: str) -> bool:
+    """Whether it is the name of a host and nothing else, and ends as that of none does, those of other scripts aside.
+
+    Readers of texts take what begins with `www.` for a link, however it ends.
+    """
+    name, _, ending = lower.removesuffix(".").rpartition(".")
+    known = ending in ENDINGS or not (ending.isascii() and ending.isalpha()) or name.startswith("www.")
+    return not known and _BESIDES.search(name) is None
 
 
 def _name_of(rest: str) -> str:

@@ -8,6 +8,7 @@ Laws
   count as untrusted.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
@@ -24,6 +25,8 @@ from remit.protect.spelling import CASED, SPELT, capitals, cased, own
 from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
 _ORIGINS: Final = tuple(Origin)
+_SLASHES: Final = frozenset("/\\")
+_NAMES: Final = re.compile(r"[\w.-]+")
 _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
 """Words that tell nothing in a target either."""
 
@@ -183,7 +186,7 @@ def read_scalar(value: str | float, role: Role | None) -> Scalar:
 def _text(value: str, role: Role | None) -> Scalar:
     found: Sequence[Token] = parts(value)
     if role is Role.CONTENT:
-        found = [*found, *_followed(plain(value), found)]
+        found = _placed([*found, *_followed(plain(value), found)], plain(value))
     elif not value.isalnum() and (paths := _paths(plain(value))):
         return Scalar((*found, *paths), whole(value), value)
     said = () if role is Role.CONTENT else _idle(found)
@@ -204,8 +207,20 @@ def _paths(text: str) -> list[Token]:
 def _followed(text: str, told: Sequence[Token]) -> list[Token]:
     """Where content leads beyond what is `told` of it: to whom it is shown as HTML."""
     read = shown(text)
-    found = [] if read == text else [one for one in parts(read) if one[1] in CARRIED and one not in told]
-    return [*found, *bracketed(read)]
+    again = [] if read == text else _placed(parts(read), read)
+    return [*(one for one in again if one[1] in CARRIED and one not in told), *bracketed(read)]
+
+
+def _placed(told: list[Token], text: str) -> list[Token]:
+    """`told` of `text`, where a dotted name beside a slash is a host whatever its ending: a browser follows it."""
+    if not any(kind is TokenKind.DOTTED for _, kind in told) or _SLASHES.isdisjoint(text):
+        return told
+    beside = {
+        said[0].lower().strip(".-")
+        for said in _NAMES.finditer(text)
+        if not _SLASHES.isdisjoint((text[said.start() - 1 : said.start()], text[said.end() : said.end() + 1]))
+    }
+    return [(token, TokenKind.URL if kind is TokenKind.DOTTED and token in beside else kind) for token, kind in told]
 
 
 def _other(value: str, role: Role | None) -> Scalar:
