@@ -13,10 +13,10 @@ from remit.facts.results import Part
 from remit.pdp.deltas import OriginsAdded
 from remit.pdp.fold import fold
 from remit.pdp.result_judgement import JudgedCall, judge_result
-from remit.protect.entrusted import ENTRUSTED_MAX, FULL, entrusted, index_of, is_of_server
+from remit.protect.entrusted import ENTRUSTED_MAX, FULL, ServerIndex, entrusted, index_of, is_of_server
 from remit.protect.gathered import PATTERNS_MAX
 from remit.protect.handed import Handing
-from remit.protect.index import Delta, Index
+from remit.protect.index import BROUGHT, Delta
 from remit.protect.origins import Names
 from remit.protect.scalars import IndexView
 from remit.trace.bodies import AdminBody, Event, Status
@@ -38,7 +38,7 @@ NOTES = told(
 class Session(World):
     """One of the sessions that a server keeps for."""
 
-    def __init__(self, sid: str, server: Index, said: str = "") -> None:
+    def __init__(self, sid: str, server: ServerIndex, said: str = "") -> None:
         super().__init__(said=said, tools=(*TOOLS, NOTES))
         self.sid = sid
         self.server = server
@@ -66,15 +66,17 @@ class Session(World):
 
 
 @pytest.fixture
-def server() -> Index:
-    return Index(b"s" * 16)
+def server() -> ServerIndex:
+    return ServerIndex(b"s" * 16)
 
 
 def note(what: str, who: str = "ada") -> list[Json]:
     return [{"what": what, "who": who}]
 
 
-def test_what_a_stranger_said_in_one_session_is_vouched_for_in_no_other_that_finds_it_there(server: Index) -> None:
+def test_what_a_stranger_said_in_one_session_is_vouched_for_in_no_other_that_finds_it_there(
+    server: ServerIndex,
+) -> None:
     before = Session("s0", server)
     before.finds("notes", note(EVE))
     assert before.origin("send", to=EVE) is Origin.TRUSTED, "nobody has handed it over yet"
@@ -98,7 +100,7 @@ def test_what_a_stranger_said_in_one_session_is_vouched_for_in_no_other_that_fin
     assert heard.origin("send", to=EVE) is Origin.GROUNDED
 
 
-def test_what_the_session_knew_from_somebody_is_not_remembered(server: Index) -> None:
+def test_what_the_session_knew_from_somebody_is_not_remembered(server: ServerIndex) -> None:
     one = Session("s1", server, said="tell bob@shop.example about INV-7")
     one.finds("notes", note("AC-1"))
     assert not one.hands("note", text="bob@shop.example: INV-7, AC-1" + LONG)
@@ -106,7 +108,7 @@ def test_what_the_session_knew_from_somebody_is_not_remembered(server: Index) ->
     assert not one.hands("note", text="AC-2" + LONG), "it is known already"
 
 
-def test_the_words_of_content_are_not_remembered_and_those_of_a_name_are(server: Index) -> None:
+def test_the_words_of_content_are_not_remembered_and_those_of_a_name_are(server: ServerIndex) -> None:
     one = Session("s1", server)
     one.hands("note", text="To nobody" + LONG)
     assert len(server) == 0
@@ -119,7 +121,7 @@ def test_the_words_of_content_are_not_remembered_and_those_of_a_name_are(server:
     assert other.origin("send", to="nurse") is Origin.TRUSTED
 
 
-def test_the_name_of_a_member_that_nobody_accepted_is_handed_over_too(server: Index) -> None:
+def test_the_name_of_a_member_that_nobody_accepted_is_handed_over_too(server: ServerIndex) -> None:
     one = Session("s1", server)
     one.hands("note", **{"AC-9": 1})
     other = Session("s2", server)
@@ -127,7 +129,7 @@ def test_the_name_of_a_member_that_nobody_accepted_is_handed_over_too(server: In
     assert other.origin("send", to="AC-9") is Origin.UNSEEN
 
 
-def test_what_the_accepted_schema_lists_is_not_handed_over(server: Index) -> None:
+def test_what_the_accepted_schema_lists_is_not_handed_over(server: ServerIndex) -> None:
     schema = {"type": "object", "properties": {"to": {"enum": ["urgent"]}}}
     tool = replace(NOTE, definition=replace(NOTE.definition, input_schema=schema))
     assert not entrusted(Handing(tool, {"to": "urgent"}), IndexView(None), server, "s1")
@@ -135,7 +137,7 @@ def test_what_the_accepted_schema_lists_is_not_handed_over(server: Index) -> Non
     assert entrusted(Handing(None, {"to": "urgent"}), IndexView(None), server, "s1"), "a tool that is known no more"
 
 
-def test_what_a_directory_held_already_is_still_there_and_not_vouched_for(server: Index) -> None:
+def test_what_a_directory_held_already_is_still_there_and_not_vouched_for(server: ServerIndex) -> None:
     one = Session("s1", server)
     one.result("web", "write to bob@shop.example, or AC-5")
     one.finds("notes", note("nothing", "bob@shop.example"))
@@ -153,7 +155,7 @@ def test_what_a_directory_held_already_is_still_there_and_not_vouched_for(server
     assert last.flow("send", to="bob@shop.example").established == 0, "one who had it from nowhere handed it over, too"
 
 
-def test_the_session_that_handed_it_over_has_its_own_law_but_for_what_it_never_saw(server: Index) -> None:
+def test_the_session_that_handed_it_over_has_its_own_law_but_for_what_it_never_saw(server: ServerIndex) -> None:
     one = Session("s1", server)
     one.result("web", "write to bob@shop.example")
     one.hands("note", text="bob@shop.example AC-5")
@@ -163,31 +165,51 @@ def test_the_session_that_handed_it_over_has_its_own_law_but_for_what_it_never_s
     assert one.origin("send", to="AC-5") is Origin.UNSEEN, "also where the end of its call never came"
 
 
-def test_a_full_index_says_of_its_server_that_nothing_is_vouched_for(
-    server: Index, monkeypatch: pytest.MonkeyPatch
+def test_what_is_more_than_an_index_tells_apart_is_sifted_and_never_vouched_for(
+    server: ServerIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("remit.protect.entrusted.ENTRUSTED_MAX", 30)
     one = Session("s1", server)
-    assert not one.hands("note", text=" ".join(f"AC-{n}" for n in range(4)) + LONG).capped
-    learnt = one.hands("note", text=" ".join(f"AC-{n}" for n in range(60)))
-    assert learnt.capped
+    codes = [f"ac-{n}" for n in range(4_000)]
+    one.hands("note", text=" ".join(codes[:4]) + LONG)
+    before = server.beside()
+    one.hands("note", text=" ".join(codes) + LONG)
     assert len(server) == 30
-    assert server.capped
-    assert not one.hands("note", text="AC-99")
+    assert 0 not in server.look_all(codes), "none of them is forgotten"
+    assert server.beside().look_all(codes) == server.look_all(codes)
+    assert 0 in before.look_all(codes), "what was handed over since is of no result that came before"
+    others = server.look_all([f"bd-{n}" for n in range(4_000)])
+    assert others.count(0) > 3_990, "of others next to none is taken for one"
+    assert not one.hands("note", text=" ".join(codes) + LONG), "what was sifted is not recorded again"
     other = Session("s2", server, said="AC-3")
-    other.finds("notes", note("AC-100"))
-    assert other.origin("send", to="AC-100") is Origin.UNSEEN
-    assert other.flow("send", to="ada").established == 0
-    other.finds("web", "AC-100")
-    assert other.origin("send", to="AC-100") is Origin.UNTRUSTED
+    other.finds("notes", [*note("AC-3999"), *note("BD-1"), *note("AC-3")])
+    assert other.origin("send", to="AC-3999") is Origin.UNSEEN
+    assert other.traced("send", to="AC-3999").at == "$[0].what (handed over, as far as can be told)"
+    assert other.origin("send", to="BD-1") is Origin.TRUSTED
     assert other.origin("send", to="AC-3") is Origin.GROUNDED
-    unknown = Session("s3", FULL)
-    unknown.finds("notes", note("AC-100"))
-    assert unknown.origin("send", to="AC-100") is Origin.UNSEEN
     assert ENTRUSTED_MAX == 200_000
 
 
-def test_where_there_are_more_places_than_are_kept_no_word_is_said_of_who_handed_it_over(server: Index) -> None:
+def test_an_index_read_back_sifts_as_it_did(server: ServerIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remit.protect.entrusted.ENTRUSTED_MAX", 10)
+    learnt = Session("s1", server).hands("note", text=" ".join(f"AC-{n}" for n in range(100)) + LONG)
+    again = ServerIndex(b"s" * 16, [Delta.unpack("s1", learnt.pack())])
+    codes = [f"ac-{n}" for n in range(100)]
+    assert 0 not in again.look_all(codes)
+    assert again.look_all(codes).count(BROUGHT) == server.look_all(codes).count(BROUGHT)
+
+
+def test_where_nobody_knows_what_a_server_was_handed_its_results_vouch_for_nothing() -> None:
+    unknown = Session("s3", FULL, said="AC-3")
+    unknown.finds("notes", [*note("AC-100"), *note("AC-3")])
+    assert unknown.origin("send", to="AC-100") is Origin.UNSEEN
+    assert unknown.flow("send", to="ada").established == 0
+    unknown.finds("web", "AC-100")
+    assert unknown.origin("send", to="AC-100") is Origin.UNTRUSTED
+    assert unknown.origin("send", to="AC-3") is Origin.GROUNDED
+
+
+def test_where_there_are_more_places_than_are_kept_no_word_is_said_of_who_handed_it_over(server: ServerIndex) -> None:
     one = Session("s1", server)
     one.hands("note", text=EVE)
     many: dict[str, Json] = {f"n{n}": f"AC-{n}" for n in range(PATTERNS_MAX)}
@@ -197,7 +219,7 @@ def test_where_there_are_more_places_than_are_kept_no_word_is_said_of_who_handed
     assert "handed" not in other.traced("send", to=EVE).at
 
 
-def test_of_a_tool_that_is_known_no_more_it_is_said_that_it_was_one(server: Index) -> None:
+def test_of_a_tool_that_is_known_no_more_it_is_said_that_it_was_one(server: ServerIndex) -> None:
     server.apply(entrusted(Handing(None, {"to": EVE}), IndexView(None), server, "s1"))
     other = Session("s2", server)
     other.finds("notes", note(EVE))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.ports.ledger import Ledger
-from remit.protect.entrusted import is_of_server
+from remit.protect.entrusted import ServerIndex, is_of_server
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
 from remit.trace.bodies import AdminBody, Body, Event, ExchangeBody, OutcomeBody
@@ -63,6 +63,10 @@ class _Kept:
                 pass
 
 
+def _made(sid: str, key: bytes) -> Index:
+    return ServerIndex(key) if is_of_server(sid) else Index(key)
+
+
 class Indices:
     """Those of one service. `busy` says of a session that somebody holds it. Not thread-safe: on the event loop."""
 
@@ -93,7 +97,7 @@ class Indices:
             # Another caller loaded it meanwhile and moved on: his is newer.
             return
         if found is not None:
-            made.index = Index(found.key)
+            made.index = _made(sid, found.key)
             for body in found.bodies:
                 made.take(body)
             if found.erased:
@@ -121,7 +125,7 @@ class Indices:
         found = self._kept.get(sid)
         if found is not None:
             self._count(sid, -found.size)
-            self._kept[sid] = _Kept(None if key is None else Index(bytes.fromhex(key)))
+            self._kept[sid] = _Kept(None if key is None else _made(sid, bytes.fromhex(key)))
 
     def take(self, sid: str, body: Body) -> None:
         """Add what a record says, where the index is in memory."""
