@@ -19,7 +19,7 @@ from remit.app.terminal.failure import CommandFailure, Exit
 
 REMIT: Final = (sys.executable, "-m", "remit.app.main")
 START_S_MAX: Final = 120.0
-"""The end of what never comes: one that dies is told at once, and a busy machine starts a service in tens of seconds."""
+"""The end of what never comes: one that dies is told at once, and a busy machine takes tens of seconds."""
 STOP_S_MAX: Final = 15.0
 TOKEN_S: Final = 8 * 3600
 LOG_LINES_SHOWN: Final = 6
