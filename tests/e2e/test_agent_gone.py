@@ -8,8 +8,8 @@ import pytest
 
 from proof.counting import RESOURCES, Counting, call
 from remit.trace.bodies import Event
-from tests.e2e.test_liveness import until
 from tests.e2e.test_lost_ledger import recorded
+from tests.eventually import awaited
 
 OTHER = """---
 apiVersion: remit.dev/v1alpha1
@@ -55,7 +55,7 @@ def test_approvals_of_an_agent_that_is_gone_are_withdrawn(counting: Counting, *,
         service.apply()
     else:
         service.start()
-    until(lambda: states(counting)["clerk"] == "cancelled", "people are asked for an agent that is gone")
+    awaited(lambda: states(counting)["clerk"] == "cancelled")
     assert states(counting)["teller"] == "pending"
     [ended] = [one for one in recorded(service.data) if one.event is Event.APPROVAL_CANCELLED]
     assert ended.data["why"] == "agent clerk is gone: the running bundle declares none that is called so"

@@ -8,8 +8,8 @@ import pytest
 
 from proof.counting import Counting
 from remit.trace.bodies import Event
-from tests.e2e.test_liveness import until
 from tests.e2e.test_lost_ledger import recorded, said
+from tests.eventually import awaited
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -30,7 +30,7 @@ def test_a_start_without_the_keys_that_signed_is_refused(counting: Counting, fol
     service = counting.service
     token = service.agent("clerk")
     assert "ok    keys: " in service.remit("doctor").stdout
-    until(lambda: marked(service.data, folder), "nothing says what signs")
+    awaited(lambda: marked(service.data, folder))
     kept = tmp_path / "kept"
     (service.data / folder).rename(kept)
     doctor = service.remit("doctor")
@@ -50,7 +50,7 @@ def test_a_start_without_the_keys_that_signed_is_refused(counting: Counting, fol
 def test_a_loss_of_keys_that_is_accepted_is_on_record_and_once(counting: Counting, folder: str) -> None:
     service = counting.service
     token = service.agent("clerk")
-    until(lambda: marked(service.data, folder), "nothing says what signs")
+    awaited(lambda: marked(service.data, folder))
     service.kill()
     shutil.rmtree(service.data / folder)
     service.flags = ("--accept-loss",)
@@ -76,7 +76,7 @@ def test_keys_that_were_rotated_are_those_that_are_looked_for(counting: Counting
     first = (service.data / "keys").glob("*.pem")
     [old] = [file.name for file in first]
     service.told("token", "rotate")
-    until(lambda: marked(service.data, "keys") and old not in (service.data / "ledger.mark").read_text(), "of old")
+    awaited(lambda: marked(service.data, "keys") and old not in (service.data / "ledger.mark").read_text())
     service.kill()
     (service.data / "keys" / old).unlink()
     service.start()
