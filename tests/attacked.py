@@ -1,5 +1,6 @@
 """A workspace that can be attacked: a mailbox that strangers write to, a vault, and a way to send mail."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
@@ -10,6 +11,17 @@ from remit.control.lock import EMPTY, FILE, accept
 from remit.control.lock_text import serialise
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
+
+_UNHURRIED: Final = """\
+import math, sys
+from dataclasses import replace
+from remit.app.attack import run as attack
+from remit.app.cli import run
+attack.QUICK = replace(attack.QUICK, seconds=math.inf)
+sys.exit(run(sys.argv[1:]))
+"""
+UNHURRIED: Final = (sys.executable, "-c", _UNHURRIED)
+"""The command `remit`, whose quick attack tries all that it would, however long a busy machine takes."""
 
 RESOURCES: Final = """\
 apiVersion: remit.dev/v1alpha1

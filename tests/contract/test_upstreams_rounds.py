@@ -85,7 +85,7 @@ async def test_a_held_call_expires_and_is_cancelled(monkeypatch: pytest.MonkeyPa
         await asyncio.sleep(1000)
 
     monkeypatch.setattr(held, "HELD_S", 0.1)
-    server = Scripted(call)
+    server = Scripted(call, pongs=True)
     async with upstream_of(server) as upstream:
         _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
         (cancelled,) = await server.until("notifications/cancelled")
@@ -103,7 +103,7 @@ async def test_a_held_call_is_cancelled_with_whoever_holds_it(how: str) -> None:
         await say(asked("q"))
         await asyncio.sleep(1000)
 
-    server = Scripted(call)
+    server = Scripted(call, pongs=True)
     async with upstream_of(server) as upstream:
         _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
         if how == "drop":

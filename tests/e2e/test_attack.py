@@ -1,6 +1,7 @@
 """`remit attack` against real services over small workspaces: what holds is told as stopped, what does not is found."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -21,11 +22,12 @@ from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
 from remit.assure.attack.results import SecurityControl
 from remit.assure.attack.risks import TITLES, UNTRIED
-from tests.attacked import GATE, PERMIT, write
+from tests.attacked import GATE, PERMIT, UNHURRIED, write
 from tests.eventually import awaited
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "attack-your-limits.md"
 
+pytestmark = pytest.mark.timeout(600)
 BREAKERS = """\
 apiVersion: remit.dev/v1alpha1
 kind: Breaker
@@ -48,11 +50,11 @@ def attacked(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
     temporary = workspace.parent / "temporary"
     temporary.mkdir(exist_ok=True)
     done = subprocess.run(
-        [REMIT, "attack", "--workspace", workspace, "-o", "json", *more],
+        [*UNHURRIED, "attack", "--workspace", workspace, "-o", "json", *more],
         env=environment() | {"TMPDIR": str(temporary), "REMIT_DATA": str(temporary / "none")},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr
@@ -96,11 +98,11 @@ def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path)
     assert [step["tool"] for step in leak["steps"]] == ["vault", "send"]
     assert leak["techniques"] == ["AML.T0086"]
     told = subprocess.run(
-        [REMIT, "attack", "--workspace", workspace, "--quick", "--only", "puts it into mail/send"],
+        [*UNHURRIED, "attack", "--workspace", workspace, "--quick", "--only", "puts it into mail/send"],
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert told.returncode == 1
@@ -129,10 +131,10 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
 
 
 def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path: Path) -> None:
-    plain = attack(write(tmp_path / "plain", PERMIT), profile=QUICK)
+    plain = attack(write(tmp_path / "plain", PERMIT), profile=replace(QUICK, seconds=math.inf))
     guarded = write(tmp_path / "guarded", PERMIT)
     (guarded / "breakers.yaml").write_text(BREAKERS, "utf-8")
-    found = attack(guarded, profile=replace(QUICK, seconds=120.0))
+    found = attack(guarded, profile=replace(QUICK, seconds=math.inf))
     by = {kind: {one.control for one in found.results if one.attempt.kind is kind} for kind in AttackKind}
     assert by[AttackKind.LOOP] == {SecurityControl.BREAKERS}, "what itself trips one is stopped by it"
     assert by[AttackKind.DRIP] == {SecurityControl.BUDGETS}

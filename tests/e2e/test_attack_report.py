@@ -25,7 +25,7 @@ from remit.app.attack.trend import Point, kept
 from remit.app.terminal.reports import sarif
 from remit.assure.attack.remedy import Mended
 from remit.assure.chains.search import STEPS_MAX
-from tests.attacked import GATE, PERMIT, write
+from tests.attacked import GATE, PERMIT, UNHURRIED, write
 from tests.e2e.browsing import DESK, PHONE, browser
 from tests.e2e.hostile_strings import STRINGS
 
@@ -48,12 +48,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for turn in ("first", "found"):
         done = subprocess.run(
             [
-                REMIT, "attack", "--workspace", workspace, "--quick", "--report", folder / "report.html",
+                *UNHURRIED, "attack", "--workspace", workspace, "--quick", "--report", folder / "report.html",
                 "--junit", folder / "junit.xml", "--sarif", folder / "found.sarif",
                 "--cases", folder / f"{turn}.cases.yaml", "--fix", folder / f"{turn}.cedar",
             ],
             env=environment() | {"REMIT_DATA": str(folder / "data")},
-            capture_output=True, text=True, timeout=240, check=False,
+            capture_output=True, text=True, timeout=500, check=False,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr
         (folder / "said").write_text(done.stdout + done.stderr, "utf-8")
@@ -191,8 +191,8 @@ def test_runs_stand_beside_each_other(files: Path) -> None:
 def test_a_file_that_holds_something_else_is_left_alone(files: Path, tmp_path: Path) -> None:
     other = tmp_path / "runs.jsonl"
     other.write_text('{"at": 3}\n', "utf-8")
-    command = [REMIT, "attack", "--workspace", files / "mailroom", "--only", "asi04", "--quick", "--trend", other]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    command = [*UNHURRIED, "attack", "--workspace", files / "mailroom", "--only", "asi04", "--quick", "--trend", other]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 3
     assert "something else than runs of an attack" in done.stderr
     assert other.read_text("utf-8") == '{"at": 3}\n'
@@ -235,8 +235,8 @@ def test_what_it_would_have_cost_is_replayed(tmp_path: Path) -> None:
         for name, events in (("s1", mail), ("s2", sent))
     ]
     recording.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    command = [REMIT, "attack", "--workspace", workspace, "--quick", "--only", "asi01", "--sessions", recording]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    command = [*UNHURRIED, "attack", "--workspace", workspace, "--quick", "--only", "asi01", "--sessions", recording]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 1, done.stderr
     assert "over recorded sessions:" in done.stderr
     assert "3 actions: newly denied 0  newly asked 1  newly permitted 0" in done.stderr

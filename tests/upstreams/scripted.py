@@ -49,6 +49,8 @@ class Scripted:
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     gets: list[str | None] = field(default_factory=list[str | None])
     forgotten: bool = False
+    pongs: bool = False
+    """Whether pings are answered as such; else `call` acts on them."""
     _responses: dict[Any, asyncio.Future[Json]] = field(default_factory=dict[Any, asyncio.Future[Any]])
 
     async def answered(self, ident: Any) -> Json:
@@ -100,6 +102,8 @@ class Scripted:
                 return result(message, told | {"supportedVersions": ["2026-07-28"], "resultType": "complete"})
             case "initialize" | "server/discover":
                 return {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "no"}}
+            case "ping" if self.pongs:
+                return result(message, {})
             case "resources/subscribe" | "resources/unsubscribe" | "logging/setLevel":
                 return result(message, {})
             case _:
