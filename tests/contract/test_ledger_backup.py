@@ -343,7 +343,7 @@ def kept_in(path: Path, *idents: str) -> list[str]:
 
     async def run() -> list[str]:
         outbox = SqliteOutbox(path)
-        await outbox.put([Notice(one, "desk", "r1-1.2", b"{}", 5) for one in idents], {})
+        await outbox.put([Notice(one, "desk", f"r1-1.{one}", b"{}", 5) for one in idents], {})
         found = [one.notice.ident for one in await outbox.due(10**15, 100, ())]
         await outbox.close()
         return found

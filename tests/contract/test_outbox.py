@@ -11,8 +11,8 @@ from remit.ports.notifier import ChannelStatus
 WAITS_MS = (1_000, 5_000)
 
 
-def one(ident: str, channel: str = "desk", made_ms: int = 10) -> Notice:
-    return Notice(ident, channel, "r1-1.9", b"{}", made_ms)
+def one(ident: str, channel: str = "desk", made_ms: int = 10, approval: str | None = None) -> Notice:
+    return Notice(ident, channel, approval or f"r1-1.{ident}", b"{}", made_ms)
 
 
 @pytest.mark.asyncio
@@ -51,6 +51,21 @@ async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tm
         "desk": ChannelStatus(1, 0, "the receiver answered 503"),
         "night": ChannelStatus(0, 1, "the receiver answered 410"),
     }
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_what_did_not_arrive_before_its_approval_moved_on_comes_no_more(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    opened = [one(f"opened-{channel}", channel, approval="r1-1.9") for channel in ("desk", "night")]
+    await outbox.put([*opened, one("other")], {})
+    await outbox.said("opened-night")
+    # Set back, as clocks are.
+    await outbox.put([one(f"denied-{channel}", channel, 5, "r1-1.9") for channel in ("desk", "night")], {})
+    await outbox.failed("opened-desk", 500, "it was under way meanwhile, and the receiver answered 503")
+    due = {kept.notice.ident for kept in await outbox.due(10_000, 10, WAITS_MS)}
+    assert due == {"denied-desk", "denied-night", "other"}
+    assert await outbox.standing() == {"desk": ChannelStatus(2, 0, None), "night": ChannelStatus(1, 0, None)}
     await outbox.close()
 
 

@@ -197,6 +197,14 @@ def test_the_first_line_says_what_is_done() -> None:
         assert found[-1].mark == GIVEN
 
 
+def test_a_long_value_pushes_nothing_out_of_sight_and_stands_in_full_beneath() -> None:
+    long = "x" * 390
+    found = arrange(case(replace(BODY, value=long, part=None), EVIL, tool=tool(brief="mail {to}: {text}")))
+    assert len(text(found.what)) < 250
+    assert long in [text(line.spans) for line in found.values]
+    assert found.whole
+
+
 def test_recipients_files_before_and_after_as_the_catalog_has_them() -> None:
     entry = tool(to=Shows.RECIPIENTS, text=Shows.AFTER, cc=Shows.RECIPIENTS, old=Shows.BEFORE)
     shown = arrange(case(BOSS, EVIL, BODY, tool=entry)).shows

@@ -102,11 +102,15 @@ async def test_how_an_approval_stands_is_said_with_every_word_of_people(tmp_path
         bot = await api.token("agent", "bot", user="cat")
         ann, ben, dan = [await api.token("user", name) for name in ("ann", "ben", "dan")]
         ident = await api.escalated(bot, text="one")
+        _, _, err = await remit(api, "approvals", "show", ident, token=ann)
+        assert (f"to agree: remit approvals approve {ident}\n" in err, f"deny {ident} --reason" in err) == (True, True)
         _, _, err = await remit(api, "approvals", "approve", ident, token=ann)
         assert "route sec: 1 of 2 said yes (ann); ben, req may" in err
         _, _, err = await remit(api, "approvals", "approve", ident, "--edit", "text=two", token=ben)
         assert "ann said yes to other arguments, and has to say it again" in err
         assert "route sec: 1 of 2 said yes (ben); ann, req may" in err
+        code, _, err = await remit(api, "approvals", "approve", ident, "--edit", "text=three", token=ann)
+        assert (code, "ben approved other arguments: say which the yes is for" in err) == (1, True), err
         _, _, err = await remit(api, "approvals", "delegate", ident, "--to", "dan", "--for", "10h", token=ann)
         assert "dan decides in the place of ann until" in err
         assert "which is when it expires" in err

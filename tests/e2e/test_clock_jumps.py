@@ -204,6 +204,25 @@ async def test_an_approval_lives_no_longer_though_the_clock_is_set_back(tmp_path
 
 
 @pytest.mark.asyncio
+async def test_an_approval_of_an_earlier_run_lives_no_longer_either(tmp_path: Path) -> None:
+    clock = Passing()
+    async with bench(tmp_path, clock) as b:
+        ident = await approved(b)
+        clock.passed_s = 40
+        assert isinstance(await b.call("echo", text="a record of then"), Released)
+    clock.off_ms = -24 * HOUR_MS
+    async with bench(tmp_path, clock) as b:
+        b.hold_s(0.01, 600)
+        since = await b.call("pay", amount=300, to="eve")
+        assert await b.driver.authorization.expire_due() == 0, "a third of a minute is left"
+        clock.passed_s += 21
+        assert await b.driver.authorization.expire_due() == 1
+        states = {one.ident: one.state for one in await b.ledger.approvals(open_only=False, limit=9)}
+        assert isinstance(since, Awaiting)
+        assert states == {ident: ApprovalState.EXPIRED, since.ref: ApprovalState.PENDING}
+
+
+@pytest.mark.asyncio
 async def test_an_approval_is_used_once_though_the_clock_goes_back(tmp_path: Path) -> None:
     clock = Jumping()
     async with bench(tmp_path, clock) as b:

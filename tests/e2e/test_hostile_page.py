@@ -15,7 +15,7 @@ from remit.api.answers_decided import ApprovalAnswer, SeatAnswer
 from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer
 from remit.api.page.choices import Viewer
 from remit.api.page.look import POLICY
-from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting
+from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting, waiting
 from remit.escalate.brief import BlockingPolicy, BriefInput, Safer
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, Vote
@@ -83,14 +83,19 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         reason=text,
         foreseen=Foreseen(f"mail/{text}", f"- {text}", why=f"because {text}"),
     )
-    told = ApprovalAnswer(
-        id=asked.ident, state="pending", action="sha256:0", sid="s", agent="bot", user="ana", tool=f"mail/{text}",
+    return fitted(answer(text, arguments), case, 0, SAM)[1]
+
+
+def answer(text: str, arguments: dict[str, JsonValue] | None = None) -> ApprovalAnswer:
+    """What the service tells of it."""
+    return ApprovalAnswer(
+        id="r1-1.9", state="pending", action="sha256:0", sid="s", agent="bot", user="ana", tool=f"mail/{text}",
         gates=[], seats=[SeatAnswer(route="owner", count=1, by=[], eligible=["sam"])], votes=[], refused_by=None,
-        claimed_by=None, opened="2026-11-28T12:00:00Z", expires="2026-11-28T13:00:00Z", missing=["owner"], void=None,
-        may_approve=True, arguments=arguments, nonce="", approved="sha256:0", edit=None, delegations=[], glass=None,
-        reason=None, note=None, superseded_by=None, may_edit=arguments is not None,
+        claimed_by=None, opened="2026-11-28T12:00:00Z", expires="2026-11-28T13:00:00.000Z", missing=["owner"],
+        may_approve=True, void=None, arguments=arguments, nonce="", approved="sha256:0", edit=None, delegations=[],
+        glass=None,
+        reason=None, note=None, superseded_by=None, may_edit=arguments is not None, what=text,
     )  # fmt: skip
-    return fitted(told, case, 0, SAM)[1]
 
 
 class Site:
@@ -190,6 +195,15 @@ def test_100_kb_in_everything_still_fit_a_page(chromium: BrowserContext, site: S
         assert structure(opened(page, site, made)) == plain, repr(text[:20])
         assert len(granted(text)) <= PAGE_BYTES_MAX
     page.close()
+
+
+def test_a_full_list_of_them_fits_a_page_and_says_how_many_it_leaves_out() -> None:
+    crowd = [answer("&" * 240) for _ in range(50)]
+    made = waiting(crowd, SAM, 0, 7)
+    assert len(made) <= PAGE_BYTES_MAX
+    listed = made.count(b"<li>")
+    assert 0 < listed < len(crowd)
+    assert f"{len(crowd) - listed + 7} more, whose time ends later".encode() in made
 
 
 def structure(document: str) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from remit.escalate.machine import Approval, Vote
+from remit.escalate.machine import Approval, ApprovalState, Vote
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,7 +32,7 @@ async def test_what_ends_first_is_first_though_more_opened_later_than_one_answer
     first = await api.escalated(bot, text="first")
     last = await api.escalated(bot, text="last")
     ledger = api.services.ledger
-    [later, sooner] = await ledger.approvals(open_only=True, limit=10)
+    [later, sooner] = await ledger.approvals(open_only=True, limit=2)
     crowd = [replace(later, expires_ms=later.expires_ms + HOURS_MS + at) for at in range(CROWD)]
 
     async def crowded(*, open_only: bool, limit: int) -> Sequence[Approval]:
@@ -53,15 +53,19 @@ async def test_what_one_has_said_yes_to_and_what_is_for_others_comes_after_what_
     ledger = api.services.ledger
     found = {one.ident: one for one in await ledger.approvals(open_only=True, limit=100)}
     said, others, his = (found[ident] for ident in idents)
+    given = replace(his, ident=idents[0], state=ApprovalState.APPROVED, expires_ms=his.opened_ms)
     said = replace(said, votes=(Vote("ann", said.opened_ms, ("sec",)),))
     others = replace(others, user="ann", gates=tuple(replace(gate, route="fin") for gate in others.gates))
 
     async def three(*, open_only: bool, limit: int) -> Sequence[Approval]:
-        assert (open_only, limit > 3) == (True, True)
-        return [replace(his, expires_ms=his.expires_ms + HOURS_MS), said, others]
+        assert (open_only, limit > 4) == (True, True)
+        return [replace(his, expires_ms=his.expires_ms + HOURS_MS), said, others, given]
 
     monkeypatch.setattr(ledger, "approvals", three)
-    assert [one["id"] for one in (await pressing(api, "ann", 3))["items"]] == [idents[2], idents[0], idents[1]]
+    shown = [(one["id"], one["state"]) for one in (await pressing(api, "ann", 4))["items"]]
+    assert shown == [
+        (idents[2], "pending"), (idents[0], "approved"), (idents[0], "pending"), (idents[1], "pending"),
+    ]  # fmt: skip
 
 
 async def test_what_nobody_can_use_any_more_keeps_nothing_off_the_list(api: World) -> None:

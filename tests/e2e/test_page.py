@@ -242,6 +242,34 @@ def test_whoever_signs_out_or_is_revoked_is_signed_in_no_more(counting: Counting
     assert "Who are you?" in again.ask("GET", "/a/").text
 
 
+def test_who_was_signed_out_meanwhile_signs_in_and_is_where_he_was(counting: Counting) -> None:
+    ident, _ = asked(counting, "left-open")
+    sam = visitor(counting)
+    fields = sam.fields(ident)
+    sam.cookie = ""
+    said = sam.ask("POST", f"/a/{ident}", {**fields, "choice": "deny"})
+    assert (said.status, "nothing was decided: sign in" in said.text) == (401, True)
+    assert f'name="next" value="{ident}"' in said.text
+    assert sam.sign_in(counting.service.user("sam"), ident).heads["location"] == f"/a/{ident}"
+    stale = sam.ask("POST", f"/a/{ident}", {**fields, "choice": "deny"})
+    assert (stale.status, counting.service.approval(ident)["state"]) == (403, "pending")
+
+
+def test_the_next_is_what_ends_first_of_what_wants_his_yes(counting: Counting) -> None:
+    sam = visitor(counting)
+    for name in ("next-1", "next-2"):
+        asked(counting, name)
+    waits = [one["id"] for one in counting.service.approvals() if one["state"] == "pending"]
+    # Newest first; each of them is given as long.
+    for ident in reversed(waits):
+        page = sam.ask("GET", f"/a/{ident}")
+        assert ('href="#decide"' in page.text, 'href="/a/next"' in page.text) == (True, False)
+        assert sam.ask("GET", "/a/next").heads["location"] == f"/a/{ident}"
+        assert sam.decide(ident, "deny").status == 303
+        assert 'href="/a/next"' in sam.ask("GET", f"/a/{ident}").text
+    assert sam.ask("GET", "/a/next").heads["location"] == "/a/"
+
+
 def test_the_arguments_are_there_byte_for_byte(counting: Counting) -> None:
     ident, _ = asked(counting, "<b>bytes</b>")
     said = visitor(counting).ask("GET", f"/a/{ident}/arguments")

@@ -115,6 +115,9 @@ def test_it_is_decided_with_the_keyboard_alone(noting: Noting, chromium: Browser
     assert noting.sent.count([MALLORY, "Here is what you asked for."]) == 1
     page.reload()
     page.get_by_text("It is succeeded").wait_for()
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: url.removesuffix("?here") != address)
     page.close()
 
 
@@ -160,6 +163,13 @@ def test_it_counts_down_and_does_without_its_script(noting: Noting, chromium: Br
         page.evaluate("text => { document.querySelector('[data-left]').dataset.left = text; }", str(seconds))
         page.add_script_tag(content=SCRIPT)
         assert (left.text_content() or "").startswith(shown)
+    waits = page.context.new_page()
+    waits.goto(f"{noting.service.url}/a/")
+    listed = waits.locator("[data-left]").first
+    shown = listed.text_content() or ""
+    assert re.fullmatch(r"(\d+ min )?\d+ s left", shown)
+    waits.wait_for_function("shown => document.querySelector('[data-left]').textContent !== shown", arg=shown)
+    waits.close()
     page.evaluate("() => { for (const one of document.scripts) one.remove(); }")
     page.get_by_role("button", name="Deny").click()
     page.get_by_text("It is denied").wait_for()

@@ -137,7 +137,8 @@ class GlassAnswer(Answer):
 class ApprovalAnswer(Answer):
     """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself.
 
-    In lists `what` says to them on one line what is asked.
+    In lists `what` says to them on one line what is asked. `by_passkey`: the caller's yes counts only where he confirms
+    it with a passkey.
     """
 
     id: str
@@ -169,6 +170,7 @@ class ApprovalAnswer(Answer):
     arguments: JsonValue
     brief: BriefAnswer | None = None
     what: str | None = None
+    by_passkey: bool = False
 
 
 class FiguresAnswer(Answer):

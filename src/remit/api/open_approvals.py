@@ -1,4 +1,4 @@
-"""What waits, for one who looks: what he decides and said nothing of yet comes first, and of that what ends first."""
+"""What waits, for one who looks: what wants his yes and has none yet comes first, and of that what ends first."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from remit.api.approval_list import listed
 from remit.api.authenticator import Admin, Person
 from remit.api.services import Services
 from remit.api.views import sees_approval, sees_arguments
-from remit.escalate.machine import Approval
+from remit.escalate.eligibility import counts_for
+from remit.escalate.machine import Approval, ApprovalState
 
 READ_MAX: Final = 100_000
 """Approvals looked through: as many open ones as are kept in memory."""
@@ -48,5 +49,15 @@ def _own(services: Services, caller: Admin | Person, found: Sequence[Approval]) 
 
 
 def _pressing(services: Services, caller: Admin | Person, one: Approval) -> tuple[bool, bool, int]:
-    said = isinstance(caller, Person) and any(vote.by == caller.user for vote in one.votes)
-    return not sees_arguments(services, caller, one), said, one.expires_ms
+    return not _is_his(services, caller, one), not sees_arguments(services, caller, one), one.expires_ms
+
+
+def _is_his(services: Services, caller: Admin | Person, one: Approval) -> bool:
+    """Whether `one` waits for a yes of `caller`, who said nothing yet; for the admin, of anybody."""
+    if one.state is not ApprovalState.PENDING or isinstance(caller, Admin):
+        return one.state is ApprovalState.PENDING
+    catalog = services.runtime.catalog
+    person = catalog.users.get(caller.user)
+    if person is None or any(vote.by == caller.user for vote in one.votes):
+        return False
+    return bool(counts_for(one, catalog.routes, catalog.users, person, services.clock.now_ms()))

@@ -22,7 +22,7 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, PolicyText, Services, ToolPin
-from remit.escalate.eligibility import counts_for, may_edit, read
+from remit.escalate.eligibility import counts_for, may_edit, read, wants_strong
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
 from remit.escalate.quorum import seats, short, still
 from remit.facts.canonical import digest
@@ -174,6 +174,9 @@ def approval_view(
     told = body if isinstance(body, ActionBody) else None
     shown = told is not None and not listed and sees_arguments(services, caller, approval)
     asks = approval.state is ApprovalState.PENDING and not listed
+    counted: Sequence[str] = ()
+    if person is not None and void is None and approval.state is ApprovalState.PENDING:
+        counted = counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
     who: Mapping[str, Sequence[str]] = eligible(services, approval) if asks else {}
     lacks: Mapping[str, int] = short(approval, catalog.routes, catalog.users) if asks else {}
     edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
@@ -214,10 +217,8 @@ def approval_view(
         expires=instant(approval.expires_ms),
         missing=[seat.route for seat in standing if not seat.filled],
         void=void,
-        may_approve=person is not None
-        and void is None
-        and approval.state is ApprovalState.PENDING
-        and bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())),
+        may_approve=bool(counted),
+        by_passkey=not set(counted).isdisjoint(wants_strong(approval, catalog.routes)),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,
     )
 

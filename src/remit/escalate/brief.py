@@ -25,6 +25,8 @@ from remit.facts.results import spelt
 
 CHARS_MAX: Final = 400
 LINES_MAX: Final = 24
+WHAT_CHARS_MAX: Final = 120
+"""Of a value in the first line, so that none pushes out of sight why it stopped; beneath it stands in full."""
 _TAKEN: Final = "left out: what its accepted schema says that it then is"
 _ORIGINS: Final[Mapping[Origin, str]] = MappingProxyType(
     {
@@ -203,7 +205,7 @@ def _what(case: BriefInput, given: int, chars_max: int) -> tuple[TextSpan, ...]:
     """Verb, object, magnitude, of a call with so many `given` values."""
     asked = case.approval
     if case.tool is not None and case.tool.brief:
-        return filled(case.tool.brief, case.values, chars_max)
+        return filled(case.tool.brief, case.values, min(chars_max, WHAT_CHARS_MAX))
     named = asked.name if case.kind in {ActionKind.DELEGATE, ActionKind.CALL_TOOL} else f"{asked.server} {asked.name}"
     if case.kind is ActionKind.CALL_TOOL:
         # Its name is its server's, which people accepted.

@@ -1,7 +1,7 @@
 """Until when approvals live by a clock that nobody sets.
 
-Law: within one run an approval lives no longer than what was left to it when it was first seen, though the wall clock
-is set back; by the wall clock it may end sooner.
+Law: an approval lives no longer than what was left to it when it was first seen, though the wall clock is set back; by
+the wall clock it may end sooner. Of an earlier run no more is left than there was at its last record.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,11 @@ class ApprovalDeadlines:
 
     def __init__(self) -> None:
         self._ends_s: dict[tuple[str, int], float] = {}
+
+    def resume(self, approvals: Iterable[Approval], then_ms: int, now_s: float) -> None:
+        """Take over those of earlier runs; `then_ms` is now, or the time of the last record where that is later."""
+        for one in approvals:
+            self._ends_s[one.ident, one.expires_ms] = now_s + (one.expires_ms - then_ms) / 1000
 
     def due(self, approvals: Iterable[Approval], now_ms: int, now_s: float) -> Sequence[Approval]:
         """Those whose time is over; `now_ms` since the epoch, `now_s` monotonic. All that live have to be given."""

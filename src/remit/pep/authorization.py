@@ -5,6 +5,7 @@ All that records raises `LedgerUnwritable` when the record never becomes durable
 
 import contextlib
 from collections.abc import Mapping
+from typing import Final
 
 from remit.escalate.machine import OPEN, ApprovalState
 from remit.facts.action import Action, ActionKind
@@ -22,7 +23,7 @@ from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.memory import Memory
 from remit.pep.outcomes import unwritable
 from remit.policy.verdict import Code, Deny, Permit, Reason
-from remit.ports.ledger import LedgerUnwritable
+from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, Upstream, UpstreamUnreachable, looking
 from remit.trace.bodies import (
@@ -32,6 +33,9 @@ from remit.trace.bodies import (
     Status,
 )
 
+LOOKED: Final = 32
+"""Last records that say what time it was in earlier runs; the first of this one is among them."""
+
 
 class Authorization:
     """Tokens, delegation, questions without effect, and what ends by itself."""
@@ -40,12 +44,14 @@ class Authorization:
         self,
         memory: Memory,
         engine: DecisionEngine,
+        ledger: Ledger,
         clock: Clock,
         upstreams: Mapping[str, Upstream],
         withdrawal: ApprovalWithdrawal,
     ) -> None:
         self._memory = memory
         self._engine = engine
+        self._ledger = ledger
         self._clock = clock
         self._upstreams = upstreams
         self._withdrawal = withdrawal
@@ -53,7 +59,10 @@ class Authorization:
 
     async def load(self) -> None:
         """Read from the ledger what decisions need; call it once, before the first."""
-        await self._memory.load(self._clock.now_ms())
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+        await self._memory.load(now_ms)
+        last_ms = max((one.record.at for one in await self._ledger.latest(LOOKED)), default=now_ms)
+        self._deadlines.resume(self._memory.approvals(), max(now_ms, last_ms), now_s)
 
     @property
     def waiting(self) -> int:

@@ -80,7 +80,7 @@ class Driver:
         self._upstreams = upstreams
         self._names = CatalogView()
         withdrawal = ApprovalWithdrawal(memory, engine, ledger)
-        self.authorization = Authorization(memory, engine, clock, upstreams, withdrawal)
+        self.authorization = Authorization(memory, engine, ledger, clock, upstreams, withdrawal)
         self._pipeline = ActionPipeline(
             memory, engine, ledger, clock, upstreams, self.authorization.why_stopped, self._names
         )

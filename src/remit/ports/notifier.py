@@ -38,7 +38,10 @@ class Outbox(Protocol):
     """Keeps notices until they are said; each method returns once it is on disk."""
 
     async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
-        """Keep `notices`, those that are known already once, and the state in which each approval was `seen`."""
+        """Keep `notices`, those that are known already once, and the state in which each approval was `seen`.
+
+        What still waits to be said of the same approval to the same channel is said no more.
+        """
         ...
 
     async def seen(self) -> Mapping[str, str]:

@@ -1,14 +1,15 @@
 """Tells people what waits and what happened: from approvals and records to notices that are kept, and to receivers.
 
 Laws: what is to be told follows from how approvals stand, never from an event, so that a turn missed or cut off costs
-time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before.
+time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before, or
+once a later one is there: no channel hears of an approval what was true before the last that it heard.
 A channel that hangs, or that has much to be told, takes no other's turn: it is told beside the next ones. Whatever
 goes wrong with a notice is that notice's failure alone. A clock that is set back makes none wait for longer than anew.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval
@@ -38,6 +39,7 @@ RESTART_MS: Final = 600_000
 """How long before the last approval of earlier runs a service looks back at its start: its channels may not know."""
 TRIES_MS: Final = tuple(int(s * 1000) for s in (1, 5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800))
 """How long after each attempt the next is made: about sixteen hours in all."""
+_ALIVE: Final = OPEN | UNDER_WAY
 _NAMES: Final = Names(roots=())
 
 
@@ -116,22 +118,16 @@ class Notifying:
             found.setdefault(one.ident, one)
         # What is being written now may not be there yet.
         self._looked_ms = now_ms - LATE_MS
+        # Beside the loop: of ten thousand it takes longer than a call may wait.
+        changed = await asyncio.to_thread(_changed, found.values(), seen, catalog, now_ms)
         notices: list[Notice] = []
         told: dict[str, str] = {}
-        over = list(seen.keys() - found.keys())
-        for one in found.values():
-            channels = channels_of(one, catalog.routes, now_ms)
-            state = f"{one.state.value} {' '.join(channels)}"
-            if channels and one.state in TOLD and seen.get(one.ident) != state:
-                what = await self._what(one, catalog)
-                page = f"{self._pages}{one.ident}"
-                notices += [notice(one, channel, what, page, now_ms) for channel in channels]
-                told[one.ident] = state
-            elif one.state in UNDER_WAY and one.ident not in seen:
-                # However long it takes, its end is told: it has to be looked at until then.
-                told[one.ident] = state
-            if one.state not in OPEN | UNDER_WAY:
-                over.append(one.ident)
+        for one, channels, state in changed:
+            what = await self._what(one, catalog)
+            page = f"{self._pages}{one.ident}"
+            notices += [notice(one, channel, what, page, now_ms) for channel in channels]
+            told[one.ident] = state
+        over = [*(seen.keys() - found.keys()), *(one.ident for one in found.values() if one.state not in _ALIVE)]
         if notices or told:
             await self._outbox.put(notices, told)
         if over:
@@ -198,6 +194,24 @@ class Notifying:
             return
         again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
         await self._outbox.failed(said.ident, again_ms, why)
+
+
+def _changed(
+    approvals: Iterable[Approval], seen: Mapping[str, str], catalog: Catalog, now_ms: int
+) -> Sequence[tuple[Approval, Sequence[str], str]]:
+    """Those that somebody has to be told of, the channels that hear of it, and the state that is seen by then.
+
+    Also those under way, for no channel: however long it takes their end is told, and they are looked at until then.
+    """
+    found: list[tuple[Approval, Sequence[str], str]] = []
+    for one in approvals:
+        channels = channels_of(one, catalog.routes, now_ms)
+        state = f"{one.state.value} {' '.join(channels)}"
+        if channels and one.state in TOLD and seen.get(one.ident) != state:
+            found.append((one, channels, state))
+        elif one.state in UNDER_WAY and one.ident not in seen:
+            found.append((one, (), state))
+    return found
 
 
 def _values(arguments: bytes) -> list[Lineage]:

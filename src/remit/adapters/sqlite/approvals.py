@@ -14,11 +14,24 @@ REFUSED: Final = "SELECT detail FROM approval WHERE state = 'denied' AND detail 
 """By the index `approval_refused`: what it costs hangs on the noes that stand."""
 
 
-def latest(conn: sqlite3.Connection, limit: int, *, open_only: bool) -> Sequence[Approval]:
+class OpenApprovals:
+    """Reads those that are open; what it read last it takes from there, since they are asked for every second."""
+
+    def __init__(self) -> None:
+        self._read: dict[str | bytes, Approval] = {}
+
+    def __call__(self, conn: sqlite3.Connection, limit: int) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        before = self._read
+        found = [detail for (detail,) in conn.execute(_OPEN, (limit,))]
+        # By the row's own bytes: what changed is another row.
+        self._read = {detail: before.get(detail) or rows.approval_from((detail,)) for detail in found}
+        return list(self._read.values())
+
+
+def latest(conn: sqlite3.Connection, limit: int) -> Sequence[Approval]:
     """Approvals, newest first."""
-    question = _OPEN if open_only else _ALL
-    found = conn.execute(question, (limit,)).fetchall()
-    return [rows.approval_from(row) for row in found]
+    return [rows.approval_from(row) for row in conn.execute(_ALL, (limit,)).fetchall()]
 
 
 def refused(conn: sqlite3.Connection, now_ms: int) -> Sequence[Approval]:

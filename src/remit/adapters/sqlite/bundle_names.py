@@ -24,7 +24,7 @@ def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
     """
     found: set[str] = set()
     with closing(reads.open_readonly(path)) as conn:
-        waiting = approvals.latest(conn, _OPEN_MAX, open_only=True)
+        waiting = approvals.OpenApprovals()(conn, _OPEN_MAX)
         since_ms = min([since_ms, *(approval.opened_ms for approval in waiting)])
         end = _END
         while page := reads.stored_before(conn, end, 0, PAGE):

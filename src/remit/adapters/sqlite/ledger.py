@@ -72,6 +72,7 @@ class SqliteLedger:
         self._state = state
         self._writer = writer
         self._readers = Readers(path)
+        self._open_approvals = approvals.OpenApprovals()
         self._closing: asyncio.Future[None] | None = None
         self.chain = chain
         self.origin = origin
@@ -119,7 +120,9 @@ class SqliteLedger:
 
     async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
         """Approvals, newest first."""
-        return await self._readers.run(lambda conn: approvals.latest(conn, limit, open_only=open_only))
+        if open_only:
+            return await self._readers.run(lambda conn: self._open_approvals(conn, limit))
+        return await self._readers.run(lambda conn: approvals.latest(conn, limit))
 
     async def refused(self, now_ms: int) -> Sequence[Approval]:
         """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS notice (
   due_ms INTEGER, attempts INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', why TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS due ON notice (due_ms) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS waits ON notice (approval, channel) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (approval TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -28,6 +29,8 @@ _KEEP: Final = (
     "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
 )
+_OVERTAKEN: Final = "DELETE FROM notice WHERE state = 'waiting' AND approval = ? AND channel = ? AND ident != ?"
+"""What did not arrive before its approval moved on would come after what is true by then."""
 KEPT_MAX: Final = 100_000
 """Notices that are over, kept so that they are not said again."""
 _T = TypeVar("_T")
@@ -42,10 +45,12 @@ class SqliteOutbox:
         self._open: sqlite3.Connection | None = None
 
     async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
-        """Keep `notices` and what was `seen`, in one transaction."""
+        """Keep `notices` in the place of earlier ones that wait, and what was `seen`, in one transaction."""
         rows = [(*one, one.made_ms) for one in notices]
+        overtaken = [(approval, channel, ident) for ident, channel, approval, *_ in rows]
 
         def work(conn: sqlite3.Connection) -> None:
+            conn.executemany(_OVERTAKEN, overtaken)
             conn.executemany(_KEEP, rows)
             conn.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", seen.items())
 

@@ -15,7 +15,7 @@ from remit.api.page.choices import Viewer
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, meant
 from remit.api.page.forms import ApprovalActions
 from remit.api.page.passkey_confirmation import Confirming
-from remit.api.page.render import coming, fitted, message, passkeys, sign_in, waiting
+from remit.api.page.render import coming, fitted, is_his, message, passkeys, sign_in, waiting
 from remit.api.page.requests import (
     PREFIX,
     Form,
@@ -47,6 +47,7 @@ REMOVING: Final = "passkeys/remove"
 PASSKEYS_MAX: Final = 10
 NAME_CHARS_MAX: Final = 60
 _REF: Final = re.compile(r"[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}")
+_NOT_SIGNED_IN: Final = "nothing was decided: sign in, then say it again"
 _NOT_HERE: Final = "there is no such approval, or it is not yours to see"
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -85,6 +86,11 @@ class Pages:
         match method, rest:
             case "POST", "sign-in":
                 await self._sign_in(await form_of(heads, receive), send)
+            case "POST", _ if who is None:
+                # After a restart, or in a tab that was left open: he goes on where he was.
+                await send_page(
+                    send, 401, sign_in(_known_place(ident), "nothing was decided: sign in, then say it again")
+                )
             case "POST", "sign-out":
                 form = await self._own_form(who, heads, receive)
                 self._desk.sign_out(cookies)
@@ -99,6 +105,9 @@ class Pages:
             case "GET", "":
                 assert who is not None  # noqa: S101 - the case before
                 await send_page(send, 200, await self._waiting(who))
+            case "GET", "next":
+                assert who is not None  # noqa: S101
+                await send_on(send, _path(await self._next(who)))
             case "GET", "passkeys":
                 assert who is not None  # noqa: S101
                 await send_page(send, 200, await self._passkeys(who, heads.get(b"host", "")))
@@ -126,8 +135,7 @@ class Pages:
 
     async def _own_form(self, who: SignedIn | None, heads: Heads, receive: Receive) -> Form:
         form = await form_of(heads, receive)
-        if who is None:
-            raise PageRefusal(401, "not signed in", "sign in, then say it again", back=PREFIX)
+        assert who is not None  # noqa: S101 - who is nobody was asked who he is
         if not meant(who, form.get("csrf", "")):
             raise PageRefusal(403, "not decided", "this form is not from a page of this sign-in", back=PREFIX)
         return form
@@ -145,6 +153,11 @@ class Pages:
         found = await most_urgent(self._services, who.person, LISTED_MAX)
         viewer, now_ms = Viewer(who.person.user, who.csrf), self._services.clock.now_ms()
         return waiting(found.items, viewer, now_ms, found.more)
+
+    async def _next(self, who: SignedIn) -> str:
+        """What presses most of what he decides and said nothing of yet; empty where nothing does."""
+        found = await most_urgent(self._services, who.person, 1)
+        return next((one.id for one in found.items if is_his(one, who.person.user)), "")
 
     async def _passkeys(self, who: SignedIn, host: str) -> bytes:
         known = await self._confirming.of(who.person.user)

@@ -1,21 +1,21 @@
 (() => {
   const one = (selector) => document.querySelector(selector);
-  const clock = one("[data-left]");
-  if (clock) {
-    const until = clock.textContent.split(", ")[1] || "";
+  const clocks = [...document.querySelectorAll("[data-left]")].map((clock) => {
+    const until = clock.textContent.split(", ")[1];
     const ends = Date.now() + 1000 * clock.dataset.left;
-    const tell = () => {
+    return () => {
       const left = Math.max(0, Math.round((ends - Date.now()) / 1000));
       const units = [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]];
       const [large, long, small, short] = units.find(([, size]) => left >= size) || [];
       const told = large ? `${Math.floor(left / long)} ${large} ${Math.floor((left % long) / short)} ${small}` : left + " s";
-      clock.textContent = (left ? told + " left" : "its time is over") + ", " + until;
+      clock.textContent = (left ? told + " left" : "its time is over") + (until ? ", " + until : "");
     };
-    tell();
-    setInterval(tell, 1000);
-  }
+  });
+  const tell = () => clocks.forEach((clock) => clock());
+  tell();
+  setInterval(tell, 1000);
   // A key moves the focus to where a decision begins; it never makes one.
-  const places = { a: "form:has(.yes) [name=sure], .yes", d: "[name=reason], .no" };
+  const places = { a: "form:has(.yes) [name=sure], .yes", d: "[name=reason], .no", n: "[href='/a/next']" };
   addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
     const place = !typing && !event.ctrlKey && !event.metaKey && !event.altKey && places[event.key];

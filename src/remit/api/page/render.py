@@ -19,6 +19,8 @@ from remit.facts.passkey import Passkey
 PAGE_BYTES_MAX: Final = 30_000
 _SIZES: Final = ((400, 24), (200, 16), (100, 12), (60, 8), (30, 5), (16, 3))
 """Characters of a text and lines of a list, each tried until the page is small enough."""
+_ROWS: Final = (25, 12, 6)
+"""Approvals of a list, likewise."""
 
 
 def fitted(told: ApprovalAnswer, case: BriefInput, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
@@ -48,7 +50,8 @@ def page(title: str, *inner: str) -> bytes:
 
 
 def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, shown: str) -> Iterable[Html]:
-    yield header(viewer, told.id, tag("span", told.state, class_="state"), _countdown(told, brief, now_ms))
+    stands = tag("span", told.state, class_="state"), _countdown(told, brief, now_ms)
+    yield header(viewer, told.id, *stands, _onward(told, viewer))
     yield tag("h1", *_spans(brief.what))
     yield from _list(None, brief.shows)
     if brief.preview is not None:
@@ -74,7 +77,7 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
         yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
     for one in brief.remarks:
         yield tag("p", f"{one.by} {one.did}: “", tag("bdi", one.text), "”")
-    yield tag("h2", "Your decision")
+    yield tag("h2", "Your decision", id="decide")
     yield tag("p", "At zero: " if told.state in {"pending", "approved"} else "", brief.zero, ".")
     yield from forms(told, viewer, shown, careful=brief.careful)
 
@@ -92,6 +95,13 @@ def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
     if told.state not in {"pending", "approved"}:
         return tag("span", f"until {told.expires}")
     return tag("span", f"{spelled(left)} left, until {told.expires}", data_left=str(left))
+
+
+def _onward(told: ApprovalAnswer, viewer: Viewer) -> Html:
+    """Where a person goes from the head of the page: to what he decides here, or to the next that waits for him."""
+    if told.state == "pending" and all(vote.by != viewer.user for vote in told.votes):
+        return tag("a", "Decide ", tag("kbd", "a"), " ", tag("kbd", "d"), href="#decide")
+    return tag("a", "Next that waits ", tag("kbd", "n"), href="/a/next")
 
 
 def _preview(preview: BriefPreview) -> Iterable[Html]:
@@ -152,9 +162,23 @@ def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     return page(status, tag("h1", status), tag("p", why), *follows, *link)
 
 
+def is_his(one: ApprovalAnswer, user: str) -> bool:
+    """Whether `one` waits for `user`."""
+    return one.may_approve and all(vote.by != user for vote in one.votes)
+
+
 def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int, more: int = 0) -> bytes:
     """What waits for `viewer`, and beneath it what waits for others, or for an agent; `more` are not listed."""
-    his = [one for one in items if one.may_approve and all(vote.by != viewer.user for vote in one.votes)]
+    made = _waiting(items, viewer, now_ms, more)
+    for most in _ROWS:
+        if len(made) <= PAGE_BYTES_MAX:
+            break
+        made = _waiting(items[:most], viewer, now_ms, more + max(0, len(items) - most))
+    return made
+
+
+def _waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int, more: int) -> bytes:
+    his = [one for one in items if is_his(one, viewer.user)]
     others = [one for one in items if one not in his]
     body = tag("ul", *_rows(his, now_ms)) if his else tag("p", "Nothing waits for you.")
     rest = (tag("h2", "What waits for others"), tag("ul", *_rows(others, now_ms))) if others else ()
@@ -168,11 +192,11 @@ def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
     for one in items:
         asked = shortened(one.tool, 120) if one.what is None else one.what
         gates = ", ".join(gate.policy for gate in one.gates[:3])
-        left = spelled(max(0, (moment_of(one.expires) - now_ms) // SECOND_MS))
+        left = max(0, (moment_of(one.expires) - now_ms) // SECOND_MS)
         void = f", nothing can come of it: {one.void}" if one.void else ""
         yield tag(
             "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
-            tag("small", f"{left} left, {one.state}, {gates}{void}"),
+            tag("small", tag("span", f"{spelled(left)} left", data_left=str(left)), f", {one.state}, {gates}{void}"),
         )  # fmt: skip
 
 

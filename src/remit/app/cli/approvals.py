@@ -8,18 +8,18 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
+from remit.app.cli.approval_words import row, say_how, say_how_it_stands
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, data, say, show
 from remit.escalate.grants import parse_constraint
-from remit.escalate.machine import OPEN, ApprovalState
+from remit.escalate.machine import ApprovalState
 from remit.escalate.refusals import Refusal
 from remit.facts.strictjson import JsonRefused, written
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 
-_OPEN: Final = frozenset(state.value for state in OPEN)
 LISTED_MAX: Final = 1_000
 """As many as one answer of the service holds."""
 READABLE_MAX: Final = 50
@@ -62,7 +62,7 @@ def ls(
     items: list[dict[str, Any]] = answer["items"]
     if unreviewed:
         items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]][:most]
-    rows = items if output in {Format.JSON, Format.YAML} else [_row(item) for item in items]
+    rows = items if output in {Format.JSON, Format.YAML} else [row(item) for item in items]
     show(
         rows,
         output,
@@ -89,9 +89,8 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
     from remit.app.cli.card import card
 
     card(found, Console(highlight=False), datetime.now(UTC))
-    if found["edit"] is not None and found["state"] == ApprovalState.PENDING.value:
-        say(f"{found['edit']['by']} approved other arguments: what is shown is what runs")
-        say(f"  to agree: remit approvals approve {ident} --shown {found['nonce']}")
+    if found["state"] == ApprovalState.PENDING.value:
+        say_how(found)
 
 
 @app.command()
@@ -136,14 +135,16 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     before: list[str] = []
     if edit:
         found = client(token_file).get(f"/approvals/{ident}")
-        said |= {"arguments": _edited(found, edit), "shown": shown or found["nonce"]}
+        # What somebody else changed meanwhile was not what this person saw: that takes his --shown.
+        saw = shown or (found["nonce"] if found["edit"] is None else None)
+        said |= {"arguments": _edited(found, edit), "shown": saw}
         before = [vote["by"] for vote in found["votes"]]
     answer = client(token_file).post(f"/approvals/{ident}/approve", said)
     void = sorted(set(before).difference(vote["by"] for vote in answer["votes"]))
     if void:
         say(f"{', '.join(void)} said yes to other arguments, and has to say it again")
     given = None if wish is None else client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
-    _told(answer if given is None else {**answer, "grant": given}, output)
+    say_how_it_stands(answer if given is None else {**answer, "grant": given}, output)
     if given is not None and output not in {Format.JSON, Format.YAML}:
         week = given["last_week"]
         say(f"granted as {given['id']} until {given['expires']}, {given['uses_max']} uses at most")
@@ -234,7 +235,7 @@ def delegate(
 ) -> None:
     """Let somebody else decide this one in your place, for a while."""
     answer = client(token_file).post(f"/approvals/{ident}/delegate", {"to": to, "for_s": seconds(for_), "note": note})
-    _told(answer, output)
+    say_how_it_stands(answer, output)
     if output in {Format.JSON, Format.YAML}:
         return
     [given, *_] = [one for one in reversed(answer["delegations"]) if one["to"] == to]
@@ -289,19 +290,7 @@ def break_glass(
 
 
 def _decide(ident: str, choice: str, said: dict[str, Any], output: Format, token_file: Path | None) -> None:
-    _told(client(token_file).post(f"/approvals/{ident}/{choice}", said), output)
-
-
-def _told(answer: Mapping[str, Any], output: Format) -> None:
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-        return
-    say(f"{answer['id']} is now {answer['state']}")
-    if answer["state"] == ApprovalState.PENDING.value:
-        from remit.app.cli.card import standing
-
-        for line in standing(answer):
-            say(f"  {line}")
+    say_how_it_stands(client(token_file).post(f"/approvals/{ident}/{choice}", said), output)
 
 
 def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
@@ -322,20 +311,3 @@ def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
             following = "--edit 'amount=40'; a text that looks like JSON goes in quotes"
             raise CommandFailure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
     return given
-
-
-def _row(item: dict[str, Any]) -> dict[str, Any]:
-    from remit.app.cli.card import left, steady
-
-    state = f"{item['state']}, void: {item['void']}" if item["void"] else item["state"]
-    glass = item["glass"]
-    if glass is not None:
-        state += f", GLASS BROKEN by {glass['by']}" + ("" if glass["reviewed_by"] else ", not reviewed")
-    return {
-        **item,
-        "state": state,
-        "what": steady(item["what"] or item["tool"]),
-        "left": left(item["expires"], datetime.now(UTC)).removesuffix(" left") if item["state"] in _OPEN else "",
-        "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
-        "yes": [vote["by"] for vote in item["votes"]],
-    }

@@ -1,0 +1,56 @@
+"""What the commands of approvals say: a row of the list, what comes next, how one stands after a decision."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from remit.app.terminal.output import Format, data, say
+from remit.escalate.machine import OPEN, ApprovalState
+
+_OPEN: Final = frozenset(state.value for state in OPEN)
+
+
+def row(item: Mapping[str, Any]) -> dict[str, Any]:
+    """`item` as the list shows it."""
+    from remit.app.cli.card import left, steady
+
+    state = f"{item['state']}, void: {item['void']}" if item["void"] else item["state"]
+    glass = item["glass"]
+    if glass is not None:
+        state += f", GLASS BROKEN by {glass['by']}" + ("" if glass["reviewed_by"] else ", not reviewed")
+    return {
+        **item,
+        "state": state,
+        "what": steady(item["what"] or item["tool"]),
+        "left": left(item["expires"], datetime.now(UTC)).removesuffix(" left") if item["state"] in _OPEN else "",
+        "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
+        "yes": [vote["by"] for vote in item["votes"]],
+    }
+
+
+def say_how(found: Mapping[str, Any]) -> None:
+    """What the person says next."""
+    ident, edit = found["id"], found["edit"]
+    if edit is not None:
+        say(f"{edit['by']} approved other arguments: what is shown is what runs")
+    if not found["may_approve"]:
+        return
+    shown = "" if edit is None else f" --shown {found['nonce']}"
+    agree = f"remit approvals approve {ident}{shown}"
+    if found.get("by_passkey", False):
+        agree = f"with your passkey, on the page /a/{ident}"
+    say(f"  to agree: {agree}")
+    say(f"  to refuse: remit approvals deny {ident} --reason REASON")
+
+
+def say_how_it_stands(answer: Mapping[str, Any], output: Format) -> None:
+    """Say how `answer` stands after somebody's word."""
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    say(f"{answer['id']} is now {answer['state']}")
+    if answer["state"] == ApprovalState.PENDING.value:
+        from remit.app.cli.card import standing
+
+        for line in standing(answer):
+            say(f"  {line}")
