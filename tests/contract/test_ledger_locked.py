@@ -77,7 +77,8 @@ async def test_while_it_is_locked_for_long_no_action_begins_and_what_ends_one_wa
 
 @pytest.mark.asyncio
 async def test_an_end_waits_so_long_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "_LAST_TRIES", 3)
+    monkeypatch.setattr(writer_module, "_END_TRIES", 3)
+    monkeypatch.setattr(writer_module, "_BEGIN_TRIES", 3)
     place = Place(tmp_path)
     ledger = place.open()
     await append_all(ledger, [Step(RecordKind.INTENT, "s1", action())])
@@ -88,6 +89,7 @@ async def test_an_end_waits_so_long_and_no_longer(tmp_path: Path, monkeypatch: p
         await ledger.close()
         with pytest.raises(LedgerUnwritable, match="database is locked"):
             await waiting.durable
+        assert (ledger.unwritten, ledger.left) == (1, 1), "what is lost, and what is in doubt"
         with pytest.raises(LedgerUnwritable, match="database is locked"):
             place.open()
     ledger = place.open()

@@ -79,6 +79,8 @@ class SqliteLedger:
         """The name of the log: under it checkpoints are signed."""
         self.left: int | None = None
         """How many intents are in doubt once it is closed; None where that is not known."""
+        self.unwritten = 0
+        """How many records were taken and not written by then, since another program had its file locked."""
 
     def append(self, draft: Draft) -> Pending:
         """Queue one record; it joins the next batch.
@@ -239,10 +241,12 @@ class SqliteLedger:
     def _close(self) -> None:
         self._writer.join()
         self._readers.close()
+        self.unwritten = self._writer.unwritten
         try:
-            if self._writer.failure is None:
+            if self._writer.failure is None or self.unwritten:
                 with suppress(sqlite3.Error):
                     self.left = left_in_doubt(self._conn)
+            if self._writer.failure is None:
                 # What cannot be moved stays in the log: it is durable there, and the next start finds it.
                 with suppress(sqlite3.Error):
                     self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")

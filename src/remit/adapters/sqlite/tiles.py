@@ -30,6 +30,8 @@ _SEGMENTS_MAX: Final = 500
 _BYTES_MAX: Final = 2 * 1024 * 1024
 _TILES_MAX: Final = 64
 _BREATH_S: Final = 0.002
+_LOCKED_S: Final = 2.0
+"""How long a turn waits for SQLite's lock: there is another one soon, and an end waits for this one."""
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
@@ -195,7 +197,7 @@ class Tiles:
         rows = dict(self._finished)
         if tree.size % WIDTH:
             rows[tile_id(0, tree.size >> HEIGHT)] = tree.edge()
-        with closing(sqlite3.connect(self._path, isolation_level=None, timeout=5)) as conn:
+        with closing(sqlite3.connect(self._path, isolation_level=None, timeout=_LOCKED_S)) as conn:
             conn.execute("PRAGMA synchronous = NORMAL")
             conn.execute("PRAGMA wal_autocheckpoint = 0")
             conn.execute("BEGIN IMMEDIATE")

@@ -22,6 +22,7 @@ INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record bef
 
 import asyncio
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -56,8 +57,10 @@ _FRAMES_EACH: Final = 6
 _AGAIN_S: Final = 0.002
 _LOCKED_TRIES: Final = 1_000
 """After so many, about two seconds, a lock is held for long."""
-_LAST_TRIES: Final = 5_000
-"""So many at a start or an end, when nobody is served who could wait longer."""
+_BEGIN_TRIES: Final = 5_000
+"""So many at a start, when nobody is served who could wait longer."""
+_END_TRIES: Final = 1_000
+"""So many at an end: who stops a service kills it after a while."""
 _TIMEOUT_MS: Final = 1_000
 """How long closing waits for who still reads: what he keeps from being moved is durable where it lies."""
 _ACTIONS: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL})
@@ -98,7 +101,7 @@ class Writer:
         self._asked = False
         self._ended = False
         self._slow = False
-        self._patient = False
+        self._tries_max = float(_BEGIN_TRIES)
         self._held: Batch | None = None
         """What the loop could not commit for want of the lock; the worker's, while `_busy`."""
         self._worker = worker
@@ -106,6 +109,8 @@ class Writer:
         self._failed_ms = 0
         self.locked = False
         """Whether another connection has had the lock for long."""
+        self.unwritten = 0
+        """How many records were taken and, since the lock was not to be had at the end, not written."""
 
     def begin(self, draft: Draft) -> None:
         """Make the first record durable, then take more. Raises `sqlite3.Error`."""
@@ -115,7 +120,7 @@ class Writer:
         self._serve()
         if self.failure is not None:
             raise self.failure
-        self._patient = True
+        self._tries_max = math.inf
         self._checkpointer.start()
         self._worker.start(self._serve)
 
@@ -150,7 +155,7 @@ class Writer:
         """Take no more; called where `append` is. What was taken is written by the worker."""
         with self._lock:
             self._ended = True
-        self._patient = False
+        self._tries_max = _END_TRIES
         self._worker.end()
 
     def join(self) -> None:
@@ -278,8 +283,9 @@ class Writer:
                 committed = self._commit(batch)
             except _Locked as error:
                 tries += 1
-                hurried += not self._patient
-                if hurried >= _LAST_TRIES:
+                hurried += self._tries_max < math.inf
+                if hurried >= self._tries_max:
+                    self.unwritten = len(batch.items) + len(self._queue)
                     return self._fails(batch, error.__cause__ or error)
                 if tries == _LOCKED_TRIES:
                     self.locked = True

@@ -39,6 +39,8 @@ _LOG: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _CANCELLED_S: Final = 5.0
 """How long calls that were cancelled may take to put their outcomes on the ledger."""
+_UNRECORDED_S: Final = 1.0
+"""The same where the ledger takes no records: they are queued by then, and closing tries again."""
 CLOSED_S: Final = 60.0
 """How long closing may take, a last checkpoint of a long log with it; supervisors kill without a word after 90."""
 _TOLD_S: Final = 5
@@ -70,14 +72,15 @@ class _Server(uvicorn.Server):
         self._closing.set()
         super().handle_exit(sig, frame)
 
-    async def cancel_rest(self) -> None:
-        """Cancel what did not end in time, and wait until its outcomes are queued."""
+    async def cancel_rest(self, unwritable: str | None) -> None:
+        """Cancel what did not end in time, and wait until its outcomes are recorded; not long where they cannot be."""
         rest = tuple(self.server_state.tasks)
         for task in rest:
             task.cancel()
         if rest:
             say(f"{counted(len(rest), 'request')} did not end in time: cancelled")
-            _, still = await asyncio.wait(rest, timeout=_CANCELLED_S)
+            timeout_s = _CANCELLED_S if unwritable is None else _UNRECORDED_S
+            _, still = await asyncio.wait(rest, timeout=timeout_s)
             if still:
                 say(f"{len(still)} of them did not end even so: what they did may be in doubt")
 
@@ -159,7 +162,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
     try:
         ending.ends(server)
         await server.serve(sockets=[listening])
-        await server.cancel_rest()
+        await server.cancel_rest(service.ledger.unwritable())
     finally:
         # Whatever hangs from here on, a thread or a disk: stderr hears where each thread stands, and the process ends.
         # What was acknowledged is durable. The alarm is for a stderr that hangs itself.
@@ -170,6 +173,8 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
         await closed(service)
         _LOG.info("the service ended")
     say(f"remit drained and ended{_doubt(service.ledger.left)}")
+    if service.ledger.unwritten:
+        raise _unwritten(settings, service.ledger.unwritten)
 
 
 def _doubt(left: int | None) -> str:
@@ -177,6 +182,16 @@ def _doubt(left: int | None) -> str:
     if left is None:
         return "; what is in doubt is not known: remit ledger verify"
     return f"; {counted(left, 'call')} in doubt: start it again, then remit ledger in-doubt" if left else ""
+
+
+def _unwritten(settings: Settings, count: int) -> CommandFailure:
+    return CommandFailure(
+        f"{counted(count, 'record')} of what was under way could not be written",
+        why="another program has the ledger locked; what was acknowledged is on record, and a call whose end is among "
+        "them is in doubt",
+        next=f"end that program (fuser {settings.ledger}, or lsof, names it), start the service again, "
+        "then: remit ledger in-doubt",
+    )
 
 
 def _greet(service: Service, settings: Settings, port: int) -> None:
