@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remit.adapters.upstreams import listings
-from remit.adapters.upstreams.exchange import open_http_session
+from remit.adapters.upstreams.exchange import HttpExchange, open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT, Limits
@@ -376,3 +376,21 @@ async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed(monkeypatc
         found = await upstream.definitions("a", Era.STATELESS, late)
         assert [one.name for one in found] == ["plain", "asking"]
         assert len(server.messages("tools/list")) == listings.KINDS_MAX + 1
+
+
+@pytest.mark.asyncio
+async def test_an_end_does_not_wait_for_a_server_that_hears_nothing(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell(*_: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async with rig("http-initialize", port, tmp_path) as one:
+        for sid in ("a", "b"):
+            assert isinstance(await one.upstream.call(sid, OLD, "echo", b"{}"), Result)
+        monkeypatch.setattr(HttpExchange, "tell", tell)
+        monkeypatch.setattr("remit.adapters.upstreams.http.TELL_S", 3600.0)
+        monkeypatch.setattr("remit.adapters.upstreams.http.LEAVE_S", 0.05)
+        await one.upstream.close()
+        assert one.upstream.health().state == "closed"

@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from remit.adapters.upstreams.change_queue import Watch
 from remit.adapters.upstreams.messages import Ear
-from remit.adapters.upstreams.pulse import AGAIN_S, AWAY_S, LOOK_S, SILENT_S, Pulse
+from remit.adapters.upstreams.pulse import AGAIN_S, AWAY_S, IDLE_S, LOOK_S, SILENT_S, Pulse
 from remit.ports.upstream import Era, Failure, Result
 from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock, Rig, http_process, rig
@@ -82,6 +83,18 @@ def test_it_is_asked_while_a_call_waits_and_nothing_is_heard_and_not_all_the_tim
     assert found.due(down=True)
     clock.pass_s(AGAIN_S)
     assert not found.due(down=True)
+
+
+def test_one_that_nobody_calls_is_asked_now_and_then() -> None:
+    found, clock = pulse()
+    found.heard()
+    assert not found.due(down=False, there=True)
+    clock.pass_s(IDLE_S)
+    assert not found.due(down=False), "it was never reached"
+    assert found.due(down=False, there=True)
+    assert not found.due(down=False, there=True)
+    clock.pass_s(IDLE_S)
+    assert found.due(down=False, there=True)
 
 
 async def looked(one: Rig, method: str) -> None:
@@ -176,3 +189,61 @@ async def test_a_tool_that_failed_once_does_not_make_a_server_without_children_a
         await one.upstream.end_session("a")
         await eventually(lambda: not one.upstream.health().pids)
         assert one.upstream.health().state == "idle"
+
+
+async def turns(one: Rig, until: str) -> None:
+    """Look, as the service does by the second, until it is as `until` says."""
+
+    def found() -> bool:
+        one.upstream.look()
+        one.clock.pass_s(1.0)
+        return one.upstream.health().state == until
+
+    await eventually(found)
+
+
+@pytest.mark.asyncio
+async def test_a_child_that_died_is_started_again_though_nobody_calls(tmp_path: Path) -> None:
+    async with rig("stdio-stateless", 0, tmp_path) as one:
+        one.clock.stop()
+        assert isinstance(await one.upstream.call("a", MODERN, "echo", b"{}"), Result)
+        (pid,) = one.upstream.health().pids
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: one.upstream.health().state == "down")
+        await turns(one, "up")
+        (again,) = one.upstream.health().pids
+        assert again != pid
+
+
+@pytest.mark.asyncio
+async def test_a_child_that_hangs_while_nobody_calls_is_told_of_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remit.adapters.upstreams.transport.HUNG_S", 0.5)
+    async with rig("stdio-stateless", 0, tmp_path) as one:
+        one.clock.stop()
+        assert isinstance(await one.upstream.call("a", MODERN, "echo", b"{}"), Result)
+        (pid,) = one.upstream.health().pids
+        os.kill(pid, signal.SIGSTOP)
+        one.clock.pass_s(IDLE_S)
+        one.upstream.look()
+        await eventually(lambda: one.upstream.health().pids == ())
+        health = one.upstream.health()
+        assert (health.state, health.cause, health.is_well) == ("down", "silent", False)
+        await turns(one, "up")
+        assert pid not in one.upstream.health().pids
+        assert isinstance(await one.upstream.call("a", MODERN, "echo", b"{}"), Result)
+
+
+@pytest.mark.asyncio
+async def test_an_http_server_that_goes_while_nobody_calls_is_told_of(tmp_path: Path) -> None:
+    with ExitStack() as running:
+        port = running.enter_context(http_process("http_server.py", tmp_path))
+        async with rig("http-stateless", port, tmp_path) as one:
+            one.clock.stop()
+            assert isinstance(await one.upstream.call("a", MODERN, "echo", b"{}"), Result)
+            running.close()
+            one.clock.pass_s(IDLE_S)
+            one.upstream.look()
+            await eventually(lambda: not one.upstream.health().is_well)
+            assert one.upstream.health().state == "down"

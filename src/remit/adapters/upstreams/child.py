@@ -42,7 +42,8 @@ STDERR_BYTES_MAX: Final = 16 * 1024
 UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
 UNASKED_MAX: Final = 10_000
 OVERLONG_FACTOR: Final = 4
-GRACE_S: Final = 2.0
+GRACE_S: Final = 1.0
+"""How long it may take to end once its stdin is closed, and again after SIGTERM: by then it owes nobody an answer."""
 EXIT_CODE_S: Final = 0.3
 
 

@@ -33,6 +33,8 @@ from remit.ports.system import Clock
 from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth, looking
 
 TELL_S: Final = 5.0
+LEAVE_S: Final = 1.0
+"""How long an end waits for what servers are told last: what does not hear it forgets its sessions by itself."""
 ASIDES_MAX: Final = 1024
 SESSIONS_MAX: Final = 10_000
 LOOKED_AT: Final = 32
@@ -41,6 +43,7 @@ _NOT_THIS_ERA: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
 _REACHED: Final = frozenset({"error", "garbage", "too_large", "no_room", "undeclared", "expired"})
 _AWAY: Final = frozenset({"unreachable", "disconnected", "timeout", "refused"})
 """What a server that is started again mends; the rest takes a person."""
+_GONE: Final = frozenset({"unreachable", "disconnected"})
 _VERDICTS: Final = frozenset({"error", "garbage"})
 _Key = tuple[str, bytes]
 
@@ -118,7 +121,7 @@ class HttpUpstream(UpstreamTransport):
         self._plain.hearing.lose("is being let go of")
         await self._listings.close()
         if self._asides:
-            _, late = await asyncio.wait(self._asides, timeout=TELL_S)
+            _, late = await asyncio.wait(self._asides, timeout=LEAVE_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -167,12 +170,18 @@ class HttpUpstream(UpstreamTransport):
     def _away(self) -> bool:
         return self._down in _AWAY
 
+    @property
+    def _there(self) -> bool:
+        return bool(self._speaks) and self._down is None
+
     async def _look(self) -> None:
         sessions = [kept.handshake for kept in self._kept.values() if kept.handshake.is_open]
         if self._speaks.get(Era.STATELESS) or not sessions:
-            await asked(self._plain)
+            found = await asked(self._plain)
         else:
-            await asked(next((one for one in sessions if calling(one)), sessions[-1]))
+            found = await asked(next((one for one in sessions if calling(one)), sessions[-1]))
+        if isinstance(found, ErrorFrame) and found.failure.cause in _GONE:
+            self._note(found.failure)
         if self._away and self._pulse.silent_s is None:
             await self.definitions("", Era.STATELESS, looking(self._server), anew=True)
 

@@ -2,7 +2,8 @@
 
 A call may take as long as it takes. What Remit asks on its own account (who the server is, what it lists, a ping) any
 server answers at once: one that lets such a question wait for `SILENT_S`, and says nothing else meanwhile, is silent
-until it is heard again. While calls wait and nothing is heard, `due` says when such a question is to be asked.
+until it is heard again. While calls wait and nothing is heard, `due` says when such a question is to be asked, and now
+and then where nobody calls.
 """
 
 from typing import Final
@@ -16,6 +17,8 @@ SILENT_S: Final = 4.0
 AGAIN_S: Final = 5.0
 AWAY_S: Final = 15.0
 """How often a server is looked for that was down."""
+IDLE_S: Final = 60.0
+"""How often one is asked that nobody calls: else only the next caller would find out that it hangs."""
 
 
 class Pulse:
@@ -55,11 +58,13 @@ class Pulse:
             self._judge(asked_s)
         return None if self._since_s is None else self._clock.monotonic_s() - self._since_s
 
-    def due(self, *, down: bool) -> bool:
-        """Whether to ask now; `down` where nothing may wait and it was not reached."""
+    def due(self, *, down: bool, there: bool = False) -> bool:
+        """Whether to ask now; `down` where nothing may wait and it was not reached, `there` where it was."""
         now_s = self._clock.monotonic_s()
         waits = min(self._calls.values(), default=now_s) <= now_s - LOOK_S and not self.heard_within(LOOK_S)
         again_s = AGAIN_S if self.silent_s is not None or (waits and not self._asides) else AWAY_S if down else None
+        if again_s is None and there and not self.heard_within(IDLE_S):
+            again_s = IDLE_S
         if again_s is None or now_s - self._looked_s < again_s:
             return False
         self._looked_s = now_s

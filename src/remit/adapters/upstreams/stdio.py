@@ -20,13 +20,13 @@ from remit.adapters.upstreams.presentation import environment, given
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.adapters.upstreams.shared_child import Shared
 from remit.adapters.upstreams.tool_list import list_limit_s
-from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
+from remit.adapters.upstreams.transport import HUNG_S, UpstreamTransport, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth
+from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth, looking
 
 START_S: Final = 30.0
 """How long a child may take to its first answer, or `call_s` where that is longer: many install themselves first."""
@@ -34,7 +34,7 @@ START_S_MAX: Final = 300.0
 IDLE_S: Final = 1800.0
 CHILDREN_MAX: Final = 64
 _SHARED: Final = ""
-_DOWN: Final = frozenset({"unreachable", "died", "stuck", "not_mcp"})
+_DOWN: Final = frozenset({"unreachable", "died", "stuck", "not_mcp", "silent"})
 _Key = tuple[str, bytes]
 
 
@@ -142,8 +142,7 @@ class StdioUpstream(UpstreamTransport):
             return "closed"
         if children:
             return "up"
-        now_s = self._clock.monotonic_s()
-        if any(seat.not_before_s > now_s for seat in self._seats.values()):
+        if any(seat.not_before_s > self._clock.monotonic_s() for seat in self._seats.values()):
             return "backing-off"
         return "down" if self._down else "idle"
 
@@ -159,16 +158,26 @@ class StdioUpstream(UpstreamTransport):
 
     def _note(self, failure: Failure) -> None:
         self._last_error = failure.text
-        if failure.cause in _DOWN:
-            self._down = failure.cause
+        self._down = failure.cause if failure.cause in _DOWN else self._down
 
     @property
     def _away(self) -> bool:
-        return False  # the next call starts a child
+        return self._down is not None and not self._there
+
+    @property
+    def _there(self) -> bool:
+        return any(seat.running is not None for seat in self._seats.values())
 
     async def _look(self) -> None:
-        running = [child for seat in self._seats.values() if (child := seat.running) is not None]
-        await asyncio.gather(*map(asked, [one for one in running if calling(one)] or running[:1]))
+        running = [(seat, child) for seat in self._seats.values() if (child := seat.running) is not None]
+        if not running:
+            await self.definitions("", Era.STATELESS, looking(self._server))
+        await asyncio.gather(*(self._ask(*one) for one in [one for one in running if calling(one[1])] or running[:1]))
+
+    async def _ask(self, seat: Seat, child: Child) -> None:
+        if await asked(child) is None and not seat.busy and seat.child is child:
+            self._note(silent(self._server.name, HUNG_S))
+            self._drop(seat)  # the next look, or call, starts a clean one
 
     async def _serving(self, sid: str, era: Era, along: Along) -> tuple[Seat, Child]:
         """The child that serves `sid` and was told of these capabilities, where its era tells it at the start."""
@@ -279,8 +288,7 @@ class StdioUpstream(UpstreamTransport):
             self._seats[fitting] = self._seats.pop(found)
 
     def _died(self, seat: Seat, child: Child) -> None:
-        self._last_error = f"server {self._server.name!r} ended unasked"
-        self._down = "died"
+        self._last_error, self._down = f"server {self._server.name!r} ended unasked", "died"
         if seat.child is child:
             seat.failed(self._clock.monotonic_s())
             self._drop(seat)

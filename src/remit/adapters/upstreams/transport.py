@@ -7,10 +7,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
+from typing import Final
 
 from remit.adapters.upstreams.era_changes import changes
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
-from remit.adapters.upstreams.frames import ErrorFrame, ResultFrame
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome, ResultFrame
 from remit.adapters.upstreams.held import OpenCall
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.opening import OPEN_S, Opening, asks_to_open
@@ -23,6 +24,9 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
 from remit.ports.upstream import ALONE, Along, Era, InputRequired, Introduction, Notice, Offer, Ready, Reply
+
+HUNG_S: Final = 10.0
+"""Who lets such a question wait for so long hangs."""
 
 
 class UpstreamTransport(ABC):
@@ -49,13 +53,18 @@ class UpstreamTransport(ABC):
     def _away(self) -> bool:
         """Whether it was not reached, and may be by now."""
 
+    @property
+    @abstractmethod
+    def _there(self) -> bool:
+        """Whether it was reached, so that it can be asked though nobody calls."""
+
     @abstractmethod
     async def _look(self) -> None:
         """Ask it whether it answers."""
 
     def look(self) -> None:
         """See `Inspected.look`."""
-        if (self._looking is None or self._looking.done()) and self._pulse.due(down=self._away):
+        if (self._looking is None or self._looking.done()) and self._pulse.due(down=self._away, there=self._there):
             self._looking = asyncio.create_task(self._look_in_time())
 
     async def _look_in_time(self) -> None:
@@ -198,9 +207,12 @@ class UpstreamTransport(ABC):
         return reply
 
 
-async def asked(wire: Wire) -> None:
-    """Ask what any server answers at once; what it answers matters to its pulse alone."""
-    await wire.ask(DISCOVER if wire.era is Era.STATELESS else PING, Ear(aside=True))
+async def asked(wire: Wire) -> Outcome | None:
+    """Ask what any server answers at once; None where it says nothing for long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HUNG_S):
+            return await wire.ask(DISCOVER if wire.era is Era.STATELESS else PING, Ear(aside=True))
+    return None
 
 
 def calling(wire: Wire) -> bool:
