@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from remit.api.services import Invalid, Missing
 from remit.app.bundles.in_force import Resuming
 from remit.app.bundles.store import Bundles
+from remit.app.terminal.output import counted
 from remit.control import lock as locking
 from remit.control.assemble import Assembled, assemble
 from remit.control.lock import Lock
@@ -39,6 +40,14 @@ class RunningBundle:
         mine, its = self.bundle, other.bundle
         gone = set(other.source.cases) - set(self.source.cases)
         return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers or bool(gone)
+
+    def news(self, before: "RunningBundle") -> tuple[str, ...]:
+        """Its warnings but for those that `before` had too, of which one line tells: what always warns warns nobody."""
+        fresh = tuple(one for one in self.warnings if one not in before.warnings)
+        known = len(self.warnings) - len(fresh)
+        if not known:
+            return fresh
+        return (*fresh, f"{counted(known, 'warning')} as before: remit diff")
 
     @property
     def guards(self) -> tuple[str, ...]:

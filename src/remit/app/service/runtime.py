@@ -301,7 +301,7 @@ class Runtime:
         except KeyringUnusable as error:
             why = f"the workspace declares secrets, and their key cannot be used: {error}"
             raise Conflict(why, "mend that, then: remit apply") from error
-        old = self.bundle
+        old, news = self.bundle, new.news(self._running)
         changes = await asyncio.to_thread(changes_between, self._running, new)
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
         # What a start took is on record as unseen until a look is.
@@ -321,7 +321,7 @@ class Runtime:
         self._running = new
         self._recent.ran(new.bundle)
         self._fleet.take(new.bundle.catalog.servers)
-        return Applied(new.bundle.digest, changes, new.warnings, applied=True)
+        return Applied(new.bundle.digest, changes, news, applied=True)
 
     async def _in_force(
         self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None
