@@ -39,6 +39,11 @@ class Ed25519Signer:
         self._keys: dict[str, SigningKey] = {key.kid: key for key in keys}
 
     @property
+    def issuer(self) -> str:
+        """As whom it signs, and for whom."""
+        return self._issuer
+
+    @property
     def since_ms(self) -> int:
         """See `ports.signer.Signer.since_ms`."""
         return min(key.created_ms for key in self._keys.values())

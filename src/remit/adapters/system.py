@@ -5,6 +5,8 @@ import secrets
 import time
 from typing import Final
 
+from remit.ports.system import Clock
+
 _YOUNG_MAX: Final = 20_000
 
 
@@ -18,6 +20,33 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds on a clock that never goes back."""
         return time.monotonic()
+
+
+class SteadyClock:
+    """`ports.system.Clock` that is never behind `latest_ms`, nor goes back while the process runs.
+
+    Where the system's is behind, time goes on from there at its pace: what was given until a moment ends in so long.
+    """
+
+    def __init__(self, latest_ms: int, system: Clock) -> None:
+        self._system = system
+        self._began_s = system.monotonic_s()
+        self._least_ms = max(latest_ms, system.now_ms())
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, or more."""
+        return max(self._system.now_ms(), self._floor_ms())
+
+    def monotonic_s(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return self._system.monotonic_s()
+
+    def ahead_ms(self) -> int:
+        """How far it is ahead of the system's clock now."""
+        return max(0, self._floor_ms() - self._system.now_ms())
+
+    def _floor_ms(self) -> int:
+        return self._least_ms + int((self._system.monotonic_s() - self._began_s) * 1_000)
 
 
 class SystemEntropy:

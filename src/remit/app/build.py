@@ -36,7 +36,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
-from remit.app.data.folder import opened
+from remit.app.data.folder import clock_of, opened
 from remit.app.data.veil_key import SUBJECT, Veiling
 from remit.app.discovery.drift import Drifts
 from remit.app.discovery.facade import Discoverer, open_discovery
@@ -60,6 +60,7 @@ from remit.pep.lease import Lease
 from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.pep.tally import Tally
 from remit.pep.throttle import Throttle
+from remit.ports.system import Clock
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
@@ -140,7 +141,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     """Join everything for a service that answers on `port`. Raises `CommandFailure`."""
     folder, bundles, begun = open_workspace(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
-    ledger, signer, notary = await opened(settings, resource)
+    ledger, signer, notary = await opened(settings, resource, clock := clock_of(settings.ledger))
     session = open_http_session()
     keeping = Keeping(settings.data, CallbackAddress(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
@@ -154,22 +155,23 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     fleet = Fleet(upstream)
     credentials = dict(await ledger.credentials())
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
-    runtime = Runtime(begun, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
-    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
+    runtime = Runtime(begun, folder, bundles, fleet, ledger, clock, veiling, passkeys := WebAuthn(resource))
+    driver = Driver(ledger, clock, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.authorization.load()
     pages = _introduced(driver, resource)
     lease = driver.halts.leased(HaltFolder(settings.data))
-    authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
+    authenticator = Authenticator(signer, clock, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     lease.renew()  # What was left for it is in force, and told of, before it is ready.
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
     hosts, origins = reached_as(settings, port, resource)
-    discoverer, incidents = _discoverer(settings, runtime, driver, origins, tally), _incidents(settings, driver, ledger)
-    throttle = Throttle(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
+    discoverer = _discoverer(settings, runtime, driver, origins, tally)
+    incidents = _incidents(settings, driver, ledger, clock)
+    throttle = Throttle(settings.limits, clock, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = McpEndpoint(resource, hosts, origins, settings.limits, settings.authorization_servers)
-    edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, throttle)
+    edge = McpApp(driver, authenticator.authority, place, clock, _ENTROPY, throttle)
 
     def signs() -> tuple[Path, ...]:
         return signer.file, notary.file
@@ -179,9 +181,9 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         from remit.app.service.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
-        seen = DoctorInputs(*beside, driver.halts, signs)
+        seen = DoctorInputs(*beside, clock.ahead_ms, driver.halts, signs)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
-        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY, keeping)
+        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, clock, _ENTROPY, keeping)
         return Services(
             driver, facade, ledger, *proving, discoverer, incidents, passkeys, counting(throttle), closing=closing
         )
@@ -202,7 +204,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         return Metrics(MetricSources(tally, throttle, bounds, driver, fleet, written, logs)).text
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
-    front = Front(root, _CLOCK, _ENTROPY, tally)
+    front = Front(root, clock, _ENTROPY, tally)
     held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
     return Service(front, bounds, tally, driver, lease, runtime, *held, closing, signs, services, api, admin)
 
@@ -216,21 +218,21 @@ def _discoverer(
     settings: Settings, runtime: Runtime, driver: Driver, origins: Iterable[str], tally: Tally
 ) -> Discoverer:
     drifts = Drifts(driver.authorization.record, driver.halts, runtime.annotations)
-    discovery = open_discovery(settings.data, _CLOCK, settings.limits, tally.refuse)
+    discovery = open_discovery(settings.data, runtime.clock, settings.limits, tally.refuse)
     return Discoverer(
         discovery,
         lambda: runtime.bundle,
-        _CLOCK,
+        runtime.clock,
         settings.ledger,
         drifts,
         frozenset(f"{origin}/mcp" for origin in origins),
     )
 
 
-def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger) -> Handling:
+def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger, clock: Clock) -> Handling:
     tail = LedgerTail(settings.ledger, (RecordKind.ADMIN, RecordKind.PROPOSAL), whole=True)
     path = settings.data / INCIDENTS
-    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.authorization.record, _CLOCK)
+    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.authorization.record, clock)
 
 
 def _outbox(
@@ -239,7 +241,7 @@ def _outbox(
     kept = SqliteOutbox(settings.data / OUTBOX)
     webhooks = Webhooks(session, References(os.environ, _CLOCK))
     tail = LedgerTail(settings.ledger, (RecordKind.ADMIN,))
-    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, _CLOCK, pages, tail), kept)
+    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, runtime.clock, pages, tail), kept)
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

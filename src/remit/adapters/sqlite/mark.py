@@ -6,6 +6,7 @@ those is whole. What was stopped or revoked in the part that is gone would act a
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,13 +23,14 @@ _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 class LedgerMark(NamedTuple):
     """The last record that was durable when it was looked at, by chain and place there, and its hash in hex.
 
-    `keys`: the files that signed then, by their names in the data folder.
+    `keys`: the files that signed then, by their names in the data folder; `issuer`: as whom, in tokens.
     """
 
     chain: str
     seq: int
     hash: str
     keys: tuple[str, ...] = ()
+    issuer: str = ""
 
 
 class LedgerLost(LedgerRefused):
@@ -43,8 +45,12 @@ class LedgerLost(LedgerRefused):
         )
 
 
-def mark(ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = ()) -> LedgerMark | None:
+def mark(
+    ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = (), issuer: str = ""
+) -> LedgerMark | None:
     """Write down how far `ledger` has come, and what signs there, unless that is `known`; None where it has no record.
+
+    `issuer`: that of `known` where none is given.
 
     Raises `sqlite3.Error`, `OSError`.
     """
@@ -53,7 +59,8 @@ def mark(ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = 
         stored = None if row is None else stored_at(conn, chain_end(conn, row[0]))
     if row is None or stored is None:
         return known
-    found = LedgerMark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys)
+    issuer = issuer or (known.issuer if known is not None else "")
+    found = LedgerMark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys, issuer)
     if found != known:
         write_private(ledger.with_name(FILE), json.dumps(found._asdict()).encode("ascii"))
     return found
@@ -61,7 +68,7 @@ def mark(ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = 
 
 def check(ledger: Path, keys: Path) -> None:
     """Raise `LedgerLost` where `ledger` does not hold what its mark names, or is gone while `keys` are there."""
-    marked = _marked(ledger)
+    marked = last(ledger)
     if not ledger.exists() or not ledger.stat().st_size:
         if marked is not None:
             raise LedgerLost(ledger, f"there is none, and there was: it had come to {marked.chain}.{marked.seq}")
@@ -72,16 +79,28 @@ def check(ledger: Path, keys: Path) -> None:
         raise LedgerLost(ledger, _gone(marked))
 
 
-def keys(ledger: Path) -> tuple[str, ...]:
-    """The files that signed when `ledger` was last marked, by their names in the data folder. Raises `LedgerLost`."""
-    marked = _marked(ledger)
-    return () if marked is None else marked.keys
+def named(ledger: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """`files` by their names in the data folder of `ledger`, as a mark keeps them."""
+    return tuple(str(file.relative_to(ledger.parent)) for file in files)
+
+
+def last(ledger: Path) -> LedgerMark | None:
+    """What `ledger` was last marked with; None where it never was. Raises `LedgerLost`."""
+    path = ledger.with_name(FILE)
+    try:
+        said = json.loads(path.read_bytes())
+        keys = tuple(map(str, said.get("keys", ())))
+        return LedgerMark(str(said["chain"]), int(said["seq"]), str(said["hash"]), keys, str(said.get("issuer", "")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerLost(ledger, f"{path} cannot be read, which says how far it had come") from error
 
 
 def is_behind(ledger: Path) -> bool:
     """Whether `ledger` has lost what its mark names, or may have: nobody can read that."""
     try:
-        marked = _marked(ledger)
+        marked = last(ledger)
     except LedgerLost:
         return True
     return marked is not None and not _holds(ledger, marked)
@@ -90,7 +109,7 @@ def is_behind(ledger: Path) -> bool:
 def lost(ledger: Path, *, immutable: bool) -> str | None:
     """What `ledger` has lost of what its mark names, for whoever reads it; None where nothing."""
     try:
-        marked = _marked(ledger)
+        marked = last(ledger)
     except LedgerLost as error:
         return error.why
     return None if marked is None or _holds(ledger, marked, immutable=immutable) else _gone(marked)
@@ -99,19 +118,6 @@ def lost(ledger: Path, *, immutable: bool) -> str | None:
 def forget(ledger: Path) -> None:
     """Begin anew from what `ledger` holds, or from nothing."""
     ledger.with_name(FILE).unlink(missing_ok=True)
-
-
-def _marked(ledger: Path) -> LedgerMark | None:
-    path = ledger.with_name(FILE)
-    try:
-        said = json.loads(path.read_bytes())
-        return LedgerMark(
-            str(said["chain"]), int(said["seq"]), str(said["hash"]), tuple(map(str, said.get("keys", ())))
-        )
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise LedgerLost(ledger, f"{path} cannot be read, which says how far it had come") from error
 
 
 def _gone(marked: LedgerMark) -> str:

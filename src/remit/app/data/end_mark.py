@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite.mark import LedgerMark, mark
+from remit.adapters.sqlite.mark import last, mark, named
 
 PERIOD_S: Final = 1.0
 
@@ -13,7 +13,7 @@ PERIOD_S: Final = 1.0
 class Marking:
     """Of the ledger at `path`, which is open; `fail` has it take no record any more.
 
-    `signing`: the files that sign now.
+    `signing`: the files that sign now. Raises `LedgerLost` where it cannot be read how far it was marked.
     """
 
     def __init__(self, path: Path, fail: Callable[[str], None], signing: Callable[[], Sequence[Path]]) -> None:
@@ -21,7 +21,7 @@ class Marking:
         self._fail = fail
         self._signing = signing
         self._file = _file(path)
-        self._mark: LedgerMark | None = None
+        self._mark = last(path)
 
     async def turn(self) -> None:
         """Look once. Raises `sqlite3.Error`, `OSError`."""
@@ -29,7 +29,7 @@ class Marking:
             # What is written to a file without a name is gone with the process, and with it every stop.
             self._fail(f"{self._path} was removed or replaced")
         else:
-            keys = tuple(str(file.relative_to(self._path.parent)) for file in self._signing())
+            keys = named(self._path, self._signing())
             self._mark = await asyncio.to_thread(mark, self._path, self._mark, keys)
 
 

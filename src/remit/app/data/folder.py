@@ -4,47 +4,77 @@ Law: what is lost is gone on from by nobody in silence. A start is refused until
 that it is gone (`--accept-loss`), which is on record then.
 """
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from remit.adapters.keyring import forget_keys
 from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
-from remit.adapters.private import KeyringUnusable
+from remit.adapters.private import KeyringUnusable, write_private
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, mark, open_ledger
-from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.sqlite.latest import latest_ms
+from remit.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from remit.app.service.addresses import issuer_of
-from remit.app.settings import KEYS, Settings
+from remit.app.settings import ISSUER, KEYS, Settings
 from remit.app.terminal.failure import CommandFailure
+from remit.app.terminal.output import say
 from remit.facts.canonical import Json
+from remit.facts.durations import SECOND_MS, spelled
 from remit.facts.record import RecordKind
+from remit.facts.text import escaped
 from remit.ports.ledger import Draft, LedgerUnwritable
+from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Event
 
+_LOG: Final = logging.getLogger(__name__)
 _CLOCK: Final = SystemClock()
+AHEAD_MS_MAX: Final = 5_000
+"""From which on time that is ahead of the system's clock is told of: less is what clocks are corrected by."""
 _BY: Final = "remit up --accept-loss"
+_MEND_KEYS: Final = "mend that file, or put it back from your copy of the data folder, then: remit up"
 _COSTS: Final = {
     KEYS: "without them every token is void, agents' and people's",
     CHECKPOINT_KEYS: "without them whoever checks checkpoints has to be given another key, by hand",
 }
 
 
-async def opened(settings: Settings, resource: str) -> tuple[SqliteLedger, Ed25519Signer, FolderNotary]:
+def clock_of(ledger: Path) -> SteadyClock:
+    """The time for whoever writes to `ledger`: never before what is on record there. Where that is ahead it is said."""
+    clock = SteadyClock(latest_ms(ledger), _CLOCK)
+    ahead_ms = clock.ahead_ms()
+    if ahead_ms >= AHEAD_MS_MAX:
+        say(f"warning: {behind(ahead_ms)}; time goes on from there: set the clock right, then start it again")
+        _LOG.warning("the system's clock was set back; time goes on from the latest record", extra={"ms": ahead_ms})
+    return clock
+
+
+def behind(ahead_ms: int) -> str:
+    """That time is `ahead_ms` ahead of the system's clock, in words."""
+    return f"the system's clock is {spelled(ahead_ms // SECOND_MS)} behind the latest record of the ledger"
+
+
+async def opened(settings: Settings, resource: str, clock: Clock) -> tuple[SqliteLedger, Ed25519Signer, FolderNotary]:
     """The ledger of a service known as `resource`, who signs tokens, and who checkpoints.
 
     The loss of it, of its end or of keys is on record where that was accepted; raises `LedgerRefused` or
     `CommandFailure` where it was not, or keys cannot be used, and `LedgerUnwritable`.
     """
-    ledger = await _ledger(settings)
+    ledger = await _ledger(settings, clock)
     try:
-        return ledger, *_signing(settings, resource, ledger.origin)
-    except CommandFailure:
+        signer, notary = _signing(settings, resource, ledger.origin, clock)
+        # Before anything is signed or answered: from here on nothing that signs can be lost without a word.
+        signing = mark.named(settings.ledger, (signer.file, notary.file))
+        mark.mark(settings.ledger, keys=signing, issuer=signer.issuer)
+    except BaseException:
         await ledger.close()
         raise
+    return ledger, signer, notary
 
 
-async def _ledger(settings: Settings) -> SqliteLedger:
+async def _ledger(settings: Settings, clock: Clock) -> SqliteLedger:
     keys = settings.data / KEYS
     losses: list[tuple[Event, str]] = []
     try:
@@ -55,16 +85,18 @@ async def _ledger(settings: Settings) -> SqliteLedger:
         forget_keys(keys)
         mark.forget(settings.ledger)
         losses.append((Event.LEDGER_LOSS_ACCEPTED, lost.why))
-    gone = [name for name in mark.keys(settings.ledger) if not (settings.data / name).is_file()]
+    marked = mark.last(settings.ledger)
+    gone = [name for name in (() if marked is None else marked.keys) if not (settings.data / name).is_file()]
     if gone and not settings.accept_loss:
         raise _lost(settings, gone)
+    gone += _issuer_lost(settings, None if marked is None else marked.issuer)
     losses += [(Event.KEY_LOSS_ACCEPTED, f"{name} was lost") for name in gone]
-    ledger = open_ledger(settings.ledger, _CLOCK, SystemEntropy())
+    ledger = open_ledger(settings.ledger, clock, SystemEntropy())
     try:
         for event, why in losses:
             data: dict[str, Json] = {"why": why}
             body = AdminBody(event, _BY, ledger.chain, data)
-            await ledger.append(Draft(RecordKind.ADMIN, _CLOCK.now_ms(), "", "", body)).durable
+            await ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)).durable
     except LedgerUnwritable:
         await ledger.close()
         raise
@@ -73,13 +105,33 @@ async def _ledger(settings: Settings) -> SqliteLedger:
     return ledger
 
 
-def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Signer, FolderNotary]:
+def _signing(settings: Settings, resource: str, origin: str, clock: Clock) -> tuple[Ed25519Signer, FolderNotary]:
     issuer = issuer_of(settings.data, resource)
     try:
-        signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
-        return signer, FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, origin)
+        signer = Ed25519Signer(settings.data / KEYS, clock, issuer=issuer, audience=issuer)
+        return signer, FolderNotary(settings.data / CHECKPOINT_KEYS, clock, origin)
     except KeyringUnusable as error:
-        raise CommandFailure("the signing keys cannot be used", why=str(error)) from error
+        raise CommandFailure("the signing keys cannot be used", why=str(error), next=_MEND_KEYS) from error
+
+
+def _issuer_lost(settings: Settings, marked: str | None) -> Sequence[str]:
+    """Whether nobody knows any more as whom tokens were signed; where the mark does, that is put back."""
+    kept = settings.data / ISSUER
+    if kept.exists() or not any((settings.data / KEYS).glob("*.pem")):
+        return ()
+    if marked:
+        write_private(kept, marked.encode("ascii"))
+        say(f"{escaped(str(kept))} was lost and is put back: tokens are signed as {marked}")
+        _LOG.warning("who signs tokens was lost and is put back from ledger.mark", extra={"place": ISSUER})
+        return ()
+    if settings.accept_loss:
+        return (ISSUER,)
+    raise CommandFailure(
+        f"{kept} is lost, which says as whom this service signs",
+        why="under another address than before every token would be void, agents' and people's, and none could tell",
+        next=f"put it back from your copy of the data folder, or write the address into it that the service had at its "
+        f"first start: printf %s http://127.0.0.1:7070 >{kept}; nobody knows it: remit up --accept-loss",
+    )
 
 
 def _lost(settings: Settings, gone: Sequence[str]) -> CommandFailure:

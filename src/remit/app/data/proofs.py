@@ -1,13 +1,16 @@
 """What the commands prove of a data folder by themselves, beside a running service or without any."""
 
 import sqlite3
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FOLDER, FolderNotary
 from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.lock import holder
 from remit.adapters.sqlite.tiles import Tiles, origin_of, stored_note
 from remit.adapters.sqlite.verification import at_rest, open_current
 from remit.adapters.system import SystemClock
@@ -22,6 +25,11 @@ from remit.trace.proof import FIRST_LINE, PROOF_CHARS_MAX, Proof
 from remit.trace.tree import ProofWrong, range_hash
 from remit.work.checkpoints import continued, proved
 
+_CLOCK: Final = SystemClock()
+FIRST_S: Final = 10.0
+"""How long a service may take to its first signature; it begins once everything else of its start is done."""
+_LOOK_S: Final = 0.1
+
 
 class Offline:
     """The log of the ledger in the data folder `folder`. All raise `CommandFailure`."""
@@ -34,11 +42,7 @@ class Offline:
                 "there is no ledger", why=f"no file {path}", next="name its folder with --data", exit=Exit.NOT_FOUND
             )
         try:
-            conn = open_current(path)
-            try:
-                self._origin, signed = origin_of(conn), stored_note(conn)
-            finally:
-                conn.close()
+            self._origin, signed = _first_signed(path)
             self._tiles = Tiles(path, immutable=at_rest(path))
             self._tree = self._tiles.follow(save=False)
             self._signed = None if signed is None else Note.parse(signed)
@@ -114,7 +118,7 @@ class Offline:
 
     def _sign(self) -> Note:
         try:
-            notary = FolderNotary(self._folder / FOLDER, SystemClock(), self._origin, make=False)
+            notary = FolderNotary(self._folder / FOLDER, _CLOCK, self._origin, make=False)
         except (KeyringUnusable, OSError) as error:
             raise CommandFailure(
                 "the checkpoint was not signed",
@@ -129,6 +133,20 @@ class Offline:
                 next="remit up on this data folder, which names it",
             )
         return notary.sign(Checkpoint(self._origin, self._tree.size, self._tree.root()))
+
+
+def _first_signed(path: Path) -> tuple[str, str | None]:
+    """The name of the log at `path` and the last checkpoint of it; that of a service that starts is waited for.
+
+    Raises `LedgerRefused`, `sqlite3.Error`.
+    """
+    until_s = _CLOCK.monotonic_s() + FIRST_S
+    while True:
+        with closing(open_current(path)) as conn:
+            origin, signed = origin_of(conn), stored_note(conn)
+        if signed is not None or holder(path.parent) is None or _CLOCK.monotonic_s() > until_s:
+            return origin, signed
+        time.sleep(_LOOK_S)
 
 
 def kept_in(path: Path) -> KeptCheckpoint:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.system import SystemEntropy
 from remit.adapters.veil_key import FILE
+from remit.app.data.folder import clock_of
 from remit.app.data.veil_key import SUBJECT
 from remit.app.settings import ADMIN, KEYS
 from remit.control.authority import admin_token, credential_hash
@@ -42,7 +43,7 @@ def record(ledger: Path, *bodies: AdminBody) -> None:
 
 
 async def _appended(path: Path, bodies: Sequence[AdminBody]) -> None:
-    clock, entropy = SystemClock(), SystemEntropy()
+    clock, entropy = clock_of(path), SystemEntropy()
     ledger = open_ledger(path, clock, entropy)
     try:
         for body in bodies:

@@ -27,13 +27,15 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.replaced_ledger import LedgerState, Since, replaced, standing
 from remit.adapters.sqlite.tiles import forget_log
-from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.system import SystemEntropy
 from remit.app.data.carry_over import BY, WHY, carried
+from remit.app.data.folder import clock_of
 from remit.app.settings import INCIDENTS, KEYS, LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
 from remit.ports.ledger import Draft
+from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from remit.trace.chain import parts
 from remit.trace.report import Report
@@ -87,10 +89,11 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
             raise LedgerRefused(what, "its state cannot be read", f"remit ledger verify {backup}")
         before = replaced(ledger, ours) if ledger.exists() else None
         whole = before is not None and not mark.is_behind(ledger)
+        marked = mark.last(ledger) if whole else None
         if before is not None and before[0].replica != ours.replica:
             why = f"it is a backup of another ledger than the one in {ledger.parent}"
             raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
-        chain = asyncio.run(_begin(staged, ours, before, report))
+        chain = asyncio.run(_begin(staged, ours, before, report, clock_of(ledger)))
         aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
         outbox = ledger.with_name(OUTBOX)
         # Where there is one, it knows more of what was told than its copy does.
@@ -104,6 +107,9 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
             # Nobody can tell which tokens were revoked since, or were given out and never used.
             forget_keys(ledger.parent / KEYS)
         mark.forget(ledger)
+        if marked is not None:
+            # What signs may be lost before the next start, too.
+            mark.mark(ledger, keys=marked.keys, issuer=marked.issuer)
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
     except sqlite3.Error as error:
@@ -123,9 +129,11 @@ def _forget(projection: Path) -> None:
         projection.with_name(projection.name + end).unlink(missing_ok=True)
 
 
-async def _begin(staged: Path, ours: LedgerState, before: tuple[LedgerState, Since] | None, report: Report) -> str:
+async def _begin(
+    staged: Path, ours: LedgerState, before: tuple[LedgerState, Since] | None, report: Report, clock: Clock
+) -> str:
     """Begin an epoch that no record had yet, and record in it what was restored; its chain."""
-    clock, entropy = SystemClock(), SystemEntropy()
+    entropy = SystemEntropy()
     passed = 0 if before is None else before[0].epoch
     log = forget_log(staged)
     ledger = open_ledger(staged, clock, entropy)

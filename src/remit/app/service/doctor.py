@@ -16,6 +16,7 @@ from remit.api.interfaces.stops import Halting
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
 from remit.app.bundles.comparison import server_pin
+from remit.app.data.folder import AHEAD_MS_MAX, behind
 from remit.app.service.channel_signatures import UNSIGNED
 from remit.app.service.quorum import UNCONFIRMED
 from remit.app.service.reach import reached
@@ -44,11 +45,15 @@ _LOOK_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class DoctorInputs:
-    """What else is known: how sources fare, how far signing is, why no log is written, what is stopped, what signs."""
+    """What else is known: how sources fare, how far signing is, why no log is written, what is stopped, what signs.
+
+    `ahead_ms`: how far time is ahead of the system's clock.
+    """
 
     watched: Callable[[], Mapping[str, SourceState]]
     signed: Callable[[], Signed]
     unwritten: Callable[[], str | None]
+    ahead_ms: Callable[[], int]
     halting: Halting
     signs: Callable[[], Sequence[Path]]
 
@@ -66,6 +71,7 @@ async def checks(
         records(ledger.unwritable()),
         *_data(settings),
         keys(seen.signs()),
+        clock(seen.ahead_ms()),
         logs(settings.logs, seen.unwritten()),
         *halts(runtime.bundle.catalog, seen.halting.unread, seen.halting.stops),
         await _workspace(runtime),
@@ -182,6 +188,14 @@ def keys(files: Sequence[Path]) -> DoctorCheck:
     text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone: the next start is refused"
     following = "put back from your copy of the data folder what is gone, before the service ends"
     return DoctorCheck("keys", False, text, following)  # noqa: FBT003
+
+
+def clock(ahead_ms: int) -> DoctorCheck:
+    """Whether time is what the system's clock says: where that was set back, it is `ahead_ms` ahead of it."""
+    if ahead_ms < AHEAD_MS_MAX:
+        return DoctorCheck("clock", True, "not behind what is on record")  # noqa: FBT003
+    text = f"{behind(ahead_ms)}: time goes on from there, so that nothing lasts longer than it was given for"
+    return DoctorCheck("clock", False, text, "set the system's clock right, then start the service again")  # noqa: FBT003
 
 
 def logs(folder: Path, unwritten: str | None) -> DoctorCheck:
