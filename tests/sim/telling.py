@@ -69,8 +69,8 @@ BELIEVED_S: Final = 60
 CALM_S: Final = 20.0
 """Between turns once nobody acts any more."""
 OUTBOX_FAILS: Final = 0.02
-OUTBOX_DIES: Final = 0.005
-"""How often the process ends just after a commit of the outbox, where it ends at all."""
+OUTBOX_DIES: Final = 0.03
+"""How often the process ends just after the outbox kept something, where it ends at all."""
 PAGES: Final = "http://127.0.0.1:7070/a/"
 SAID: Final = re.compile(
     rb"\b(?:n\d+|again|eve|zoe|stranger|to be sure|by (?:ann|bob|cat|dan)|mark\d+mark)\b|whsec_|" + ADDRESS.encode()
@@ -197,8 +197,17 @@ class Kept(SqliteOutbox):
         await self._life.at("before the outbox keeps something")
         if self._random.random() < self._fails():
             raise sqlite3.OperationalError("database or disk is full")
-        found = await super()._run(work)
-        if self._life.fate.ends_at and self._random.random() < OUTBOX_DIES:
+        changed = 0
+
+        def counted(conn: sqlite3.Connection) -> _T:
+            nonlocal changed
+            before = conn.total_changes
+            found = work(conn)
+            changed = conn.total_changes - before
+            return found
+
+        found = await super()._run(counted)
+        if changed and self._life.fate.ends_at and self._random.random() < OUTBOX_DIES:
             self._life.die("after the outbox kept something")
         await self._life.at("after the outbox kept something")
         return found
