@@ -100,6 +100,31 @@ def test_what_a_stranger_said_in_one_session_is_vouched_for_in_no_other_that_fin
     assert heard.origin("send", to=EVE) is Origin.GROUNDED
 
 
+@pytest.mark.parametrize(
+    ("handed", "found"),
+    [
+        ("to:eve@evil.example", EVE),
+        ("x=eve@evil.example", EVE),
+        ("mailto:eve@evil.example?cc=x", EVE),
+        ("mailto:eve%40evil.example?cc=x", EVE),
+        ("eve@evil.example/home", EVE),
+        ("https://evil.example/a?b=c", "evil.example"),
+        ("src=//evil.example/x", "evil.example/x"),
+        ("https://evil.example/b#top", "https://evil.example/b"),
+        ("20261201", "2026-12-01"),
+        ("1 December 2026", "20261201"),
+        ("DE02 1203 0000 0000 2020 51", "DE02120300000000202051"),
+    ],
+)
+def test_a_server_that_takes_apart_what_it_was_handed_vouches_for_none_of_it(
+    server: ServerIndex, handed: str, found: str
+) -> None:
+    Session("s1", server).hands("note", text=handed)
+    other = Session("s2", server)
+    other.finds("notes", note(found))
+    assert other.origin("send", to=found) is Origin.UNSEEN
+
+
 def test_what_the_session_knew_from_somebody_is_not_remembered(server: ServerIndex) -> None:
     one = Session("s1", server, said="tell bob@shop.example about INV-7")
     one.finds("notes", note("AC-1"))

@@ -19,14 +19,15 @@ from remit.facts.origin import Role
 from remit.protect.gathered import NOWHERE
 from remit.protect.index import BROUGHT, GIVEN, Delta, Index
 from remit.protect.onward import shown
-from remit.protect.origins import Names, leaves
+from remit.protect.origins import Names, leaves, said_also
 from remit.protect.paths import leading
-from remit.protect.pieces import SHORT_MAX
+from remit.protect.pieces import SHORT_MAX, host_of
 from remit.protect.reading import is_name
-from remit.protect.tokens import plain, texts, whole
+from remit.protect.tokens import parts, plain, texts, whole
 
 _NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
 _NO_NAMES: Final = Names()
+_APART: Final = str.maketrans(dict.fromkeys("=:?#&", " "))
 
 
 @dataclass(slots=True)
@@ -87,10 +88,13 @@ def is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float
 
 
 def tokens_of(value: str) -> frozenset[str]:
-    """The tokens of `value`, also as a server may decode it."""
+    """The tokens of `value`, also as a server may decode it, and take it apart: members of a query, hosts, pages."""
     found: set[str] = set()
     for read in {value, unquote(value), shown(plain(value))}:
-        found.update(texts(read), leading(plain(read)), (whole(read),))
+        found.update(texts(read), leading(plain(read)), (whole(read),), said_also(parts(read), plain(read)))
+        if (apart := read.translate(_APART)) != read:
+            found.update(texts(apart))
+    found.update([host for token in found if "/" in token and "." in (host := host_of(token))])
     return frozenset(found)
 
 

@@ -62,13 +62,13 @@ def spoken(text: str) -> frozenset[str]:
         text = "".join(text[:WORDS_CHARS_MAX].rpartition(" ")[:2])
     told, written = parts(text), plain(text)
     said = [token for token, _ in told]
-    found = {*texts(text), *said, *leading(written), *in_turn(said), *_said_also(told, written)}
+    found = {*texts(text), *said, *leading(written), *in_turn(said), *said_also(told, written)}
     found.update(f"~{form}" for token in said if (form := stem(token)) != token)
     found.update(map(meant, _meant(told, written)))
     return frozenset(found)
 
 
-def _said_also(told: Sequence[Token], written: str) -> Iterator[str]:
+def said_also(told: Sequence[Token], written: str) -> Iterator[str]:
     """What is said with other words: the page of which a part is named, and a day without anything between.
 
     Which part of a page it is nobody is asked for (RFC 3986, section 3.5); ISO 8601 writes a day both ways.
