@@ -28,7 +28,7 @@ from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource,
 from remit.facts.session import Session
 from remit.pdp.chain import judge_chain
 from remit.pdp.decide import decide, facts_of
-from remit.pdp.preconditions import known
+from remit.pdp.preconditions import destination_of
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy import cedar
 from remit.policy.bundle import Bundle
@@ -162,7 +162,7 @@ def decisions(bundle: Bundle, rounds: int) -> Timed:
             if name != "error":
                 own |= {"order_id": f"order {number}", "to": f"{arguments['to']}.{number}"}
             action = asked(own)
-            reached = known(snapshot, action)
+            reached = destination_of(snapshot, action)
             assert isinstance(reached, Destination)
             begun = time.perf_counter_ns()
             facts = facts_of(snapshot, action, NOW_MS)

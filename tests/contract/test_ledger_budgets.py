@@ -14,7 +14,7 @@ from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.schema import VERSION
 from remit.app.data.restoration import restore
 from remit.facts.breaker import Trip
-from remit.facts.budget import Balance, Charge, Refund, given_back
+from remit.facts.budget import Balance, Charge, Refund, refunds_in
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
 from tests.contract.ledger_world import Place, append_all
@@ -151,8 +151,8 @@ async def test_a_person_gives_back_no_more_than_was_taken(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("odd", [None, 7, [7], [[FEW, 0]], [[FEW, True, 1]], [[FEW, 0, False]], [[7, 0, 1]]])
 def test_what_is_no_refund_gives_nothing_back(odd: object) -> None:
-    assert given_back({"refunds": odd}) == ()  # type: ignore[dict-item]
-    assert given_back({}) == ()
+    assert refunds_in({"refunds": odd}) == ()  # type: ignore[dict-item]
+    assert refunds_in({}) == ()
 
 
 def test_an_erased_intent_keeps_what_it_took(tmp_path: Path) -> None:

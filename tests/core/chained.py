@@ -197,7 +197,7 @@ class Plain:
         """Whether the permit `policy` alone would let `agent` do it, with no label of the family `without` held."""
         kept = frozenset(label for label in place.labels if label.partition(":")[0] != without)
         alone = replace(
-            self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _reached={}, _generated={}
+            self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _destinations={}, _generated={}
         )
         other = Plain(alone, approver=False)
         return other.one(place._replace(labels=kept), agent, used)

@@ -123,13 +123,13 @@ def test_what_is_denied_says_which_breaker_and_observing_frees_nobody() -> None:
         one, one.key("obs"), BreakerState.OPEN, "errors of agent obs is open for 3 s more: why", rests_s=3.0
     )
     assert isinstance(decide(snapshot(running, asked), asked, NOW).verdict, Permit)
-    denied = decide(replace(snapshot(running, asked), broken=(broken,)), asked, NOW)
+    denied = decide(replace(snapshot(running, asked), open_breakers=(broken,)), asked, NOW)
     assert codes(denied) == {"breaker/open"}
     assert denied.reasons[0].text == (
         f"the breaker errors of agent obs is open for 3 s more: why; it rests until {instant(NOW + 3000)}; "
         "remit breakers show errors"
     )
-    tried = replace(snapshot(running, asked), broken=(broken._replace(rests_s=0.0),))
+    tried = replace(snapshot(running, asked), open_breakers=(broken._replace(rests_s=0.0),))
     assert "it rests" not in decide(tried, asked, NOW).reasons[0].text
     assert denied.reasons[0].policy == "breaker:errors"
 

@@ -16,12 +16,12 @@ from remit.facts.budget import (
     Measure,
     Per,
     Refund,
-    carried,
+    carried_balance,
     charged,
     left_of,
     refunded,
+    refunds_at_end,
     result_bytes_max,
-    settled,
     spent_since,
     tokens,
     whose,
@@ -326,12 +326,12 @@ def test_percent_is_rounded_up_and_a_budget_of_nothing_is_used_up() -> None:
 
 def test_what_was_not_sent_is_given_back_and_of_tokens_what_a_result_did_not_take() -> None:
     calls, took = Charge("b calls 60 fleet:", 0, 1, 9), Charge("t tokens 60 fleet:", 0, 30, 99)
-    assert settled((calls, took), sent=False, given=40, result=0) == (
+    assert refunds_at_end((calls, took), sent=False, argument_bytes=40, result_bytes=0) == (
         Refund(calls.account, 0, 1),
         Refund(took.account, 0, 30),
     )
-    assert settled((calls, took), sent=True, given=40, result=9) == (Refund(took.account, 0, 17),)
-    assert settled((calls, took), sent=True, given=40, result=80) == ()
+    assert refunds_at_end((calls, took), sent=True, argument_bytes=40, result_bytes=9) == (Refund(took.account, 0, 17),)
+    assert refunds_at_end((calls, took), sent=True, argument_bytes=40, result_bytes=80) == ()
     assert left_of((calls, took), (Refund(took.account, 0, 17),)) == (calls, took._replace(units=13))
     assert left_of((calls, took), (Refund(took.account, 0, 30), Refund(took.account, 5, 1))) == (calls,)
     assert result_bytes_max((calls, took), 40) == 80
@@ -380,8 +380,8 @@ def test_accounts_go_on_and_never_back() -> None:
     assert spent_since(Balance(10, 1), Balance(10, 2)) == Balance(10, 1)
     assert spent_since(Balance(10, 2), Balance(10, 2)) is None
     assert spent_since(Balance(20, 2), Balance(10, 9)) is None
-    assert carried({"since_ms": 5, "units": 7}) == (5, 7)
-    assert carried({"since_ms": 5, "units": True}) == carried({"since_ms": "x", "units": 1}) == (0, 0)
+    assert carried_balance({"since_ms": 5, "units": 7}) == (5, 7)
+    assert carried_balance({"since_ms": 5, "units": True}) == carried_balance({"since_ms": "x", "units": 1}) == (0, 0)
 
 
 @given(

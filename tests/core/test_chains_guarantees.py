@@ -15,7 +15,7 @@ from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Effect, Sink, Tool
-from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
+from remit.facts.guarantee import Guarantee, GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import MonitorScope, Selector, Window
 from remit.facts.store import Store
 from remit.pdp.guarantees import unguarded
@@ -41,7 +41,7 @@ def tools(*names: str) -> Selector:
 
 
 def made(
-    held: Held,
+    held: GuaranteeRule,
     *policies: str,
     using: tuple[Tool, ...],
     agents: Mapping[str, list[str]] | None = None,

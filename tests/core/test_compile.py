@@ -207,5 +207,5 @@ def test_a_misplaced_forbid_reaches_nobody_and_a_slice_is_made_once() -> None:
     refund = running.tools["shop", "refund"].tool
     assert running.slice_of(refund) is running.slice_of(refund)
     form = running.tools["shop", "refund"]
-    assert running.reached(form) is running.reached(form)
+    assert running.destination(form) is running.destination(form)
     assert list(running.slice_of(refund).policies) == ["p"]

@@ -11,7 +11,7 @@ from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.label import NONE
 from remit.facts.origin import Origin
 from remit.facts.results import Part
-from remit.pdp.preconditions import known
+from remit.pdp.preconditions import destination_of
 from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.trace.bodies import Status
@@ -126,7 +126,7 @@ def test_a_resource_that_a_stranger_named_is_no_word_of_its_server(uri: str, ori
     servers = {name: replace(one, source=NONE) for name, one in made.bundle.catalog.servers.items()}
     made.bundle = bundle(replace(made.bundle.catalog, servers=servers))
     asked = replace(action("shop/it", {"uri": uri}, kind=ActionKind.READ_RESOURCE), name=uri)
-    found = known(snapshot(made.bundle, asked), asked)
+    found = destination_of(snapshot(made.bundle, asked), asked)
     assert isinstance(found, Destination)
     call = JudgedCall("c1", asked, made.index)
     shown: Json = {"contents": [{"uri": uri, "text": EVE}]}

@@ -21,7 +21,7 @@ from remit.control.resources import (
 )
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition
-from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
+from remit.facts.guarantee import GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import EventAggregate, Happening, MonitorScope, Selector, When, Window
 from remit.policy.bundle import Bundle
@@ -158,7 +158,7 @@ def test_a_monitor_is_named_as_policies_write_it() -> None:
     assert problem.code == "name/malformed"
 
 
-def guarantee(held: Held, window: WindowSpec = NONE, owner: str = "uma") -> GuaranteeSpec:
+def guarantee(held: GuaranteeRule, window: WindowSpec = NONE, owner: str = "uma") -> GuaranteeSpec:
     kinds = {NoFlow: "no_flow", Separation: "separate", Powers: "powers", Rate: "rate"}
     return GuaranteeSpec(owner, ((kinds[type(held)], held, window),))
 

@@ -53,7 +53,7 @@ def test_a_permitted_call_is_an_intent_and_then_exactly_those_bytes() -> None:
     assert first.kind is RecordKind.INTENT
     assert isinstance(first.body, ActionBody)
     assert isinstance(last, Forward)
-    assert (last.reached.tool, last.arguments) == (tool_, asked.arguments)
+    assert (last.destination.tool, last.arguments) == (tool_, asked.arguments)
     said = first.body
     assert said.action == asked.hash(tool_.pin)
     assert (said.kind, said.server, said.name, said.pin) == ("call_tool", "shop", "refund", tool_.pin)
@@ -303,7 +303,7 @@ def test_policies_see_what_the_facts_say() -> None:
 
 
 def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
-    fetch = RUNNING.reached(RUNNING.tools["web", "fetch"])
+    fetch = RUNNING.destination(RUNNING.tools["web", "fetch"])
     sessions = snapshot(RUNNING, action(chain=("ada", "bot"))).sessions
     for status in Status:
         judged = judge_result(RUNNING, fetch, "web", sessions, status, {"content": []})
@@ -314,7 +314,7 @@ def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
 
 
 def test_a_bundle_applied_in_mid_call_takes_no_label_away() -> None:
-    fetch = RUNNING.reached(RUNNING.tools["web", "fetch"])
+    fetch = RUNNING.destination(RUNNING.tools["web", "fetch"])
     then = replace(fetch, source=frozenset({"confidential"}))
     assert judge_result(RUNNING, then, "web", (), Status.OK, None).labels == {
         "confidential",

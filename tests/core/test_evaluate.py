@@ -45,7 +45,7 @@ def test_an_erroring_gate_or_permit_denies_too() -> None:
 
 def test_a_request_that_cedar_cannot_judge_denies() -> None:
     running = bundle(ANYBODY)
-    untyped = replace(running.reached(running.tools["shop", "refund"]), record=RecordType({}))
+    untyped = replace(running.destination(running.tools["shop", "refund"]), record=RecordType({}))
     facts = Facts("uma", ("ada",), frozenset(), 0, 0, 0, 2, NOW)
     question = question_of(untyped, facts, {}, running.labels)
     verdict, reasons = judge(running, question, "ada", agent_uid("ada"))
@@ -85,7 +85,7 @@ def test_what_no_policy_looks_at_is_not_made(condition: str, looked: set[str]) -
     running = bundle(f'@id("p") permit {only}')
     running.shadow.every = 1
     facts = Facts("uma", ("ada",), frozenset({"untrusted"}), 1, 0, 5_000, 25, NOW)
-    question = question_of(running.reached(running.tools["shop", "refund"]), facts, FITTING, running.labels)
+    question = question_of(running.destination(running.tools["shop", "refund"]), facts, FITTING, running.labels)
     assert question.context.keys() == looked
     verdict, _ = judge(running, question, "ada", agent_uid("ada"))
     assert (verdict == Permit()) == (condition != 'principal in Remit::Group::"ops"')

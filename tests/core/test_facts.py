@@ -7,7 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.action import ActionKind, bound_hash, brought
+from remit.facts.action import ActionKind, bound_hash, input_of
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import EXPOSED_MAX, Definition, exposed_name
@@ -196,4 +196,4 @@ def test_what_is_named_brings_its_name_and_the_arguments_that_go_along() -> None
         ),
         (ActionKind.CALL_TOOL, "put", {"ref": greet}, {"ref": greet}),
     ):
-        assert brought(kind, name, arguments) == found
+        assert input_of(kind, name, arguments) == found

@@ -43,7 +43,7 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import ENDS, fold, in_doubt
-from remit.pdp.past_deltas import PastCarried, PastMarked, taken_back
+from remit.pdp.past_deltas import PastCarried, PastMarked, reversals
 from remit.protect.past import KeyedCells
 from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, StoreWrite
 from remit.trace.encoding import decode_body, encode_body
@@ -294,7 +294,7 @@ def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
         "happened": False,
         "why": "looked",
         "root": "s1",
-        "marks": taken_back([few, own, *stays], 5),
+        "marks": reversals([few, own, *stays], 5),
     }
     body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", data)
     assert decode_body(RecordKind.ADMIN, encode_body(body)) == body

@@ -7,7 +7,7 @@ import pytest
 from remit.facts.catalog import Route
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Forward, Hold, Refuse
-from remit.pdp.snapshot import AskQuota, Lift, No
+from remit.pdp.snapshot import AskQuota, Lift, StandingRefusal
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
@@ -162,24 +162,24 @@ def test_of_several_approvals_the_one_that_fits_lifts() -> None:
     [(AskQuota.SESSION_FULL, Code.APPROVAL_TOO_MANY), (AskQuota.AGENT_OFTEN, Code.APPROVAL_TOO_OFTEN)],
 )
 def test_nobody_is_asked_about_more_than_he_can_look_through(asking: AskQuota, code: Code) -> None:
-    full = replace(snapshot(RUNNING, ASKED), asking=asking)
+    full = replace(snapshot(RUNNING, ASKED), ask_quota=asking)
     decision = decide(full, ASKED, NOW)
     assert decision.verdict == Deny()
     assert decision.reasons[-1].code is code
     assert body(decision).expires_ms is None
     assert decide(replace(full, lifts=(LIFT,)), ASKED, NOW).verdict == Permit()
     free = bundle(ANYBODY)
-    assert decide(replace(snapshot(free, ASKED), asking=asking), ASKED, NOW).verdict == Permit()
+    assert decide(replace(snapshot(free, ASKED), ask_quota=asking), ASKED, NOW).verdict == Permit()
 
 
 def test_a_no_stands_for_exactly_what_was_refused() -> None:
-    no = No("r-1.7", LIFT.action_hash, "sam", "wrong-target")
-    decision = decide(replace(snapshot(RUNNING, ASKED), noes=(replace(no, action_hash="sha256:0"), no)), ASKED, NOW)
+    no = StandingRefusal("r-1.7", LIFT.action_hash, "sam", "wrong-target")
+    decision = decide(replace(snapshot(RUNNING, ASKED), refusals=(replace(no, action_hash="sha256:0"), no)), ASKED, NOW)
     assert decision.verdict == Deny()
     assert decision.reasons[0].code is Code.APPROVAL_REFUSED
     assert "refused by sam: it would reach the wrong" in decision.reasons[0].text
     assert (body(decision).approval, body(decision).gates) == ("r-1.7", ())
     other = replace(no, action_hash="sha256:0")
-    assert isinstance(decide(replace(snapshot(RUNNING, ASKED), noes=(other,)), ASKED, NOW).verdict, Escalate)
-    lifted = replace(snapshot(RUNNING, ASKED), noes=(no,), lifts=(LIFT,))
+    assert isinstance(decide(replace(snapshot(RUNNING, ASKED), refusals=(other,)), ASKED, NOW).verdict, Escalate)
+    lifted = replace(snapshot(RUNNING, ASKED), refusals=(no,), lifts=(LIFT,))
     assert decide(lifted, ASKED, NOW).verdict == Permit()

@@ -18,7 +18,7 @@ from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Origin, Role, Traced
 from remit.pdp import grant_scope
-from remit.pdp.argument_bounds import carried, holding
+from remit.pdp.argument_bounds import carried_tokens, constrained
 from remit.pdp.decide import decide
 from remit.pdp.grant_scope import reach_of, reach_recorded, terms
 from remit.policy.bundle import Bundle
@@ -84,7 +84,7 @@ def asked_of(running: Bundle, asked: Action, index: Index | None, *given: Grant,
 
 
 def reached(running: Bundle, asked: Action) -> Destination:
-    return running.reached(running.tools[asked.server, asked.name])
+    return running.destination(running.tools[asked.server, asked.name])
 
 
 def granted(
@@ -100,7 +100,7 @@ def granted(
     reach = reach_recorded(proposal, reached(running, asked))
     assert reach is not None
     made = terms(scope, "r-1.1", proposal, reach, reached(running, asked).tool, until_ms=NOW + 60_000, uses_max=3)
-    held = holding(made, where, reached(running, asked).tool)
+    held = constrained(made, where, reached(running, asked).tool)
     return Grant("r-1.2", held, NOW, (Vote("uma", NOW, ("owner",)),))
 
 
@@ -440,8 +440,8 @@ def test_an_argument_that_was_approved_is_not_left_out(scope: GrantScope) -> Non
     ],
 )
 def test_a_constraint_holds_a_value_or_a_number(bound: Bound, value: Json, given: Json, *, met: bool) -> None:
-    assert Constraint("n", bound, value).met({"n": given}) is met
-    assert not Constraint("n", bound, value).met({})
+    assert Constraint("n", bound, value).allows({"n": given}) is met
+    assert not Constraint("n", bound, value).allows({})
 
 
 @pytest.mark.parametrize(
@@ -537,7 +537,10 @@ def test_a_constraint_alone_bounds_what_its_argument_carries() -> None:
     assert verdict(send("bob", text="see http://new.example"), grant) == "permit"
     assert verdict(send("bob", text="see http://old.example"), grant) == "escalate"
     deep = Constraint("text", Bound.EQUALS, {"a": ["http://one.example", 1], "b": "http://two.example"})
-    assert carried("http://one.example") | carried("http://two.example") <= holding(grant.terms, (deep,), None).carried
+    assert (
+        carried_tokens("http://one.example") | carried_tokens("http://two.example")
+        <= constrained(grant.terms, (deep,), None).carried
+    )
 
 
 def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() -> None:
@@ -612,6 +615,6 @@ def test_what_a_grant_would_have_covered_is_told_from_the_record() -> None:
 @pytest.mark.parametrize("given", [-1, -1_000_000_000, -0.5])
 def test_what_is_below_zero_is_at_most_nothing(given: float) -> None:
     bound = Constraint("amount", Bound.AT_MOST, 100)
-    assert bound.met({"amount": 0})
-    assert bound.met({"amount": 100})
-    assert not bound.met({"amount": given})
+    assert bound.allows({"amount": 0})
+    assert bound.allows({"amount": 100})
+    assert not bound.allows({"amount": given})

@@ -9,7 +9,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
-from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
+from remit.facts.guarantee import Guarantee, GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import WAYS, MonitorScope, Selector, Window
 from remit.facts.record import RecordKind
 from remit.pdp.guarantees import Breach, breach_digest, breaches
@@ -27,7 +27,7 @@ def tools(*names: str) -> Selector:
     return Selector(frozenset(names))
 
 
-def of(holds: Held, name: str = "held", owner: str = "uma") -> Guarantee:
+def of(holds: GuaranteeRule, name: str = "held", owner: str = "uma") -> Guarantee:
     return Guarantee(name, owner, holds)
 
 
@@ -229,7 +229,7 @@ def test_duties_are_of_one_value_however_it_is_spelt(drafted: Json, released: Js
 
 
 @pytest.mark.parametrize("holds", [replace(DUTIES, scope=MonitorScope.SESSION), POWERS])
-def test_what_there_is_no_room_for_is_denied(holds: Held) -> None:
+def test_what_there_is_no_room_for_is_denied(holds: GuaranteeRule) -> None:
     here = world(of(holds))
     asked = FETCH if holds is POWERS else draft("d1", "ada")
     (mark,) = body(here.ask(asked)).marks

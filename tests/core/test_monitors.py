@@ -461,8 +461,8 @@ def test_marks_of_a_chain_are_made_once_and_follow_who_acts() -> None:
         return len(body(here.ask(action("web/fetch", {"url": "u"}, chain=chain))).marks)
 
     assert [marks("eve"), marks("ada"), marks("eve", "ada"), marks("ada", "eve"), marks("eve")] == [1, 0, 0, 1, 1]
-    feeding = here.bundle.reached(here.bundle.tools["web", "fetch"]).feeds.started
-    assert sorted(feeding.known) == [("ada",), ("ada", "eve"), ("eve",), ("eve", "ada")]
+    feeding = here.bundle.destination(here.bundle.tools["web", "fetch"]).feeds.started
+    assert sorted(feeding.marks) == [("ada",), ("ada", "eve"), ("eve",), ("eve", "ada")]
     for number in range(CHAINS_MAX):
         feeding.remember((str(number),), ())
-    assert len(feeding.known) <= CHAINS_MAX
+    assert len(feeding.marks) <= CHAINS_MAX

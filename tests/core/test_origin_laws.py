@@ -15,8 +15,8 @@ from remit.facts.origin import Flow, Origin, OriginCounts, Role
 from remit.facts.results import Part
 from remit.pdp.decide import decide
 from remit.pdp.flow import RESPONSES, flow_of
-from remit.pdp.other_destination import reached_other
-from remit.pdp.preconditions import known
+from remit.pdp.other_destination import other_destination
+from remit.pdp.preconditions import destination_of
 from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.policy.verdict import Verdict, rank
@@ -212,14 +212,14 @@ def test_other_actions_and_responses_have_origins_too() -> None:
     ):
         asked = action(name, brought, kind=kind, chain=("cal",))
         taken = replace(snapshot(running, asked), origins=index)
-        assert flow_of(taken, asked, reached_other(running, asked)).targets == expected
+        assert flow_of(taken, asked, other_destination(running, asked)).targets == expected
     asked = action("shop/send", {"to": "Ann"}, chain=("cal", "ada"))
     answers, questions = b'{"a":{"content":{"who":"Mallory"}}}', b'{"a":{"params":{"properties":{"who":{}}}}}'
     within = Within("r1-1.1", None, 1, answers, questions, bare=False)
     for bare, count in ((False, 2), (True, 1)):
         more = replace(asked, within=replace(within, bare=bare))
         taken = replace(snapshot(running, more), origins=index)
-        reached = known(taken, more)
+        reached = destination_of(taken, more)
         assert isinstance(reached, Destination)
         found: Flow = flow_of(taken, more, reached)
         assert found.targets.unseen == count
@@ -239,7 +239,7 @@ def test_words_are_bounded() -> None:
 def test_what_is_not_read_whole_brings_every_label() -> None:
     running = bundle(catalog(READS_ALL, tools=TOOLS))
     asked = action("shop/house", {})
-    reached = known(snapshot(running, asked), asked)
+    reached = destination_of(snapshot(running, asked), asked)
     assert isinstance(reached, Destination)
     deep: Json = ["Ann"]
     for _ in range(80):
@@ -260,7 +260,7 @@ def test_what_is_not_read_whole_brings_every_label() -> None:
 def test_an_entry_that_changed_tells_nothing_apart() -> None:
     running = bundle(catalog(READS_ALL, tools=TOOLS))
     asked = action("shop/people", {})
-    reached = known(snapshot(running, asked), asked)
+    reached = destination_of(snapshot(running, asked), asked)
     assert isinstance(reached, Destination)
     shown: Json = {"content": [{"type": "text", "text": '[{"name": "Ann"}]'}]}
     assert judge_result(running, reached, "shop", (), Status.OK, shown).labels == frozenset()
@@ -274,11 +274,11 @@ def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
     servers = {name: replace(one, detects=frozenset({Find.HIDDEN})) for name, one in made.servers.items()}
     running = bundle(replace(made, servers=servers))
     asked = action("shop/people", {})
-    reached = known(snapshot(running, asked), asked)
+    reached = destination_of(snapshot(running, asked), asked)
     assert isinstance(reached, Destination)
     shown: Json = {"content": [{"type": "text", "text": '[{"name": "A\u202enn"}]'}]}
     judged = judge_result(running, reached, "shop", (), Status.OK, shown)
-    assert judged.found
+    assert judged.detections
     assert "untrusted" in judged.labels
 
 

@@ -12,7 +12,7 @@ from remit.facts.origin import Flow, Origin, Role
 from remit.facts.results import Part, ResultFormat
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
-from remit.pdp.preconditions import known
+from remit.pdp.preconditions import destination_of
 from remit.pdp.result_judgement import JudgedCall, ResultJudgement, judge_result
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
@@ -88,7 +88,7 @@ class World:
 
     def reached(self, name: str, given: Mapping[str, Json]) -> Destination:
         asked = action(f"shop/{name}", given)
-        found = known(snapshot(self.bundle, asked), asked)
+        found = destination_of(snapshot(self.bundle, asked), asked)
         assert isinstance(found, Destination)
         return found
 

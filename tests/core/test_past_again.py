@@ -13,7 +13,7 @@ from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
 from remit.pdp.deltas import BudgetReset, Charged
 from remit.pdp.fold import fold
-from remit.pdp.past_deltas import taken_back
+from remit.pdp.past_deltas import reversals
 from remit.pdp.purse import Purse
 from remit.protect.budgets import Accounts
 from remit.protect.past import KeyedCells
@@ -48,7 +48,7 @@ def test_what_did_not_happen_is_not_held_against_what_is_judged_again() -> None:
     made = [body(here.do(action("web/fetch", {"url": "u"}))) for _ in range(3)]
     for number, one in enumerate(made, start=2):
         assert again.take(f"r1-1.{number}", here.now_ms, running.digest, one) is not None
-    backs = taken_back(made[-1].marks, here.now_ms)
+    backs = reversals(made[-1].marks, here.now_ms)
     data: dict[str, Json] = {"happened": False, "why": "x", "root": "s", "marks": backs}
     settled = AdminBody(Event.INTENT_SETTLED, "admin", "r1-1.4", data)
     here.fold(RecordKind.ADMIN, settled)

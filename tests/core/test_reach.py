@@ -7,7 +7,7 @@ import pytest
 from remit.escalate.brief import arrange
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Effect, Http, Server, Sink
-from remit.pdp.other_destination import reached_other
+from remit.pdp.other_destination import other_destination
 from tests.core.deciding import action, bundle, catalog
 from tests.core.test_brief import case, text, tool
 
@@ -30,7 +30,7 @@ def test_what_calls_no_tool_goes_where_policy_sees_it_go(kind: ActionKind, decla
     brief = arrange(case(kind=kind, server=server))
     told = [text(line.spans) for line in brief.impact]
     running = bundle(replace(catalog(), servers={"mail": server}))
-    seen = reached_other(running, action("mail/send", {}, kind=kind)).external
+    seen = other_destination(running, action("mail/send", {}, kind=kind)).external
     assert told == ["counts as reading only: no tool is called", reaches]
     assert (OUTSIDE in reaches, brief.careful) == (seen, seen)
 

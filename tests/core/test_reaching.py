@@ -13,7 +13,7 @@ from remit.facts.catalog import Sink
 from remit.facts.record import RecordKind
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
-from remit.pdp.other_destination import reached_other
+from remit.pdp.other_destination import other_destination
 from remit.pdp.result_judgement import judge_result
 from remit.pdp.snapshot import Lift
 from remit.pep.operation import complete, get_prompt
@@ -221,7 +221,7 @@ def test_an_approval_covers_the_responses_that_it_showed_and_a_bare_yes() -> Non
 def test_what_is_no_tool_brings_the_labels_of_its_server_then_and_now() -> None:
     running = bundle(READS)
     asked = reading("file:///public/a")
-    first = reached_other(running, asked)
+    first = other_destination(running, asked)
     for server, labels in (("shop", {"untrusted"}), ("gone", {"untrusted"})):
         assert judge_result(running, first, server, (), Status.OK, None).labels == labels
     trusted = replace(first, source=frozenset[str]())

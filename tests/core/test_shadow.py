@@ -46,7 +46,7 @@ def test_both_say_the_same_and_nothing_is_reported(policies: tuple[str, ...], ch
     asked = action(chain=chain)
     running.shadow.every = 0
     by_code = decided(running, asked)
-    assert running.shadow.asked == len(chain)
+    assert running.shadow.evaluations == len(chain)
     running.shadow.every = 1
     compared = decided(running, asked)
     # To the word: what is recorded must not tell whether it was compared, or a replay would say something else.
@@ -70,9 +70,9 @@ def none(policies: object, scope: object) -> str:
 def test_the_first_difference_ends_the_trust_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "function_of", wrong)
     running = bundle('@id("p") permit (principal, action, resource) when { context.inputSize > 1000000 };')
-    running.shadow.asked = 1
+    running.shadow.evaluations = 1
     assert decided(running, action()).verdict == Permit(), "the code is wrong, and was not compared"
-    running.shadow.asked = running.shadow.every
+    running.shadow.evaluations = running.shadow.every
     assert decided(running, action()).verdict == Deny(), "what cedarpy says counts"
     assert running.shadow.difference == Difference("ada", "shop___refund", "permit p", "nothing")
     for _ in range(3):
@@ -93,7 +93,7 @@ def test_cedarpy_judges_a_slice_without_code_gates_and_errors_included(monkeypat
     assert codes(failed) == {"policy/error"}
     assert "overflow" in failed.reasons[0].text
     assert "9223372036854775807" not in failed.reasons[0].text, "cedarpy tells values, which may be secret"
-    assert bundle(ANYBODY).shadow.asked == 0
+    assert bundle(ANYBODY).shadow.evaluations == 0
 
 
 def test_cedarpy_judges_what_is_too_deep_to_be_read_where_it_is_asked_for() -> None:
@@ -179,7 +179,7 @@ def test_what_was_asked_under_one_bundle_is_made_for_the_next(monkeypatch: pytes
 
 
 def test_a_difference_is_told_as_a_record_keeps_it() -> None:
-    assert Difference("ada", "call", "allow", "deny").told == {
+    assert Difference("ada", "call", "allow", "deny").members == {
         "principal": "ada",
         "generated": "allow",
         "cedar": "deny",

@@ -104,7 +104,7 @@ def test_an_action_that_calls_no_tool_moves_nothing() -> None:
 
 
 def novel(there: Bundle, asked: Action, used: UsageHistory, index: Index | None = None) -> str:
-    found = decide(replace(snapshot(there, asked), used=used, origins=index), asked, NOW)
+    found = decide(replace(snapshot(there, asked), usage=used, origins=index), asked, NOW)
     assert there.shadow.difference is None
     return word(found.verdict)
 

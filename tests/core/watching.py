@@ -76,7 +76,7 @@ class World:
 
     def end(self, asked: Action, decision: Decision, status: Status = Status.OK, result: Json = None) -> None:
         """The outcome of what was permitted."""
-        reached = next(effect.reached for effect in decision.effects if isinstance(effect, Forward))
+        reached = next(effect.destination for effect in decision.effects if isinstance(effect, Forward))
         marks = marks_at_end(self.bundle.catalog, asked, reached, self.began_ms, status, result)
         outcome = OutcomeBody("r.1", status, asked.authority.sids, (), None, None, 0, 0.0, marks=marks)
         self.fold(RecordKind.OUTCOME, outcome)

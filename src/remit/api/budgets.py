@@ -58,14 +58,14 @@ def with_spending(services: Services, item: RunningResource) -> Mapping[str, Jso
         "accounts": [
             {
                 "whose": whose(account),
-                "spent": budget.said(held.units),
-                "left": budget.said(max(0, budget.hard - held.units)),
+                "spent": budget.text_of(held.units),
+                "left": budget.text_of(max(0, budget.hard - held.units)),
                 "since": instant(held.since_ms),
                 "until": instant(budget.until_ms(held.since_ms)),
             }
             for account, held in live[:ACCOUNTS_MAX]
         ],
-        "most_used": f"{budget.said(most)} of {budget.said(budget.hard)}",
+        "most_used": f"{budget.text_of(most)} of {budget.text_of(budget.hard)}",
     }
     return {**manifest, "status": status}
 

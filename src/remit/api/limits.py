@@ -59,7 +59,7 @@ def _spent(services: Services, budget: Budget, body: ActionBody) -> Iterator[str
         spent = 0
         if held is not None and held.since_ms >= since_ms:
             since_ms, spent = held
-        left, hard = budget.said(max(0, budget.hard - spent)), budget.said(budget.hard)
+        left, hard = budget.text_of(max(0, budget.hard - spent)), budget.text_of(budget.hard)
         yield f"{spends(account)} has {left} of {hard} left until {instant(budget.until_ms(since_ms))}"
 
 

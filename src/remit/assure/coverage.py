@@ -59,7 +59,7 @@ def watched(bundle: Bundle, touched: Touched) -> Bundle:
         name: _watched(bundle.slice(name, groups.get(name, ())), keys.get(name), asked, touched)
         for name in (*groups, *OTHER_ACTIONS)
     }
-    return replace(bundle, shadow=Shadow(0), _slices=slices, _reached={})
+    return replace(bundle, shadow=Shadow(0), _slices=slices, _destinations={})
 
 
 def _asked(policy: Policy, touched: Touched) -> Judge | None:

@@ -24,7 +24,7 @@ from remit.assure.before import Before
 from remit.assure.replay import origins_of
 from remit.assure.veil import veiled
 from remit.escalate.grants import Grant
-from remit.facts.action import Action, ActionKind, Shaping, brought
+from remit.facts.action import Action, ActionKind, Shaping, input_of
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.confidence import UNSAID, Confidence
@@ -38,7 +38,7 @@ from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
-from remit.pdp.snapshot import AskQuota, Lift, No, Pin, Snapshot
+from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot, StandingRefusal
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
@@ -207,7 +207,7 @@ class HistoryReplay:
         codes = {reason.code for reason in body.reasons}
         links = tuple(Link(agent, sid) for agent, sid in body.links)
         kind, authority = ActionKind(body.kind), Authority(links, body.user, body.token, now_ms + HOUR_MS)
-        named = body.server, body.name, body.arguments, brought(kind, body.name, given)
+        named = body.server, body.name, body.arguments, input_of(kind, body.name, given)
         action = veiled(self._bundle, Action(kind, *named, authority, shaping=_shaping(body)))
         tool = self._bundle.catalog.tools.get((body.server, body.name))
         lifts: tuple[Lift, ...] = ()
@@ -219,12 +219,12 @@ class HistoryReplay:
             tuple(_session(body, agent, sid, now_ms) for agent, sid in body.links),
             next((_PINS[code] for code in codes if code in _PINS), Pin.MATCHES),
             lifts,
-            asking=next((_ASKING[code] for code in codes if code in _ASKING), AskQuota.MAY),
-            noes=self._noes_to(body, action),
+            ask_quota=next((_ASKING[code] for code in codes if code in _ASKING), AskQuota.MAY),
+            refusals=self._noes_to(body, action),
             origins=self._indices.get(body.links[0][1]),
             # Those that lifted its gates, as they were then: whether others held is not told.
             grants=tuple(self._grants[name] for name in body.grants if name in self._grants),
-            used=self._used,
+            usage=self._used,
             past=self._before.past,
             draws=self._before.draws(action, tool, now_ms),
         )
@@ -235,12 +235,12 @@ class HistoryReplay:
             decision = decide(lifted, action, now_ms)
         return word(decision.verdict), decision.reasons, origins_of(decision)
 
-    def _noes_to(self, body: ActionBody, action: Action) -> tuple[No, ...]:
+    def _noes_to(self, body: ActionBody, action: Action) -> tuple[StandingRefusal, ...]:
         """The no that still stood, where that is why it was denied."""
         if body.verdict != "deny" or body.approval is None:
             return ()
         by, reason = self._noes.get(body.approval, ("", None))
-        return (No(body.approval, action.hash(body.pin), by, reason),)
+        return (StandingRefusal(body.approval, action.hash(body.pin), by, reason),)
 
 
 def _line(

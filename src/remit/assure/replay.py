@@ -28,7 +28,7 @@ from remit.assure.veil import veiled
 from remit.escalate.grants import Grant, GrantScope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
-from remit.facts.budget import settled
+from remit.facts.budget import refunds_at_end
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect
 from remit.facts.durations import DAY_MS
@@ -177,7 +177,7 @@ class _Run:
             Pin.MATCHES,
             origins=self._origins,
             grants=tuple(self._grants),
-            used=self._used,
+            usage=self._used,
             past=self._before.past,
         )
         decision = self._decided(snapshot, action)
@@ -188,7 +188,7 @@ class _Run:
         assert isinstance(body, ActionBody), "no call of a recording is a round"  # noqa: S101
         self._record(body)
         if isinstance(decision.verdict, Permit):
-            reached = self._bundle.reached(self._bundle.tools[server, call.tool])
+            reached = self._bundle.destination(self._bundle.tools[server, call.tool])
             if body.charges or reached.feeds.ended:
                 self._under_way[call.call_id] = body, action, reached, self.now_ms
             irreversible = 1 if reached.irreversible else 0
@@ -220,7 +220,7 @@ class _Run:
         """People say yes to the escalated `call`, and grant `scope` with it."""
         body = next(effect.body for effect in decision.effects if isinstance(effect, Append))
         assert isinstance(body, ActionBody), "what escalates is a proposal"  # noqa: S101
-        reached = self._bundle.reached(self._bundle.tools[body.server, body.name])
+        reached = self._bundle.destination(self._bundle.tools[body.server, body.name])
         reach = reach_recorded(body, reached)
         assert reach is not None, "a call's arguments are an object"  # noqa: S101
         until_ms = self._authority.expires_ms
@@ -235,7 +235,7 @@ class _Run:
             action = self._called[answer.call_id]
             form = self._bundle.tools.get((action.server, action.name))
             # Nobody knows what an unknown tool is, so that nobody knows what it brought.
-            reached = self._unknown(action) if form is None else self._bundle.reached(form)
+            reached = self._unknown(action) if form is None else self._bundle.destination(form)
             self._handing.pop(answer.call_id, None)
             beside = tuple(self._handing.values())
             judged = judge_result(
@@ -270,7 +270,7 @@ class _Run:
             result=None,
             result_bytes=size,
             elapsed_ms=0,
-            refunds=settled(body.charges, sent=True, given=action.size, result=size),
+            refunds=refunds_at_end(body.charges, sent=True, argument_bytes=action.size, result_bytes=size),
             marks=marks_at_end(self._bundle.catalog, action, reached, began_ms, status, result),
         )
         self._record(outcome)
@@ -296,7 +296,7 @@ class _Run:
 def _unvalidated(bundle: Bundle) -> Bundle:
     """`bundle` but for the check of arguments against schemas."""
     tools = {key: replace(form, validator=None) for key, form in bundle.tools.items()}
-    return replace(bundle, tools=tools, _reached={})
+    return replace(bundle, tools=tools, _destinations={})
 
 
 def _size(result: Json) -> int:

@@ -8,7 +8,7 @@ from remit.facts.canonical import Json
 from remit.facts.impact import PLACES, shown
 from remit.facts.mark import Who
 from remit.facts.monitor import Cells, EventAggregate, Monitor
-from remit.facts.novelty import Did, UsageHistory
+from remit.facts.novelty import UsageHistory, Use
 from remit.policy.compiled.extensions import EvaluationFault, decimal
 from remit.protect.past import Cell, Past
 
@@ -43,7 +43,7 @@ class Supposing(Past):
                 return Cell(latest_ms=now_ms, who=who)
 
 
-class _Everything(set[Did]):
+class _Everything(set[Use]):
     def __contains__(self, _: object, /) -> bool:
         return True
 

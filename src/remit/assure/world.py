@@ -27,7 +27,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.measure import impact
 from remit.pdp.offline import decide_offline
-from remit.pdp.other_destination import reached_other
+from remit.pdp.other_destination import other_destination
 from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
@@ -139,7 +139,7 @@ class World:
             tuple(self.session(chain[:end]) for end in range(1, len(chain) + 1)),
             Pin.MATCHES,
             origins=self._index(chain),
-            used=PRACTISED if self._practised else self._used,
+            usage=PRACTISED if self._practised else self._used,
             stores=self._stores.held(self.bundle, action),
             past=self._past,
             draws=self._draws(action),
@@ -208,12 +208,12 @@ class World:
         if action.kind is ActionKind.CALL_TOOL:
             form = self.bundle.tools.get((action.server, action.name))
             if form is not None:
-                return self.bundle.reached(form)
+                return self.bundle.destination(form)
             part = self.bundle.slice(ActionKind.CALL_TOOL)
             brings = tuple(UNCATALOGUED_SOURCE)
             uids = action_uid(action.name), server_uid(action.server)
             return Destination("call", *uids, part, UNCATALOGUED_SOURCE, brings)
-        return reached_other(self.bundle, action)
+        return other_destination(self.bundle, action)
 
     def _index(self, chain: Chain) -> Index:
         return self._origins.setdefault(chain[0], Index(self._keyed))

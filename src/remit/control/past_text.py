@@ -4,7 +4,7 @@ from typing import assert_never
 
 from remit.control.resources import GuaranteeSpec, MonitorSpec, WindowSpec
 from remit.facts.canonical import Json
-from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
+from remit.facts.guarantee import GuaranteeRule, NoFlow, Powers, Rate, Separation
 
 
 def past_json(spec: MonitorSpec | GuaranteeSpec) -> dict[str, Json]:
@@ -36,7 +36,7 @@ def _guarantee(spec: GuaranteeSpec) -> dict[str, Json]:
     return members
 
 
-def _constraint(constraint: Held) -> dict[str, Json]:
+def _constraint(constraint: GuaranteeRule) -> dict[str, Json]:
     match constraint:
         case NoFlow():
             return {"labels": sorted(constraint.labels), "sinks": sorted(constraint.sinks)}

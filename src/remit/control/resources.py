@@ -18,7 +18,7 @@ from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic
 from remit.facts.credential import OAuth, Secret
 from remit.facts.finding import Find
-from remit.facts.guarantee import Held
+from remit.facts.guarantee import GuaranteeRule
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
 from remit.facts.monitor import KEYS_MAX, EventAggregate, Happening, MonitorScope
@@ -252,7 +252,7 @@ class GuaranteeSpec:
     """What must hold of the whole; see `facts.guarantee.Guarantee`. `holds` are those that it names, windows aside."""
 
     owner: str
-    holds: tuple[tuple[str, Held, WindowSpec], ...]
+    holds: tuple[tuple[str, GuaranteeRule, WindowSpec], ...]
     description: str = ""
 
 

@@ -65,7 +65,7 @@ class Constraint:
             return f"{self.name} is held to at most what is no number from 0 up"
         return None
 
-    def met(self, arguments: Mapping[str, Json]) -> bool:
+    def allows(self, arguments: Mapping[str, Json]) -> bool:
         """Whether `arguments` hold it; one that is not there holds nothing."""
         if self.name not in arguments:
             return False

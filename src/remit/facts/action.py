@@ -64,7 +64,7 @@ class Within:
     @property
     def bound(self) -> tuple[int, str, str]:
         """What of the round an approval binds: its number, its responses and its questions, as SHA-256 in hex."""
-        responses, questions = (hashlib.sha256(one).hexdigest() for one in (self.responses, self.questions))
+        responses, questions = (hashlib.sha256(part).hexdigest() for part in (self.responses, self.questions))
         return self.number, responses, questions
 
 
@@ -85,8 +85,8 @@ class Shaping:
     def to_json(self, secrets: Collection[str] = ()) -> Mapping[str, Json]:
         """As it stands in the record of the action, which tells no number of the arguments `secrets`."""
         numbers = {name: asked for name, asked in self.numbers.items() if name not in secrets}
-        known: dict[str, Json] = {"asked": self.asked, "addresses": dict(self.addresses)}
-        return known | ({"numbers": numbers} if numbers else {})
+        members: dict[str, Json] = {"asked": self.asked, "addresses": dict(self.addresses)}
+        return members | ({"numbers": numbers} if numbers else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +119,14 @@ class Action:
         """The arguments as they are hashed and recorded."""
         return self.arguments if self.veiled is None else self.veiled
 
-    def shaped(self, given: Mapping[str, Json]) -> "Action":
-        """The action with the arguments `given`, by an obligation. Raises `ValueError` where these have no form."""
+    def shaped(self, arguments: Mapping[str, Json]) -> "Action":
+        """The action with these `arguments`, by an obligation. Raises `ValueError` where these have no form."""
         before = self._shaping
-        numbers = {**_renumbered(self.input, given), **before.numbers}
+        numbers = {**_renumbered(self.input, arguments), **before.numbers}
         return replace(
             self,
-            arguments=canonical(given),
-            input=given,
+            arguments=canonical(arguments),
+            input=arguments,
             veiled=None,
             shaping=replace(before, changes=before.changes + 1, numbers=numbers),
         )
@@ -168,16 +168,16 @@ class Action:
         )
 
 
-def _renumbered(asked: Mapping[str, Json], given: Mapping[str, Json]) -> Mapping[str, Json]:
-    """What `asked` has where `given` has another number."""
+def _renumbered(before: Mapping[str, Json], after: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What `before` has where `after` has another number."""
     return {
-        name: asked.get(name)
-        for name, value in given.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and asked.get(name) != value
+        name: before.get(name)
+        for name, value in after.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and before.get(name) != value
     }
 
 
-def brought(kind: ActionKind, name: str, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+def input_of(kind: ActionKind, name: str, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
     """The input of an action on `name`, from its recorded `arguments`: what policy judges, and where values came from.
 
     Of a resource it is the `uri`, of a prompt the `name`, besides the texts that go along as `arguments`: those of the
@@ -187,19 +187,19 @@ def brought(kind: ActionKind, name: str, arguments: Mapping[str, Json]) -> Mappi
         return arguments
     if not name:
         return {}
-    given = _completing(arguments)
-    if given is None and kind is ActionKind.GET_PROMPT:
-        given = arguments
-    return {_NAMING[kind]: name, "arguments": given} if given else {_NAMING[kind]: name}
+    texts = _completing(arguments)
+    if texts is None and kind is ActionKind.GET_PROMPT:
+        texts = arguments
+    return {_NAMING[kind]: name, "arguments": texts} if texts else {_NAMING[kind]: name}
 
 
 def _completing(params: Mapping[str, Json]) -> Mapping[str, Json] | None:
     """The arguments in the params of `completion/complete`, None in those of anything else: all theirs are texts."""
     if not isinstance(params.get("ref"), Mapping):
         return None
-    argument, known = _members(params.get("argument")), _members(params.get("context")).get("arguments")
+    argument, context = _members(params.get("argument")), _members(params.get("context")).get("arguments")
     name = argument.get("name")
-    return {**_members(known), name: argument.get("value")} if isinstance(name, str) else _members(known)
+    return {**_members(context), name: argument.get("value")} if isinstance(name, str) else _members(context)
 
 
 def _members(value: Json) -> Mapping[str, Json]:

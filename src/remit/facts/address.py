@@ -18,30 +18,30 @@ _PRIVATE_NAMES: Final = ("localhost", "local", "internal", "home.arpa")
 def is_global(address: str) -> bool:
     """Whether anybody's machine could be there; what an address of version 6 embeds of version 4 counts too."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.sixtofour is not None:
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.sixtofour is not None:
             # Relays of 6to4 are gone from the Internet (RFC 7526); Pythons differ on what they call such an address.
             return False
-        inside = found.ipv4_mapped
-        if inside is None and found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inside is None and found not in _UNICAST:
+        inside = parsed.ipv4_mapped
+        if inside is None and parsed in _NAT64:
+            inside = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inside is None and parsed not in _UNICAST:
             return False
-        found = inside or found
-    return found.is_global and not found.is_multicast
+        parsed = inside or parsed
+    return parsed.is_global and not parsed.is_multicast
 
 
 def is_inside(host: str) -> bool:
     """Whether `host` is written out as one of this machine or a private network, or has a name reserved for those."""
     name = host.rstrip(".").lower()
     try:
-        found = ipaddress.ip_address(name)
+        parsed = ipaddress.ip_address(name)
     except ValueError:
         return name in _PRIVATE_NAMES or name.endswith(tuple(f".{one}" for one in _PRIVATE_NAMES))
-    return any(found in network for network in _PRIVATE)
+    return any(parsed in network for network in _PRIVATE)
 
 
 def written_out(host: str) -> str:

@@ -96,13 +96,13 @@ class Breaker:
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it."""
-        said: dict[str, Json] = {"on": self.on.value, "over": self.over.value, "limit": self.limit}
-        said |= {"within_s": self.within_s, "open_s": self.open_s, "trials": self.trials}
+        members: dict[str, Json] = {"on": self.on.value, "over": self.over.value, "limit": self.limit}
+        members |= {"within_s": self.within_s, "open_s": self.open_s, "trials": self.trials}
         if self.on in {On.ERRORS, On.SLOW}:
-            said["of_least"] = self.of_least
+            members["of_least"] = self.of_least
         if self.on is On.SLOW:
-            said["slow_ms"] = self.slow_ms
-        return said if self.of is None else {**said, "of": self.of}
+            members["slow_ms"] = self.slow_ms
+        return members if self.of is None else {**members, "of": self.of}
 
     def key(self, whose: str) -> str:
         """The name of the one over `whose`."""
@@ -123,8 +123,8 @@ class Trip(NamedTuple):
     @property
     def records(self) -> list[str]:
         """The records by which it tripped."""
-        found = self.evidence.get("records")
-        return [str(one) for one in found] if isinstance(found, list) else []
+        records = self.evidence.get("records")
+        return [str(one) for one in records] if isinstance(records, list) else []
 
 
 class Broken(NamedTuple):
@@ -151,8 +151,8 @@ def alone(key: str, agent: str) -> str:
 
 def shared(key: str) -> tuple[str, str]:
     """The breaker that `key` is of one agent alone, and which; "" where it is everybody's."""
-    found, _, agent = key.partition(_ALONE)
-    return found, agent
+    breaker, _, agent = key.partition(_ALONE)
+    return breaker, agent
 
 
 def name_of(key: str) -> str:

@@ -79,17 +79,17 @@ class Budget:
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it; what is left out is not there."""
-        said: dict[str, Json] = {"measure": self.measure.value, "per": self.per.value}
-        said |= {"hard": self.number(self.hard), "window_s": self.window_s}
+        members: dict[str, Json] = {"measure": self.measure.value, "per": self.per.value}
+        members |= {"hard": self.number(self.hard), "window_s": self.window_s}
         if self.of is not None:
-            said["of"] = self.of
+            members["of"] = self.of
         if self.soft is not None:
-            said |= {"soft": self.number(self.soft), "route": self.route}
+            members |= {"soft": self.number(self.soft), "route": self.route}
         if self.tools:
-            said["tools"] = sorted(self.tools)
+            members["tools"] = sorted(self.tools)
         if self.measure is Measure.TOKENS:
-            said["each"] = self.each
-        return said
+            members["each"] = self.each
+        return members
 
     def number(self, units: int) -> Json:
         """`units` as YAML spells them."""
@@ -97,7 +97,7 @@ class Budget:
             return units
         return units // PLACES if units % PLACES == 0 else float(shown(units))
 
-    def said(self, units: int) -> str:
+    def text_of(self, units: int) -> str:
         """`units` as people read them."""
         if self.measure is Measure.AMOUNT:
             return shown(units)
@@ -157,7 +157,7 @@ class Draw(NamedTuple):
         return soft is not None and (self.units is None or self.spent + self.units > soft)
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """What was left of it before."""
         return max(0, self.budget.hard - self.spent)
 
@@ -173,36 +173,36 @@ class Draw(NamedTuple):
         return whose(self.account)
 
 
-def charged(held: Balance | None, since_ms: int, units: int) -> Balance:
+def charged(balance: Balance | None, since_ms: int, units: int) -> Balance:
     """An account after a charge. One of a window that is over counts in the present one."""
-    if held is None or since_ms > held.since_ms:
+    if balance is None or since_ms > balance.since_ms:
         return Balance(since_ms, units)
-    return Balance(held.since_ms, held.units + units)
+    return Balance(balance.since_ms, balance.units + units)
 
 
-def refunded(held: Balance | None, since_ms: int, units: int) -> Balance | None:
+def refunded(balance: Balance | None, since_ms: int, units: int) -> Balance | None:
     """An account after a refund; what was spent in a window that is over stays there."""
-    if held is None or since_ms != held.since_ms:
-        return held
-    return Balance(since_ms, max(0, held.units - units))
+    if balance is None or since_ms != balance.since_ms:
+        return balance
+    return Balance(since_ms, max(0, balance.units - units))
 
 
-def anew(data: Mapping[str, Json]) -> int | None:
+def reset_moment(data: Mapping[str, Json]) -> int | None:
     """The moment from which an account counts by a record that has it begin anew; None where it says none."""
     since_ms = data.get("since_ms")
     return since_ms if isinstance(since_ms, int) and not isinstance(since_ms, bool) and since_ms >= 0 else None
 
 
-def spent_since(known: Balance | None, held: Balance) -> Balance | None:
-    """What is to be charged to an account as it is `known` so that it has spent what `held` has; None for nothing."""
-    if known is None or held.since_ms > known.since_ms:
-        return held
-    if held.since_ms < known.since_ms or held.units <= known.units:
+def spent_since(current: Balance | None, carried: Balance) -> Balance | None:
+    """What to charge to an account as it is `current` so that it has spent what `carried` has; None for nothing."""
+    if current is None or carried.since_ms > current.since_ms:
+        return carried
+    if carried.since_ms < current.since_ms or carried.units <= current.units:
         return None
-    return Balance(held.since_ms, held.units - known.units)
+    return Balance(carried.since_ms, carried.units - current.units)
 
 
-def carried(data: Mapping[str, Json]) -> tuple[int, int]:
+def carried_balance(data: Mapping[str, Json]) -> tuple[int, int]:
     """Window and units that the record of an account carried over from another ledger says; no units where none."""
     since_ms, units = data.get("since_ms"), data.get("units")
     if isinstance(since_ms, bool) or isinstance(units, bool):
@@ -210,19 +210,19 @@ def carried(data: Mapping[str, Json]) -> tuple[int, int]:
     return (since_ms, units) if isinstance(since_ms, int) and isinstance(units, int) else (0, 0)
 
 
-def given_back(data: Mapping[str, Json]) -> tuple[Refund, ...]:
+def refunds_in(data: Mapping[str, Json]) -> tuple[Refund, ...]:
     """What a record by which a person says that an intent did not happen gives back; what is none is left out."""
-    said = data.get("refunds")
-    found: list[Refund] = []
-    for one in said if isinstance(said, list) else ():
-        match one:
+    listed = data.get("refunds")
+    refunds: list[Refund] = []
+    for entry in listed if isinstance(listed, list) else ():
+        match entry:
             case [str(account), int(since_ms), int(units)] if not isinstance(since_ms, bool) and not isinstance(
                 units, bool
             ):
-                found.append(Refund(account, since_ms, units))
+                refunds.append(Refund(account, since_ms, units))
             case _:
                 pass
-    return tuple(found)
+    return tuple(refunds)
 
 
 def tokens(size: int) -> int:
@@ -237,37 +237,39 @@ def measure_of(account: str) -> Measure:
 
 def whose(account: str) -> str:
     """Whose an account is: `agent clerk`, `tool shop/pay`, `fleet`; `no user` of all that act for none."""
-    found = account.split(" ", 3)[3]
-    return "no user" if found == "user:" else found.replace(":", " ", 1).strip()
+    owner = account.split(" ", 3)[3]
+    return "no user" if owner == "user:" else owner.replace(":", " ", 1).strip()
 
 
-def settled(charges: Iterable[Charge], *, sent: bool, given: int, result: int) -> tuple[Refund, ...]:
+def refunds_at_end(
+    charges: Iterable[Charge], *, sent: bool, argument_bytes: int, result_bytes: int
+) -> tuple[Refund, ...]:
     """What the end of an action gives back: all where it was not sent, of tokens what its result did not take.
 
-    `given` and `result` are the bytes of its arguments and of what was shown of its result.
+    `argument_bytes` and `result_bytes` are the bytes of its arguments and of what was shown of its result.
     """
-    found: list[Refund] = []
+    refunds: list[Refund] = []
     for account, since_ms, units, _ in charges:
         back = units
         if sent:
-            back = units - tokens(given) - tokens(result) if measure_of(account) is Measure.TOKENS else 0
+            back = units - tokens(argument_bytes) - tokens(result_bytes) if measure_of(account) is Measure.TOKENS else 0
         if back > 0:
-            found.append(Refund(account, since_ms, back))
-    return tuple(found)
+            refunds.append(Refund(account, since_ms, back))
+    return tuple(refunds)
 
 
-def left_of(taken: Iterable[Charge], given: Iterable[Refund]) -> tuple[Charge, ...]:
-    """What was `taken` and not `given` back."""
-    back = {(one.account, one.since_ms): one.units for one in given}
-    left = (one._replace(units=one.units - back.get((one.account, one.since_ms), 0)) for one in taken)
-    return tuple(one for one in left if one.units > 0)
+def left_of(charges: Iterable[Charge], refunds: Iterable[Refund]) -> tuple[Charge, ...]:
+    """What of `charges` the `refunds` do not give back."""
+    back = {(one.account, one.since_ms): one.units for one in refunds}
+    remaining = (one._replace(units=one.units - back.get((one.account, one.since_ms), 0)) for one in charges)
+    return tuple(one for one in remaining if one.units > 0)
 
 
-def result_bytes_max(charges: Iterable[Charge], given: int) -> int | None:
+def result_bytes_max(charges: Iterable[Charge], argument_bytes: int) -> int | None:
     """How many bytes a result may have by what was reserved for it; None where nothing counts them."""
-    kept = [
-        (charge.units - tokens(given)) * TOKEN_BYTES
+    rooms = [
+        (charge.units - tokens(argument_bytes)) * TOKEN_BYTES
         for charge in charges
         if measure_of(charge.account) is Measure.TOKENS
     ]
-    return max(0, min(kept)) if kept else None
+    return max(0, min(rooms)) if rooms else None

@@ -21,24 +21,24 @@ TASKS: Final = "io.modelcontextprotocol/tasks"
 NEEDS_TASKS: Final[Mapping[str, Json]] = MappingProxyType({"extensions": {TASKS: {}}})
 
 
-def asked_of_clients(given: Json) -> Mapping[str, Json]:
-    """Of `given`, a client's capabilities as the protocol writes them, those to be asked something."""
-    if not given or not isinstance(given, Mapping):
+def asked_of_clients(capabilities: Json) -> Mapping[str, Json]:
+    """Of `capabilities`, a client's capabilities as the protocol writes them, those to be asked something."""
+    if not capabilities or not isinstance(capabilities, Mapping):
         return _NONE
-    found: dict[str, Json] = {}
+    asked: dict[str, Json] = {}
     for name, flags in _FLAGS.items():
-        value = given.get(name)
+        value = capabilities.get(name)
         if isinstance(value, Mapping):
-            found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
-    return found
+            asked[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
+    return asked
 
 
-def of_stateless_clients(given: Json) -> Mapping[str, Json]:
+def of_stateless_clients(capabilities: Json) -> Mapping[str, Json]:
     """The same of a client of 2026-07-28, with the extensions that are served."""
-    return {**asked_of_clients(given), **(NEEDS_TASKS if takes_tasks(given) else {})}
+    return {**asked_of_clients(capabilities), **(NEEDS_TASKS if takes_tasks(capabilities) else {})}
 
 
-def takes_tasks(given: Json) -> bool:
-    """Whether `given`, capabilities of either side, declare the tasks extension."""
-    extensions = given.get("extensions") if isinstance(given, Mapping) else None
+def takes_tasks(capabilities: Json) -> bool:
+    """Whether `capabilities`, capabilities of either side, declare the tasks extension."""
+    extensions = capabilities.get("extensions") if isinstance(capabilities, Mapping) else None
     return isinstance(extensions, Mapping) and isinstance(extensions.get(TASKS), Mapping)

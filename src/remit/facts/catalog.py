@@ -172,15 +172,15 @@ class Tool:
     """What its schema says that an argument is where it is left out; no `null`, which says nothing."""
 
     def __post_init__(self) -> None:
-        held = frozenset(name for name, argument in self.arguments.items() if argument.secret)
+        secrets = frozenset(name for name, argument in self.arguments.items() if argument.secret)
         roles = {name: argument.role for name, argument in self.arguments.items() if argument.role is not None}
-        object.__setattr__(self, "secrets", held)
+        object.__setattr__(self, "secrets", secrets)
         object.__setattr__(self, "roles", MappingProxyType(roles))
         object.__setattr__(self, "defaults", MappingProxyType(defaults_of(self.definition.input_schema)))
 
-    def taken(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
-        """The arguments that a call with those `given` has, by the word of its schema."""
-        return given if self.defaults.keys() <= given.keys() else {**self.defaults, **given}
+    def with_defaults(self, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+        """`arguments` with what its schema says that those that are left out are."""
+        return arguments if self.defaults.keys() <= arguments.keys() else {**self.defaults, **arguments}
 
     @property
     def name(self) -> str:
@@ -206,8 +206,10 @@ class Tool:
 def defaults_of(schema: Mapping[str, Json]) -> dict[str, Json]:
     """What an input schema says that an argument is where it is left out; no `null`, which says nothing."""
     properties = schema.get("properties")
-    said = properties.items() if isinstance(properties, Mapping) else ()
-    return {name: one["default"] for name, one in said if isinstance(one, Mapping) and one.get("default") is not None}
+    members = properties.items() if isinstance(properties, Mapping) else ()
+    return {
+        name: one["default"] for name, one in members if isinstance(one, Mapping) and one.get("default") is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +343,9 @@ class Catalog:
     @property
     def labels(self) -> Labels:
         """Every label that some tool, part of its results, server or detector brings, with the two family names."""
-        brought = [tool.brings for tool in self.tools.values()]
+        labels = [tool.brings for tool in self.tools.values()]
         sources = [server.source | labels_of(server.detects | server.detects_sent) for server in self.servers.values()]
-        return frozenset({"untrusted", "confidential"}).union(*brought, *sources)
+        return frozenset({"untrusted", "confidential"}).union(*labels, *sources)
 
     def looked_for_at(self, server: str) -> frozenset[Find]:
         """What detectors look for in what is sent to `server`."""

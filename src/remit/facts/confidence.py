@@ -43,12 +43,12 @@ class Confidence:
 UNSAID = Confidence()
 
 
-def least(said: Iterable[Confidence]) -> Confidence:
+def least(confidences: Iterable[Confidence]) -> Confidence:
     """What counts for a delegation chain: of each source the least of any session."""
-    known = [one for one in said if one]
+    stated = [one for one in confidences if one]
     return Confidence(
-        min((one.agent for one in known if one.agent is not None), default=None),
-        min((one.harness for one in known if one.harness is not None), default=None),
+        min((one.agent for one in stated if one.agent is not None), default=None),
+        min((one.harness for one in stated if one.harness is not None), default=None),
     )
 
 

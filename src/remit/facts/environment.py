@@ -33,9 +33,9 @@ class EnvironmentFault(NamedTuple):
 
 def environment_of(error: OSError) -> EnvironmentFault | None:
     """What `error` says of the machine; None where it says something else, so that it may be a fault of ours."""
-    known = None if error.errno is None else _MENDS.get(error.errno)
-    if known is None:
+    fault = None if error.errno is None else _MENDS.get(error.errno)
+    if fault is None:
         return None
     name: object = error.filename
     place = name.decode("utf-8", "replace") if isinstance(name, bytes) else name if isinstance(name, str) else ""
-    return EnvironmentFault(place or "a file", *known)
+    return EnvironmentFault(place or "a file", *fault)

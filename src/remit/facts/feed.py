@@ -32,7 +32,7 @@ class Feed(NamedTuple):
     bits: int = 1
 
     @property
-    def alike(self) -> bool:
+    def shared(self) -> bool:
         """Whether all calls of one chain of agents mark the same."""
         return self.cells.argument is None and self.measure is None and self.does is not MarkOp.LAST
 
@@ -48,20 +48,20 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feeding:
-    """What calls feed at one point. All calls of one chain of agents mark `alike` the same, whatever they say.
+    """What calls feed at one point. All calls of one chain of agents mark `shared` the same, whatever they say.
 
-    `known` are those marks, by the chain, once it has called.
+    `marks` are those marks, by the chain, once it has called.
     """
 
-    alike: tuple[Feed, ...] = ()
+    shared: tuple[Feed, ...] = ()
     own: tuple[Feed, ...] = ()
-    known: dict[tuple[str, ...], tuple[Mark, ...]] = field(default_factory=dict[tuple[str, ...], "tuple[Mark, ...]"])
+    marks: dict[tuple[str, ...], tuple[Mark, ...]] = field(default_factory=dict[tuple[str, ...], "tuple[Mark, ...]"])
 
     def remember(self, chain: tuple[str, ...], marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
         """Have `marks` of `chain` known."""
-        if len(self.known) >= CHAINS_MAX:
-            self.known.clear()
-        self.known[chain] = marks
+        if len(self.marks) >= CHAINS_MAX:
+            self.marks.clear()
+        self.marks[chain] = marks
         return marks
 
 
@@ -113,10 +113,10 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
     feeds = [feed for monitor in monitors for feed in _of_monitor(tool, monitor)]
     guards: list[Guard] = []
     for guarantee in guarantees:
-        found = _guard(tool, guarantee)
-        if found is not None:
-            guards.append(found)
-            feeds.extend(_of_guard(found))
+        guard = _guard(tool, guarantee)
+        if guard is not None:
+            guards.append(guard)
+            feeds.extend(_of_guard(guard))
     if not feeds and not guards:
         return NO_FEEDS
     return Feeds(
@@ -131,13 +131,13 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
 
 def feeds_at(server: Server, guarantees: Iterable[Guarantee]) -> Feeds:
     """What holds what is asked of `server` beside its tools: what would get to where it sends that."""
-    held = [one for one in guarantees if isinstance(one.holds, NoFlow) and server.sink.value in one.holds.sinks]
-    return Feeds(guards=tuple(Guard(one, one.cells()) for one in held)) if held else NO_FEEDS
+    flows = [one for one in guarantees if isinstance(one.holds, NoFlow) and server.sink.value in one.holds.sinks]
+    return Feeds(guards=tuple(Guard(one, one.cells()) for one in flows)) if flows else NO_FEEDS
 
 
 def _feeding(feeds: Iterable[Feed]) -> Feeding:
-    told = tuple(feeds)
-    return Feeding(tuple(feed for feed in told if feed.alike), tuple(feed for feed in told if not feed.alike))
+    every = tuple(feeds)
+    return Feeding(tuple(feed for feed in every if feed.shared), tuple(feed for feed in every if not feed.shared))
 
 
 def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:

@@ -62,7 +62,7 @@ class Rate:
     scope: MonitorScope = MonitorScope.FLEET
 
 
-Held: TypeAlias = NoFlow | Separation | Powers | Rate
+GuaranteeRule: TypeAlias = NoFlow | Separation | Powers | Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Guarantee:
 
     name: str
     owner: str
-    holds: Held
+    holds: GuaranteeRule
     description: str = ""
     ident: str = field(init=False, repr=False, compare=False)
     """What its state is kept under; a guarantee that says another thing begins anew."""
 
     def __post_init__(self) -> None:
         """Name its state, once for all that asks it."""
-        object.__setattr__(self, "ident", f"guarantee/{self.name}~{short(held_json(self.holds))}")
+        object.__setattr__(self, "ident", f"guarantee/{self.name}~{short(rule_json(self.holds))}")
 
     @property
     def kind(self) -> str:
@@ -111,39 +111,39 @@ class Guarantee:
         match self.holds:
             case NoFlow():
                 return Cells(self.ident, fleet=True, slots=1, window=FOREVER)
-            case Separation() as held:
-                argument = None if held.by is None else dict(held.others).get(tool, held.by)
-                fleet, slots = held.scope is MonitorScope.FLEET, slots_of(held.keys)
+            case Separation() as rule:
+                argument = None if rule.by is None else dict(rule.others).get(tool, rule.by)
+                fleet, slots = rule.scope is MonitorScope.FLEET, slots_of(rule.keys)
                 # Whether case tells is the tools' to say: what is one too much is denied, not let through.
-                return Cells(self.ident, fleet, slots, held.window, argument, folds=True)
+                return Cells(self.ident, fleet, slots, rule.window, argument, folds=True)
             case Powers(window=window):
                 return Cells(self.ident, fleet=True, slots=slots_of(AGENTS_MAX), window=window)
-            case Rate() as held:
-                return Cells(self.ident, held.scope is MonitorScope.FLEET, 1, held.window)
+            case Rate() as rule:
+                return Cells(self.ident, rule.scope is MonitorScope.FLEET, 1, rule.window)
             case _:
                 assert_never(self.holds)
 
     def to_json(self) -> dict[str, Json]:
         """As the digest of a bundle has it."""
-        return {"owner": self.owner, self.kind: held_json(self.holds)}
+        return {"owner": self.owner, self.kind: rule_json(self.holds)}
 
 
-def held_json(held: Held) -> dict[str, Json]:
-    """`held` as plain JSON; windows as steps."""
-    made: dict[str, Json]
-    match held:
+def rule_json(rule: GuaranteeRule) -> dict[str, Json]:
+    """`rule` as plain JSON; windows as steps."""
+    members: dict[str, Json]
+    match rule:
         case NoFlow():
-            made = {"labels": sorted(held.labels), "sinks": sorted(held.sinks)}
+            members = {"labels": sorted(rule.labels), "sinks": sorted(rule.sinks)}
         case Separation():
-            made = {"duties": [duty.to_json() for duty in held.duties], "over": held.scope.value}
-            made |= {"window": [held.window.step_ms, held.window.steps], "by": held.by, "keys": held.keys}
-            made |= {"others": [list(pair) for pair in held.others], "chain": held.chain}
+            members = {"duties": [duty.to_json() for duty in rule.duties], "over": rule.scope.value}
+            members |= {"window": [rule.window.step_ms, rule.window.steps], "by": rule.by, "keys": rule.keys}
+            members |= {"others": [list(pair) for pair in rule.others], "chain": rule.chain}
         case Powers():
-            made = {"powers": [power.to_json() for power in held.powers], "chain": held.chain}
-            made["window"] = [held.window.step_ms, held.window.steps]
+            members = {"powers": [power.to_json() for power in rule.powers], "chain": rule.chain}
+            members["window"] = [rule.window.step_ms, rule.window.steps]
         case Rate():
-            made = {"of": held.of.to_json(), "at_most": held.at_most, "over": held.scope.value}
-            made["window"] = [held.window.step_ms, held.window.steps]
+            members = {"of": rule.of.to_json(), "at_most": rule.at_most, "over": rule.scope.value}
+            members["window"] = [rule.window.step_ms, rule.window.steps]
         case _:
-            assert_never(held)
-    return made
+            assert_never(rule)
+    return members

@@ -63,15 +63,15 @@ class Mirrors:
     """The mirrored properties of tools, each pinned schema read once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Mirror, ...]] = {}
+        self._by_pin: dict[str, tuple[Mirror, ...]] = {}
 
     def of(self, tool: Tool) -> tuple[Mirror, ...]:
         """The mirrored properties of `tool`."""
-        found = self._known.get(tool.pin)
+        found = self._by_pin.get(tool.pin)
         if found is None:
-            if len(self._known) >= SCHEMAS_MAX:
-                self._known.clear()
-            found = self._known[tool.pin] = mirrors(tool.definition.input_schema)
+            if len(self._by_pin) >= SCHEMAS_MAX:
+                self._by_pin.clear()
+            found = self._by_pin[tool.pin] = mirrors(tool.definition.input_schema)
         return found
 
 
@@ -102,24 +102,24 @@ def headers(mirrored: tuple[Mirror, ...], arguments: Mapping[str, Json]) -> dict
 
 
 def disagreement(
-    mirrored: tuple[Mirror, ...], arguments: Mapping[str, Json], given: Mapping[str, str | None]
+    mirrored: tuple[Mirror, ...], arguments: Mapping[str, Json], headers: Mapping[str, str | None]
 ) -> str | None:
-    """What is wrong with the headers `given` beside `arguments`, or None.
+    """What is wrong with `headers` beside `arguments`, or None.
 
-    `given` holds the `Mcp-Param-*` headers by their names in lower case; None for one that came twice.
+    `headers` holds the `Mcp-Param-*` headers by their names in lower case; None for one that came twice.
     """
     for mirror in mirrored:
         value = _value(arguments, mirror.path)
         text = _text(value)
         where = ".".join(mirror.path)
-        if mirror.header in given:
-            header = given[mirror.header]
+        if mirror.header in headers:
+            header = headers[mirror.header]
             if header is None:
                 return f"the {mirror.header} header appears more than once"
-            said = decoded(header)
-            if said is None:
+            header_text = decoded(header)
+            if header_text is None:
                 return f"the {mirror.header} header is not properly encoded"
-            if text is None or not _same(value, text, said):
+            if text is None or not _same(value, text, header_text):
                 return f"the {mirror.header} header and the argument {where} differ"
         elif text is not None:
             return f"the {mirror.header} header is missing beside the argument {where}"
@@ -191,8 +191,8 @@ def _text(value: Json) -> str | None:
             return None
 
 
-def _same(value: Json, text: str, said: str) -> bool:
+def _same(value: Json, text: str, header_text: str) -> bool:
     if isinstance(value, str | bool):
-        return said == text
-    whole = _DECIMAL.fullmatch(said)
-    return said == text if whole is None else int(whole[1]) == value
+        return header_text == text
+    whole = _DECIMAL.fullmatch(header_text)
+    return header_text == text if whole is None else int(whole[1]) == value

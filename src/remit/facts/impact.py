@@ -1,7 +1,7 @@
 """How much an action moves: what the catalog's extractors find in its arguments.
 
 Laws
-* A number is exact, to four decimal places, or not there and its name among `lost`: no policy may read it then.
+* A number is exact, to four decimal places, or not there and its name among `inexact`: no policy may read it then.
 * What counts is the magnitude: signs do not cancel, and several amounts add up.
 * Where something is counted, nothing is one of it: `null`, and what is not there, count nothing.
 """
@@ -70,7 +70,7 @@ NONE: Final[Extractors] = MappingProxyType({})
 class Impact(NamedTuple):
     """What an action moves.
 
-    `units` is the amount in units of the fourth decimal place; `lost` names what is not exact.
+    `units` is the amount in units of the fourth decimal place; `inexact` names what is not exact.
     """
 
     reversible: bool
@@ -78,15 +78,15 @@ class Impact(NamedTuple):
     units: int | None = None
     records: int | None = None
     recipients: int | None = None
-    lost: frozenset[str] = frozenset()
+    inexact: frozenset[str] = frozenset()
 
     def measures(self) -> dict[str, str]:
         """Each measure that there is as decimal text, and `?` for one that is not exact."""
-        found = {name: "?" for name in MEASURES if name in self.lost}
+        texts = {name: "?" for name in MEASURES if name in self.inexact}
         for name, units in (("amount", self.units), ("records", self.records), ("recipients", self.recipients)):
             if units is not None:
-                found[name] = shown(units) if name == "amount" else str(units)
-        return found
+                texts[name] = shown(units) if name == "amount" else str(units)
+        return texts
 
     def recorded(self) -> dict[str, Json]:
         """As a record keeps it."""
@@ -99,34 +99,34 @@ def shown(units: int) -> str:
     return f"{whole}.{rest:04}".rstrip("0").rstrip(".")
 
 
-def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: bool, external: bool) -> Impact:
-    """The impact of an action with the arguments `given`."""
-    found: dict[str, int | None] = {}
-    lost: set[str] = set()
+def impact_of(extractors: Extractors, arguments: Mapping[str, Json], *, reversible: bool, external: bool) -> Impact:
+    """The impact of an action with these `arguments`."""
+    numbers: dict[str, int | None] = {}
+    inexact: set[str] = set()
     for name, extractor in extractors.items():
         path = _steps(extractor.path)
-        values = _plain(given, path) if len(path) == 1 else list(_at(given, path))
+        values = _plain(arguments, path) if len(path) == 1 else list(_at(arguments, path))
         if extractor.counts is ImpactMeasure.NUMBER:
             units = _sum(values, 1 if name == "amount" else PLACES)
             if units is None and values:
-                lost.add(name)
-            found[name] = units
+                inexact.add(name)
+            numbers[name] = units
         else:
-            found[name] = sum(map(_people, values)) if extractor.counts is ImpactMeasure.PEOPLE else len(values)
+            numbers[name] = sum(map(_people, values)) if extractor.counts is ImpactMeasure.PEOPLE else len(values)
     return Impact(
         reversible,
         external,
-        found.get("amount"),
-        found.get("records"),
-        found.get("recipients"),
-        frozenset(lost),
+        numbers.get("amount"),
+        numbers.get("records"),
+        numbers.get("recipients"),
+        frozenset(inexact),
     )
 
 
-def below_zero(extractors: Extractors, given: Mapping[str, Json]) -> bool:
-    """Whether the amount in `given` has a sign that does not count."""
-    found = extractors.get("amount")
-    return found is not None and any(map(_negative, values_at(given, found.path)))
+def below_zero(extractors: Extractors, arguments: Mapping[str, Json]) -> bool:
+    """Whether the amount in `arguments` has a sign that does not count."""
+    extractor = extractors.get("amount")
+    return extractor is not None and any(map(_negative, values_at(arguments, extractor.path)))
 
 
 def _negative(value: Json) -> bool:
@@ -145,10 +145,10 @@ def _steps(path: str) -> tuple[Step, ...]:
     return steps(path) or ()
 
 
-def _plain(given: Mapping[str, Json], path: tuple[Step, ...]) -> list[Json]:
+def _plain(arguments: Mapping[str, Json], path: tuple[Step, ...]) -> list[Json]:
     """As `_at` for one step, at once where it leads to a number or a text."""
-    value = given.get(path[0]) if isinstance(path[0], str) else None
-    return [value] if isinstance(value, str | int | float) else list(_at(given, path))
+    value = arguments.get(path[0]) if isinstance(path[0], str) else None
+    return [value] if isinstance(value, str | int | float) else list(_at(arguments, path))
 
 
 def _at(value: Json, path: tuple[Step, ...]) -> Iterator[Json]:

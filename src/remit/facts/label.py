@@ -24,8 +24,8 @@ def closed(labels: Iterable[str]) -> Labels:
 @lru_cache(maxsize=1_024)
 def _closed(labels: Labels) -> Labels:
     """Sets of labels are few and asked about by every action, so that they are kept."""
-    found: set[str] = set()
+    implied: set[str] = set()
     for label in labels:
         parts = label.split(":")
-        found.update(":".join(parts[:end]) for end in range(1, len(parts) + 1))
-    return frozenset(found)
+        implied.update(":".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return frozenset(implied)

@@ -99,11 +99,11 @@ class Happening:
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it."""
-        made: dict[str, Json] = {**self.of.to_json(), "when": self.when.value}
-        made |= {name: sorted(named) for name, named in (("agents", self.agents), ("groups", self.groups)) if named}
+        members: dict[str, Json] = {**self.of.to_json(), "when": self.when.value}
+        members |= {name: sorted(named) for name, named in (("agents", self.agents), ("groups", self.groups)) if named}
         if self.path is not None:
-            made["result"] = {"path": self.path, "equals": self.equals}
-        return made
+            members["result"] = {"path": self.path, "equals": self.equals}
+        return members
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Monitor:
 
     def to_json(self) -> dict[str, Json]:
         """As the digest of a bundle and `describe` have it."""
-        made: dict[str, Json] = {
+        members: dict[str, Json] = {
             "op": self.op.value,
             "of": [event.to_json() for event in self.events],
             "over": self.scope.value,
@@ -206,7 +206,7 @@ class Monitor:
             "measure": self.measure,
             "awaited": self.awaited,
         }
-        return {name: value for name, value in made.items() if value not in (None, [], False)}
+        return {name: value for name, value in members.items() if value not in (None, [], False)}
 
 
 def short(of: Json) -> str:

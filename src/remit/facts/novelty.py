@@ -13,10 +13,10 @@ from remit.facts.action import ActionKind
 USED_MAX: Final = 100_000
 """How much is remembered. Beyond that everything else stays new, which is the stricter answer."""
 
-_LATELY_MAX: Final = 20_000
-_NOTHING: Final["list[Did]"] = []
+_RECENT_MAX: Final = 20_000
+_NOTHING: Final["list[Use]"] = []
 
-Did: TypeAlias = tuple[str, ...]
+Use: TypeAlias = tuple[str, ...]
 """Agent, kind of action, server, name; and behind them the kind of a target."""
 
 _BY_SERVER: Final = frozenset({ActionKind.READ_RESOURCE.value})
@@ -38,7 +38,7 @@ class Novelty(NamedTuple):
         return {"tool": self.tool, "target": self.target}
 
 
-def did(agent: str, kind: str, server: str, name: str) -> Did:
+def use_of(agent: str, kind: str, server: str, name: str) -> Use:
     """What is remembered of one action of `agent`."""
     return (agent, kind, server, "" if kind in _BY_SERVER else name)
 
@@ -47,41 +47,41 @@ def did(agent: str, kind: str, server: str, name: str) -> Did:
 class UsageHistory:
     """All that is remembered."""
 
-    known: set[Did] = field(default_factory=set[Did])
-    _lately: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]], repr=False)
+    uses: set[Use] = field(default_factory=set[Use])
+    _recent: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]], repr=False)
 
     def intent(
         self, links: tuple[tuple[str, str], ...], kind: str, server: str, name: str, reaches: tuple[str, ...]
-    ) -> list[Did]:
+    ) -> list[Use]:
         """`take` for every intent that there is: next to nothing where the like of it was taken of late.
 
         Who acts has used it: the last of `links`, and not those whose authority he has.
         """
         key = (links, kind, server, name)
-        if key in self._lately and not reaches:
+        if key in self._recent and not reaches:
             return _NOTHING
-        if len(self._lately) >= _LATELY_MAX:
-            self._lately.clear()
-        self._lately.add(key)
+        if len(self._recent) >= _RECENT_MAX:
+            self._recent.clear()
+        self._recent.add(key)
         return self.take([agent for agent, _ in links[-1:]], kind, server, name, reaches)
 
-    def take(self, agents: Iterable[str], kind: str, server: str, name: str, reaches: tuple[str, ...]) -> list[Did]:
+    def take(self, agents: Iterable[str], kind: str, server: str, name: str, reaches: tuple[str, ...]) -> list[Use]:
         """Remember an intent; what was new in it."""
-        known, new = self.known, list[Did]()
+        uses, new = self.uses, list[Use]()
         for agent in agents:
-            one = did(agent, kind, server, name)
-            if one not in known:
-                new.append(one)
+            use = use_of(agent, kind, server, name)
+            if use not in uses:
+                new.append(use)
             if reaches:
-                new.extend(more for reach in reaches if (more := (*one, reach)) not in known)
+                new.extend(more for reach in reaches if (more := (*use, reach)) not in uses)
         if not new:
             return new
-        kept = new[: max(0, USED_MAX - len(known))]
-        known.update(kept)
-        return kept
+        remembered = new[: max(0, USED_MAX - len(uses))]
+        uses.update(remembered)
+        return remembered
 
     def novelty(self, agent: str, kind: str, server: str, name: str, kinds: Iterable[str]) -> Novelty:
         """What would be new in an action of `agent` towards targets of these `kinds`."""
-        one, reached = did(agent, kind, server, name), tuple(sorted(kinds))
-        tool = one not in self.known
-        return Novelty(tool, tool or any((*one, reach) not in self.known for reach in reached), reached)
+        use, sorted_kinds = use_of(agent, kind, server, name), tuple(sorted(kinds))
+        tool = use not in self.uses
+        return Novelty(tool, tool or any((*use, reach) not in self.uses for reach in sorted_kinds), sorted_kinds)

@@ -136,9 +136,9 @@ def problem(text: str) -> str | None:
     return None
 
 
-def on_result(one: Obligation) -> bool:
+def on_result(obligation: Obligation) -> bool:
     """Whether it changes what comes back."""
-    return isinstance(one, Cover | Truncate) and one.argument is None
+    return isinstance(obligation, Cover | Truncate) and obligation.argument is None
 
 
 def _cover(rest: str, *, masks: bool) -> Cover:
@@ -147,10 +147,10 @@ def _cover(rest: str, *, masks: bool) -> Cover:
         if not path:
             raise NoObligationError("the path is none that a result has, such as $.name or $[*].name")
         return Cover(masks, path=path)
-    found, colon, argument = rest.partition(":")
-    if found not in _FINDS:
+    find, colon, argument = rest.partition(":")
+    if find not in _FINDS:
         raise NoObligationError(f"what is covered is a path that starts with $, or one of {', '.join(Find)}")
-    return Cover(masks, Find(found), argument=_argument(argument) if colon else None)
+    return Cover(masks, Find(find), argument=_argument(argument) if colon else None)
 
 
 def _last(rest: str, form: str) -> tuple[str, str]:
@@ -195,21 +195,23 @@ def _folder(folder: str) -> str:
 
 
 def _hosts(text: str) -> tuple[Host, ...]:
-    said = text.split(",")
-    if len(said) > HOSTS_MAX:
+    names = text.split(",")
+    if len(names) > HOSTS_MAX:
         raise NoObligationError(f"urls names at most {HOSTS_MAX} hosts")
-    return tuple(_host(one) for one in said)
+    return tuple(_host(one) for one in names)
 
 
-def _host(said: str) -> Host:
-    text = said.removesuffix("+private")
+def _host(spelling: str) -> Host:
+    text = spelling.removesuffix("+private")
     below = text.startswith("*.")
     name, colon, port = text.removeprefix("*.").partition(":")
     labels = name.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels) or (labels[-1].isdigit() and not _ADDRESS.fullmatch(name)):
-        raise NoObligationError(f"{said[:64]!r} is no host in small letters, such as example.org or *.example.org:8443")
+        raise NoObligationError(
+            f"{spelling[:64]!r} is no host in small letters, such as example.org or *.example.org:8443"
+        )
     if below and len(labels) == 1:
-        raise NoObligationError(f"{said[:64]!r} would be all there is below {name!r}")
+        raise NoObligationError(f"{spelling[:64]!r} would be all there is below {name!r}")
     if colon and (not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= PORT_MAX):
-        raise NoObligationError(f"{said[:64]!r} has no port after the colon")
-    return Host(name, below, int(port) if colon else None, said.endswith("+private"))
+        raise NoObligationError(f"{spelling[:64]!r} has no port after the colon")
+    return Host(name, below, int(port) if colon else None, spelling.endswith("+private"))

@@ -62,9 +62,13 @@ class Traced(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         """As a record keeps it; what is empty left out."""
-        said: dict[str, Json] = {"arg": self.path, "role": self.role and self.role.value, "origin": _WORDS[self.origin]}
+        members: dict[str, Json] = {
+            "arg": self.path,
+            "role": self.role and self.role.value,
+            "origin": _WORDS[self.origin],
+        }
         more: dict[str, Json] = {"part": self.part, "call": self.call, "at": self.at, "established": self.established}
-        return said | {name: value for name, value in more.items() if value}
+        return members | {name: value for name, value in more.items() if value}
 
 
 class OriginCounts(NamedTuple):

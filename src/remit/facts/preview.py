@@ -19,13 +19,13 @@ class Preview:
     argument: str = ""
     value: bool | str = True
 
-    def of(self, name: str, given: Mapping[str, Json]) -> tuple[str, dict[str, Json]]:
-        """The tool and the arguments of the dry run of a call of `name` with the arguments `given`."""
+    def of(self, name: str, arguments: Mapping[str, Json]) -> tuple[str, dict[str, Json]]:
+        """The tool and the arguments of the dry run of a call of `name` with `arguments`."""
         if not self.tool:
-            return name, {**given, self.argument: self.value}
+            return name, {**arguments, self.argument: self.value}
         if self.arguments is None:
-            return self.tool, dict(given)
-        return self.tool, {to: given[of] for to, of in self.arguments.items() if of in given}
+            return self.tool, dict(arguments)
+        return self.tool, {to: arguments[of] for to, of in self.arguments.items() if of in arguments}
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it."""

@@ -17,7 +17,7 @@ STEPS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 80
 """How much is spelt of a name."""
 PATH_CHARS_MAX: Final = 500
-_KEPT_STEPS: Final = 8
+_CACHED_STEPS: Final = 8
 _STEP: Final = re.compile(r"\.(\*|[A-Za-z_][A-Za-z0-9_-]*)|\[(\*|[0-9]{1,9})\]|\['([^'\\]{1,200})'\]")
 
 Step: TypeAlias = str | int | None
@@ -69,19 +69,19 @@ def steps(path: str) -> tuple[Step, ...] | None:
     """The steps of `$`, `$.name`, `$[*]`, `$[0]`, `$.*`, `$['odd name']` and what is made of them; None for no path."""
     if not path.startswith("$"):
         return None
-    found: list[Step] = []
+    path_steps: list[Step] = []
     at = 1
     while at < len(path):
         step = _STEP.match(path, at)
-        if step is None or len(found) == STEPS_MAX:
+        if step is None or len(path_steps) == STEPS_MAX:
             return None
         member, element, quoted = step.groups()
         if "*" in {member, element}:
-            found.append(None)
+            path_steps.append(None)
         else:
-            found.append(int(element) if element is not None else member or quoted)
+            path_steps.append(int(element) if element is not None else member or quoted)
         at = step.end()
-    return tuple(found)
+    return tuple(path_steps)
 
 
 def elements(path: str) -> tuple[bool, ...]:
@@ -97,22 +97,24 @@ def spelt(path: tuple[str | int, ...]) -> str:
     if len(path) == 1 and isinstance(path[0], str):
         short = len(path[0]) <= NAME_CHARS_MAX
     else:
-        short = len(path) <= _KEPT_STEPS and all(isinstance(step, int) or len(step) <= NAME_CHARS_MAX for step in path)
-    return _kept(path) if short else _spelt(path)
+        short = len(path) <= _CACHED_STEPS and all(
+            isinstance(step, int) or len(step) <= NAME_CHARS_MAX for step in path
+        )
+    return _cached(path) if short else _spelt(path)
 
 
 def _spelt(path: tuple[str | int, ...]) -> str:
-    said = "$"
+    text = "$"
     for step in path:
         if isinstance(step, int):
-            said += f"[{step}]"
+            text += f"[{step}]"
             continue
         name = _cut(step, NAME_CHARS_MAX)
-        said += f".{name}" if name.isascii() and name.isidentifier() else f"['{name}']"
-    return _cut(said, PATH_CHARS_MAX)
+        text += f".{name}" if name.isascii() and name.isidentifier() else f"['{name}']"
+    return _cut(text, PATH_CHARS_MAX)
 
 
-_kept: Final = lru_cache(maxsize=4_096)(_spelt)
+_cached: Final = lru_cache(maxsize=4_096)(_spelt)
 """Of short paths alone: what is kept of the others would be as long as somebody likes."""
 
 

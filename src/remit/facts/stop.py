@@ -63,14 +63,14 @@ class Stop:
         return f"{named(self.what)} was stopped{_FROM[self.holds]} by {self.by}: {self.reason}"
 
 
-def named(what: Stopped) -> str:
-    """`what` as people name it: `agent clerk`, `everything`."""
-    return f"{what[0].value} {what[1]}".rstrip()
+def named(subject: Stopped) -> str:
+    """`subject` as people name it: `agent clerk`, `everything`."""
+    return f"{subject[0].value} {subject[1]}".rstrip()
 
 
-def typed(what: Stopped) -> str:
-    """`what` as people type it after a command, which a shell takes as it stands."""
-    over, name = what
+def typed(subject: Stopped) -> str:
+    """`subject` as people type it after a command, which a shell takes as it stands."""
+    over, name = subject
     return f"{over.value} {shlex.quote(name)}" if name else over.value
 
 
@@ -80,14 +80,14 @@ def subject(what: Stopped) -> str:
     return f"{over.value}:{name}" if name else over.value
 
 
-def read_subject(said: str) -> Stopped | None:
-    """What `said`, as `subject` says it, names; None for what nothing can be stopped by."""
-    kind, _, name = said.partition(":")
+def read_subject(text: str) -> Stopped | None:
+    """What `text`, as `subject` says it, names; None for what nothing can be stopped by."""
+    kind, _, name = text.partition(":")
     over = _KINDS.get(kind)
     return None if over is None or bool(name) is (over is StopSubject.EVERYTHING) else (over, name)
 
 
-def stops_over(stops: Mapping[Stopped, Stop], whats: Iterable[Stopped], held: frozenset[Holds]) -> tuple[Stop, ...]:
-    """Those of `stops` that are over one of `whats` and hold one of `held`."""
-    found = [stops[what] for what in whats if what in stops]
-    return tuple([stop for stop in found if stop.holds in held])
+def stops_over(stops: Mapping[Stopped, Stop], subjects: Iterable[Stopped], holds: frozenset[Holds]) -> tuple[Stop, ...]:
+    """Those of `stops` that are over one of `subjects` and hold one of `holds`."""
+    found = [stops[what] for what in subjects if what in stops]
+    return tuple([stop for stop in found if stop.holds in holds])

@@ -71,8 +71,8 @@ def places(store: Store, arguments: Mapping[str, Json]) -> tuple[str, ...]:
     """Where in `store` an action with these arguments reads or writes: `NAME:KEY`, or `NAME:` for all of it."""
     found: dict[str, None] = {}
     for name in store.keys:
-        given = arguments.get(name)
-        for value in given if isinstance(given, list) and given else (given,):
+        argument = arguments.get(name)
+        for value in argument if isinstance(argument, list) and argument else (argument,):
             key = _key(value)
             if key == WHOLE or len(found) >= KEYS_MAX:
                 return (place(store.name),)
@@ -113,16 +113,16 @@ def _normal(text: str) -> str:
         name, colon, port = _PORTS.sub("", host.rpartition("@")[2]).partition(":")
         plain = written_out(name) + colon + port + slash + path
     parts = [part.strip() for part in _SLASH.split(plain)]
-    if url is None and ".." in parts and not _taken_alike(parts, [part.strip() for part in text.split("/")]):
+    if url is None and ".." in parts and not _go_up_alike(parts, [part.strip() for part in text.split("/")]):
         return WHOLE
-    found: list[str] = []
+    kept: list[str] = []
     for part in parts:
         if part == "..":
-            found = found[:-1]
+            kept = kept[:-1]
         elif part not in {"", "."}:
-            found.append(part)
-    bare = (piece.lstrip(_BEFORE).rstrip(_BEHIND) for part in found for piece in _APART.split(part))
-    segments = [_number(piece) for piece in bare if piece]
+            kept.append(part)
+    stripped = (piece.lstrip(_BEFORE).rstrip(_BEHIND) for part in kept for piece in _APART.split(part))
+    segments = [_number(piece) for piece in stripped if piece]
     while segments and segments[0][0] in "~$":
         # Whose home it is, or which folder, is told elsewhere.
         del segments[0]
@@ -132,10 +132,10 @@ def _normal(text: str) -> str:
     return WHOLE if end > SEGMENTS_MAX or len(key) > KEY_CHARS_MAX else key
 
 
-def _taken_alike(parts: Sequence[str], written: Sequence[str]) -> bool:
-    """Whether `parts` go up where the key as it is `written` does."""
-    return len(parts) == len(written) and all(
-        (one == "..") is (raw == "..") for one, raw in zip(parts, written, strict=True)
+def _go_up_alike(parts: Sequence[str], spelt: Sequence[str]) -> bool:
+    """Whether `parts` go up where the key as it is `spelt` does."""
+    return len(parts) == len(spelt) and all(
+        (one == "..") is (raw == "..") for one, raw in zip(parts, spelt, strict=True)
     )
 
 
@@ -146,11 +146,11 @@ def _decoded(found: re.Match[str]) -> str:
         return found[0]
 
 
-def _number(named: str) -> str:
-    """`named` as a number is written, where it is one."""
-    if _NUMBER.fullmatch(named) is None:
-        return named
-    plain = named.replace("_", "")
+def _number(segment: str) -> str:
+    """`segment` as a number is written, where it is one."""
+    if _NUMBER.fullmatch(segment) is None:
+        return segment
+    plain = segment.replace("_", "")
     if ("." not in plain and "e" not in plain) or "x" in plain:
         return str(int(plain, 16 if "x" in plain else 10))
     value = float(plain)
@@ -171,8 +171,8 @@ def _plain(text: str) -> str:
     for _ in range(_DECODED_MAX):
         folded = composed(composed(unquote(text, errors="replace")).casefold())
         drawn = (char for char in folded if unicodedata.category(char) not in _INVISIBLE and char not in IGNORED)
-        read = _CODED.sub(_decoded, "".join(drawn).strip())
-        if read == text:
-            return read
-        text = read
+        decoded = _CODED.sub(_decoded, "".join(drawn).strip())
+        if decoded == text:
+            return decoded
+        text = decoded
     return WHOLE

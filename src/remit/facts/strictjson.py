@@ -63,8 +63,8 @@ def parse(
         raise JsonRefused("json/size", f"{len(raw)} bytes, more than {size_max}")
     _check_depth(raw, limits.depth_max)
     most = limits.nodes_max if nodes_max is None else nodes_max
-    if _most(raw) > most and (found := _nodes(raw)) > most:
-        raise JsonRefused("json/nodes", f"{found} values, more than {most}")
+    if _most(raw) > most and (count := _nodes(raw)) > most:
+        raise JsonRefused("json/nodes", f"{count} values, more than {most}")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,11 +105,11 @@ def written(text: str, limits: Limits = DEFAULT) -> Json:
 
 
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise JsonRefused("json/duplicate-key", f"the key {ascii(twice)[:60]} appears twice")
-    return found
+    return members
 
 
 def _integer(digits: str) -> int:
@@ -162,11 +162,11 @@ def _check_depth(raw: bytes, depth_max: int) -> None:
     if len(raw.translate(None, _NO_OPENING)) <= depth_max:
         return
     brackets = outside_strings(raw).translate(_ALIKE, _NO_BRACKETS)
-    left = brackets
+    nested = brackets
     for _ in range(depth_max):
         # The innermost level of each value.
-        left = left.replace(b"{}", b"")
-        if not left:
+        nested = nested.replace(b"{}", b"")
+        if not nested:
             return
     depth = 0
     for bracket in brackets:
@@ -188,9 +188,9 @@ def outside_strings(raw: bytes) -> bytes:
 
 def nodes_most(raw: bytes) -> int:
     """No fewer than the values that `raw` holds, told from its bytes: what it costs to read it."""
-    found = _most(raw)
+    most = _most(raw)
     # Text has commas, too: it is worth a look at what is outside of strings before they count.
-    return found if found < _MARKS_FEW else _nodes(raw)
+    return most if most < _MARKS_FEW else _nodes(raw)
 
 
 def _most(raw: bytes) -> int:

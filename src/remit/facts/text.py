@@ -47,18 +47,18 @@ def gained(text: str, most: int) -> int:
 
     One character may become eighteen (U+FDFA). It is told piece by piece, so that no more is made than has to be.
     """
-    found = 0
+    gain = 0
     for at in range(0, 0 if text.isascii() else len(text), _PIECE_CHARS):
         piece = text[at : at + _PIECE_CHARS]
-        found += max(len(unicodedata.normalize("NFKC", _MARKS.sub(_ordered, piece))) - len(piece), 0)
-        if found > most:
+        gain += max(len(unicodedata.normalize("NFKC", _MARKS.sub(_ordered, piece))) - len(piece), 0)
+        if gain > most:
             break
-    return found
+    return gain
 
 
-def _ordered(found: re.Match[str]) -> str:
+def _ordered(match: re.Match[str]) -> str:
     # Each by itself: some marks stand for two.
-    apart = "".join(unicodedata.normalize("NFKD", char) for char in found[0])
+    apart = "".join(unicodedata.normalize("NFKD", char) for char in match[0])
     runs = groupby(apart, lambda char: unicodedata.combining(char) > 0)
     return "".join("".join(sorted(run, key=unicodedata.combining) if marks else run) for marks, run in runs)
 
@@ -87,11 +87,11 @@ def escaped(text: str, *, chars_max: int = 2_000) -> str:
     """
     if len(text) <= chars_max and text.isascii() and text.isprintable():
         return text
-    shown = "".join(
+    start = "".join(
         f"\\u{{{ord(char):x}}}" if _invisible(char) and char not in _SHOWN else char for char in text[:chars_max]
     )
-    left = len(text) - chars_max
-    return f"{shown}… ({left} more characters)" if left > 0 else shown
+    rest = len(text) - chars_max
+    return f"{start}… ({rest} more characters)" if rest > 0 else start
 
 
 def one_line(text: str, *, chars_max: int = 2_000) -> str:

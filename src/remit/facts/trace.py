@@ -46,17 +46,17 @@ def begun(fresh: bytes) -> Trace:
     return Trace(trace if trace.strip("0") else "1".zfill(32), span if span.strip("0") else "1".zfill(16), None, 2)
 
 
-def continued(given: object, ours: Trace) -> Trace:
-    """`ours` as a part of the trace that `given`, the value of a `traceparent`, names.
+def continued(header: object, ours: Trace) -> Trace:
+    """`ours` as a part of the trace that `header`, the value of a `traceparent`, names.
 
     Unchanged when it names none: section 3.2.2, and 3.2.4 for versions yet unknown.
     """
-    if not isinstance(given, str) or len(given) > _CHARS_MAX:
+    if not isinstance(header, str) or len(header) > _CHARS_MAX:
         return ours
-    found = _FORM.fullmatch(given)
-    if found is None:
+    match = _FORM.fullmatch(header)
+    if match is None:
         return ours
-    version, trace, parent, flags, rest = found.groups()
+    version, trace, parent, flags, rest = match.groups()
     if version == "ff" or (version == "00" and rest) or not trace.strip("0") or not parent.strip("0"):
         return ours
     return replace(ours, trace=trace, parent=parent, flags=int(flags, 16) & _FLAGS)

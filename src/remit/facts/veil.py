@@ -24,9 +24,9 @@ VEILED: Final = b" "
 _ABOUT: Final = b"remit secret argument\n"
 
 
-def hidden_of(tool: Tool, declared: Collection[str], given: Collection[str]) -> frozenset[str]:
-    """The names in `given` whose values are veiled; `declared` are the arguments that the schema of `tool` names."""
-    return frozenset(given) - (frozenset(declared) | tool.arguments.keys()) | (tool.secrets & frozenset(given))
+def hidden_of(tool: Tool, declared: Collection[str], names: Collection[str]) -> frozenset[str]:
+    """Those of `names` whose values are veiled; `declared` are the arguments that the schema of `tool` names."""
+    return frozenset(names) - (frozenset(declared) | tool.arguments.keys()) | (tool.secrets & frozenset(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Veil:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"a key of {len(self.key)} bytes, not {KEY_BYTES}")
 
-    def over(self, tool: Tool, declared: Collection[str], given: Mapping[str, Json]) -> bytes:
-        """`given` with its secrets veiled; `declared` are the arguments that the tool's schema names.
+    def over(self, tool: Tool, declared: Collection[str], arguments: Mapping[str, Json]) -> bytes:
+        """`arguments` with its secrets veiled; `declared` are the arguments that the tool's schema names.
 
-        Raises `ValueError` where `given` has no canonical form.
+        Raises `ValueError` where `arguments` has no canonical form.
         """
-        hidden = hidden_of(tool, declared, given)
+        hidden = hidden_of(tool, declared, arguments)
         shown = {
             name: {MEMBER: self._of((tool.server, tool.name, name), value)} if name in hidden else value
-            for name, value in given.items()
+            for name, value in arguments.items()
         }
         return VEILED + canonical(shown)
 

@@ -68,11 +68,11 @@ def apply_session(session: Session | None, delta: SessionDelta) -> Session:
         case SessionTouched(sid, agent, user, at, calls, irreversible):
             if session is None:
                 return Session(sid, agent, user, at, calls=calls, irreversible_calls=irreversible)
-            named = session.agent != ""
+            has_agent = session.agent != ""
             return Session(
                 sid,
-                session.agent if named else agent,
-                session.user if named else user,
+                session.agent if has_agent else agent,
+                session.user if has_agent else user,
                 session.started_ms,
                 session.labels,
                 session.calls + calls,
@@ -85,8 +85,8 @@ def apply_session(session: Session | None, delta: SessionDelta) -> Session:
                 return Session(sid, "", None, at, labels)
             return session if labels <= session.labels else replace(session, labels=session.labels | labels)
         case ConfidenceStated(sid, at, source, units):
-            known = Session(sid, "", None, at) if session is None else session
-            return replace(known, confidence=known.confidence.stated(source, units))
+            current = Session(sid, "", None, at) if session is None else session
+            return replace(current, confidence=current.confidence.stated(source, units))
         case SessionEnded(sid, at):
             if session is None:
                 return Session(sid, "", None, at, ended_ms=at)

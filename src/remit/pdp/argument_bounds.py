@@ -14,25 +14,29 @@ from remit.protect.pieces import CARRIED
 from remit.protect.tokens import parts
 
 
-def holding(made: GrantTerms, where: tuple[Constraint, ...], tool: Tool | None) -> GrantTerms:
-    """The terms `made`, with arguments of `tool` held as people said: what was approved there bounds them no more."""
-    held = frozenset(one.name for one in where)
-    free = measured(tool, held)
+def constrained(terms: GrantTerms, constraints: tuple[Constraint, ...], tool: Tool | None) -> GrantTerms:
+    """`terms` with `constraints` on arguments of `tool`: what was approved there bounds these no more."""
+    names = frozenset(one.name for one in constraints)
+    free = constrained_measures(tool, names)
     return replace(
-        made,
-        values=frozenset(one for one in made.values if held.isdisjoint(steps(one[0])[:1])),
-        carried=made.carried.union(*(_carried_in(one.value) for one in where if one.bound is Bound.EQUALS)),
-        measures={name: value for name, value in made.measures.items() if name not in free},
-        constraints=where,
+        terms,
+        values=frozenset(one for one in terms.values if names.isdisjoint(steps(one[0])[:1])),
+        carried=terms.carried.union(*(_carried_in(one.value) for one in constraints if one.bound is Bound.EQUALS)),
+        measures={name: value for name, value in terms.measures.items() if name not in free},
+        constraints=constraints,
     )
 
 
-def measured(tool: Tool | None, held: frozenset[str]) -> frozenset[str]:
-    """The measures of `tool` that stand in `held` arguments."""
-    return frozenset() if tool is None else frozenset(name for name, one in tool.impact.items() if one.argument in held)
+def constrained_measures(tool: Tool | None, arguments: frozenset[str]) -> frozenset[str]:
+    """The measures of `tool` that stand in `arguments`."""
+    return (
+        frozenset()
+        if tool is None
+        else frozenset(name for name, one in tool.impact.items() if one.argument in arguments)
+    )
 
 
-def carried(value: Json) -> set[str]:
+def carried_tokens(value: Json) -> set[str]:
     """The addresses, URLs and account numbers in a text."""
     return {token for token, kind in parts(value) if kind in CARRIED} if isinstance(value, str) else set()
 
@@ -40,4 +44,4 @@ def carried(value: Json) -> set[str]:
 def _carried_in(value: Json) -> set[str]:
     """What all texts inside `value` carry."""
     inner = list(value.values()) if isinstance(value, Mapping) else value
-    return set[str]().union(*map(_carried_in, inner)) if isinstance(inner, list) else carried(inner)
+    return set[str]().union(*map(_carried_in, inner)) if isinstance(inner, list) else carried_tokens(inner)

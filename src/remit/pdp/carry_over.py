@@ -10,13 +10,13 @@ from remit.protect.past import slot_from
 from remit.trace.bodies import AdminBody, Event
 
 
-def carried_over(body: AdminBody, event: Literal[Event.PAST_CARRIED, Event.STORE_CARRIED]) -> tuple[Delta, ...]:
+def of_carry_over(body: AdminBody, event: Literal[Event.PAST_CARRIED, Event.STORE_CARRIED]) -> tuple[Delta, ...]:
     """What a `past.carried` or `store.carried` record changes; nothing where it lacks what it has to say."""
     match event:
         case Event.PAST_CARRIED:
             return _past(body)
         case Event.STORE_CARRIED:
-            return _labelled(body)
+            return _place_labels(body)
         case _:
             assert_never(event)
 
@@ -29,7 +29,7 @@ def _past(body: AdminBody) -> tuple[Delta, ...]:
         return ()
 
 
-def _labelled(body: AdminBody) -> tuple[Delta, ...]:
+def _place_labels(body: AdminBody) -> tuple[Delta, ...]:
     labels = body.data.get("labels")
-    told = [one for one in labels if isinstance(one, str)] if isinstance(labels, list) else []
-    return (PlaceLabelled(body.subject, closed(told)),) if told else ()
+    names = [one for one in labels if isinstance(one, str)] if isinstance(labels, list) else []
+    return (PlaceLabelled(body.subject, closed(names)),) if names else ()

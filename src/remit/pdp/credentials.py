@@ -25,7 +25,7 @@ def of_credential(
             digest = body.data.get("hash")
             return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)
         case Event.PASSKEY_ADDED:
-            return _added(at, body)
+            return _passkey(at, body)
         case Event.PASSKEY_REMOVED:
             return (*_signed(body), PasskeyRemoved(body.subject))
         case _:
@@ -41,7 +41,7 @@ def _signed(body: AdminBody) -> tuple[Delta, ...]:
             return ()
 
 
-def _added(at: int, body: AdminBody) -> tuple[Delta, ...]:
+def _passkey(at: int, body: AdminBody) -> tuple[Delta, ...]:
     user, key, name, count = (body.data.get(member) for member in ("user", "key", "name", "count"))
     if not isinstance(user, str) or not isinstance(key, str) or not isinstance(count, int):
         return ()

@@ -19,18 +19,18 @@ from remit.facts.origin import Flow
 from remit.facts.session import confidence, join
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
-from remit.pdp.effects import Ruling, bare, decision_of
+from remit.pdp.effects import Ruling, decision_of, has_unveiled_secrets
 from remit.pdp.flow import flow_of
 from remit.pdp.grant_scope import covering, reach_in
-from remit.pdp.guarantees import flows, guaranteed
+from remit.pdp.guarantees import flows, with_guarantees
 from remit.pdp.listing import judge_list
-from remit.pdp.measure import impact, novelty, sent
-from remit.pdp.obligations import obliged
-from remit.pdp.open_breakers import broken
-from remit.pdp.past import crowded, past_facts, unmeasured
-from remit.pdp.preconditions import argument_problem, known, session_problem
+from remit.pdp.measure import detections_in, impact, novelty
+from remit.pdp.obligations import with_obligations
+from remit.pdp.open_breakers import breaker_problem
+from remit.pdp.past import measure_problem, past_facts, room_problem
+from remit.pdp.preconditions import argument_problem, destination_of, session_problem
 from remit.pdp.snapshot import AskQuota, Snapshot
-from remit.pdp.spending import overspent, thrifty
+from remit.pdp.spending import budget_problem, with_budget_gates
 from remit.policy.compiled.values import Value
 from remit.policy.context import Facts
 from remit.policy.destination import Destination
@@ -56,8 +56,8 @@ def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
     intent where the action goes ahead, a proposal otherwise.
     """
     try:
-        judged = _judge(snapshot, action, now_ms)
-        return decision_of(snapshot, action, judged, now_ms)
+        ruling = _judge(snapshot, action, now_ms)
+        return decision_of(snapshot, action, ruling, now_ms)
     except Exception as error:  # noqa: BLE001
         # INVARIANT(deny-on-error): an error of our own is a denial that names it.
         text = f"deciding failed ({type(error).__name__}); nothing was done"
@@ -66,74 +66,74 @@ def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
 
 
 def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
-    if bare(snapshot, action):
+    if has_unveiled_secrets(snapshot, action):
         raise ValueError("secrets that nothing veils")
-    checked = known(snapshot, action)
-    if isinstance(checked, Ruling):
-        return checked
+    destination = destination_of(snapshot, action)
+    if isinstance(destination, Ruling):
+        return destination
     if snapshot.stores.labels:
-        source = checked.source | snapshot.stores.labels
-        checked = replace(checked, source=source, brings=tuple(sorted(closed(source))))
-    stopped = (
+        source = destination.source | snapshot.stores.labels
+        destination = replace(destination, source=source, brings=tuple(sorted(closed(source))))
+    problem = (
         session_problem(snapshot, action, now_ms)
-        or broken(snapshot, now_ms)
-        or argument_problem(snapshot, action, checked)
+        or breaker_problem(snapshot, now_ms)
+        or argument_problem(snapshot, action, destination)
     )
     # A round of an action under way spends nothing: what it needs was there when it was let through.
     spends = bool(snapshot.draws) and action.within is None
-    if stopped is not None:
-        return Ruling(Deny(), (stopped,), reached=checked)
-    ruling = _ruled(snapshot, action, checked, now_ms, spends=spends)
-    over = overspent(snapshot, action, checked) if spends else None
-    if over is None or ruling.first is not None:
+    if problem is not None:
+        return Ruling(Deny(), (problem,), destination=destination)
+    ruling = _rule(snapshot, action, destination, now_ms, spends=spends)
+    overdraft = budget_problem(snapshot, action, destination) if spends else None
+    if overdraft is None or ruling.first is not None:
         # What obligations make of it is judged again, budgets and all.
         return ruling
-    return Ruling(Deny(), (over,), reached=checked)
+    return Ruling(Deny(), (overdraft,), destination=destination)
 
 
-def _ruled(snapshot: Snapshot, action: Action, checked: Destination, now_ms: int, *, spends: bool) -> Ruling:
+def _rule(snapshot: Snapshot, action: Action, destination: Destination, now_ms: int, *, spends: bool) -> Ruling:
     """What policy, people and guarantees say, with obligations met or to be met first."""
-    asks = checked.slice
-    flow = flow_of(snapshot, action, checked) if asks.flow else None
-    facts, unknown = _looked_at(snapshot, action, checked, now_ms, flow)
+    part = destination.slice
+    flow = flow_of(snapshot, action, destination) if part.flow else None
+    facts, unknown = _look_up_facts(snapshot, action, destination, now_ms, flow)
     if unknown is not None:
-        return Ruling(Deny(), (unknown,), facts, checked)
+        return Ruling(Deny(), (unknown,), facts, destination)
     if action.lists:
-        shown, why, hidden = judge_list(snapshot, action, checked)
-        return obliged(action, Ruling(shown, why, facts, checked, hidden))
-    question = question_of(checked, facts, action.input, snapshot.bundle.labels)
+        shown, why, hidden = judge_list(snapshot, action, destination)
+        return with_obligations(action, Ruling(shown, why, facts, destination, hidden))
+    question = question_of(destination, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
-    judged = Ruling(verdict, reasons, facts, checked, observed)
+    ruling = Ruling(verdict, reasons, facts, destination, observed)
     if spends:
-        judged = thrifty(snapshot, action, judged)
-    lifted = _lifted(snapshot, action, judged, now_ms)
-    if _grantable(snapshot, action, lifted) and not flows(checked, facts):
-        lifted = _granted(snapshot, action, lifted, now_ms)
-    if checked.feeds.guards:
-        lifted = guaranteed(snapshot, action, lifted, now_ms)
-    return obliged(action, _askable(snapshot, action, lifted))
+        ruling = with_budget_gates(snapshot, action, ruling)
+    ruling = _lift_by_approval(snapshot, action, ruling, now_ms)
+    if _grantable(snapshot, action, ruling) and not flows(destination, facts):
+        ruling = _lift_by_grant(snapshot, action, ruling, now_ms)
+    if destination.feeds.guards:
+        ruling = with_guarantees(snapshot, action, ruling, now_ms)
+    return with_obligations(action, _limit_asking(snapshot, action, ruling))
 
 
-def _looked_at(
-    snapshot: Snapshot, action: Action, reached: Destination, now_ms: int, flow: Flow | None
+def _look_up_facts(
+    snapshot: Snapshot, action: Action, destination: Destination, now_ms: int, flow: Flow | None
 ) -> tuple[Facts, Reason | None]:
     """The facts that policies of the slice look at; and why something that has to be known is not."""
-    asks = reached.slice
-    past = past_facts(snapshot, action, reached, now_ms) if reached.asked else None
+    part = destination.slice
+    past = past_facts(snapshot, action, destination, now_ms) if destination.queries else None
     facts = facts_of(
         snapshot,
         action,
         now_ms,
         flow,
-        impact(reached, action.input) if asks.impact else None,
-        novelty(snapshot, action, reached, flow) if asks.novelty and flow is not None else None,
-        snapshot.draws if snapshot.draws and "budget" in asks.looks else (),
+        impact(destination, action.input) if part.impact else None,
+        novelty(snapshot, action, destination, flow) if part.novelty and flow is not None else None,
+        snapshot.draws if snapshot.draws and "budget" in part.looks else (),
         None if isinstance(past, Reason) else past,
     )
-    if reached.finds:
-        facts = facts._replace(sends=sent(action, reached))
-    unknown = past if isinstance(past, Reason) else unmeasured(action, reached)
-    return facts, unknown or crowded(snapshot, action, reached, now_ms)
+    if destination.finds:
+        facts = facts._replace(sends=detections_in(action, destination))
+    unknown = past if isinstance(past, Reason) else measure_problem(action, destination)
+    return facts, unknown or room_problem(snapshot, action, destination, now_ms)
 
 
 def facts_of(
@@ -171,76 +171,76 @@ def facts_of(
     )
 
 
-def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
+def _lift_by_approval(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ruling:
     """An escalation that people have approved for exactly this action is a permit."""
-    verdict = judged.verdict
+    verdict = ruling.verdict
     if not isinstance(verdict, Escalate) or not snapshot.lifts:
-        return judged
-    bound = action.hash(judged.pin)
+        return ruling
+    action_hash = action.hash(ruling.pin)
     # INVARIANT(approval-binds-exact-action): by hash, by gate and policy text, and in time.
     fitting = (
         lift
         for lift in snapshot.lifts
-        if lift.action_hash == bound and now_ms < lift.expires_ms and lift.gates.issuperset(verdict.gates)
+        if lift.action_hash == action_hash and now_ms < lift.expires_ms and lift.gates.issuperset(verdict.gates)
     )
     lift = next(fitting, None)
     if lift is None:
-        return judged
+        return ruling
     approved = Reason(Code.GATE, f"approved by people as {lift.approval}")
     return Ruling(
         Permit(verdict.obligations),
-        (*judged.reasons, approved),
-        judged.facts,
-        judged.reached,
-        judged.observed,
+        (*ruling.reasons, approved),
+        ruling.facts,
+        ruling.destination,
+        ruling.observed,
         lift.approval,
     )
 
 
-def _grantable(snapshot: Snapshot, action: Action, lifted: Ruling) -> bool:
+def _grantable(snapshot: Snapshot, action: Action, ruling: Ruling) -> bool:
     """Whether a grant may lift what is left. A no to this very action stands over all that was granted for others.
 
     Nobody who granted saw what a client would answer in a round.
     """
-    shown = action.within is None or action.within.bare
-    return bool(snapshot.grants) and shown and not snapshot.noes and isinstance(lifted.verdict, Escalate)
+    brings_nothing = action.within is None or action.within.bare
+    return bool(snapshot.grants) and brings_nothing and not snapshot.refusals and isinstance(ruling.verdict, Escalate)
 
 
-def _granted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
+def _lift_by_grant(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ruling:
     """An escalation all of whose gates people lifted for more than one action is a permit."""
-    verdict, reached, facts = judged.verdict, judged.reached, judged.facts
+    verdict, destination, facts = ruling.verdict, ruling.destination, ruling.facts
     assert isinstance(verdict, Escalate), "asked for escalations alone"  # noqa: S101
-    assert reached is not None, "what escalates reaches something"  # noqa: S101
+    assert destination is not None, "what escalates reaches something"  # noqa: S101
     assert facts is not None, "policy judged by facts"  # noqa: S101
     live = [grant for grant in snapshot.grants if grant.spent(now_ms) is None]
-    flow = flow_of(snapshot, action, reached) if facts.flow is None else facts.flow
-    reach = reach_in(action, reached, flow.traced)
+    flow = flow_of(snapshot, action, destination) if facts.flow is None else facts.flow
+    reach = reach_in(action, destination, flow.traced)
     # By gate and policy text, like an approval, and within what people saw.
-    found = covering(live, verdict.gates, action, reached.tool, reach)
-    if found is None:
-        return judged
+    lifting = covering(live, verdict.gates, action, destination.tool, reach)
+    if lifting is None:
+        return ruling
     reasons = [
         Reason(Code.GATE, f"lifted by the grant {grant.ident} of {', '.join(vote.by for vote in grant.votes)}")
-        for grant in found
+        for grant in lifting
     ]
-    return judged._replace(
+    return ruling._replace(
         verdict=Permit(verdict.obligations),
-        reasons=(*judged.reasons, *reasons),
-        grants=tuple(grant.ident for grant in found),
+        reasons=(*ruling.reasons, *reasons),
+        grants=tuple(grant.ident for grant in lifting),
     )
 
 
-def _askable(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
+def _limit_asking(snapshot: Snapshot, action: Action, ruling: Ruling) -> Ruling:
     """Nobody is asked again about what was refused, nor about more than a person can look through."""
-    if not isinstance(judged.verdict, Escalate):
-        return judged
-    if snapshot.noes:
-        bound = action.hash(judged.pin)
-        for no in snapshot.noes:
-            if no.action_hash == bound:
-                said = Reason(Code.APPROVAL_REFUSED, refused_text(no.by, no.reason))
-                return judged._replace(verdict=Deny(), reasons=(said, *judged.reasons), approval=no.approval)
-    if snapshot.asking is AskQuota.MAY:
-        return judged
-    reason = _TOO_MUCH[snapshot.asking]
-    return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.reached, judged.observed)
+    if not isinstance(ruling.verdict, Escalate):
+        return ruling
+    if snapshot.refusals:
+        action_hash = action.hash(ruling.pin)
+        for refusal in snapshot.refusals:
+            if refusal.action_hash == action_hash:
+                why = Reason(Code.APPROVAL_REFUSED, refused_text(refusal.by, refusal.reason))
+                return ruling._replace(verdict=Deny(), reasons=(why, *ruling.reasons), approval=refusal.approval)
+    if snapshot.ask_quota is AskQuota.MAY:
+        return ruling
+    reason = _TOO_MUCH[snapshot.ask_quota]
+    return Ruling(Deny(), (*ruling.reasons, reason), ruling.facts, ruling.destination, ruling.observed)

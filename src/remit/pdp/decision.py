@@ -24,7 +24,7 @@ class Append(NamedTuple):
 class Forward(NamedTuple):
     """Send exactly these argument bytes to what the action reaches, once the record is durable."""
 
-    reached: Destination
+    destination: Destination
     arguments: bytes
 
 

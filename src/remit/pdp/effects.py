@@ -46,14 +46,14 @@ _BEGINS_BYTES: Final = 512
 class Ruling(NamedTuple):
     """A verdict on the way to a decision.
 
-    `facts` and `reached` are None where the action never got that far; `approval` is the one that
+    `facts` and `destination` are None where the action never got that far; `approval` is the one that
     lifted its gates, `grants` are those that did. `first` has to be done before it can be one.
     """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
     facts: Facts | None = None
-    reached: Destination | None = None
+    destination: Destination | None = None
     observed: Verdict | None = None
     approval: str | None = None
     grants: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Ruling(NamedTuple):
     @property
     def pin(self) -> str:
         """The pin of the tool that it reaches, or nothing."""
-        return "" if self.reached is None else self.reached.pin
+        return "" if self.destination is None else self.destination.pin
 
 
 def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Decision:
@@ -88,8 +88,8 @@ def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int)
 
 
 def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[decision.Effect, ...]:
-    reached, within = ruling.reached, action.within
-    assert reached is not None, "what is permitted reaches something"  # noqa: S101
+    destination, within = ruling.destination, action.within
+    assert destination is not None, "what is permitted reaches something"  # noqa: S101
     if within is not None:
         round_ = ExchangeBody(
             intent=within.intent,
@@ -104,19 +104,19 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
             stored=_stored(snapshot, ruling),
             questions=digest(within.questions),
         )
-        return Append(RecordKind.EXCHANGE, round_), Forward(reached, action.arguments)
+        return Append(RecordKind.EXCHANGE, round_), Forward(destination, action.arguments)
     body = _body(snapshot, action, ruling, now_ms, _stored(snapshot, ruling))
     if action.kind is ActionKind.DELEGATE:
         return (Append(RecordKind.INTENT, body),)
-    return Append(RecordKind.INTENT, body), Forward(reached, action.arguments)
+    return Append(RecordKind.INTENT, body), Forward(destination, action.arguments)
 
 
 def _body(
     snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, stored: StoreWrite | None = None
 ) -> ActionBody:
-    verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
+    verdict, destination, facts = ruling.verdict, ruling.destination, ruling.facts
     # Neither the arguments that nothing veils nor a hash of them, which would let them be guessed.
-    hidden = bare(snapshot, action)
+    hidden = has_unveiled_secrets(snapshot, action)
     cut = not hidden and _is_cut(action, ruling)
     gates: tuple[Gate, ...] = ()
     expires_ms: int | None = None
@@ -140,11 +140,11 @@ def _body(
         obligations=() if isinstance(verdict, Deny) else verdict.obligations,
         approval=ruling.approval,
         expires_ms=expires_ms,
-        irreversible=reached is not None and reached.irreversible,
+        irreversible=destination is not None and destination.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
-        source=() if reached is None else reached.brings,
+        source=() if destination is None else destination.brings,
         context={_CUT: _beginning(action)} if cut else _context(action, ruling),
-        arguments=b"" if hidden or cut else _shown(action),
+        arguments=b"" if hidden or cut else _visible_arguments(action),
         trace=action.trace,
         stored=stored,
         grants=ruling.grants,
@@ -164,35 +164,35 @@ def _is_cut(action: Action, ruling: Ruling) -> bool:
 
 
 def _beginning(action: Action) -> Mapping[str, Json]:
-    kept = action.recorded
-    begins = kept[:_BEGINS_BYTES].decode("utf-8", "ignore")
-    return {"bytes": len(kept), "digest": digest(kept), "begins": begins}
+    arguments = action.recorded
+    beginning = arguments[:_BEGINS_BYTES].decode("utf-8", "ignore")
+    return {"bytes": len(arguments), "digest": digest(arguments), "begins": beginning}
 
 
 def _context(action: Action, ruling: Ruling) -> Mapping[str, Json]:
     """What policy looked at, and, where obligations changed the arguments, what had been asked for."""
-    known: Mapping[str, Json] = {} if ruling.facts is None else ruling.facts.recorded()
+    facts: Mapping[str, Json] = {} if ruling.facts is None else ruling.facts.recorded()
     if action.shaping is None:
-        return known
-    tool = None if ruling.reached is None else ruling.reached.tool
+        return facts
+    tool = None if ruling.destination is None else ruling.destination.tool
     # Of what reaches nothing that is known nobody can say what is secret.
     secrets = tuple(action.shaping.numbers) if tool is None else tool.secrets
-    return {**known, "obliged": action.shaping.to_json(secrets)}
+    return {**facts, "obliged": action.shaping.to_json(secrets)}
 
 
 def _marks(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[Mark, ...]:
     match ruling.verdict:
         case Permit():
-            return marks_of(snapshot, action, ruling.reached, now_ms, denied=False)
+            return marks_of(snapshot, action, ruling.destination, now_ms, denied=False)
         case Deny():
-            return marks_of(snapshot, action, ruling.reached, now_ms, denied=True)
+            return marks_of(snapshot, action, ruling.destination, now_ms, denied=True)
         case Escalate():
             return ()
         case _:
             assert_never(ruling.verdict)
 
 
-def bare(snapshot: Snapshot, action: Action) -> bool:
+def has_unveiled_secrets(snapshot: Snapshot, action: Action) -> bool:
     """Whether the arguments hold secrets that nothing veils: they are neither judged nor recorded."""
     if action.veiled is not None or action.kind is not ActionKind.CALL_TOOL:
         return False
@@ -206,22 +206,22 @@ def bare(snapshot: Snapshot, action: Action) -> bool:
 
 def _stored(snapshot: Snapshot, ruling: Ruling) -> StoreWrite | None:
     """What the action may write to stores, as far as that is new there: all its chain holds, and all it may bring."""
-    held, facts, reached = snapshot.stores, ruling.facts, ruling.reached
-    if not held.writes or facts is None or reached is None:
+    stores, facts, destination = snapshot.stores, ruling.facts, ruling.destination
+    if not stores.writes or facts is None or destination is None:
         return None
-    labels = facts.labels.union(reached.brings, facts.sent_labels)
-    if held.full:
+    labels = facts.labels.union(destination.brings, facts.sent_labels)
+    if stores.full:
         labels |= snapshot.bundle.labels
-    return None if labels <= held.already else StoreWrite(held.writes, tuple(sorted(labels)))
+    return None if labels <= stores.already else StoreWrite(stores.writes, tuple(sorted(labels)))
 
 
-def _shown(action: Action) -> bytes:
+def _visible_arguments(action: Action) -> bytes:
     """What people see: the arguments of the action; in a round of it the responses they decide on, and to what."""
     within = action.within
     if within is None:
         return action.recorded
-    shown = (action.recorded, within.responses, within.number, within.questions)
-    return b'{"arguments":%s,"responses":%s,"round":%d,"questions":%s}' % shown
+    members = (action.recorded, within.responses, within.number, within.questions)
+    return b'{"arguments":%s,"responses":%s,"round":%d,"questions":%s}' % members
 
 
 def _hash(action: Action, pin: str) -> str:

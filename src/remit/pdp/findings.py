@@ -35,12 +35,12 @@ Source = Callable[[str, int, AdminBody], Finding | None]
 
 
 def _halt(record: str, at: int, body: AdminBody) -> Finding | None:
-    what = read_subject(body.subject)
-    if what is None:
+    subject = read_subject(body.subject)
+    if subject is None:
         return None
-    over, name = what
+    over, name = subject
     holds = " quarantined" if body.data.get("holds") in {"acting", "reading"} else " stopped"
-    title = one_line(f"{named(what)}{holds} by {body.by}", chars_max=TITLE_CHARS_MAX)
+    title = one_line(f"{named(subject)}{holds} by {body.by}", chars_max=TITLE_CHARS_MAX)
     agent, sid = name if over is StopSubject.AGENT else "", name if over is StopSubject.SESSION else ""
     severity = Severity.CRITICAL if over is StopSubject.EVERYTHING else Severity.HIGH
     return Finding(record, at, IncidentCause.HALT, severity, title, agent, sid, body.subject)
@@ -79,33 +79,33 @@ def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
 
 def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
     kind, _, name = whose(body.subject).partition(" ")
-    said = f"breaker {name_of(body.subject)} tripped for {kind} {name}: {Trip(at, body.data).text}"
-    title = one_line(said, chars_max=TITLE_CHARS_MAX)
+    sentence = f"breaker {name_of(body.subject)} tripped for {kind} {name}: {Trip(at, body.data).text}"
+    title = one_line(sentence, chars_max=TITLE_CHARS_MAX)
     agent = name if kind == "agent" else shared(body.subject)[1]
     return Finding(record, at, IncidentCause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
 
 
 def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
-    said = body.data.get("agent")
-    agent = said if isinstance(said, str) else ""
+    acting = body.data.get("agent")
+    agent = acting if isinstance(acting, str) else ""
     who = f"agent {agent}" if agent else "an agent"
     kind, place = body.data.get("kind"), body.subject
     if isinstance(kind, str):
         # A resource or a prompt is named as the agent wants.
         place = f"{_NAMELESS.get(kind, 'something')} of {body.subject.partition('/')[0]}"
     where = f"{who} sent to {place}" if body.data.get("sent") is True else f"{place} told {who}"
-    title = one_line(f"{detected(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
+    title = one_line(f"{detection_text(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
     return Finding(record, at, IncidentCause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
 
 
-def detected(body: AdminBody) -> str:
+def detection_text(body: AdminBody) -> str:
     """What a record of detectors says that they found: `hidden (tag character), secret (AWS key id)`."""
-    found = body.data.get("found")
-    told = [
+    kinds_by_find = body.data.get("found")
+    parts = [
         f"{find} ({', '.join(sorted(kinds))})" if isinstance(kinds, Mapping) and kinds else find
-        for find, kinds in sorted(found.items() if isinstance(found, Mapping) else ())
+        for find, kinds in sorted(kinds_by_find.items() if isinstance(kinds_by_find, Mapping) else ())
     ]
-    return ", ".join(told) or "something"
+    return ", ".join(parts) or "something"
 
 
 SOURCES: Final[Mapping[Event, Source]] = {
@@ -159,14 +159,14 @@ def _drifted_tool(record: str, at: int, body: ActionBody, agent: str, sid: str) 
 
 def opening(incident: Incident, by: str) -> AdminBody:
     """The record by which `incident` begins."""
-    return AdminBody(Event.INCIDENT_OPENED, by, incident.ident, dict(_told(incident)))
+    return AdminBody(Event.INCIDENT_OPENED, by, incident.ident, dict(_members(incident)))
 
 
 def seeing(incident: Incident, by: str, before: Incident) -> AdminBody:
     """The record by which more of `incident` is known than was said `before`; it says whether it is worse."""
     is_worse = incident.severity > before.severity or not incident.causes <= before.causes
     worse: dict[str, Json] = {"worse": True} if is_worse else {}
-    return AdminBody(Event.INCIDENT_SEEN, by, incident.ident, dict(_told(incident)) | worse)
+    return AdminBody(Event.INCIDENT_SEEN, by, incident.ident, dict(_members(incident)) | worse)
 
 
 def assigning(ident: str, to: str, by: str) -> AdminBody:
@@ -186,7 +186,7 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
     """
     match body.event:
         case Event.INCIDENT_OPENED | Event.INCIDENT_SEEN:
-            said = _read(body)
+            said = _incident_of(body)
             if incident is None or said is None:
                 return said if incident is None and body.event is Event.INCIDENT_OPENED else incident
             return joined(incident, said)
@@ -204,7 +204,7 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
             return incident
 
 
-def _told(incident: Incident) -> Iterator[tuple[str, Json]]:
+def _members(incident: Incident) -> Iterator[tuple[str, Json]]:
     yield "about", incident.about
     yield "title", incident.title
     yield "severity", int(incident.severity)
@@ -216,7 +216,7 @@ def _told(incident: Incident) -> Iterator[tuple[str, Json]]:
     yield "records", list(incident.records)
 
 
-def _read(body: AdminBody) -> Incident | None:
+def _incident_of(body: AdminBody) -> Incident | None:
     match dict(body.data):
         case {
             "about": str(about),

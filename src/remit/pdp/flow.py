@@ -38,51 +38,51 @@ _ANSWERED: Final = frozenset(
 _NO_ROLES: Final[Mapping[str, Role]] = MappingProxyType({})
 
 
-def flow_of(snapshot: Snapshot, action: Action, reached: Destination) -> Flow:
+def flow_of(snapshot: Snapshot, action: Action, destination: Destination) -> Flow:
     """The facts about the values that the agent brings to `action`."""
-    given: Mapping[str, Json] = action.input
+    arguments: Mapping[str, Json] = action.input
     roles = _ROLES.get(action.kind, _NO_ROLES)
     # The members of a prompt's arguments are what the agent calls them, those of a message the protocol's.
     free: dict[str, frozenset[str] | None] = {name: None for name in roles if name != "arguments"}
     if action.within is not None and not action.within.bare:
-        given = {**given, RESPONSES: own_words(cast("Json", json.loads(action.within.responses)))}
-        free[RESPONSES] = _ANSWERED | _named(json.loads(action.within.questions))
-    seen = IndexView(snapshot.origins, grounds(snapshot.bundle, action))
-    names = Names(reached.arguments, reached.members, free)
-    found = flow(reached.tool, names, roles, given, seen)
-    if reached.tool is None or not reached.tool.secrets:
-        return found
+        arguments = {**arguments, RESPONSES: own_words(cast("Json", json.loads(action.within.responses)))}
+        free[RESPONSES] = _ANSWERED | _question_names(json.loads(action.within.questions))
+    view = IndexView(snapshot.origins, grounds(snapshot.bundle, action))
+    names = Names(destination.arguments, destination.members, free)
+    facts = flow(destination.tool, names, roles, arguments, view)
+    if destination.tool is None or not destination.tool.secrets:
+        return facts
     declared = snapshot.bundle.tools[action.server, action.name].arguments
-    return _unsaid(found, hidden_of(reached.tool, declared, action.input))
+    return _without_words(facts, hidden_of(destination.tool, declared, action.input))
 
 
-def _named(questions: Mapping[str, Json]) -> frozenset[str]:
+def _question_names(questions: Mapping[str, Json]) -> frozenset[str]:
     """The names that who asked `questions` gave: the keys, and what their schemas name."""
-    found = set(questions)
+    names = set(questions)
     stack: list[Json] = list(questions.values())
     while stack:
-        one = stack.pop()
-        if isinstance(one, Mapping):
-            properties = one.get("properties")
-            found.update(properties if isinstance(properties, Mapping) else ())
-            stack.extend(one.values())
-        elif isinstance(one, list):
-            stack.extend(one)
-    return frozenset(found)
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            properties = value.get("properties")
+            names.update(properties if isinstance(properties, Mapping) else ())
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return frozenset(names)
 
 
-def _unsaid(found: Flow, hidden: frozenset[str]) -> Flow:
-    """`found` without a word of what is in the arguments `hidden`: which they are, and where they came from."""
+def _without_words(facts: Flow, hidden: frozenset[str]) -> Flow:
+    """`facts` without a word of what is in the arguments `hidden`: which they are, and where they came from."""
     tops = {spelt((name,)) for name in hidden}
     traced: list[Traced] = []
-    for one in found.traced:
-        top = next((top for top in tops if one.path == top or one.path.startswith((f"{top}.", f"{top}["))), None)
-        traced.append(one if top is None else one._replace(path=top, part=""))
-    return found._replace(traced=tuple(traced))
+    for scalar in facts.traced:
+        top = next((top for top in tops if scalar.path == top or scalar.path.startswith((f"{top}.", f"{top}["))), None)
+        traced.append(scalar if top is None else scalar._replace(path=top, part=""))
+    return facts._replace(traced=tuple(traced))
 
 
 def grounds(bundle: Bundle, action: Action) -> frozenset[str]:
     """The tokens that configuration grounds: the purposes of the agents of the chain."""
     agents = bundle.catalog.agents
-    found = [configured(agents[name].purpose) for name in action.authority.agents if name in agents]
-    return found[0] if len(found) == 1 else frozenset[str]().union(*found)
+    tokens = [configured(agents[name].purpose) for name in action.authority.agents if name in agents]
+    return tokens[0] if len(tokens) == 1 else frozenset[str]().union(*tokens)

@@ -28,11 +28,11 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, ApprovalMove, Delegation, Edit, Glass, Vote
-from remit.facts.budget import given_back
+from remit.facts.budget import refunds_in
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.carry_over import carried_over
+from remit.pdp.carry_over import of_carry_over
 from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -63,8 +63,8 @@ from remit.pdp.deltas import (
     SessionKeyed,
     SessionTouched,
 )
-from remit.pdp.interventions import unasked
-from remit.pdp.limit_deltas import bounded
+from remit.pdp.interventions import of_intervention
+from remit.pdp.limit_deltas import of_limit
 from remit.pdp.past_deltas import PastMarked, settled_past
 from remit.trace.bodies import (
     UNANSWERED,
@@ -91,7 +91,7 @@ ENDS: Final = {
 }
 """How an outcome ends the approval that its intent claimed."""
 
-MOVED: Final = {
+MOVES: Final = {
     Event.APPROVAL_EXPIRED: ApprovalMove.EXPIRE,
     Event.APPROVAL_CANCELLED: ApprovalMove.CANCEL,
     Event.APPROVAL_STARTED: ApprovalMove.START,
@@ -132,28 +132,28 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas.append(opened)
     if body.approval is not None:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
-    deltas.extend(_labelled(body.stored))
+    deltas.extend(_place_labels(body.stored))
     deltas.extend([GrantUsed(grant) for grant in body.grants])
     deltas.extend([Charged(account, since_ms, units) for account, since_ms, units, _ in body.charges])
-    deltas.extend(_marked(body, at))
+    deltas.extend(_past_marks(body, at))
     return tuple(deltas)
 
 
-def _marked(body: ActionBody, at: int) -> list[PastMarked]:
+def _past_marks(body: ActionBody, at: int) -> list[PastMarked]:
     if not body.marks or not body.links:
         return []
     root = body.links[0][1]
     return [PastMarked(mark.scope(root), mark, at) for mark in body.marks]
 
 
-def _labelled(stored: StoreWrite | None) -> list[PlaceLabelled]:
+def _place_labels(stored: StoreWrite | None) -> list[PlaceLabelled]:
     """INVARIANT(label-before-data): the store holds the labels before what bears them is forwarded."""
     return [] if stored is None else [PlaceLabelled(where, closed(stored.labels)) for where in stored.places]
 
 
 def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas: list[Delta] = [SessionTouched(sid, agent, body.user, at, 0, 0) for agent, sid in body.links]
-    deltas.extend(_marked(body, at))
+    deltas.extend(_past_marks(body, at))
     # A proposal that names an approval waits for that one; people are not asked twice.
     if body.verdict == "escalate" and body.links and body.approval is None:
         agent, sid = body.links[-1]
@@ -187,7 +187,7 @@ def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
         deltas.append(ApprovalMoved(body.approval, ApprovalMove.START))
         deltas.append(ApprovalMoved(body.approval, ApprovalMove.SUCCEED))
-    deltas.extend(_labelled(body.stored))
+    deltas.extend(_place_labels(body.stored))
     if body.origins is not None and body.sids:
         deltas.append(OriginsAdded(ref, body.sids[0]))
     return tuple(deltas)
@@ -210,11 +210,11 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
 
 
 def _decision(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
-    said = _said(ref, at, body)
-    return said if body.confirmed is None else (*said, PasskeyUsed(*body.confirmed))
+    deltas = _choice(ref, at, body)
+    return deltas if body.confirmed is None else (*deltas, PasskeyUsed(*body.confirmed))
 
 
-def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
+def _choice(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
     vote = Vote(body.by, at, body.routes, body.note, strong=body.confirmed is not None)
     match body.choice:
         case Choice.APPROVE:
@@ -232,9 +232,9 @@ def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
         case Choice.REVIEW:
             return (ApprovalReviewed(body.approval, body.by),)
         case Choice.GRANT:
-            told = body.grant or {}
-            of = told.get("of")
-            return (GrantVoted(of if isinstance(of, str) else str(ref), vote, terms_of(body.approval, told)),)
+            terms = body.grant or {}
+            of = terms.get("of")
+            return (GrantVoted(of if isinstance(of, str) else str(ref), vote, terms_of(body.approval, terms)),)
         case Choice.REVOKE:
             of = (body.grant or {}).get("of")
             return (GrantRevoked(of, body.by),) if isinstance(of, str) else ()
@@ -259,18 +259,18 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.LEDGER_ERASED:
             return (BodiesErased(ref, tuple(frames(body))),)
         case Event.APPROVAL_EXPIRED | Event.APPROVAL_CANCELLED | Event.APPROVAL_STARTED:
-            return (ApprovalMoved(body.subject, MOVED[body.event]),)
+            return (ApprovalMoved(body.subject, MOVES[body.event]),)
         case Event.HALT | Event.RESUME | Event.GUARANTEE_SIGNED:
-            return unasked(at, body)
+            return of_intervention(at, body)
         case Event.INTENT_SETTLED:
-            refunds = (Refunded(*refund) for refund in given_back(body.data))
+            refunds = (Refunded(*refund) for refund in refunds_in(body.data))
             return (IntentClosed(body.subject, ref, settled=True), *refunds, *settled_past(at, body))
         case Event.SERVER_ENTRUSTED:
             return (OriginsAdded(ref, body.subject),)
         case Event.PAST_CARRIED | Event.STORE_CARRIED:
-            return carried_over(body, body.event)
+            return of_carry_over(body, body.event)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
-            return bounded(at, body)
+            return of_limit(at, body)
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)

@@ -31,7 +31,7 @@ from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
 from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
-from remit.pdp.argument_bounds import carried, measured
+from remit.pdp.argument_bounds import carried_tokens, constrained_measures
 from remit.pdp.measure import impact
 from remit.policy.destination import Destination
 from remit.policy.verdict import Gate
@@ -61,7 +61,7 @@ class GrantReach(NamedTuple):
     """What an action would use, and how much it moves.
 
     `wants` and `carried` are what neither its user nor the organisation vouches for; `values` and `carries` are all,
-    whoever does. `told` is False where there are more values than are explained: then nothing covers it.
+    whoever does. `complete` is False where there are more values than are explained: then nothing covers it.
     """
 
     wants: tuple[Want, ...]
@@ -69,7 +69,7 @@ class GrantReach(NamedTuple):
     values: frozenset[Want]
     carries: frozenset[str]
     measures: Mapping[str, str]
-    told: bool
+    complete: bool
 
 
 def like(tool: Tool | None) -> tuple[str, ...]:
@@ -83,47 +83,47 @@ def reach_of(
     arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
 ) -> GrantReach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
-    given: dict[str, list[tuple[str, str, str | float]]] = {}
-    named: set[str] = set()
+    leaves_by_path: dict[str, list[tuple[str, str, str | float]]] = {}
+    name_places: set[str] = set()
     for path, value in leaves(arguments, names):
         at = pointer(path)
-        if names.lack(path) and at not in named:
+        if names.lack(path) and at not in name_places:
             # A name comes before what stands at it.
-            named.add(at)
+            name_places.add(at)
             at = name_at(at)
-        given.setdefault(spelt(path), []).append((at, str(path[0]), value))
+        leaves_by_path.setdefault(spelt(path), []).append((at, str(path[0]), value))
     wants: list[Want] = []
     values: set[Want] = set()
     strange: set[str] = set()
     carries: set[str] = set()
     count = 0
-    for one in traced:
+    for scalar in traced:
         count += 1
-        vouched = one.origin <= Origin.TRUSTED or one.established
-        found = given.get(one.path)
-        if found is None:
+        vouched = scalar.origin <= Origin.TRUSTED or scalar.established
+        places = leaves_by_path.get(scalar.path)
+        if places is None:
             if not vouched:
                 # A value that is not kept as it was: nobody can have seen it.
-                wants.append(Want(one.path, one.path, ""))
+                wants.append(Want(scalar.path, scalar.path, ""))
             continue
-        for at, argument, value in found:
-            if one.role is Role.CONTENT:
-                carries |= carried(value)
-                if one.origin > Origin.TRUSTED:
-                    strange |= carried(value)
+        for at, argument, value in places:
+            if scalar.role is Role.CONTENT:
+                carries |= carried_tokens(value)
+                if scalar.origin > Origin.TRUSTED:
+                    strange |= carried_tokens(value)
                 continue
             want = Want(at, argument, canonical(value).decode())
             values.add(want)
             if isinstance(value, bool):
                 # The schema's, and yet which of the two may be what keeps the call small.
                 wants.append(want)
-            elif not vouched or (one.role is Role.CREDENTIAL and one.origin is not Origin.GROUNDED):
-                wants.append(want._replace(call=_vouching(one, value)))
+            elif not vouched or (scalar.role is Role.CREDENTIAL and scalar.origin is not Origin.GROUNDED):
+                wants.append(want._replace(call=_vouching(scalar, value)))
     empty = list(_empty(arguments))
     wants += empty
     values.update(empty)
-    told = max(count, len(empty)) < TRACED_MAX
-    return GrantReach(tuple(wants), frozenset(strange), frozenset(values), frozenset(carries), measures, told)
+    complete = max(count, len(empty)) < TRACED_MAX
+    return GrantReach(tuple(wants), frozenset(strange), frozenset(values), frozenset(carries), measures, complete)
 
 
 def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
@@ -139,49 +139,51 @@ def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
             stack += [(below(at, number), argument, inner) for number, inner in enumerate(value)]
 
 
-def _vouching(one: Traced, value: str | float) -> str:
+def _vouching(scalar: Traced, value: str | float) -> str:
     """The result that vouches for all of `value`: none for a credential, and where parts may come from elsewhere."""
-    if one.role is Role.CREDENTIAL or (one.part and one.part not in {plain(str(value)), whole(str(value)), value}):
+    if scalar.role is Role.CREDENTIAL or (
+        scalar.part and scalar.part not in {plain(str(value)), whole(str(value)), value}
+    ):
         return ""
-    return one.call
+    return scalar.call
 
 
 def covering(
     grants: Iterable[Grant], gates: Iterable[Gate], action: Action, tool: Tool | None, reach: GrantReach
 ) -> tuple[Grant, ...] | None:
     """For each of `gates` a grant that lifts it for `action`, each grant once; None where some gate has none."""
-    arguments = _recorded(action)
+    arguments = _recorded_arguments(action)
     fitting = [one for one in grants if _fits(one.terms, action, tool, arguments, reach)]
-    found: dict[str, Grant] = {}
+    lifting: dict[str, Grant] = {}
     for gate in gates:
         one = next((one for one in fitting if gate in one.terms.gates), None)
         if one is None:
             return None
-        found[one.ident] = one
-    return tuple(found.values())
+        lifting[one.ident] = one
+    return tuple(lifting.values())
 
 
-def covers(terms: GrantTerms, body: ActionBody, reached: Destination) -> bool:
+def covers(terms: GrantTerms, body: ActionBody, destination: Destination) -> bool:
     """Whether `terms` would have lifted all gates of the recorded action `body`."""
-    reach = reach_recorded(body, reached)
+    reach = reach_recorded(body, destination)
     if reach is None or not set(body.gates) <= set(terms.gates):
         return False
     links = tuple(Link(agent, sid) for agent, sid in body.links)
-    given = cast("Mapping[str, Json]", json.loads(body.arguments))
+    arguments = cast("Mapping[str, Json]", json.loads(body.arguments))
     authority = Authority(links, body.user, body.token, 0)
-    action = Action(ActionKind(body.kind), body.server, body.name, body.arguments, given, authority)
-    return _fits(terms, action, reached.tool, given, reach)
+    action = Action(ActionKind(body.kind), body.server, body.name, body.arguments, arguments, authority)
+    return _fits(terms, action, destination.tool, arguments, reach)
 
 
 def _fits(
     terms: GrantTerms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: GrantReach
 ) -> bool:
-    if not reach.told or terms.agents != action.authority.agents or terms.user != action.authority.user:
+    if not reach.complete or terms.agents != action.authority.agents or terms.user != action.authority.user:
         return False
-    held = frozenset(one.name for one in terms.constraints)
+    constrained = frozenset(one.name for one in terms.constraints)
     if terms.kind != action.kind.value or terms.server != action.server:
         return False
-    if not _bounded(terms, reach.measures, measured(tool, held)):
+    if not _within_measures(terms, reach.measures, constrained_measures(tool, constrained)):
         return False
     same = terms.name == action.name and terms.pin == ("" if tool is None else tool.pin)
     if terms.scope is GrantScope.SESSION:
@@ -189,19 +191,25 @@ def _fits(
             return False
         if not same:
             return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
-        seen = reach.carried <= terms.carried and all(_seen(terms, want) or _sent(terms, want) for want in reach.wants)
-        return seen and _kept(terms, arguments, frozenset())
-    met = same and reach.carries <= terms.carried and all(one.met(arguments) for one in terms.constraints)
-    asked = (want for want in (*reach.wants, *reach.values) if want.argument not in held)
-    return met and _kept(terms, arguments, held) and all(_seen(terms, want) for want in asked)
+        is_seen = reach.carried <= terms.carried and all(
+            _was_seen(terms, want) or _has_same_source(terms, want) for want in reach.wants
+        )
+        return is_seen and _nothing_left_out(terms, arguments, frozenset())
+    is_allowed = same and reach.carries <= terms.carried and all(one.allows(arguments) for one in terms.constraints)
+    wants = (want for want in (*reach.wants, *reach.values) if want.argument not in constrained)
+    return (
+        is_allowed
+        and _nothing_left_out(terms, arguments, constrained)
+        and all(_was_seen(terms, want) for want in wants)
+    )
 
 
-def _seen(terms: GrantTerms, want: Want) -> bool:
+def _was_seen(terms: GrantTerms, want: Want) -> bool:
     """Whether people saw what is wanted, there."""
     return (_place(terms, want), want.value) in terms.values
 
 
-def _sent(terms: GrantTerms, want: Want) -> bool:
+def _has_same_source(terms: GrantTerms, want: Want) -> bool:
     """Whether it comes from the very result that what people saw there came from."""
     return want.call != "" and (_place(terms, want), want.call) in terms.sources
 
@@ -213,47 +221,47 @@ def _place(terms: GrantTerms, want: Want) -> str | None:
     return want.argument if want.at == pointer((want.argument,)) else None
 
 
-def _kept(terms: GrantTerms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
-    """Whether nothing is left out that had a value when people saw it, but for the arguments that they `held`."""
+def _nothing_left_out(terms: GrantTerms, arguments: Mapping[str, Json], constrained: frozenset[str]) -> bool:
+    """Whether nothing is left out that had a value when people saw it, but for `constrained` arguments."""
     for name, value in terms.values:
         if value == _NULL or (terms.by_place and is_name(name)):
             continue
         path = steps(name) if terms.by_place else [name]
-        if held.isdisjoint(path[:1]) and not _stands(path, arguments):
+        if constrained.isdisjoint(path[:1]) and not _has_value(path, arguments):
             return False
     return True
 
 
-def _stands(path: Sequence[str], given: Json) -> bool:
+def _has_value(path: Sequence[str], value: Json) -> bool:
     """Whether there is something where `path` leads, or a list that ends before."""
     for step in path:
-        match given:
+        match value:
             case Mapping():
-                given = given.get(step)
+                value = value.get(step)
             case [_, *_] if step.isdecimal():
-                if int(step) >= len(given):
+                if int(step) >= len(value):
                     return True
-                given = given[int(step)]
+                value = value[int(step)]
             case _:
                 return False
-    return given is not None
+    return value is not None
 
 
-def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
+def _alike(approved: tuple[str, ...], kind: tuple[str, ...]) -> bool:
     """Whether a tool is of the kind that was granted, and goes no further outside."""
-    if not granted or not asked or granted[0] != asked[0] or granted[2:] != asked[2:]:
+    if not approved or not kind or approved[0] != kind[0] or approved[2:] != kind[2:]:
         return False
-    return _SINKS.index(asked[1]) <= _SINKS.index(granted[1])
+    return _SINKS.index(kind[1]) <= _SINKS.index(approved[1])
 
 
-def _bounded(terms: GrantTerms, measures: Mapping[str, str], held: frozenset[str]) -> bool:
-    """No measure above that of what was approved; what was not measured then is not measured now, but for the `held`.
+def _within_measures(terms: GrantTerms, measures: Mapping[str, str], constrained: frozenset[str]) -> bool:
+    """No measure above that of what was approved; what was not measured then is not now, but for what is `constrained`.
 
     Older terms may bound one of those too.
     """
     for name in MEASURES:
         approved, now = terms.measures.get(name), measures.get(name)
-        if approved is None and name in held:
+        if approved is None and name in constrained:
             continue
         if (approved is None) != (now is None):
             return False
@@ -263,22 +271,22 @@ def _bounded(terms: GrantTerms, measures: Mapping[str, str], held: frozenset[str
     return True
 
 
-def _recorded(action: Action) -> Mapping[str, Json]:
+def _recorded_arguments(action: Action) -> Mapping[str, Json]:
     return action.input if action.veiled is None else cast("Mapping[str, Json]", json.loads(action.veiled))
 
 
-def names_of(reached: Destination) -> Names:
-    """The names that people accepted with what is `reached`."""
-    return Names(None if reached.tool is None else reached.arguments, reached.members)
+def names_of(destination: Destination) -> Names:
+    """The names that people accepted with `destination`."""
+    return Names(None if destination.tool is None else destination.arguments, destination.members)
 
 
-def reach_in(action: Action, reached: Destination, traced: Iterable[Traced]) -> GrantReach:
+def reach_in(action: Action, destination: Destination, traced: Iterable[Traced]) -> GrantReach:
     """The reach of `action`, whose values `traced` explains."""
-    given = _recorded(action)
-    return reach_of(given, names_of(reached), traced, impact(reached, given).measures())
+    arguments = _recorded_arguments(action)
+    return reach_of(arguments, names_of(destination), traced, impact(destination, arguments).measures())
 
 
-def reach_recorded(body: ActionBody, reached: Destination) -> GrantReach | None:
+def reach_recorded(body: ActionBody, destination: Destination) -> GrantReach | None:
     """The reach of a recorded action, by what its record says; None where that cannot be told, as of a round.
 
     Where no policy asked where its values came from, all of them are unseen.
@@ -289,24 +297,24 @@ def reach_recorded(body: ActionBody, reached: Destination) -> GrantReach | None:
         return None
     if not isinstance(arguments, dict):
         return None
-    given, names = cast("Mapping[str, Json]", arguments), names_of(reached)
-    said = body.context.get("origins")
-    if isinstance(said, list):
-        traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in said]
+    given, names = cast("Mapping[str, Json]", arguments), names_of(destination)
+    origins = body.context.get("origins")
+    if isinstance(origins, list):
+        traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in origins]
     else:
-        traced = flow(reached.tool, names, {}, given, IndexView(None)).traced
-    return reach_of(given, names, traced, impact(reached, given).measures())
+        traced = flow(destination.tool, names, {}, given, IndexView(None)).traced
+    return reach_of(given, names, traced, impact(destination, given).measures())
 
 
-def _traced(said: Mapping[str, str]) -> Traced:
-    role = said.get("role")
+def _traced(member: Mapping[str, str]) -> Traced:
+    role = member.get("role")
     return Traced(
-        said["arg"],
+        member["arg"],
         None if role is None else Role(role),
-        Origin[said["origin"].upper()],
-        said.get("part", ""),
-        said.get("call", ""),
-        established=said.get("established", False) is True,
+        Origin[member["origin"].upper()],
+        member.get("part", ""),
+        member.get("call", ""),
+        established=member.get("established", False) is True,
     )
 
 

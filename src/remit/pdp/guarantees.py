@@ -39,34 +39,34 @@ class Breach:
         return f"{self.agent} may call {', '.join(self.tools)}, which {self.guarantee} keeps apart"
 
 
-def guaranteed(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
-    """`judged`, or the denial of what would break a guarantee."""
-    reached = judged.reached
-    if reached is None or not reached.feeds.guards or isinstance(judged.verdict, Deny):
-        return judged
-    for guard in reached.feeds.guards:
-        why = _broken(snapshot, action, judged, guard, now_ms)
+def with_guarantees(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ruling:
+    """`ruling`, or the denial of what would break a guarantee."""
+    destination = ruling.destination
+    if destination is None or not destination.feeds.guards or isinstance(ruling.verdict, Deny):
+        return ruling
+    for guard in destination.feeds.guards:
+        why = _breach(snapshot, action, ruling, guard, now_ms)
         if why is not None:
             owner, name = guard.guarantee.owner, guard.guarantee.name
             text = f"the guarantee {name}, for which {owner} answers: {why}"
             reason = Reason(Code.GUARANTEE, text, where=f"{GUARANTEE}{name}")
-            return judged._replace(verdict=Deny(), reasons=(reason, *judged.reasons), grants=())
-    return judged
+            return ruling._replace(verdict=Deny(), reasons=(reason, *ruling.reasons), grants=())
+    return ruling
 
 
-def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, now_ms: int) -> str | None:
-    held = guard.guarantee.holds
-    if isinstance(held, NoFlow):
-        assert judged.facts is not None, "what is not denied was judged by facts"  # noqa: S101
-        return None if _asked(judged) else _flow(judged.facts, held)
+def _breach(snapshot: Snapshot, action: Action, ruling: Ruling, guard: Guard, now_ms: int) -> str | None:
+    rule = guard.guarantee.holds
+    if isinstance(rule, NoFlow):
+        assert ruling.facts is not None, "what is not denied was judged by facts"  # noqa: S101
+        return None if _is_asked(ruling) else _flow(ruling.facts, rule)
     if action.within is not None:
         # A round of what was let through already, and counted then.
         return None
-    match held:
+    match rule:
         case Separation():
             if isinstance(action.input.get(guard.cells.argument or ""), Mapping | list | tuple):
                 return f"{guard.cells.argument} holds several values, of which none is known by itself"
-            for agent in action.authority.agents if held.chain else (action.authority.acting.agent,):
+            for agent in action.authority.agents if rule.chain else (action.authority.acting.agent,):
                 done = _bits(snapshot, action, guard, agent, now_ms)
                 if done is None:
                     return "what was done before is not known, there being no room for more values"
@@ -74,7 +74,7 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
                     return f"{agent} did another of the duties that it keeps apart"
         case Powers(powers):
             every = (1 << len(powers)) - 1
-            for agent in action.authority.agents if held.chain else (action.authority.acting.agent,):
+            for agent in action.authority.agents if rule.chain else (action.authority.acting.agent,):
                 done = _bits(snapshot, action, guard, agent, now_ms)
                 if done is None:
                     return "what was done before is not known, there being more agents than it keeps"
@@ -82,29 +82,29 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
                     return f"{agent} would have used all {len(powers)} powers that no agent is to have together"
         case Rate():
             cell = snapshot.past.cell(guard.cells, action.authority.links[0].sid, "", now_ms)
-            full = cell is None or cell.total(held.window, now_ms) >= held.at_most
-            return f"no more than {held.at_most} such calls within {held.window.ms / 1000:g} s" if full else None
+            full = cell is None or cell.total(rule.window, now_ms) >= rule.at_most
+            return f"no more than {rule.at_most} such calls within {rule.window.ms / 1000:g} s" if full else None
         case _:
-            assert_never(held)
+            assert_never(rule)
     return None
 
 
-def flows(reached: Destination, facts: Facts) -> bool:
+def flows(destination: Destination, facts: Facts) -> bool:
     """Whether it is what some guarantee lets through people alone: they see each, whatever they granted before."""
-    held = (guard.guarantee.holds for guard in reached.feeds.guards)
-    return any(isinstance(one, NoFlow) and _flow(facts, one) is not None for one in held)
+    rules = (guard.guarantee.holds for guard in destination.feeds.guards)
+    return any(isinstance(one, NoFlow) and _flow(facts, one) is not None for one in rules)
 
 
-def _asked(judged: Ruling) -> bool:
+def _is_asked(ruling: Ruling) -> bool:
     """Whether people are asked about exactly this, or were."""
-    return judged.approval is not None or isinstance(judged.verdict, Escalate)
+    return ruling.approval is not None or isinstance(ruling.verdict, Escalate)
 
 
-def _flow(facts: Facts, held: NoFlow) -> str | None:
-    if found := sorted(held.labels & facts.labels):
-        return f"what the session holds is {found[0]}, and nobody was asked"
-    found = sorted(held.labels & facts.sent_labels)
-    return None if not found else f"what it sends is {found[0]}, and nobody was asked"
+def _flow(facts: Facts, rule: NoFlow) -> str | None:
+    if labels := sorted(rule.labels & facts.labels):
+        return f"what the session holds is {labels[0]}, and nobody was asked"
+    labels = sorted(rule.labels & facts.sent_labels)
+    return None if not labels else f"what it sends is {labels[0]}, and nobody was asked"
 
 
 def _bits(snapshot: Snapshot, action: Action, guard: Guard, agent: str, now_ms: int) -> int | None:
@@ -118,7 +118,7 @@ def unguarded(bundle: Bundle) -> Bundle:
     """`bundle` as its policies alone decide: no guarantee holds anything."""
     if not bundle.catalog.guarantees:
         return bundle
-    return replace(bundle, catalog=replace(bundle.catalog, guarantees={}), _reached={})
+    return replace(bundle, catalog=replace(bundle.catalog, guarantees={}), _destinations={})
 
 
 def breaches(bundle: Bundle) -> tuple[Breach, ...]:
@@ -131,8 +131,8 @@ def breaches(bundle: Bundle) -> tuple[Breach, ...]:
 
 def _breaches(bundle: Bundle, guarantee: Guarantee) -> Iterator[Breach]:
     match guarantee.holds:
-        case Separation(duties) as held:
-            if held.by is None and held.scope is MonitorScope.FLEET:
+        case Separation(duties) as rule:
+            if rule.by is None and rule.scope is MonitorScope.FLEET:
                 yield from _together(bundle, guarantee, duties, least=2)
         case Powers(powers):
             yield from _together(bundle, guarantee, powers, least=len(powers))
@@ -145,17 +145,17 @@ def _breaches(bundle: Bundle, guarantee: Guarantee) -> Iterator[Breach]:
 def _together(bundle: Bundle, guarantee: Guarantee, kinds: tuple[Selector, ...], *, least: int) -> Iterator[Breach]:
     """Each agent that is offered tools of `least` of the `kinds`, with the first tool of each."""
     for agent in bundle.catalog.agents.values():
-        found: list[str] = []
+        offered: list[str] = []
         for kind in kinds:
             tools = (form.tool for form in bundle.tools.values() if form.quarantined is None)
             tool = next((one for one in tools if picked(kind, one) and offers(bundle, agent, one)), None)
             if tool is not None:
-                found.append(f"{tool.server}/{tool.name}")
-        if len(found) >= least:
-            yield Breach(guarantee.name, agent.name, tuple(found))
+                offered.append(f"{tool.server}/{tool.name}")
+        if len(offered) >= least:
+            yield Breach(guarantee.name, agent.name, tuple(offered))
 
 
-def breach_digest(guarantee: Guarantee, found: tuple[Breach, ...]) -> str:
+def breach_digest(guarantee: Guarantee, breaches: tuple[Breach, ...]) -> str:
     """What a sign-off is bound to: the guarantee as it is, and who breaks it by what."""
-    told = [[breach.agent, list(breach.tools)] for breach in found if breach.guarantee == guarantee.name]
-    return digest(canonical([guarantee.name, guarantee.to_json(), told]))
+    pairs = [[breach.agent, list(breach.tools)] for breach in breaches if breach.guarantee == guarantee.name]
+    return digest(canonical([guarantee.name, guarantee.to_json(), pairs]))

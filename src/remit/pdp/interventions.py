@@ -11,18 +11,18 @@ from remit.trace.bodies import AdminBody, Event
 _HOLDS: Final = {holds.value: holds for holds in Holds}
 
 
-def unasked(at: int, body: AdminBody) -> tuple[Delta, ...]:
+def of_intervention(at: int, body: AdminBody) -> tuple[Delta, ...]:
     """What a `halt`, `resume` or `guarantee.signed` record made at `at` (ms) changes; nothing where it says nothing."""
     why = body.data.get("why" if body.event is Event.GUARANTEE_SIGNED else "reason")
     reason = why if isinstance(why, str) else ""
     if body.event is Event.GUARANTEE_SIGNED:
         breach = body.data.get("breach")
         return (SignedOff(SignOff(breach, body.subject, body.by, at, reason)),) if isinstance(breach, str) else ()
-    what = read_subject(body.subject)
-    if what is None:
+    subject = read_subject(body.subject)
+    if subject is None:
         return ()
     if body.event is Event.RESUME:
-        return (Resumed(what),)
+        return (Resumed(subject),)
     holds = _HOLDS.get(str(body.data.get("holds")), Holds.ALL)
     keeps = body.data.get("keeps")
-    return (Halted(Stop(*what, keeps if isinstance(keeps, str) else body.by, at, reason, holds)),)
+    return (Halted(Stop(*subject, keeps if isinstance(keeps, str) else body.by, at, reason, holds)),)

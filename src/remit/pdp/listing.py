@@ -28,11 +28,11 @@ def visible_tools(bundle: Bundle, agents: Iterable[str]) -> tuple[Tool, ...]:
     known = [agent for agent in chain if agent is not None]
     if not known or len(known) < len(chain):
         return ()
-    bound = [agent for agent in known if agent.mode is Mode.ENFORCE]
+    enforced = [agent for agent in known if agent.mode is Mode.ENFORCE]
     return tuple(
         form.tool
         for form in bundle.tools.values()
-        if form.quarantined is None and all(offers(bundle, agent, form.tool) for agent in bound)
+        if form.quarantined is None and all(offers(bundle, agent, form.tool) for agent in enforced)
     )
 
 
@@ -42,21 +42,21 @@ def reaches(bundle: Bundle, agents: Iterable[str], server: str) -> bool:
     known = [bundle.catalog.agents[name] for name in chain if name in bundle.catalog.agents]
     if not known or len(known) < len(chain) or server not in bundle.catalog.servers:
         return False
-    bound = [agent for agent in known if agent.mode is Mode.ENFORCE]
+    enforced = [agent for agent in known if agent.mode is Mode.ENFORCE]
     at = server_uid(server)
     lists = (
         (bundle.slice(ActionKind.READ_RESOURCE.value), data_uid(server, ""), frozenset({at})),
         (bundle.slice(ActionKind.GET_PROMPT.value), at, frozenset[Uid]()),
     )
-    return any(all(_open(*one, agent) for agent in bound) for one in lists) or any(
+    return any(all(_open(*one, agent) for agent in enforced) for one in lists) or any(
         tool.server == server for tool in visible_tools(bundle, chain)
     )
 
 
 def judge_list(
-    snapshot: Snapshot, action: Action, reached: Destination
+    snapshot: Snapshot, action: Action, destination: Destination
 ) -> tuple[Verdict, tuple[Reason, ...], Verdict | None]:
-    """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
+    """Whether the chain may see what `destination` has to read or get: as with tools, by scope alone.
 
     An agent that observes is shown it whatever policy says, and what policy said comes third. What any of those permits
     owes on results, the list owes.
@@ -66,13 +66,13 @@ def judge_list(
     overridden: list[Reason] = []
     owed: set[str] = set()
     for agent in agents:
-        inside = _inside(reached.slice, agent, reached.resource, reached.within)
+        inside = _inside(destination.slice, agent, destination.resource, destination.within)
         barring = _barring(inside)
         permits = [policy for policy in inside if not policy.forbids]
         owed.update(policy.obligation for policy in permits if policy.obligation and _of_results(policy.obligation))
         against = tuple(policy.reason(agent.name) for policy in barring)
         if not barring and not permits:
-            text = f"no policy permits {agent.name} to {reached.doing}"
+            text = f"no policy permits {agent.name} to {destination.doing}"
             against = (Reason(Code.NO_POLICY, text, agent=agent.name),)
         if agent.mode is not Mode.ENFORCE:
             overridden += against
@@ -83,9 +83,9 @@ def judge_list(
     return Permit(tuple(sorted(owed))), (*reasons, *overridden), Deny() if overridden else None
 
 
-def _of_results(said: str) -> bool:
+def _of_results(text: str) -> bool:
     try:
-        return on_result(parsed(said))
+        return on_result(parsed(text))
     except NoObligationError:
         # INVARIANT(deny-on-error): nobody knows of what it is.
         return True

@@ -20,45 +20,47 @@ _MORE: Final = "more"
 """The kind of targets that were not looked at, there being more than are explained."""
 
 
-def impact(reached: Destination, given: Mapping[str, Json]) -> Impact:
-    """The impact of an action with the arguments `given`; one that calls no tool changes nothing."""
-    if reached.tool is None:
-        return Impact(reversible=True, external=reached.external)
-    given = reached.tool.taken(given)
-    return impact_of(reached.tool.impact, given, reversible=not reached.irreversible, external=reached.external)
+def impact(destination: Destination, arguments: Mapping[str, Json]) -> Impact:
+    """The impact of an action with these `arguments`; one that calls no tool changes nothing."""
+    if destination.tool is None:
+        return Impact(reversible=True, external=destination.external)
+    arguments = destination.tool.with_defaults(arguments)
+    return impact_of(
+        destination.tool.impact, arguments, reversible=not destination.irreversible, external=destination.external
+    )
 
 
-def sent(action: Action, reached: Destination) -> Found:
+def detections_in(action: Action, destination: Destination) -> Found:
     """What detectors find in what `action` sends: its arguments but for declared secrets, and answers in a round."""
     sends: list[Json] = [parse(action.arguments)]
-    if reached.tool is not None:
-        sends = [{name: value for name, value in action.input.items() if name not in reached.tool.secrets}]
+    if destination.tool is not None:
+        sends = [{name: value for name, value in action.input.items() if name not in destination.tool.secrets}]
     if action.within is not None:
         sends.append(parse(action.within.responses))
-    return detected(reached.finds, sends)
+    return detected(destination.finds, sends)
 
 
-def novelty(snapshot: Snapshot, action: Action, reached: Destination, flow: Flow) -> Novelty:
+def novelty(snapshot: Snapshot, action: Action, destination: Destination, flow: Flow) -> Novelty:
     """What would be new in `action` for the agent that acts, whose values `flow` explains."""
-    kinds = _kinds(action.input, reached, flow)
-    return snapshot.used.novelty(action.authority.acting.agent, action.kind.value, action.server, action.name, kinds)
+    kinds = _kinds(action.input, destination, flow)
+    return snapshot.usage.novelty(action.authority.acting.agent, action.kind.value, action.server, action.name, kinds)
 
 
-def _kinds(given: Mapping[str, Json], reached: Destination, flow: Flow) -> set[str]:
+def _kinds(arguments: Mapping[str, Json], destination: Destination, flow: Flow) -> set[str]:
     """Of which kinds the targets are: what they look like, and whether anybody but a stranger names them."""
-    names = Names(None if reached.tool is None else reached.arguments, reached.members)
-    values = list(leaves(given, names))
-    found = {_MORE} if len(values) > len(flow.traced) else set[str]()
-    for (_, value), one in zip(values, flow.traced, strict=False):
-        if one.role is Role.TARGET:
+    names = Names(None if destination.tool is None else destination.arguments, destination.members)
+    values = list(leaves(arguments, names))
+    kinds = {_MORE} if len(values) > len(flow.traced) else set[str]()
+    for (_, value), scalar in zip(values, flow.traced, strict=False):
+        if scalar.role is Role.TARGET:
             looks = (
                 max((_look(kind) for _, kind in parts(value)), default=TokenKind.WORD)
                 if isinstance(value, str)
                 else TokenKind.NUMBER
             )
-            known = one.origin <= Origin.TRUSTED or one.established
-            found.add(looks.name.lower() if known else f"strange {looks.name.lower()}")
-    return found
+            vouched = scalar.origin <= Origin.TRUSTED or scalar.established
+            kinds.add(looks.name.lower() if vouched else f"strange {looks.name.lower()}")
+    return kinds
 
 
 def _look(kind: TokenKind) -> TokenKind:

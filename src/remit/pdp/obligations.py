@@ -20,43 +20,43 @@ _ANSWERED: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, Ac
 """The kinds of action whose answer passes the funnel."""
 
 
-def obliged(action: Action, judged: Ruling) -> Ruling:
-    """`judged` as its obligations leave it."""
-    if isinstance(judged.verdict, Deny) or not judged.verdict.obligations:
-        return judged
-    owed: list[Obligation] = []
-    for said in judged.verdict.obligations:
+def with_obligations(action: Action, ruling: Ruling) -> Ruling:
+    """`ruling` as its obligations leave it."""
+    if isinstance(ruling.verdict, Deny) or not ruling.verdict.obligations:
+        return ruling
+    obligations: list[Obligation] = []
+    for text in ruling.verdict.obligations:
         try:
-            owed.append(parsed(said))
+            obligations.append(parsed(text))
         except NoObligationError as error:
-            return _denied(judged, Code.UNKNOWN_OBLIGATION, f"it is permitted only with {said}, which is none: {error}")
-    if action.kind not in _ANSWERED and any(map(on_result, owed)):
-        said = judged.verdict.obligations[[*map(on_result, owed)].index(True)]
-        return _unmet(judged, f"it is permitted only with {said}, and no server's answer comes back from it")
-    shaping, known = action.shaping, () if judged.reached is None else judged.reached.arguments
-    found = settle(owed, action.input, known, {} if shaping is None else shaping.addresses)
-    match found:
+            return _denied(ruling, Code.UNKNOWN_OBLIGATION, f"it is permitted only with {text}, which is none: {error}")
+    if action.kind not in _ANSWERED and any(map(on_result, obligations)):
+        text = ruling.verdict.obligations[[*map(on_result, obligations)].index(True)]
+        return _unmet(ruling, f"it is permitted only with {text}, and no server's answer comes back from it")
+    shaping, names = action.shaping, () if ruling.destination is None else ruling.destination.arguments
+    settlement = settle(obligations, action.input, names, {} if shaping is None else shaping.addresses)
+    match settlement:
         case Unchanged():
-            return judged
+            return ruling
         case Unmet(why):
-            return _unmet(judged, why)
+            return _unmet(ruling, why)
         case Shaped() | Unresolved() if action.within is not None:
-            return _unmet(judged, "its arguments have left already, and policy would have them otherwise by now")
-        case Shaped(given):
+            return _unmet(ruling, "its arguments have left already, and policy would have them otherwise by now")
+        case Shaped(arguments):
             if shaping is not None and shaping.changes >= CHANGES_MAX:
-                return _unmet(judged, "policy has changed its arguments twice and would change them again")
-            return judged._replace(first=Reshape(action.shaped(given)))
+                return _unmet(ruling, "policy has changed its arguments twice and would change them again")
+            return ruling._replace(first=Reshape(action.shaped(arguments)))
         case Unresolved(hosts):
             if len(hosts) + (0 if shaping is None else len(shaping.addresses)) > ADDRESSES_MAX:
-                return _unmet(judged, f"it leads to more than {ADDRESSES_MAX} hosts")
-            return judged._replace(first=Resolve(hosts))
+                return _unmet(ruling, f"it leads to more than {ADDRESSES_MAX} hosts")
+            return ruling._replace(first=Resolve(hosts))
         case _:
-            assert_never(found)
+            assert_never(settlement)
 
 
-def _unmet(judged: Ruling, why: str) -> Ruling:
-    return _denied(judged, Code.UNMET_OBLIGATION, why)
+def _unmet(ruling: Ruling, why: str) -> Ruling:
+    return _denied(ruling, Code.UNMET_OBLIGATION, why)
 
 
-def _denied(judged: Ruling, code: Code, why: str) -> Ruling:
-    return Ruling(Deny(), (Reason(code, why),), judged.facts, judged.reached, judged.observed)
+def _denied(ruling: Ruling, code: Code, why: str) -> Ruling:
+    return Ruling(Deny(), (Reason(code, why),), ruling.facts, ruling.destination, ruling.observed)

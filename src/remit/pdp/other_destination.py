@@ -30,7 +30,7 @@ _LISTED: Final[Mapping[ActionKind, str]] = MappingProxyType(
 )
 
 
-def reached_other(bundle: Bundle, action: Action) -> Destination:
+def other_destination(bundle: Bundle, action: Action) -> Destination:
     """What any other action reaches."""
     kind = action.kind.value
     server = bundle.catalog.servers.get(action.server)
@@ -49,10 +49,10 @@ def reached_other(bundle: Bundle, action: Action) -> Destination:
         brings=tuple(sorted(closed(source))),
         within=within,
         record=record,
-        read=None if record is None else converter(record, part.reads),
+        converter=None if record is None else converter(record, part.reads),
         feeds=feeds_at(server, bundle.catalog.guarantees.values()) if server and not listing else NO_FEEDS,
         past=past,
-        asked=asked_by(part, past),
+        queries=asked_by(part, past),
         finds=frozenset() if record is None else bundle.catalog.looked_for_at(action.server),
         # As guarantees see it (`feeds_at`): what is asked with goes there, and a list is asked for with nothing.
         external=server is not None and server.sink is Sink.EXTERNAL and not listing,

@@ -35,7 +35,7 @@ class SignedOff:
     sign_off: SignOff
 
 
-def taken_back(marks: Iterable[Mark], at_ms: int) -> list[Json]:
+def reversals(marks: Iterable[Mark], at_ms: int) -> list[Json]:
     """What undoes `marks` of an intent of `at_ms` that did not happen, as the record that says so has it.
 
     Who did the last, and duties and powers that were used, stay: another call may have been the same.

@@ -8,7 +8,7 @@ from remit.facts.session import outlived
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
 from remit.pdp.effects import Ruling
-from remit.pdp.other_destination import reached_other
+from remit.pdp.other_destination import other_destination
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.pdp.stops import reason_of
 from remit.policy.destination import Destination
@@ -41,7 +41,7 @@ Known: TypeAlias = Destination | Ruling
 """What the action reaches, or the ruling that ends it."""
 
 
-def known(snapshot: Snapshot, action: Action) -> Known:
+def destination_of(snapshot: Snapshot, action: Action) -> Known:
     """Who acts, for whom, on what: each of them known, accepted, unchanged and typable."""
     catalog = snapshot.bundle.catalog
     for agent in action.authority.agents:
@@ -56,7 +56,7 @@ def known(snapshot: Snapshot, action: Action) -> Known:
         case ActionKind.DELEGATE:
             if action.name not in catalog.agents:
                 return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {escaped(action.name)}")
-            return reached_other(snapshot.bundle, action)
+            return other_destination(snapshot.bundle, action)
         case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT | ActionKind.LIST_ROOTS:
             if action.server not in catalog.servers:
                 return _unknown_server(action)
@@ -66,7 +66,7 @@ def known(snapshot: Snapshot, action: Action) -> Known:
             if action.kind is ActionKind.READ_RESOURCE and action.name and (odd := uri_problem(action.name)):
                 shown = escaped(action.name, chars_max=_SHOWN_MAX)
                 return _deny(Code.ARG_INVALID, f"{shown} can be read in more than one way: {odd}")
-            return reached_other(snapshot.bundle, action)
+            return other_destination(snapshot.bundle, action)
         case _:
             assert_never(action.kind)
 
@@ -80,11 +80,11 @@ def _known_tool(snapshot: Snapshot, action: Action) -> Known:
         return _deny(Code.UNKNOWN_TOOL, f"there is no tool {shown}")
     if form is None or snapshot.pin is not Pin.MATCHES:
         code, text = _PINS[snapshot.pin]
-        return _deny(code, f"{shown}: {text}", None if form is None else snapshot.bundle.reached(form))
+        return _deny(code, f"{shown}: {text}", None if form is None else snapshot.bundle.destination(form))
     if form.quarantined is not None:
         text = f"{shown} is quarantined, since {form.quarantined}"
-        return _deny(Code.TOOL_UNTYPABLE, text, snapshot.bundle.reached(form))
-    return snapshot.bundle.reached(form)
+        return _deny(Code.TOOL_UNTYPABLE, text, snapshot.bundle.destination(form))
+    return snapshot.bundle.destination(form)
 
 
 def _unknown_server(action: Action) -> Ruling:
@@ -95,8 +95,8 @@ def _unknown_server(action: Action) -> Ruling:
     return _deny(Code.UNKNOWN_SERVER, text)
 
 
-def _deny(code: Code, text: str, reached: Destination | None = None, *, agent: str | None = None) -> Ruling:
-    return Ruling(Deny(), (Reason(code, text, agent=agent),), reached=reached)
+def _deny(code: Code, text: str, destination: Destination | None = None, *, agent: str | None = None) -> Ruling:
+    return Ruling(Deny(), (Reason(code, text, agent=agent),), destination=destination)
 
 
 def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason | None:
@@ -121,12 +121,12 @@ def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason |
     return None
 
 
-def argument_problem(snapshot: Snapshot, action: Action, reached: Destination) -> Reason | None:
+def argument_problem(snapshot: Snapshot, action: Action, destination: Destination) -> Reason | None:
     """Why the arguments are not what the pinned schema takes."""
     size, size_max = action.size, snapshot.limits.arguments_bytes_max
     if size > size_max:
         return Reason(Code.ARG_TOO_LARGE, f"the arguments take {size} bytes, more than {size_max}")
-    if reached.validator is None:
+    if destination.validator is None:
         return None
-    why = reached.validator.problem(action.input, () if reached.tool is None else reached.tool.secrets)
+    why = destination.validator.problem(action.input, () if destination.tool is None else destination.tool.secrets)
     return None if why is None else Reason(Code.ARG_INVALID, why)

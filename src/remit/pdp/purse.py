@@ -32,7 +32,7 @@ class Purse:
             tool,
             lambda: impact_of(
                 NONE if tool is None else tool.impact,
-                action.input if tool is None else tool.taken(action.input),
+                action.input if tool is None else tool.with_defaults(action.input),
                 reversible=tool is None or tool.effect is not Effect.IRREVERSIBLE,
                 external=tool is not None and tool.sink is Sink.EXTERNAL,
             ),

@@ -27,8 +27,8 @@ from remit.trace.bodies import Status
 class ResultJudgement:
     """`labels` join every session in `sids` durably before a byte of `release` goes out, and so do `origins`.
 
-    `origins` is what the index of the chain's root session learns; None where no call was given. `found` is what the
-    detectors of its server found in it, and how often each thing.
+    `origins` is what the index of the chain's root session learns; None where no call was given. `detections` is what
+    the detectors of its server found in it, and how often each thing.
     INVARIANT(label-before-data)
     """
 
@@ -36,7 +36,7 @@ class ResultJudgement:
     sids: tuple[str, ...]
     release: Json
     origins: Delta | None = None
-    found: Found = field(default_factory=lambda: NOTHING)
+    detections: Found = field(default_factory=lambda: NOTHING)
 
 
 Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
@@ -65,7 +65,7 @@ class JudgedCall:
 
 def judge_result(
     bundle: Bundle,
-    reached: Destination,
+    destination: Destination,
     server: str,
     sessions: Iterable[Session],
     status: Status,
@@ -74,7 +74,7 @@ def judge_result(
     *,
     call: JudgedCall | None = None,
 ) -> ResultJudgement:
-    """Judge what came back from what an action `reached` at `server`, in `sessions`.
+    """Judge what came back from `destination` at `server`, in `sessions`.
 
     The labels are those the running bundle gives it, united with those it had when the action was
     decided: a bundle applied in between takes none away. So with `stored`, what the stores that it read hold now.
@@ -82,51 +82,51 @@ def judge_result(
     what was cut off, bring them all. What detectors find adds its label to all of it, as that of a store does.
     """
     sids = tuple(session.sid for session in sessions)
-    tool, worst = _now(bundle, reached, server)
+    tool, worst = _current(bundle, destination, server)
     if status is Status.NOT_SENT:
         # Nobody read what was asked, so nothing was answered.
         return ResultJudgement(NONE, sids, result)
-    finds = detects(bundle, server)
-    found = detected(finds, result) if finds else NOTHING
-    if found:
-        stored |= labels_of(found)
-    told_apart = status is Status.OK and tool is not None and bool(tool.results)
-    if call is None and not told_apart:
-        return ResultJudgement(closed(worst | stored), sids, result, found=found)
+    finds = finds_of(bundle, server)
+    detections = detected(finds, result) if finds else NOTHING
+    if detections:
+        stored |= labels_of(detections)
+    has_parts = status is Status.OK and tool is not None and bool(tool.results)
+    if call is None and not has_parts:
+        return ResultJudgement(closed(worst | stored), sids, result, detections=detections)
     reader = read if call is None else call.reader
-    reading = reader(tool if told_apart else None, worst, result, stored)
-    labels = (reading.labels if told_apart else worst) | stored
+    reading = reader(tool if has_parts else None, worst, result, stored)
+    labels = (reading.labels if has_parts else worst) | stored
     if reading.capped:
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
-    origins = None if call is None else _learnt(bundle, reading, tool, reached, call)
-    return ResultJudgement(closed(labels), sids, result, origins, found)
+    origins = None if call is None else _learnt(bundle, reading, tool, destination, call)
+    return ResultJudgement(closed(labels), sids, result, origins, detections)
 
 
-def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, reached: Destination, call: JudgedCall) -> Delta:
-    names = Names(reached.arguments, reached.members)
+def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, destination: Destination, call: JudgedCall) -> Delta:
+    names = Names(destination.arguments, destination.members)
     known = KnownBeside(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
-    given, index = call.action.input, call.origins
-    made = learn(reading, tool, given, index, call.ident, call.answers, names=names, known=known)
-    return beside(made, call.beside, index) if call.beside else made
+    arguments, index = call.action.input, call.origins
+    delta = learn(reading, tool, arguments, index, call.ident, call.answers, names=names, known=known)
+    return beside(delta, call.beside, index) if call.beside else delta
 
 
-def detects(bundle: Bundle, server: str) -> frozenset[Find]:
+def finds_of(bundle: Bundle, server: str) -> frozenset[Find]:
     """What is looked for in all that `server` says."""
-    known = bundle.catalog.servers.get(server)
-    return frozenset() if known is None else known.detects
+    entry = bundle.catalog.servers.get(server)
+    return frozenset() if entry is None else entry.detects
 
 
-def _now(bundle: Bundle, reached: Destination, server: str) -> tuple[Tool | None, Labels]:
+def _current(bundle: Bundle, destination: Destination, server: str) -> tuple[Tool | None, Labels]:
     """The tool whose catalog entry tells the parts of a result, and the labels of what cannot be told apart.
 
     Where the entry changed since the action was decided, nothing is told apart.
     """
-    if reached.tool is not None:
-        form = bundle.tools.get((server, reached.tool.name))
+    if destination.tool is not None:
+        form = bundle.tools.get((server, destination.tool.name))
         if form is None:
-            return None, reached.source
-        same = form.tool.results == reached.tool.results and form.tool.format is reached.tool.format
-        return (form.tool if same else None), reached.source | form.tool.worst
-    now = bundle.catalog.servers.get(server)
-    return None, reached.source | (NONE if now is None else now.source)
+            return None, destination.source
+        same = form.tool.results == destination.tool.results and form.tool.format is destination.tool.format
+        return (form.tool if same else None), destination.source | form.tool.worst
+    entry = bundle.catalog.servers.get(server)
+    return None, destination.source | (NONE if entry is None else entry.source)

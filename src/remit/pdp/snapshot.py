@@ -39,7 +39,7 @@ class Lift:
 
 
 @dataclass(frozen=True, slots=True)
-class No:
+class StandingRefusal:
     """People refused exactly this action, by a preset `reason` or without, and the no still stands."""
 
     approval: str
@@ -62,12 +62,12 @@ class Snapshot:
 
     `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
     live definition compares with the lock. `lifts` are the claimable approvals for this action's
-    hash, oldest first, `noes` the refusals of it that still stand. `asking` is whether people may be asked one thing
-    more: not where as much waits for them already. `stops` are those that are over this action. `stores` is
+    hash, oldest first, `refusals` the noes to it that still stand. `ask_quota` is whether people may be asked
+    one thing more: not where as much waits for them already. `stops` are those that are over this action. `stores` is
     what the stores mean for this action. `origins` is the index of the chain's root session, which all of the chain
     adds to, as it is when the action arrives; without one all values are unseen.
-    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before. `draws` are
-    what this action would take from budgets, beside what is spent and reserved; `broken` are the breakers that do not
+    `grants` are those that hold for this chain now, the oldest first; `usage` is what agents did before. `draws` are
+    what this action would take from budgets, beside what is spent and reserved; `open_breakers` are those that do not
     let it pass, `past` is what monitors and guarantees keep.
     """
 
@@ -76,13 +76,13 @@ class Snapshot:
     pin: Pin
     lifts: tuple[Lift, ...] = ()
     limits: Limits = DEFAULT
-    asking: AskQuota = AskQuota.MAY
-    noes: tuple[No, ...] = ()
+    ask_quota: AskQuota = AskQuota.MAY
+    refusals: tuple[StandingRefusal, ...] = ()
     stores: StoreLabels = NOTHING
     origins: Index | None = None
     stops: tuple[Stop, ...] = ()
     grants: tuple[Grant, ...] = ()
-    used: UsageHistory = field(default_factory=UsageHistory)
+    usage: UsageHistory = field(default_factory=UsageHistory)
     draws: tuple[Draw, ...] = ()
-    broken: tuple[Broken, ...] = ()
+    open_breakers: tuple[Broken, ...] = ()
     past: Past = NO_PAST

@@ -19,40 +19,43 @@ from remit.protect.budgets import soft_text, spent_text
 _SIZE: Final = " (below zero: an amount counts by its size)"
 
 
-def overspent(snapshot: Snapshot, action: Action, reached: Destination) -> Reason | None:
+def budget_problem(snapshot: Snapshot, action: Action, destination: Destination) -> Reason | None:
     """Why a budget does not allow the action."""
     for draw in snapshot.draws:
         if draw.exceeds:
             code = Code.BUDGET_UNMEASURED if draw.units is None else Code.BUDGET_SPENT
-            return Reason(code, spent_text(draw) + _size(draw, action, reached), draw.budget.policy)
+            return Reason(code, spent_text(draw) + _size(draw, action, destination), draw.budget.policy)
     return None
 
 
-def thrifty(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
-    """`judged`, with a gate for each budget of which this would take more than its soft threshold."""
+def with_budget_gates(snapshot: Snapshot, action: Action, ruling: Ruling) -> Ruling:
+    """`ruling`, with a gate for each budget of which this would take more than its soft threshold."""
     much = [draw for draw in snapshot.draws if draw.escalates]
-    if not much or isinstance(judged.verdict, Deny):
-        return judged
+    if not much or isinstance(ruling.verdict, Deny):
+        return ruling
     gates = {gate_of(draw) for draw in much}
-    said = tuple(
-        [Reason(Code.GATE, soft_text(draw) + _size(draw, action, judged.reached), draw.budget.policy) for draw in much]
+    reasons = tuple(
+        [
+            Reason(Code.GATE, soft_text(draw) + _size(draw, action, ruling.destination), draw.budget.policy)
+            for draw in much
+        ]
     )
     agents = snapshot.bundle.catalog.agents
     if all(agents[name].mode is Mode.OBSERVE for name in action.authority.agents):
-        observed = judged.observed or Escalate(tuple(sorted(gates)), judged.verdict.obligations)
-        return judged._replace(observed=observed, reasons=(*judged.reasons, *said))
-    if isinstance(judged.verdict, Escalate):
-        gates |= set(judged.verdict.gates)
-    verdict = Escalate(tuple(sorted(gates)), judged.verdict.obligations)
-    return judged._replace(verdict=verdict, reasons=(*said, *judged.reasons))
+        observed = ruling.observed or Escalate(tuple(sorted(gates)), ruling.verdict.obligations)
+        return ruling._replace(observed=observed, reasons=(*ruling.reasons, *reasons))
+    if isinstance(ruling.verdict, Escalate):
+        gates |= set(ruling.verdict.gates)
+    verdict = Escalate(tuple(sorted(gates)), ruling.verdict.obligations)
+    return ruling._replace(verdict=verdict, reasons=(*reasons, *ruling.reasons))
 
 
-def _size(draw: Draw, action: Action, reached: Destination | None) -> str:
+def _size(draw: Draw, action: Action, destination: Destination | None) -> str:
     """What is to be said of an amount that is below zero."""
-    counted = draw.budget.measure is Measure.AMOUNT and draw.units is not None
-    if not counted or reached is None or reached.tool is None:
+    is_amount = draw.budget.measure is Measure.AMOUNT and draw.units is not None
+    if not is_amount or destination is None or destination.tool is None:
         return ""
-    return _SIZE if below_zero(reached.tool.impact, action.input) else ""
+    return _SIZE if below_zero(destination.tool.impact, action.input) else ""
 
 
 def gate_of(draw: Draw) -> Gate:

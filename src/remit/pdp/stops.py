@@ -32,12 +32,12 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
             yield StopSubject.GROUP, group
 
 
-def runs(catalog: Catalog, what: Stopped) -> bool | None:
-    """Whether something runs that a stop of `what` would be over; None of a session, which no catalog has.
+def runs(catalog: Catalog, subject: Stopped) -> bool | None:
+    """Whether something runs that a stop of `subject` would be over; None of a session, which no catalog has.
 
     Of a resource, whether its server does: which resources there are, that says at each time anew.
     """
-    over, name = what
+    over, name = subject
     server, _, rest = name.partition("/")
     match over:
         case StopSubject.EVERYTHING:
@@ -62,9 +62,9 @@ def runs(catalog: Catalog, what: Stopped) -> bool | None:
 
 def of_user(catalog: Catalog, name: str) -> Iterator[Stopped]:
     """All that a stop of which would be over the user `name`: each name of his person, and each group of these."""
-    for one in names_of(catalog, name):
-        yield StopSubject.USER, one
-        user = catalog.users.get(one)
+    for alias in names_of(catalog, name):
+        yield StopSubject.USER, alias
+        user = catalog.users.get(alias)
         for group in () if user is None else user.groups:
             yield StopSubject.GROUP, group
 

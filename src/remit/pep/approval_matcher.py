@@ -20,7 +20,7 @@ from remit.facts.catalog import Tool
 from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.pdp.decision import Decision
-from remit.pdp.snapshot import AskQuota, Lift, No
+from remit.pdp.snapshot import AskQuota, Lift, StandingRefusal
 from remit.pep.memory import Memory
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Escalate, Gate, Permit
@@ -128,14 +128,14 @@ class ApprovalMatcher:
             return body, NO_META
         return replace(body, nonce=found.shown), ({said.meta: found.shown} if said.meta else NO_META)
 
-    def noes(self, action: Action, pin: str, now_ms: int) -> tuple[No, ...]:
+    def noes(self, action: Action, pin: str, now_ms: int) -> tuple[StandingRefusal, ...]:
         """The refusals of exactly this action that still stand."""
         found = self._memory.refused_of(action.authority.acting.sid)
         if not found:
             return ()
         bound = action.hash(pin)
         return tuple(
-            No(one.ident, bound, one.refused_by or "", one.reason)
+            StandingRefusal(one.ident, bound, one.refused_by or "", one.reason)
             for one in found
             if one.requested == bound and now_ms < one.expires_ms
         )

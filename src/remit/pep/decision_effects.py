@@ -8,7 +8,7 @@ def reached_of(decision: Decision) -> Destination:
     """What a permitted action reaches."""
     for effect in decision.effects:
         if isinstance(effect, Forward):
-            return effect.reached
+            return effect.destination
     raise AssertionError("a permitted action says what it reaches")
 
 

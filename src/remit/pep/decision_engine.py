@@ -24,7 +24,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.offline import decide_offline
 from remit.pdp.purse import Purse
-from remit.pdp.result_judgement import JudgedCall, ResultJudgement, detects, judge_result
+from remit.pdp.result_judgement import JudgedCall, ResultJudgement, finds_of, judge_result
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot
 from remit.pdp.stops import holds_of, stoppable
 from remit.pep.approval_matcher import NO_META, ApprovalMatcher
@@ -193,7 +193,7 @@ class DecisionEngine:
         way, has its words too. Raises `LedgerUnwritable`.
         """
         call = None if content is None else self.tracing.call(attempt.ref, action, attempt.answers)
-        is_read = call is not None or detects(self._current(), action.server)
+        is_read = call is not None or finds_of(self._current(), action.server)
         said = orjson.loads(content) if content is not None and is_read else None
         judged = self._so_far(attempt, action, said, call)
         labels = judged.labels | had
@@ -300,16 +300,16 @@ class DecisionEngine:
             pin=pin,
             lifts=self.approval_matcher.lifts(self._current(), action, bound, None, now_ms) if lifts is None else lifts,
             limits=self.limits,
-            asking=asking or self.approval_matcher.asking(action, bound, now_ms),
-            noes=self.approval_matcher.noes(action, bound, now_ms),
+            ask_quota=asking or self.approval_matcher.asking(action, bound, now_ms),
+            refusals=self.approval_matcher.noes(action, bound, now_ms),
             stores=self._memory.stores.held(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
             grants=self._holding.of(action.authority, now_ms),
-            used=self._memory.used,
+            usage=self._memory.used,
             past=self._memory.standing.past,
             stops=self.stops(action.authority, action.server, action.name),
             draws=self._purse.draws(self._current(), self._memory.bounds.accounts, action, tool, now_ms),
-            broken=self.breakers.look(action),
+            open_breakers=self.breakers.look(action),
         )
         return decide(snapshot, action, now_ms)
 
@@ -325,7 +325,7 @@ class DecisionEngine:
         shadow = self._current().shadow
         found = shadow.unreported
         if found is not None:
-            self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, found.told))
+            self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, found.members))
             shadow.reported = True
 
     def _retire(self, authority: Authority) -> None:

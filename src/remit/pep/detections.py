@@ -27,7 +27,7 @@ class Detections:
 
     def report(self, attempt: Attempt, action: Action, judged: ResultJudgement) -> None:
         """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
-        self._report(attempt, action, judged.found, {"intent": attempt.ref}, judged.release)
+        self._report(attempt, action, judged.detections, {"intent": attempt.ref}, judged.release)
 
     def sent(self, attempt: Attempt, action: Action) -> None:
         """Record what is new of what was found in what `attempt` sends, or would. Raises `LedgerUnwritable`."""

@@ -19,7 +19,7 @@ from remit.facts.agent import User
 from remit.facts.durations import HOUR_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.argument_bounds import holding
+from remit.pdp.argument_bounds import constrained
 from remit.pdp.grant_scope import reach_recorded, terms
 from remit.pep.approvals import Approvals
 from remit.pep.decision_engine import DecisionEngine
@@ -75,7 +75,7 @@ class Grants:
             raise VoteRefused("only a call of a tool can be granted", f"remit approvals approve {ident}")
         reached = self.reached_of(body)
         reach = None if reached is None else reach_recorded(body, reached)
-        if reached is None or reach is None or not reach.told:
+        if reached is None or reach is None or not reach.complete:
             why = "what it would cover cannot be told: a round of a call, too many values, or a tool that is gone"
             raise VoteRefused(why, f"remit approvals approve {ident}")
         until_ms, uses = self._bounds(wish)
@@ -83,7 +83,7 @@ class Grants:
         unheld = _unheld(wish, reached)
         if unheld is not None:
             raise VoteRefused(unheld, f"remit approvals show {ident}")
-        made = holding(made, wish.where, reached.tool)
+        made = constrained(made, wish.where, reached.tool)
         if wish.terms is not None and made.digest != wish.terms:
             why = "these are not the terms that were shown: what is running has changed since"
             raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)
@@ -149,7 +149,7 @@ class Grants:
         """The tool that the recorded call reached, as it was; None where it is gone or another."""
         bundle = self._engine.bundle
         form = bundle.tools.get((body.server, body.name))
-        return None if form is None or form.tool.pin != body.pin else bundle.reached(form)
+        return None if form is None or form.tool.pin != body.pin else bundle.destination(form)
 
     def _bounds(self, wish: Wish) -> tuple[int, int]:
         """Until when and how often, at most as long as the limits allow."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from remit.facts.breaker import Breaker, BreakerState, Trip, name_of
-from remit.facts.budget import Balance, Refund, left_of, settled
+from remit.facts.budget import Balance, Refund, left_of, refunds_at_end
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind, Ref
-from remit.pdp.past_deltas import taken_back
+from remit.pdp.past_deltas import reversals
 from remit.pep.decision_engine import DecisionEngine
 from remit.pep.memory import Memory
 from remit.ports.system import Clock
@@ -60,12 +60,14 @@ class LimitAdmin:
         if undone is not None:
             at_ms, body = undone
             taken = left_of(body.charges, given)
-            refunds: list[Json] = [list(one) for one in settled(taken, sent=False, given=0, result=0)]
+            refunds: list[Json] = [
+                list(one) for one in refunds_at_end(taken, sent=False, argument_bytes=0, result_bytes=0)
+            ]
             if refunds:
                 data["refunds"] = refunds
             # What monitors keep of one that its tool answered is as the answer says.
             doubted = ended is None or ended[1].status in UNANSWERED
-            if doubted and (marks := taken_back(body.marks, at_ms)):
+            if doubted and (marks := reversals(body.marks, at_ms)):
                 data |= {"root": body.links[0][1], "marks": marks}
         pending = self._engine.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data))
         # Only what was queued was said: a ledger that takes nothing says so each time.

@@ -18,7 +18,7 @@ import orjson
 from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.label import NONE, Labels
-from remit.pdp.result_judgement import detects
+from remit.pdp.result_judgement import finds_of
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import DecisionEngine
@@ -59,7 +59,7 @@ class ExchangeRecord:
     @property
     def is_read(self) -> bool:
         """Whether what the server says is looked into."""
-        return bool(detects(self._engine.bundle, self._action.server))
+        return bool(finds_of(self._engine.bundle, self._action.server))
 
     async def durable(self) -> None:
         """Return when what was queued is on disk. Raises `LedgerUnwritable` when it never will be, or nothing was."""

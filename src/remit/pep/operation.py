@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from remit.facts.action import Action, ActionKind, brought
+from remit.facts.action import Action, ActionKind, input_of
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.capability import NEEDS_TASKS, takes_tasks
@@ -156,7 +156,7 @@ def _naming(
 ) -> Action:
     """An action on what has a name, or on a list; `arguments` is the canonical form of `params`, where it is known."""
     data = canonical(dict(params)) if arguments is None else arguments
-    return Action(kind, server, name, data, brought(kind, name, params), authority)
+    return Action(kind, server, name, data, input_of(kind, name, params), authority)
 
 
 def _known(value: Mapping[str, Json]) -> Sends:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.budget import Charge, Refund, result_bytes_max, settled
+from remit.facts.budget import Charge, Refund, refunds_at_end, result_bytes_max
 from remit.facts.canonical import Json, digest
 from remit.facts.mark import Mark
 from remit.facts.record import Receipt, RecordKind
@@ -66,7 +66,7 @@ class Outcomes:
         try:
             pending = self._end(operation, attempt, judged, shown, data, elapsed_ms)
             self._engine.breakers.ended(operation.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
-            if judged.found:
+            if judged.detections:
                 self.reporting.report(attempt, operation.action, judged)
             await pending.durable
         except LedgerUnwritable as error:
@@ -246,7 +246,9 @@ def _refunds(operation: Operation, attempt: Attempt, status: Status, result: int
     charges = _charges(attempt)
     if not charges:
         return ()
-    return settled(charges, sent=status is not Status.NOT_SENT, given=operation.action.size, result=result)
+    return refunds_at_end(
+        charges, sent=status is not Status.NOT_SENT, argument_bytes=operation.action.size, result_bytes=result
+    )
 
 
 def _shown_max(operation: Operation, attempt: Attempt) -> int | None:

@@ -81,16 +81,16 @@ def compile_validator(schema: Mapping[str, Json]) -> Validator:
     except references.Unfollowable as error:
         raise Untypable(f"its input schema cannot be followed: {error}") from None
     # Most patterns need no backtracking; where all of them do without, none can take long.
-    linear = _compiled(schema, jsonschema_rs.RegexOptions())
+    linear = _compile(schema, jsonschema_rs.RegexOptions())
     if isinstance(linear, jsonschema_rs.Validator):
         return Validator(linear, size, backtracks=False)
-    found = _compiled(schema, jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_MAX))
-    if isinstance(found, str):
-        raise Untypable(f"its input schema is not valid: {found}")
-    return Validator(found, size, backtracks=True)
+    backtracking = _compile(schema, jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_MAX))
+    if isinstance(backtracking, str):
+        raise Untypable(f"its input schema is not valid: {backtracking}")
+    return Validator(backtracking, size, backtracks=True)
 
 
-def _compiled(
+def _compile(
     schema: Mapping[str, Json], patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
 ) -> jsonschema_rs.Validator | str:
     """The validator with that engine for its patterns, or why there is none."""
@@ -112,16 +112,16 @@ def _compiled(
 def _extent(arguments: Json) -> tuple[int, int]:
     """How many values and names `arguments` hold, and how many characters in these."""
     values = chars = 0
-    left = [arguments]
-    while left:
-        one = left.pop()
+    stack = [arguments]
+    while stack:
+        value = stack.pop()
         values += 1
-        if isinstance(one, str):
-            chars += len(one)
-        elif isinstance(one, Mapping):
-            values += len(one)
-            chars += sum(map(len, one))
-            left.extend(one.values())
-        elif isinstance(one, Sequence):
-            left.extend(one)
+        if isinstance(value, str):
+            chars += len(value)
+        elif isinstance(value, Mapping):
+            values += len(value)
+            chars += sum(map(len, value))
+            stack.extend(value.values())
+        elif isinstance(value, Sequence):
+            stack.extend(value)
     return values, chars

@@ -14,7 +14,7 @@ from remit.policy import cedar
 from remit.policy.compiled.function import Judge
 from remit.policy.compiled.shadow import Shadow
 from remit.policy.compiled.values import Entities
-from remit.policy.destination import Destination, ToolForm, reached_tool
+from remit.policy.destination import Destination, ToolForm, tool_destination
 from remit.policy.once import Once
 from remit.policy.schema import OTHER_ACTIONS, action_groups
 from remit.policy.slice import Policy, Slice, generated_of, slice_of
@@ -42,7 +42,9 @@ class Bundle:
     flow: bool = False
     shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
-    _reached: dict[tuple[str, str], Destination] = field(default_factory=dict[tuple[str, str], Destination], repr=False)
+    _destinations: dict[tuple[str, str], Destination] = field(
+        default_factory=dict[tuple[str, str], Destination], repr=False
+    )
     _generated: dict[tuple[str, ...], Once[Judge | str]] = field(
         default_factory=dict[tuple[str, ...], Once[Judge | str]], repr=False
     )
@@ -54,10 +56,10 @@ class Bundle:
 
     def slice(self, action: str, groups: tuple[str, ...] = ()) -> Slice:
         """The slice of the action `action`, which is in `groups`."""
-        found = self._slices.get(action)
-        if found is None:
-            found = self._slices[action] = self._slice(action, groups)
-        return found
+        part = self._slices.get(action)
+        if part is None:
+            part = self._slices[action] = self._slice(action, groups)
+        return part
 
     def slice_of(self, tool: Tool) -> Slice:
         """The slice of a tool's action."""
@@ -79,23 +81,23 @@ class Bundle:
             part.everything()
             turn()
 
-    def reached(self, form: ToolForm) -> Destination:
+    def destination(self, form: ToolForm) -> Destination:
         """What a call of the tool of `form` reaches."""
         key = form.tool.server, form.tool.name
-        found = self._reached.get(key)
-        if found is None:
-            found = self._reached[key] = reached_tool(
+        destination = self._destinations.get(key)
+        if destination is None:
+            destination = self._destinations[key] = tool_destination(
                 form,
                 self.slice_of(form.tool),
                 self.catalog.monitors.values(),
                 self.catalog.guarantees.values(),
                 self.catalog.looked_for_at(form.tool.server),
             )
-        return found
+        return destination
 
     def _slice(self, action: str, groups: tuple[str, ...]) -> Slice:
         uid, ancestors = action_uid(action), frozenset(action_uid(group) for group in groups)
-        kept = {ident: one for ident, one in self.policies.items() if one.form.action.matches(uid, ancestors)}
+        policies = {ident: one for ident, one in self.policies.items() if one.form.action.matches(uid, ancestors)}
         # Many actions have the same policies: they share one function.
-        generated = self._generated.setdefault(tuple(kept), Once(lambda: generated_of(kept.values())))
-        return slice_of(kept, generated)
+        generated = self._generated.setdefault(tuple(policies), Once(lambda: generated_of(policies.values())))
+        return slice_of(policies, generated)

@@ -60,10 +60,10 @@ def with_entity(entities: Entities, entity: Json, schema: Schema) -> Entities:
 def ask(request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema) -> CedarAnswer:
     """Evaluate one request. Every policy of the set has an `@id`, by which it is named."""
     answer = cast("cedarpy.AuthzResult", _cedar.is_authorized(request, policies, entities, schema))
-    named = cast("dict[str, str]", answer.diagnostics.id_annotations_by_reason)
+    ids = cast("dict[str, str]", answer.diagnostics.id_annotations_by_reason)
     return CedarAnswer(
         Outcome(answer.decision.value),
-        tuple(sorted(named.values())),
+        tuple(sorted(ids.values())),
         tuple(answer.diagnostics.errors),
     )
 

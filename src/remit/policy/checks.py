@@ -49,7 +49,7 @@ NOTHING = CheckCache()
 class Checked:
     """The policies as read, in the order of files and lines, all that is wrong or odd, and what to remember of them."""
 
-    read: tuple[tuple[Statement, ParsedPolicy], ...]
+    parsed: tuple[tuple[Statement, ParsedPolicy], ...]
     errors: tuple[PolicyProblem, ...]
     warnings: tuple[PolicyProblem, ...]
     memory: CheckCache
@@ -72,22 +72,22 @@ def check(
     errors: list[PolicyProblem] = []
     warnings: list[PolicyProblem] = []
     for source in sources:
-        found, wrong = split(source)
-        statements.extend(found)
+        parts, wrong = split(source)
+        statements.extend(parts)
         errors.extend(wrong)
-    read: list[tuple[Statement, ParsedPolicy]] = []
+    parsed: list[tuple[Statement, ParsedPolicy]] = []
     for statement in statements:
         form = _form(statement, memory)
         progress(0, len(statements))
         if isinstance(form, ParsedPolicy):
-            read.append((statement, form))
+            parsed.append((statement, form))
         else:
             errors.append(form)
     validated: set[str] = set()
     plain: set[str] = set()
     for_schema = schema_digest(ground.schema)
     for_lint = _ground_digest(ground, for_schema)
-    for done, (statement, form) in enumerate(read, 1):
+    for done, (statement, form) in enumerate(parsed, 1):
         key = _key(for_lint, statement)
         findings = NONE if key in memory.plain else lint(statement, form, ground)
         errors.extend(findings.errors)
@@ -99,17 +99,17 @@ def check(
         errors.extend(problems)
         if not problems:
             validated.add(key)
-        progress(done, len(read))
-    forms = {statement.text: form for statement, form in read}
+        progress(done, len(parsed))
+    forms = {statement.text: form for statement, form in parsed}
     return Checked(
-        tuple(read), tuple(errors), tuple(warnings), CheckCache(forms, frozenset(validated), frozenset(plain))
+        tuple(parsed), tuple(errors), tuple(warnings), CheckCache(forms, frozenset(validated), frozenset(plain))
     )
 
 
 def _form(statement: Statement, memory: CheckCache) -> ParsedPolicy | PolicyProblem:
-    known = memory.forms.get(statement.text)
-    if known is not None:
-        return known
+    form = memory.forms.get(statement.text)
+    if form is not None:
+        return form
     try:
         return form_of(statement)
     except UnreadablePolicy as error:
@@ -123,7 +123,7 @@ def _key(ground: str, statement: Statement) -> str:
 def _ground_digest(ground: LintContext, schema: str) -> str:
     """Over all that the linter looks at besides the policy."""
     catalog = ground.catalog
-    looked: Json = {
+    described: Json = {
         "schema": schema,
         "agents": sorted(catalog.agents),
         "users": sorted(catalog.users),
@@ -133,4 +133,4 @@ def _ground_digest(ground: LintContext, schema: str) -> str:
         "untyped": dict(ground.untyped),
         "outputs": {tool.exposed: tool.pin for tool in catalog.tools.values() if tool.exposed in ground.outputs},
     }
-    return hashlib.sha256(canonical(looked)).hexdigest()
+    return hashlib.sha256(canonical(described)).hexdigest()

@@ -64,18 +64,18 @@ def compile_bundle(
     tools, warnings = _tools(catalog)
     ground, schema = _ground(catalog, tools)
     checked = check(catalog.policies, ground, schema, memory, progress)
-    problems = [*checked.errors, *duplicates(checked.read)]
+    problems = [*checked.errors, *duplicates(checked.parsed)]
     warnings.extend(checked.warnings)
     problems.extend(strangers(catalog))
     entities = None if problems else catalog_entities(catalog, schema)
     if entities is not None:
         form, agent = _subject(catalog, tools)
-        looked = form is not None and bool(catalog.looked_for_at(form.tool.server))
-        problems.extend(self_test(form, agent, schema, entities, catalog.monitors.values(), looked=looked))
+        detects_sent = form is not None and bool(catalog.looked_for_at(form.tool.server))
+        problems.extend(self_test(form, agent, schema, entities, catalog.monitors.values(), detects_sent=detects_sent))
     if entities is None or problems:
         return _refused(problems, warnings, checked.memory)
-    named = {ident: said for said in checked.read if (ident := policy_id(said[1])) is not None}
-    policies = {ident: policy_of(ident, *named[ident]) for ident in sorted(named)}
+    by_id = {ident: said for said in checked.parsed if (ident := policy_id(said[1])) is not None}
+    policies = {ident: policy_of(ident, *by_id[ident]) for ident in sorted(by_id)}
     bundle = Bundle(
         digest=_digest(catalog, schema_digest(ground.schema)),
         catalog=catalog,
@@ -109,10 +109,10 @@ def _tools(catalog: Catalog) -> tuple[list[ToolForm], list[PolicyProblem]]:
     forms: list[ToolForm] = []
     warnings: list[PolicyProblem] = []
     for tool in catalog.tools.values():
-        said, form = _tool(tool, unique=exposed[tool.exposed] == 1)
+        texts, form = _tool(tool, unique=exposed[tool.exposed] == 1)
         forms.append(form)
         name = f"{tool.server}/{tool.name}"
-        warnings.extend(PolicyProblem(LOCK, 0, 0, None, f"{name}: {text}") for text in said)
+        warnings.extend(PolicyProblem(LOCK, 0, 0, None, f"{name}: {text}") for text in texts)
     return forms, warnings
 
 
@@ -131,16 +131,16 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
 
 
 def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[LintContext, cedar.Schema]:
-    named = {form.tool.exposed: form for form in tools}
-    typed = {name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()}
+    forms = {form.tool.exposed: form for form in tools}
+    typed = {name: (form.tool, None if form.quarantined else form.record) for name, form in forms.items()}
     arguments = frozenset[str]().union(*(form.arguments for form in tools))
     schema = cedar_schema(catalog, typed, arguments)
     actions = {name: frozenset[str]() for name in OTHER_ACTIONS}
-    actions |= {name: frozenset(action_groups(form.tool)) for name, form in named.items()}
-    untyped = {name: form.quarantined for name, form in named.items() if form.quarantined}
-    servers = {name: form.tool.server for name, form in named.items()}
-    named_arguments = {name: frozenset(form.arguments) for name, form in named.items()}
-    schemas = {name: form.tool.definition.output_schema for name, form in named.items()}
+    actions |= {name: frozenset(action_groups(form.tool)) for name, form in forms.items()}
+    untyped = {name: form.quarantined for name, form in forms.items() if form.quarantined}
+    servers = {name: form.tool.server for name, form in forms.items()}
+    named_arguments = {name: frozenset(form.arguments) for name, form in forms.items()}
+    schemas = {name: form.tool.definition.output_schema for name, form in forms.items()}
     outputs = {name: output for name, output in schemas.items() if output is not None}
     ground = LintContext(catalog, schema, actions, servers, untyped, named_arguments, outputs)
     return ground, cedar.schema_of(schema)
@@ -151,15 +151,15 @@ def _user(user: User) -> Json:
     return groups if user.person is None else {"groups": groups, "person": user.person}
 
 
-def _handing(route: Route) -> list[Json]:
+def _decision_terms(route: Route) -> list[Json]:
     """What a route says of how it is decided beyond whom and when; nothing where all that is left out."""
-    said, plain = _decided(route), _decided(Route(route.name))
-    return [] if said == plain else said
+    terms, plain = _terms(route), _terms(Route(route.name))
+    return [] if terms == plain else terms
 
 
-def _decided(route: Route) -> list[Json]:
-    asked: list[Json] = [route.distinct_groups, route.next, route.next_after_s, list(route.channels)]
-    return [*asked, route.edits, route.strong, [*sorted(route.break_glass)]]
+def _terms(route: Route) -> list[Json]:
+    members: list[Json] = [route.distinct_groups, route.next, route.next_after_s, list(route.channels)]
+    return [*members, route.edits, route.strong, [*sorted(route.break_glass)]]
 
 
 def _digest(catalog: Catalog, schema: str) -> str:
@@ -181,14 +181,14 @@ def _digest(catalog: Catalog, schema: str) -> str:
                 route.expires_s,
                 route.requester_may_approve,
                 route.shared,
-                *_handing(route),
+                *_decision_terms(route),
             ]
             for route in catalog.routes.values()
         },
-        **_told(catalog),
+        **_optional_parts(catalog),
         "servers": {
             server.name: [
-                _reached(server.transport),
+                _transport(server.transport),
                 sorted(server.source),
                 server.shared,
                 server.verify_s,
@@ -199,59 +199,59 @@ def _digest(catalog: Catalog, schema: str) -> str:
             ]
             for server in catalog.servers.values()
         },
-        "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},
+        "tools": {f"{tool.server}/{tool.name}": _tool_entry(tool) for tool in catalog.tools.values()},
         "session_hours_max": catalog.session_hours_max,
     }
     return "sha256:" + hashlib.sha256(canonical({NAMESPACE: described})).hexdigest()
 
 
-def _reached(transport: Stdio | Http) -> Json:
+def _transport(transport: Stdio | Http) -> Json:
     match transport:
         case Stdio(command, env, cwd):
             # The digest is told to everybody: a plain value could be guessed by it.
-            told: Json = {name: shown(value, None) for name, value in env.items()}
-            return [list(command), told, cwd]
+            values: Json = {name: shown(value, None) for name, value in env.items()}
+            return [list(command), values, cwd]
         case Http(url, headers, oauth, private):
-            told = {name: value.to_json() for name, value in headers.items()}
-            return [url, told, oauth and oauth.to_json(), private]
+            values = {name: value.to_json() for name, value in headers.items()}
+            return [url, values, oauth and oauth.to_json(), private]
         case _:
             assert_never(transport)
 
 
-def _told(catalog: Catalog) -> Mapping[str, Json]:
+def _optional_parts(catalog: Catalog) -> Mapping[str, Json]:
     """Where people are told what waits, what is looked at, what may be spent; nothing where none is declared."""
     channels: Json = {
         one.name: [one.url, one.secret.to_json(), *sorted(one.about)] for one in catalog.channels.values()
     }
-    found: dict[str, Json] = {"channels": channels} if channels else {}
+    parts: dict[str, Json] = {"channels": channels} if channels else {}
     if catalog.breakers:
-        found["breakers"] = {name: breaker.to_json() for name, breaker in catalog.breakers.items()}
+        parts["breakers"] = {name: breaker.to_json() for name, breaker in catalog.breakers.items()}
     if catalog.budgets:
-        found["budgets"] = {name: budget.to_json() for name, budget in catalog.budgets.items()}
+        parts["budgets"] = {name: budget.to_json() for name, budget in catalog.budgets.items()}
     if catalog.monitors:
-        found["monitors"] = {name: one.to_json() for name, one in catalog.monitors.items()}
+        parts["monitors"] = {name: one.to_json() for name, one in catalog.monitors.items()}
     if catalog.guarantees:
-        found["guarantees"] = {name: one.to_json() for name, one in catalog.guarantees.items()}
+        parts["guarantees"] = {name: one.to_json() for name, one in catalog.guarantees.items()}
     if catalog.admission is not None:
-        found["admission"] = [catalog.admission.name, catalog.admission.terms.to_json()]
+        parts["admission"] = [catalog.admission.name, catalog.admission.terms.to_json()]
     if catalog.sources:
-        found["sources"] = {
+        parts["sources"] = {
             one.name: [one.watches.value, one.path, list(one.homes), list(one.projects), one.processes, one.every_s]
             for one in catalog.sources.values()
         }
-    return found
+    return parts
 
 
-def _said(tool: Tool) -> Json:
-    said = _members(tool)
+def _tool_entry(tool: Tool) -> Json:
+    members = _members(tool)
     # An entry that says the worst of all it can still says that the tool reaches no store.
-    bare = tool.catalogued and said == _members(Tool(tool.server, tool.definition, tool.pin))
-    return [*said, "catalogued"] if bare else said
+    bare = tool.catalogued and members == _members(Tool(tool.server, tool.definition, tool.pin))
+    return [*members, "catalogued"] if bare else members
 
 
 def _members(tool: Tool) -> list[Json]:
-    said: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]
-    said.append(
+    members: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]
+    members.append(
         {
             "secrets": sorted(tool.secrets),
             "roles": {name: one.role.value for name, one in tool.arguments.items() if one.role is not None},
@@ -261,24 +261,24 @@ def _members(tool: Tool) -> list[Json]:
         }
     )
     if tool.impact:
-        said.append({"impact": {name: one.to_json() for name, one in tool.impact.items()}})
+        members.append({"impact": {name: one.to_json() for name, one in tool.impact.items()}})
     shown = {name: one.shows.value for name, one in tool.arguments.items() if one.shows is not None}
     if tool.brief or shown:
         # What people are shown of a call belongs to what they decided by.
-        said.append({"brief": tool.brief, "shows": shown})
+        members.append({"brief": tool.brief, "shows": shown})
     if tool.idempotent is not None:
-        said.append({"idempotent": tool.idempotent.to_json()})
+        members.append({"idempotent": tool.idempotent.to_json()})
     if tool.preview is not None:
-        said.append({"preview": tool.preview.to_json()})
+        members.append({"preview": tool.preview.to_json()})
     if tool.store is not None:
-        said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
-    return said
+        members.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
+    return members
 
 
 def _stores(catalog: Catalog) -> dict[str, tuple[str, ...]]:
     """The names of the stores of each server that has some."""
-    found: dict[str, dict[str, None]] = {}
+    stores: dict[str, dict[str, None]] = {}
     for tool in catalog.tools.values():
         if tool.store is not None:
-            found.setdefault(tool.server, {})[tool.store.name] = None
-    return {server: tuple(names) for server, names in found.items()}
+            stores.setdefault(tool.server, {})[tool.store.name] = None
+    return {server: tuple(names) for server, names in stores.items()}

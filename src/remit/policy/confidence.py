@@ -61,14 +61,14 @@ def _stricter(node: Json, *, sign: bool) -> bool:
         case {"has": _}:
             return sign
         case {"==": {"left": left, "right": right}}:
-            return sign and _who(left, right)
+            return sign and _asks_source(left, right)
         case _:
             # An operation is the one member of its node.
             members = node if isinstance(node, Mapping) else dict[str, Json]()
             return any(_compares(name, arguments, sign=sign) for name, arguments in members.items())
 
 
-def _who(left: Json, right: Json) -> bool:
+def _asks_source(left: Json, right: Json) -> bool:
     """Whether it asks who said so."""
     return (_is(left, _SOURCE) and _silent(right)) or (_is(right, _SOURCE) and _silent(left))
 

@@ -68,12 +68,12 @@ class Facts(NamedTuple):
             "calls": self.calls,
             "irreversibleCalls": self.irreversible_calls,
             "ageSeconds": self.age_s,
-            **({"confidence": _said(self.confidence)} if self.confidence else {}),
+            **({"confidence": _confidence_members(self.confidence)} if self.confidence else {}),
         }
         context["delegation"] = {"depth": len(self.chain) - 1, "chain": list(self.chain)}
         context["system"] = {"now": self._now()}
         if self.flow is not None:
-            context |= _recorded(self.flow)
+            context |= _flow_members(self.flow)
         if self.impact is not None:
             context["impact"] = self.impact.recorded()
         if self.novelty is not None:
@@ -143,20 +143,20 @@ def _all_args(flow: Flow) -> Value:
     return {origin.word: _args(flow.args.get(origin, frozenset())) for origin in Origin}
 
 
-def _recorded(flow: Flow) -> dict[str, Json]:
+def _flow_members(flow: Flow) -> dict[str, Json]:
     """The counts that are not zero, and how each scalar was judged."""
-    made: dict[str, Json] = {}
+    members: dict[str, Json] = {}
     for name, counts in (
         ("targets", _targets(flow)),
         ("content", _counts(flow.content)),
         ("credentials", _counts(flow.credentials)),
         ("carried", _counts(flow.carried)),
     ):
-        made[name] = {word: cast("int", number) for word, number in counts.items() if number}
-    made["args"] = {origin.word: sorted(names) for origin, names in flow.args.items() if names}
-    made["asked"] = flow.asked
-    made["origins"] = [one.to_json() for one in flow.traced]
-    return made
+        members[name] = {word: cast("int", number) for word, number in counts.items() if number}
+    members["args"] = {origin.word: sorted(names) for origin, names in flow.args.items() if names}
+    members["asked"] = flow.asked
+    members["origins"] = [one.to_json() for one in flow.traced]
+    return members
 
 
 @lru_cache(maxsize=4)
@@ -180,19 +180,19 @@ def _agents(chain: tuple[str, ...]) -> frozenset[Key]:
 
 
 def _session(facts: Facts, nameable: Labels) -> Value:
-    made: dict[str, Value] = {
+    session: dict[str, Value] = {
         "labels": _labels(facts.labels, nameable),
         "calls": facts.calls,
         "irreversibleCalls": facts.irreversible_calls,
         "ageSeconds": facts.age_s,
     }
-    said = facts.confidence
-    if said is not UNSAID and said:
-        made["confidence"] = {"value": Decimal(said.units), "source": (_SOURCE, said.source)}
-    return made
+    confidence = facts.confidence
+    if confidence is not UNSAID and confidence:
+        session["confidence"] = {"value": Decimal(confidence.units), "source": (_SOURCE, confidence.source)}
+    return session
 
 
-def _said(confidence: Confidence) -> Json:
+def _confidence_members(confidence: Confidence) -> Json:
     return {"value": shown(confidence.units), "source": confidence.source}
 
 
@@ -212,36 +212,36 @@ def _plain(value: Value) -> Json:
 
 def _impact(facts: Facts, _: Labels) -> Value:
     """Numbers that there are, and are exact: `evaluate` denies where a policy reads one that is not."""
-    told = facts.impact or _NO_IMPACT
-    made: dict[str, Value] = {"reversible": told.reversible, "external": told.external}
-    if told.units is not None:
-        made["amount"] = Decimal(told.units)
-    if told.records is not None:
-        made["records"] = told.records
-    if told.recipients is not None:
-        made["recipients"] = told.recipients
-    return made
+    impact = facts.impact or _NO_IMPACT
+    attributes: dict[str, Value] = {"reversible": impact.reversible, "external": impact.external}
+    if impact.units is not None:
+        attributes["amount"] = Decimal(impact.units)
+    if impact.records is not None:
+        attributes["records"] = impact.records
+    if impact.recipients is not None:
+        attributes["recipients"] = impact.recipients
+    return attributes
 
 
 def _novelty(facts: Facts, _: Labels) -> Value:
-    told = facts.novelty or _NO_NOVELTY
-    return {"tool": told.tool, "target": told.target}
+    novelty = facts.novelty or _NO_NOVELTY
+    return {"tool": novelty.tool, "target": novelty.target}
 
 
 def _nearest(draws: tuple[Draw, ...]) -> dict[str, Draw]:
     """Of each budget the account of which the most would be used up."""
-    found: dict[str, Draw] = {}
+    nearest: dict[str, Draw] = {}
     for draw in draws:
-        before = found.get(draw.budget.name)
+        before = nearest.get(draw.budget.name)
         if before is None or draw.percent > before.percent:
-            found[draw.budget.name] = draw
-    return found
+            nearest[draw.budget.name] = draw
+    return nearest
 
 
 def _budget(facts: Facts, _: Labels) -> Value:
     return {
         name: {
-            "left": Decimal(draw.left) if draw.budget.measure is Measure.AMOUNT else draw.left,
+            "left": Decimal(draw.remaining) if draw.budget.measure is Measure.AMOUNT else draw.remaining,
             "percent": draw.percent,
             "soft": draw.escalates,
         }
@@ -251,7 +251,7 @@ def _budget(facts: Facts, _: Labels) -> Value:
 
 def _budgets_recorded(draws: tuple[Draw, ...]) -> Json:
     return {
-        name: {"left": draw.budget.said(draw.left), "percent": draw.percent, "soft": draw.escalates}
+        name: {"left": draw.budget.text_of(draw.remaining), "percent": draw.percent, "soft": draw.escalates}
         for name, draw in _nearest(draws).items()
     }
 

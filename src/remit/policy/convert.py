@@ -64,16 +64,16 @@ def converter(record: RecordType, reads: frozenset[Path]) -> Converter:
 
     def converted(value: Mapping[str, Json]) -> Converted:
         inexact: list[Path] = []
-        found = _declared(fields, value, (), inexact)
+        members = _declared(fields, value, (), inexact)
         inexact += [(name,) for name in undeclared if name in value]
-        return Converted(found, tuple(inexact))
+        return Converted(members, tuple(inexact))
 
     return converted
 
 
-def overlaps(read: Iterable[Path], inexact: Iterable[Path]) -> Path | None:
-    """The first path in `inexact` that reading `read` would touch, from above or below."""
-    paths = tuple(read)
+def overlaps(reads: Iterable[Path], inexact: Iterable[Path]) -> Path | None:
+    """The first path in `inexact` that reading `reads` would touch, from above or below."""
+    paths = tuple(reads)
     for lost in inexact:
         for path in paths:
             shared = min(len(path), len(lost))
@@ -116,12 +116,12 @@ def _declared(
     members: dict[str, Value] = {}
     for name, declared in fields.items():
         if name in value:
-            given = value[name]
+            argument = value[name]
             kind = declared.type
             # What most arguments are.
-            exact = _scalar(kind, given) if isinstance(kind, Atom) else None
+            exact = _scalar(kind, argument) if isinstance(kind, Atom) else None
             if exact is None:
-                _member(members, name, declared, given, path, inexact)
+                _member(members, name, declared, argument, path, inexact)
             else:
                 members[name] = exact
         elif declared.default is not None:

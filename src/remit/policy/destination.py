@@ -15,7 +15,7 @@ from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid
 from remit.policy.input_types import RecordType
-from remit.policy.past import MonitorQuery, asked_of
+from remit.policy.past import MonitorQuery, query_of
 from remit.policy.slice import Slice
 from remit.policy.uids import action_uid, server_uid
 
@@ -44,10 +44,10 @@ class Destination:
 
     `doing` says it to people. `within` are the entities that `resource` is in. `source` are the labels
     that what comes back brings, `brings` they and all that they imply, in order. `record` types the input for
-    policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
+    policy, `converter` converts what the slice reads of it, `validator` checks it; None where there is none. A
     `tool` is what a call of one reaches, `arguments` the names that its schema knows, `members` those that
     it knows below them. `feeds` are the monitors and guarantees that calling it concerns, `past` the monitors that
-    policies on it may ask, `asked` those of them that one of the slice does. `finds` are what detectors look for in
+    policies on it may ask, `queries` those of them that one of the slice does. `finds` are what detectors look for in
     what the action sends, which goes outside where it is `external`.
     """
 
@@ -59,14 +59,14 @@ class Destination:
     brings: tuple[str, ...]
     within: frozenset[Uid] = frozenset()
     record: RecordType | None = None
-    read: Converter | None = None
+    converter: Converter | None = None
     validator: Validator | None = None
     tool: Tool | None = None
     arguments: tuple[str, ...] = ()
     members: frozenset[str] = frozenset()
     feeds: Feeds = NO_FEEDS
     past: tuple[Monitor, ...] = ()
-    asked: tuple[MonitorQuery, ...] = ()
+    queries: tuple[MonitorQuery, ...] = ()
     finds: frozenset[Find] = frozenset()
     external: bool = False
 
@@ -81,7 +81,7 @@ class Destination:
         return self.tool is not None and self.tool.effect is Effect.IRREVERSIBLE
 
 
-def reached_tool(
+def tool_destination(
     form: ToolForm,
     part: Slice,
     monitors: Collection[Monitor],
@@ -102,14 +102,14 @@ def reached_tool(
         source=tool.worst,
         brings=tuple(sorted(closed(tool.worst))),
         record=form.record,
-        read=converter(form.record, part.reads),
+        converter=converter(form.record, part.reads),
         validator=form.validator,
         tool=tool,
         arguments=form.arguments,
         members=form.members,
         feeds=feeds_of(tool, monitors, guarantees),
         past=past,
-        asked=asked_by(part, past, tool),
+        queries=asked_by(part, past, tool),
         finds=finds,
         external=tool.sink is Sink.EXTERNAL,
     )
@@ -117,4 +117,4 @@ def reached_tool(
 
 def asked_by(part: Slice, past: Iterable[Monitor], tool: Tool | None = None) -> tuple[MonitorQuery, ...]:
     """Those of `past` that a policy of `part` asks, of calls of `tool`, or of what else is done."""
-    return tuple(asked_of(one, tool) for one in past if part.asks(one.name)) if part.past else ()
+    return tuple(query_of(one, tool) for one in past if part.asks(one.name)) if part.past else ()

@@ -17,7 +17,7 @@ from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.destination import ToolForm
-from remit.policy.past import unsaid
+from remit.policy.past import zeros
 from remit.policy.problem import PolicyProblem, nearest
 from remit.policy.schema import EVERYONE, NAMESPACE
 
@@ -50,19 +50,19 @@ def self_test(
     entities: cedar.Entities,
     monitors: Iterable[Monitor] = (),
     *,
-    looked: bool = False,
+    detects_sent: bool = False,
 ) -> Iterator[PolicyProblem]:
     """A problem unless a denial by agent group and action group is a denial.
 
-    Asked of one agent and one tool; without both there is nothing to switch off. `looked`: what is sent is looked at.
+    Asked of one agent and one tool; without both there is nothing to switch off. `detects_sent`: it is looked at.
     """
     if agent is None or form is None:
         return
     facts = Facts(None, (agent.name,), NONE, 0, 0, 0, 0, 0)
     context = facts.cedar(NONE)
     if past := readable(monitors, form.tool):
-        context["past"] = unsaid(past)
-    if looked:
+        context["past"] = zeros(past)
+    if detects_sent:
         context["sends"] = frozenset()
     if not form.quarantined:
         context["input"] = convert(form.record, {}).input

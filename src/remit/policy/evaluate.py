@@ -15,56 +15,56 @@ from remit.policy.slice import Policy
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason, Verdict
 from remit.policy.weigh import ChainQuestion, Weighed, question_of, weigh
 
-__all__ = ["ChainQuestion", "Judged", "judge", "question_of"]
+__all__ = ["ChainQuestion", "Judgement", "judge", "question_of"]
 
 _FREELY: Final = Permit()
-Judged: TypeAlias = tuple[Verdict, tuple[Reason, ...]]
+Judgement: TypeAlias = tuple[Verdict, tuple[Reason, ...]]
 
 
-def judge(bundle: Bundle, question: ChainQuestion, agent: str, principal: Uid) -> Judged:
+def judge(bundle: Bundle, question: ChainQuestion, agent: str, principal: Uid) -> Judgement:
     """What policy says of `agent` doing this: a verdict and why."""
-    reached, inexact = question.reached, question.inexact
-    lost = overlaps(reached.slice.reads, inexact) if inexact else None
-    if lost is not None:
-        path = escaped(".".join(lost), chars_max=120)
+    destination, inexact = question.destination, question.inexact
+    path_read = overlaps(destination.slice.reads, inexact) if inexact else None
+    if path_read is not None:
+        path = escaped(".".join(path_read), chars_max=120)
         text = f"a policy reads the argument {path}, whose value has no exact Cedar form"
         return Deny(), (Reason(Code.ARG_INEXACT, text, agent=agent),)
     impact = question.facts.impact
-    if impact is not None and not impact.lost.isdisjoint(reached.slice.measures):
-        name = min(impact.lost & reached.slice.measures)
+    if impact is not None and not impact.inexact.isdisjoint(destination.slice.measures):
+        name = min(impact.inexact & destination.slice.measures)
         text = (
             f"a policy reads how many {name} this moves" if name != "amount" else "a policy reads the amount this moves"
         )
         reason = Reason(Code.ARG_INEXACT, f"{text}, which the arguments do not say exactly", agent=agent)
         return Deny(), (reason,)
-    found = weigh(bundle, question, principal)
-    if found.errors:
-        said = "; ".join(f"{ident}: {why}" if ident else why for ident, why in found.errors)
-        text = f"policy could not be evaluated: {escaped(said, chars_max=300)}"
+    weighed = weigh(bundle, question, principal)
+    if weighed.errors:
+        errors = "; ".join(f"{ident}: {why}" if ident else why for ident, why in weighed.errors)
+        text = f"policy could not be evaluated: {escaped(errors, chars_max=300)}"
         return Deny(), (Reason(Code.POLICY_ERROR, text, agent=agent),)
-    if found.forbids:
-        return _forbidden(question, agent, found)
-    if found.permits:
-        return _permit(found.permits), _reasons(found.permits, agent)
-    text = f"no policy permits {agent} to {reached.doing}"
+    if weighed.forbids:
+        return _forbidden(question, agent, weighed)
+    if weighed.permits:
+        return _permit(weighed.permits), _reasons(weighed.permits, agent)
+    text = f"no policy permits {agent} to {destination.doing}"
     return Deny(), (Reason(Code.NO_POLICY, text, agent=agent),)
 
 
-def _forbidden(question: ChainQuestion, agent: str, found: Weighed) -> Judged:
+def _forbidden(question: ChainQuestion, agent: str, weighed: Weighed) -> Judgement:
     """What is left where policies forbid: a denial, or gates that people may lift.
 
     A gate does not permit what was never permitted.
     """
-    lifted = gates.liftable(found.forbids)
+    lifted = gates.liftable(weighed.forbids)
     if lifted is None:
-        hard_first = sorted(found.forbids, key=lambda policy: policy.gate is not None)
+        hard_first = sorted(weighed.forbids, key=lambda policy: policy.gate is not None)
         return Deny(), _reasons(hard_first, agent)
-    if not found.permits:
-        text = f"no policy permits {agent} to {question.reached.doing}, even with the gates lifted"
+    if not weighed.permits:
+        text = f"no policy permits {agent} to {question.destination.doing}, even with the gates lifted"
         none = Reason(Code.NO_POLICY, text, agent=agent)
-        return Deny(), (none, *_reasons(found.forbids, agent))
-    barring = [policy.barring(agent) for policy in found.forbids]
-    return Escalate(lifted, _permit(found.permits).obligations), (*barring, *_reasons(found.permits, agent))
+        return Deny(), (none, *_reasons(weighed.forbids, agent))
+    barring = [policy.barring(agent) for policy in weighed.forbids]
+    return Escalate(lifted, _permit(weighed.permits).obligations), (*barring, *_reasons(weighed.permits, agent))
 
 
 def _permit(permits: Iterable[Policy]) -> Permit:

@@ -12,9 +12,9 @@ from remit.policy.verdict import Gate
 
 def liftable(forbids: Iterable[Policy]) -> tuple[Gate, ...] | None:
     """The gates to lift, where every forbid in `forbids` is one; None where any is not."""
-    found: list[Gate] = []
+    gates: list[Gate] = []
     for policy in forbids:
         if policy.gate is None:
             return None
-        found.append(policy.gate)
-    return tuple(sorted(found))
+        gates.append(policy.gate)
+    return tuple(sorted(gates))

@@ -127,16 +127,16 @@ class _Reader:
         """What `schema` says of the value at `path`; `depth` counts what was followed to get there."""
         self.nodes += 1
         if self.nodes > NODES_MAX or len(path) + depth > DEPTH_MAX:
-            raise Untypable(f"its input schema is too large or too deep at {_shown(path)}")
+            raise Untypable(f"its input schema is too large or too deep at {_path_text(path)}")
         if isinstance(schema, bool):
             return _FREE
         if not isinstance(schema, Mapping):
-            raise Untypable(f"the schema at {_shown(path)} is neither an object nor a boolean")
+            raise Untypable(f"the schema at {_path_text(path)} is neither an object nor a boolean")
         views = [view for view in self._views(schema, path, depth) if view is not None]
-        met = _FREE
+        combined = _FREE
         for view in views:
-            met = self._meet(met, view, path)
-        return met
+            combined = self._meet(combined, view, path)
+        return combined
 
     def _views(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> list[_View | None]:
         views: list[_View | None] = [self._own(schema, path, depth)]
@@ -148,8 +148,8 @@ class _Reader:
         for keyword in ("anyOf", "oneOf"):
             choices = _schemas(schema.get(keyword))
             if choices:
-                read = [self.read(part, path, depth + 1) for part in choices]
-                views.append(self._union(read, choices))
+                branches = [self.read(part, path, depth + 1) for part in choices]
+                views.append(self._union(branches, choices))
         return views
 
     def _own(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> _View | None:
@@ -178,11 +178,11 @@ class _Reader:
         required = set(listed) if isinstance(listed, Sequence) else set[Json]()
         fields: dict[str, Field] = {}
         for name, part in properties.items():
-            here = (*path, name)
+            place = (*path, name)
             (self.members if path else self.arguments).add(name)
-            view = self.read(part, here, depth)
+            view = self.read(part, place, depth)
             if view.type is None or name in RESERVED:
-                self.warnings.append(f"{_shown(here)} has no Cedar type and is left out of `input`")
+                self.warnings.append(f"{_path_text(place)} has no Cedar type and is left out of `input`")
                 continue
             sure = name in required and not view.nullable and view.type is not Atom.DECIMAL
             fields[name] = Field(
@@ -231,14 +231,14 @@ class _Reader:
             if mine is None:
                 fields[name] = other
                 continue
-            met = self._meet(_View(mine.type, mine.nullable), _View(other.type, other.nullable), (*path, name))
-            if met.type is None:
+            combined = self._meet(_View(mine.type, mine.nullable), _View(other.type, other.nullable), (*path, name))
+            if combined.type is None:
                 del fields[name]
-                self.warnings.append(f"{_shown((*path, name))} is typed twice, and is left out")
+                self.warnings.append(f"{_path_text((*path, name))} is typed twice, and is left out")
                 continue
-            sure = (mine.required or other.required) and met.type is not Atom.DECIMAL
+            sure = (mine.required or other.required) and combined.type is not Atom.DECIMAL
             default = mine.default if other.default is None else other.default
-            fields[name] = Field(met.type, sure, met.nullable, default)
+            fields[name] = Field(combined.type, sure, combined.nullable, default)
         return RecordType(MappingProxyType(fields))
 
 
@@ -248,11 +248,11 @@ def _schemas(value: Json) -> Sequence[Json]:
 
 def _type_names(schema: Mapping[str, Json]) -> frozenset[str] | None:
     """JSON Schema type names that `schema` allows; None where it does not say."""
-    named = schema.get("type")
-    if isinstance(named, str):
-        return frozenset({named})
-    if isinstance(named, Sequence):
-        return frozenset(name for name in named if isinstance(name, str))
+    types = schema.get("type")
+    if isinstance(types, str):
+        return frozenset({types})
+    if isinstance(types, Sequence):
+        return frozenset(name for name in types if isinstance(name, str))
     if "const" in schema:
         return frozenset({_name_of(schema["const"])})
     values = schema.get("enum")
@@ -281,5 +281,5 @@ def _name_of(value: Json) -> str:
             return "array"
 
 
-def _shown(path: tuple[str, ...]) -> str:
+def _path_text(path: tuple[str, ...]) -> str:
     return escaped(".".join(path), chars_max=120) or "its root"

@@ -46,7 +46,7 @@ class LintContext:
     arguments: Mapping[str, frozenset[str]]
     outputs: Mapping[str, Mapping[str, Json]]
 
-    def reached(self, form: ParsedPolicy) -> tuple[str, ...]:
+    def actions_in_scope(self, form: ParsedPolicy) -> tuple[str, ...]:
         """Actions in the scope of `form`."""
         kind = f"{NAMESPACE}::Action"
         return tuple(
@@ -88,16 +88,16 @@ def lint(statement: Statement, form: ParsedPolicy, ground: LintContext) -> Findi
         errors.append(statement.problem("a policy needs a unique @id", hint=hint))
     elif (why := identifier_problem(ident)) is not None:
         errors.append(statement.problem(f"this @id cannot be used: {why}", "@id"))
-    reached = ground.reached(form)
+    in_scope = ground.actions_in_scope(form)
     for text, words, hint in _literals(form, ground.catalog):
         errors.append(statement.problem(text, words, ident, hint))
     for text, words, hint in _annotations(form, ground):
         errors.append(statement.problem(text, words, ident, hint))
-    for text, words, hint in _paths(form, reached, ground):
-        (errors if reached else warnings).append(statement.problem(text, words, ident, hint))
+    for text, words, hint in _paths(form, in_scope, ground):
+        (errors if in_scope else warnings).append(statement.problem(text, words, ident, hint))
     if (why := confidence_problem(statement, form)) is not None:
         errors.append(statement.problem(why, "confidence", ident, HINT))
-    warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground))
+    warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, in_scope, ground))
     for name in sorted(set(form.annotations) - ANNOTATIONS):
         text, hint = f"the annotation @{name} means nothing here", nearest(f"@{name}", map("@{}".format, ANNOTATIONS))
         if _loosens(form, name):
@@ -112,8 +112,8 @@ def _loosens(form: ParsedPolicy, name: str) -> bool:
     """Whether a permit is bound by nothing where its author meant an `@obligation`, by what he wrote or called it."""
     if form.effect is not PolicyEffect.PERMIT:
         return False
-    meant = difflib.get_close_matches(name.lower(), ["obligation"], cutoff=0.7)
-    return bool(meant) or problem(form.annotations[name]) is None
+    close = difflib.get_close_matches(name.lower(), ["obligation"], cutoff=0.7)
+    return bool(close) or problem(form.annotations[name]) is None
 
 
 def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[PolicyProblem]:
@@ -130,15 +130,15 @@ def duplicates(policies: Iterable[tuple[Statement, ParsedPolicy]]) -> Iterator[P
 
 
 def _literals(form: ParsedPolicy, catalog: Catalog) -> Iterator[tuple[str, str, str | None]]:
-    known = {
+    names_by_kind = {
         f"{NAMESPACE}::Agent": catalog.agents,
         f"{NAMESPACE}::User": catalog.users,
         f"{NAMESPACE}::Data": dict[str, None](),
     }
     for kind, name in sorted(form.entities):
-        if kind in known and name not in known[kind]:
+        if kind in names_by_kind and name not in names_by_kind[kind]:
             noun = kind.rpartition("::")[2].lower()
-            hint = nearest(name, known[kind])
+            hint = nearest(name, names_by_kind[kind])
             yield f"there is no {noun} named {name!r}", f'{kind}::"{name}"', hint
 
 
@@ -157,24 +157,26 @@ def _annotations(form: ParsedPolicy, ground: LintContext) -> Iterator[tuple[str,
         if (why := problem(obligation)) is not None:
             yield f"this is no obligation: {why}", f'"{obligation}"', "see docs/reference/obligations.md"
         elif (name := parsed(obligation).argument) is not None and form.effect is PolicyEffect.PERMIT:
-            yield from _limited(form, ground, name, obligation)
+            yield from _argument_problems(form, ground, name, obligation)
 
 
-def _limited(form: ParsedPolicy, ground: LintContext, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
+def _argument_problems(
+    form: ParsedPolicy, ground: LintContext, name: str, obligation: str
+) -> Iterator[tuple[str, str, str | None]]:
     """What an obligation limits has to be an argument of each tool in scope, or each call of that tool is denied."""
-    tools = {action: ground.arguments[action] for action in ground.reached(form) if action in ground.arguments}
+    tools = {action: ground.arguments[action] for action in ground.actions_in_scope(form) if action in ground.arguments}
     if tools and not any(name in known for known in tools.values()):
         hint = nearest(name, frozenset[str]().union(*tools.values()))
-        yield f"no tool in its scope has the argument {name!r}", f'"{said}"', hint
+        yield f"no tool in its scope has the argument {name!r}", f'"{obligation}"', hint
 
 
-def _paths(form: ParsedPolicy, reached: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str, str | None]]:
+def _paths(form: ParsedPolicy, in_scope: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str, str | None]]:
     """Every path after `has` must exist for some action in scope.
 
     Where no action is in scope, for some action at all. Agents, users and servers have no
     attributes yet.
     """
-    actions = reached or tuple(ground.actions)
+    actions = in_scope or tuple(ground.actions)
     for access in sorted(form.accesses, key=lambda access: access.path):
         if not access.has:
             continue
@@ -222,27 +224,27 @@ def _waits(form: ParsedPolicy) -> bool:
     return within is not None and not form.action.exactly and all(name in _KINDS for _, name in within)
 
 
-def _doubts(form: ParsedPolicy, reached: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str]]:
-    if not reached:
+def _doubts(form: ParsedPolicy, in_scope: tuple[str, ...], ground: LintContext) -> Iterator[tuple[str, str]]:
+    if not in_scope:
         if not _waits(form):
             yield "no action reaches this policy: it never applies", "action"
-    elif not any(ground.on(action, form) for action in reached):
+    elif not any(ground.on(action, form) for action in in_scope):
         yield "no action in its scope has this resource: it never applies", "resource"
     if form.constant:
         yield "a condition looks at nothing, so it is always or never met", "when"
     obligation = form.annotations.get("obligation", "")
     if obligation and problem(obligation) is None:
-        for text in _idle(parsed(obligation), reached, ground):
+        for text in _idle(parsed(obligation), in_scope, ground):
             yield text, f'"{obligation}"'
 
 
-def _idle(owed: Obligation, reached: tuple[str, ...], ground: LintContext) -> Iterator[str]:
+def _idle(obligation: Obligation, in_scope: tuple[str, ...], ground: LintContext) -> Iterator[str]:
     """What of the tools in scope an obligation is not made for."""
-    if (name := owed.argument) is not None:
-        lacking = [action for action in reached if name not in ground.arguments.get(action, frozenset())]
-        if lacking and len(lacking) < len(reached):
+    if (name := obligation.argument) is not None:
+        lacking = [action for action in in_scope if name not in ground.arguments.get(action, frozenset())]
+        if lacking and len(lacking) < len(in_scope):
             yield f"{lacking[0]} has no argument {name!r}, so that each call of it that this permits is denied"
-    elif isinstance(owed, Cover) and owed.path and reached:
-        schemas = [ground.outputs.get(action) for action in reached]
-        if not any(schema is None or may_have(schema, owed.path) for schema in schemas):
-            yield f"by its output schema {reached[0]} returns nothing at this path, so that nothing is covered"
+    elif isinstance(obligation, Cover) and obligation.path and in_scope:
+        schemas = [ground.outputs.get(action) for action in in_scope]
+        if not any(schema is None or may_have(schema, obligation.path) for schema in schemas):
+            yield f"by its output schema {in_scope[0]} returns nothing at this path, so that nothing is covered"

@@ -49,8 +49,8 @@ class Mistake(NamedTuple):
 def in_syntax(statement: Statement, message: str) -> str | None:
     """The hint for a text that is no policy, of which Cedar said `message`."""
     text = outside_comments(statement.text)
-    if (found := _METHOD.match(message)) and (pattern := _LIKE.get(found[1])) is not None:
-        called = re.search(rf"({_PATH})\.{found[1]}\(\s*{_TEXT}\s*\)", text)
+    if (match := _METHOD.match(message)) and (pattern := _LIKE.get(match[1])) is not None:
+        called = re.search(rf"({_PATH})\.{match[1]}\(\s*{_TEXT}\s*\)", text)
         return _like(pattern, "…", "…") if called is None else _like(pattern, called[1], called[2])
     pointed = _POINTED.search(re.sub(_TEXT, lambda said: " " * len(said[0]), text))
     if pointed is not None and "unexpected token" in message:
@@ -62,18 +62,18 @@ def in_types(
     messages: Iterable[str], statement: Statement, actions: Iterable[str], ground: LintContext
 ) -> list[Mistake]:
     """What is behind the `messages` that speak of types, each once; `actions` are those in scope."""
-    said = [message for message in messages if _TYPED.match(message)]
+    type_messages = [message for message in messages if _TYPED.match(message)]
     kinds = _Kinds(ground, tuple(actions))
     text = outside_comments(statement.text)
-    found: list[Mistake] = []
-    if any("decimal" in message for message in said):
-        found += _numbers(text, kinds)
-    if any("String" in message for message in said):
+    mistakes: list[Mistake] = []
+    if any("decimal" in message for message in type_messages):
+        mistakes += _numbers(text, kinds)
+    if any("String" in message for message in type_messages):
         for path, part in _CONTAINED.findall(text):
             if kinds.of(path) == "String":
-                told = f"{path} is a String, and contains asks a set"
-                found.append(Mistake(told, f"{path}.contains", _like("*{}*", path, part)))
-    return list(dict.fromkeys(found))
+                sentence = f"{path} is a String, and contains asks a set"
+                mistakes.append(Mistake(sentence, f"{path}.contains", _like("*{}*", path, part)))
+    return list(dict.fromkeys(mistakes))
 
 
 def of_types(message: str) -> bool:
@@ -90,10 +90,10 @@ def of_decimals(message: str) -> str | None:
 
 def unknown_type(message: str, statement: Statement, ground: LintContext) -> Mistake | None:
     """What a `message` about an entity type that there is not comes of; None for another message."""
-    found = _TYPE.match(message)
-    if found is None:
+    match = _TYPE.match(message)
+    if match is None:
         return None
-    kind = found[1]
+    kind = match[1]
     kinds = [f"{NAMESPACE}::{name}" for name in names_of(ground.schema, "entityTypes")]
     whole = _bare(kind, statement)
     hint = f"write {NAMESPACE}::{whole}" if f"{NAMESPACE}::{kind}" in kinds else nearest(kind, kinds)
@@ -103,22 +103,24 @@ def unknown_type(message: str, statement: Statement, ground: LintContext) -> Mis
 def unnamed_action(prefix: str, name: str, hint: str | None, ground: LintContext) -> Mistake:
     """An action whose type has no namespace, or another: `hint` is what to say of its name."""
     words = f'{prefix}Action::"{name}"'
-    known = name in names_of(ground.schema, "actions")
-    meant = f'write {NAMESPACE}::Action::"{name}"' if known else f"write {NAMESPACE}::Action::…"
+    is_known = name in names_of(ground.schema, "actions")
+    suggestion = f'write {NAMESPACE}::Action::"{name}"' if is_known else f"write {NAMESPACE}::Action::…"
     return Mistake(
-        f"there is no entity type {prefix}Action", words, meant if known or hint is None else f"{meant}; {hint}"
+        f"there is no entity type {prefix}Action",
+        words,
+        suggestion if is_known or hint is None else f"{suggestion}; {hint}",
     )
 
 
 def no_decimal(message: str) -> Mistake | None:
     """What a `message` about the text of a decimal comes of; None for another message."""
-    found = _DECIMAL.match(message)
-    if found is None:
+    match = _DECIMAL.match(message)
+    if match is None:
         return None
-    hint = f"write {_decimal(found[1])}" if _WHOLE.fullmatch(found[1]) else 'a decimal is written as decimal("100.0")'
-    if _PLACES.fullmatch(found[1]):
+    hint = f"write {_decimal(match[1])}" if _WHOLE.fullmatch(match[1]) else 'a decimal is written as decimal("100.0")'
+    if _PLACES.fullmatch(match[1]):
         hint = "a decimal has four places at most"
-    return Mistake(f'"{found[1]}" is no decimal', f'"{found[1]}"', hint)
+    return Mistake(f'"{match[1]}" is no decimal', f'"{match[1]}"', hint)
 
 
 class _Kinds(NamedTuple):
@@ -138,23 +140,27 @@ class _Kinds(NamedTuple):
 
 def _numbers(text: str, kinds: _Kinds) -> Iterator[Mistake]:
     """Comparisons of a decimal as if it were a Long, and of a Long as if it were a decimal."""
-    forward = [(path, sign, value, whole) for whole, path, sign, value in _found(_COMPARED, text)]
-    turned = [(path, _MIRRORED[sign], value, whole) for whole, value, sign, path in _found(_TURNED, text)]
-    asked = [(path, _SIGNS[name], value, whole) for whole, path, name, value in _found(_ASKED, text) if name in _SIGNS]
-    for path, sign, value, whole in (*forward, *turned, *asked):
-        kind, typed, method = kinds.of(path), value.startswith("decimal"), (path, sign, value, whole) in asked
+    forward = [(path, sign, value, whole) for whole, path, sign, value in _matches(_COMPARED, text)]
+    turned = [(path, _MIRRORED[sign], value, whole) for whole, value, sign, path in _matches(_TURNED, text)]
+    methods = [
+        (path, _SIGNS[name], value, whole) for whole, path, name, value in _matches(_ASKED, text) if name in _SIGNS
+    ]
+    for path, sign, value, whole in (*forward, *turned, *methods):
+        kind, typed, method = kinds.of(path), value.startswith("decimal"), (path, sign, value, whole) in methods
         if kind == "decimal" and not (typed and (method or sign not in _NAMED)):
-            meant = (
+            suggestion = (
                 f"{path}.{_NAMED[sign]}({_decimal(value)})" if sign in _NAMED else f"{path} {sign} {_decimal(value)}"
             )
-            yield Mistake(f"{path} is a decimal, and is compared with decimals", whole, f"write {meant}")
+            yield Mistake(f"{path} is a decimal, and is compared with decimals", whole, f"write {suggestion}")
         elif kind == "Long" and (typed or method):
             number = _WHOLE.search(value)
-            said = "…" if number is None else number[0]
-            yield Mistake(f"{path} is a Long, and is compared with whole numbers", whole, f"write {path} {sign} {said}")
+            digits = "…" if number is None else number[0]
+            yield Mistake(
+                f"{path} is a Long, and is compared with whole numbers", whole, f"write {path} {sign} {digits}"
+            )
 
 
-def _found(pattern: re.Pattern[str], text: str) -> list[tuple[str, str, str, str]]:
+def _matches(pattern: re.Pattern[str], text: str) -> list[tuple[str, str, str, str]]:
     return [(found[0], found[1], found[2], found[3]) for found in pattern.finditer(text)]
 
 
@@ -171,5 +177,5 @@ def _like(pattern: str, path: str, part: str) -> str:
 
 def _bare(kind: str, statement: Statement) -> str:
     """The literal of that entity type as it stands, or the type."""
-    found = re.search(rf"(?<![\w:]){re.escape(kind)}::{_TEXT}", outside_comments(statement.text))
-    return kind if found is None else found[0]
+    literal = re.search(rf"(?<![\w:]){re.escape(kind)}::{_TEXT}", outside_comments(statement.text))
+    return kind if literal is None else literal[0]

@@ -12,10 +12,10 @@ class Once(Generic[T]):
     """Call it for what `make` gives; that is called once."""
 
     make: Callable[[], T] | None
-    made: T | None = None
+    value: T | None = None
 
     def __call__(self) -> T:
         """The value."""
         if self.make is not None:
-            self.made, self.make = self.make(), None
-        return self.made  # pyright: ignore[reportReturnType]
+            self.value, self.make = self.make(), None
+        return self.value  # pyright: ignore[reportReturnType]

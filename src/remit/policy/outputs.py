@@ -22,25 +22,25 @@ def may_have(schema: Mapping[str, Json], path: tuple[Step, ...]) -> bool:
     return _may(schema, path, schema)
 
 
-def _may(here: Json, path: tuple[Step, ...], root: Json) -> bool:
-    if not isinstance(here, Mapping):
-        return here is not False
+def _may(schema: Json, path: tuple[Step, ...], root: Json) -> bool:
+    if not isinstance(schema, Mapping):
+        return schema is not False
     if not path:
         return True
-    beside = tuple(references.beside(here, root))
-    if any(_may(one, path, root) for one in beside):
+    others = tuple(references.beside(schema, root))
+    if any(_may(one, path, root) for one in others):
         return True
-    return any(_may(one, path[1:], root) for one in _below(here, path[0], is_open=not beside))
+    return any(_may(one, path[1:], root) for one in _below(schema, path[0], is_open=not others))
 
 
-def _below(here: Mapping[str, Json], step: Step, *, is_open: bool) -> Iterator[Json]:
-    """The schemas of what `here` itself has at `step`; of what it says nothing of there is some where it `is_open`."""
-    said = here.get("type")
-    kinds = said if isinstance(said, str | list) else _ANY
+def _below(schema: Mapping[str, Json], step: Step, *, is_open: bool) -> Iterator[Json]:
+    """The schemas of what `schema` has at `step`; of what it says nothing of there is some where it `is_open`."""
+    types = schema.get("type")
+    kinds = types if isinstance(types, str | list) else _ANY
     if not isinstance(step, str) and "array" in kinds:
-        yield "prefixItems" in here or here.get("items", is_open)
+        yield "prefixItems" in schema or schema.get("items", is_open)
     if not isinstance(step, int) and "object" in kinds:
-        named = here.get("properties")
-        if isinstance(named, Mapping):
-            yield from named.values() if step is None else (named.get(step, False),)
-        yield "patternProperties" in here or here.get("additionalProperties", is_open and named is None)
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            yield from properties.values() if step is None else (properties.get(step, False),)
+        yield "patternProperties" in schema or schema.get("additionalProperties", is_open and properties is None)

@@ -49,32 +49,32 @@ class Statement:
 
     def excess(self) -> str | None:
         """Why this text is not handed to a parser, or None."""
-        bare = TOKEN.sub(lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text)
+        code = TOKEN.sub(lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text)
         depth = deepest = 0
-        for char in bare:
+        for char in code:
             depth += (char in "([{") - (char in ")]}")
             deepest = max(deepest, depth)
-        found = (
+        measures = (
             (len(self.text.encode("utf-8", "surrogatepass")), BYTES_MAX, "bytes"),
             (deepest, BRACKETS_MAX, "brackets inside each other"),
-            (len(_OPERATOR.findall(bare)), OPERATORS_MAX, "operators"),
-            (len(_CHOICE.findall(bare)), CHOICES_MAX, "ifs"),
+            (len(_OPERATOR.findall(code)), OPERATORS_MAX, "operators"),
+            (len(_CHOICE.findall(code)), CHOICES_MAX, "ifs"),
         )
-        for count, most, what in found:
+        for count, most, unit in measures:
             if count > most:
-                return f"this policy has {count} {what}, more than {most}: make it several"
+                return f"this policy has {count} {unit}, more than {most}: make it several"
         return None
 
     def locate(self, words: str) -> tuple[int, int]:
         """Line and column of `words` in the file; of the statement where they are not in it."""
-        found = outside_comments(self.text).find(words) if words else -1
-        if found < 0:
+        at = outside_comments(self.text).find(words) if words else -1
+        if at < 0:
             return self.line, self.column
-        before = self.text[:found]
+        before = self.text[:at]
         newline = before.rfind("\n")
         if newline < 0:
-            return self.line, self.column + found
-        return self.line + before.count("\n"), found - newline
+            return self.line, self.column + at
+        return self.line + before.count("\n"), at - newline
 
     def problem(
         self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None

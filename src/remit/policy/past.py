@@ -18,21 +18,21 @@ _USER = f"{NAMESPACE}::User"
 class MonitorQuery(NamedTuple):
     """A monitor that a policy asks of the calls of one tool: where it keeps what they did, and how it says that.
 
-    Without `says` it says who did it last.
+    Without `convert` it says who did it last.
     """
 
     name: str
     cells: Cells
-    says: Callable[[int], Value] | None
+    convert: Callable[[int], Value] | None
 
 
-def asked_of(monitor: Monitor, tool: Tool | None = None) -> MonitorQuery:
+def query_of(monitor: Monitor, tool: Tool | None = None) -> MonitorQuery:
     """`monitor`, asked of calls of `tool`, or of what else is done."""
     cells = monitor.cells() if tool is None else cells_at(tool, monitor.cells(f"{tool.server}/{tool.name}"))
-    return MonitorQuery(monitor.name, cells, _saying(monitor))
+    return MonitorQuery(monitor.name, cells, _conversion(monitor))
 
 
-def _saying(monitor: Monitor) -> Callable[[int], Value] | None:
+def _conversion(monitor: Monitor) -> Callable[[int], Value] | None:
     match monitor.op:
         case EventAggregate.ONCE | EventAggregate.SINCE:
             return bool
@@ -46,15 +46,15 @@ def _saying(monitor: Monitor) -> Callable[[int], Value] | None:
             assert_never(monitor.op)
 
 
-def previous(who: Who) -> Value:
+def previous(last: Who) -> Value:
     """Who did it last."""
-    agent, user = who
-    made: dict[str, Value] = {"agent": (_AGENT, agent)}
+    agent, user = last
+    members: dict[str, Value] = {"agent": (_AGENT, agent)}
     if user is not None:
-        made["user"] = (_USER, user)
-    return made
+        members["user"] = (_USER, user)
+    return members
 
 
-def unsaid(monitors: Iterable[Monitor]) -> dict[str, Value]:
+def zeros(monitors: Iterable[Monitor]) -> dict[str, Value]:
     """What `monitors` say of nothing: the schema demands all of them but who did it last."""
-    return {one.name: says(0) for one in monitors if (says := _saying(one)) is not None}
+    return {one.name: says(0) for one in monitors if (says := _conversion(one)) is not None}

@@ -33,7 +33,7 @@ class PolicyProblem:
         return f"{self.where}:{named} {self.text}{words}{hint}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, names: Iterable[str]) -> str | None:
     """A hint naming what `word` may have been meant to be."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, sorted(names), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else None

@@ -26,7 +26,7 @@ _NAMING: Final = frozenset(
 )
 _MOVING: Final = ("$dynamicRef", "$recursiveRef")
 _META: Final = "json-schema.org"
-_LEFT: Final = ("unevaluatedProperties", "unevaluatedItems")
+_UNEVALUATED: Final = ("unevaluatedProperties", "unevaluatedItems")
 _AGAIN: Final = 4
 """To know what is left unevaluated, validators go through all beside it again, at every level."""
 
@@ -61,25 +61,25 @@ def resolve(root: Json, pointer: str) -> Json:
     shown = escaped(pointer, chars_max=80)
     if pointer != "#" and not pointer.startswith("#/"):
         raise Unfollowable(f"it refers to another document or an anchor ({shown})")
-    here = root
+    node = root
     for step in _steps(pointer, shown):
-        if isinstance(here, Mapping) and here is not root:
-            _refuse_moved(here, root)
-        if isinstance(here, Mapping) and step in here:
-            here = here[step]
-        elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
-            here = here[int(step)]
+        if isinstance(node, Mapping) and node is not root:
+            _refuse_moved(node, root)
+        if isinstance(node, Mapping) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
         else:
             raise Unfollowable(f"it refers to {shown}, which is not there")
-    return here
+    return node
 
 
-def beside(here: Mapping[str, Json], root: Json) -> Iterator[Json]:
-    """The schemas that `here` is as well, or may be. Raises `Unfollowable`."""
-    if isinstance(pointer := here.get("$ref"), str):
+def beside(schema: Mapping[str, Json], root: Json) -> Iterator[Json]:
+    """The schemas that `schema` is as well, or may be. Raises `Unfollowable`."""
+    if isinstance(pointer := schema.get("$ref"), str):
         yield resolve(root, pointer)
     for name in _BRANCHES:
-        branches = here.get(name)
+        branches = schema.get(name)
         yield from branches if isinstance(branches, list) else ()
 
 
@@ -125,7 +125,7 @@ class _Walk:
 
     def __init__(self, root: Mapping[str, Json]) -> None:
         self._root = root
-        self._known: dict[tuple[int, _Role], Size] = {}
+        self._sizes: dict[tuple[int, _Role], Size] = {}
         self._open: set[tuple[int, _Role]] = set()
 
     def size(self, node: Json, role: _Role, level: int) -> Size:
@@ -134,25 +134,25 @@ class _Walk:
         key = (id(node), role)
         if key in self._open:
             raise Unfollowable("it is recursive")
-        found = self._known.get(key)
-        if level + (0 if found is None else found.height) > LEVELS_MAX:
+        size = self._sizes.get(key)
+        if level + (0 if size is None else size.height) > LEVELS_MAX:
             raise Unfollowable(f"it is nested deeper than {LEVELS_MAX} levels")
-        if found is None:
+        if size is None:
             self._open.add(key)
-            found = self._count(node, role, level)
+            size = self._count(node, role, level)
             self._open.remove(key)
-            self._known[key] = found
-        if found.parts > COST_MAX:
+            self._sizes[key] = size
+        if size.parts > COST_MAX:
             raise Unfollowable(f"it unfolds to more than {COST_MAX} parts")
-        if found.checks > CHECKS_MAX:
+        if size.checks > CHECKS_MAX:
             raise Unfollowable(f"checking one value against it takes more than {CHECKS_MAX} steps")
-        return found
+        return size
 
     def _count(self, node: Mapping[str, Json] | Sequence[Json], role: _Role, level: int) -> Size:
         parts, checks, patterns, height = 1, 1, 0, 0
         if isinstance(node, Mapping) and role is _Role.SCHEMA:
-            named = node.get("patternProperties")
-            patterns = len(named) if isinstance(named, Mapping) else 0
+            by_pattern = node.get("patternProperties")
+            patterns = len(by_pattern) if isinstance(by_pattern, Mapping) else 0
             patterns += isinstance(node.get("pattern"), str)
             checks += sum(_values(node[name]) for name in _COMPARED if name in node)
         for part, its in self._parts(node, role, level):
@@ -161,7 +161,7 @@ class _Walk:
             checks += inner.checks
             patterns += inner.patterns
             height = max(height, inner.height + 1)
-        if isinstance(node, Mapping) and any(name in node for name in _LEFT):
+        if isinstance(node, Mapping) and any(name in node for name in _UNEVALUATED):
             checks, patterns = checks * _AGAIN, patterns * _AGAIN
         return Size(parts, checks, patterns, height)
 
@@ -190,12 +190,12 @@ class _Walk:
 
 def _values(data: Json) -> int:
     """How many values `data` holds, itself included."""
-    count, left = 0, [data]
-    while left:
-        one = left.pop()
+    count, stack = 0, [data]
+    while stack:
+        value = stack.pop()
         count += 1
-        if isinstance(one, Mapping):
-            left.extend(one.values())
-        elif isinstance(one, Sequence) and not isinstance(one, str):
-            left.extend(one)
+        if isinstance(value, Mapping):
+            stack.extend(value.values())
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            stack.extend(value)
     return count

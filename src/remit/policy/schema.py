@@ -218,10 +218,10 @@ def _past_of(catalog: Catalog, tool: Tool | None) -> Json:
 
 
 def _past(monitors: Iterable[Monitor]) -> dict[str, Json]:
-    return {"type": "Record", "attributes": {one.name: _told(one) for one in monitors}}
+    return {"type": "Record", "attributes": {one.name: _monitor_type(one) for one in monitors}}
 
 
-def _told(monitor: Monitor) -> Json:
+def _monitor_type(monitor: Monitor) -> Json:
     """The type of what policies are told of `monitor`."""
     match monitor.op:
         case EventAggregate.ONCE | EventAggregate.SINCE:
@@ -277,13 +277,13 @@ def attributes(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -
 
     Empty where there is no such record.
     """
-    here = _at(schema, NAMESPACE, "actions", action, "appliesTo", "context")
+    node = _at(schema, NAMESPACE, "actions", action, "appliesTo", "context")
     for name in path:
-        here = _at(here, "attributes", name)
-        common = _at(schema, NAMESPACE, "commonTypes", _at(here, "type"))
-        here = here if common is None else common
-    found = _at(here, "attributes")
-    return found if isinstance(found, Mapping) else {}
+        node = _at(node, "attributes", name)
+        common = _at(schema, NAMESPACE, "commonTypes", _at(node, "type"))
+        node = node if common is None else common
+    members = _at(node, "attributes")
+    return members if isinstance(members, Mapping) else {}
 
 
 def resolves(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> bool:
@@ -293,17 +293,17 @@ def resolves(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> 
 
 def kind_at(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> str | None:
     """The Cedar type of `context.<path>` for `action`; None where it does not exist."""
-    here = attributes(schema, action, path[:-1]).get(path[-1]) if path else None
-    found = _at(here, "name") or _at(here, "type")
-    return found if isinstance(found, str) else None
+    node = attributes(schema, action, path[:-1]).get(path[-1]) if path else None
+    kind = _at(node, "name") or _at(node, "type")
+    return kind if isinstance(kind, str) else None
 
 
 def names_of(schema: Mapping[str, Json], section: str, kind: str | None = None) -> tuple[str, ...]:
     """Names in a section of the schema: actions, or the ids that entity type `kind` lists."""
-    here = _at(schema, NAMESPACE, section)
+    node = _at(schema, NAMESPACE, section)
     if kind is not None:
-        here = _at(here, kind, "enum")
-    return tuple(str(name) for name in here) if isinstance(here, Mapping | list) else ()
+        node = _at(node, kind, "enum")
+    return tuple(str(name) for name in node) if isinstance(node, Mapping | list) else ()
 
 
 def _at(value: Json, *steps: Json) -> Json:

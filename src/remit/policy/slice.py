@@ -21,7 +21,7 @@ from remit.policy.verdict import Code, Gate, Reason
 
 ALL_PAST: Final = "*"
 """Stands for all monitors; none is called so."""
-_SAID_MAX: Final = 1_024
+_REASONS_MAX: Final = 1_024
 """Of how many agents a policy keeps what it says of them."""
 
 
@@ -41,7 +41,7 @@ class Policy:
     text: str
     gate: Gate | None
     obligation: str | None
-    _said: dict[str, Reason] = field(default_factory=dict[str, Reason], repr=False)
+    _reasons: dict[str, Reason] = field(default_factory=dict[str, Reason], repr=False)
 
     @property
     def role(self) -> PolicyRole:
@@ -50,12 +50,12 @@ class Policy:
 
     def reason(self, agent: str) -> Reason:
         """It as the reason of a verdict about `agent`."""
-        found = self._said.get(agent)
-        if found is None:
-            if len(self._said) >= _SAID_MAX:
-                self._said.clear()
-            found = self._said[agent] = Reason(Code.POLICY, self.text, self.ident, self.where, agent)
-        return found
+        reason = self._reasons.get(agent)
+        if reason is None:
+            if len(self._reasons) >= _REASONS_MAX:
+                self._reasons.clear()
+            reason = self._reasons[agent] = Reason(Code.POLICY, self.text, self.ident, self.where, agent)
+        return reason
 
     def barring(self, agent: str) -> Reason:
         """It as a gate that `agent` stands before."""
@@ -64,7 +64,7 @@ class Policy:
 
 def policy_of(ident: str, statement: Statement, form: ParsedPolicy) -> Policy:
     """The policy `ident`."""
-    said = form.annotations
+    annotations = form.annotations
     forbids = form.effect is PolicyEffect.FORBID
     return Policy(
         ident,
@@ -72,9 +72,9 @@ def policy_of(ident: str, statement: Statement, form: ParsedPolicy) -> Policy:
         form,
         forbids,
         where=f"{statement.file}:{statement.line}",
-        text=said.get("reason") or f"policy {ident} {'forbids' if forbids else 'permits'} this",
-        gate=Gate(ident, said["gate"], statement.text_hash) if "gate" in said else None,
-        obligation=said.get("obligation"),
+        text=annotations.get("reason") or f"policy {ident} {'forbids' if forbids else 'permits'} this",
+        gate=Gate(ident, annotations["gate"], statement.text_hash) if "gate" in annotations else None,
+        obligation=annotations.get("obligation"),
     )
 
 
@@ -109,13 +109,13 @@ class Slice:
         return monitor in self.past or ALL_PAST in self.past
 
 
-def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
-    """The slice of `kept`, which are in the order of their ids."""
-    ordered = tuple(kept.values())
+def slice_of(policies: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
+    """The slice of `policies`, which are in the order of their ids."""
+    ordered = tuple(policies.values())
     permits = [policy for policy in ordered if not policy.forbids]
-    names, whole = _looked_at(ordered)
+    names, whole = _attributes_read(ordered)
     return Slice(
-        policies=kept,
+        policies=policies,
         ordered=ordered,
         generated=generated,
         everything=Once(lambda: _policy_set(ordered)),
@@ -133,11 +133,11 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
 
 def looks_at_flow(policies: Iterable[Policy]) -> bool:
     """Whether one of `policies` looks at where an action's values came from."""
-    names, whole = _looked_at(policies)
+    names, whole = _attributes_read(policies)
     return whole or not FLOW.isdisjoint(names) or "novelty" in names
 
 
-def _looked_at(policies: Iterable[Policy]) -> tuple[set[str], bool]:
+def _attributes_read(policies: Iterable[Policy]) -> tuple[set[str], bool]:
     """The attributes of `context` that `policies` look at, and whether one looks at all of it."""
     accesses = [access.path for policy in policies for access in policy.form.accesses if access.root == "context"]
     return {path[0] for path in accesses if path}, () in accesses
@@ -145,18 +145,18 @@ def _looked_at(policies: Iterable[Policy]) -> tuple[set[str], bool]:
 
 def _measures(policies: Iterable[Policy]) -> frozenset[str]:
     """The numbers of the impact that one of `policies` depends on; asking whether one is there depends on it."""
-    found: set[str] = set()
+    measures: set[str] = set()
     for access in (access for policy in policies for access in policy.form.accesses if access.root == "context"):
         if access.path[:1] in {(), ("impact",)}:
-            found.update(MEASURES if len(access.path) < 2 else access.path[1:2])
-    return frozenset(found).intersection(MEASURES)
+            measures.update(MEASURES if len(access.path) < 2 else access.path[1:2])
+    return frozenset(measures).intersection(MEASURES)
 
 
 def _past(policies: Iterable[Policy]) -> frozenset[str]:
     """The monitors that one of `policies` asks; `ALL_PAST` where one looks at all that there is."""
     paths = {access.path for policy in policies for access in policy.form.accesses if access.root == "context"}
-    found = [path for path in paths if path[:1] in {(), ("past",)}]
-    return frozenset(path[1] if len(path) > 1 else ALL_PAST for path in found)
+    past_paths = [path for path in paths if path[:1] in {(), ("past",)}]
+    return frozenset(path[1] if len(path) > 1 else ALL_PAST for path in past_paths)
 
 
 def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:

@@ -29,17 +29,17 @@ class Unnamed(NamedTuple):
 class _Place(NamedTuple):
     """What schemas say of one place: of members by name, of elements, and whether there are more members."""
 
-    named: Mapping[str, tuple[Json, ...]]
+    members: Mapping[str, tuple[Json, ...]]
     elements: tuple[Json, ...]
     is_open: bool
 
 
-def unnamed(schema: Mapping[str, Json], given: Json, held: Json) -> Unnamed | None:
-    """The first name in `given` that `schema` does not have, nor `held` at the same place.
+def unnamed(schema: Mapping[str, Json], arguments: Json, accepted: Json) -> Unnamed | None:
+    """The first name in `arguments` that `schema` does not have, nor `accepted` at the same place.
 
     The references of `schema` can all be followed (`references.check`).
     """
-    return _Reader(schema, frozenset(_names(held, ()))).first((schema,), given, (), "")
+    return _Reader(schema, frozenset(_names(accepted, ()))).first((schema,), arguments, (), "")
 
 
 def _names(value: Json, at: Steps) -> Iterator[Steps]:
@@ -55,26 +55,26 @@ def _names(value: Json, at: Steps) -> Iterator[Steps]:
 class _Reader:
     """Reads each place of a schema once, however many elements of a list are held against it."""
 
-    def __init__(self, root: Json, held: frozenset[Steps]) -> None:
+    def __init__(self, root: Json, accepted: frozenset[Steps]) -> None:
         self._root = root
-        self._held = held
+        self._accepted = accepted
         self._places: dict[tuple[int, ...], _Place] = {}
 
-    def first(self, schemas: tuple[Json, ...], given: Json, at: Steps, path: str) -> Unnamed | None:
-        if isinstance(given, Mapping):
-            here = self._place(schemas)
-            is_open = here.is_open or (bool(at) and not here.named)
-            for name, value in sorted(given.items()):
-                below, shown = (*at, name), f"{path}.{name}" if path else name
-                if not is_open and name not in here.named and below not in self._held:
-                    return Unnamed(shown, name, tuple(sorted(here.named)))
-                found = self.first(here.named.get(name, ()), value, below, shown)
-                if found is not None:
-                    return found
-        elif isinstance(given, list | tuple):
+    def first(self, schemas: tuple[Json, ...], instance: Json, at: Steps, path: str) -> Unnamed | None:
+        if isinstance(instance, Mapping):
+            place = self._place(schemas)
+            is_open = place.is_open or (bool(at) and not place.members)
+            for name, value in sorted(instance.items()):
+                below, full_path = (*at, name), f"{path}.{name}" if path else name
+                if not is_open and name not in place.members and below not in self._accepted:
+                    return Unnamed(full_path, name, tuple(sorted(place.members)))
+                problem = self.first(place.members.get(name, ()), value, below, full_path)
+                if problem is not None:
+                    return problem
+        elif isinstance(instance, list | tuple):
             elements = self._place(schemas).elements
             below = (*at, None)
-            tried = (self.first(elements, value, below, f"{path}[{number}]") for number, value in enumerate(given))
+            tried = (self.first(elements, value, below, f"{path}[{number}]") for number, value in enumerate(instance))
             return next((found for found in tried if found is not None), None)
         return None
 
@@ -85,20 +85,20 @@ class _Reader:
         return self._places[key]
 
     def _read(self, schemas: tuple[Json, ...]) -> _Place:
-        named: dict[str, tuple[Json, ...]] = {}
+        by_name: dict[str, tuple[Json, ...]] = {}
         elements: list[Json] = []
         is_open = False
-        left = list(schemas)
-        while left:
-            here = left.pop()
-            if not isinstance(here, Mapping):
+        stack = list(schemas)
+        while stack:
+            node = stack.pop()
+            if not isinstance(node, Mapping):
                 continue
-            left += beside(here, self._root)
-            members = here.get("properties")
-            for name, said in members.items() if isinstance(members, Mapping) else ():
-                named[name] = (*named.get(name, ()), said)
-            is_open |= not _CONDITIONS.isdisjoint(here)
-            is_open |= any(here.get(name, False) is not False for name in _OTHERS)
-            for said in (here[name] for name in _ELEMENTS if name in here):
-                elements += said if isinstance(said, list) else [said]
-        return _Place(named, tuple(elements), is_open)
+            stack += beside(node, self._root)
+            members = node.get("properties")
+            for name, part in members.items() if isinstance(members, Mapping) else ():
+                by_name[name] = (*by_name.get(name, ()), part)
+            is_open |= not _CONDITIONS.isdisjoint(node)
+            is_open |= any(node.get(name, False) is not False for name in _OTHERS)
+            for part in (node[name] for name in _ELEMENTS if name in node):
+                elements += part if isinstance(part, list) else [part]
+        return _Place(by_name, tuple(elements), is_open)

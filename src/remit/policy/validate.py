@@ -31,8 +31,8 @@ def syntax(statement: Statement, message: str) -> PolicyProblem:
     if message == "unexpected end of input":
         return statement.problem("this policy does not end: a `;` or a bracket is missing")
     text = _PREFIX.sub("", message)
-    named = _QUOTED.search(text)
-    words = named[1] if named else text.rpartition(": ")[2]
+    quoted = _QUOTED.search(text)
+    words = quoted[1] if quoted else text.rpartition(": ")[2]
     return statement.problem(escaped(text, chars_max=300), words, hint=mistakes.in_syntax(statement, text))
 
 
@@ -46,51 +46,54 @@ def problems(
     """
     errors = cedar.validation_errors(statement.text, schema)
     messages = [_PREFIX.sub("", error) for error in errors]
-    return tuple(_said(messages, statement, form, ground))
+    return tuple(_explain(messages, statement, form, ground))
 
 
-def _said(
+def _explain(
     messages: list[str], statement: Statement, form: ParsedPolicy, ground: LintContext
 ) -> Iterator[PolicyProblem]:
     ident = policy_id(form)
     unknown_action = any(_ACTION.match(message) for message in messages)
     odd_kinds = [kind for message in messages if (kind := mistakes.unknown_type(message, statement, ground))]
     missing: dict[str, list[str]] = {}
-    typed = mistakes.in_types(messages, statement, ground.reached(form), ground)
-    for one in (*odd_kinds, *typed):
-        yield statement.problem(one.text, one.words, ident, one.hint)
+    type_mistakes = mistakes.in_types(messages, statement, ground.actions_in_scope(form), ground)
+    for mistake in (*odd_kinds, *type_mistakes):
+        yield statement.problem(mistake.text, mistake.words, ident, mistake.hint)
     for message in messages:
-        if found := _ENUM.match(message):
-            kind, name = found[1], found[2]
+        if match := _ENUM.match(message):
+            kind, name = match[1], match[2]
             noun = kind.rpartition("::")[2]
             near = nearest(name, names_of(ground.schema, "entityTypes", noun))
             hint = (_detect_first(name) if noun == "Label" else None) or near
             words = f'{kind}::"{name}"'
             yield statement.problem(f'there is no {noun.lower()} "{name}"', words, ident, hint)
-        elif found := _ACTION.match(message):
-            prefix, name = found.groups()
+        elif match := _ACTION.match(message):
+            prefix, name = match.groups()
             names = names_of(ground.schema, "actions")
             hint = nearest(name, names) or _accept_first(name, names)
             if prefix == f"{NAMESPACE}::":
                 words = f'{prefix}Action::"{name}"'
                 yield statement.problem(f'there is no action "{name}"', words, ident, hint)
             else:
-                one = mistakes.unnamed_action(prefix, name, hint, ground)
-                yield statement.problem(one.text, one.words, ident, one.hint)
-        elif found := _MISSING.match(message):
-            missing.setdefault(found[1], []).append(found[2])
-        elif found := _OPTIONAL.match(message):
-            text = f"context.{found[1]} may be absent"
-            yield statement.problem(text, found[1], ident, _ask_first(found[1]))
+                mistake = mistakes.unnamed_action(prefix, name, hint, ground)
+                yield statement.problem(mistake.text, mistake.words, ident, mistake.hint)
+        elif match := _MISSING.match(message):
+            missing.setdefault(match[1], []).append(match[2])
+        elif match := _OPTIONAL.match(message):
+            text = f"context.{match[1]} may be absent"
+            yield statement.problem(text, match[1], ident, _ask_first(match[1]))
         elif _NO_ACTION in message:
-            if ground.reached(form) and not unknown_action and not odd_kinds:
+            if ground.actions_in_scope(form) and not unknown_action and not odd_kinds:
                 text = "no action takes such a principal and resource"
                 yield statement.problem(text, "principal", ident)
-        elif one := mistakes.no_decimal(message):
-            yield statement.problem(one.text, one.words, ident, one.hint)
-        elif not (typed and mistakes.of_types(message)) and mistakes.unknown_type(message, statement, ground) is None:
-            named, hint = _QUOTED.search(message), mistakes.of_decimals(message)
-            yield statement.problem(escaped(message), named[1] if named else "", ident, hint)
+        elif mistake := mistakes.no_decimal(message):
+            yield statement.problem(mistake.text, mistake.words, ident, mistake.hint)
+        elif (
+            not (type_mistakes and mistakes.of_types(message))
+            and mistakes.unknown_type(message, statement, ground) is None
+        ):
+            quoted, hint = _QUOTED.search(message), mistakes.of_decimals(message)
+            yield statement.problem(escaped(message), quoted[1] if quoted else "", ident, hint)
     if unknown_action:
         # Cedar then judges as if every action were meant: what those lack says nothing of the one that is.
         return

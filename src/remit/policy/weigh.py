@@ -19,7 +19,7 @@ from remit.policy.context import Facts
 from remit.policy.convert import Path, convert
 from remit.policy.destination import Destination
 from remit.policy.form import Uid
-from remit.policy.past import unsaid
+from remit.policy.past import zeros
 from remit.policy.slice import Policy
 
 _NUMBER: Final = re.compile(r"`-?\d+`")
@@ -29,11 +29,11 @@ _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 class ChainQuestion(NamedTuple):
     """An action as every link of its chain is asked about it.
 
-    `context` holds what the slice of what is `reached` looks at, `inexact` are the argument paths that no policy
+    `context` holds what the slice of `destination` looks at, `inexact` are the argument paths that no policy
     of it may read. From `facts` and `arguments` comes all of the context, where somebody wants that.
     """
 
-    reached: Destination
+    destination: Destination
     context: dict[str, Value]
     inexact: tuple[Path, ...]
     facts: Facts
@@ -42,26 +42,28 @@ class ChainQuestion(NamedTuple):
     def whole(self, nameable: Labels) -> dict[str, Value]:
         """The whole context, of which policies can name the labels `nameable`."""
         context = self.facts.cedar(nameable)
-        if self.reached.finds:
+        if self.destination.finds:
             context.setdefault("sends", frozenset())
-        if self.reached.past:
+        if self.destination.past:
             # What no policy of the slice asks was not looked for, and is not told apart from nothing.
-            context["past"] = {**unsaid(self.reached.past), **(self.facts.past or {})}
-        if self.reached.record is not None:
-            context["input"] = convert(self.reached.record, self.arguments).input
+            context["past"] = {**zeros(self.destination.past), **(self.facts.past or {})}
+        if self.destination.record is not None:
+            context["input"] = convert(self.destination.record, self.arguments).input
         return context
 
 
-def question_of(reached: Destination, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> ChainQuestion:
+def question_of(
+    destination: Destination, facts: Facts, arguments: Mapping[str, Json], nameable: Labels
+) -> ChainQuestion:
     """What every link of a chain is asked, whose policies can name the labels `nameable`.
 
     What no policy of the slice looks at is not made.
     """
-    looked = reached.slice
-    context, inexact = facts.cedar(nameable, looked.looks), ()
-    if looked.input and reached.read is not None:
-        context["input"], inexact = reached.read(arguments)
-    return ChainQuestion(reached, context, inexact, facts, arguments)
+    part = destination.slice
+    context, inexact = facts.cedar(nameable, part.looks), ()
+    if part.input and destination.converter is not None:
+        context["input"], inexact = destination.converter(arguments)
+    return ChainQuestion(destination, context, inexact, facts, arguments)
 
 
 class Weighed(NamedTuple):
@@ -87,29 +89,29 @@ class Weighed(NamedTuple):
 def weigh(bundle: Bundle, question: ChainQuestion, principal: Uid) -> Weighed:
     """What the policies say of `principal` doing this."""
     shadow = bundle.shadow
-    judge = question.reached.slice.generated()
+    judge = question.destination.slice.generated()
     if shadow.difference is not None or isinstance(judge, str):
         return by_cedar(bundle, question, principal)
-    found = by_code(bundle, question, principal, judge)
+    answer = by_code(bundle, question, principal, judge)
     if not shadow.due():
-        return found
+        return answer
     reference = by_cedar(bundle, question, principal)
-    if str(found) == str(reference):
+    if str(answer) == str(reference):
         # The two put errors in other words, and whether one was compared is not to show in what is recorded.
-        return found
-    shadow.difference = Difference(principal[1], question.reached.action[1], str(found), str(reference))
+        return answer
+    shadow.difference = Difference(principal[1], question.destination.action[1], str(answer), str(reference))
     return reference
 
 
 def by_code(bundle: Bundle, question: ChainQuestion, principal: Uid, judge: Judge) -> Weighed:
     """By the function of the slice."""
-    reached = question.reached
+    destination = question.destination
     entities: Entities = bundle.members
-    if reached.within:
-        resource = Entity(reached.within | {reached.resource}, {}, {})
-        entities = With(reached.resource, resource, entities)
-    satisfied, failed = judge(entities, principal, reached.action, reached.resource, question.context)
-    ordered = reached.slice.ordered
+    if destination.within:
+        resource = Entity(destination.within | {destination.resource}, {}, {})
+        entities = With(destination.resource, resource, entities)
+    satisfied, failed = judge(entities, principal, destination.action, destination.resource, question.context)
+    ordered = destination.slice.ordered
     forbids: list[Policy] = []
     permits: list[Policy] = []
     for number in satisfied:
@@ -122,7 +124,7 @@ def by_code(bundle: Bundle, question: ChainQuestion, principal: Uid, judge: Judg
 
 def by_cedar(bundle: Bundle, question: ChainQuestion, principal: Uid) -> Weighed:
     """By cedarpy, which names no permits where something forbids: they are asked alone then."""
-    part = question.reached.slice
+    part = question.destination.slice
     answer = _ask(bundle, question, principal, part.everything())
     errors = tuple(_error(part.ordered, text) for text in answer.errors)
     if answer.outcome is cedar.Outcome.NO_DECISION:
@@ -148,17 +150,17 @@ def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
 
 
 def _ask(bundle: Bundle, question: ChainQuestion, principal: Uid, policies: cedar.PolicySet) -> cedar.CedarAnswer:
-    entities, reached = bundle.entities, question.reached
-    if reached.within:
-        kind, ident = reached.resource
-        parents: list[Json] = [{"type": parent[0], "id": parent[1]} for parent in sorted(reached.within)]
-        added: Json = {"uid": {"type": kind, "id": ident}, "attrs": {}, "parents": parents}
-        entities = cedar.with_entity(entities, added, bundle.schema)
+    entities, destination = bundle.entities, question.destination
+    if destination.within:
+        kind, ident = destination.resource
+        parents: list[Json] = [{"type": parent[0], "id": parent[1]} for parent in sorted(destination.within)]
+        entity: Json = {"uid": {"type": kind, "id": ident}, "attrs": {}, "parents": parents}
+        entities = cedar.with_entity(entities, entity, bundle.schema)
     return cedar.ask(
         {
             "principal": {"type": principal[0], "id": principal[1]},
-            "action": {"type": reached.action[0], "id": reached.action[1]},
-            "resource": {"type": reached.resource[0], "id": reached.resource[1]},
+            "action": {"type": destination.action[0], "id": destination.action[1]},
+            "resource": {"type": destination.resource[0], "id": destination.resource[1]},
             "context": cedar_json(question.whole(bundle.labels)),
         },
         policies,

@@ -14,7 +14,7 @@ from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.mark import Place
-from remit.facts.novelty import Did
+from remit.facts.novelty import Use
 from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
@@ -172,7 +172,7 @@ class Ledger(Protocol):
         """Breakers that tripped and did not close again, by key."""
         ...
 
-    async def used(self) -> set[Did]:
+    async def used(self) -> set[Use]:
         """What agents did before (`facts.novelty`)."""
         ...
 

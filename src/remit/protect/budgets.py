@@ -174,7 +174,7 @@ def _counts(budget: Budget, action: Action, tool: Tool | None) -> bool:
 
 def _moved(impact: Impact, measure: Measure) -> int | None:
     """How much of it the arguments say; None where they do not say it exactly, or not at all."""
-    if measure.value in impact.lost:
+    if measure.value in impact.inexact:
         return None
     return impact.units if measure is Measure.AMOUNT else impact.records
 
@@ -198,9 +198,10 @@ def spent_text(draw: Draw) -> str:
         return f"the budget {budget.name} counts the {noun} this moves, which the arguments do not say exactly"
     what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
     return (
-        f"the budget {budget.name} of {draw.whose} has {budget.said(draw.left)} of {budget.said(budget.hard)}{what} "
-        f"left until {instant(budget.until_ms(draw.since_ms))}, when its window of {budget.window_s:,} s is over, "
-        f"and this takes {budget.said(draw.units)}"
+        f"the budget {budget.name} of {draw.whose} has {budget.text_of(draw.remaining)} of "
+        f"{budget.text_of(budget.hard)}{what} left until {instant(budget.until_ms(draw.since_ms))}, "
+        f"when its window of {budget.window_s:,} s is over, "
+        f"and this takes {budget.text_of(draw.units)}"
     )
 
 
@@ -210,8 +211,8 @@ def soft_text(draw: Draw) -> str:
     what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
     soft = budget.soft or 0
     return (
-        f"with this, {draw.whose} has spent {budget.said(draw.spent + units)} of the {budget.said(budget.hard)}{what} "
-        f"of the budget {budget.name}: beyond {budget.said(soft)} people decide"
+        f"with this, {draw.whose} has spent {budget.text_of(draw.spent + units)} of the "
+        f"{budget.text_of(budget.hard)}{what} of the budget {budget.name}: beyond {budget.text_of(soft)} people decide"
     )
 
 

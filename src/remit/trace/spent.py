@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from remit.facts.budget import Balance, Charge, Refund, anew, carried, charged, left_of, refunded
+from remit.facts.budget import Balance, Charge, Refund, carried_balance, charged, left_of, refunded, reset_moment
 from remit.trace.bodies import AdminBody, Event, OutcomeBody, Status
 
 
@@ -44,9 +44,9 @@ class Spent:
         account = body.subject
         if body.event is Event.BUDGET_RESET:
             self._known.pop(account, None)
-            if (since_ms := anew(body.data)) is not None:
+            if (since_ms := reset_moment(body.data)) is not None:
                 self._known[account] = Balance(since_ms, 0)
         elif body.event is Event.BUDGET_CARRIED:
-            since_ms, units = carried(body.data)
+            since_ms, units = carried_balance(body.data)
             if units > 0:
                 self._known[account] = charged(self._known.get(account), since_ms, units)

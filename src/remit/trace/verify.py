@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never, cast
 
-from remit.facts.budget import Charge, given_back, left_of
+from remit.facts.budget import Charge, left_of, refunds_in
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, ExchangeBody, MidCall, OutcomeBody
@@ -289,7 +289,7 @@ class Verifier:
         self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
 
     def _gives_back(self, row: LedgerRow, taken: Sequence[Charge], body: AdminBody) -> None:
-        for what in self._spent.outcome(taken, given_back(body.data)):
+        for what in self._spent.outcome(taken, refunds_in(body.data)):
             self._say(row, "budget-never-overspent", what)
 
     def _check_exchange(self, row: LedgerRow, body: ExchangeBody) -> None:

@@ -61,7 +61,7 @@ def _grants_of_anything_seen() -> Planted:
     def seen(*_: Any) -> bool:
         return True
 
-    return grant_scope, "_seen", seen
+    return grant_scope, "_was_seen", seen
 
 
 def _grants_permit() -> Planted:

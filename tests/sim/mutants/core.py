@@ -253,16 +253,16 @@ def _spending_not_counted() -> Planted:
 
 
 def _all_given_back() -> Planted:
-    real = outcomes.settled
+    real = outcomes.refunds_at_end
 
     def settled(charges: Any, **_: Any) -> Any:
-        return real(charges, sent=False, given=0, result=0)
+        return real(charges, sent=False, argument_bytes=0, result_bytes=0)
 
-    return outcomes, "settled", settled
+    return outcomes, "refunds_at_end", settled
 
 
 def _breakers_ignored() -> Planted:
-    return decide, "broken", nothing
+    return decide, "breaker_problem", nothing
 
 
 CORE: Final = (

@@ -69,7 +69,7 @@ def _guarantees_not_asked() -> Planted:
     def unheld(_snapshot: Any, _action: Any, judged: Any, _now_ms: int) -> Any:
         return judged
 
-    return decide, "guaranteed", unheld
+    return decide, "with_guarantees", unheld
 
 
 def _flows_freely() -> Planted:
@@ -89,12 +89,12 @@ def _powers_not_kept() -> Planted:
 
 
 def _without(kind: str) -> Planted:
-    real: Any = guarantees._broken  # pyright: ignore[reportPrivateUsage]
+    real: Any = guarantees._breach  # pyright: ignore[reportPrivateUsage]
 
     def broken(snapshot: Any, action: Any, judged: Any, guard: Any, now_ms: int) -> Any:
         return None if guard.guarantee.kind == kind else real(snapshot, action, judged, guard, now_ms)
 
-    return guarantees, "_broken", broken
+    return guarantees, "_breach", broken
 
 
 def _powers_of_the_last_alone() -> Planted:

@@ -38,7 +38,7 @@ from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.mark import Place
-from remit.facts.novelty import Did
+from remit.facts.novelty import Use
 from remit.facts.passkey import Passkey
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -190,7 +190,7 @@ class SqliteLedger:
         """Breakers that tripped and did not close again, by key."""
         return await self._readers.run(reads.tripped)
 
-    async def used(self) -> set[Did]:
+    async def used(self) -> set[Use]:
         """What agents did before."""
         return await self._readers.run(reads.used)
 

@@ -25,7 +25,7 @@ from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.mark import Place, place_of
-from remit.facts.novelty import Did
+from remit.facts.novelty import Use
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Holds, Stop, Stopped, read_subject
@@ -278,7 +278,7 @@ def tripped(conn: sqlite3.Connection) -> dict[str, Trip]:
     return {row[0]: Trip(row[1], orjson.loads(row[2])) for row in conn.execute("SELECT what, at, detail FROM tripped")}
 
 
-def used(conn: sqlite3.Connection) -> set[Did]:
+def used(conn: sqlite3.Connection) -> set[Use]:
     """What agents did before."""
     return {tuple(orjson.loads(row[0])) for row in conn.execute("SELECT did FROM used")}
 

@@ -19,7 +19,7 @@ from remit.facts.confidence import Confidence
 from remit.facts.guarantee import SignOff
 from remit.facts.label import NONE, Labels
 from remit.facts.mark import Place, named
-from remit.facts.novelty import Did
+from remit.facts.novelty import Use
 from remit.facts.passkey import Passkey
 from remit.facts.session import Session
 from remit.facts.stop import Stop
@@ -189,7 +189,7 @@ def grant_row(ident: int, grant: Grant) -> Row:
     return (ident, _json(members))
 
 
-def used_row(did: Did, since: int) -> Row:
+def used_row(did: Use, since: int) -> Row:
     """What an agent did first by the record with the id `since`."""
     return (_text(_json(did)), since)
 

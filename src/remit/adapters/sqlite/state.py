@@ -20,7 +20,7 @@ from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.label import Labels
-from remit.facts.novelty import Did, UsageHistory
+from remit.facts.novelty import UsageHistory, Use
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.facts.stop import subject
@@ -248,7 +248,7 @@ class State:
         if after.confidence != before:
             self._change("confidence", after.sid, rows.confidence_row(after.sid, after.confidence))
 
-    def _remember(self, new: Sequence[Did], ident: int) -> None:
+    def _remember(self, new: Sequence[Use], ident: int) -> None:
         for one in new:
             row = rows.used_row(one, ident)
             self._change("used", str(row[0]), row)

@@ -9,7 +9,7 @@ from remit.adapters.workspace.past_models import (
     SelectorShape,
 )
 from remit.control.resources import GuaranteeSpec, MonitorSpec, WindowSpec
-from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
+from remit.facts.guarantee import GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import EventAggregate, Happening, MonitorScope, Selector, When, Window
 
 
@@ -36,7 +36,7 @@ def _monitor(shape: MonitorShape) -> MonitorSpec:
 
 def _guarantee(shape: GuaranteeShape) -> GuaranteeSpec:
     # Each of its fields, of which one is right.
-    held: list[tuple[str, Held, WindowSpec]] = []
+    held: list[tuple[str, GuaranteeRule, WindowSpec]] = []
     if shape.no_flow is not None:
         sinks = frozenset[str](shape.no_flow.sinks)
         held.append(("no_flow", NoFlow(frozenset(shape.no_flow.labels), sinks), WindowSpec()))

@@ -16,7 +16,7 @@ from remit.control.resources import Resource, Spec, WindowSpec, WorkspaceSource
 from remit.facts.admission import AdmissionTerms
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
-from remit.facts.guarantee import Held
+from remit.facts.guarantee import GuaranteeRule
 from remit.facts.monitor import Happening, Selector, Window
 from remit.facts.results import Part
 
@@ -36,7 +36,7 @@ def shape() -> str:
         Argument,
         Part,
     )
-    kinds = (*plain, *get_args(Spec), *get_args(Held), AdmissionTerms, WindowSpec, Window, Happening, Selector)
+    kinds = (*plain, *get_args(Spec), *get_args(GuaranteeRule), AdmissionTerms, WindowSpec, Window, Happening, Selector)
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
 

@@ -68,7 +68,7 @@ def towards_one_value(bundle: Bundle, guarantee: Guarantee | None, todos: list[T
     duties: dict[int, str] = {}
     for at, todo in enumerate(todos):
         if todo.doing.kind is ActionKind.CALL_TOOL:
-            reached = bundle.reached(bundle.tools[todo.doing.server, todo.doing.name])
+            reached = bundle.destination(bundle.tools[todo.doing.server, todo.doing.name])
             for guard in reached.feeds.guards:
                 if guard.guarantee == guarantee and guard.cells.argument is not None:
                     duties[at] = guard.cells.argument

@@ -119,9 +119,9 @@ class Asker:
     def pasts(self, user: str | None, doing: ProposedAction) -> tuple[Supposition, ...]:
         """What the monitors that policies on `doing` ask can say, as far as policies tell it apart."""
         reached = reached_of(self.bundle, doing)
-        if not reached.asked:
+        if not reached.queries:
             return ((),)
-        names = tuple(one.name for one in reached.asked)
+        names = tuple(one.name for one in reached.queries)
         key = id(reached.slice), names, user
         found = self._pasts.get(key)
         if found is None:

@@ -125,7 +125,7 @@ def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literal
                 tool.effect is Effect.IRREVERSIBLE,
                 tool.sink is Sink.EXTERNAL,
                 frozenset(tag for tag in tool.tags if tag.startswith(DUTY)),
-                bundle.reached(form).feeds.guards,
+                bundle.destination(form).feeds.guards,
             )
     yield from _beside(bundle, space, read)
 

@@ -29,4 +29,4 @@ def opened(bundle: Bundle, read: Mapping[str, Literals]) -> Opened:
             continue
         found[key] = names
         tools[key] = replace(form, validator=opening(form.tool.definition.input_schema, names))
-    return Opened(replace(bundle, tools=tools, _reached={}) if found else bundle, found)
+    return Opened(replace(bundle, tools=tools, _destinations={}) if found else bundle, found)

@@ -9,8 +9,8 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.novelty import UsageHistory
 from remit.pdp.flow import flow_of
-from remit.pdp.measure import impact, novelty, sent
-from remit.pdp.other_destination import reached_other
+from remit.pdp.measure import detections_in, impact, novelty
+from remit.pdp.other_destination import other_destination
 from remit.pdp.past import past_facts
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
@@ -51,21 +51,21 @@ def question_about(
     part = reached.slice
     past = Supposing(bundle.catalog.monitors, moment.past)
     used = PRACTISED if moment.used else UsageHistory()
-    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=used, past=past)
+    snapshot = Snapshot(bundle, (), Pin.MATCHES, usage=used, past=past)
     flow = flow_of(snapshot, action, reached) if part.flow else None
     counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
     facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
-    if reached.asked:
+    if reached.queries:
         said = past_facts(snapshot, action, reached, moment.now_ms)
         facts = facts._replace(past=None if isinstance(said, Reason) else said)
     if part.impact:
         facts = facts._replace(impact=impact(reached, action.input))
-        if facts.impact is not None and not facts.impact.lost.isdisjoint(part.measures):
+        if facts.impact is not None and not facts.impact.inexact.isdisjoint(part.measures):
             return None
     if part.novelty and flow is not None:
         facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
     if reached.finds:
-        facts = facts._replace(sends=sent(action, reached))
+        facts = facts._replace(sends=detections_in(action, reached))
     question = question_of(reached, facts, action.input, bundle.labels)
     lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
     return None if lost else question
@@ -74,6 +74,6 @@ def question_about(
 def reached_of(bundle: Bundle, doing: ProposedAction) -> Destination:
     """What `doing`, which the workspace knows, reaches."""
     if doing.kind is ActionKind.CALL_TOOL:
-        return bundle.reached(bundle.tools[doing.server, doing.name])
+        return bundle.destination(bundle.tools[doing.server, doing.name])
     authority = Authority((Link("", ""),), None, "", 0)
-    return reached_other(bundle, Action(doing.kind, doing.server, doing.name, b"", doing.args, authority))
+    return other_destination(bundle, Action(doing.kind, doing.server, doing.name, b"", doing.args, authority))

@@ -18,7 +18,7 @@ class Difference:
     cedar: str
 
     @property
-    def told(self) -> dict[str, Json]:
+    def members(self) -> dict[str, Json]:
         """As a record keeps it."""
         return {"principal": self.principal, "generated": self.generated, "cedar": self.cedar}
 
@@ -32,14 +32,14 @@ class Shadow:
     """
 
     every: int = EVERY
-    asked: int = 0
+    evaluations: int = 0
     difference: Difference | None = None
     reported: bool = False
 
     def due(self) -> bool:
         """Count one evaluation; whether it is to be compared."""
-        self.asked += 1
-        return self.every > 0 and self.asked % self.every == 1 % self.every
+        self.evaluations += 1
+        return self.every > 0 and self.evaluations % self.every == 1 % self.every
 
     @property
     def unreported(self) -> Difference | None:
