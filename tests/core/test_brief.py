@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.escalate.brief import BlockingPolicy, BriefInput, BriefLine, Precedent, Safer, TextSpan, arrange, left_out
+from remit.escalate.brief import BlockingPolicy, BriefInput, BriefLine, Precedent, Safer, TextSpan, arrange, defaults_of
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval, ApprovalState, Glass, Vote
-from remit.escalate.wording import GIVEN, filled, listed, manned, marked, shortened, spelled
+from remit.escalate.wording import GIVEN, filled, listed, marked, route_standing, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
 from remit.facts.impact import Extractor, ImpactMeasure
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_shown_as_what_it_then_is() -> None:
     paying = Tool("mail", Definition("send", "", usual, None, {}), "sha256:0", brief="pay {amount} to {to}")
     bare = replace(paying, brief="")
     to = Lineage("$.to", "bob", Origin.GROUNDED)
-    about = concerned([AttributePath("context", ("input", "amount"), has=False)], [to, *left_out(paying, [to])])
+    about = concerned([AttributePath("context", ("input", "amount"), has=False)], [to, *defaults_of(paying, [to])])
     shown = arrange(case(to, tool=paying, about=about))
     assert text(shown.what) == "pay 500 to bob"
     amount, _ = shown.values
@@ -88,7 +88,7 @@ def test_what_is_left_out_is_shown_as_what_it_then_is() -> None:
     assert text(arrange(case(to, tool=bare)).what) == "call the tool mail/send with 1 value, 7 bytes"
     given_ = Lineage("$.amount", 5, Origin.UNSEEN)
     assert [line.label for line in arrange(case(given_, tool=paying)).values] == ["amount"]
-    assert left_out(None, []) == ()
+    assert defaults_of(None, []) == ()
 
 
 def test_the_part_that_is_to_blame_is_marked_inside_its_value() -> None:
@@ -303,7 +303,7 @@ def test_how_it_ended_where_little_is_known() -> None:
     ],
 )
 def test_how_a_route_stands(by: tuple[str, ...], may: tuple[str, ...] | None, short: int, said: str) -> None:
-    assert manned("fin", 2, by, may, short).startswith(said)
+    assert route_standing("fin", 2, by, may, short).startswith(said)
 
 
 @pytest.mark.parametrize(

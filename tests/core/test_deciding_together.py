@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.escalate.eligibility import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
+from remit.escalate.eligibility import counts_for, is_requester, last_asked_ms, may_edit, may_read, routes_asked, sits
 from remit.escalate.machine import GLASS_MS, Approval, ApprovalState, Delegation, Edit, Glass, Vote
-from remit.escalate.quorum import complete, seats, short, still
+from remit.escalate.quorum import complete, remaining_voters, seats, shortfall
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
 from remit.escalate.voting import Electorate, VoteRefused, approve, break_glass, delegate, editor, refuse, review
 from remit.facts.agent import User
@@ -83,9 +83,9 @@ def test_who_is_asked_next_decides_once_it_is_his_turn() -> None:
         yes("dan", here, at=900_999)
     assert yes("dan", here, at=901_000).state is ApprovalState.APPROVED
     assert yes("ann", here, at=901_000).state is ApprovalState.APPROVED
-    assert [route.name for route in asked("sec", room(replace(SEC, next="sec")).routes, 10**9)] == ["sec"]
-    assert [route.name for route in asked("sec", room(replace(SEC, next="gone")).routes, 10**9)] == ["sec"]
-    assert list(asked("gone", {}, 0)) == []
+    assert [route.name for route in routes_asked("sec", room(replace(SEC, next="sec")).routes, 10**9)] == ["sec"]
+    assert [route.name for route in routes_asked("sec", room(replace(SEC, next="gone")).routes, 10**9)] == ["sec"]
+    assert list(routes_asked("gone", {}, 0)) == []
 
 
 def test_two_people_of_different_groups() -> None:
@@ -104,24 +104,26 @@ def test_two_people_of_different_groups() -> None:
 
 def test_who_is_left_to_say_yes_and_whether_they_are_enough() -> None:
     here = room(replace(SEC, groups=frozenset({"sec", "fin"}), count=2))
-    assert still(ASKED, here.routes, USERS, 10) == {"sec": ["ann", "ann2", "ben", "cat"]}
+    assert remaining_voters(ASKED, here.routes, USERS, 10) == {"sec": ["ann", "ann2", "ben", "cat"]}
     half = yes("ann", here)
-    assert still(half, here.routes, USERS, 10) == {"sec": ["ben", "cat"]}, "ann has said it under all her names"
-    assert short(half, here.routes, USERS) == {"sec": 0}
+    assert remaining_voters(half, here.routes, USERS, 10) == {"sec": ["ben", "cat"]}, (
+        "ann has said it under all her names"
+    )
+    assert shortfall(half, here.routes, USERS) == {"sec": 0}
     alone = {name: USERS[name] for name in ("ann", "ann2", "req")}
-    assert short(half, here.routes, alone) == {"sec": 1}, "the requester fills no place"
+    assert shortfall(half, here.routes, alone) == {"sec": 1}, "the requester fills no place"
     later = {
         **here.routes,
         "sec": replace(here.routes["sec"], next="last", next_after_s=1.0),
         "last": Route("last", users=frozenset({"dan"})),
     }
-    assert short(half, later, {**alone, "dan": USERS["dan"]}) == {"sec": 0}, "others are asked before it expires"
-    assert still(half, {}, alone, 10) == {"sec": []}
-    assert short(half, {}, alone)["sec"] > 0, "a route that is gone"
+    assert shortfall(half, later, {**alone, "dan": USERS["dan"]}) == {"sec": 0}, "others are asked before it expires"
+    assert remaining_voters(half, {}, alone, 10) == {"sec": []}
+    assert shortfall(half, {}, alone)["sec"] > 0, "a route that is gone"
     strong = {"sec": replace(here.routes["sec"], strong=True)}
-    assert "ann" in still(half, strong, USERS, 10)["sec"], "her yes by a token does not count any more"
+    assert "ann" in remaining_voters(half, strong, USERS, 10)["sec"], "her yes by a token does not count any more"
     gone = {name: user for name, user in USERS.items() if not name.startswith("ann")}
-    assert still(half, here.routes, gone, 10) == {"sec": ["ben", "cat"]}
+    assert remaining_voters(half, here.routes, gone, 10) == {"sec": ["ben", "cat"]}
 
 
 def test_a_deputy_has_what_the_one_who_named_him_has_until_it_ends() -> None:
@@ -350,18 +352,18 @@ def test_who_is_next_reads_nothing_of_what_was_over_before_his_turn() -> None:
     first = replace(SEC, next="fin", next_after_s=100.0)
     here = room(first, Route("fin", groups=frozenset({"fin"})))
     routes, late = here.routes, 10**9
-    assert not read(ASKED, routes, USERS, USERS["cat"], 99_999)
-    assert read(ASKED, routes, USERS, USERS["cat"], 100_000)
+    assert not may_read(ASKED, routes, USERS, USERS["cat"], 99_999)
+    assert may_read(ASKED, routes, USERS, USERS["cat"], 100_000)
     for state in (ApprovalState.DENIED, ApprovalState.CANCELLED, ApprovalState.SUCCEEDED):
         over = replace(ASKED, state=state, votes=(Vote("ann", 50_000, ("sec",)),))
-        assert not read(over, routes, USERS, USERS["cat"], late), state
-        assert read(over, routes, USERS, USERS["ben"], late)
-    assert read(replace(ASKED, state=ApprovalState.DENIED, refused_by="cat"), routes, USERS, USERS["cat"], late), (
+        assert not may_read(over, routes, USERS, USERS["cat"], late), state
+        assert may_read(over, routes, USERS, USERS["ben"], late)
+    assert may_read(replace(ASKED, state=ApprovalState.DENIED, refused_by="cat"), routes, USERS, USERS["cat"], late), (
         "he spoke"
     )
-    assert read(replace(ASKED, state=ApprovalState.EXPIRED), routes, USERS, USERS["cat"], late), (
+    assert may_read(replace(ASKED, state=ApprovalState.EXPIRED), routes, USERS, USERS["cat"], late), (
         "it was his turn by then"
     )
     assert last_asked_ms(replace(ASKED, state=ApprovalState.EXPIRED), 7) == 7
     broken = replace(ASKED, state=ApprovalState.SUCCEEDED, glass=Glass("oli", 200_000, "fire"))
-    assert read(broken, routes, USERS, USERS["cat"], late)
+    assert may_read(broken, routes, USERS, USERS["cat"], late)

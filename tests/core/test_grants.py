@@ -559,9 +559,9 @@ def test_votes_uses_and_the_end_of_a_grant() -> None:
     grant = granted(RUNNING, send("bob"), INDEX)
     routes = {"owner": Route("owner", users=frozenset({"uma", "kim"}), count=2)}
     users = dict(catalog().users)
-    assert not grants.holds(grant, routes, users, NOW)
-    assert grants.holds(grant, RUNNING.catalog.routes, users, NOW)
-    assert not grants.holds(grant, RUNNING.catalog.routes, {}, NOW), "who gave it has left"
+    assert not grants.in_force(grant, routes, users, NOW)
+    assert grants.in_force(grant, RUNNING.catalog.routes, users, NOW)
+    assert not grants.in_force(grant, RUNNING.catalog.routes, {}, NOW), "who gave it has left"
     again = grants.voted(grant, Vote("uma", NOW + 1, ("owner",)))
     assert [vote.at for vote in again.votes] == [NOW + 1]
     assert grants.used(again).uses == 1

@@ -9,7 +9,7 @@ from remit.control.manifests import spec_json
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ServerSpec, ToolSpec
 from remit.escalate import brief
-from remit.escalate.foreseen import TEXT_CHARS_MAX, Foreseen, said
+from remit.escalate.foreseen import TEXT_CHARS_MAX, Foreseen, result_text
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
@@ -106,7 +106,7 @@ def test_what_it_is_asked_with() -> None:
     ],
 )
 def test_what_is_read_of_its_answer(result: Mapping[str, Json], text: str) -> None:
-    assert said(result) == text
+    assert result_text(result) == text
 
 
 def shown(found: Foreseen | None, **sizes: int) -> brief.BriefPreview | None:

@@ -19,7 +19,7 @@ from remit.api.moments import instant
 from remit.api.services import PolicyText, Services
 from remit.api.views import tool_name
 from remit.assure.alternatives import candidates, precedent
-from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, Safer, left_out
+from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, Safer, defaults_of
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval
 from remit.escalate.wording import TextSpan, shortened, spelled
@@ -57,7 +57,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
     values = await lineage(body, services.ledger)
     stops, accesses = _stops(services, proposal.record.bundle, approval, body)
     tool = services.runtime.catalog.tools.get((body.server, body.name))
-    judged = [*values, *left_out(tool, values)]
+    judged = [*values, *defaults_of(tool, values)]
     earlier = await services.ledger.approvals(open_only=False, limit=LOOKED_MAX)
     return BriefInput(
         approval=approval,

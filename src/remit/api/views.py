@@ -22,9 +22,9 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, PolicyText, Services, ToolPin
-from remit.escalate.eligibility import counts_for, may_edit, read, wants_strong
+from remit.escalate.eligibility import counts_for, may_edit, may_read, wants_strong
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
-from remit.escalate.quorum import seats, short, still
+from remit.escalate.quorum import remaining_voters, seats, shortfall
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import JsonRefused, parse
@@ -141,7 +141,7 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
             person = catalog.users.get(user)
             if person is None or approval is None:
                 return False
-            return read(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
+            return may_read(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
         case _:
             return False
 
@@ -149,7 +149,7 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
 def eligible(services: Services, approval: Approval) -> Mapping[str, Sequence[str]]:
     """The users whose yes may count beside those that were said, by route of `approval`, in order of names."""
     catalog = services.runtime.catalog
-    return still(approval, catalog.routes, catalog.users, services.clock.now_ms())
+    return remaining_voters(approval, catalog.routes, catalog.users, services.clock.now_ms())
 
 
 def approval_view(
@@ -178,7 +178,7 @@ def approval_view(
     if person is not None and void is None and approval.state is ApprovalState.PENDING:
         counted = counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
     who: Mapping[str, Sequence[str]] = eligible(services, approval) if asks else {}
-    lacks: Mapping[str, int] = short(approval, catalog.routes, catalog.users) if asks else {}
+    lacks: Mapping[str, int] = shortfall(approval, catalog.routes, catalog.users) if asks else {}
     edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
     return ApprovalAnswer(
         id=approval.ident,

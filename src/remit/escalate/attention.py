@@ -47,22 +47,22 @@ class Figures:
 
 def figures(decisions: Iterable[VoteTiming]) -> tuple[Figures, ...]:
     """The figures of each person and route, most asks first."""
-    by: dict[tuple[str, str], list[VoteTiming]] = {}
+    votes_by: dict[tuple[str, str], list[VoteTiming]] = {}
     for one in decisions:
-        by.setdefault((one.person, one.route), []).append(one)
-    found = [
+        votes_by.setdefault((one.person, one.route), []).append(one)
+    rows = [
         Figures(
             person,
             route,
-            len(said),
-            sum(one.approved for one in said),
-            int(median(one.took_ms for one in said)),
-            sum(one.took_ms < HASTY_MS for one in said),
-            sum(one.edited for one in said),
+            len(votes),
+            sum(one.approved for one in votes),
+            int(median(one.took_ms for one in votes)),
+            sum(one.took_ms < HASTY_MS for one in votes),
+            sum(one.edited for one in votes),
         )
-        for (person, route), said in by.items()
+        for (person, route), votes in votes_by.items()
     ]
-    return tuple(sorted(found, key=lambda one: (-one.asks, one.person, one.route)))
+    return tuple(sorted(rows, key=lambda one: (-one.asks, one.person, one.route)))
 
 
 class AskRecord(NamedTuple):
@@ -98,35 +98,35 @@ def proposals(asks: Sequence[AskRecord], *, same_min: int = SAME_MIN) -> tuple[R
     by: dict[tuple[str, str, tuple[str, ...]], list[AskRecord]] = {}
     for one in asks:
         by.setdefault((one.agent, one.tool, one.policies), []).append(one)
-    found: list[RuleProposal] = []
-    for (agent, tool, policies), alike in by.items():
-        if len(alike) < same_min or not all(one.approved and not one.edited for one in alike):
+    rules: list[RuleProposal] = []
+    for (agent, tool, policies), group in by.items():
+        if len(group) < same_min or not all(one.approved and not one.edited for one in group):
             continue
-        same = _same([one.input for one in alike])
+        same = _same([one.input for one in group])
         if not same:
             # Whatever it is called with: that is a policy to be written by a person, not a habit to be named.
             continue
-        spared = sum(_holds(same, one.input) for one in alike)
-        found.append(RuleProposal(agent, tool, policies, len(alike), spared, tuple(sorted(same)), _cedar(agent, same)))
-    return tuple(sorted(found, key=lambda one: (-one.spared, one.agent, one.tool)))
+        spared = sum(_is_within(same, one.input) for one in group)
+        rules.append(RuleProposal(agent, tool, policies, len(group), spared, tuple(sorted(same)), _cedar(agent, same)))
+    return tuple(sorted(rules, key=lambda one: (-one.spared, one.agent, one.tool)))
 
 
 def _same(inputs: Sequence[Mapping[str, Json]]) -> Mapping[str, str | int | bool]:
     """The arguments that all `inputs` have with one value, as far as a policy can name them."""
-    found: dict[str, str | int | bool] = {}
+    same: dict[str, str | int | bool] = {}
     for name, value in inputs[0].items():
         plain = isinstance(value, bool | int) or (isinstance(value, str) and _PLAIN.fullmatch(value) is not None)
         if plain and _NAME.fullmatch(name) and all(_is(one.get(name), value) for one in inputs):
-            found[name] = value  # type: ignore[assignment]
-    return found
+            same[name] = value  # type: ignore[assignment]
+    return same
 
 
-def _holds(same: Mapping[str, Json], given: Mapping[str, Json]) -> bool:
-    return all(_is(given.get(name), value) for name, value in same.items())
+def _is_within(same: Mapping[str, Json], arguments: Mapping[str, Json]) -> bool:
+    return all(_is(arguments.get(name), value) for name, value in same.items())
 
 
-def _is(one: Json, other: Json) -> bool:
-    return type(one) is type(other) and one == other
+def _is(value: Json, other: Json) -> bool:
+    return type(value) is type(other) and value == other
 
 
 def _cedar(agent: str, same: Mapping[str, str | int | bool]) -> str:

@@ -27,7 +27,7 @@ CHARS_MAX: Final = 400
 LINES_MAX: Final = 24
 WHAT_CHARS_MAX: Final = 120
 """Of a value in the first line, so that none pushes out of sight why it stopped; beneath it stands in full."""
-_TAKEN: Final = "left out: what its accepted schema says that it then is"
+_DEFAULT_NOTE: Final = "left out: what its accepted schema says that it then is"
 _ORIGINS: Final[Mapping[Origin, str]] = MappingProxyType(
     {
         Origin.GROUNDED: "in the user's own words",
@@ -169,17 +169,19 @@ class Brief:
 
 def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
     """`case` as it is shown: texts cut to about `chars_max`, no list longer than `lines_max`."""
-    reach, given = reach_of(case.kind, case.tool, case.server), len(case.values)
-    taken = left_out(case.tool, case.values)
-    case = replace(case, values=(*case.values, *taken))
+    reach, given_count = reach_of(case.kind, case.tool, case.server), len(case.values)
+    defaults = defaults_of(case.tool, case.values)
+    case = replace(case, values=(*case.values, *defaults))
     whole = len(case.values) <= lines_max and all(is_short(spelled(one.value), chars_max) for one in case.values)
     return Brief(
-        what=_what(case, given, chars_max),
+        what=_what(case, given_count, chars_max),
         shows=tuple(_shows(case, chars_max, lines_max)),
         preview=None if case.foreseen is None else _preview(case.foreseen, chars_max, lines_max),
         stops=tuple(_stop(stop, chars_max, lines_max) for stop in case.stops[:lines_max]),
         chain=_chain(case, lines_max),
-        values=tuple(_line(one, case.about, chars_max, taken=one in taken) for one in _ordered(case)[:lines_max]),
+        values=tuple(
+            _line(one, case.about, chars_max, is_default=one in defaults) for one in _ordered(case)[:lines_max]
+        ),
         unlisted=max(0, len(case.values) - lines_max),
         impact=tuple(_impact(case, reach, lines_max)),
         precedent=_precedent(case.precedent),
@@ -193,47 +195,51 @@ def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LI
     )
 
 
-def left_out(tool: Tool | None, values: Sequence[Lineage]) -> tuple[Lineage, ...]:
+def defaults_of(tool: Tool | None, values: Sequence[Lineage]) -> tuple[Lineage, ...]:
     """What a call of `tool` with these `values` has besides, by the word of its schema: it is judged by that, too."""
     if tool is None:
         return ()
-    given = {one.argument for one in values}
-    return tuple(Lineage(spelt((name,)), value) for name, value in tool.defaults.items() if name not in given)
+    names = {one.argument for one in values}
+    return tuple(Lineage(spelt((name,)), value) for name, value in tool.defaults.items() if name not in names)
 
 
-def _what(case: BriefInput, given: int, chars_max: int) -> tuple[TextSpan, ...]:
-    """Verb, object, magnitude, of a call with so many `given` values."""
-    asked = case.approval
+def _what(case: BriefInput, given_count: int, chars_max: int) -> tuple[TextSpan, ...]:
+    """Verb, object, magnitude, of a call with `given_count` values."""
+    approval = case.approval
     if case.tool is not None and case.tool.brief:
         return filled(case.tool.brief, case.values, min(chars_max, WHAT_CHARS_MAX))
-    named = asked.name if case.kind in {ActionKind.DELEGATE, ActionKind.CALL_TOOL} else f"{asked.server} {asked.name}"
+    target = (
+        approval.name
+        if case.kind in {ActionKind.DELEGATE, ActionKind.CALL_TOOL}
+        else f"{approval.server} {approval.name}"
+    )
     if case.kind is ActionKind.CALL_TOOL:
         # Its name is its server's, which people accepted.
-        ours = TextSpan(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
-        number = "no values" if not given else _counted(given, "value")
-        return ours, TextSpan(f" with {number}, {_counted(case.size, 'byte')}")
-    return TextSpan(_DOING[case.kind]), TextSpan(shortened(named, chars_max), GIVEN)
+        ours = TextSpan(f"{_DOING[case.kind]}{approval.server}/{approval.name}")
+        number = "no values" if not given_count else _plural(given_count, "value")
+        return ours, TextSpan(f" with {number}, {_plural(case.size, 'byte')}")
+    return TextSpan(_DOING[case.kind]), TextSpan(shortened(target, chars_max), GIVEN)
 
 
 def _shows(case: BriefInput, chars_max: int, lines_max: int) -> list[BriefLine]:
     """Recipients, rows, files, before and after, as the catalog says which arguments they are."""
     if case.tool is None:
         return []
-    found: list[BriefLine] = []
+    lines: list[BriefLine] = []
     for show in Shows:
         names = {name for name, said in case.tool.arguments.items() if said.shows is show}
         values = [one for one in case.values if one.argument in names]
         if names:
             number = f" ({len(values)})" if len(values) > 1 else ""
             spans = tuple(listed(values, chars_max, lines_max)) or (TextSpan("(nothing)"),)
-            found.append(BriefLine(f"{show.value}{number}", spans))
-    return found
+            lines.append(BriefLine(f"{show.value}{number}", spans))
+    return lines
 
 
-def _preview(found: Foreseen, chars_max: int, lines_max: int) -> BriefPreview:
-    lines = _lines(found.text.split("\n") if found.text else (), chars_max, lines_max)
+def _preview(foreseen: Foreseen, chars_max: int, lines_max: int) -> BriefPreview:
+    lines = _lines(foreseen.text.split("\n") if foreseen.text else (), chars_max, lines_max)
     return BriefPreview(
-        shortened(found.by, chars_max), lines, found.labels[:lines_max], shortened(found.why, chars_max)
+        shortened(foreseen.by, chars_max), lines, foreseen.labels[:lines_max], shortened(foreseen.why, chars_max)
     )
 
 
@@ -241,19 +247,19 @@ def _stop(stop: BlockingPolicy, chars_max: int, lines_max: int) -> BlockingPolic
     return stop._replace(text=shortened(stop.text, chars_max), lines=_lines(stop.lines, chars_max, lines_max))
 
 
-def _lines(given: Sequence[str], chars_max: int, lines_max: int) -> tuple[str, ...]:
-    lines = tuple(shortened(line, chars_max) for line in given[:lines_max])
-    left = len(given) - len(lines)
-    return (*lines, *([f"… {left} more lines"] * bool(left)))
+def _lines(texts: Sequence[str], chars_max: int, lines_max: int) -> tuple[str, ...]:
+    lines = tuple(shortened(line, chars_max) for line in texts[:lines_max])
+    rest = len(texts) - len(lines)
+    return (*lines, *([f"… {rest} more lines"] * bool(rest)))
 
 
 def _chain(case: BriefInput, lines_max: int) -> tuple[BriefLine, ...]:
     """The user, then every agent; of too many the first ones and the one that acts."""
     user = case.approval.user
     links = [BriefLine("agent", (TextSpan(name),), f"session {sid}") for name, sid in case.links]
-    left = len(links) - lines_max
-    if left > 0:
-        links = [*links[: lines_max - 1], BriefLine("agent", (TextSpan(f"{left} more agents"),)), links[-1]]
+    rest = len(links) - lines_max
+    if rest > 0:
+        links = [*links[: lines_max - 1], BriefLine("agent", (TextSpan(f"{rest} more agents"),)), links[-1]]
     return (BriefLine("for", (TextSpan("nobody: the agent's own token" if user is None else user),)), *links)
 
 
@@ -262,8 +268,8 @@ def _ordered(case: BriefInput) -> list[Lineage]:
     return sorted(case.values, key=lambda one: (one.path not in case.about, not one.suspect))
 
 
-def _line(value: Lineage, about: frozenset[str], chars_max: int, *, taken: bool) -> BriefLine:
-    note = _TAKEN if taken else "" if value.origin is None else _ORIGINS[value.origin]
+def _line(value: Lineage, about: frozenset[str], chars_max: int, *, is_default: bool) -> BriefLine:
+    note = _DEFAULT_NOTE if is_default else "" if value.origin is None else _ORIGINS[value.origin]
     if value.steps:
         step = value.steps[0]
         note = f"{note}: {'a call' if step.tool is None else step.tool} at {step.at} (decision {step.call})"
@@ -283,51 +289,53 @@ def _impact(case: BriefInput, reach: BlastRadius, lines_max: int) -> list[BriefL
     return lines[:lines_max]
 
 
-def _precedent(found: Precedent) -> str:
-    asked = sum(found)
-    if not asked:
+def _precedent(precedent: Precedent) -> str:
+    total = sum(precedent)
+    if not total:
         return "never asked before"
     words = ("approved", "denied", "left to expire", "withdrawn or asked anew", "by broken glass")
-    told = ", ".join(f"{number} {word}" for number, word in zip(found, words, strict=True) if number)
-    return f"asked {_counted(asked, 'time')} before: {told}"
+    parts = ", ".join(f"{number} {word}" for number, word in zip(precedent, words, strict=True) if number)
+    return f"asked {_plural(total, 'time')} before: {parts}"
 
 
-def _remarks(one: Approval, chars_max: int) -> Iterator[Remark]:
+def _remarks(approval: Approval, chars_max: int) -> Iterator[Remark]:
     """The latest first: who said no had the last word."""
-    if one.note is not None and one.refused_by is not None:
-        yield Remark(one.refused_by, "said no", shortened(one.note, chars_max))
-    if one.glass is not None:
-        yield Remark(one.glass.by, "broke the glass", shortened(one.glass.why, chars_max))
-    for vote in reversed(one.votes):
+    if approval.note is not None and approval.refused_by is not None:
+        yield Remark(approval.refused_by, "said no", shortened(approval.note, chars_max))
+    if approval.glass is not None:
+        yield Remark(approval.glass.by, "broke the glass", shortened(approval.glass.why, chars_max))
+    for vote in reversed(approval.votes):
         if vote.note is not None:
             yield Remark(vote.by, "said yes", shortened(vote.note, chars_max))
 
 
-def _zero(one: Approval) -> str:
-    match one.state:
+def _zero(approval: Approval) -> str:
+    match approval.state:
         case ApprovalState.PENDING:
             return "silence is a no: nothing runs, and the agent is told that nobody decided"
         case ApprovalState.APPROVED:
             return "the yes lapses unless the agent has repeated its call"
         case ApprovalState.DENIED:
-            return f"it was refused by {one.refused_by}" + ("" if one.reason is None else f": {one.reason}")
+            return f"it was refused by {approval.refused_by}" + (
+                "" if approval.reason is None else f": {approval.reason}"
+            )
         case ApprovalState.EXPIRED:
             return "it expired, and nothing ran"
         case ApprovalState.CANCELLED:
             return "it was withdrawn: nobody waits for it any more"
-        case ApprovalState.SUPERSEDED if one.superseded_by is not None:
-            return f"people are asked anew: remit approvals show {one.superseded_by}"
+        case ApprovalState.SUPERSEDED if approval.superseded_by is not None:
+            return f"people are asked anew: remit approvals show {approval.superseded_by}"
         case ApprovalState.SUPERSEDED:
             return "a grant covers it by now"
         case ApprovalState.CLAIMED | ApprovalState.EXECUTING:
-            return f"it is under way: remit why {one.claimed_by}"
+            return f"it is under way: remit why {approval.claimed_by}"
         case ApprovalState.SUCCEEDED | ApprovalState.FAILED:
-            return f"it {one.state.value}: remit why {one.claimed_by}"
+            return f"it {approval.state.value}: remit why {approval.claimed_by}"
         case ApprovalState.UNKNOWN:
-            return f"nobody knows how it ended: remit why {one.claimed_by}"
+            return f"nobody knows how it ended: remit why {approval.claimed_by}"
         case _:
-            assert_never(one.state)
+            assert_never(approval.state)
 
 
-def _counted(number: int, noun: str) -> str:
+def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -28,17 +28,17 @@ def concerned(
     accesses: Iterable[AttributePath], values: Collection[Lineage], measured: Extractors = NONE
 ) -> frozenset[str]:
     """The paths of those `values` that a policy with these `accesses` is about; `measured` is what tells how much."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for access in accesses:
         match access.path:
             case _ if access.root != "context":
                 continue
             case ("impact", measure) if measure in measured:
                 argument = Lineage(measured[measure].path, None).argument
-                found |= {one.path for one in values if one.argument == argument}
+                paths |= {one.path for one in values if one.argument == argument}
             case path:
-                found |= {one.path for one in values if _about(path, one)}
-    return frozenset(found)
+                paths |= {one.path for one in values if _about(path, one)}
+    return frozenset(paths)
 
 
 def _about(path: tuple[str, ...], value: Lineage) -> bool:

@@ -24,12 +24,12 @@ def member(route: Route, person: User) -> bool:
     return person.name in route.users or not route.groups.isdisjoint(person.groups)
 
 
-def asked(name: str, routes: Mapping[str, Route], waited_ms: float) -> Iterator[Route]:
+def routes_asked(name: str, routes: Mapping[str, Route], waited_ms: float) -> Iterator[Route]:
     """The route `name` and those that are asked after it once an approval has waited for `waited_ms`."""
-    seen: set[str] = set()
+    passed: set[str] = set()
     route, due_ms = routes.get(name), 0.0
-    while route is not None and route.name not in seen:
-        seen.add(route.name)
+    while route is not None and route.name not in passed:
+        passed.add(route.name)
         yield route
         due_ms += route.next_after_s * 1000
         if route.next is None or waited_ms < due_ms:
@@ -45,7 +45,7 @@ def is_requester(approval: Approval, users: Mapping[str, User], person: User) ->
     return person.name == approval.user or (requester is not None and requester.who == person.who)
 
 
-def own(
+def own_routes(
     approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, at: int
 ) -> tuple[str, ...]:
     """The routes of `approval` on which `person` sits by himself at `at`, and may say yes."""
@@ -53,12 +53,12 @@ def own(
     return tuple(
         name
         for name in routes_of(approval)
-        if any(member(route, person) for route in asked(name, routes, at - approval.opened_ms))
+        if any(member(route, person) for route in routes_asked(name, routes, at - approval.opened_ms))
         and (not requester or routes[name].requester_may_approve)
     )
 
 
-def deputing(approval: Approval, users: Mapping[str, User], to: str, at: int) -> list[Delegation]:
+def delegations_to(approval: Approval, users: Mapping[str, User], to: str, at: int) -> list[Delegation]:
     """Those in whose place `to` decides at `at`.
 
     A human has one place, under all his names: who has named another since has taken it back from the one before,
@@ -68,9 +68,9 @@ def deputing(approval: Approval, users: Mapping[str, User], to: str, at: int) ->
     return [one for one in last.values() if one.to == to and one.at <= at < one.until_ms]
 
 
-def handed_on(given: Delegation, route: Route) -> bool:
-    """Whether `given` hands on a place on `route`: one that asks for more than a token has no use for less."""
-    return given.strong or not route.strong
+def hands_on(delegation: Delegation, route: Route) -> bool:
+    """Whether `delegation` hands on a place on `route`: one that asks for more than a token has no use for less."""
+    return delegation.strong or not route.strong
 
 
 def counts_for(
@@ -86,21 +86,21 @@ def counts_for(
 
     In the place of those named in `without` he says nothing.
     """
-    found = set(own(approval, routes, users, person, at))
-    for one in deputing(approval, users, person.name, at):
-        if one.by not in without:
-            his = own(approval, routes, users, users[one.by], at)
-            found.update(name for name in his if handed_on(one, routes[name]))
+    names = set(own_routes(approval, routes, users, person, at))
+    for delegation in delegations_to(approval, users, person.name, at):
+        if delegation.by not in without:
+            his = own_routes(approval, routes, users, users[delegation.by], at)
+            names.update(name for name in his if hands_on(delegation, routes[name]))
     if is_requester(approval, users, person):
-        found = {name for name in found if routes[name].requester_may_approve}
-    return tuple(sorted(found))
+        names = {name for name in names if routes[name].requester_may_approve}
+    return tuple(sorted(names))
 
 
 def sits(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, at: int) -> bool:
     """Whether `person` is asked about `approval` at `at`: he may see its arguments and refuse it."""
     waited_ms = at - approval.opened_ms
     names = routes_of(approval)
-    if any(member(route, person) for name in names for route in asked(name, routes, waited_ms)):
+    if any(member(route, person) for name in names for route in routes_asked(name, routes, waited_ms)):
         return True
     return bool(counts_for(approval, routes, users, person, at)) or bool(breaks(approval, routes, person))
 
@@ -111,11 +111,13 @@ def last_asked_ms(approval: Approval, now_ms: int) -> int:
         return now_ms
     if approval.state is ApprovalState.EXPIRED:
         return min(now_ms, approval.expires_ms)
-    said = [vote.at for vote in approval.votes]
-    return max([approval.opened_ms, *said, *([] if approval.glass is None else [approval.glass.at])])
+    spoke = [vote.at for vote in approval.votes]
+    return max([approval.opened_ms, *spoke, *([] if approval.glass is None else [approval.glass.at])])
 
 
-def read(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, now_ms: int) -> bool:
+def may_read(
+    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, now_ms: int
+) -> bool:
     """Whether `person` may read what `approval` is about: he is asked, was before it was over, or spoke himself."""
     spoke = {approval.refused_by, *(vote.by for vote in approval.votes)}
     return person.name in spoke or sits(approval, routes, users, person, last_asked_ms(approval, now_ms))

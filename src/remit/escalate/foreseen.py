@@ -21,7 +21,7 @@ class Foreseen(NamedTuple):
     why: str = ""
 
 
-def said(result: Mapping[str, Json]) -> str:
+def result_text(result: Mapping[str, Json]) -> str:
     """The text of a released tool result: its blocks of text or, where it has none, its structured content.
 
     Blocks that are no text are counted.

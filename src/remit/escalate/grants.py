@@ -69,11 +69,11 @@ class Constraint:
         """Whether `arguments` hold it; one that is not there holds nothing."""
         if self.name not in arguments:
             return False
-        given = arguments[self.name]
+        argument = arguments[self.name]
         if self.bound is Bound.EQUALS:
             bound = _same(self.value)
-            return bound is not None and _same(given) == bound
-        return _number(given) and _number(self.value) and 0 <= cast("float", given) <= cast("float", self.value)
+            return bound is not None and _same(argument) == bound
+        return _number(argument) and _number(self.value) and 0 <= cast("float", argument) <= cast("float", self.value)
 
 
 def _number(value: Json) -> bool:
@@ -90,12 +90,12 @@ def _same(value: Json) -> bytes | None:
 
 def parse_constraint(text: str) -> Constraint:
     """What a person wrote: `NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`. Raises `ValueError`."""
-    found = _WRITTEN.fullmatch(text)
-    if found is None:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
         odd = _BOUNDED.match(text)
         none = "" if odd is None else f", and {odd[1]} is none"
         raise ValueError(f"an argument is held by NAME=VALUE or NAME<=NUMBER: the bounds are = and <={none}")
-    return Constraint(found[1].strip(), Bound(found[2]), written(found[3].strip()))
+    return Constraint(match[1].strip(), Bound(match[2]), written(match[3].strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,25 +178,25 @@ class Wish:
 def terms_of(approval: str, data: Mapping[str, Json]) -> GrantTerms | None:
     """The terms that a record holds; None for what is none."""
     try:
-        found = cast("dict[str, list[list[str]]]", data)
-        said = cast("dict[str, str]", data)
+        lists = cast("dict[str, list[list[str]]]", data)
+        texts = cast("dict[str, str]", data)
         numbers = cast("dict[str, int]", data)
         return GrantTerms(
-            scope=GrantScope(said["scope"]),
+            scope=GrantScope(texts["scope"]),
             approval=approval,
             agents=tuple(cast("list[str]", data["agents"])),
             user=cast("str | None", data["user"]),
-            sid=said["sid"],
-            kind=said["kind"],
-            server=said["server"],
-            name=said["name"],
-            pin=said["pin"],
+            sid=texts["sid"],
+            kind=texts["kind"],
+            server=texts["server"],
+            name=texts["name"],
+            pin=texts["pin"],
             like=tuple(cast("list[str]", data["like"])),
-            gates=tuple(Gate(policy, route, text_hash) for policy, route, text_hash in found["gates"]),
+            gates=tuple(Gate(policy, route, text_hash) for policy, route, text_hash in lists["gates"]),
             expires_ms=int(numbers["expires_ms"]),
             uses_max=int(numbers["uses_max"]),
-            values=frozenset((name, value) for name, value in found["values"]),
-            sources=frozenset((name, call) for name, call in found["sources"]),
+            values=frozenset((name, value) for name, value in lists["values"]),
+            sources=frozenset((name, call) for name, call in lists["sources"]),
             carried=frozenset(cast("list[str]", data["carried"])),
             measures=dict(cast("Mapping[str, str]", data["measures"])),
             constraints=tuple(
@@ -247,7 +247,7 @@ def as_approval(grant: Grant) -> Approval:
     )
 
 
-def holds(grant: Grant, routes: Mapping[str, Route], users: Mapping[str, User], now_ms: int) -> bool:
+def in_force(grant: Grant, routes: Mapping[str, Route], users: Mapping[str, User], now_ms: int) -> bool:
     """Whether it lifts gates now: not spent, and given by all whom the running bundle asks."""
     return grant.spent(now_ms) is None and complete(as_approval(grant), routes, users)
 

@@ -40,17 +40,17 @@ class Notice(NamedTuple):
 
 def channels_of(approval: Approval, routes: Mapping[str, Route], now_ms: int) -> tuple[str, ...]:
     """The channels that hear of `approval`: those of its routes and, once they are asked too, of who is next."""
-    found: dict[str, None] = {}
+    channels: dict[str, None] = {}
     for first in routes_of(approval):
         name: str | None = first
         asked_ms: float = approval.opened_ms
         passed: set[str] = set()
         while name is not None and name not in passed and name in routes and now_ms >= asked_ms:
             passed.add(name)
-            found.update(dict.fromkeys(routes[name].channels))
+            channels.update(dict.fromkeys(routes[name].channels))
             asked_ms += routes[name].next_after_s * 1000
             name = routes[name].next
-    return tuple(found)
+    return tuple(channels)
 
 
 def notice(approval: Approval, channel: str, what: str, page: str, at_ms: int) -> Notice:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Final, TypeAlias
 
-from remit.escalate.eligibility import asked, counts_for, deputing, handed_on, may_break, routes_of, wants_strong
+from remit.escalate.eligibility import (
+    counts_for,
+    delegations_to,
+    hands_on,
+    may_break,
+    routes_asked,
+    routes_of,
+    wants_strong,
+)
 from remit.escalate.machine import Approval, Vote
 from remit.facts.agent import User
 from remit.facts.catalog import Route
@@ -50,29 +58,29 @@ def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, U
     return tuple(RouteQuorum(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
 
 
-def still(
+def remaining_voters(
     approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], at: int
 ) -> Mapping[str, Sequence[str]]:
     """The users whose yes at `at` may count, by route, in order of names: those who have not said it there."""
-    said = {
+    spoken = {
         (users[vote.by].who, name)
         for vote in approval.votes
         if vote.by in users
         for name in vote.routes
         if name in routes and (vote.strong or not routes[name].strong)
     }
-    found: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
+    remaining: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
     for name in sorted(users):
         for route in counts_for(approval, routes, users, users[name], at):
-            if (users[name].who, route) not in said:
-                found[route].append(name)
-    return found
+            if (users[name].who, route) not in spoken:
+                remaining[route].append(name)
+    return remaining
 
 
-def short(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> Mapping[str, int]:
+def shortfall(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> Mapping[str, int]:
     """How many people each route of `approval` lacks even where all say yes who may until it expires."""
     at = approval.expires_ms - 1
-    more = sorted({name for names in still(approval, routes, users, at).values() for name in names})
+    more = sorted({name for names in remaining_voters(approval, routes, users, at).values() for name in names})
     votes = [Vote(name, at, counts_for(approval, routes, users, users[name], at), strong=True) for name in more]
     full = seats(replace(approval, votes=(*votes, *approval.votes)), routes, users)
     return {seat.route: max(0, seat.count - len(seat.by)) for seat in full}
@@ -92,19 +100,19 @@ def _voters(
 ) -> list[tuple[str, dict[str, list[_Place]]]]:
     """Who said yes, each person once, and the places that each may take by route."""
     voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
-    said = frozenset(one.by for one in approval.delegations if one.by in users and users[one.by].who in voted)
+    without = frozenset(one.by for one in approval.delegations if one.by in users and users[one.by].who in voted)
     people: set[str] = set()
-    found: list[tuple[str, dict[str, list[_Place]]]] = []
+    voters: list[tuple[str, dict[str, list[_Place]]]] = []
     for vote in approval.votes:
         person = users.get(vote.by)
         if person is None or person.who in people:
             continue
         people.add(person.who)
-        counted = counts_for(approval, routes, users, person, vote.at, without=said)
+        routes_counted = counts_for(approval, routes, users, person, vote.at, without=without)
         # A route that asks for more than a token by now has no use for what was said by one.
-        mine = [name for name in counted if name in vote.routes and (vote.strong or not routes[name].strong)]
-        found.append((vote.by, {name: _places(approval, routes, users, vote.by, name, vote.at) for name in mine}))
-    return found
+        mine = [name for name in routes_counted if name in vote.routes and (vote.strong or not routes[name].strong)]
+        voters.append((vote.by, {name: _places(approval, routes, users, vote.by, name, vote.at) for name in mine}))
+    return voters
 
 
 def _places(
@@ -114,14 +122,14 @@ def _places(
         return [(name, "")]
     # A deputy sits for the groups of the one whose place he takes.
     voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
-    named = [
+    principals = [
         one.by
-        for one in deputing(approval, users, by, at)
-        if users[one.by].who not in voted and handed_on(one, routes[name])
+        for one in delegations_to(approval, users, by, at)
+        if users[one.by].who not in voted and hands_on(one, routes[name])
     ]
-    wanted = {group for route in asked(name, routes, at - approval.opened_ms) for group in route.groups}
-    held = {group for who in (by, *named) if who in users for group in users[who].groups}
-    return [(name, group) for group in sorted(wanted & held)]
+    wanted_groups = {group for route in routes_asked(name, routes, at - approval.opened_ms) for group in route.groups}
+    own_groups = {group for who in (by, *principals) if who in users for group in users[who].groups}
+    return [(name, group) for group in sorted(wanted_groups & own_groups)]
 
 
 def _choices(places: Mapping[str, Sequence[_Place]], routes: Mapping[str, Route]) -> list[frozenset[_Place]]:
@@ -139,7 +147,7 @@ def _seating(voters: Iterable[tuple[str, Sequence[frozenset[_Place]]]], need: Ma
     `SEATINGS_MAX` are kept: beyond that a complete seating could be missed, never invented.
     """
     states: dict[tuple[tuple[_Place, int], ...], tuple[tuple[str, _Place], ...]] = {(): ()}
-    for who, choices in voters:
+    for voter, choices in voters:
         grown: dict[tuple[tuple[_Place, int], ...], tuple[tuple[str, _Place], ...]] = {}
         for filled, seated in states.items():
             for choice in choices:
@@ -150,16 +158,16 @@ def _seating(voters: Iterable[tuple[str, Sequence[frozenset[_Place]]]], need: Ma
                     # One person for each group; where groups make no difference more than are needed may sit.
                     if group and had:
                         continue
-                    sits = (*sits, (who, place))
+                    sits = (*sits, (voter, place))
                     after[place] = had + 1 if group else min(need[route], had + 1)
                 grown.setdefault(tuple(sorted(after.items())), sits)
         fullest = sorted(grown, key=lambda filled: _full(filled, need), reverse=True)[:SEATINGS_MAX]
         states = {filled: grown[filled] for filled in fullest}
     best = states[max(states, key=lambda filled: _full(filled, need))]
-    found: dict[str, set[str]] = {name: set() for name in need}
-    for who, (route, _) in best:
-        found[route].add(who)
-    return found
+    seating: dict[str, set[str]] = {name: set() for name in need}
+    for voter, (route, _) in best:
+        seating[route].add(voter)
+    return seating
 
 
 def _full(filled: Sequence[tuple[_Place, int]], need: Mapping[str, int]) -> int:

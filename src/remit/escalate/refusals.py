@@ -46,5 +46,5 @@ def sentence(reason: str | None) -> str | None:
 
 def refused_text(by: str, reason: str | None) -> str:
     """What the agent is told of a no of `by`."""
-    said = sentence(reason)
-    return f"people were asked and it was refused by {by}" + ("" if said is None else f": {said}")
+    why = sentence(reason)
+    return f"people were asked and it was refused by {by}" + ("" if why is None else f": {why}")

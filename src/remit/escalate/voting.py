@@ -15,7 +15,7 @@ from remit.escalate.eligibility import (
     is_requester,
     may_break,
     may_edit,
-    own,
+    own_routes,
     routes_of,
     sits,
     wants_strong,
@@ -90,26 +90,26 @@ def approve(
             ended=True,
         )
     _fresh(approval, shown)
-    counted = counts_for(approval, room.routes, room.users, person, vote.at)
-    if not counted:
+    route_names = counts_for(approval, room.routes, room.users, person, vote.at)
+    if not route_names:
         raise ineligible(approval, room, person, vote.at)
     if not vote.strong:
-        confirmed(approval, room, counted)
-    cast = Vote(person.name, vote.at, counted, vote.note, vote.strong)
+        require_confirmed(approval, room, route_names)
+    cast = Vote(person.name, vote.at, route_names, vote.note, vote.strong)
     after = voted(approval, cast, completes=False, edit=edit)
     if complete(after, room.routes, room.users):
         return voted(approval, cast, completes=True, edit=edit)
-    same = edit is None and any(_said(old, cast) for old in approval.votes)
+    same = edit is None and any(_same_vote(old, cast) for old in approval.votes)
     return approval if same else after
 
 
-def _said(old: Vote, cast: Vote) -> bool:
+def _same_vote(old: Vote, cast: Vote) -> bool:
     return (old.by, old.routes) == (cast.by, cast.routes) and (old.strong or not cast.strong)
 
 
-def confirmed(approval: Approval, room: Electorate, counted: Iterable[str]) -> None:
-    """Raise `VoteRefused` where a yes that counts for `counted`, or who says it, is confirmed beyond a token."""
-    unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
+def require_confirmed(approval: Approval, room: Electorate, route_names: Iterable[str]) -> None:
+    """Raise `VoteRefused` where a yes that counts for `route_names`, or who says it, is confirmed beyond a token."""
+    unconfirmed = set(route_names).intersection(wants_strong(approval, room.routes))
     if unconfirmed:
         raise VoteRefused(
             f"{', '.join(sorted(unconfirmed))} asks for a yes, or a deputy, that is confirmed beyond a token",
@@ -141,34 +141,38 @@ def refuse(
     return refused(approval, person.name, reason, note)
 
 
-def delegate(approval: Approval, room: Electorate, given: Delegation) -> Approval:
+def delegate(approval: Approval, room: Electorate, delegation: Delegation) -> Approval:
     """`approval`, which `given.to` may decide in the place of `given.by`. Raises `VoteRefused`."""
-    person = voter(approval, room, given.by, given.at)
+    person = voter(approval, room, delegation.by, delegation.at)
     if approval.state is not ApprovalState.PENDING:
         raise VoteRefused("it is approved already: there is nothing left to hand on", "remit approvals ls", ended=True)
-    mine = own(approval, room.routes, room.users, person, given.at)
+    mine = own_routes(approval, room.routes, room.users, person, delegation.at)
     if not mine:
-        raise ineligible(approval, room, person, given.at)
-    if not given.strong:
-        confirmed(approval, room, mine)
+        raise ineligible(approval, room, person, delegation.at)
+    if not delegation.strong:
+        require_confirmed(approval, room, mine)
     names = {name for name, user in room.users.items() if user.who == person.who}
-    if any(one.by in names and one.by != given.by and given.at < one.until_ms for one in approval.delegations):
-        why = f"{given.by} has handed it on already, under another name"
+    if any(
+        one.by in names and one.by != delegation.by and delegation.at < one.until_ms for one in approval.delegations
+    ):
+        why = f"{delegation.by} has handed it on already, under another name"
         raise VoteRefused(why, f"see it with: remit approvals show {approval.ident}")
     if any(vote.by in names for vote in approval.votes):
-        raise VoteRefused(f"{given.by} has said yes already", "one yes is all that he has; refuse it to take it back")
-    deputy = room.users.get(given.to)
+        raise VoteRefused(
+            f"{delegation.by} has said yes already", "one yes is all that he has; refuse it to take it back"
+        )
+    deputy = room.users.get(delegation.to)
     if deputy is None or deputy.who == person.who:
         what = "himself under another name" if deputy is not None else "no user of the running bundle"
-        raise VoteRefused(f"{given.to} is {what}", "name another User: remit get users")
-    if not given.at < given.until_ms <= approval.expires_ms:
+        raise VoteRefused(f"{delegation.to} is {what}", "name another User: remit get users")
+    if not delegation.at < delegation.until_ms <= approval.expires_ms:
         raise VoteRefused(
             "a delegation ends in the future, and not after the approval",
             "give an end before it: remit approvals delegate ID --to USER --for 30m",
         )
-    after = delegated(approval, given)
-    if not counts_for(after, room.routes, room.users, deputy, given.at):
-        raise ineligible(after, room, deputy, given.at)
+    after = delegated(approval, delegation)
+    if not counts_for(after, room.routes, room.users, deputy, delegation.at):
+        raise ineligible(after, room, deputy, delegation.at)
     return after
 
 
@@ -258,13 +262,13 @@ def _unbreaking(approval: Approval, room: Electorate, person: User) -> VoteRefus
     return VoteRefused(why, f"ask someone of these groups, or see who decides: remit approvals show {approval.ident}")
 
 
-def _fresh(approval: Approval, shown: str | None) -> None:
+def _fresh(approval: Approval, nonce: str | None) -> None:
     """INVARIANT(approval-binds-exact-action): the yes is for what runs."""
-    if shown is None and approval.edit is None:
+    if nonce is None and approval.edit is None:
         return
-    if shown is None:
+    if nonce is None:
         why = f"{approval.edit.by if approval.edit else 'somebody'} approved other arguments: say which the yes is for"
-    elif shown != approval.shown:
+    elif nonce != approval.shown:
         why = "what you saw is not what would run now: somebody changed it, or it was another approval"
     else:
         return

@@ -61,14 +61,14 @@ def marked(value: Lineage, chars_max: int) -> tuple[TextSpan, ...]:
     if not places:
         return (TextSpan(shortened(text, chars_max), mark),)
     each = chars_max if is_short(text, chars_max) else max(8, chars_max // (len(places) + 1))
-    found: list[TextSpan] = []
+    spans: list[TextSpan] = []
     at = 0
     for start, end in places:
-        found += _between(text[at:start], each)
-        found.append(TextSpan(shortened(text[start:end], chars_max), mark))
+        spans += _between(text[at:start], each)
+        spans.append(TextSpan(shortened(text[start:end], chars_max), mark))
         at = end
-    found += _between(text[at:], each)
-    return tuple(found)
+    spans += _between(text[at:], each)
+    return tuple(spans)
 
 
 def _places(text: str, part: str) -> list[tuple[int, int]]:
@@ -76,12 +76,12 @@ def _places(text: str, part: str) -> list[tuple[int, int]]:
     lower = text.lower()
     if not part or len(part) >= len(text) or len(lower) != len(text):
         return []
-    found: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
     at = lower.find(part)
-    while at >= 0 and len(found) < _MARKED_MAX:
-        found.append((at, at + len(part)))
+    while at >= 0 and len(places) < _MARKED_MAX:
+        places.append((at, at + len(part)))
         at = lower.find(part, at + len(part))
-    return found
+    return places
 
 
 def _between(text: str, chars_max: int) -> list[TextSpan]:
@@ -90,17 +90,17 @@ def _between(text: str, chars_max: int) -> list[TextSpan]:
 
 def filled(template: str, values: Sequence[Lineage], chars_max: int) -> tuple[TextSpan, ...]:
     """`template` with its slots filled: `{name}` by the values of that argument, `{name.count}` by their number."""
-    held: dict[str, list[Lineage]] = {}
+    by_argument: dict[str, list[Lineage]] = {}
     for value in values:
-        held.setdefault(value.argument, []).append(value)
-    found: list[TextSpan] = []
+        by_argument.setdefault(value.argument, []).append(value)
+    spans: list[TextSpan] = []
     for piece in pieces(template):
-        found += (TextSpan(piece),) if isinstance(piece, str) else _filling(piece, held, chars_max)
-    return tuple(found)
+        spans += (TextSpan(piece),) if isinstance(piece, str) else _filling(piece, by_argument, chars_max)
+    return tuple(spans)
 
 
-def _filling(slot: Slot, held: Mapping[str, Sequence[Lineage]], chars_max: int) -> Iterator[TextSpan]:
-    values = held.get(slot.name, ())
+def _filling(slot: Slot, by_argument: Mapping[str, Sequence[Lineage]], chars_max: int) -> Iterator[TextSpan]:
+    values = by_argument.get(slot.name, ())
     if slot.counted:
         yield TextSpan(str(len(values)))
     elif not values:
@@ -120,11 +120,11 @@ def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterat
         yield TextSpan(f" and {len(values) - values_max} more")
 
 
-def manned(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int) -> str:
+def route_standing(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int) -> str:
     """How a route stands: who said yes, and, where people are asked, who `may` and how many are `short` of enough."""
-    said = f"route {route}: {len(by)} of {count} said yes" + (f" ({', '.join(by)})" if by else "")
+    standing = f"route {route}: {len(by)} of {count} said yes" + (f" ({', '.join(by)})" if by else "")
     if may is None or len(by) >= count:
-        return said
+        return standing
     more = f" and {len(may) - _PEOPLE_MAX} more" if len(may) > _PEOPLE_MAX else ""
-    said += f"; {', '.join(may[:_PEOPLE_MAX]) or 'nobody else'}{more} may"
-    return said if not short else f"{said}, which leaves it {short} short: it waits until it expires"
+    standing += f"; {', '.join(may[:_PEOPLE_MAX]) or 'nobody else'}{more} may"
+    return standing if not short else f"{standing}, which leaves it {short} short: it waits until it expires"

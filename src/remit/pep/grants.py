@@ -11,7 +11,7 @@ from typing import Final
 
 from remit.escalate import voting
 from remit.escalate.eligibility import counts_for
-from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, holds, voted
+from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, in_force, voted
 from remit.escalate.machine import Approval, ApprovalState, Vote
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
@@ -53,7 +53,7 @@ class Grants:
     def holds(self, grant: Grant) -> bool:
         """Whether `grant` lifts gates now, by the rules of the running bundle."""
         catalog = self._engine.bundle.catalog
-        return holds(grant, catalog.routes, catalog.users, self._clock.now_ms())
+        return in_force(grant, catalog.routes, catalog.users, self._clock.now_ms())
 
     async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
@@ -114,7 +114,7 @@ class Grants:
                 "a grant is given with a yes", f"remit approvals approve {ident} --grant {wish.scope.value}"
             )
         if confirmed is None:
-            voting.confirmed(approval, self._approvals.room(), cast.routes)
+            voting.require_confirmed(approval, self._approvals.room(), cast.routes)
         same = self._same(made)
         if same is not None and any(vote.by == by.name for vote in same.votes):
             return same

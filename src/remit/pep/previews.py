@@ -19,7 +19,7 @@ from typing import Final
 
 import orjson
 
-from remit.escalate.foreseen import Foreseen, said
+from remit.escalate.foreseen import Foreseen, result_text
 from remit.escalate.machine import Approval
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
@@ -112,7 +112,7 @@ class Previews:
                 value: Mapping[str, Json] = orjson.loads(result)
                 why = "the tool says that its dry run failed" if value.get("isError") is True else ""
                 # What detectors found in it joined the session: it is told with the rest.
-                found = Foreseen(by, said(value), tuple(sorted(answer.labels | run.labels)), why)
+                found = Foreseen(by, result_text(value), tuple(sorted(answer.labels | run.labels)), why)
             case Failed(_, message):
                 found = Foreseen(by, why=message)
             case Refused(reasons):

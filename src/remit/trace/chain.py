@@ -47,7 +47,7 @@ def chain_name(replica: str, epoch: int) -> str:
 
 def parts(chain: str) -> tuple[str, int]:
     """The replica and epoch of `chain`. Raises `ValueError`."""
-    found = _CHAIN.fullmatch(chain)
-    if found is None:
+    match = _CHAIN.fullmatch(chain)
+    if match is None:
         raise ValueError(f"not a chain: {chain[:40]!r}")
-    return found[1], int(found[2])
+    return match[1], int(match[2])

@@ -61,10 +61,10 @@ class TreeComparison:
         self._last = Ref(first.chain, first.seq + len(leaves) - 1)
         at = 0
         while at < len(leaves):
-            taken = leaves[at : at + self._stop - self.size]
-            self._leaves += taken
-            self.size += len(taken)
-            at += len(taken)
+            piece = leaves[at : at + self._stop - self.size]
+            self._leaves += piece
+            self.size += len(piece)
+            at += len(piece)
             if self.size == self._stop:
                 self._take()
 
@@ -91,34 +91,38 @@ class TreeComparison:
         if self._torn is not None:
             yield LedgerFinding(None, TREE, f"tile {self._torn[0]}/{self._torn[1]} is not what its leaves come to")
         if self.stored_size > self.size:
-            gone = self.stored_size - self.size
+            missing = self.stored_size - self.size
             yield LedgerFinding(
-                self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {gone} records"
+                self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {missing} records"
             )
         fits = 0
-        held: list[KeptCheckpoint] = []
+        fitting: list[KeptCheckpoint] = []
         for one in sorted(self.kept, key=lambda one: one.checkpoint.size):
             keys = (*named, *trusted) if one.own or not trusted else trusted
-            found = list(self._compare(one, origin, keys, check, fits))
-            yield from found
-            if not found:
+            wrong = list(self._compare(one, origin, keys, check, fits))
+            yield from wrong
+            if not wrong:
                 fits = one.checkpoint.size
-                held.append(one)
+                fitting.append(one)
         if any(not one.own for one in self.kept):
-            yield from self._unsigned(held, trusted, named, check)
+            yield from self._unsigned(fitting, trusted, named, check)
 
     def _unsigned(
-        self, held: Sequence[KeptCheckpoint], trusted: Sequence[Key], named: Sequence[Key], check: CheckSignature
+        self,
+        fitting: Sequence[KeptCheckpoint],
+        trusted: Sequence[Key],
+        ledger_keys: Sequence[Key],
+        check: CheckSignature,
     ) -> Iterator[LedgerFinding]:
         """Erasures that nobody signed for: what they keep of a body is no more than the word of who wrote the file.
 
         Keys count that were given, or without any those by which a checkpoint from elsewhere is signed: a key that the
         ledger names may be of the one who wrote the file.
         """
-        elsewhere = [one.note for one in held if not one.own]
-        signers = trusted or [key for key in named if any(note.signed_by([key], check) for note in elsewhere)]
+        elsewhere = [one.note for one in fitting if not one.own]
+        signers = trusted or [key for key in ledger_keys if any(note.signed_by([key], check) for note in elsewhere)]
         covered = max(
-            (one.checkpoint.size for one in held if not one.own or one.note.signed_by(signers, check)), default=0
+            (one.checkpoint.size for one in fitting if not one.own or one.note.signed_by(signers, check)), default=0
         )
         for ref in self._erasing:
             if self._index(ref) >= covered:
@@ -131,52 +135,52 @@ class TreeComparison:
                 )
 
     def _compare(
-        self, one: KeptCheckpoint, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
+        self, kept: KeptCheckpoint, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
     ) -> Iterator[LedgerFinding]:
-        said = one.checkpoint
-        size, ref = self._before.get(said.origin, (0, None))
-        if ref is not None and said.size > size:
+        checkpoint = kept.checkpoint
+        size, ref = self._before.get(checkpoint.origin, (0, None))
+        if ref is not None and checkpoint.size > size:
             yield LedgerFinding(
-                ref, TREE, f"it restored a backup that was older than {one.name}: what lay between is not here"
+                ref, TREE, f"it restored a backup that was older than {kept.name}: what lay between is not here"
             )
             return
-        if said.origin != origin and ref is None:
+        if checkpoint.origin != origin and ref is None:
             yield LedgerFinding(
-                None, TREE, f"{one.name} is of another ledger, {said.origin}; this one is {origin or 'none'}"
+                None, TREE, f"{kept.name} is of another ledger, {checkpoint.origin}; this one is {origin or 'none'}"
             )
             return
         try:
-            if one.note.signed_by(keys, check) is None:
-                ids = ", ".join(ident.hex() for _, ident, _ in one.note.signatures)
+            if kept.note.signed_by(keys, check) is None:
+                ids = ", ".join(ident.hex() for _, ident, _ in kept.note.signatures)
                 yield LedgerFinding(
-                    None, TREE, f"{one.name} is signed by key {ids}, which is not among those known here"
+                    None, TREE, f"{kept.name} is signed by key {ids}, which is not among those known here"
                 )
         except NoteWrong as error:
-            yield LedgerFinding(None, TREE, f"{one.name}: {error}")
-        if said.size > self.size:
-            missing = said.size - self.size
+            yield LedgerFinding(None, TREE, f"{kept.name}: {error}")
+        if checkpoint.size > self.size:
+            missing = checkpoint.size - self.size
             what = (
-                f"it is the last of {self.size} records, and {one.name} has {missing} more: the end was cut off, "
+                f"it is the last of {self.size} records, and {kept.name} has {missing} more: the end was cut off, "
                 "or an older copy put in its place"
             )
             yield LedgerFinding(self._end(), TREE, what)
-        elif self._roots.get(said.size) != said.root:
-            yield self._unlike(one, fits)
+        elif self._roots.get(checkpoint.size) != checkpoint.root:
+            yield self._unlike(kept, fits)
 
-    def _unlike(self, one: KeptCheckpoint, fits: int) -> LedgerFinding:
-        size = one.checkpoint.size
+    def _unlike(self, kept: KeptCheckpoint, fits: int) -> LedgerFinding:
+        size = kept.checkpoint.size
         if not size:
-            return LedgerFinding(None, TREE, f"{one.name} is of no records, and its root is not that of an empty tree")
-        if self._differs is not None and self._differs < size and self._witnessed(one.checkpoint):
-            return LedgerFinding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
+            return LedgerFinding(None, TREE, f"{kept.name} is of no records, and its root is not that of an empty tree")
+        if self._differs is not None and self._differs < size and self._witnessed(kept.checkpoint):
+            return LedgerFinding(self._ref(self._differs), TREE, f"it is not the record of which {kept.name} is signed")
         if fits == size:
-            what = f"{one.name} has another root than one of as many records that fits: two histories were signed"
+            what = f"{kept.name} has another root than one of as many records that fits: two histories were signed"
             return LedgerFinding(None, TREE, what)
         first, last = self._ref(fits), self._ref(size - 1)
         return LedgerFinding(
             first,
             TREE,
-            f"from here to {last} one record or more is not what {one.name} is signed of; which one cannot be told, "
+            f"from here to {last} one record or more is not what {kept.name} is signed of; which one cannot be told, "
             "since the ledger's own tree was rewritten too (checkpoints in between would narrow it down)",
         )
 
@@ -207,8 +211,8 @@ class TreeComparison:
         offset = start & (WIDTH - 1)
         for number, leaf in enumerate(self._leaves):
             at = (offset + number) * _HASH_BYTES
-            known = tile[at : at + _HASH_BYTES]
-            if known and known != leaf:
+            stored_leaf = tile[at : at + _HASH_BYTES]
+            if stored_leaf and stored_leaf != leaf:
                 return start + number
         return None
 

@@ -74,11 +74,11 @@ def record_bytes(chain: str, seq: int, prev: str, kind: str, at: int, bundle: st
 
 def decode_record(data: bytes) -> Record:
     """The record stored as `data`. Raises `Undecodable`."""
-    found = members("record", data, 8)
-    kind = _KINDS.get(found[3]) if [*map(type, found)] == _RECORD else None
+    values = members("record", data, 8)
+    kind = _KINDS.get(values[3]) if [*map(type, values)] == _RECORD else None
     if kind is None:
         raise Undecodable("record: a member is of no known type or value")
-    chain, seq, prev, _, at, bundle, sid, commitment = found
+    chain, seq, prev, _, at, bundle, sid, commitment = values
     return Record(chain, seq, prev, kind, at, bundle, sid, commitment)
 
 
@@ -150,20 +150,20 @@ def _action(body: ActionBody) -> tuple[object, ...]:
         body.labels,
         body.source,
         body.context,
-        *_added(body),
+        *_later_members(body),
         len(arguments),
         orjson.Fragment(arguments) if arguments else None,
     )
 
 
-def _added(body: ActionBody) -> tuple[object, ...]:
+def _later_members(body: ActionBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
     charges = [tuple(charge) for charge in body.charges]
-    known = (body.trace, stored, body.grants, body.nonce, body.reaches, charges)
+    values = (body.trace, stored, body.grants, body.nonce, body.reaches, charges)
     if body.marks:
-        return *known, body.said, [tuple(mark) for mark in body.marks]
+        return *values, body.said, [tuple(mark) for mark in body.marks]
     if charges or body.said is not None:
-        return known if body.said is None else (*known, body.said)
+        return values if body.said is None else (*values, body.said)
     if body.reaches:
         return body.trace, stored, body.grants, body.nonce, body.reaches
     if body.nonce is not None:
@@ -181,46 +181,46 @@ def _as_stored(value: object) -> StoreWrite:
 
 
 def _as_action(data: bytes) -> ActionBody:
-    found = members("action body", data, *ACTION_MEMBERS)
-    expires = found[14]
+    values = members("action body", data, *ACTION_MEMBERS)
+    expires = values[14]
     return ActionBody(
-        action=text(found[0]),
-        kind=text(found[1]),
-        server=text(found[2]),
-        name=text(found[3]),
-        pin=text(found[4]),
-        user=maybe(found[5]),
-        links=tuple([(text(agent), text(sid)) for agent, sid in parts(found[6], 2)]),
-        token=text(found[7]),
-        verdict=text(found[8]),
-        observed=maybe(found[9]),
-        reasons=_as_reasons(found[10]),
+        action=text(values[0]),
+        kind=text(values[1]),
+        server=text(values[2]),
+        name=text(values[3]),
+        pin=text(values[4]),
+        user=maybe(values[5]),
+        links=tuple([(text(agent), text(sid)) for agent, sid in parts(values[6], 2)]),
+        token=text(values[7]),
+        verdict=text(values[8]),
+        observed=maybe(values[9]),
+        reasons=_as_reasons(values[10]),
         gates=tuple(
-            [Gate(text(policy), text(route), text(text_hash)) for policy, route, text_hash in parts(found[11], 3)]
+            [Gate(text(policy), text(route), text(text_hash)) for policy, route, text_hash in parts(values[11], 3)]
         ),
-        obligations=texts(found[12]),
-        approval=maybe(found[13]),
+        obligations=texts(values[12]),
+        approval=maybe(values[13]),
         expires_ms=None if expires is None else integer(expires),
-        irreversible=flag(found[15]),
-        labels=texts(found[16]),
-        source=texts(found[17]),
-        context=mapping(found[18]),
-        arguments=_arguments(integer(found[-2]), data),
-        trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
-        stored=_stored_of(found),
-        grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
-        nonce=nonce_of(found),
-        reaches=texts(found[23]) if len(found) >= ACTION_MEMBERS[5] else (),
-        said=maybe(found[25]) if len(found) >= ACTION_MEMBERS[7] else None,
-        charges=charges_of(found),
-        marks=marks_of(found[26]) if len(found) >= ACTION_MEMBERS[8] else (),
+        irreversible=flag(values[15]),
+        labels=texts(values[16]),
+        source=texts(values[17]),
+        context=mapping(values[18]),
+        arguments=_arguments(integer(values[-2]), data),
+        trace=maybe(values[19]) if len(values) > ACTION_MEMBERS[0] else None,
+        stored=_stored_of(values),
+        grants=texts(values[21]) if len(values) > ACTION_MEMBERS[2] else (),
+        nonce=nonce_of(values),
+        reaches=texts(values[23]) if len(values) >= ACTION_MEMBERS[5] else (),
+        said=maybe(values[25]) if len(values) >= ACTION_MEMBERS[7] else None,
+        charges=charges_of(values),
+        marks=marks_of(values[26]) if len(values) >= ACTION_MEMBERS[8] else (),
     )
 
 
-def _stored_of(found: Sequence[object]) -> StoreWrite | None:
-    if len(found) < ACTION_MEMBERS[2] or (len(found) > ACTION_MEMBERS[2] and found[20] is None):
+def _stored_of(values: Sequence[object]) -> StoreWrite | None:
+    if len(values) < ACTION_MEMBERS[2] or (len(values) > ACTION_MEMBERS[2] and values[20] is None):
         return None
-    return _as_stored(found[20])
+    return _as_stored(values[20])
 
 
 def _arguments(length: int, data: bytes) -> bytes:
@@ -269,11 +269,11 @@ def _added_to_exchange(body: ExchangeBody) -> tuple[object, ...]:
 
 
 def _as_exchange(data: bytes) -> ExchangeBody:
-    found = members("exchange body", data, 9, 10, 11, 12)
-    if len(found) > 9 and found[-1] is None:
+    values = members("exchange body", data, 9, 10, 11, 12)
+    if len(values) > 9 and values[-1] is None:
         raise Undecodable("exchange body: its last member is empty")
-    stored, origins, questions = (*found[9:], None, None, None)[:3]
-    intent, number, passed, sids, labels, content, size, approval, reasons = found[:9]
+    stored, origins, questions = (*values[9:], None, None, None)[:3]
+    intent, number, passed, sids, labels, content, size, approval, reasons = values[:9]
     return ExchangeBody(
         intent=text(intent),
         number=integer(number),
@@ -299,9 +299,9 @@ def _decision(body: DecisionBody) -> tuple[object, ...]:
 
 
 def _as_decision(data: bytes) -> DecisionBody:
-    found = members("decision body", data, 7, 13, 14, 15)
-    approval, action, by, choice, routes, note, completes = found[:7]
-    reason, edit, approved, nonce, to, until_ms = found[7:13] or (None,) * 6
+    values = members("decision body", data, 7, 13, 14, 15)
+    approval, action, by, choice, routes, note, completes = values[:7]
+    reason, edit, approved, nonce, to, until_ms = values[7:13] or (None,) * 6
     return DecisionBody(
         approval=text(approval),
         action=text(action),
@@ -316,8 +316,8 @@ def _as_decision(data: bytes) -> DecisionBody:
         nonce=maybe(nonce),
         to=maybe(to),
         until_ms=None if until_ms is None else integer(until_ms),
-        grant=mapping(found[13]) if len(found) > 13 and found[13] is not None else None,
-        confirmed=confirmed_of(found),
+        grant=mapping(values[13]) if len(values) > 13 and values[13] is not None else None,
+        confirmed=confirmed_of(values),
     )
 
 

@@ -20,8 +20,8 @@ def frame(body: Body) -> Body | None:
     """What is kept of `body`; None where it may not be erased."""
     match body:
         case ActionBody():
-            asked = body.approval is not None or body.verdict == "escalate"
-            action = body.action if asked else ""
+            was_asked = body.approval is not None or body.verdict == "escalate"
+            action = body.action if was_asked else ""
             return replace(body, action=action, reasons=(), context={}, arguments=b"", trace=None, said=None)
         case OutcomeBody():
             origins = None if body.origins is None else ""
@@ -38,10 +38,10 @@ def frame(body: Body) -> Body | None:
 def frames(body: AdminBody) -> Mapping[str, bytes]:
     """The frames that the record of an erasure keeps, as stored, by decision id; none of any other body."""
     listed = body.data.get("bodies") if body.event is Event.LEDGER_ERASED else None
-    found: dict[str, bytes] = {}
-    for one in listed if isinstance(listed, list) else ():
-        members = cast("dict[str, object]", one) if isinstance(one, dict) else {}
-        ident, kept = members.get("id"), members.get("kept")
-        if isinstance(ident, str) and isinstance(kept, str):
-            found[ident] = kept.encode()
-    return found
+    by_id: dict[str, bytes] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        members = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+        ident, text = members.get("id"), members.get("kept")
+        if isinstance(ident, str) and isinstance(text, str):
+            by_id[ident] = text.encode()
+    return by_id

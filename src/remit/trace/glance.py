@@ -24,16 +24,16 @@ class Glance:
 
 def glance(data: bytes) -> Glance:
     """The members of `Glance` of the action body stored as `data`. Raises `Undecodable`."""
-    found = members("action body", data, *ACTION_MEMBERS)
+    values = members("action body", data, *ACTION_MEMBERS)
     return Glance(
-        action=text(found[0]),
-        sids=tuple([text(sid) for _, sid in parts(found[6], 2)]),
-        verdict=text(found[8]),
-        approval=maybe(found[13]),
-        source=texts(found[17]),
-        nonce=nonce_of(found),
+        action=text(values[0]),
+        sids=tuple([text(sid) for _, sid in parts(values[6], 2)]),
+        verdict=text(values[8]),
+        approval=maybe(values[13]),
+        source=texts(values[17]),
+        nonce=nonce_of(values),
         data=data,
-        charges=charges_of(found),
+        charges=charges_of(values),
     )
 
 
@@ -49,11 +49,11 @@ class Acted(NamedTuple):
 
 def acted(data: bytes) -> Acted:
     """The members of `Acted` of the action body stored as `data`. Raises `Undecodable`."""
-    found = members("action body", data, *ACTION_MEMBERS)
+    values = members("action body", data, *ACTION_MEMBERS)
     return Acted(
-        kind=text(found[1]),
-        server=text(found[2]),
-        name=text(found[3]),
-        agents=tuple([text(agent) for agent, _ in parts(found[6], 2)]),
-        trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
+        kind=text(values[1]),
+        server=text(values[2]),
+        name=text(values[3]),
+        agents=tuple([text(agent) for agent, _ in parts(values[6], 2)]),
+        trace=maybe(values[19]) if len(values) > ACTION_MEMBERS[0] else None,
     )

@@ -53,29 +53,29 @@ def check_row(
 
     With `whole`, a row without one before it is the first of its chain.
     """
-    found: list[str] = []
+    problems: list[str] = []
     digest = record_hash(row.record)
     if digest != row.hash:
-        found.append(f"its bytes hash to {digest.hex()[:16]}…, stored is {row.hash.hex()[:16]}…")
+        problems.append(f"its bytes hash to {digest.hex()[:16]}…, stored is {row.hash.hex()[:16]}…")
     try:
         record = decode_record(row.record)
     except Undecodable as error:
-        found.append(f"it cannot be read: {error}")
-        return [LedgerFinding(row.ref, "chain-links", what) for what in found], None
+        problems.append(f"it cannot be read: {error}")
+        return [LedgerFinding(row.ref, "chain-links", what) for what in problems], None
     if (record.chain, record.seq) != (row.ref.chain, row.ref.seq):
-        found.append(f"its bytes say that it is {record.chain[:32]}.{record.seq}")
+        problems.append(f"its bytes say that it is {record.chain[:32]}.{record.seq}")
     expected_seq = before.ref.seq + 1 if before is not None else 1
     if (before is not None or whole) and row.ref.seq != expected_seq:
-        found.append(f"expected here is seq {expected_seq}")
+        problems.append(f"expected here is seq {expected_seq}")
     expected = None
     if row.ref.seq == 1:
         expected = genesis(row.ref.chain)
     elif before is not None:
         expected = before.hash
     if expected is not None and record.prev != expected:
-        found.append(f"its prev is {record.prev[:16]}…, the link before is {expected[:16]}…")
+        problems.append(f"its prev is {record.prev[:16]}…, the link before is {expected[:16]}…")
     if row.body is not None:
         actual = commitment(row.salt or b"", row.body)
         if actual != record.commitment:
-            found.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
-    return [LedgerFinding(row.ref, "chain-links", what) for what in found], record
+            problems.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
+    return [LedgerFinding(row.ref, "chain-links", what) for what in problems], record

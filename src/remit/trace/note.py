@@ -114,15 +114,15 @@ class Note:
 
         Raises `NoteWrong` where a signature bears the name and id of one of them and is not its.
         """
-        found: Key | None = None
+        signer: Key | None = None
         for name, ident, signature in self.signatures:
             for key in keys:
                 if (key.name, key.id) != (name, ident):
                     continue
                 if len(signature) != _SIGNATURE_BYTES or not check(key.public, signature, self.text.encode()):
                     raise NoteWrong(f"the signature of key {ident.hex()} is not that key's: it was forged or changed")
-                found = found or key
-        return found
+                signer = signer or key
+        return signer
 
 
 def encoded(data: bytes) -> str:

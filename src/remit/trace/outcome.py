@@ -17,14 +17,14 @@ def members_of(body: OutcomeBody) -> tuple[object, ...]:
         body.result_bytes,
         body.elapsed_ms,
         body.error,
-        *_added(body),
+        *_later_members(body),
     )
 
 
 def outcome_from(data: bytes) -> OutcomeBody:
     """The body stored as `data`. Raises `ValueError`."""
-    found = members("outcome body", data, 9, 10, 11, 12)
-    intent, status, sids, labels, approval, result, size, elapsed, error = found[:9]
+    values = members("outcome body", data, 9, 10, 11, 12)
+    intent, status, sids, labels, approval, result, size, elapsed, error = values[:9]
     if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
         raise Undecodable("outcome body: elapsed_ms is no number")
     return OutcomeBody(
@@ -37,13 +37,13 @@ def outcome_from(data: bytes) -> OutcomeBody:
         result_bytes=integer(size),
         elapsed_ms=elapsed,
         error=maybe(error),
-        origins=None if len(found) == 9 or (len(found) > 10 and found[9] is None) else text(found[9]),
-        refunds=_refunds(found[10]) if len(found) > 10 else (),
-        marks=marks_of(found[11]) if len(found) > 11 else (),
+        origins=None if len(values) == 9 or (len(values) > 10 and values[9] is None) else text(values[9]),
+        refunds=_refunds(values[10]) if len(values) > 10 else (),
+        marks=marks_of(values[11]) if len(values) > 11 else (),
     )
 
 
-def _added(body: OutcomeBody) -> tuple[object, ...]:
+def _later_members(body: OutcomeBody) -> tuple[object, ...]:
     refunds = [tuple(refund) for refund in body.refunds]
     if body.marks:
         return body.origins, refunds, [tuple(mark) for mark in body.marks]

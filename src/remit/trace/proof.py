@@ -87,10 +87,10 @@ class Proof:
 
 def _extra(data: bytes) -> tuple[bytes, bytes | None, bytes | None]:
     try:
-        found: object = json.loads(data)
+        value: object = json.loads(data)
     except ValueError as error:
         raise ProofWrong("what its leaf is made from is not JSON") from error
-    members = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    members = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     record, salt, body = members.get("record"), members.get("salt"), members.get("body")
     if not isinstance(record, str):
         raise ProofWrong("it holds no record")

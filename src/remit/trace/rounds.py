@@ -18,8 +18,8 @@ def responses_hash(intent: bytes, exchange: ExchangeBody) -> str | None:
         return None
     try:
         action = cast("ActionBody", decode_body(RecordKind.INTENT, intent))
-        said = (exchange.content, exchange.questions)
-        round_ = (exchange.number, *(one.removeprefix("sha256:") for one in said if one is not None))
+        digests = (exchange.content, exchange.questions)
+        round_ = (exchange.number, *(one.removeprefix("sha256:") for one in digests if one is not None))
         tool = (action.server, action.name, action.pin)
         return bound_hash(action.kind, tool, action.user, action.links, action.arguments, round_)
     except ValueError:

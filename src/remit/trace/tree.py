@@ -71,10 +71,10 @@ class Tree:
         at = 0
         while at < len(leaves):
             row = self._edge[0]
-            taken = leaves[at : at + WIDTH - len(row)]
-            row += taken
-            at += len(taken)
-            self.size += len(taken)
+            piece = leaves[at : at + WIDTH - len(row)]
+            row += piece
+            at += len(piece)
+            self.size += len(piece)
             if len(row) == WIDTH:
                 self._finish(0, done)
         return done
@@ -103,23 +103,23 @@ class Tree:
             self._finish(level + 1, done)
 
 
-def tree_from(size: int, read: ReadTile) -> Tree:
-    """The tree of `size` leaves whose tiles `read` gives."""
+def tree_from(size: int, read_tile: ReadTile) -> Tree:
+    """The tree of `size` leaves whose tiles `read_tile` gives."""
     edge: list[list[bytes]] = []
     level = 0
     while level == 0 or size >> HEIGHT * level:
         count = size >> HEIGHT * level
         start = count & ~(WIDTH - 1)
-        edge.append([_subtree(read, level, number) for number in range(start, count)])
+        edge.append([_subtree(read_tile, level, number) for number in range(start, count)])
         level += 1
     return Tree(size, edge)
 
 
-def _subtree(read: ReadTile, level: int, number: int) -> bytes:
+def _subtree(read_tile: ReadTile, level: int, number: int) -> bytes:
     """The hash of full subtree `number` of `WIDTH ** level` leaves, from the tile below it."""
     if level == 0:
-        return _pick(read(0, number >> HEIGHT), number & (WIDTH - 1), 1)[0]
-    return root_of(_pick(read(level - 1, number), 0, WIDTH))
+        return _pick(read_tile(0, number >> HEIGHT), number & (WIDTH - 1), 1)[0]
+    return root_of(_pick(read_tile(level - 1, number), 0, WIDTH))
 
 
 def _pick(tile: bytes, start: int, count: int) -> list[bytes]:
@@ -129,19 +129,19 @@ def _pick(tile: bytes, start: int, count: int) -> list[bytes]:
     return [tile[at : at + _HASH_BYTES] for at in range(start * _HASH_BYTES, end, _HASH_BYTES)]
 
 
-def range_hash(start: int, end: int, read: ReadTile) -> bytes:
+def range_hash(start: int, end: int, read_tile: ReadTile) -> bytes:
     """MTH over the leaves from `start` to before `end`: what RFC 6962 writes MTH(D[start:end])."""
     count = end - start
     height = count.bit_length() - 1
     if count == 1 << height and start % count == 0:
         level, inner = divmod(height, HEIGHT)
         first = start >> HEIGHT * level
-        return root_of(_pick(read(level, first >> HEIGHT), first & (WIDTH - 1), 1 << inner))
+        return root_of(_pick(read_tile(level, first >> HEIGHT), first & (WIDTH - 1), 1 << inner))
     middle = start + _split(count)
-    return node_hash(range_hash(start, middle, read), range_hash(middle, end, read))
+    return node_hash(range_hash(start, middle, read_tile), range_hash(middle, end, read_tile))
 
 
-def inclusion(index: int, size: int, read: ReadTile) -> list[bytes]:
+def inclusion(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
     """PATH(index, D[size]) of RFC 6962, section 2.1.1: from the leaf's sibling up. Raises `ValueError`."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
@@ -150,15 +150,15 @@ def inclusion(index: int, size: int, read: ReadTile) -> list[bytes]:
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            path.append(range_hash(middle, end, read))
+            path.append(range_hash(middle, end, read_tile))
             end = middle
         else:
-            path.append(range_hash(start, middle, read))
+            path.append(range_hash(start, middle, read_tile))
             start = middle
     return path[::-1]
 
 
-def consistency(old: int, size: int, read: ReadTile) -> list[bytes]:
+def consistency(old: int, size: int, read_tile: ReadTile) -> list[bytes]:
     """PROOF(old, D[size]) of RFC 6962, section 2.1.2. Raises `ValueError`."""
     if not 0 < old <= size:
         raise ValueError(f"a tree of {size} leaves does not go on from one of {old}")
@@ -167,13 +167,13 @@ def consistency(old: int, size: int, read: ReadTile) -> list[bytes]:
     while old != end:
         middle = start + _split(end - start)
         if old <= middle:
-            path.append(range_hash(middle, end, read))
+            path.append(range_hash(middle, end, read_tile))
             end = middle
         else:
-            path.append(range_hash(start, middle, read))
+            path.append(range_hash(start, middle, read_tile))
             start, whole = middle, False
     if not whole:
-        path.append(range_hash(start, end, read))
+        path.append(range_hash(start, end, read_tile))
     return path[::-1]
 
 

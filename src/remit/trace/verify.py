@@ -55,7 +55,7 @@ def verify(rows: Iterable[LedgerRow]) -> Report:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Request:
     """What an approval was asked for, and what runs by it: the same, unless a person edited it."""
 
     action: str
@@ -80,10 +80,10 @@ class Verifier:
     _outcomes: int = 0
     _open: dict[str, Glance] = field(default_factory=dict[str, Glance])
     _unanswered: dict[str, tuple[Charge, ...]] = field(default_factory=dict[str, tuple[Charge, ...]])
-    _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
+    _requests: dict[str, _Request] = field(default_factory=dict[str, _Request])
     _findings: list[LedgerFinding] = field(default_factory=list[LedgerFinding])
     _more: int = 0
-    _gone: dict[str, tuple[LedgerRow, bytes]] = field(default_factory=dict[str, tuple[LedgerRow, bytes]])
+    _missing: dict[str, tuple[LedgerRow, bytes]] = field(default_factory=dict[str, tuple[LedgerRow, bytes]])
     _erasures: list[str] = field(default_factory=list[str])
     _at: int = 0
     _jumps: list[tuple[Ref, int]] = field(default_factory=list[tuple[Ref, int]])
@@ -107,12 +107,12 @@ class Verifier:
             if self._at - record.at > JUMP_MS and len(self._jumps) < FINDINGS_MAX:
                 self._jumps.append((row.ref, self._at - record.at))
             self._at = record.at
-        body = None if record is None else self._read(row, record, kept)
+        body = None if record is None else self._read_body(row, record, kept)
         if row.ref.seq == 1:
             # Whatever became of its body: without it the epochs before could be cut unseen.
             self._check_epoch(row, body, ended)
         elif row.body is None and kept is not None:
-            self._gone[str(row.ref)] = row, kept
+            self._missing[str(row.ref)] = row, kept
         elif row.body is None:
             self._say(row, "chain-links", "its body is gone, and no record says that it was erased")
         if record is None or body is None:
@@ -129,9 +129,9 @@ class Verifier:
 
     def report(self) -> Report:
         """What was found so far."""
-        for row, _ in self._gone.values():
+        for row, _ in self._missing.values():
             self._say(row, "chain-links", "its body is gone, and no record says that it was erased")
-        self._gone.clear()
+        self._missing.clear()
         newest: dict[str, int] = {}
         for chain in self._heads:
             replica, epoch = parts(chain)
@@ -156,16 +156,16 @@ class Verifier:
     def _say(self, row: LedgerRow, invariant: str, what: str) -> None:
         self.note(LedgerFinding(row.ref, invariant, what))
 
-    def _read(self, row: LedgerRow, record: Record, kept: bytes | None) -> Seen | None:
+    def _read_body(self, row: LedgerRow, record: Record, frame: bytes | None) -> Seen | None:
         if record.kind in _BUNDLED and not record.bundle:
             self._say(row, "bundle-in-every-record", "it names no bundle")
         self._intents += record.kind is RecordKind.INTENT
         self._outcomes += record.kind is RecordKind.OUTCOME
-        data = kept if row.body is None else row.body
+        data = frame if row.body is None else row.body
         if data is None:
             return None
         try:
-            return _seen(record.kind, data, erased=row.body is None)
+            return _decoded(record.kind, data, erased=row.body is None)
         except Undecodable as error:
             self._say(row, "chain-links", f"its body cannot be read: {error}")
             return None
@@ -195,7 +195,7 @@ class Verifier:
                 self._check_decision(row, body)
             case AdminBody():
                 if body.event in _ENDING:
-                    self._asked.pop(body.subject, None)
+                    self._requests.pop(body.subject, None)
                 elif body.event is Event.LEDGER_ERASED:
                     self._check_erasure(row, body)
                 elif body.event is Event.INTENT_SETTLED:
@@ -209,19 +209,19 @@ class Verifier:
         if kind is RecordKind.INTENT:
             self._check_intent(row, body)
         elif body.verdict == "escalate" and body.approval is None:
-            self._asked[str(row.ref)] = _Asked(body.action)
+            self._requests[str(row.ref)] = _Request(body.action)
 
     def _check_erasure(self, row: LedgerRow, body: AdminBody) -> None:
         """Only a body that is named, and of which just this frame is kept, may be gone."""
-        kept = frames(body)
-        for ident, framed in kept.items():
-            gone = self._gone.pop(ident, None)
-            if gone is None:
+        kept_frames = frames(body)
+        for ident, frame in kept_frames.items():
+            missing = self._missing.pop(ident, None)
+            if missing is None:
                 self._say(row, "chain-links", f"it erased {ident[:40]}, whose body is still there: remit up")
-            elif gone[1] != framed:
-                self._say(gone[0], "chain-links", f"{row.ref} keeps something else of its body")
+            elif missing[1] != frame:
+                self._say(missing[0], "chain-links", f"{row.ref} keeps something else of its body")
         why = str(body.data.get("why", ""))
-        self._erasures.append(f"{', '.join(kept)} erased by {body.by} in {row.ref}: {why}")
+        self._erasures.append(f"{', '.join(kept_frames)} erased by {body.by} in {row.ref}: {why}")
 
     def _check_epoch(self, row: LedgerRow, body: Seen | None, ended: Receipt | None) -> None:
         """INVARIANT(chain-links), between the epochs of one replica."""
@@ -233,12 +233,12 @@ class Verifier:
             begun = parts(Ref.parse(ident).chain)
             # In doubt from here on; a tool that is told by a key may be called once more under the same approval.
             if intent.nonce is not None and intent.approval is not None and begun[0] == replica and begun[1] < epoch:
-                self._asked.setdefault(intent.approval, _Asked(intent.action, approved=True))
+                self._requests.setdefault(intent.approval, _Request(intent.action, approved=True))
         if body.subject != row.ref.chain:
             self._say(row, "chain-links", f"it begins another epoch: {body.subject[:32]!r}")
-        named = body.data.get("heads")
+        heads = body.data.get("heads")
         expected = [] if ended is None else [{"chain": ended.ref.chain, "seq": ended.ref.seq, "hash": ended.hash}]
-        if named != expected:
+        if heads != expected:
             what = "none" if ended is None else f"{ended.ref}, hash {ended.hash[:16]}…"
             self._say(row, "chain-links", f"it does not name the end of the epoch before, which is {what}")
 
@@ -248,9 +248,9 @@ class Verifier:
         for what in self._spent.intent(body.charges):
             self._say(row, "budget-never-overspent", what)
         if body.approval is not None:
-            asked = self._asked.pop(body.approval, None)
-            self._check_asked(row, body.approval, body.action, asked and asked.runs)
-            if asked is not None and not asked.approved:
+            request = self._requests.pop(body.approval, None)
+            self._check_request(row, body.approval, body.action, request and request.runs)
+            if request is not None and not request.approved:
                 self._say(row, "approval-binds-exact-action", f"{body.approval} was not approved yet")
         self._open[str(row.ref)] = body
 
@@ -279,17 +279,17 @@ class Verifier:
     def _check_settled(self, row: LedgerRow, body: AdminBody) -> None:
         """A person may say what became of an intent in doubt, or spent in vain, of no other; budgets get it back."""
         if body.subject in self._unanswered:
-            self._gives_back(row, self._unanswered.pop(body.subject), body)
+            self._refund(row, self._unanswered.pop(body.subject), body)
             return
         if body.subject in self._open:
             (replica, epoch), (here, now) = parts(Ref.parse(body.subject).chain), parts(row.ref.chain)
             if replica == here and epoch < now:
-                self._gives_back(row, self._open.pop(body.subject).charges, body)
+                self._refund(row, self._open.pop(body.subject).charges, body)
                 return
         self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
 
-    def _gives_back(self, row: LedgerRow, taken: Sequence[Charge], body: AdminBody) -> None:
-        for what in self._spent.outcome(taken, refunds_in(body.data)):
+    def _refund(self, row: LedgerRow, charges: Sequence[Charge], body: AdminBody) -> None:
+        for what in self._spent.outcome(charges, refunds_in(body.data)):
             self._say(row, "budget-never-overspent", what)
 
     def _check_exchange(self, row: LedgerRow, body: ExchangeBody) -> None:
@@ -302,43 +302,43 @@ class Verifier:
         if bare or (body.labels and not set(intent.sids).issubset(body.sids)):
             self._say(row, "label-before-data", "words of the server passed without all labels in every session")
         if body.approval is not None:
-            asked = self._asked.pop(body.approval, None)
-            bound = intent.erased or (asked is not None and asked.action == responses_hash(intent.data, body))
-            if asked is None or not asked.approved or not bound:
+            request = self._requests.pop(body.approval, None)
+            bound = intent.erased or (request is not None and request.action == responses_hash(intent.data, body))
+            if request is None or not request.approved or not bound:
                 self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
     def _check_decision(self, row: LedgerRow, body: DecisionBody) -> None:
-        asked = self._asked.get(body.approval)
+        request = self._requests.get(body.approval)
         if body.choice is Choice.REVIEW or body.choice is Choice.GRANT or body.choice is Choice.REVOKE:
             # It looks back at what may be over.
             return
-        self._check_asked(row, body.approval, body.action, asked and asked.action)
-        if asked is None:
+        self._check_request(row, body.approval, body.action, request and request.action)
+        if request is None:
             return
         match body.choice:
             case Choice.APPROVE:
-                asked.edited = body.approved or asked.edited
-                asked.approved = asked.approved or body.completes
+                request.edited = body.approved or request.edited
+                request.approved = request.approved or body.completes
             case Choice.BREAK_GLASS:
-                asked.approved = True
+                request.approved = True
             case Choice.DENY:
-                del self._asked[body.approval]
+                del self._requests[body.approval]
             case Choice.DELEGATE:
                 pass
             case _:
                 assert_never(body.choice)
 
-    def _check_asked(self, row: LedgerRow, ident: str, action: str, asked: str | None) -> None:
+    def _check_request(self, row: LedgerRow, ident: str, action: str, requested: str | None) -> None:
         """INVARIANT(approval-binds-exact-action)."""
-        if asked is None:
+        if requested is None:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for nothing, or had ended")
-        elif asked != action:
+        elif requested != action:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
 
 
-def _seen(kind: RecordKind, data: bytes, *, erased: bool) -> Seen:
+def _decoded(kind: RecordKind, data: bytes, *, erased: bool) -> Seen:
     if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
-        found = glance(data)
-        found.erased = erased
-        return found
+        glimpse = glance(data)
+        glimpse.erased = erased
+        return glimpse
     return cast("Seen", decode_body(kind, data))  # only those two kinds decode to an action

@@ -11,7 +11,7 @@ from remit.api.answers_grants import GrantAnswer
 from remit.api.page.html import Html, tag
 from remit.api.page.passkey_question import PasskeyQuestion
 from remit.escalate.refusals import SENTENCES
-from remit.escalate.wording import manned, shortened
+from remit.escalate.wording import route_standing, shortened
 from remit.facts.text import escaped
 
 EDITED_CHARS_MAX: Final = 4_000
@@ -34,7 +34,7 @@ class Viewer(NamedTuple):
 def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) -> Iterable[Html]:
     """How the routes stand, and what `viewer` may do."""
     for seat in told.seats:
-        said = manned(seat.route, seat.count, seat.by, seat.eligible, seat.short)
+        said = route_standing(seat.route, seat.count, seat.by, seat.eligible, seat.short)
         yield tag("p", f"{said[0].upper()}{said[1:]}.")
     if told.void is not None:
         yield tag("p", f"Nothing can come of it: {told.void}.")

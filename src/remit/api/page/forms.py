@@ -17,7 +17,7 @@ from remit.api.page.passkey_confirmation import Confirming, unconfirmed
 from remit.api.page.render import granting
 from remit.api.page.requests import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.services import Services
-from remit.escalate.eligibility import breaks, own, sits, wants_strong
+from remit.escalate.eligibility import breaks, own_routes, sits, wants_strong
 from remit.escalate.grants import Constraint, GrantScope, Wish, parse_constraint
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.refusals import sentence
@@ -45,7 +45,7 @@ class ApprovalActions:
         if unconfirmed(services, who, approval):
             asked = await self._confirming.ask(who, approval.ident, host)
         said = any(vote.by == person.name for vote in approval.votes)
-        mine = bool(own(approval, catalog.routes, catalog.users, person, now_ms))
+        mine = bool(own_routes(approval, catalog.routes, catalog.users, person, now_ms))
         pending = approval.state is ApprovalState.PENDING
         glass = pending and breaks(approval, catalog.routes, person)
         if glass and asked is None and (self._wants_strong(approval) or await is_keyed(services, who.person)):

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.escalate.machine import OPEN
-from remit.escalate.wording import manned
+from remit.escalate.wording import route_standing
 from remit.facts.durations import spelled
 from remit.facts.text import one_line
 
@@ -155,4 +155,4 @@ def left(expires: str, now: datetime) -> str:
 def standing(approval: Mapping[str, Any]) -> Iterable[str]:
     """How each route of `approval` stands."""
     for seat in approval["seats"]:
-        yield steady(manned(seat["route"], seat["count"], seat["by"], seat["eligible"], seat["short"]))
+        yield steady(route_standing(seat["route"], seat["count"], seat["by"], seat["eligible"], seat["short"]))

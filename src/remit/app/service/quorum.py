@@ -7,7 +7,7 @@ from typing import Final
 from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, RouteSpec, WorkspaceSource
 from remit.control.servers import people_problems
-from remit.escalate.eligibility import asked, member
+from remit.escalate.eligibility import member, routes_asked
 from remit.facts.agent import User
 from remit.facts.catalog import Catalog, Route
 from remit.ports.ledger import Ledger
@@ -49,7 +49,7 @@ def _nowhere(resource: Resource, origin: str) -> WorkspaceProblem:
 def _few(
     resource: Resource, routes: Mapping[str, Route], users: Mapping[str, User], keyed: Collection[str]
 ) -> WorkspaceProblem | None:
-    chain = list(asked(resource.name, routes, inf))
+    chain = list(routes_asked(resource.name, routes, inf))
     people = [user for user in users.values() if any(member(route, user) for route in chain)]
     able = {user.who for user in people if user.name in keyed}
     count = routes[resource.name].count
