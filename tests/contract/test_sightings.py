@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from remit.adapters.sqlite.sightings import SqliteSightings
-from remit.discover.inventory import Inventory, folded
-from remit.discover.reconcile import HEARD_MAX, Activity, PassageCounts
+from remit.discover.inventory import Inventory, fold
+from remit.discover.reconcile import JUDGED_MAX, Activity, PassageCounts
 from remit.discover.sighting import Kind, Subject
 from tests.core.sightings import many
 
@@ -25,8 +25,8 @@ def test_what_is_kept_is_the_fold_of_all_sightings(tmp_path: Path) -> None:
         store.save(inventory, dirty, {DAY: PassageCounts(start, 1)}, {"ledger": f"r1-1.{start + 1}"})
     store.close()
     again = SqliteSightings(tmp_path / "sightings.db")
-    assert again.load() == inventory == folded(sightings)
-    assert again.load()[sightings[0].subject].seen == inventory[sightings[0].subject].seen
+    assert again.load() == inventory == fold(sightings)
+    assert again.load()[sightings[0].subject].evidence == inventory[sightings[0].subject].evidence
     assert again.activity() == {DAY: PassageCounts(1_750, 1)}
     assert (again.mark("ledger"), again.mark("other")) == ("r1-1.1751", "")
     again.close()
@@ -36,12 +36,12 @@ def test_what_is_kept_is_the_fold_of_all_sightings(tmp_path: Path) -> None:
 def test_counts_of_nothing_are_forgotten_and_of_what_was_heard_the_last_is_kept(tmp_path: Path) -> None:
     store, inventory = SqliteSightings(tmp_path / "sightings.db"), Inventory()
     other = DAY._replace(day=1)
-    store.save(inventory, (), {DAY: PassageCounts(0, 1), other: PassageCounts(1, 0)}, {}, range(HEARD_MAX))
+    store.save(inventory, (), {DAY: PassageCounts(0, 1), other: PassageCounts(1, 0)}, {}, range(JUDGED_MAX))
     store.save(inventory, (), {DAY: PassageCounts()}, {}, (-(2**63), 2**63 - 1))
     store.close()
     again = SqliteSightings(tmp_path / "sightings.db")
     assert again.activity() == {other: PassageCounts(1, 0)}
-    assert list(again.heard()) == [*range(2, HEARD_MAX), -(2**63), 2**63 - 1]
+    assert list(again.heard()) == [*range(2, JUDGED_MAX), -(2**63), 2**63 - 1]
     again.close()
 
 
@@ -59,7 +59,7 @@ def test_a_file_from_before_there_was_anything_heard_is_read_on(tmp_path: Path) 
 
 def test_what_cannot_be_kept_whole_is_not_kept_at_all(tmp_path: Path) -> None:
     store = SqliteSightings(tmp_path / "sightings.db")
-    inventory = folded(many(1, 20))
+    inventory = fold(many(1, 20))
     try:
         store.save(inventory, [*inventory, Subject(Kind.AGENT, "nobody")], {}, {})
     except KeyError:

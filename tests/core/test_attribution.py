@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from remit.discover import attribution
-from remit.discover.attribution import WAIT_MS, Attributed, Attribution, believed
+from remit.discover.attribution import WAIT_MS, AttributedSpan, Attribution, believed
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
-from remit.discover.spans import Span, SpanTarget, reported
+from remit.discover.spans import Span, SpanTarget, report_of
 from remit.discover.telemetry import ObservedCall, Telemetry, source_of
 
 NOW = 1_700_000_000_000
@@ -97,9 +97,9 @@ def tool(name: str) -> tuple[tuple[Verb, Subject], ...]:
 def test_the_spellings_that_are_out_there(
     attributes: dict[str, str], does: SpanTarget, agent: str | None, objects: tuple[tuple[Verb, Subject], ...]
 ) -> None:
-    found = reported(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
+    found = report_of(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
     assert found is not None
-    assert (found.does, found.agent, found.objects) == (does, agent, objects)
+    assert (found.target, found.agent, found.objects) == (does, agent, objects)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_the_spellings_that_are_out_there(
     ],
 )
 def test_what_says_nothing_of_agents_gives_nothing(attributes: dict[str, str]) -> None:
-    assert reported(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes)) is None
+    assert report_of(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes)) is None
 
 
 AGENT = {"gen_ai__operation__name": "invoke_agent"}
 TOOL = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "t"}
 
 
-def agents(found: list[Attributed]) -> list[tuple[str, str, SourceConfidence]]:
+def agents(found: list[AttributedSpan]) -> list[tuple[str, str, SourceConfidence]]:
     return [(one.span.span, one.agent.name, one.confidence) for one in found]
 
 
@@ -140,8 +140,8 @@ def test_a_span_is_that_of_the_nearest_agent_above_though_it_comes_earlier() -> 
         ("inner", "inner", SourceConfidence.REPORTED),
         ("outer", "outer", SourceConfidence.REPORTED),
     ]
-    assert found[1].above == otlp(Kind.AGENT, "outer")
-    assert found[2].above is None
+    assert found[1].delegator == otlp(Kind.AGENT, "outer")
+    assert found[2].delegator is None
     assert list(known.due(NOW + WAIT_MS)) == []
 
 

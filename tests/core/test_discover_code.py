@@ -12,7 +12,7 @@ from remit.adapters.sources import python_code, typescript_code
 from remit.discover.code import ArrayLiteral, CallExpression, Module, Name
 from remit.discover.frameworks import framework_of, model_of
 from remit.discover.ground import LINKS_MAX
-from remit.discover.recognise import recognised
+from remit.discover.recognise import components_of
 
 
 def py(text: str, name: str = "app", local: frozenset[str] = frozenset()) -> set[str]:
@@ -26,7 +26,7 @@ def ts(text: str, *, tsx: bool = False, local: frozenset[str] = frozenset()) -> 
 
 
 def told(module: Module) -> set[str]:
-    found, _ = recognised(module)
+    found, _ = components_of(module)
     edges = {f"{one.name} {verb} {kind} {name}" for one in found for verb, kind, name in one.edges}
     return {f"{one.kind} {one.name}" for one in found} | edges
 
@@ -537,17 +537,17 @@ def test_lists_of_lists_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch
     lists = [f"t{level + 1} = [{', '.join([f't{level}'] * 60)}]" for level in range(5)]
     agents = [f"a{number} = Agent(name='a{number}', tools=t5, model=t5, agents=t5)" for number in range(50)]
     module = python_code.read("\n".join(["from crewai import Agent", "t0 = []", *lists, *agents]), "x")
-    found, whole = recognised(module)
+    found, whole = components_of(module)
     assert not whole
     assert [item.name for item in found] == [f"a{number}" for number in range(50)]
     few = python_code.read("from crewai import Agent\na = Agent(tools=[], handoffs=[1], llm='gpt-5')", "x")
-    assert recognised(few)[1]
+    assert components_of(few)[1]
 
 
 def test_an_agent_with_very_many_tools_is_told_with_some() -> None:
     names = ", ".join(f"crewai_tools.T{number}()" for number in range(500))
     module = python_code.read(f"import crewai_tools\nfrom crewai import Agent\na = Agent(tools=[{names}])", "x")
-    agent = next(item for item in recognised(module)[0] if item.name == "a")
+    agent = next(item for item in components_of(module)[0] if item.name == "a")
     assert len(agent.edges) == LINKS_MAX
 
 
@@ -581,12 +581,12 @@ def test_calls_of_every_shape_are_read(calls: list[tuple[str, str, str]]) -> Non
             "def f(a=x.y()): ...",
         ]
         lines += [f"class C({target}, {value}): name = '{key}'"]
-    recognised(python_code.read("\n".join(lines), "x"))
+    components_of(python_code.read("\n".join(lines), "x"))
     script = [
         f"{value}({target}, {{{key}: new {target}({value})}}).{target}({value} ?? {target});"
         for target, value, key in calls
     ]
-    recognised(typescript_code.read("\n".join(script).encode(), "x", tsx=True)[0])
+    components_of(typescript_code.read("\n".join(script).encode(), "x", tsx=True)[0])
 
 
 def test_values_that_lead_in_a_circle_end() -> None:

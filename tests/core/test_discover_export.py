@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from remit.discover import inventory_map
 from remit.discover.export import as_csv, as_cyclonedx, as_json
-from remit.discover.file_import import ImportFile, ImportProblem, imported
-from remit.discover.graph import Node, nodes_of, short, whole
-from remit.discover.inventory import folded
-from remit.discover.inventory_map import LINES_MAX, drawn, of_team, teams_of
+from remit.discover.file_import import ImportFile, ImportProblem, read_import
+from remit.discover.graph import Node, nodes_of, short_name, with_targets
+from remit.discover.inventory import fold
+from remit.discover.inventory_map import LINES_MAX, as_svg, of_team, teams_of
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb, subject
 from remit.discover.sighting_json import to_json
 
@@ -50,11 +50,11 @@ NODES = st.lists(
 
 
 def sightings(text: str) -> list[Sighting]:
-    return [one for one in imported(text, ORIGIN) if isinstance(one, Sighting)]
+    return [one for one in read_import(text, ORIGIN) if isinstance(one, Sighting)]
 
 
 def wrong(text: str) -> list[tuple[str, str]]:
-    return [(one.code, one.where) for one in imported(text, ORIGIN) if isinstance(one, ImportProblem)]
+    return [(one.code, one.where) for one in read_import(text, ORIGIN) if isinstance(one, ImportProblem)]
 
 
 @given(NODES)
@@ -65,7 +65,7 @@ def test_cyclonedx_is_valid_against_its_schema(nodes: list[Node]) -> None:
 @given(NODES)
 def test_what_is_exported_is_read_back(nodes: list[Node]) -> None:
     links = {(node.subject, verb, to) for node in nodes for verb, to in node.links}
-    subjects = {node.subject for node in whole(nodes)}
+    subjects = {node.subject for node in with_targets(nodes)}
     for text in (as_cyclonedx(nodes, NOW, "1"), as_json(nodes)):
         found = sightings(text)
         assert not wrong(text)
@@ -83,7 +83,7 @@ def test_no_cell_is_a_formula(nodes: list[Node]) -> None:
 
 @given(NODES)
 def test_the_map_is_one_drawing_whose_texts_are_texts(nodes: list[Node]) -> None:
-    root = ET.fromstring(drawn(nodes))
+    root = ET.fromstring(as_svg(nodes))
     tags = {one.tag.rpartition("}")[2] for one in root.iter()}
     assert tags <= {"svg", "title", "style", "rect", "text", "g", "path"}
     assert not [key for one in root.iter() for key in one.attrib if "href" in key or key.startswith("on")]
@@ -113,7 +113,7 @@ def test_the_map_collapses_agents_by_team_and_tools_by_server() -> None:
         Node(Subject(Kind.TOOL, "linked/by-name")),
         Node(Subject(Kind.PROMPT, "p")),
     ]
-    text = drawn(nodes)
+    text = as_svg(nodes)
     assert "payments  ·  2 agents" in text
     assert "no owner  ·  1 agent<" in text
     assert "models: gpt-5" in text
@@ -125,7 +125,7 @@ def test_the_map_collapses_agents_by_team_and_tools_by_server() -> None:
     assert teams_of(nodes) == ["no owner", "payments"]
     mine = of_team(nodes, "payments")
     assert {node.owner for node in mine if node.owner} == {"a0", "a1"}
-    assert "a0  ·  1 agent" in drawn(mine)
+    assert "a0  ·  1 agent" in as_svg(mine)
     assert {str(node.subject) for node in of_team(nodes, "no owner")} > {
         "agent/b",
         "agent/a0",
@@ -145,8 +145,8 @@ def test_boxes_of_two_hundred_nodes_stand_apart_and_hold_their_texts() -> None:
         )
         for number in range(78)
     ]
-    root = ET.fromstring(drawn(agents))
-    assert len(whole(agents)) == 78 + 12 + 78 + 20
+    root = ET.fromstring(as_svg(agents))
+    assert len(with_targets(agents)) == 78 + 12 + 78 + 20
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     boxes = [group for group in root.iter() if group.tag.endswith("}g")]
     assert len(boxes) == 6 + 12 + 20
@@ -179,7 +179,7 @@ def test_what_is_worst_stands_first() -> None:
         for team, each in enumerate(told)
         for number, conditions in enumerate(each[::-1])
     ]
-    text = drawn(agents)
+    text = as_svg(agents)
     tops = {one[2]: float(one[1]) for one in re.finditer(r'y="(\d+)"[^>]*>(team \d)  ·', text)}
     assert sorted(tops, key=lambda team: tops[team]) == ["team 2", "team 0", "team 1"]
     lines = [text.index(f">{name}") for name in ("a02  (Shadow)", "a01  (Drifted)", "a00<")]
@@ -198,7 +198,7 @@ def test_no_line_runs_behind_a_box() -> None:
         )
         for number in range(9)
     ]
-    root = ET.fromstring(drawn([*agents, *servers]))
+    root = ET.fromstring(as_svg([*agents, *servers]))
     between = [one for one in root.iter() if one.attrib.get("class", "").startswith("server")]
     rects = [next(one for one in box if one.tag.endswith("}rect")) for box in between]
     taken = [(float(one.attrib["y"]), float(one.attrib["y"]) + float(one.attrib["height"])) for one in rects]
@@ -210,23 +210,23 @@ def test_no_line_runs_behind_a_box() -> None:
         *_, x, y = before.split(" ")[-2:]
         assert not any(top <= float(y) <= bottom for top, bottom in taken), path
         assert (float(x), float(after.partition("C")[0])) == (left, right)
-    assert "d0" in drawn([Node(Subject(Kind.AGENT, "a"), links=((Verb.READS, data[0]),))]), "also where no server is"
+    assert "d0" in as_svg([Node(Subject(Kind.AGENT, "a"), links=((Verb.READS, data[0]),))]), "also where no server is"
 
 
 def test_much_data_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory_map, "DATA_MAX", 1)
-    assert drawn([Node(Subject(Kind.DATA, name)) for name in "ab"]).count("<g class=") == 1
+    assert as_svg([Node(Subject(Kind.DATA, name)) for name in "ab"]).count("<g class=") == 1
 
 
 def test_an_empty_inventory_is_drawn() -> None:
-    assert "</svg>" in drawn([])
+    assert "</svg>" in as_svg([])
 
 
 def test_nodes_of_an_inventory_that_no_service_keeps() -> None:
     agent, model = Subject(Kind.AGENT, "a"), Subject(Kind.MODEL, "m")
     edges = (Edge(Verb.USES, model), Edge(Verb.SAME, Subject(Kind.AGENT, "b")))
     one = Sighting(agent, "host:box", "x", 0, 1_000, SourceConfidence.DECLARED, "uma", edges, (Trait("client", "x"),))
-    (first, *_, last) = nodes_of(folded([one]))
+    (first, *_, last) = nodes_of(fold([one]))
     assert first == Node(
         agent,
         "uma",
@@ -242,11 +242,11 @@ def test_nodes_of_an_inventory_that_no_service_keeps() -> None:
 
 
 def test_short_names_are_for_people() -> None:
-    assert short(Subject(Kind.TOOL, "files/read")) == "read"
-    assert short(Subject(Kind.AGENT, "shop/src/a.py#helper", "repo")) == "helper (a.py)"
-    assert short(Subject(Kind.PROMPT, "shop/src/a.py#words", "repo")) == "words"
-    assert short(Subject(Kind.AGENT, "shop", "repo")) == "shop"
-    assert short(Subject(Kind.SERVER, "npm:@x/y")) == "npm:@x/y"
+    assert short_name(Subject(Kind.TOOL, "files/read")) == "read"
+    assert short_name(Subject(Kind.AGENT, "shop/src/a.py#helper", "repo")) == "helper (a.py)"
+    assert short_name(Subject(Kind.PROMPT, "shop/src/a.py#words", "repo")) == "words"
+    assert short_name(Subject(Kind.AGENT, "shop", "repo")) == "shop"
+    assert short_name(Subject(Kind.SERVER, "npm:@x/y")) == "npm:@x/y"
 
 
 def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
@@ -260,7 +260,7 @@ def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
     ]
     origin = ImportFile("list.csv", 1_800_000_000_000)
     for text in (as_csv(nodes), as_json(nodes), as_cyclonedx(nodes, NOW, "1")):
-        first, second, third = (one for one in imported(text, origin) if isinstance(one, Sighting))
+        first, second, third = (one for one in read_import(text, origin) if isinstance(one, Sighting))
         for one in (first, second):
             assert (one.subject, one.first_ms, one.last_ms) == (agent, 1_699_999_200_000, 1_700_000_000_000)
             assert one.confidence is SourceConfidence.DECLARED
@@ -273,8 +273,8 @@ def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
             0,
             origin.now_ms,
         )
-    again = as_json(nodes_of(folded((first, second, third))))
-    sources = {one.source for one in imported(again, origin) if isinstance(one, Sighting)}
+    again = as_json(nodes_of(fold((first, second, third))))
+    sources = {one.source for one in read_import(again, origin) if isinstance(one, Sighting)}
     assert sources == {"import:list.csv: ledger", "import:list.csv: otlp:a", "import:list.csv: repo:shop"}
     by_hand = "kind,name,confidence,first\nagent,a,quite,soon\n"
     assert [one.confidence for one in sightings(by_hand)] == [SourceConfidence.DECLARED], "columns of somebody's own"

@@ -10,15 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.discover import client_configuration as reading
-from remit.discover.client_configuration import ANY, ConfigurationFault, Configured, Layout, configured
+from remit.discover.client_configuration import ANY, ClientConfiguration, ConfigurationFault, Layout, read_configuration
 from remit.discover.clients import CLIENTS, PathRoot
 from remit.discover.conditions import ConditionFacts
-from remit.discover.drift import Drifting
-from remit.discover.hosts import Provenance, from_configuration, from_processes, listed
+from remit.discover.drift import DriftMemory
+from remit.discover.hosts import Provenance, from_configuration, from_processes, trait_text
 from remit.discover.identity import BundleRegistry
 from remit.discover.inventory import Inventory, InventoryChange
 from remit.discover.lenient import jsonc
-from remit.discover.processes import Process, RecognisedProcess, recognised
+from remit.discover.processes import Process, RecognisedProcess, recognise
 from remit.discover.sighting import (
     EDGES_MAX,
     TEXT_CHARS_MAX,
@@ -46,8 +46,8 @@ LAYOUT = Layout(
 )
 
 
-def of(value: Json) -> Configured:
-    return configured(value, LAYOUT)
+def of(value: Json) -> ClientConfiguration:
+    return read_configuration(value, LAYOUT)
 
 
 def test_every_way_to_declare_a_server_is_read() -> None:
@@ -163,7 +163,9 @@ def test_no_value_of_a_configuration_is_told(spec: dict[str, Json], environment:
     ],
 )
 def test_what_has_the_wrong_shape_is_named_and_the_rest_goes_on(value: Json, named: list[str], why: str) -> None:
-    assert of(value) == Configured(faults=tuple(ConfigurationFault("config/shape", name, why) for name in named))
+    assert of(value) == ClientConfiguration(
+        faults=tuple(ConfigurationFault("config/shape", name, why) for name in named)
+    )
 
 
 def test_servers_of_one_file_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +245,7 @@ def test_remits_own_relay_is_known_by_its_program_and_by_no_name(
     command: str, words: list[str], variables: dict[str, str], named: str
 ) -> None:
     value: Json = {"mcpServers": {"remit": {"command": command, "args": [*words], "env": {**variables}}}}
-    found = configured(value, LAYOUT, OWN.__eq__)
+    found = read_configuration(value, LAYOUT, OWN.__eq__)
     [server, _] = from_configuration(CLAUDE, found, SEEN)
     assert str(server.subject) == f"server/host:{named}"
     # Who knows no such program believes none.
@@ -261,7 +263,7 @@ def test_a_changed_configuration_is_drift_of_the_client() -> None:
         for sighting in from_configuration(CLAUDE, found, replace(SEEN, now_ms=at)):
             changes += inventory.take(sighting)
     view = View(inventory, BundleRegistry(), {}, ConditionFacts(2_000))
-    told = {drift.kind: (drift.before, drift.after) for drift in Drifting().drifts(changes, view)}
+    told = {drift.kind: (drift.before, drift.after) for drift in DriftMemory().drifts(changes, view)}
     assert told == {
         "server-changed": ("stdio npm:fs; folder /srv", "stdio npm:fs; folder /srv; folder /home"),
         "permission-changed": ("Read", "Bash(…); Read"),
@@ -269,8 +271,8 @@ def test_a_changed_configuration_is_drift_of_the_client() -> None:
 
 
 def test_an_editor_that_nobody_configured_for_agents_is_none() -> None:
-    assert not [*from_configuration(CLAUDE, Configured(), SEEN, alone=False)]
-    assert len([*from_configuration(CLAUDE, Configured(), SEEN)]) == 1
+    assert not [*from_configuration(CLAUDE, ClientConfiguration(), SEEN, alone=False)]
+    assert len([*from_configuration(CLAUDE, ClientConfiguration(), SEEN)]) == 1
 
 
 def test_what_is_too_much_for_one_sighting_is_told_by_several() -> None:
@@ -286,10 +288,10 @@ def test_what_is_too_much_for_one_sighting_is_told_by_several() -> None:
 
 
 def test_a_long_trait_ends_in_a_digest_so_that_a_change_shows() -> None:
-    one, other = listed(["a" * 500, "b"]), listed(["a" * 500, "c"])
+    one, other = trait_text(["a" * 500, "b"]), trait_text(["a" * 500, "c"])
     assert one != other
     assert len(one) == TEXT_CHARS_MAX
-    assert listed(["a", "b"]) == "a; b"
+    assert trait_text(["a", "b"]) == "a; b"
 
 
 def process(pid: int, command: str, parent: int = 1, *variables: str) -> Process:
@@ -297,7 +299,7 @@ def process(pid: int, command: str, parent: int = 1, *variables: str) -> Process
 
 
 def test_running_clients_and_their_servers_are_recognised() -> None:
-    found = recognised(
+    found = recognise(
         [
             process(2, "/usr/bin/claude --x", 1, "ANTHROPIC_API_KEY", "HOME", "ghp_abcdefghijklmnop_KEY"),
             process(3, "npm exec @modelcontextprotocol/server-memory", 2),
@@ -335,7 +337,7 @@ def test_running_clients_and_their_servers_are_recognised() -> None:
 
 
 def test_what_remit_started_is_told_apart_by_the_command_it_gave() -> None:
-    found = recognised(
+    found = recognise(
         [
             process(20, "/v/bin/python /v/bin/remit up --data d"),
             process(21, "uvx mcp-server-time --utc", 20),
@@ -363,7 +365,7 @@ def test_what_remit_started_is_told_apart_by_the_command_it_gave() -> None:
 
 
 def test_a_loop_of_parents_ends() -> None:
-    found = recognised([process(1, "sh -c x", 2), process(2, "uvx mcp-server-git", 1)])
+    found = recognise([process(1, "sh -c x", 2), process(2, "uvx mcp-server-git", 1)])
     assert [(one.pid, one.of_remit, one.of_client) for one in found] == [(2, 0, "")]
 
 

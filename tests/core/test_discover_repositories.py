@@ -25,7 +25,7 @@ def test_what_one_file_uses_of_another_is_found() -> None:
     uses = tuple((Verb.USES, Kind.TOOL, name) for name in ("own", "only", "twice", "nowhere"))
     models = ((Verb.USES, Kind.MODEL, "gpt-5"), (Verb.USES, Kind.SERVER, "npm:x"))
     agent = CodeComponent(Kind.AGENT, "a", 3, "crewai", (*uses, *models))
-    given = [CodeComponent(Kind.TOOL, name, 4, made=False) for name in ("only", "nowhere")]
+    given = [CodeComponent(Kind.TOOL, name, 4, defined=False) for name in ("only", "nowhere")]
     assert repository.take("a.py", [agent, CodeComponent(Kind.TOOL, "own", 9), *given])
     assert repository.take("b.py", [CodeComponent(Kind.TOOL, name, 1) for name in ("own", "only", "twice")])
     assert repository.take(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.discover import discretion, lenient
-from remit.discover.launch import launched
+from remit.discover.launch import launch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,12 +67,12 @@ def test_looking_for_lines_takes_no_more_than_the_length_of_the_text(unit: str) 
     ],
 )
 def test_a_mark_says_how_a_text_is_encoded(raw: bytes, text: str) -> None:
-    assert lenient.decoded(raw) == text
+    assert lenient.decode(raw) == text
 
 
 def test_what_is_no_text_says_on_which_line() -> None:
     with pytest.raises(lenient.Unparsed) as refused:
-        lenient.decoded(b"a\nb\n\xff")
+        lenient.decode(b"a\nb\n\xff")
     assert (refused.value.code, refused.value.line) == ("config/encoding", 3)
 
 
@@ -131,13 +131,13 @@ def test_what_looks_like_a_secret_is_told_nowhere(secret: str) -> None:
     )
     assert discretion.folder(f"/srv/{secret}") is None
     for launch in (
-        launched("npx", ["-y", secret]),
-        launched(secret, []),
-        launched("npx", ["pkg", "--key", secret, secret, f"--key={secret}", f"--{secret}", f"/srv/{secret}"]),
-        launched("docker", ["run", "-e", f"KEY={secret}", f"--env=OTHER={secret}", "image", secret]),
-        launched("env", [f"KEY={secret}", "uvx", "pkg"]),
-        launched("npx", ["mcp-remote", f"https://mcp.example/{secret}/sse?key={secret}", "--header", f"X: {secret}"]),
-        launched("uvx", ["--from", f"git+https://{secret}@example.org/{secret}", "tool"]),
+        launch_of("npx", ["-y", secret]),
+        launch_of(secret, []),
+        launch_of("npx", ["pkg", "--key", secret, secret, f"--key={secret}", f"--{secret}", f"/srv/{secret}"]),
+        launch_of("docker", ["run", "-e", f"KEY={secret}", f"--env=OTHER={secret}", "image", secret]),
+        launch_of("env", [f"KEY={secret}", "uvx", "pkg"]),
+        launch_of("npx", ["mcp-remote", f"https://mcp.example/{secret}/sse?key={secret}", "--header", f"X: {secret}"]),
+        launch_of("uvx", ["--from", f"git+https://{secret}@example.org/{secret}", "tool"]),
     ):
         assert secret not in repr(launch)
 
@@ -243,12 +243,12 @@ def test_folders_are_told() -> None:
 )
 def test_what_a_command_starts(words: str, server: str, everywhere: bool) -> None:
     command, *arguments = words.split(" ")
-    launch = launched(command, arguments)
+    launch = launch_of(command, arguments)
     assert (launch.server, launch.everywhere) == (server, everywhere)
 
 
 def test_options_variables_and_folders_are_names() -> None:
-    launch = launched(
+    launch = launch_of(
         "docker",
         [
             "run",

@@ -7,7 +7,16 @@ import pytest
 
 from remit.discover import drift
 from remit.discover.conditions import SETTLE_MS, ConditionFacts
-from remit.discover.drift import ON_DRIFT, Drift, Drifting, Follow, candidate, follow, settled, widened
+from remit.discover.drift import (
+    ON_DRIFT,
+    Drift,
+    DriftMemory,
+    Follow,
+    candidate,
+    follow,
+    of_settled_agents,
+    widened_scopes,
+)
 from remit.discover.identity import BundleRegistry, Registered
 from remit.discover.inventory import Inventory, InventoryChange, What
 from remit.discover.memory import pairs_from, pairs_text
@@ -25,11 +34,11 @@ def uses(to: Subject, at: int = NOW, agent: Subject = BOT, verb: Verb = Verb.USE
     return Sighting(agent, "otlp", "e", at, at, SourceConfidence.REPORTED, edges=(Edge(verb, to),))
 
 
-def told(*sightings: Sighting, drifting: Drifting | None = None) -> Sequence[Drift]:
+def told(*sightings: Sighting, drifting: DriftMemory | None = None) -> Sequence[Drift]:
     inventory, changes = Inventory(), list[InventoryChange]()
     for sighting in sightings:
         changes += inventory.take(sighting)
-    return list((drifting or Drifting()).drifts(changes, View(inventory, KNOWN, {}, ConditionFacts(NOW))))
+    return list((drifting or DriftMemory()).drifts(changes, View(inventory, KNOWN, {}, ConditionFacts(NOW))))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +64,7 @@ def test_what_an_agent_uses_while_it_is_learnt_is_none() -> None:
 
 
 def test_what_changes_back_and_then_again_is_told_each_time_also_by_who_remembers() -> None:
-    inventory, drifting, kinds = Inventory(), Drifting(), list[str]()
+    inventory, drifting, kinds = Inventory(), DriftMemory(), list[str]()
     for number, text in enumerate(("a", "b", "b", "a", "b")):
         for source in ("workspace", "otlp"):
             at = NOW + number
@@ -63,12 +72,12 @@ def test_what_changes_back_and_then_again_is_told_each_time_also_by_who_remember
             changes = inventory.take(seen)
             found = list(drifting.drifts(changes, View(inventory, KNOWN, {}, ConditionFacts(at))))
             kinds += [one.after for one in found]
-            drifting = Drifting(pairs_from(pairs_text(drifting.told)))
+            drifting = DriftMemory(pairs_from(pairs_text(drifting.reported)))
     assert kinds == ["b", "a", "b"]
 
 
 def test_drift_is_told_once_by_whatever_names() -> None:
-    drifting = Drifting()
+    drifting = DriftMemory()
     fresh = (uses(READ, START), uses(TOLD, NOW, TELEMETRY), uses(Subject(Kind.TOOL, "rm"), NOW, TELEMETRY))
     again = uses(Subject(Kind.TOOL, "rm"), NOW + 5)
     known = Sighting(TELEMETRY, "otlp", "e", START, START)
@@ -77,7 +86,7 @@ def test_drift_is_told_once_by_whatever_names() -> None:
 
 
 def test_what_is_remembered_of_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift, "TOLD_MAX", 2)
+    monkeypatch.setattr(drift, "REPORTED_MAX", 2)
     tools = [uses(Subject(Kind.TOOL, f"t{number}")) for number in range(5)]
     assert len(told(uses(READ, START), *tools)) == 5
 
@@ -98,16 +107,16 @@ def test_claims_and_what_is_gone_by_now_are_no_drift() -> None:
     assert told(uses(READ, START), uses(TELEMETRY, verb=Verb.SAME)) == []
     view = View(Inventory(), KNOWN, {}, ConditionFacts(NOW))
     gone = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ), START)
-    assert list(Drifting().drifts([gone], view)) == []
+    assert list(DriftMemory().drifts([gone], view)) == []
 
 
 def test_a_look_is_taken_where_something_could_be_drift() -> None:
     edge = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ))
     assert candidate(edge, {"bot"})
     assert not candidate(edge, ())
-    assert candidate(replace(edge, known=START), ())
-    assert not candidate(replace(edge, known=START, key="same"), ())
-    assert not candidate(replace(edge, known=START, subject=READ), ())
+    assert candidate(replace(edge, known_since=START), ())
+    assert not candidate(replace(edge, known_since=START, key="same"), ())
+    assert not candidate(replace(edge, known_since=START, subject=READ), ())
     assert candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", "1", "2"), ())
     assert not candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", None, "2"), ())
     for what in (What.FOUND, What.OWNER):
@@ -117,7 +126,7 @@ def test_a_look_is_taken_where_something_could_be_drift() -> None:
 def test_more_tools_within_an_agents_permission_are_drift() -> None:
     before = {"bot": frozenset({"notes/read"}), "less": frozenset({"a/b"})}
     after = {"bot": frozenset({"notes/read", "mail/send"}), "less": frozenset[str](), "new": frozenset({"a/b"})}
-    [found] = widened(before, after, NOW)
+    [found] = widened_scopes(before, after, NOW)
     assert found == Drift("permission-widened", BOT, "notes/read", "and mail/send", "workspace", NOW)
 
 
@@ -126,7 +135,7 @@ def test_a_permission_that_is_widened_before_an_agent_is_settled_is_learnt() -> 
     inventory.take(uses(READ, START))
     view = View(inventory, KNOWN, {}, ConditionFacts(NOW))
     wider = Drift("permission-widened", BOT, "a", "b", "workspace", NOW)
-    assert list(settled([wider, replace(wider, at=START), replace(wider, subject=TOLD)], view)) == [wider]
+    assert list(of_settled_agents([wider, replace(wider, at=START), replace(wider, subject=TOLD)], view)) == [wider]
 
 
 def test_what_follows_only_tightens() -> None:

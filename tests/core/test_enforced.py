@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from remit.discover.ledger_sightings import Enforced, Intent, paired
-from remit.discover.reconcile import Paired, Passage
+from remit.discover.ledger_sightings import Intent, LedgerSightings, pair_sightings
+from remit.discover.reconcile import Pair, Passage
 from remit.discover.sighting import Edge, Kind, SourceConfidence, Subject, Verb
 from remit.discover.telemetry import ObservedCall
 from remit.facts.action import ActionKind
@@ -31,7 +31,7 @@ def intent(kind: ActionKind = ActionKind.CALL_TOOL, name: str = "read", at: int 
     ],
 )
 def test_each_action_is_a_sighting_and_a_passage(kind: ActionKind, name: str, edge: Edge, names: set[str]) -> None:
-    enforced = Enforced()
+    enforced = LedgerSightings()
     enforced.add(intent(kind, name))
     enforced.add(intent(kind, name, at=NOW - 5))
     [seen] = enforced.sightings()
@@ -42,7 +42,7 @@ def test_each_action_is_a_sighting_and_a_passage(kind: ActionKind, name: str, ed
 
 
 def test_a_chain_delegates_from_one_to_the_next() -> None:
-    enforced = Enforced()
+    enforced = LedgerSightings()
     enforced.add(intent(agents=("boss", "bot", "sub"), trace=None))
     enforced.add(intent(ActionKind.DELEGATE, "helper", server=""))
     enforced.add(intent(ActionKind.LIST_ROOTS, "", agents=("quiet",)))
@@ -54,7 +54,7 @@ def test_a_chain_delegates_from_one_to_the_next() -> None:
 
 
 def test_each_thing_that_an_agent_did_has_its_own_record_and_times() -> None:
-    enforced = Enforced()
+    enforced = LedgerSightings()
     for number, name in enumerate(("read", "write", "read")):
         enforced.add(replace(intent(name=name, at=NOW + number), ref=f"r1-1.{number}"))
     enforced.add(replace(intent(at=NOW - 9), ref="r1-1.9"))
@@ -71,7 +71,7 @@ def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:
         TRACE, "s", "scope", Subject(Kind.AGENT, "planner", "otlp"), Subject(Kind.TOOL, "read", "otlp"), 1, 2
     )
     passage = Passage("r1-1.7", TRACE, "bot", READ, frozenset({"read"}), NOW)
-    found = list(paired(Paired(told, passage)))
+    found = list(pair_sightings(Pair(told, passage)))
     assert [(one.subject.name, one.edges) for one in found] == [
         ("planner", (Edge(Verb.SAME, BOT),)),
         ("read", (Edge(Verb.SAME, READ),)),
@@ -79,4 +79,4 @@ def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:
     assert {one.evidence for one in found} == {f"trace {TRACE} is on the ledger as r1-1.7"}
     assert {one.confidence for one in found} == {SourceConfidence.REPORTED}
     model = ObservedCall(TRACE, "s", "scope", BOT, Subject(Kind.DATA, "x", "otlp"), 1, 2)
-    assert list(paired(Paired(model, passage))) == [], "nothing to say of the same name, or of another kind"
+    assert list(pair_sightings(Pair(model, passage))) == [], "nothing to say of the same name, or of another kind"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from remit.discover import limiter as admission_of
-from remit.discover.inventory import Inventory, InventoryChange, What, folded
+from remit.discover.inventory import Inventory, InventoryChange, What, fold
 from remit.discover.limiter import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, SightingLimiter
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from tests.core.sightings import many
@@ -19,18 +19,18 @@ SEEN = Sighting(BOT, "otlp", "span attribute gen_ai.agent.name", 10, 20)
 @pytest.mark.parametrize("seed", range(2))
 def test_ten_thousand_sightings_in_any_order_come_to_one_inventory(seed: int) -> None:
     sightings, draw = many(seed, 10_000), random.Random(seed + 100)
-    one = folded(sightings)
+    one = fold(sightings)
     for _ in range(2):
         draw.shuffle(sightings)
         again = [*sightings, *sightings[:500]]
-        assert folded(again) == one
+        assert fold(again) == one
     assert len(one) == len(set(one))
-    assert one != folded(sightings[:300])
+    assert one != fold(sightings[:300])
     assert one != "an inventory"
 
 
 def test_an_inventory_tells_who_saw_what_when_and_how_well() -> None:
-    inventory = folded(
+    inventory = fold(
         [
             SEEN,
             replace(SEEN, first_ms=5, last_ms=7, count=3),
@@ -40,15 +40,15 @@ def test_an_inventory_tells_who_saw_what_when_and_how_well() -> None:
     )
     item = inventory[BOT]
     assert (item.first_ms, item.last_ms, item.confidence) == (5, 20, SourceConfidence.REPORTED)
-    assert item.seen["otlp"].count == 5
+    assert item.evidence["otlp"].count == 5
     assert item.owner == (SourceConfidence.DECLARED, 20, "ann")
     assert item.edges[Edge(Verb.USES, TOOL)]["otlp"].first_ms == 15
-    assert inventory[TOOL].seen["otlp"].last_ms == 15, "what an edge points at exists as well"
+    assert inventory[TOOL].evidence["otlp"].last_ms == 15, "what an edge points at exists as well"
     assert [subject for subject, _ in inventory.of(Kind.TOOL)] == [TOOL]
 
 
 def test_a_claim_is_no_sighting_of_the_other_name() -> None:
-    inventory = folded([replace(SEEN, edges=(Edge(Verb.SAME, Subject(Kind.AGENT, "other")),))])
+    inventory = fold([replace(SEEN, edges=(Edge(Verb.SAME, Subject(Kind.AGENT, "other")),))])
     assert list(inventory) == [BOT]
 
 
@@ -74,7 +74,7 @@ def test_names_made_up_are_bounded_by_source() -> None:
 
     def flood(source: str, count: int) -> None:
         for number in range(count):
-            admitted = admission.admitted(replace(SEEN, source=source, subject=Subject(Kind.TOOL, f"{source}{number}")))
+            admitted = admission.admit(replace(SEEN, source=source, subject=Subject(Kind.TOOL, f"{source}{number}")))
             if admitted is not None:
                 inventory.take(admitted)
 
@@ -86,10 +86,10 @@ def test_names_made_up_are_bounded_by_source() -> None:
     assert len(inventory) == SUBJECTS_MAX
     assert admission.refused["otlp:four"] == PER_SOURCE_MAX
     registered = replace(SEEN, source="workspace", subject=BOT, confidence=SourceConfidence.ENFORCED)
-    assert admission.admitted(registered) is registered
+    assert admission.admit(registered) is registered
     known = replace(SEEN, source="otlp:one", subject=Subject(Kind.TOOL, "otlp:one1"))
-    assert admission.admitted(known) is known
-    assert SightingLimiter(inventory).admitted(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
+    assert admission.admit(known) is known
+    assert SightingLimiter(inventory).admit(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
 
 
 def test_edges_made_up_are_bounded_by_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,22 +98,22 @@ def test_edges_made_up_are_bounded_by_source(monkeypatch: pytest.MonkeyPatch) ->
     admission = SightingLimiter(inventory)
     for number in range(5):
         edge = Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}"))
-        admitted = admission.admitted(replace(SEEN, subject=Subject(Kind.AGENT, f"a{number}"), edges=(edge,)))
+        admitted = admission.admit(replace(SEEN, subject=Subject(Kind.AGENT, f"a{number}"), edges=(edge,)))
         assert admitted is not None
         assert (admitted.edges != ()) == (number < 3)
         inventory.take(admitted)
     assert admission.refused == {"otlp": 2}
-    again = SightingLimiter(inventory).admitted(replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),)))
+    again = SightingLimiter(inventory).admit(replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),)))
     assert again is not None
     assert again.edges == (), "also after a start"
     monkeypatch.setattr(admission_of, "EDGES_OF_SOURCE_MAX", 99)
     monkeypatch.setattr(admission_of, "PER_SOURCE_MAX", 0)
     known = replace(SEEN, subject=Subject(Kind.AGENT, "a0"), edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),))
-    full = SightingLimiter(inventory).admitted(known)
+    full = SightingLimiter(inventory).admit(known)
     assert full is not None
     assert full.edges == (), "nor to what there is no room for"
     enforced = replace(SEEN, confidence=SourceConfidence.ENFORCED, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "real")),))
-    assert admission.admitted(enforced) is enforced
+    assert admission.admit(enforced) is enforced
 
 
 def test_edges_made_up_are_bounded_by_subject() -> None:
@@ -121,13 +121,13 @@ def test_edges_made_up_are_bounded_by_subject() -> None:
     admission = SightingLimiter(inventory)
     for start in range(0, EDGES_MAX, 100):
         edges = tuple(Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}")) for number in range(start, start + 100))
-        admitted = admission.admitted(replace(SEEN, edges=edges))
+        admitted = admission.admit(replace(SEEN, edges=edges))
         assert admitted is not None
         inventory.take(admitted)
     more = replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "t1")), Edge(Verb.SAME, Subject(Kind.AGENT, "b"))))
-    kept = admission.admitted(more)
+    kept = admission.admit(more)
     assert kept is not None
     assert kept.edges == more.edges[:1]
     assert admission.refused == {"otlp": 1}
     claim = replace(SEEN, subject=Subject(Kind.AGENT, "b"), edges=more.edges[1:])
-    assert admission.admitted(claim) is claim
+    assert admission.admit(claim) is claim

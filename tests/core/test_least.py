@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from remit.discover.least import RESOURCES_MAX, PolicyVocabulary, UsedAction, least, narrowed
-from remit.discover.permit_conditions import Carried, PermittedUsage, carried, clauses_of, ways
+from remit.discover.permit_conditions import Carried, PermittedUsage, carried_by, clauses_of, ways
 from remit.discover.usage import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, User
@@ -210,7 +210,7 @@ INSIDE = {one.ident: one for one in (FREE, IF_A, IF_B, OWES)}
 def told(inside: Mapping[str, Carried], *named: str) -> list[tuple[list[str], int]]:
     """By each set of permits named as letters, how often it was done: once, twice, four times and so on."""
     by = {frozenset(one.split()): did(2**index) for index, one in enumerate(named)}
-    return [([one.ident for one in way.brings], way.used.calls) for way in ways(by, inside)]
+    return [([one.ident for one in way.carried], way.usage.calls) for way in ways(by, inside)]
 
 
 def test_what_was_done_keeps_what_the_permits_that_let_it_ask_for() -> None:
@@ -228,10 +228,10 @@ def test_what_nobody_knows_the_permit_of_is_no_wider_than_what_is_known() -> Non
     assert told({"a": IF_A, "free": FREE}, "") == [([], 1)]
     assert told({"a": IF_A}, "") == [(["a"], 1)]
     [way] = ways({frozenset(): did(1)}, {"a": IF_A, "b": IF_B})
-    assert (way.brings, way.lost) == ((), (IF_A, IF_B)), "which of them cannot be told, and is said"
+    assert (way.carried, way.lost) == ((), (IF_A, IF_B)), "which of them cannot be told, and is said"
     odd = Carried("odd", "p.cedar:9", None)
     [way] = ways({frozenset({"odd"}): did(1)}, {"odd": odd})
-    assert (way.brings, way.lost) == ((), (odd,))
+    assert (way.carried, way.lost) == ((), (odd,))
 
 
 def test_calls_of_one_thing_join() -> None:
@@ -251,11 +251,11 @@ def test_a_suggestion_has_the_conditions_and_obligations_of_what_let_it() -> Non
     )
     bundle = compile_bundle(catalog(wide)).result
     assert isinstance(bundle, Bundle)
-    permit = carried(bundle.policies["wide"])
+    permit = carried_by(bundle.policies["wide"])
     masks = replace(permit, ident="other", obligation="mask:q")
     made = ways({frozenset({"wide"}): did(3)}, {"wide": permit})
     found = least("bot", {READ: made}, [], NAMED, "x")
-    assert found.kept == ("wide (a.cedar:1)",)
+    assert found.carried == ("wide (a.cedar:1)",)
     assert '@obligation("redact:pii")' in found.text
     assert "// with what wide (a.cedar:1) asks for" in found.text
     assert found.text.count("unless {") == 1, "what use says already is not said twice"
@@ -263,6 +263,6 @@ def test_a_suggestion_has_the_conditions_and_obligations_of_what_let_it() -> Non
     both = ways({frozenset({"wide", "other"}): did(3)}, {"wide": permit, "other": masks})
     assert least("bot", {READ: both}, [], NAMED, "x").text.count("permit (") == 2, "one for each obligation"
     bare = least("bot", {READ: made}, [], NAMED, "x", ["bot-uses-notes-call_tool"])
-    assert (bare.kept, bare.lost) == ((), ("wide (a.cedar:1)",))
+    assert (bare.carried, bare.lost) == ((), ("wide (a.cedar:1)",))
     assert bare.text.startswith("// wide (a.cedar:1) permits some of this under conditions")
     assert "@obligation" not in bare.text

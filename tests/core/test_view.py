@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, ConditionFacts, Nature, news
+from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, ConditionFacts, Nature, new_links
 from remit.discover.entry import Aspect, ConditionStatus, InventoryEntry
 from remit.discover.identity import BundleRegistry, Claim, Identities, Registered, claims
-from remit.discover.inventory import What, folded
+from remit.discover.inventory import What, fold
 from remit.discover.reconcile import Activity, PassageCounts
 from remit.discover.registrations import known as known_of
 from remit.discover.registrations import natures, sightings
@@ -40,7 +40,7 @@ def view(
     counts = {
         Activity(TELEMETRY if one[0] == TOLD else BOT, one[0], 9): PassageCounts(*one[1:]) for one in activity.values()
     }
-    return View(folded(found), known, counts, facts or ConditionFacts(NOW), 5)
+    return View(fold(found), known, counts, facts or ConditionFacts(NOW), 5)
 
 
 def entry_of(at: View, subject: Subject) -> InventoryEntry:
@@ -67,7 +67,7 @@ def test_an_agent_by_token_telemetry_and_config_file_is_one_and_it_is_told_why()
     assert entry.names == (BOT, CONFIG, TELEMETRY)
     assert {claim.source for claim in entry.because} == {"names", "host"}
     assert entry.owner == "ann", "what is registered counts"
-    assert [sight.source for sight in entry.seen] == ["ledger", "host", "otlp"]
+    assert [sight.source for sight in entry.sights] == ["ledger", "host", "otlp"]
     assert at.find(TELEMETRY) == entry
     assert at.find(Subject(Kind.AGENT, "nobody")) is None
 
@@ -121,15 +121,14 @@ def test_what_is_apart_never_becomes_one_by_way_of_a_third_name() -> None:
 
 def test_a_registered_name_in_telemetry_is_taken_for_the_registered_thing() -> None:
     server = Subject(Kind.SERVER, "notes", "otlp")
-    listed = list(claims(folded([seen(TOLD), seen(server), seen(Subject(Kind.TOOL, "notes/read", "host"))]), KNOWN))
+    listed = list(claims(fold([seen(TOLD), seen(server), seen(Subject(Kind.TOOL, "notes/read", "host"))]), KNOWN))
     assert {(claim.one.name, claim.other, claim.confidence) for claim in listed} == {
         ("notes___read", READ, SourceConfidence.DECLARED),
         ("notes/read", READ, SourceConfidence.DECLARED),
         ("notes", Subject(Kind.SERVER, "notes"), SourceConfidence.GUESSED),
     }
     assert (
-        list(claims(folded([seen(Subject(Kind.TOOL, "read", "otlp")), seen(Subject(Kind.MODEL, "notes"))]), KNOWN))
-        == []
+        list(claims(fold([seen(Subject(Kind.TOOL, "read", "otlp")), seen(Subject(Kind.MODEL, "notes"))]), KNOWN)) == []
     )
 
 
@@ -206,7 +205,7 @@ def test_a_relay_to_this_service_is_governed_and_one_to_another_is_not_known(
 ) -> None:
     doors = frozenset({"http://127.0.0.1:7070/mcp", "https://r.example/mcp"})
     relay = Subject(Kind.SERVER, f"relay/{address}@{machine}", "host")
-    entry = entry_of(view(seen(relay, "host:box"), facts=ConditionFacts(NOW, doors=doors, machine="box")), relay)
+    entry = entry_of(view(seen(relay, "host:box"), facts=ConditionFacts(NOW, endpoints=doors, machine="box")), relay)
     shadow, governed = status(entry, Aspect.SHADOW), status(entry, Aspect.GOVERNED)
     assert shadow == ((ConditionStatus.FALSE, "Relay") if ours else (ConditionStatus.UNKNOWN, "RelayElsewhere"))
     told = (ConditionStatus.TRUE, "EnforcementPoint") if ours else (ConditionStatus.UNKNOWN, "NothingSeen")
@@ -236,7 +235,7 @@ def test_a_server_is_governed_as_what_was_called_at_it_is() -> None:
 
 
 def test_what_is_older_than_the_time_looked_at_does_not_count() -> None:
-    at = View(folded([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): PassageCounts(0, 1)}, ConditionFacts(NOW), 5)
+    at = View(fold([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): PassageCounts(0, 1)}, ConditionFacts(NOW), 5)
     assert status(entry_of(at, BOT), Aspect.GOVERNED) == (ConditionStatus.UNKNOWN, "NothingSeen")
 
 
@@ -250,7 +249,7 @@ def test_new_use_after_an_agent_is_settled_is_drift_until_a_person_accepts_it() 
     assert status(drifted, Aspect.DRIFTED) == (ConditionStatus.TRUE, "NewUse")
     [condition] = [one for one in drifted.conditions if one.type is Aspect.DRIFTED]
     assert condition.message.endswith("uses tool/t4 and 2 more")
-    assert [link.to.name for link in news(drifted)] == [f"t{n}" for n in range(7)]
+    assert [link.to.name for link in new_links(drifted)] == [f"t{n}" for n in range(7)]
     accepted = seen(BOT, "user:ann", confidence=SourceConfidence.STATED, traits=(Trait(ACCEPTED, "user:ann"),))
     assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (ConditionStatus.FALSE, "AsBefore")
 
@@ -273,7 +272,7 @@ def test_no_file_makes_what_was_seen_here_older(files_first: bool) -> None:
 
 def test_what_only_files_told_of_is_new_when_it_is_seen() -> None:
     edges = (Edge(Verb.USES, READ),)
-    inventory = folded([seen(BOT, "ledger"), seen(BOT, "import:a.csv", edges=edges)])
+    inventory = fold([seen(BOT, "ledger"), seen(BOT, "import:a.csv", edges=edges)])
     again = inventory.take(seen(BOT, "import:b.csv", edges=edges))
     assert not [one for one in again if one.what is What.EDGE]
     for times in (1, 0):
@@ -313,7 +312,7 @@ def test_untrusted_input_confidential_data_and_an_external_sink_in_one_agent_are
             "crm/read": Nature(frozenset({"confidential"}), Sink.NONE),
             "mail/send": Nature(frozenset(), Sink.EXTERNAL),
         },
-        within={"bot": frozenset({"mail/send"})},
+        scopes={"bot": frozenset({"mail/send"})},
     )
     uses = [Edge(Verb.USES, Subject(Kind.TOOL, name)) for name in facts.natures]
 

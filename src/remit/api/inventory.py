@@ -129,7 +129,7 @@ def entry_view(entry: InventoryEntry) -> InventoryEntryAnswer:
         first=instant(entry.first_ms),
         last=instant(entry.last_ms),
         confidence=word(entry.confidence),
-        sources=sorted({sight.source for sight in entry.seen}),
+        sources=sorted({sight.source for sight in entry.sights}),
         passed=entry.counts.passed,
         observed=entry.counts.observed,
         conditions=[
@@ -158,7 +158,7 @@ def entry_view(entry: InventoryEntry) -> InventoryEntryAnswer:
                 confidence=word(sight.confidence),
                 evidence=sight.evidence,
             )
-            for sight in entry.seen
+            for sight in entry.sights
         ],
         traits=[
             TraitAnswer(key=said.key, value=said.value, source=said.source, at=instant(said.at))

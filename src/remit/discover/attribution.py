@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remit.discover.sighting import Kind, SourceConfidence, Subject, subject
-from remit.discover.spans import SPACE, Span, SpanReport, SpanTarget, reported
+from remit.discover.spans import SPACE, Span, SpanReport, SpanTarget, report_of
 from remit.facts.durations import DAY_MS, MINUTE_MS
 
 WAIT_MS: Final = 1_500
@@ -29,18 +29,18 @@ AHEAD_MS: Final = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Attributed:
-    """`span` tells `told`, and `agent` did it. `above` is the agent that had this one work, where there is one.
+class AttributedSpan:
+    """`span` tells `report`, and `agent` did it. `delegator` is the agent that had this one work, where there is one.
 
     `bearer` is the registered agent whose token sent the span.
     """
 
     span: Span
-    told: SpanReport
+    report: SpanReport
     agent: Subject
     confidence: SourceConfidence
     evidence: str
-    above: Subject | None = None
+    delegator: Subject | None = None
     bearer: str | None = None
 
 
@@ -61,14 +61,14 @@ class Attribution:
         self._waiting = 0
         self._services: OrderedDict[str, set[str]] = OrderedDict()
 
-    def take(self, spans: Iterable[Span], now_ms: int, bearer: str | None = None) -> Iterator[Attributed]:
+    def take(self, spans: Iterable[Span], now_ms: int, bearer: str | None = None) -> Iterator[AttributedSpan]:
         """Take in what was exported together, with the token of `bearer`; what is known by it."""
         traces: dict[str, _Trace] = {}
         for span in spans:
             trace = traces.get(span.trace)
             if trace is None:
                 trace = traces[span.trace] = self._trace(span.trace)
-            report = reported(span)
+            report = report_of(span)
             agent = None if report is None else report.agent
             if span.span not in trace.spans:
                 self._size += 1
@@ -85,7 +85,7 @@ class Attribution:
             self._size -= len(oldest.spans)
             yield from self._settled(oldest, _NEVER)
 
-    def due(self, now_ms: int) -> Iterator[Attributed]:
+    def due(self, now_ms: int) -> Iterator[AttributedSpan]:
         """What has waited long enough."""
         for trace in [trace for trace in self._traces.values() if trace.waiting]:
             yield from self._settled(trace, now_ms)
@@ -98,7 +98,7 @@ class Attribution:
             self._traces.move_to_end(ident)
         return trace
 
-    def _settled(self, trace: _Trace, now_ms: int | None) -> Iterator[Attributed]:
+    def _settled(self, trace: _Trace, now_ms: int | None) -> Iterator[AttributedSpan]:
         """Those that are known, and where `now_ms` is given those whose time is up."""
         waiting, trace.waiting = trace.waiting, []
         self._waiting -= len(waiting)
@@ -111,20 +111,24 @@ class Attribution:
             else:
                 yield replace(self._attributed(span, report, owner or (None, None)), bearer=bearer)
 
-    def _attributed(self, span: Span, report: SpanReport, owner: tuple[str | None, str | None]) -> Attributed:
+    def _attributed(self, span: Span, report: SpanReport, owner: tuple[str | None, str | None]) -> AttributedSpan:
         name, above = owner
         delegator = None if above is None else subject(Kind.AGENT, above, SPACE)
         if name is not None:
             evidence = f"span attribute {report.key}" if report.agent is not None else "the span above names the agent"
-            return Attributed(
+            return AttributedSpan(
                 span, report, subject(Kind.AGENT, name, SPACE), SourceConfidence.REPORTED, evidence, delegator
             )
         agents = sorted(self._services.get(span.service, ()))
         if len(agents) == 1:
             evidence = "the only agent that this service is known for"
-            return Attributed(span, report, subject(Kind.AGENT, agents[0], SPACE), SourceConfidence.GUESSED, evidence)
+            return AttributedSpan(
+                span, report, subject(Kind.AGENT, agents[0], SPACE), SourceConfidence.GUESSED, evidence
+            )
         evidence = "service.name: no span above names an agent"
-        return Attributed(span, report, subject(Kind.AGENT, span.service, SPACE), SourceConfidence.GUESSED, evidence)
+        return AttributedSpan(
+            span, report, subject(Kind.AGENT, span.service, SPACE), SourceConfidence.GUESSED, evidence
+        )
 
     def _known(self, service: str, agent: str) -> None:
         agents = self._services.get(service)
@@ -142,7 +146,7 @@ _NEVER: Final = 1 << 62
 def _owner_of(trace: _Trace, span: Span, report: SpanReport) -> tuple[str | None, str | None] | None:
     """Whose the span is, and for an agent's own span who is above that; None while spans above are missing."""
     name = report.agent
-    if name is not None and report.does is not SpanTarget.AGENT:
+    if name is not None and report.target is not SpanTarget.AGENT:
         return name, None
     at = span.parent
     for _ in range(DEPTH_MAX):

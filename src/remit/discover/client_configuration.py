@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.discover import discretion
-from remit.discover.launch import Launch, launched
-from remit.discover.relays import Relays, nobody, relayed
+from remit.discover.launch import Launch, launch_of
+from remit.discover.relays import Relays, nobody, relay_address
 from remit.facts.canonical import Json
 
 ENTRIES_MAX: Final = 500
@@ -62,7 +62,7 @@ class ConfigurationFault:
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class ClientConfiguration:
     """All that one file says."""
 
     entries: tuple[ConfiguredServer, ...] = ()
@@ -72,27 +72,29 @@ class Configured:
     faults: tuple[ConfigurationFault, ...] = ()
 
 
-def configured(value: Json, layout: Layout, relays: Relays = nobody) -> Configured:
+def read_configuration(value: Json, layout: Layout, relays: Relays = nobody) -> ClientConfiguration:
     """What `value` says by `layout`; `relays` knows Remit's own program."""
     if not isinstance(value, Mapping):
-        return Configured(faults=(ConfigurationFault("config/shape", "", "the file holds no object"),))
+        return ClientConfiguration(faults=(ConfigurationFault("config/shape", "", "the file holds no object"),))
     entries: dict[tuple[str, str], ConfiguredServer] = {}
     faults: list[ConfigurationFault] = []
     for path in layout.servers:
         for servers in _at(value, path):
-            for found in _entries(servers, path[-1], relays):
-                if isinstance(found, ConfigurationFault):
-                    faults.append(found)
+            for entry in _entries(servers, path[-1], relays):
+                if isinstance(entry, ConfigurationFault):
+                    faults.append(entry)
                 elif len(entries) >= ENTRIES_MAX:
                     why = f"it declares more than {ENTRIES_MAX} servers: those after them are not read"
                     faults.append(ConfigurationFault("config/entries", path[-1], why))
                     break
                 else:
-                    entries[found.name, found.launch.server] = found
-    models = (text for path in layout.models for one in _at(value, path) for text in _texts(one))
-    names = (name for path in layout.environments for one in _at(value, path) for name in discretion.names_of(one))
-    permits = (text for path in layout.permissions for one in _at(value, path) for text in _texts(one))
-    return Configured(
+                    entries[entry.name, entry.launch.server] = entry
+    models = (text for path in layout.models for member in _at(value, path) for text in _texts(member))
+    names = (
+        name for path in layout.environments for member in _at(value, path) for name in discretion.names_of(member)
+    )
+    permits = (text for path in layout.permissions for member in _at(value, path) for text in _texts(member))
+    return ClientConfiguration(
         tuple(entries.values()),
         tuple(dict.fromkeys(map(discretion.without_secret, models)))[:TOOLS_MAX],
         discretion.variables(names),
@@ -107,8 +109,8 @@ def _at(value: Json, path: Path) -> Iterator[Json]:
         yield value
     elif isinstance(value, Mapping):
         head, rest = path[0], path[1:]
-        for one in value.values() if head == ANY else [value[head]] if head in value else []:
-            yield from _at(one, rest)
+        for member in value.values() if head == ANY else [value[head]] if head in value else []:
+            yield from _at(member, rest)
 
 
 def _entries(servers: Json, where: str, relays: Relays) -> Iterator[ConfiguredServer | ConfigurationFault]:
@@ -137,8 +139,8 @@ def _entry(name: str, spec: Mapping[str, Json], relays: Relays) -> ConfiguredSer
     words = [word for word in arguments if isinstance(word, str)] if isinstance(arguments, list) else []
     relay: str | None = None
     if isinstance(command, str) and command.strip():
-        launch, transport = launched(command, words), "stdio"
-        relay = relayed(command, words, _variables(spec, environment), relays)
+        launch, transport = launch_of(command, words), "stdio"
+        relay = relay_address(command, words, _variables(spec, environment), relays)
     elif url is not None:
         launch = Launch(discretion.address(url) or discretion.HIDDEN, everywhere=True)
         transport = "sse" if spec.get("type") == "sse" or url.rstrip("/").endswith("/sse") else "http"
@@ -153,7 +155,7 @@ def _entry(name: str, spec: Mapping[str, Json], relays: Relays) -> ConfiguredSer
         *launch.variables,
         *_texts(bearer),
     ]
-    sent = [
+    header_names = [
         name for key in ("headers", "http_headers", "env_http_headers") for name in discretion.names_of(spec.get(key))
     ]
     approved = [*_tools(spec, "autoApprove"), *_tools(spec, "alwaysAllow")]
@@ -162,7 +164,7 @@ def _entry(name: str, spec: Mapping[str, Json], relays: Relays) -> ConfiguredSer
         launch,
         transport,
         discretion.variables(variables),
-        discretion.headers(sent),
+        discretion.headers(header_names),
         tuple(dict.fromkeys([*approved, *_tools(spec, "includeTools"), *_tools(spec, "enabled_tools")])),
         tuple(dict.fromkeys(approved)),
         enabled=spec.get("disabled") is not True and spec.get("enabled") is not False,

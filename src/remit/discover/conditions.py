@@ -43,16 +43,16 @@ class Nature:
 class ConditionFacts:
     """What conditions look at beside the entry.
 
-    `natures` are what the catalog says of each registered tool (`server/tool`), `within` which of them each registered
+    `natures` are what the catalog says of each registered tool (`server/tool`), `scopes` which of them each registered
     agent may call, as policy's scopes have it; `people` are the names of the users and groups that there are.
-    `doors` are the addresses of MCP at which this service answers, on `machine`.
+    `endpoints` are the addresses of MCP at which this service answers, on `machine`.
     """
 
     now_ms: int
     natures: Mapping[str, Nature] = field(default_factory=dict[str, Nature])
-    within: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    scopes: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     people: frozenset[str] = frozenset()
-    doors: frozenset[str] = frozenset()
+    endpoints: frozenset[str] = frozenset()
     machine: str = ""
 
 
@@ -80,17 +80,17 @@ def _shadow(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     if entry.registered:
         return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Registered", "it is registered")
     if (relay := relay_to(entry.subject)) is not None:
-        if leads_to(facts.doors, facts.machine, relay):
+        if leads_to(facts.endpoints, facts.machine, relay):
             return Condition(Aspect.SHADOW, ConditionStatus.FALSE, "Relay", "it is Remit's relay to this service")
         what = f"it is Remit's relay to {relay[0]}, which has to say what passes there"
         return Condition(Aspect.SHADOW, ConditionStatus.UNKNOWN, "RelayElsewhere", what)
-    if sights := [sight for sight in entry.seen if run_by_remit(sight.name)]:
+    if sights := [sight for sight in entry.sights if run_by_remit(sight.name)]:
         # Of this service it would be registered; of another one a process's name alone tells.
         evidence = max(sights, key=lambda sight: sight.last_ms).evidence
         return Condition(
             Aspect.SHADOW, ConditionStatus.UNKNOWN, "RunByRemit", f"another service has to say what it is: {evidence}"
         )
-    sources = {sight.source for sight in entry.seen}
+    sources = {sight.source for sight in entry.sights}
     if sources == {WORKSPACE}:
         return Condition(
             Aspect.SHADOW, ConditionStatus.UNKNOWN, "NeverSeen", "it was registered, and nothing ever saw it"
@@ -101,7 +101,7 @@ def _shadow(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
 
 def _governed(entry: InventoryEntry, facts: ConditionFacts, calls: Mapping[Subject, PassageCounts]) -> Condition:
     relay = relay_to(entry.subject)
-    if relay is not None and leads_to(facts.doors, facts.machine, relay):
+    if relay is not None and leads_to(facts.endpoints, facts.machine, relay):
         return Condition(
             Aspect.GOVERNED, ConditionStatus.TRUE, "EnforcementPoint", "all that goes through it passes this service"
         )
@@ -135,7 +135,7 @@ def baseline(entry: InventoryEntry) -> int:
     return max(accepted) if accepted else entry.first_ms + SETTLE_MS
 
 
-def news(entry: InventoryEntry) -> tuple[InventoryLink, ...]:
+def new_links(entry: InventoryEntry) -> tuple[InventoryLink, ...]:
     """What the agent began to use after it was settled."""
     since = baseline(entry)
     return tuple(link for link in entry.links if link.first_ms > since)
@@ -143,7 +143,7 @@ def news(entry: InventoryEntry) -> tuple[InventoryLink, ...]:
 
 def _drifted(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     since = baseline(entry)
-    new = _listed(f"{link.verb.value} {link.to}" for link in news(entry))
+    new = _listed(f"{link.verb.value} {link.to}" for link in new_links(entry))
     if new:
         return Condition(Aspect.DRIFTED, ConditionStatus.TRUE, "NewUse", f"new since it was settled: {new}")
     if since > facts.now_ms:
@@ -152,7 +152,7 @@ def _drifted(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
 
 
 def _dormant(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
-    active_ms = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
+    active_ms = [sight.last_ms for sight in entry.sights if sight.source.startswith(ACTIVE)]
     since = max(active_ms, default=entry.first_ms)
     days = (facts.now_ms - since) // DAY_MS
     if facts.now_ms - since > DORMANT_MS:
@@ -170,7 +170,7 @@ def _toxic(entry: InventoryEntry, facts: ConditionFacts) -> Condition:
     used = {link.to.name for link in entry.links if link.verb is Verb.USES and link.to.kind is Kind.TOOL}
     for reason, tools in (
         ("Used", used),
-        ("MayUse", used | facts.within.get("" if entry.subject.space else entry.subject.name, frozenset())),
+        ("MayUse", used | facts.scopes.get("" if entry.subject.space else entry.subject.name, frozenset())),
     ):
         sources = _toxic_parts(sorted(tools), facts.natures)
         if all(sources):

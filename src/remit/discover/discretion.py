@@ -64,9 +64,9 @@ def headers(names: Iterable[str]) -> str:
 
 
 def _names(names: Iterable[str], form: re.Pattern[str]) -> str:
-    known = sorted(set(names))
-    shown = [name for name in known if form.fullmatch(name) and not looks_secret(name)][:NAMES_MAX]
-    left = len(known) - len(shown)
+    distinct = sorted(set(names))
+    shown = [name for name in distinct if form.fullmatch(name) and not looks_secret(name)][:NAMES_MAX]
+    left = len(distinct) - len(shown)
     return ", ".join([*shown, *([f"and {left} more"] if left else [])])
 
 
@@ -76,13 +76,13 @@ def names_of(value: Json) -> tuple[str, ...]:
         return tuple(value)
     if not isinstance(value, list):
         return ()
-    found: list[str] = []
+    names: list[str] = []
     for item in value:
         if isinstance(item, str):
-            found.append(item.partition("=")[0])
+            names.append(item.partition("=")[0])
         elif isinstance(item, Mapping) and isinstance(name := item.get("name"), str):
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def address(url: str) -> str | None:

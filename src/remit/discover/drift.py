@@ -20,7 +20,7 @@ from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import Kind, Subject, Verb, clipped, of_another, parsed
 from remit.discover.view import View
 
-TOLD_MAX: Final = 10_000
+REPORTED_MAX: Final = 10_000
 ON_DRIFT: Final = "remit.dev/on-drift"
 """The annotation of an `Agent` by which people say what follows."""
 _TRAIT_DRIFTS: Final = {
@@ -69,16 +69,16 @@ class Drift:
         return of_another(self.source, self.subject)
 
 
-class Drifting:
-    """Remembers what was told: `told` is what an earlier one came to, the oldest first."""
+class DriftMemory:
+    """Remembers what was told: `reported` is what an earlier one came to, the oldest first."""
 
-    def __init__(self, told: Mapping[str, str] | None = None) -> None:
-        self._told: OrderedDict[str, str] = OrderedDict(told or {})
+    def __init__(self, reported: Mapping[str, str] | None = None) -> None:
+        self._reported: OrderedDict[str, str] = OrderedDict(reported or {})
 
     @property
-    def told(self) -> Mapping[str, str]:
+    def reported(self) -> Mapping[str, str]:
         """What of each kind, subject and trait or thing was told last."""
-        return self._told
+        return self._reported
 
     def drifts(self, changes: Iterable[InventoryChange], view: View) -> Iterator[Drift]:
         """Those of `changes` that are drift, as `view` has it after them."""
@@ -91,12 +91,12 @@ class Drifting:
 
     def _first(self, drift: Drift, of: str) -> bool:
         key = f"{drift.kind} {drift.subject} {of}"
-        if self._told.get(key) == drift.after:
+        if self._reported.get(key) == drift.after:
             return False
-        self._told[key] = drift.after
-        self._told.move_to_end(key)
-        if len(self._told) > TOLD_MAX:
-            self._told.popitem(last=False)
+        self._reported[key] = drift.after
+        self._reported.move_to_end(key)
+        if len(self._reported) > REPORTED_MAX:
+            self._reported.popitem(last=False)
         return True
 
 
@@ -107,7 +107,7 @@ def candidate(change: InventoryChange, known: Container[str]) -> bool:
     """
     match change.what:
         case What.EDGE:
-            is_known = change.known is not None or change.subject.name in known
+            is_known = change.known_since is not None or change.subject.name in known
             return is_known and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
         case What.TRAIT:
             return change.before is not None and _trait_name(change.key) in _TRAIT_DRIFTS
@@ -117,7 +117,9 @@ def candidate(change: InventoryChange, known: Container[str]) -> bool:
             assert_never(change.what)
 
 
-def widened(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]], at: int) -> Iterator[Drift]:
+def widened_scopes(
+    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]], at: int
+) -> Iterator[Drift]:
     """Agents that policy's scopes let call more tools than `before`. A new agent has nothing that was widened."""
     for agent, tools in sorted(after.items()):
         added = tools - before.get(agent, tools)
@@ -126,7 +128,7 @@ def widened(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[
             yield Drift("permission-widened", Subject(Kind.AGENT, agent), was, f"and {now}", "workspace", at)
 
 
-def settled(drifts: Iterable[Drift], view: View) -> Iterator[Drift]:
+def of_settled_agents(drifts: Iterable[Drift], view: View) -> Iterator[Drift]:
     """Those of agents that were settled by then: until they are, people are still at work on what they may do."""
     for drift in drifts:
         entry = view.find(drift.subject)

@@ -84,7 +84,7 @@ class InventoryEntry:
     confidence: SourceConfidence
     owner: str | None
     registered: bool
-    seen: tuple[Sight, ...]
+    sights: tuple[Sight, ...]
     links: tuple[InventoryLink, ...]
     traits: tuple[TraitStatement, ...]
     because: tuple[Claim, ...]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.discover.discretion import address
-from remit.discover.graph import Node, whole
+from remit.discover.graph import Node, with_targets
 from remit.discover.sighting import Kind
 from remit.facts.canonical import Json
 
@@ -36,7 +36,7 @@ def as_csv(nodes: Iterable[Node]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for node in whole(nodes):
+    for node in with_targets(nodes):
         links = SEPARATOR.join(f"{verb.value} {to}" for verb, to in node.links)
         lists = (SEPARATOR.join(node.sources), SEPARATOR.join(node.conditions), links)
         row = (str(node.subject), node.owner or "", node.first, node.last, node.confidence, *lists)
@@ -58,14 +58,14 @@ def as_json(nodes: Iterable[Node]) -> str:
             "links": [{"verb": verb.value, "to": str(to)} for verb, to in node.links],
             "traits": [{"key": key, "value": value} for key, value in node.traits],
         }
-        for node in whole(nodes)
+        for node in with_targets(nodes)
     ]
     return json.dumps({"entries": entries}, indent=2) + "\n"
 
 
 def as_cyclonedx(nodes: Iterable[Node], now: str, version: str) -> str:
     """A CycloneDX document made at `now` (RFC 3339) by Remit in this `version`."""
-    complete = whole(nodes)
+    complete = with_targets(nodes)
     components: list[Json] = [_component(node) for node in complete if node.subject.kind is not Kind.SERVER]
     services: list[Json] = [_service(node) for node in complete if node.subject.kind is Kind.SERVER]
     dependencies: list[Json] = [

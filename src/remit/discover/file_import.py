@@ -65,7 +65,7 @@ class ImportFile:
         return clipped(f"{FILES}:{self.file}")
 
 
-class _Told(NamedTuple):
+class _Observation(NamedTuple):
     """What an export says of how its entry was seen; empty where nothing says it."""
 
     first: str = ""
@@ -74,16 +74,16 @@ class _Told(NamedTuple):
     sources: tuple[str, ...] = ()
 
 
-class _Said(NamedTuple):
+class _Statement(NamedTuple):
     """What a part says of its subject: links as they are written, traits, and how it was seen."""
 
     owner: Json = None
     links: tuple[str, ...] = ()
     traits: tuple[tuple[str, str], ...] = ()
-    told: _Told = _Told()
+    observation: _Observation = _Observation()
 
 
-def imported(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
+def read_import(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     """All that `text` says; JSON by its first character, else CSV."""
     if text.lstrip()[:1] not in {"{", "["}:
         yield from _csv(text, origin)
@@ -98,72 +98,72 @@ def imported(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem
         yield from _cyclonedx(value, origin)
         return
     for key in ("sightings", "entries"):
-        if isinstance(value, Mapping) and isinstance(found := value.get(key), list):
-            for number, item in enumerate(found):
-                yield from _taken(item, f"{key}[{number}]", origin)
+        if isinstance(value, Mapping) and isinstance(items := value.get(key), list):
+            for number, item in enumerate(items):
+                yield from _read_entry(item, f"{key}[{number}]", origin)
             return
     yield ImportProblem(
         "import/shape", origin.file, "it holds neither sightings, nor entries, nor a CycloneDX document"
     )
 
 
-def _taken(item: Json, where: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
+def _read_entry(item: Json, where: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     try:
         if isinstance(item, Mapping) and "evidence" in item:
             yield _capped(from_json(item), origin)
             return
         if not isinstance(item, Mapping):
             raise ValueError("it is no object")  # noqa: TRY004 - one error for all that is no entry
-        links = [one for one in _list(item.get("links")) if isinstance(one, Mapping)]
-        traits = [one for one in _list(item.get("traits")) if isinstance(one, Mapping)]
-        sources = tuple(one for one in _list(item.get("sources")) if isinstance(one, str))
-        said = _Said(
+        links = [member for member in _list(item.get("links")) if isinstance(member, Mapping)]
+        traits = [member for member in _list(item.get("traits")) if isinstance(member, Mapping)]
+        sources = tuple(member for member in _list(item.get("sources")) if isinstance(member, str))
+        statement = _Statement(
             item.get("owner"),
-            tuple(f"{one.get('verb')} {one.get('to')}" for one in links),
-            tuple((str(one.get("key")), str(one.get("value"))) for one in traits),
-            _Told(_text(item, "first"), _text(item, "last"), _text(item, "confidence"), sources),
+            tuple(f"{member.get('verb')} {member.get('to')}" for member in links),
+            tuple((str(member.get("key")), str(member.get("value"))) for member in traits),
+            _Observation(_text(item, "first"), _text(item, "last"), _text(item, "confidence"), sources),
         )
-        yield from _sightings(str(item.get("subject", "")), said, where, origin)
+        yield from _sightings(str(item.get("subject", "")), statement, where, origin)
     except ValueError as error:
         yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
 
 
-def _capped(one: Sighting, origin: ImportFile) -> Sighting:
+def _capped(sighting: Sighting, origin: ImportFile) -> Sighting:
     """A sighting that a file holds, as what a file may say."""
-    evidence, last_ms = clipped(f"{origin.file}: {one.evidence}"), min(one.last_ms, origin.now_ms)
-    confidence = min(one.confidence, _CAPPED)
-    first_ms = min(one.first_ms, last_ms)
+    evidence, last_ms = clipped(f"{origin.file}: {sighting.evidence}"), min(sighting.last_ms, origin.now_ms)
+    confidence = min(sighting.confidence, _CAPPED)
+    first_ms = min(sighting.first_ms, last_ms)
     return replace(
-        one, source=origin.source, evidence=evidence, confidence=confidence, first_ms=first_ms, last_ms=last_ms
+        sighting, source=origin.source, evidence=evidence, confidence=confidence, first_ms=first_ms, last_ms=last_ms
     )
 
 
-def _sightings(named: str, said: _Said, where: str, origin: ImportFile) -> list[Sighting]:
+def _sightings(subject_text: str, statement: _Statement, where: str, origin: ImportFile) -> list[Sighting]:
     """What a file says of one subject: one sighting by each source that it names. Raises `ValueError`."""
-    told = said.told
-    if told.confidence and told.confidence not in CONFIDENCES:
-        raise ValueError(f"no confidence: {clipped(told.confidence)[:40]} (there are {', '.join(CONFIDENCES)})")
-    last_ms = min(_ms(told.last, origin.now_ms), origin.now_ms)
-    own = f"{origin.source}: "
-    by = [clipped(own + one.removeprefix(own)) for one in told.sources[:SOURCES_MAX] if one]
-    whole = Sighting(
-        parsed(named),
-        by[0] if by else origin.source,
+    observation = statement.observation
+    if observation.confidence and observation.confidence not in CONFIDENCES:
+        raise ValueError(f"no confidence: {clipped(observation.confidence)[:40]} (there are {', '.join(CONFIDENCES)})")
+    last_ms = min(_ms(observation.last, origin.now_ms), origin.now_ms)
+    prefix = f"{origin.source}: "
+    sources = [clipped(prefix + member.removeprefix(prefix)) for member in observation.sources[:SOURCES_MAX] if member]
+    sighting = Sighting(
+        parsed(subject_text),
+        sources[0] if sources else origin.source,
         clipped(f"{origin.file}: {where}"),
-        min(_ms(told.first, last_ms), last_ms),
+        min(_ms(observation.first, last_ms), last_ms),
         last_ms,
-        min(CONFIDENCES.get(told.confidence, _CAPPED), _CAPPED),
-        clipped(said.owner) if isinstance(said.owner, str) and said.owner else None,
-        tuple(_edge(one) for one in said.links[:EDGES_MAX]),
-        tuple(Trait(clipped(key), clipped(value)) for key, value in said.traits[:TRAITS_MAX]),
+        min(CONFIDENCES.get(observation.confidence, _CAPPED), _CAPPED),
+        clipped(statement.owner) if isinstance(statement.owner, str) and statement.owner else None,
+        tuple(_edge(member) for member in statement.links[:EDGES_MAX]),
+        tuple(Trait(clipped(key), clipped(value)) for key, value in statement.traits[:TRAITS_MAX]),
     )
-    return [whole, *(replace(whole, source=one, owner=None, edges=(), traits=()) for one in by[1:])]
+    return [sighting, *(replace(sighting, source=member, owner=None, edges=(), traits=()) for member in sources[1:])]
 
 
-def _ms(instant: str, unsaid: int) -> int:
+def _ms(instant: str, default: int) -> int:
     """An instant as milliseconds since the epoch. Raises `ValueError`."""
     if not instant:
-        return unsaid
+        return default
     try:
         at = datetime.fromisoformat(instant)
     except ValueError:
@@ -197,10 +197,12 @@ def _csv(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
                 continue
             row = dict(zip(head, plain, strict=False))
             try:
-                named = row.get("subject") or _named(row.get("kind", ""), row.get("name", ""))
-                links = tuple(one for one in row.get("links", "").split(SEPARATOR) if one.strip())
-                told = _told(row) if set(COLUMNS) <= set(head) else _Told()
-                yield from _sightings(named, _Said(row.get("owner"), links, told=told), where, origin)
+                subject_text = row.get("subject") or _subject_text(row.get("kind", ""), row.get("name", ""))
+                links = tuple(link for link in row.get("links", "").split(SEPARATOR) if link.strip())
+                observation = _observation(row) if set(COLUMNS) <= set(head) else _Observation()
+                yield from _sightings(
+                    subject_text, _Statement(row.get("owner"), links, observation=observation), where, origin
+                )
             except ValueError as error:
                 yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
     except csv.Error:
@@ -209,47 +211,50 @@ def _csv(text: str, origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
         yield ImportProblem("import/shape", origin.file, "it is empty")
 
 
-def _told(row: Mapping[str, str]) -> _Told:
+def _observation(row: Mapping[str, str]) -> _Observation:
     sources = tuple(row.get("sources", "").split(SEPARATOR))
-    return _Told(row.get("first", ""), row.get("last", ""), row.get("confidence", ""), sources)
+    return _Observation(row.get("first", ""), row.get("last", ""), row.get("confidence", ""), sources)
 
 
-def _named(kind: str, name: str) -> str:
+def _subject_text(kind: str, name: str) -> str:
     if kind.strip() and not name.strip():
         raise ValueError("it has no name")
     if kind.strip().lower() not in set(Kind):
         raise ValueError(f"no kind: {clipped(kind)[:40]} (there are {', '.join(Kind)})")
-    of = Kind(kind.strip().lower())
-    return str(subject(of, name.strip(), "" if of is Kind.MODEL else SPACE))
+    known_kind = Kind(kind.strip().lower())
+    return str(subject(known_kind, name.strip(), "" if known_kind is Kind.MODEL else SPACE))
 
 
 def _cyclonedx(document: Mapping[str, Json], origin: ImportFile) -> Iterator[Sighting | ImportProblem]:
     """Models, data and services, and applications that depend on a model; and whatever Remit wrote."""
-    dependencies = [one for one in _list(document.get("dependencies")) if isinstance(one, Mapping)]
-    depends = {str(one.get("ref")): [str(ref) for ref in _list(one.get("dependsOn"))] for one in dependencies}
+    dependencies = [dependency for dependency in _list(document.get("dependencies")) if isinstance(dependency, Mapping)]
+    depends = {
+        str(dependency.get("ref")): [str(ref) for ref in _list(dependency.get("dependsOn"))]
+        for dependency in dependencies
+    }
     metadata = document.get("metadata")
     whole = [metadata.get("component")] if isinstance(metadata, Mapping) and "component" in metadata else []
-    found: dict[str, _Part] = {}
-    others: list[tuple[str, Mapping[str, Json], str]] = []
-    for part, items in (
+    parts: dict[str, _Part] = {}
+    applications: list[tuple[str, Mapping[str, Json], str]] = []
+    for section, items in (
         ("metadata.component", whole),
         ("components", _list(document.get("components"))),
         ("services", _list(document.get("services"))),
     ):
         for number, item in enumerate(items):
-            where = f"{part}[{number}]" if part != "metadata.component" else part
+            where = f"{section}[{number}]" if section != "metadata.component" else section
             try:
                 if not isinstance(item, Mapping):
                     raise ValueError("it is no object")  # noqa: TRY004 - as above
                 ref = str(item.get("bom-ref") or where)
-                if (of := _subject(item, Kind.SERVER if part == "services" else None)) is not None:
-                    found[ref] = _Part(of, item, where, "")
+                if (part_subject := _subject(item, Kind.SERVER if section == "services" else None)) is not None:
+                    parts[ref] = _Part(part_subject, item, where, "")
                 elif item.get("type") == _APPLICATION:
-                    others.append((ref, item, where))
+                    applications.append((ref, item, where))
             except ValueError as error:
                 yield ImportProblem("import/entry", f"{origin.file}: {where}", clipped(str(error)))
-    models = {ref for ref, part in found.items() if part.of.kind is Kind.MODEL}
-    for ref, item, where in others:
+    models = {ref for ref, part in parts.items() if part.of.kind is Kind.MODEL}
+    for ref, item, where in applications:
         if not models.intersection(depends.get(ref, ())):
             continue
         name = item.get("name")
@@ -257,9 +262,9 @@ def _cyclonedx(document: Mapping[str, Json], origin: ImportFile) -> Iterator[Sig
             yield ImportProblem("import/entry", f"{origin.file}: {where}", "it has no name")
             continue
         why = f"{where}, an application that depends on a model"
-        found[ref] = _Part(subject(Kind.AGENT, name, SPACE), item, why, SourceConfidence.GUESSED.name.lower())
-    for ref, part in found.items():
-        yield from _component(ref, part, depends, found, origin)
+        parts[ref] = _Part(subject(Kind.AGENT, name, SPACE), item, why, SourceConfidence.GUESSED.name.lower())
+    for ref, part in parts.items():
+        yield from _component(ref, part, depends, parts, origin)
 
 
 class _Part(NamedTuple):
@@ -272,45 +277,45 @@ class _Part(NamedTuple):
 
 
 def _component(
-    ref: str, part: _Part, depends: Mapping[str, list[str]], found: Mapping[str, _Part], origin: ImportFile
+    ref: str, part: _Part, depends: Mapping[str, list[str]], parts: Mapping[str, _Part], origin: ImportFile
 ) -> Iterator[Sighting | ImportProblem]:
-    said = _properties(part.item)
-    links = [f"{name.removeprefix('link:')} {value}" for name, value in said if name.startswith("link:")]
+    properties = _properties(part.item)
+    links = [f"{name.removeprefix('link:')} {value}" for name, value in properties if name.startswith("link:")]
     if not links:
-        there = [found[to].of for to in depends.get(ref, ()) if to in found]
-        links = [f"{(Verb.DELEGATES if of.kind is Kind.AGENT else Verb.USES).value} {of}" for of in there]
-    traits = [(name.removeprefix("trait:"), value) for name, value in said if name.startswith("trait:")]
+        targets = [parts[to].of for to in depends.get(ref, ()) if to in parts]
+        links = [f"{(Verb.DELEGATES if of.kind is Kind.AGENT else Verb.USES).value} {of}" for of in targets]
+    traits = [(name.removeprefix("trait:"), value) for name, value in properties if name.startswith("trait:")]
     version = part.item.get("version")
     traits += [("version", version)] if isinstance(version, str) and version else []
-    once, sources = dict(said), tuple(value for name, value in said if name == "source")
-    confidence = part.confidence or once.get("confidence", "")
-    told = _Told(once.get("first", ""), once.get("last", ""), confidence, sources)
+    values, sources = dict(properties), tuple(value for name, value in properties if name == "source")
+    confidence = part.confidence or values.get("confidence", "")
+    observation = _Observation(values.get("first", ""), values.get("last", ""), confidence, sources)
     try:
-        whole = _Said(once.get("owner"), tuple(links), tuple(traits), told)
-        yield from _sightings(str(part.of), whole, part.where, origin)
+        statement = _Statement(values.get("owner"), tuple(links), tuple(traits), observation)
+        yield from _sightings(str(part.of), statement, part.where, origin)
     except ValueError as error:
         yield ImportProblem("import/entry", f"{origin.file}: {part.where}", clipped(str(error)))
 
 
 def _subject(item: Mapping[str, Json], kind: Kind | None) -> Subject | None:
     """What a component or service stands for, or None for one that is none of ours: a library, a file."""
-    if named := dict(_properties(item)).get("subject"):
-        return parsed(named)
-    of = kind or _TYPES.get(str(item.get("type")))
+    if subject_text := dict(_properties(item)).get("subject"):
+        return parsed(subject_text)
+    known_kind = kind or _TYPES.get(str(item.get("type")))
     name = item.get("name")
-    if of is None:
+    if known_kind is None:
         return None
     if not isinstance(name, str) or not name.strip():
         raise ValueError("it has no name")
-    endpoints = [one for one in _list(item.get("endpoints")) if isinstance(one, str)]
-    if of is Kind.SERVER and (url := next(filter(None, map(address, endpoints)), None)):
-        return subject(of, url)
-    return subject(of, name, "" if of is Kind.MODEL else SPACE)
+    endpoints = [endpoint for endpoint in _list(item.get("endpoints")) if isinstance(endpoint, str)]
+    if known_kind is Kind.SERVER and (url := next(filter(None, map(address, endpoints)), None)):
+        return subject(known_kind, url)
+    return subject(known_kind, name, "" if known_kind is Kind.MODEL else SPACE)
 
 
 def _properties(item: Mapping[str, Json]) -> list[tuple[str, str]]:
-    each = [one for one in _list(item.get("properties")) if isinstance(one, Mapping)]
-    pairs = [(str(one.get("name")), str(one.get("value"))) for one in each]
+    members = [member for member in _list(item.get("properties")) if isinstance(member, Mapping)]
+    pairs = [(str(member.get("name")), str(member.get("value"))) for member in members]
     return [(name.removeprefix("remit:"), value) for name, value in pairs if name.startswith("remit:")]
 
 

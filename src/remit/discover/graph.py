@@ -36,14 +36,14 @@ def nodes_of(inventory: Inventory) -> Iterator[Node]:
             instant(item.first_ms),
             instant(item.last_ms),
             item.confidence.name.lower(),
-            tuple(sorted(item.seen)),
+            tuple(sorted(item.evidence)),
             (),
             tuple(sorted((edge.verb, edge.to) for edge in item.edges if edge.verb not in CLAIMS)),
             tuple(sorted(traits)),
         )
 
 
-def whole(nodes: Iterable[Node]) -> list[Node]:
+def with_targets(nodes: Iterable[Node]) -> list[Node]:
     """`nodes` in order of names, with one for each subject that only a link names."""
     by_subject = {node.subject: node for node in nodes}
     for node in [*by_subject.values()]:
@@ -52,7 +52,7 @@ def whole(nodes: Iterable[Node]) -> list[Node]:
     return [by_subject[subject] for subject in sorted(by_subject)]
 
 
-def short(subject: Subject) -> str:
+def short_name(subject: Subject) -> str:
     """The name of `subject` where its kind is plain: without what says where it is, for people."""
     name = subject.name
     if subject.space == "repo" and "#" in name:

@@ -22,7 +22,7 @@ Target = tuple[Verb, Kind, str]
 class CodeComponent:
     """One thing that the file makes: its name in the file, the line, its framework, and what it does with others.
 
-    One that is not `made` here is named only: an agent's tool that another file may make.
+    One that is not `defined` here is named only: an agent's tool that another file may make.
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class CodeComponent:
     framework: str = ""
     edges: tuple[Target, ...] = ()
     digest: str = ""
-    made: bool = True
+    defined: bool = True
 
 
 class ResolvedFile:
@@ -39,7 +39,7 @@ class ResolvedFile:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._frameworks = {found for one in module.imports if (found := framework_of(one))}
+        self._frameworks = {framework for one in module.imports if (framework := framework_of(one))}
         self._steps = STEPS_MAX
         self._roots = {one.partition(".")[0] for one in module.imports} - {""}
         self._defined = {one.name: one for one in reversed(module.definitions)}
@@ -62,10 +62,10 @@ class ResolvedFile:
         return f"{value.target}().{rest}" if isinstance(value, CallExpression) else target
 
     def _agent_name(self, call: CallExpression, framework: str) -> str:
-        named = self._text(call.named.get("name"))
-        if not named and framework == "autogen" and call.positional:
-            named = self._text(call.positional[0])
-        return named or call.bound or call.within or call.last
+        name = self._text(call.named.get("name"))
+        if not name and framework == "autogen" and call.positional:
+            name = self._text(call.positional[0])
+        return name or call.bound or call.within or call.last
 
     def _spent(self) -> bool:
         """Whether too many steps were taken; one more is."""
@@ -82,8 +82,8 @@ class ResolvedFile:
 
     def _decorated_name(self, decorator: CallExpression) -> str:
         first = self._text(decorator.positional[0]) if decorator.positional else ""
-        named = (self._text(decorator.named.get(key)) for key in ("name", "name_override"))
-        return next(filter(None, named), "") or first
+        names = (self._text(decorator.named.get(key)) for key in ("name", "name_override"))
+        return next(filter(None, names), "") or first
 
     def _value(self, value: Value) -> Value:
         """`value` with names followed to what they are bound to; None where they are bound to nothing known."""

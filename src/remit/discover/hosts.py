@@ -12,7 +12,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from remit.discover.client_configuration import Configured, ConfiguredServer
+from remit.discover.client_configuration import ClientConfiguration, ConfiguredServer
 from remit.discover.clients import CLIENTS, ClientProgram
 from remit.discover.identity import OURS
 from remit.discover.launch import Launch
@@ -59,13 +59,13 @@ class Provenance:
         confidence: SourceConfidence = SourceConfidence.DECLARED,
     ) -> Iterator[Sighting]:
         """As many sightings of one subject as it takes to say all of it."""
-        left, more = iter(tuple(dict.fromkeys(edges))), iter(tuple(dict.fromkeys(traits)))
+        edges_left, traits_left = iter(tuple(dict.fromkeys(edges))), iter(tuple(dict.fromkeys(traits)))
         first = True
-        while (some := tuple(islice(left, EDGES_MAX))) or first:
-            few = tuple(islice(more, TRAITS_MAX))
+        while (some := tuple(islice(edges_left, EDGES_MAX))) or first:
+            few = tuple(islice(traits_left, TRAITS_MAX))
             yield self._one(of, some, few, owner, confidence)
             first = False
-        while few := tuple(islice(more, TRAITS_MAX)):
+        while few := tuple(islice(traits_left, TRAITS_MAX)):
             yield self._one(of, (), few, owner, confidence)
 
     def _one(
@@ -80,9 +80,9 @@ class Provenance:
         return Sighting(of, self.source, clipped(evidence), self.now_ms, self.now_ms, confidence, owner, edges, traits)
 
 
-def agent_of(client: str, seen: Provenance) -> Subject:
+def agent_of(client: str, provenance: Provenance) -> Subject:
     """The agent that `client` is for this user of this machine."""
-    return subject(Kind.AGENT, f"{client}/{seen.user}@{seen.machine}", SPACE)
+    return subject(Kind.AGENT, f"{client}/{provenance.user}@{provenance.machine}", SPACE)
 
 
 def server_of(launch: Launch, machine: str) -> Subject:
@@ -92,7 +92,7 @@ def server_of(launch: Launch, machine: str) -> Subject:
     return subject(Kind.SERVER, f"{launch.server}@{machine}", SPACE)
 
 
-def _configured(entry: ConfiguredServer, machine: str) -> Subject:
+def _entry_server(entry: ConfiguredServer, machine: str) -> Subject:
     if entry.relay is not None:
         return subject(Kind.SERVER, f"{RELAY}{entry.relay}@{machine}", SPACE)
     return server_of(entry.launch, machine)
@@ -107,8 +107,8 @@ def _server_of(running: RecognisedProcess, launch: Launch, machine: str) -> Subj
 
 def from_configuration(
     client: ClientProgram,
-    found: Configured,
-    seen: Provenance,
+    configuration: ClientConfiguration,
+    provenance: Provenance,
     lines: Mapping[str, int] = _NO_LINES,
     *,
     alone: bool = True,
@@ -117,57 +117,61 @@ def from_configuration(
 
     Unless `alone`, a file that configures nothing says nothing of the client.
     """
-    agent = agent_of(client.name, seen)
-    edges: list[Edge] = [Edge(Verb.USES, subject(Kind.MODEL, model)) for model in found.models]
-    said: dict[str, list[str]] = {}
-    for entry in found.entries:
-        server = _configured(entry, seen.machine)
+    agent = agent_of(client.name, provenance)
+    edges: list[Edge] = [Edge(Verb.USES, subject(Kind.MODEL, model)) for model in configuration.models]
+    texts_by_key: dict[str, list[str]] = {}
+    for entry in configuration.entries:
+        server = _entry_server(entry, provenance.machine)
         tools = [Edge(Verb.USES, subject(Kind.TOOL, f"{server.name}/{tool}", server.space)) for tool in entry.tools]
         if entry.enabled:
             edges += [Edge(Verb.USES, server), *tools]
-        said.setdefault(f"server {entry.name}", []).extend(_said(entry))
-        data = [Edge(Verb.READS, _folder(path, seen.machine)) for path in entry.launch.folders]
-        there = replace(seen, line=lines.get(entry.name, seen.line))
-        yield from there.sightings(server, [*tools, *data], [Trait("transport", entry.transport)])
-    if found.variables:
-        said["environment"] = [found.variables]
-    if found.permissions:
-        said["permission"] = sorted(found.permissions)
-    if edges or said or alone:
-        traits = [Trait(clipped(f"{key} in {seen.file}"), listed(texts)) for key, texts in said.items()]
-        yield from seen.sightings(agent, edges, [*traits, Trait("client", client.title)], owner=seen.user)
+        texts_by_key.setdefault(f"server {entry.name}", []).extend(_entry_texts(entry))
+        data = [Edge(Verb.READS, _folder(path, provenance.machine)) for path in entry.launch.folders]
+        entry_provenance = replace(provenance, line=lines.get(entry.name, provenance.line))
+        yield from entry_provenance.sightings(server, [*tools, *data], [Trait("transport", entry.transport)])
+    if configuration.variables:
+        texts_by_key["environment"] = [configuration.variables]
+    if configuration.permissions:
+        texts_by_key["permission"] = sorted(configuration.permissions)
+    if edges or texts_by_key or alone:
+        traits = [
+            Trait(clipped(f"{key} in {provenance.file}"), trait_text(texts)) for key, texts in texts_by_key.items()
+        ]
+        yield from provenance.sightings(agent, edges, [*traits, Trait("client", client.title)], owner=provenance.user)
 
 
-def from_processes(processes: Sequence[RecognisedProcess], seen: Provenance) -> Iterator[Sighting]:
+def from_processes(processes: Sequence[RecognisedProcess], origin: Provenance) -> Iterator[Sighting]:
     """What runs: clients, and servers with the client among whose children they are."""
     for running in processes:
         started = f", started by Remit (process {running.of_remit})" if running.of_remit else ""
-        of = Provenance(seen.machine, running.user, f"process {running.pid}{started}", seen.now_ms, seen.source)
-        traits = [Trait("environment of the process", listed([running.variables]))] if running.variables else []
+        provenance = Provenance(
+            origin.machine, running.user, f"process {running.pid}{started}", origin.now_ms, origin.source
+        )
+        traits = [Trait("environment of the process", trait_text([running.variables]))] if running.variables else []
         if running.client:
-            agent = agent_of(running.client, of)
+            agent = agent_of(running.client, provenance)
             traits.append(Trait("client", _TITLES[running.client]))
-            yield from of.sightings(agent, (), traits, owner=running.user, confidence=SourceConfidence.REPORTED)
+            yield from provenance.sightings(agent, (), traits, owner=running.user, confidence=SourceConfidence.REPORTED)
         elif running.launch:
-            server = _server_of(running, running.launch, seen.machine)
-            yield from of.sightings(server, (), traits, confidence=SourceConfidence.REPORTED)
+            server = _server_of(running, running.launch, origin.machine)
+            yield from provenance.sightings(server, (), traits, confidence=SourceConfidence.REPORTED)
             if running.of_client:
                 edge = Edge(Verb.USES, server)
-                agent = agent_of(running.of_client, of)
-                yield from of.sightings(agent, [edge], owner=running.user, confidence=SourceConfidence.REPORTED)
+                agent = agent_of(running.of_client, provenance)
+                yield from provenance.sightings(agent, [edge], owner=running.user, confidence=SourceConfidence.REPORTED)
 
 
-def listed(texts: Iterable[str]) -> str:
+def trait_text(texts: Iterable[str]) -> str:
     """`texts` as one trait; what is too long for one ends in a digest of the whole, so that a change shows."""
     whole = "; ".join(texts)
-    shown = clipped(whole)
-    if len(whole) <= TEXT_CHARS_MAX and len(shown) < TEXT_CHARS_MAX:
-        return shown
+    clipped_text = clipped(whole)
+    if len(whole) <= TEXT_CHARS_MAX and len(clipped_text) < TEXT_CHARS_MAX:
+        return clipped_text
     mark = f"… sha256:{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    return shown[: TEXT_CHARS_MAX - len(mark)] + mark
+    return clipped_text[: TEXT_CHARS_MAX - len(mark)] + mark
 
 
-def _said(entry: ConfiguredServer) -> Iterator[str]:
+def _entry_texts(entry: ConfiguredServer) -> Iterator[str]:
     launch = entry.launch
     yield " ".join([entry.transport, launch.server, *launch.options])
     yield from (f"folder {path}" for path in launch.folders)

@@ -107,9 +107,9 @@ class Identities:
             self._parent[member] = representative
 
 
-def claims(inventory: Inventory, known: BundleRegistry) -> Iterator[Claim]:
+def claims(inventory: Inventory, registry: BundleRegistry) -> Iterator[Claim]:
     """What sources and people claim, and what names tell by themselves."""
-    exposed = {exposed_name: tool for tool, exposed_name in known.tools.items()}
+    exposed = {exposed_name: tool for tool, exposed_name in registry.tools.items()}
     for subject in inventory:
         item = inventory[subject]
         for edge, by_source in item.edges.items():
@@ -117,7 +117,7 @@ def claims(inventory: Inventory, known: BundleRegistry) -> Iterator[Claim]:
                 for source, record in by_source.items():
                     yield Claim(record.best[0], edge.verb, subject, edge.to, source, record.best[2], record.best[1])
         if subject.space:
-            yield from _name_claims(subject, known, exposed)
+            yield from _name_claims(subject, registry, exposed)
 
 
 def run_by_remit(subject: Subject) -> bool:

@@ -49,7 +49,7 @@ class SourceEvidence:
 class SubjectRecord:
     """All that is known of one subject, by source."""
 
-    seen: dict[str, SourceEvidence] = field(default_factory=dict)
+    evidence: dict[str, SourceEvidence] = field(default_factory=dict)
     edges: dict[Edge, dict[str, SourceEvidence]] = field(default_factory=dict)
     traits: dict[str, dict[str, Best]] = field(default_factory=dict)
     owner: Best | None = None
@@ -57,17 +57,17 @@ class SubjectRecord:
     @property
     def first_ms(self) -> int:
         """When any source saw it first."""
-        return min(seen.first_ms for seen in self.seen.values())
+        return min(seen.first_ms for seen in self.evidence.values())
 
     @property
     def last_ms(self) -> int:
         """When any source saw it last."""
-        return max(seen.last_ms for seen in self.seen.values())
+        return max(seen.last_ms for seen in self.evidence.values())
 
     @property
     def confidence(self) -> SourceConfidence:
         """The best that any source has."""
-        return max(seen.best[0] for seen in self.seen.values())
+        return max(seen.best[0] for seen in self.evidence.values())
 
 
 class What(StrEnum):
@@ -83,8 +83,8 @@ class What(StrEnum):
 class InventoryChange:
     """`source` made the inventory know more of `subject`, by something that it saw at `at` (ms since the epoch).
 
-    EDGE: `key` is the verb and `after` the other subject. TRAIT: `key` the trait, `before` its value so far. `known`
-    says since when the subject was known before this, None where it was not.
+    EDGE: `key` is the verb and `after` the other subject. TRAIT: `key` the trait, `before` its value so far.
+    `known_since` says since when the subject was known before this, None where it was not.
     """
 
     subject: Subject
@@ -94,7 +94,7 @@ class InventoryChange:
     key: str = ""
     before: str | None = None
     after: str | None = None
-    known: int | None = None
+    known_since: int | None = None
 
 
 class Inventory:
@@ -172,11 +172,11 @@ class Inventory:
         if item is None:
             item = self._items[subject] = SubjectRecord()
             changes.append(InventoryChange(subject, What.FOUND, source, evidence.first_ms, after=evidence.best[2]))
-        _join(item.seen, source, evidence)
+        _join(item.evidence, source, evidence)
         return item
 
 
-def folded(sightings: Iterable[Sighting]) -> Inventory:
+def fold(sightings: Iterable[Sighting]) -> Inventory:
     """The inventory that `sightings` come to."""
     inventory = Inventory()
     for sighting in sightings:

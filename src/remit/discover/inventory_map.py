@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Final, assert_never
 
-from remit.discover.graph import Node, short, whole
+from remit.discover.graph import Node, short_name, with_targets
 from remit.discover.sighting import Kind, Subject, Verb
 from remit.facts.text import one_line
 
@@ -77,9 +77,9 @@ class _Box:
 Edges = dict[tuple[str, str, str], int]
 
 
-def drawn(nodes: Iterable[Node], title: str = "Agents, what they use, and the data they reach") -> str:
+def as_svg(nodes: Iterable[Node], title: str = "Agents, what they use, and the data they reach") -> str:
     """The SVG of `nodes`."""
-    by_subject = {node.subject: node for node in whole(nodes)}
+    by_subject = {node.subject: node for node in with_targets(nodes)}
     boxes_by_subject, columns = _place(by_subject)
     edges = _edges(by_subject, boxes_by_subject)
     _order(columns, edges)
@@ -114,7 +114,7 @@ def teams_of(nodes: Iterable[Node]) -> list[str]:
 
 def of_team(nodes: Iterable[Node], team: str) -> list[Node]:
     """The agents of `team`, each a team of its own, and all that they reach."""
-    by_subject = {node.subject: node for node in whole(nodes)}
+    by_subject = {node.subject: node for node in with_targets(nodes)}
     agents = [
         agent for agent in by_subject.values() if agent.subject.kind is Kind.AGENT and (agent.owner or NOBODY) == team
     ]
@@ -123,7 +123,7 @@ def of_team(nodes: Iterable[Node], team: str) -> list[Node]:
         subject = pending.pop()
         if subject not in reached:
             node = by_subject[subject]
-            reached[subject] = replace(node, owner=short(subject)) if subject.kind is Kind.AGENT else node
+            reached[subject] = replace(node, owner=short_name(subject)) if subject.kind is Kind.AGENT else node
             pending += [to for _, to in node.links]
     return [*reached.values()]
 
@@ -143,18 +143,18 @@ def _place(by_subject: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tupl
                 box = teams.setdefault(team, _Box(f"agent {team}", "agent", team))
                 warned = [condition for condition in node.conditions if condition in _WARNED]
                 bad = sum(1 << _WARNED.index(condition) for condition in warned)
-                box.lines.append((short(subject) + (f"  ({', '.join(warned)})" if warned else ""), bad))
-                used = {short(to) for _, to in node.links if to.kind is Kind.MODEL}
+                box.lines.append((short_name(subject) + (f"  ({', '.join(warned)})" if warned else ""), bad))
+                used = {short_name(to) for _, to in node.links if to.kind is Kind.MODEL}
                 models.setdefault(team, set()).update(used)
                 place[subject] = box.key
             case Kind.SERVER:
-                box = servers.setdefault(str(subject), _Box(f"server {subject}", "server", short(subject)))
+                box = servers.setdefault(str(subject), _Box(f"server {subject}", "server", short_name(subject)))
                 place[subject] = box.key
             case Kind.DATA:
-                head = "data" if many else short(subject)
+                head = "data" if many else short_name(subject)
                 box = data.setdefault(head, _Box(f"data {head}", "data", head))
                 if many:
-                    box.lines.append((short(subject), 0))
+                    box.lines.append((short_name(subject), 0))
                 place[subject] = box.key
             case Kind.TOOL | Kind.MODEL | Kind.PROMPT:
                 pass
@@ -180,7 +180,7 @@ def _place_tools(by_subject: Mapping[Subject, Node], place: dict[Subject, str], 
             before = Subject(Kind.SERVER, subject.name.rpartition("/")[0], subject.space)
             key = owners.get(subject) or (str(before) if before in by_subject else f"tools of {_home(subject)}")
             box = servers.setdefault(key, _Box(f"server {key}", "server", key))
-            box.lines.append((short(subject), 0))
+            box.lines.append((short_name(subject), 0))
             place[subject] = box.key
 
 

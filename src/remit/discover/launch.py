@@ -69,29 +69,29 @@ class Launch:
     folders: tuple[str, ...] = ()
 
 
-def launched(command: str, arguments: Sequence[str]) -> Launch:
+def launch_of(command: str, arguments: Sequence[str]) -> Launch:
     """What `command` starts with `arguments`."""
-    words, variables = _unwrapped([command, *arguments[:ARGUMENTS_MAX]])
+    words, variables = _unwrap([command, *arguments[:ARGUMENTS_MAX]])
     name = program(words[0])
     kind, rest = _kind(name, words[1:])
     index, before = _options(rest)
-    variables += [named for option, value in before if option in _SETTING and (named := _variable(value))]
-    given = next((value for option, value in before if option in _NAMING), "") if kind != "oci" else ""
+    variables += [variable for option, value in before if option in _SETTING and (variable := _variable(value))]
+    package = next((value for option, value in before if option in _NAMING), "") if kind != "oci" else ""
     after = rest[index + 1 :]
-    if given:
-        server, after = f"{kind}:{_package(given)}", rest[index:]
+    if package:
+        server, after = f"{kind}:{_package(package)}", rest[index:]
     elif kind == "module":
         server = f"python:{rest[index]}"
     elif kind and index < len(rest):
-        server = _named(kind, rest[index])
+        server = _server_name(kind, rest[index])
     else:
         server, after = name, rest
     if server in _PROXIES:
         server = next(filter(None, map(address, after)), server)
     if "://" not in server and looks_secret(server):
         server = HIDDEN
-    folders = dict.fromkeys(found for word in after if (found := folder(word)))
-    return Launch(server, ":" in server, _told_options(after), tuple(variables), tuple(folders))
+    folders = dict.fromkeys(path for word in after if (path := folder(word)))
+    return Launch(server, ":" in server, _option_names(after), tuple(variables), tuple(folders))
 
 
 def _variable(setting: str) -> str:
@@ -106,7 +106,7 @@ def program(word: str) -> str:
     return re.sub(r"(?i)\.(?:exe|cmd|bat)$", "", name) or HIDDEN
 
 
-def _unwrapped(words: list[str]) -> tuple[list[str], list[str]]:
+def _unwrap(words: list[str]) -> tuple[list[str], list[str]]:
     """Without `cmd /c` and `env NAME=value` in front, and those names."""
     variables: list[str] = []
     while len(words) > 1:
@@ -138,22 +138,22 @@ def _kind(name: str, rest: list[str]) -> tuple[str, list[str]]:
 
 def _options(words: Sequence[str]) -> tuple[int, list[tuple[str, str]]]:
     """Where the first word stands that is no option nor an option's value, and the options before it."""
-    found: list[tuple[str, str]] = []
+    options: list[tuple[str, str]] = []
     index = 0
     while index < len(words) and words[index].startswith("-"):
         option, equals, value = words[index].partition("=")
         if not equals and option in _VALUED:
             index += 1
             value = "".join(words[index : index + 1])
-        found.append((option, value))
+        options.append((option, value))
         index += 1
-    return index, found
+    return index, options
 
 
-def _named(kind: str, word: str) -> str:
+def _server_name(kind: str, word: str) -> str:
     if kind == "oci":
-        found = _IMAGE.fullmatch(word)
-        return f"oci:{found[1] if found else HIDDEN}"
+        match = _IMAGE.fullmatch(word)
+        return f"oci:{match[1] if match else HIDDEN}"
     return program(word) if kind == "script" else f"{kind}:{_package(word)}"
 
 
@@ -161,10 +161,10 @@ def _package(word: str) -> str:
     """The name in `@scope/name@1.2`, `name[extra]==1.2` or an address of a repository."""
     if "://" in word:
         return address(re.sub(r"^(?:git|hg)\+", "", word)) or HIDDEN
-    found = _PACKAGE.match(word)
-    return found[0].rstrip(".") if found else HIDDEN
+    match = _PACKAGE.match(word)
+    return match[0].rstrip(".") if match else HIDDEN
 
 
-def _told_options(words: Sequence[str]) -> tuple[str, ...]:
+def _option_names(words: Sequence[str]) -> tuple[str, ...]:
     names = (word.partition("=")[0] for word in words)
     return tuple(dict.fromkeys(name for name in names if _OPTION.fullmatch(name) and not looks_secret(name)))

@@ -43,7 +43,7 @@ class UsedAction(NamedTuple):
 class Least:
     """What comes of it: `text` is Cedar; `used` how often what was done; `unused` tools are granted and were not used.
 
-    `gone` was used and is no longer in the catalog, so that no policy can name it. `kept` are the permits whose
+    `gone` was used and is no longer in the catalog, so that no policy can name it. `carried` are the permits whose
     conditions and obligations go with what they let through, `lost` those of which some could not.
     """
 
@@ -51,7 +51,7 @@ class Least:
     used: Mapping[UsedAction, int]
     unused: tuple[str, ...]
     gone: tuple[str, ...]
-    kept: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
@@ -67,7 +67,7 @@ def least(
     agent: str,
     used: Mapping[UsedAction, Sequence[PermittedUsage]],
     granted: Iterable[str],
-    named: PolicyVocabulary,
+    vocabulary: PolicyVocabulary,
     since: str,
     bare: Collection[str] = (),
 ) -> Least:
@@ -75,33 +75,43 @@ def least(
 
     The suggested policies whose ids are in `bare` come without what other permits ask for.
     """
-    calls = {use: sum(way.used.calls for way in each) for use, each in used.items()}
-    gone = sorted(str(use) for use in used if use.kind is ActionKind.CALL_TOOL and str(use) not in named.tools)
-    there = {use: each for use, each in used.items() if use.kind is not ActionKind.CALL_TOOL or str(use) not in gone}
-    made = tuple(_policies(agent, there, named, bare))
-    lost = {str(one) for policy in made for one in policy.lost}
-    kept = {str(one) for policy in made for one in policy.brings}
-    notes = (
-        f"// {one_line(one)} permits some of this under conditions; add those that are still to hold\n"
-        for one in sorted(lost)
+    calls = {action: sum(way.usage.calls for way in usages) for action, usages in used.items()}
+    gone = sorted(
+        str(action) for action in used if action.kind is ActionKind.CALL_TOOL and str(action) not in vocabulary.tools
     )
-    text = "".join(notes) + "\n".join(policy.text(since) for policy in made)
-    called = {str(use) for use in used if use.kind is ActionKind.CALL_TOOL}
-    unused = tuple(sorted(set(granted) - called))
+    nameable = {
+        action: usages
+        for action, usages in used.items()
+        if action.kind is not ActionKind.CALL_TOOL or str(action) not in gone
+    }
+    policies = tuple(_policies(agent, nameable, vocabulary, bare))
+    lost = {str(permit) for policy in policies for permit in policy.lost}
+    kept = {str(permit) for policy in policies for permit in policy.carried}
+    notes = (
+        f"// {one_line(permit)} permits some of this under conditions; add those that are still to hold\n"
+        for permit in sorted(lost)
+    )
+    text = "".join(notes) + "\n".join(policy.text(since) for policy in policies)
+    called_tools = {str(action) for action in used if action.kind is ActionKind.CALL_TOOL}
+    unused = tuple(sorted(set(granted) - called_tools))
     return Least(text, calls, unused, tuple(gone), tuple(sorted(kept)), tuple(sorted(lost)))
 
 
 def narrowed(sources: Iterable[PolicySource], agent: str) -> tuple[PolicySource, ...]:
     """`sources` with every permit taken from `agent`, its own left out; what forbids stays as it is."""
     end = f"\nunless {{ principal == {_entity('Agent', agent)} }};\n"
-    own = re.compile(rf"permit\s*\(\s*principal\s*==\s*{re.escape(_entity('Agent', agent))}\s*,")
-    made: list[PolicySource] = []
+    own_permit = re.compile(rf"permit\s*\(\s*principal\s*==\s*{re.escape(_entity('Agent', agent))}\s*,")
+    narrowed_sources: list[PolicySource] = []
     for source in sources:
         statements, _ = split(source)
-        kept = [one.text for one in statements if not (_PERMIT.match(one.text) and own.search(one.text))]
+        kept = [
+            statement.text
+            for statement in statements
+            if not (_PERMIT.match(statement.text) and own_permit.search(statement.text))
+        ]
         texts = [text.rstrip().removesuffix(";") + end if _PERMIT.match(text) else text for text in kept]
-        made.append(PolicySource(source.path, "\n".join(texts)))
-    return tuple(made)
+        narrowed_sources.append(PolicySource(source.path, "\n".join(texts)))
+    return tuple(narrowed_sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +124,19 @@ class _Policy:
     clauses: tuple[str, ...]
     obligation: str | None
     times: int
-    brings: tuple[Carried, ...]
+    carried: tuple[Carried, ...]
     lost: tuple[Carried, ...]
 
     def text(self, since: str) -> str:
         """It as Cedar."""
-        said = [
-            *(f"// with what {one_line(str(one))} asks for" for one in self.brings),
+        lines = [
+            *(f"// with what {one_line(str(permit))} asks for" for permit in self.carried),
             f"@id({quoted(self.ident)})",
             f"@reason({quoted(f'used {self.times} times since {since}')})",
             *([f"@obligation({quoted(self.obligation)})"] if self.obligation is not None else []),
             "permit (\n  " + ",\n  ".join(self.head) + "\n)",
         ]
-        return "\n".join([*said, *self.clauses]) + ";\n"
+        return "\n".join([*lines, *self.clauses]) + ";\n"
 
 
 class _Group(NamedTuple):
@@ -135,67 +145,73 @@ class _Group(NamedTuple):
     kind: ActionKind
     server: str
     habits: tuple[str, ...]
-    brings: tuple[Carried, ...]
+    carried: tuple[Carried, ...]
     lost: tuple[Carried, ...]
     obligations: tuple[str | None, ...]
 
 
 def _policies(
-    agent: str, used: Mapping[UsedAction, Sequence[PermittedUsage]], known: PolicyVocabulary, bare: Collection[str]
+    agent: str, used: Mapping[UsedAction, Sequence[PermittedUsage]], vocabulary: PolicyVocabulary, bare: Collection[str]
 ) -> Iterator[_Policy]:
     groups: dict[_Group, list[tuple[UsedAction, int]]] = {}
-    for use, way in ((one, way) for one in sorted(used) for way in used[one]):
-        compared: Mapping[str, ComparableArgument] = (
-            known.tools.get(str(use), {}) if use.kind is ActionKind.CALL_TOOL else {}
+    for action, way in ((one, way) for one in sorted(used) for way in used[one]):
+        comparable: Mapping[str, ComparableArgument] = (
+            vocabulary.tools.get(str(action), {}) if action.kind is ActionKind.CALL_TOOL else {}
         )
-        habits = way.used.conditions(compared, known.users)
-        group = _Group(use.kind, use.server, habits, way.brings, way.lost, tuple(sorted(way.obligations)) or (None,))
-        groups.setdefault(group, []).append((use, way.used.calls))
+        habits = way.usage.conditions(comparable, vocabulary.users)
+        group = _Group(
+            action.kind, action.server, habits, way.carried, way.lost, tuple(sorted(way.obligations)) or (None,)
+        )
+        groups.setdefault(group, []).append((action, way.usage.calls))
     idents = Counter[str]()
-    for group, uses in groups.items():
-        scope = _scope(group.kind, group.server, [use for use, _ in uses])
+    for group, actions in groups.items():
+        scope = _scope(group.kind, group.server, [action for action, _ in actions])
         if scope is None:
             continue
         head = (f"principal == {_entity('Agent', agent)}", scope[0], scope[1])
-        times = sum(calls for _, calls in uses)
+        times = sum(calls for _, calls in actions)
         for obligation in group.obligations:
             name = "-".join(
                 part for part in (agent, "uses", group.server or group.kind.value, group.kind.value) if part
             )
             idents[name] += 1
             ident = name if idents[name] == 1 else f"{name}-{idents[name]}"
-            own = (*((scope[2],) if scope[2] else ()), *group.habits)
+            own_clauses = (*((scope[2],) if scope[2] else ()), *group.habits)
             if ident in bare:
-                yield _Policy(ident, head, own, None, times, (), (*group.lost, *group.brings))
+                yield _Policy(ident, head, own_clauses, None, times, (), (*group.lost, *group.carried))
                 continue
-            asked = chain.from_iterable(one.clauses or () for one in group.brings)
-            clauses = tuple(dict.fromkeys((*own, *asked)))
-            yield _Policy(ident, head, clauses, obligation, times, group.brings, group.lost)
+            carried_clauses = chain.from_iterable(permit.clauses or () for permit in group.carried)
+            clauses = tuple(dict.fromkeys((*own_clauses, *carried_clauses)))
+            yield _Policy(ident, head, clauses, obligation, times, group.carried, group.lost)
 
 
-def _scope(kind: ActionKind, server: str, uses: Iterable[UsedAction]) -> tuple[str, str, str] | None:
-    """Action, resource and condition of the permit for `uses`, all of one kind at one server."""
-    only, names = f"action == {_entity('Action', kind.value)}", [use.name for use in uses]
+def _scope(kind: ActionKind, server: str, actions: Iterable[UsedAction]) -> tuple[str, str, str] | None:
+    """Action, resource and condition of the permit for `actions`, all of one kind at one server."""
+    this_kind, names = f"action == {_entity('Action', kind.value)}", [action.name for action in actions]
     match kind:
         case ActionKind.CALL_TOOL:
             tools = ",\n    ".join(_entity("Action", exposed_name(server, name)) for name in names)
             return f"action in [\n    {tools}\n  ]", f"resource == {_entity('Server', server)}", ""
         case ActionKind.GET_PROMPT:
-            return only, f"resource == {_entity('Server', server)}", _any("context.input.name", map(quoted, names))
+            return (
+                this_kind,
+                f"resource == {_entity('Server', server)}",
+                _when_any("context.input.name", map(quoted, names)),
+            )
         case ActionKind.READ_RESOURCE:
-            by = "" if len(names) > RESOURCES_MAX else _any("context.input.uri", map(quoted, names))
-            return only, f"resource in {_entity('Server', server)}", by
+            condition = "" if len(names) > RESOURCES_MAX else _when_any("context.input.uri", map(quoted, names))
+            return this_kind, f"resource in {_entity('Server', server)}", condition
         case ActionKind.CALL_MODEL:
-            return only, "resource", _any("resource", (_entity("Model", name) for name in names))
+            return this_kind, "resource", _when_any("resource", (_entity("Model", name) for name in names))
         case ActionKind.DELEGATE:
-            return only, "resource", _any("resource", (_entity("Agent", name) for name in names))
+            return this_kind, "resource", _when_any("resource", (_entity("Agent", name) for name in names))
         case ActionKind.LIST_ROOTS:
             return None
         case _:
             assert_never(kind)
 
 
-def _any(what: str, values: Iterable[str]) -> str:
+def _when_any(what: str, values: Iterable[str]) -> str:
     return f"when {{ {any_of(what, values)} }}"
 
 

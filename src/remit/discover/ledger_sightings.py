@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, assert_never
 
-from remit.discover.reconcile import Paired, Passage
+from remit.discover.reconcile import Pair, Passage
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, clipped, subject
 from remit.facts.action import ActionKind
 from remit.facts.catalog import exposed_name
@@ -36,7 +36,7 @@ class _Times:
     count: int = 0
 
 
-class Enforced:
+class LedgerSightings:
     """Joins a page of the ledger: one sighting for each thing that an agent did, and every action as a passage.
 
     Each has the times of its own, and its last record as evidence.
@@ -52,7 +52,7 @@ class Enforced:
         for delegator, delegate in pairwise(chain):
             self._did(delegator, intent, Edge(Verb.DELEGATES, delegate))
         agent = chain[-1]
-        target = done(intent)
+        target = target_of(intent)
         if target is None:
             self._did(agent, intent)
             return
@@ -77,7 +77,7 @@ class Enforced:
         record.count += 1
 
 
-def done(intent: Intent) -> tuple[Verb, Subject, frozenset[str]] | None:
+def target_of(intent: Intent) -> tuple[Verb, Subject, frozenset[str]] | None:
     """What the action does, with what, and the names by which its clients know that."""
     server, name = intent.server, intent.name
     match intent.kind:
@@ -99,7 +99,7 @@ def done(intent: Intent) -> tuple[Verb, Subject, frozenset[str]] | None:
             assert_never(intent.kind)
 
 
-def paired(pair: Paired) -> Iterable[Sighting]:
+def pair_sightings(pair: Pair) -> Iterable[Sighting]:
     """A call that telemetry tells of and a record of the same trace: the agents are one, and what was called is."""
     call, passage = pair
     evidence = clipped(f"trace {passage.trace} is on the ledger as {passage.ref}")

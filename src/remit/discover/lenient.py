@@ -38,7 +38,7 @@ class Unparsed(ValueError):
         self.why = why
 
 
-def decoded(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
     """The text that `raw` spells, by its byte order mark or as UTF-8. Raises `Unparsed`."""
     mark, encoding = next(((mark, name) for mark, name in _BOMS if raw.startswith(mark)), (b"", "utf-8"))
     try:
@@ -90,14 +90,14 @@ def lines_of(text: str, heads: Iterable[str], names: Iterable[str]) -> dict[str,
     if at < 0:
         return {}
     line = text.count("\n", 0, at) + 1
-    found = dict.fromkeys(names, line)
-    left = set(found)
+    lines = dict.fromkeys(names, line)
+    names_left = set(lines)
     for key in _KEY.finditer(text, at):
-        if not left:
+        if not names_left:
             break
         name = key[3] or (key[1] if key[2] else "")
-        if name in left:
+        if name in names_left:
             line += text.count("\n", at, key.start())
-            at, found[name] = key.start(), line
-            left.discard(name)
-    return found
+            at, lines[name] = key.start(), line
+            names_left.discard(name)
+    return lines

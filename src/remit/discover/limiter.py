@@ -30,11 +30,11 @@ class SightingLimiter:
         self._edges = Counter[str]()
         self.refused = Counter[str]()
         for subject in inventory:
-            self._of_source.update(inventory[subject].seen.keys())
+            self._of_source.update(inventory[subject].evidence.keys())
             for by_source in inventory[subject].edges.values():
                 self._edges.update(by_source.keys())
 
-    def admitted(self, sighting: Sighting) -> Sighting | None:
+    def admit(self, sighting: Sighting) -> Sighting | None:
         """What of `sighting` may be folded in: all of it, some of its edges, or nothing."""
         if sighting.confidence >= SourceConfidence.ENFORCED:
             return sighting
@@ -65,7 +65,7 @@ class SightingLimiter:
 
     def _room(self, subject: Subject, source: str) -> bool:
         known = subject in self._inventory
-        if known and source in self._inventory[subject].seen:
+        if known and source in self._inventory[subject].evidence:
             return True
         if (not known and len(self._inventory) >= SUBJECTS_MAX) or self._of_source[source] >= PER_SOURCE_MAX:
             return False

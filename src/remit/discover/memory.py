@@ -13,11 +13,11 @@ from remit.discover.sighting import parsed
 from remit.facts.canonical import Json, canonical
 from remit.facts.strictjson import JsonRefused, parse
 
-UNTOLD: Final = "untold"
-TOLD: Final = "told"
+PENDING_CHANGES: Final = "untold"
+REPORTED_DRIFT: Final = "told"
 SCOPES: Final = "scopes"
 TEXT_BYTES_MAX: Final = 256 * 1024 * 1024
-KEPT: Final = (UNTOLD, TOLD, SCOPES)
+NAMES: Final = (PENDING_CHANGES, REPORTED_DRIFT, SCOPES)
 """The names under which the three are kept, each of at most `TEXT_BYTES_MAX` bytes."""
 
 
@@ -33,7 +33,7 @@ def changes_text(changes: Iterable[InventoryChange]) -> str:
                 change.key,
                 change.before,
                 change.after,
-                change.known,
+                change.known_since,
             ]
             for change in changes
         ]
@@ -45,9 +45,9 @@ def changes_from(text: str) -> list[InventoryChange]:
     return [change for row in _rows(text) if (change := _change(row)) is not None]
 
 
-def pairs_text(told: Mapping[str, str]) -> str:
+def pairs_text(pairs: Mapping[str, str]) -> str:
     """What of each kind of drift was told last, the oldest first."""
-    return _text([[key, value] for key, value in told.items()])
+    return _text([[key, value] for key, value in pairs.items()])
 
 
 def pairs_from(text: str) -> dict[str, str]:
@@ -99,7 +99,7 @@ def _rows(text: str) -> list[Json]:
 
 def _change(row: Json) -> InventoryChange | None:
     match row:
-        case [str(subject), str(what), str(source), int(at), str(key), before, after, known]:
+        case [str(subject), str(what), str(source), int(at), str(key), before, after, known_since]:
             try:
                 return InventoryChange(
                     parsed(subject),
@@ -109,7 +109,7 @@ def _change(row: Json) -> InventoryChange | None:
                     key,
                     before if isinstance(before, str) else None,
                     after if isinstance(after, str) else None,
-                    known if isinstance(known, int) else None,
+                    known_since if isinstance(known_since, int) else None,
                 )
             except ValueError:
                 return None

@@ -41,17 +41,17 @@ class Carried:
 class PermittedUsage(NamedTuple):
     """What was done as one set of permits let it, with what they ask for. `lost` are those that cannot be kept."""
 
-    used: Usage
-    brings: tuple[Carried, ...] = ()
+    usage: Usage
+    carried: tuple[Carried, ...] = ()
     lost: tuple[Carried, ...] = ()
 
     @property
     def obligations(self) -> frozenset[str]:
         """What they oblige to, together."""
-        return frozenset(one.obligation for one in self.brings if one.obligation is not None)
+        return frozenset(permit.obligation for permit in self.carried if permit.obligation is not None)
 
 
-def carried(policy: Policy) -> Carried:
+def carried_by(policy: Policy) -> Carried:
     """What `policy`, a permit, asks for."""
     clauses = () if policy.form.unconditional else clauses_of(policy.statement.text)
     return Carried(policy.ident, policy.where, clauses, policy.obligation)
@@ -59,17 +59,17 @@ def carried(policy: Policy) -> Carried:
 
 def clauses_of(text: str) -> tuple[str, ...] | None:
     """The `when` and `unless` of a permit, each as it stands in `text`; None where they are not found."""
-    told = TOKEN.sub(lambda token: " " if token[0].startswith("//") else token[0], text)
+    uncommented = TOKEN.sub(lambda token: " " if token[0].startswith("//") else token[0], text)
     # What is in strings has brackets of its own.
-    bare = TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith('"') else token[0], told)
+    bare = TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith('"') else token[0], uncommented)
     scope = _SCOPE.match(bare)
     end = None if scope is None else _closed(bare, scope.end() - 1)
-    found: list[str] = []
+    clauses: list[str] = []
     while end is not None and (start := bare.find("{", end)) >= 0:
-        begun, end = end, _closed(bare, start)
+        begin, end = end, _closed(bare, start)
         if end is not None:
-            found.append(told[begun:end].strip())
-    return tuple(found) or None
+            clauses.append(uncommented[begin:end].strip())
+    return tuple(clauses) or None
 
 
 def _closed(bare: str, at: int) -> int | None:
@@ -82,39 +82,49 @@ def _closed(bare: str, at: int) -> int | None:
     return None
 
 
-def ways(by: Mapping[frozenset[str], Usage], inside: Mapping[str, Carried]) -> tuple[PermittedUsage, ...]:
-    """What was done one way or another; `by` has it by the ids of the permits that let it, as far as they are named.
+def ways(
+    usage_by_permits: Mapping[frozenset[str], Usage], permits: Mapping[str, Carried]
+) -> tuple[PermittedUsage, ...]:
+    """What was done one way or another.
 
-    `inside` are the permits that may let it today.
+    `usage_by_permits` has it by the ids of the permits that let it, as far as they are named; `permits` are those that
+    may let it today.
     """
-    told: dict[frozenset[str], Usage] = {}
-    untold = Usage()
-    for named, used in by.items():
-        known = named & inside.keys()
-        if known:
-            told.setdefault(frozenset(ident for ident in known if inside[ident]), Usage()).join(used)
+    attributed: dict[frozenset[str], Usage] = {}
+    unattributed = Usage()
+    for names, used in usage_by_permits.items():
+        known_names = names & permits.keys()
+        if known_names:
+            attributed.setdefault(frozenset(ident for ident in known_names if permits[ident]), Usage()).join(used)
         else:
-            untold.join(used)
-    if not told:
-        asking = [one for one in inside.values() if one]
-        if not asking or len(asking) < len(inside):
-            return (PermittedUsage(untold),)
-        return (_way(untold, asking),) if len(asking) == 1 else (PermittedUsage(untold, (), tuple(asking)),)
-    order = sorted(told, key=lambda one: (len(one), sorted(one)))
-    told[order[0]].join(untold)
-    found: dict[frozenset[str], PermittedUsage] = {}
+            unattributed.join(used)
+    if not attributed:
+        conditional = [one for one in permits.values() if one]
+        if not conditional or len(conditional) < len(permits):
+            return (PermittedUsage(unattributed),)
+        return (
+            (_permitted_usage(unattributed, conditional),)
+            if len(conditional) == 1
+            else (PermittedUsage(unattributed, (), tuple(conditional)),)
+        )
+    order = sorted(attributed, key=lambda one: (len(one), sorted(one)))
+    attributed[order[0]].join(unattributed)
+    usages: dict[frozenset[str], PermittedUsage] = {}
     for idents in order:
-        made = _way(told[idents], (inside[ident] for ident in sorted(idents)))
-        less = next((one for kept, one in found.items() if kept < idents and made.obligations <= one.obligations), None)
-        if less is None:
-            found[idents] = made
+        permitted = _permitted_usage(attributed[idents], (permits[ident] for ident in sorted(idents)))
+        lesser = next(
+            (one for smaller, one in usages.items() if smaller < idents and permitted.obligations <= one.obligations),
+            None,
+        )
+        if lesser is None:
+            usages[idents] = permitted
         else:
-            less.used.join(made.used)
-    return tuple(found.values())
+            lesser.usage.join(permitted.usage)
+    return tuple(usages.values())
 
 
-def _way(used: Usage, permits: Iterable[Carried]) -> PermittedUsage:
+def _permitted_usage(used: Usage, permits: Iterable[Carried]) -> PermittedUsage:
     kept, lost = list[Carried](), list[Carried]()
-    for one in permits:
-        (lost if one.clauses is None else kept).append(one)
+    for permit in permits:
+        (lost if permit.clauses is None else kept).append(permit)
     return PermittedUsage(used, tuple(kept), tuple(lost))

@@ -11,7 +11,7 @@ from typing import Final
 
 from remit.discover import discretion
 from remit.discover.clients import CLIENTS
-from remit.discover.launch import Launch, launched, program
+from remit.discover.launch import Launch, launch_of, program
 
 WORDS_LOOKED_AT: Final = 4
 """A runtime and its options come before what it runs."""
@@ -51,18 +51,18 @@ class RecognisedProcess:
     of_remit: int = 0
 
 
-def recognised(processes: Iterable[Process]) -> list[RecognisedProcess]:
+def recognise(processes: Iterable[Process]) -> list[RecognisedProcess]:
     """Those of `processes` that are clients or servers."""
-    known = {process.pid: process for process in processes}
-    clients = {process.pid: client for process in known.values() if (client := _client(process.command))}
-    found: list[RecognisedProcess] = []
-    for process in known.values():
+    by_pid = {process.pid: process for process in processes}
+    clients = {process.pid: client for process in by_pid.values() if (client := _client(process.command))}
+    recognised: list[RecognisedProcess] = []
+    for process in by_pid.values():
         variables = discretion.variables(name for name in process.variables if _CREDENTIAL.search(name))
         if client := clients.get(process.pid):
-            found.append(RecognisedProcess(process.pid, process.user, variables, client))
+            recognised.append(RecognisedProcess(process.pid, process.user, variables, client))
         elif (launch := _server(process.command)) is not None:
-            found.append(_running(process, variables, launch, known, clients))
-    return found
+            recognised.append(_server_process(process, variables, launch, by_pid, clients))
+    return recognised
 
 
 def _client(command: Sequence[str]) -> str:
@@ -85,21 +85,21 @@ def _server(command: Sequence[str]) -> Launch | None:
 
 
 def _launch(command: Sequence[str]) -> Launch | None:
-    return launched(command[0], command[1:]) if command else None
+    return launch_of(command[0], command[1:]) if command else None
 
 
-def _running(
-    process: Process, variables: str, launch: Launch, known: dict[int, Process], clients: dict[int, str]
+def _server_process(
+    process: Process, variables: str, launch: Launch, by_pid: dict[int, Process], clients: dict[int, str]
 ) -> RecognisedProcess:
     """A server, by the nearest above it that is a client or Remit."""
     below = process
     for _ in range(ANCESTORS_MAX):
-        above = known.get(below.parent)
+        above = by_pid.get(below.parent)
         if above is None or above.pid in clients:
             of_client = "" if above is None else clients[above.pid]
             return RecognisedProcess(process.pid, process.user, variables, launch=launch, of_client=of_client)
         if (launch_above := _launch(above.command)) is not None and launch_above.server in _REMIT:
-            given = _launch(below.command)
-            return RecognisedProcess(process.pid, process.user, variables, launch=given, of_remit=above.pid)
+            own_launch = _launch(below.command)
+            return RecognisedProcess(process.pid, process.user, variables, launch=own_launch, of_remit=above.pid)
         below = above
     return RecognisedProcess(process.pid, process.user, variables, launch=launch)

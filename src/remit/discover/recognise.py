@@ -14,7 +14,7 @@ from remit.discover.code import ArrayLiteral, CallExpression, Module, Name, Obje
 from remit.discover.discretion import address, without_secret
 from remit.discover.frameworks import framework_of, model_of
 from remit.discover.ground import DEPTH_MAX, LINKS_MAX, CodeComponent, Target, path_of
-from remit.discover.launch import launched
+from remit.discover.launch import launch_of
 from remit.discover.sighting import Kind, Verb
 from remit.discover.tool_declarations import ToolDeclarations
 
@@ -24,11 +24,11 @@ _WRAPPERS: Final = frozenset({"dedent", "strip", "format", "join"})
 _STRICT: Final = frozenset({"id", "default", "llm"})
 
 
-def recognised(module: Module) -> tuple[list[CodeComponent], bool]:
+def components_of(module: Module) -> tuple[list[CodeComponent], bool]:
     """Everything that `module` makes, in order of lines; and whether all of it was followed."""
     reader = _Reader(module)
-    found = [*reader.agents(), *reader.tools(), *reader.models(), *reader.prompts(), *reader.servers()]
-    return sorted(dict.fromkeys(found), key=lambda item: item.line), not reader.gave_up
+    components = [*reader.agents(), *reader.tools(), *reader.models(), *reader.prompts(), *reader.servers()]
+    return sorted(dict.fromkeys(components), key=lambda item: item.line), not reader.gave_up
 
 
 class _Reader(ToolDeclarations):
@@ -46,11 +46,11 @@ class _Reader(ToolDeclarations):
                 yield CodeComponent(
                     Kind.AGENT, name, call.line, framework, tuple(dict.fromkeys(islice(self._uses(call), LINKS_MAX)))
                 )
-        for one in self._module.definitions:
-            for base in one.bases:
+        for definition in self._module.definitions:
+            for base in definition.bases:
                 framework = framework_of(base)
                 if framework and base.rpartition(".")[2] in known.AGENT_BASES:
-                    yield CodeComponent(Kind.AGENT, one.name, one.line, framework)
+                    yield CodeComponent(Kind.AGENT, definition.name, definition.line, framework)
 
     def _uses(self, call: CallExpression) -> Iterator[Target]:
         for key in known.TOOLS_ARGUMENTS:
@@ -93,7 +93,7 @@ class _Reader(ToolDeclarations):
             for key, value in table.items.items():
                 if known.MODEL_NAME.search(key):
                     yield from (
-                        CodeComponent(Kind.MODEL, one, table.line) for one in self._models_in(value, strict=True)
+                        CodeComponent(Kind.MODEL, model, table.line) for model in self._models_in(value, strict=True)
                     )
         for name, value in self._module.bound.items():
             if known.MODEL_NAME.search(name.rpartition(".")[2]):
@@ -140,15 +140,15 @@ class _Reader(ToolDeclarations):
                 first = self._text(call.positional[0]) if call.positional else ""
                 if name := self._text(call.named.get("name")) or first:
                     yield CodeComponent(Kind.PROMPT, name, call.line, known.CONTRACT)
-        for one in self._module.definitions:
-            for decorator in one.decorators:
+        for definition in self._module.definitions:
+            for decorator in definition.decorators:
                 path = path_of(decorator)
                 framework = framework_of(self._origin(path)) or self._any()
                 last = path.rpartition(".")[2]
                 served = last in known.SERVER_PROMPTS and framework == known.CONTRACT
                 if "." in path and framework and (served or last in known.PROMPT_DECORATORS):
-                    named = self._decorated_name(decorator) if isinstance(decorator, CallExpression) else ""
-                    yield CodeComponent(Kind.PROMPT, named or one.name, one.line, framework)
+                    decorated_name = self._decorated_name(decorator) if isinstance(decorator, CallExpression) else ""
+                    yield CodeComponent(Kind.PROMPT, decorated_name or definition.name, definition.line, framework)
         if self._frameworks or known.PROMPT_NAME.search(self._module.name):
             for name, value in self._module.bound.items():
                 if known.PROMPT_NAME.search(name.rpartition(".")[2]):
@@ -191,34 +191,34 @@ class _Reader(ToolDeclarations):
                     {**call.named, **_table(call.named.get("params"))}, first, call.line, framework
                 )
             elif framework and call.last in known.CLIENT_TABLES:
-                given = (first, *(call.named.get(key) for key in ("connections", "servers", "mcpServers")))
-                for value in given:
-                    for one in _table(self._value(value)).values():
-                        yield from self._reached(_table(one), None, call.line, framework)
+                tables = (first, *(call.named.get(key) for key in ("connections", "servers", "mcpServers")))
+                for value in tables:
+                    for spec in _table(self._value(value)).values():
+                        yield from self._reached(_table(spec), None, call.line, framework)
 
     def _served(self) -> Iterator[Target]:
         """The tools of a file that makes one server."""
-        made = [
-            one
-            for one in self._module.calls
-            if framework_of(one.target) == known.CONTRACT and one.last in known.SERVERS
+        servers = [
+            call
+            for call in self._module.calls
+            if framework_of(call.target) == known.CONTRACT and call.last in known.SERVERS
         ]
-        if len(made) == 1:
+        if len(servers) == 1:
             yield from dict.fromkeys((Verb.USES, Kind.TOOL, tool.name) for tool in self.tools())
 
     def _reached(self, spec: "dict[str, Value]", first: Value, line: int, framework: str) -> Iterator[CodeComponent]:
         """The server behind a command or an address."""
         url = next(filter(None, (self._text(spec.get(key)) for key in ("url", "server_url", "serverUrl"))), "")
         words = self._value(spec.get("args"))
-        arguments = [self._text(one) for one in words.items] if isinstance(words, ArrayLiteral) else []
+        arguments = [self._text(word) for word in words.items] if isinstance(words, ArrayLiteral) else []
         command = self._text(spec.get("command"))
         if not command and not url:
             command = self._text(first)
-        if shown := address(url or command):
-            yield CodeComponent(Kind.SERVER, shown, line, framework)
+        if address_shown := address(url or command):
+            yield CodeComponent(Kind.SERVER, address_shown, line, framework)
         elif command:
             program, *more = command.split()
-            yield CodeComponent(Kind.SERVER, launched(program, [*more, *arguments]).server, line, framework)
+            yield CodeComponent(Kind.SERVER, launch_of(program, [*more, *arguments]).server, line, framework)
 
 
 def _table(value: Value) -> "dict[str, Value]":

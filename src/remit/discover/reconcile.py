@@ -12,7 +12,7 @@ Laws
 * Bounded: the last `KEPT_MAX` calls, of `SPANS_KEPT_MAX` spans in all, and passages can still be paired; what a call
   costs hangs on no number of passages, since whoever sends telemetry chooses names and moments. A call older than the
   passages that are kept is not judged at all (`late`), since what would account for it may be forgotten.
-* What was judged is known again after a restart: the last `HEARD_MAX` spans, by a digest of their ids, kept with what
+* What was judged is known again after a restart: the last `JUDGED_MAX` spans, by a digest of their ids, kept with what
   they were counted as.
 * Bounded in time: what is counted is told apart by object for `DETAIL_DAYS`, by agent and day for `RETAINED_DAYS`, and
   then forgotten. That something exists is the inventory's, and stays there.
@@ -36,7 +36,7 @@ SPANS_MAX: Final = 1_000
 SPANS_KEPT_MAX: Final = 200_000
 """Spans of all calls that can still be paired."""
 OBSERVED_MAX: Final = 50_000
-HEARD_MAX: Final = 20_000
+JUDGED_MAX: Final = 20_000
 DETAIL_DAYS: Final = 30
 RETAINED_DAYS: Final = 400
 EARLIER: Final = "(earlier)"
@@ -75,7 +75,7 @@ class Passage:
     at: int
 
 
-class Paired(NamedTuple):
+class Pair(NamedTuple):
     """A call and the passage of the same trace: so their agents are one, and what they called is."""
 
     call: ObservedCall
@@ -112,15 +112,17 @@ class _FreePassage:
 class Reconciler:
     """Pairs calls with passages and counts both. `known_as` says which registered agent a subject is.
 
-    `counts` and `heard` are what an earlier process came to. `changed` are counts, and `judged` spans by digest, that
-    are to be kept, until whoever keeps them clears both.
+    `counts` and `judged_before` are what an earlier process came to. `changed` are counts, and `judged` spans by
+    digest, that are to be kept, until whoever keeps them clears both.
     """
 
-    def __init__(self, counts: Mapping[Activity, PassageCounts] | None = None, heard: Iterable[int] = ()) -> None:
+    def __init__(
+        self, counts: Mapping[Activity, PassageCounts] | None = None, judged_before: Iterable[int] = ()
+    ) -> None:
         self.counts: dict[Activity, PassageCounts] = dict(counts or {})
         self.changed: set[Activity] = set()
-        self.judged: deque[int] = deque(maxlen=HEARD_MAX)
-        self._heard = frozenset(heard)
+        self.judged: deque[int] = deque(maxlen=JUDGED_MAX)
+        self._judged_before = frozenset(judged_before)
         self._pruned = 0
         self._spans = 0
         self.known_as: Mapping[Subject, str] = {}
@@ -134,13 +136,13 @@ class Reconciler:
         self._order: deque[_FreePassage] = deque()
         self._from_ms = 0
 
-    def seen(self, call: ObservedCall, now_ms: int) -> Paired | None:
+    def take_call(self, call: ObservedCall, now_ms: int) -> Pair | None:
         """Take in what telemetry tells of; the passage that accounts for it, where its trace says so."""
         if call.end_ms < self._from_ms:
             self.late += 1
             return None
-        key, span = (call.trace, bare(call.object)), (call.scope, call.span)
-        if self._heard and _digest(key, span) in self._heard:
+        key, span = (call.trace, bare_name(call.object)), (call.scope, call.span)
+        if self._judged_before and _digest(key, span) in self._judged_before:
             return None
         group = self._told.get(key)
         if group is None:
@@ -157,7 +159,7 @@ class Reconciler:
         free = next(iter(self._free.get(key, ())), None)
         return None if free is None or group.passed >= group.calls else self._pair(group, free)
 
-    def passed(self, passage: Passage, *, counted: bool = True) -> Paired | None:
+    def take_passage(self, passage: Passage, *, counted: bool = True) -> Pair | None:
         """Take in an action of the ledger; the call that it accounts for, where its trace says so.
 
         One that was counted before (`counted=False`, after a restart) can still be paired.
@@ -192,7 +194,7 @@ class Reconciler:
         while group.passed < group.calls and (free := self._near(group.call)) is not None:
             self._pair(group, free)
         self._observe(group, max(0, group.calls - group.passed))
-        key = (group.call.trace, bare(group.call.object))
+        key = (group.call.trace, bare_name(group.call.object))
         self.judged.extend(_digest(key, span) for span in group.spans[group.judged :])
         group.judged = len(group.spans)
 
@@ -215,16 +217,16 @@ class Reconciler:
     def _near(self, call: ObservedCall) -> _FreePassage | None:
         """A passage of the same name, agent and moment, though of another trace."""
         agent = self.known_as.get(call.agent, call.agent.name)
-        passages = self._by_name.get((agent, bare(call.object)), [])
+        passages = self._by_name.get((agent, bare_name(call.object)), [])
         first = bisect_left(passages, call.start_ms - NEAR_MS, key=_moment)
         return passages[first] if first < len(passages) and _moment(passages[first]) <= call.end_ms + NEAR_MS else None
 
-    def _pair(self, group: _CallGroup, free: _FreePassage) -> Paired:
+    def _pair(self, group: _CallGroup, free: _FreePassage) -> Pair:
         self._take(free)
         group.passed += 1
         if group.observed:
             self._observe(group, max(0, group.calls - group.passed))
-        return Paired(group.call, free.passage)
+        return Pair(group.call, free.passage)
 
     def _observe(self, group: _CallGroup, observed: int) -> None:
         if observed != group.observed:
@@ -271,7 +273,7 @@ class Reconciler:
                 del self._by_name[of_agent]
 
 
-def bare(subject: Subject) -> str:
+def bare_name(subject: Subject) -> str:
     """What a tool or prompt is called by those who call it: without the server that telemetry put before it."""
     return subject.name.rpartition("/")[2] if subject.kind in _SERVED else subject.name
 

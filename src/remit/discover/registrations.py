@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.discover.conditions import Nature
 from remit.discover.identity import BundleRegistry, Registered
-from remit.discover.launch import launched
+from remit.discover.launch import launch_of
 from remit.discover.sighting import WORKSPACE, Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb, clipped
 from remit.facts.catalog import Catalog, Stdio
 
@@ -21,7 +21,7 @@ def known(catalog: Catalog) -> BundleRegistry:
         agents={name: Registered(agent.owner, agent.groups) for name, agent in catalog.agents.items()},
         tools={f"{server}/{tool.name}": tool.exposed for (server, _), tool in catalog.tools.items()},
         servers=frozenset(catalog.servers),
-        launches={launched(command[0], command[1:]).server: name for name, command in commands.items()},
+        launches={launch_of(command[0], command[1:]).server: name for name, command in commands.items()},
     )
 
 

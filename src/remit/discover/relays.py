@@ -15,13 +15,13 @@ from remit.discover.sighting import Kind, Subject
 
 RELAY: Final = "relay/"
 """What names in the space `host` begin with, of relays: `relay/ADDRESS@MACHINE`."""
-USUAL: Final = "http://127.0.0.1:7070"
+DEFAULT_ADDRESS: Final = "http://127.0.0.1:7070"
 """Where a relay goes that is not told."""
 _HOST: Final = "host"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _VALUED: Final = frozenset({"--url", "--server", "--token-file"})
 _PLAIN: Final = frozenset({"--in-the-open"})
-_TOLD: Final = frozenset({"REMIT_TOKEN", "REMIT_TOKEN_FILE"})
+_VARIABLES: Final = frozenset({"REMIT_TOKEN", "REMIT_TOKEN_FILE"})
 
 Relays = Callable[[str], bool]
 """Whether a command is the program `remit` of whoever looks."""
@@ -32,11 +32,11 @@ def nobody(_command: str) -> bool:
     return False
 
 
-def relayed(command: str, words: Sequence[str], variables: Iterable[str], relays: Relays) -> str | None:
+def relay_address(command: str, words: Sequence[str], variables: Iterable[str], relays: Relays) -> str | None:
     """The address of MCP to which `command` relays with `words`; None where that is not known to be a relay."""
-    if list(words[:1]) != ["mcp"] or not _TOLD.issuperset(variables) or not relays(command):
+    if list(words[:1]) != ["mcp"] or not _VARIABLES.issuperset(variables) or not relays(command):
         return None
-    base, rest = USUAL, iter(words[1:])
+    base, rest = DEFAULT_ADDRESS, iter(words[1:])
     for word in rest:
         option, equals, value = word.partition("=")
         if option in _VALUED:
@@ -44,8 +44,8 @@ def relayed(command: str, words: Sequence[str], variables: Iterable[str], relays
             base = value if option == "--url" else base
         elif word not in _PLAIN:
             return None
-    shown = address(base)
-    return None if shown is None else f"{shown.rstrip('/')}/mcp"
+    endpoint = address(base)
+    return None if endpoint is None else f"{endpoint.rstrip('/')}/mcp"
 
 
 def relay_to(subject: Subject) -> tuple[str, str] | None:
@@ -56,7 +56,7 @@ def relay_to(subject: Subject) -> tuple[str, str] | None:
     return where, machine
 
 
-def leads_to(doors: Iterable[str], here: str, relay: tuple[str, str]) -> bool:
-    """Whether a relay ends at one of `doors`, the addresses of a service on the machine `here`."""
+def leads_to(endpoints: Iterable[str], here: str, relay: tuple[str, str]) -> bool:
+    """Whether a relay ends at one of `endpoints`, the addresses of a service on the machine `here`."""
     where, machine = relay
-    return where in doors and (machine == here or urlsplit(where).hostname not in _LOOPBACK)
+    return where in endpoints and (machine == here or urlsplit(where).hostname not in _LOOPBACK)

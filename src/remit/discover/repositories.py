@@ -35,35 +35,42 @@ class Repository:
         self.count += len(kept)
         return len(kept) == len(items)
 
-    def sightings(self, seen: Provenance) -> Iterator[Sighting]:
-        """Everything as sightings; `seen` says by whom and when."""
-        known: dict[tuple[Kind, str], set[Subject]] = {}
+    def sightings(self, provenance: Provenance) -> Iterator[Sighting]:
+        """Everything as sightings; `provenance` says by whom and when."""
+        definitions: dict[tuple[Kind, str], set[Subject]] = {}
         for file, items in self.files.items():
             for item in items:
-                if item.made:
-                    known.setdefault((item.kind, item.name), set()).add(self._subject(file, item.kind, item.name))
+                if item.defined:
+                    definitions.setdefault((item.kind, item.name), set()).add(self._subject(file, item.kind, item.name))
         for file, items in self.files.items():
             for item in items:
-                of = self._found(file, item.kind, item.name, known)
-                if not item.made and of in known.get((item.kind, item.name), ()):
+                of = self._found(file, item.kind, item.name, definitions)
+                if not item.defined and of in definitions.get((item.kind, item.name), ()):
                     continue
-                here = Provenance(seen.machine, seen.user, f"{self.name}/{file}", seen.now_ms, seen.source, item.line)
-                edges = [Edge(verb, self._found(file, kind, name, known)) for verb, kind, name in item.edges]
+                here = Provenance(
+                    provenance.machine,
+                    provenance.user,
+                    f"{self.name}/{file}",
+                    provenance.now_ms,
+                    provenance.source,
+                    item.line,
+                )
+                edges = [Edge(verb, self._found(file, kind, name, definitions)) for verb, kind, name in item.edges]
                 traits = [Trait("framework", item.framework)] if item.framework else []
                 traits += [Trait("text", item.digest)] if item.digest else []
                 yield from here.sightings(of, edges, traits)
         frameworks = sorted(self.frameworks - {CONTRACT})
         if frameworks and not any(item.kind is Kind.AGENT for items in self.files.values() for item in items):
-            here = Provenance(seen.machine, seen.user, self.name, seen.now_ms, seen.source)
+            here = Provenance(provenance.machine, provenance.user, self.name, provenance.now_ms, provenance.source)
             traits = [Trait("framework", ", ".join(frameworks))]
             yield from here.sightings(
                 subject(Kind.AGENT, self.name, SPACE), (), traits, confidence=SourceConfidence.GUESSED
             )
 
-    def _found(self, file: str, kind: Kind, name: str, known: Mapping[tuple[Kind, str], set[Subject]]) -> Subject:
+    def _found(self, file: str, kind: Kind, name: str, definitions: Mapping[tuple[Kind, str], set[Subject]]) -> Subject:
         """What `file` calls `name`: its own, else the only one of the repository."""
         here = self._subject(file, kind, name)
-        there = known.get((kind, name), set())
+        there = definitions.get((kind, name), set())
         return next(iter(there)) if len(there) == 1 and here not in there else here
 
     def _subject(self, file: str, kind: Kind, name: str) -> Subject:

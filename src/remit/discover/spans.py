@@ -53,13 +53,13 @@ class SpanTarget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpanReport:
-    """What one span tells: `agent` (None where it names none) did `does` with `objects`.
+    """What one span tells: `agent` (None where it names none) did it (`target`) with `objects`.
 
     `server` is where a tool, prompt or resource came from, if the span says so. `key` is the attribute that named the
     agent, or else the object: the evidence.
     """
 
-    does: SpanTarget
+    target: SpanTarget
     agent: str | None
     objects: tuple[tuple[Verb, Subject], ...]
     server: str | None
@@ -102,7 +102,7 @@ TRAITS: Final = (
 """Of a tool, what is kept of it beside its name, and the attributes that say it. Readers give schemas by digest."""
 DIGESTED: Final = frozenset({"gen_ai.tool.parameters", "tool.parameters"})
 
-READ: Final = frozenset(
+ATTRIBUTES_READ: Final = frozenset(
     {
         *AGENT_NAMES,
         *_MODELS,
@@ -140,7 +140,7 @@ def first(attributes: Mapping[str, str], keys: Iterable[str]) -> tuple[str, str]
     return None
 
 
-def reported(span: Span) -> SpanReport | None:
+def report_of(span: Span) -> SpanReport | None:
     """What `span` tells; None where it says nothing of agents, or of what they use."""
     attributes = span.attributes
     agent = _agent(attributes)

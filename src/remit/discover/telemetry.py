@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from remit.discover.attribution import Attributed, believed
+from remit.discover.attribution import AttributedSpan, believed
 from remit.discover.sighting import (
     Edge,
     Kind,
@@ -50,9 +50,9 @@ class Telemetry:
         self._joined: dict[tuple[Subject, str, SourceConfidence, Edge | None], _Joined] = {}
         self.calls: list[ObservedCall] = []
 
-    def add(self, told: Iterable[Attributed]) -> None:
+    def add(self, spans: Iterable[AttributedSpan]) -> None:
         """Take what spans tell."""
-        for span in told:
+        for span in spans:
             self._add(span)
 
     def sightings(self) -> Iterable[Sighting]:
@@ -63,8 +63,8 @@ class Telemetry:
             times = (joined.first_ms, joined.last_ms)
             yield Sighting(subject, source, joined.evidence, *times, confidence, None, edges, traits, joined.count)
 
-    def _add(self, attributed: Attributed) -> None:
-        span, report = attributed.span, attributed.told
+    def _add(self, attributed: AttributedSpan) -> None:
+        span, report = attributed.span, attributed.report
         source = source_of(attributed.bearer)
         when = believed(span.start_ms, span.end_ms, self._now_ms)
         if not report.objects:
@@ -74,15 +74,15 @@ class Telemetry:
                 f"{attributed.evidence}; {target.kind.value} by {report.key}, span {span.span} of trace {span.trace}"
             )
             self._join(attributed.agent, source, when, attributed.confidence, evidence, Edge(verb, target))
-            if report.does in _AT_WORK:
+            if report.target in _AT_WORK:
                 self.calls.append(ObservedCall(span.trace, span.span, span.scope, attributed.agent, target, *when))
             traits = [(key, span.attributes[at]) for key, at in TRAITS if at in span.attributes]
-            if traits and report.does is SpanTarget.TOOL:
+            if traits and report.target is SpanTarget.TOOL:
                 tool = self._join(target, source, when, SourceConfidence.REPORTED, f"span attribute {report.key}")
                 tool.traits.update((key, clipped(value)) for key, value in traits)
-        if attributed.above is not None:
+        if attributed.delegator is not None:
             edge, evidence = Edge(Verb.DELEGATES, attributed.agent), "its span is above another agent's"
-            self._join(attributed.above, source, when, SourceConfidence.REPORTED, evidence, edge)
+            self._join(attributed.delegator, source, when, SourceConfidence.REPORTED, evidence, edge)
         if attributed.bearer is not None:
             self._borne(attributed.agent, source, when, Subject(Kind.AGENT, attributed.bearer))
 

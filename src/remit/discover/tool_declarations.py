@@ -23,36 +23,36 @@ class ToolDeclarations(ResolvedFile):
 
     def tools(self) -> Iterator[CodeComponent]:
         """Each tool that the file makes or names."""
-        for one in self._module.definitions:
-            if (found := self._decorated_tool(one)) is not None:
-                yield found
-            for base in one.bases:
+        for definition in self._module.definitions:
+            if (tool := self._decorated_tool(definition)) is not None:
+                yield tool
+            for base in definition.bases:
                 if framework_of(base) and base.rpartition(".")[2] in known.TOOL_BASES:
-                    name = self._text(one.attributes.get("name")) or one.name
-                    yield CodeComponent(Kind.TOOL, name, one.line, framework_of(base))
+                    name = self._text(definition.attributes.get("name")) or definition.name
+                    yield CodeComponent(Kind.TOOL, name, definition.line, framework_of(base))
         for call in self._module.calls:
             if name := self._tool_name(call):
                 yield CodeComponent(Kind.TOOL, name, call.line, framework_of(self._origin(call.target)) or self._any())
             if self._agent_framework(call) or call.last in _BINDING:
-                given = [call.named.get(key) for key in known.TOOLS_ARGUMENTS]
-                given += call.positional[:1] if call.last in _BINDING else []
+                values = [call.named.get(key) for key in known.TOOLS_ARGUMENTS]
+                values += call.positional[:1] if call.last in _BINDING else []
                 framework = framework_of(self._origin(call.target)) or self._any()
-                for name in islice((name for value in given for name in self._tool_names(value)), LINKS_MAX):
-                    yield CodeComponent(Kind.TOOL, name, call.line, framework, made=False)
+                for name in islice((name for value in values for name in self._tool_names(value)), LINKS_MAX):
+                    yield CodeComponent(Kind.TOOL, name, call.line, framework, defined=False)
         yield from self._listed()
         for table in self._module.tables:
             if name := self._described_tool(table):
                 yield CodeComponent(Kind.TOOL, name, table.line, self._any())
 
-    def _decorated_tool(self, one: CodeDefinition) -> CodeComponent | None:
-        for decorator in one.decorators:
+    def _decorated_tool(self, definition: CodeDefinition) -> CodeComponent | None:
+        for decorator in definition.decorators:
             path = path_of(decorator)
             if path.rpartition(".")[2] not in known.TOOL_DECORATORS:
                 continue
             framework = framework_of(self._origin(path)) or (self._any() if self._is_method(path) else "")
             if framework:
                 name = self._decorated_name(decorator) if isinstance(decorator, CallExpression) else ""
-                return CodeComponent(Kind.TOOL, name or one.name, one.line, framework)
+                return CodeComponent(Kind.TOOL, name or definition.name, definition.line, framework)
         return None
 
     def _listed(self) -> Iterator[CodeComponent]:
@@ -61,33 +61,33 @@ class ToolDeclarations(ResolvedFile):
             if known.TOOLS_NAME.fullmatch(name) and isinstance(value, ArrayLiteral):
                 line = self._module.lines.get(name, 0)
                 yield from (
-                    CodeComponent(Kind.TOOL, one, line, self._any(), made=False) for one in self._tool_names(value)
+                    CodeComponent(Kind.TOOL, one, line, self._any(), defined=False) for one in self._tool_names(value)
                 )
 
     def _by_receiver(self) -> dict[str, list[str]]:
         """Names of the tools that each local name decorates, as `agent` in `@agent.tool`."""
-        found: dict[str, list[str]] = {}
-        for one in self._module.definitions:
-            for decorator in one.decorators:
+        names: dict[str, list[str]] = {}
+        for definition in self._module.definitions:
+            for decorator in definition.decorators:
                 root, _, last = path_of(decorator).rpartition(".")
-                if root and last in known.TOOL_DECORATORS and (tool := self._decorated_tool(one)) is not None:
-                    found.setdefault(root, []).append(tool.name)
-        return found
+                if root and last in known.TOOL_DECORATORS and (tool := self._decorated_tool(definition)) is not None:
+                    names.setdefault(root, []).append(tool.name)
+        return names
 
     def _tool_name(self, call: CallExpression) -> str:
         """The name of the tool that `call` makes, or empty where it makes none."""
         origin = self._origin(call.target)
         framework = framework_of(origin)
-        named = next(filter(None, (self._text(call.named.get(key)) for key in ("name", "id"))), "")
+        name = next(filter(None, (self._text(call.named.get(key)) for key in ("name", "id"))), "")
         first = call.positional[0] if call.positional else None
         if call.last in known.SERVER_TOOLS and "." in call.target and (framework or self._serves(call)):
-            return named or self._text(first) or (first.path.rpartition(".")[2] if isinstance(first, Name) else "")
+            return name or self._text(first) or (first.path.rpartition(".")[2] if isinstance(first, Name) else "")
         makes = call.last in known.TOOL_CALLS or (call.last in known.TOOL_MAKERS and call.owner in known.TOOL_CALLS)
         if not framework or not makes:
             return ""
-        given = call.named.get("fn") or call.named.get("func") or call.named.get("function") or first
-        function = given.path.rpartition(".")[2] if isinstance(given, Name) else ""
-        return named or (self._text(first) if call.last != "tool" else "") or function or call.bound
+        callee = call.named.get("fn") or call.named.get("func") or call.named.get("function") or first
+        function = callee.path.rpartition(".")[2] if isinstance(callee, Name) else ""
+        return name or (self._text(first) if call.last != "tool" else "") or function or call.bound
 
     def _serves(self, call: CallExpression) -> bool:
         """Whether a method of something unknown is that of an MCP server: the file imports the protocol."""
@@ -130,8 +130,8 @@ class ToolDeclarations(ResolvedFile):
     def _named_tool(self, path: str) -> Iterator[str]:
         name = path.rpartition(".")[2]
         if name in self._defined or ("." in path and not name.isupper() and not name.lower().endswith("tools")):
-            found = self._defined.get(name)
-            decorated = self._decorated_tool(found) if found else None
+            definition = self._defined.get(name)
+            decorated = self._decorated_tool(definition) if definition else None
             yield decorated.name if decorated else name
 
     def _called_tool(self, call: CallExpression) -> Iterator[str]:

@@ -34,35 +34,35 @@ class Usage:
     def __init__(self, calls: int = 0) -> None:
         self.calls = calls
         self.users: set[str | None] = set()
-        self.given: Counter[str] = Counter()
+        self.argument_counts: Counter[str] = Counter()
         self.values: dict[str, set[Scalar]] = {}
         self.free: set[str] = set()
 
-    def add(self, user: str | None, given: Mapping[str, Scalar | None]) -> None:
-        """One call on behalf of `user`; `given` are its arguments, None for a value that Cedar cannot name."""
+    def add(self, user: str | None, arguments: Mapping[str, Scalar | None]) -> None:
+        """One call on behalf of `user`; `arguments` are its arguments, None for a value that Cedar cannot name."""
         self.calls += 1
         if len(self.users) <= USERS_MAX:
             self.users.add(user)
-        for name, value in given.items():
-            self.given[name] += 1
+        for name, value in arguments.items():
+            self.argument_counts[name] += 1
             if value is None or (isinstance(value, str) and (len(value) > _TEXT_MAX or not value.isprintable())):
                 self.free.add(name)
             elif name not in self.free:
-                held = self.values.setdefault(name, set())
-                held.add(value)
-                if len(held) > VALUES_MAX:
+                values = self.values.setdefault(name, set())
+                values.add(value)
+                if len(values) > VALUES_MAX:
                     self.free.add(name)
 
     def join(self, other: "Usage") -> None:
         """Take in the calls of `other`."""
         self.calls += other.calls
         self.users |= other.users
-        self.given += other.given
+        self.argument_counts += other.argument_counts
         self.free |= other.free
         for name, values in other.values.items():
-            held = self.values.setdefault(name, set())
-            held |= values
-            if len(held) > VALUES_MAX:
+            own_values = self.values.setdefault(name, set())
+            own_values |= values
+            if len(own_values) > VALUES_MAX:
                 self.free.add(name)
 
     def conditions(self, arguments: Mapping[str, ComparableArgument], users: Collection[str]) -> tuple[str, ...]:
@@ -70,32 +70,35 @@ class Usage:
 
         `arguments` are those that policies can compare, `users` those whom they can name: others cannot act any more.
         """
-        every = (self._for_whom(users), *(self._kept(name, arguments[name]) for name in sorted(arguments)))
-        return tuple(clause for clause in every if clause)
+        clauses = (
+            self._user_condition(users),
+            *(self._value_condition(name, arguments[name]) for name in sorted(arguments)),
+        )
+        return tuple(clause for clause in clauses if clause)
 
-    def _kept(self, name: str, argument: ComparableArgument) -> str:
+    def _value_condition(self, name: str, argument: ComparableArgument) -> str:
         values = self.values.get(name)
         if not values or name in self.free or self.calls < CALLS_EACH_MIN * len(values):
             return ""
         if any(type(value) is not argument.of for value in values):
             return ""
         has, what = f"context.input has {quoted(name)}", f"context.input[{quoted(name)}]"
-        of = any_of(what, (_literal(value) for value in sorted(values)))
+        comparison = any_of(what, (_literal(value) for value in sorted(values)))
         if argument.required:
-            return f"when {{ {of} }}"
-        always = self.given[name] == self.calls
-        return f"when {{ {has} && ({of}) }}" if always else f"when {{ if {has} then {of} else true }}"
+            return f"when {{ {comparison} }}"
+        always = self.argument_counts[name] == self.calls
+        return f"when {{ {has} && ({comparison}) }}" if always else f"when {{ if {has} then {comparison} else true }}"
 
-    def _for_whom(self, known: Collection[str]) -> str:
-        users = sorted(user for user in self.users if user is not None and user in known)
+    def _user_condition(self, nameable: Collection[str]) -> str:
+        users = sorted(user for user in self.users if user is not None and user in nameable)
         if not 0 < len(self.users) <= USERS_MAX:
             return ""
         if not users:
             return "unless { context has onBehalfOf }"
-        of = any_of("context.onBehalfOf", (f"{NAMESPACE}::User::{quoted(user)}" for user in users))
+        comparison = any_of("context.onBehalfOf", (f"{NAMESPACE}::User::{quoted(user)}" for user in users))
         if None in self.users:
-            return f"when {{ if context has onBehalfOf then {of} else true }}"
-        return f"when {{ context has onBehalfOf && ({of}) }}"
+            return f"when {{ if context has onBehalfOf then {comparison} else true }}"
+        return f"when {{ context has onBehalfOf && ({comparison}) }}"
 
 
 def any_of(what: str, values: Iterable[str]) -> str:

@@ -24,15 +24,15 @@ class View:
     def __init__(
         self,
         inventory: Inventory,
-        known: BundleRegistry,
+        registry: BundleRegistry,
         activity: Mapping[Activity, PassageCounts],
         facts: ConditionFacts,
         since_day: int = 0,
     ) -> None:
         self._inventory = inventory
-        self._known = known
+        self._known = registry
         self._facts = facts
-        self.identities = Identities(claims(inventory, known))
+        self.identities = Identities(claims(inventory, registry))
         self._by_agent: dict[Subject, dict[Subject, PassageCounts]] = {}
         self._by_object: dict[Subject, PassageCounts] = {}
         for (agent, called, day), counts in activity.items():
@@ -94,7 +94,7 @@ class View:
             confidence=max(item.confidence for _, item in items),
             owner=owner,
             registered=registered,
-            seen=tuple(_sights(items)),
+            sights=tuple(_sights(items)),
             links=tuple(self._links(subject, [item for _, item in items])),
             traits=tuple(
                 TraitStatement(key, best[2], source, best[1])
@@ -144,7 +144,7 @@ def governable(called: Subject) -> bool:
 
 def _sights(items: Iterable[tuple[Subject, SubjectRecord]]) -> Iterator[Sight]:
     for name, item in items:
-        for source, record in sorted(item.seen.items()):
+        for source, record in sorted(item.evidence.items()):
             confidence, _, evidence = record.best
             yield Sight(name, source, record.first_ms, record.last_ms, record.count, confidence, evidence)
 

@@ -21,10 +21,10 @@ from remit.discover.drift import candidate
 from remit.discover.health import SourceState, failing, well
 from remit.discover.identity import BundleRegistry
 from remit.discover.inventory import InventoryChange
-from remit.discover.ledger_sightings import paired
+from remit.discover.ledger_sightings import pair_sightings
 from remit.discover.limiter import SightingLimiter
-from remit.discover.memory import KEPT, UNTOLD, changes_from, changes_text
-from remit.discover.reconcile import Activity, Paired, PassageCounts, Reconciler
+from remit.discover.memory import NAMES, PENDING_CHANGES, changes_from, changes_text
+from remit.discover.reconcile import Activity, Pair, PassageCounts, Reconciler
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
 from remit.discover.telemetry import Telemetry, source_of
@@ -43,7 +43,7 @@ AGENT_SHARE: Final = 4
 STEP_SPANS: Final = 1_024
 """After so many spans of one export others have their turn: a tenth of a second or so."""
 TROUBLES_MAX: Final = 200
-MARKED: Final = ("ledger", *KEPT)
+MARKED: Final = ("ledger", *NAMES)
 CHANGES_MAX: Final = 5_000
 CANDIDATES_MAX: Final = 20_000
 """Where more changes than `CHANGES_MAX` wait to be told, those that could be drift have room up to here."""
@@ -151,7 +151,7 @@ class Discovery:
         self.reconciler = Reconciler(self._store.activity(), self._store.heard())
         self.reconciler.known_as = self._known_as
         self._marked = {name: self._store.mark(name) for name in MARKED}
-        self._telling = tuple(changes_from(self._marked[UNTOLD]))
+        self._telling = tuple(changes_from(self._marked[PENDING_CHANGES]))
         for subject in self.inventory:
             self._learn(subject, self.inventory[subject].edges)
         self._admission = SightingLimiter(self.inventory)
@@ -199,26 +199,26 @@ class Discovery:
         for sighting in self._breathing(telemetry.sightings()):
             self._fold(sighting)
         for call in self._breathing(telemetry.calls):
-            self._paired(self.reconciler.seen(call, now_ms))
+            self._paired(self.reconciler.take_call(call, now_ms))
 
     def _take(self, source: str, found: SourceBatch) -> None:
         for sighting in self._breathing(found.sightings):
             self._fold(sighting)
         for passage in found.recalled:
-            self._paired(self.reconciler.passed(passage, counted=False))
+            self._paired(self.reconciler.take_passage(passage, counted=False))
         for passage in found.passages:
-            self._paired(self.reconciler.passed(passage))
+            self._paired(self.reconciler.take_passage(passage))
         for trouble in found.troubles:
             self._trouble(trouble)
         if found.mark:
             self._marks[source] = found.mark
 
-    def _paired(self, pair: Paired | None) -> None:
-        for sighting in () if pair is None else paired(pair):
+    def _paired(self, pair: Pair | None) -> None:
+        for sighting in () if pair is None else pair_sightings(pair):
             self._fold(sighting)
 
     def _fold(self, sighting: Sighting) -> None:
-        admitted = self._admission.admitted(sighting)
+        admitted = self._admission.admit(sighting)
         if admitted is None:
             return
         changes = self.inventory.take(admitted)
@@ -253,13 +253,13 @@ class Discovery:
         self.reconciler.due(now_ms)
         if self.changes:
             self._telling, self.changes = (*self._telling, *self.changes), []
-            self._marks[UNTOLD] = changes_text(self._telling)
+            self._marks[PENDING_CHANGES] = changes_text(self._telling)
         self._save()
         return self._telling
 
     def _keep(self, memory: Mapping[str, str]) -> None:
         self._telling = ()
-        self._marks.update({UNTOLD: "", **memory})
+        self._marks.update({PENDING_CHANGES: "", **memory})
         self._save()
 
     def _save(self) -> None:

@@ -16,10 +16,10 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
-from remit.discover.client_configuration import configured
+from remit.discover.client_configuration import read_configuration
 from remit.discover.clients import CLIENTS, ClientProgram, File, FileFormat, PathRoot
 from remit.discover.hosts import Provenance, from_configuration, from_processes
-from remit.discover.processes import Process, recognised
+from remit.discover.processes import Process, recognise
 from remit.discover.sighting import clipped
 from remit.facts.canonical import Json
 from remit.ports.source import SourceBatch, Trouble
@@ -96,14 +96,14 @@ class HostSource:
             data = read(path, bytes_max, "config")
             if data is None:
                 return SourceBatch(), ()
-            text = lenient.decoded(data)
+            text = lenient.decode(data)
             value = _value(text, file.form)
         except Untaken as error:
             return SourceBatch(troubles=(error.trouble,)), ()
         except lenient.Unparsed as error:
             where = f"{path}:{error.line}" if error.line else str(path)
             return SourceBatch(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
-        says = configured(value, file.layout, is_relay)
+        says = read_configuration(value, file.layout, is_relay)
         heads = [keys[0] for keys in file.layout.servers]
         lines = lenient.lines_of(text, heads, (entry.name for entry in says.entries))
         seen = Provenance(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
@@ -128,7 +128,7 @@ class HostSource:
         each = (_process(proc / str(pid), pid) for pid in numbers[:PROCESSES_MAX])
         processes = [process for process in each if process is not None]
         seen = Provenance(self._machine, "", "processes", self._now_ms(), self.name)
-        return SourceBatch(tuple(from_processes(recognised(processes), seen)), tuple(troubles))
+        return SourceBatch(tuple(from_processes(recognise(processes), seen)), tuple(troubles))
 
 
 def is_relay(command: str) -> bool:

@@ -18,7 +18,7 @@ from remit.adapters.sqlite.reads import open_readonly, stored_after, stored_befo
 from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.discover.ledger_sightings import SOURCE, Enforced, Intent
+from remit.discover.ledger_sightings import SOURCE, Intent, LedgerSightings
 from remit.facts.action import ActionKind
 from remit.facts.record import Ref
 from remit.ports.source import SourceBatch, SourceFailed
@@ -92,8 +92,8 @@ class LedgerSource:
         return 0 if row is None else int(row[0]), False
 
 
-def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> Enforced:
-    enforced = Enforced()
+def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> LedgerSightings:
+    enforced = LedgerSightings()
     for number, one in enumerate(stored):
         if number % _BREATHE_EVERY == 0:
             time.sleep(_BREATH_S)

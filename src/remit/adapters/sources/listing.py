@@ -8,7 +8,7 @@ from typing import Final
 
 from remit.adapters.sources.files import Untaken, read
 from remit.discover import lenient
-from remit.discover.file_import import ImportFile, ImportProblem, imported
+from remit.discover.file_import import ImportFile, ImportProblem, read_import
 from remit.discover.sighting import Sighting, clipped
 from remit.ports.source import SourceBatch, SourceFailed, Trouble
 
@@ -28,14 +28,14 @@ class ListingSource:
         """All that it says."""
         try:
             data = await asyncio.to_thread(read, self._path, BYTES_MAX, "import")
-            text = None if data is None else lenient.decoded(data)
+            text = None if data is None else lenient.decode(data)
         except Untaken as error:
             raise SourceFailed(f"{error.trouble.where}: {error.trouble.why}") from error
         except lenient.Unparsed as error:
             raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error
         if text is None:
             raise SourceFailed(f"there is no file {clipped(str(self._path))}", "name one that there is")
-        told = imported(text, ImportFile(clipped(self._path.name), self._now_ms()))
+        told = read_import(text, ImportFile(clipped(self._path.name), self._now_ms()))
         while batch := tuple(islice(told, _BATCH)):
             sightings = tuple(one for one in batch if isinstance(one, Sighting))
             troubles = tuple(

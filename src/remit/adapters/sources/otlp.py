@@ -24,7 +24,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from remit.adapters.sources.protobuf import TooMany, Torn, Walk
-from remit.discover.spans import DIGESTED, READ, Span
+from remit.discover.spans import ATTRIBUTES_READ, DIGESTED, Span
 from remit.ports.telemetry import TelemetryRefused
 
 PROTOBUF: Final = "application/x-protobuf"
@@ -172,7 +172,7 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
     attributes: dict[str, str] = {}
     for pair in islice(span.attributes, ATTRIBUTES_MAX):
         key = pair.key
-        if key in READ:
+        if key in ATTRIBUTES_READ:
             value = pair.value
             which = value.WhichOneof("value")
             if which == "string_value":
@@ -259,7 +259,7 @@ def _json_span(span: Mapping[str, Any], service: str, scope: str) -> Span | None
         _nanoseconds(span, "endTimeUnixNano") // _NS_PER_MS,
         service,
         scope,
-        _attributes(span, READ, ""),
+        _attributes(span, ATTRIBUTES_READ, ""),
     )
 
 

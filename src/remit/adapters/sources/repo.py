@@ -14,12 +14,12 @@ from typing import Final
 from remit.adapters.sources import python_code
 from remit.adapters.sources.files import Untaken, failed, read
 from remit.discover import lenient
-from remit.discover.client_configuration import configured
+from remit.discover.client_configuration import read_configuration
 from remit.discover.clients import CLIENTS, File, FileFormat, PathRoot
 from remit.discover.frameworks import framework_of
 from remit.discover.ground import CodeComponent
 from remit.discover.hosts import Provenance, server_of
-from remit.discover.recognise import recognised
+from remit.discover.recognise import components_of
 from remit.discover.repositories import Repository
 from remit.discover.sighting import Kind, clipped
 from remit.ports.source import SourceBatch, SourceFailed, Trouble
@@ -121,7 +121,7 @@ class RepoSource:
                 beside = {one.removesuffix(".py") for one in os.listdir(path.parent)}  # noqa: PTH208 - names alone
                 # In a package, a name without dots is none of its own.
                 known = local if "__init__" in beside else local | beside
-                module = python_code.read(lenient.decoded(data), path.stem, known)
+                module = python_code.read(lenient.decode(data), path.stem, known)
             else:
                 # A large library, for those alone who look at such files.
                 from remit.adapters.sources import typescript_code
@@ -136,7 +136,7 @@ class RepoSource:
         except (OSError, RecursionError):
             return self._syntax(path, 0, "it is nested too deep, or went away")
         repository.frameworks.update(found for one in module.imports if (found := framework_of(one)))
-        items, whole = recognised(module)
+        items, whole = components_of(module)
         if not repository.take(path.relative_to(self._folder).as_posix(), items):
             return Trouble("repo/items", self._shown(path), "the repository makes more than is kept")
         if not whole:
@@ -149,8 +149,8 @@ class RepoSource:
             data = None if path.is_symlink() else read(path, FILE_BYTES_MAX, "config")
             if data is None:
                 return None
-            text = lenient.decoded(data)
-            says = configured(
+            text = lenient.decode(data)
+            says = read_configuration(
                 lenient.toml(text) if file.form is FileFormat.TOML else lenient.jsonc(text or "{}"), file.layout
             )
         except Untaken as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.discover.inventory import Inventory, SourceEvidence, SubjectRecord
-from remit.discover.reconcile import HEARD_MAX, Activity, PassageCounts
+from remit.discover.reconcile import JUDGED_MAX, Activity, PassageCounts
 from remit.discover.sighting import Edge, SourceConfidence, Subject, Verb, parsed
 
 APPLICATION: Final = 0x524D5349
@@ -50,7 +50,7 @@ class SqliteSightings:
         """The fold of everything that was kept."""
         items: dict[Subject, SubjectRecord] = {}
         for subject, source, *rest in self._conn.execute("SELECT * FROM sighting"):
-            _item(items, subject).seen[source] = _seen(*rest)
+            _item(items, subject).evidence[source] = _seen(*rest)
         for subject, verb, other, source, *rest in self._conn.execute("SELECT * FROM edge"):
             edge = Edge(Verb(verb), parsed(other))
             _item(items, subject).edges.setdefault(edge, {})[source] = _seen(*rest)
@@ -104,7 +104,7 @@ class SqliteSightings:
             )
             if heard:
                 conn.executemany("INSERT INTO heard (call) VALUES (?)", ((call,) for call in heard))
-                conn.execute("DELETE FROM heard WHERE no <= (SELECT max(no) FROM heard) - ?", (HEARD_MAX,))
+                conn.execute("DELETE FROM heard WHERE no <= (SELECT max(no) FROM heard) - ?", (JUDGED_MAX,))
             conn.executemany("REPLACE INTO mark VALUES (?, ?)", marks.items())
             conn.execute("COMMIT")
         except BaseException:
@@ -158,7 +158,7 @@ def _rows(by: Mapping[str, SourceEvidence], *key: str) -> Iterator[tuple[object,
 
 
 def _save(conn: sqlite3.Connection, subject: str, item: SubjectRecord) -> None:
-    conn.executemany("REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(item.seen, subject))
+    conn.executemany("REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(item.evidence, subject))
     for edge, by in item.edges.items():
         conn.executemany(
             "REPLACE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(by, subject, edge.verb.value, str(edge.to))

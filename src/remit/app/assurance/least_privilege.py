@@ -15,7 +15,7 @@ from remit.app.assurance.replay import bundle_of
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.history import HistoryReplay
 from remit.discover.least import Least, PolicyVocabulary, UsedAction, least, narrowed
-from remit.discover.permit_conditions import Carried, carried, ways
+from remit.discover.permit_conditions import Carried, carried_by, ways
 from remit.discover.usage import ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource
@@ -87,7 +87,7 @@ def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried
     part = bundle.slice(use.kind.value) if tool is None else bundle.slice_of(tool)
     uid, groups = agent_uid(agent), group_uids(bundle.catalog.agents[agent])
     return {
-        ident: carried(policy)
+        ident: carried_by(policy)
         for ident, policy in part.policies.items()
         if not policy.forbids and policy.form.principal.matches(uid, groups)
     }

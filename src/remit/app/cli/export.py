@@ -51,7 +51,7 @@ def drawing(
     """Draw agents, what they use, and the data they reach, as SVG; agents are collapsed by team."""
     from remit.app.cli.options import client
     from remit.app.discovery.export import of_files, of_service, written
-    from remit.discover.inventory_map import drawn, of_team, teams_of
+    from remit.discover.inventory_map import as_svg, of_team, teams_of
 
     nodes = of_files(source) if source else of_service(client(token_file))
     if team is not None:
@@ -64,7 +64,7 @@ def drawing(
                 next="remit map --team OWNER, or all of them: remit map",
                 exit=Exit.NOT_FOUND,
             )
-    written(drawn(nodes), file)
+    written(as_svg(nodes), file)
     return Exit.OK
 
 

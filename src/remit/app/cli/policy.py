@@ -75,7 +75,7 @@ def suggest(
                 "used": used,
                 "unused": list(least.unused),
                 "gone": list(least.gone),
-                "carried": list(least.kept),
+                "carried": list(least.carried),
                 "conditional": list(least.lost),
                 "judged": found.judged,
                 "same": found.same,
@@ -90,7 +90,7 @@ def suggest(
             say(f"  - {one_line(name)}")
         for name in least.gone:
             say(f"  used, and no longer there: {one_line(name)}")
-        for name in least.kept:
+        for name in least.carried:
             say(f"  with the conditions and obligations of {one_line(name)}")
         for name in least.lost:
             say(f"  wider than {one_line(name)}, which has conditions: add those that are still to hold")

@@ -15,7 +15,7 @@ from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.output import say
 from remit.discover.export import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, nodes_of
-from remit.discover.inventory import folded
+from remit.discover.inventory import fold
 from remit.discover.sighting import Verb, parsed
 
 ENTRIES_MAX: Final = 10_000
@@ -34,7 +34,7 @@ def of_files(files: list[Path]) -> list[Node]:
     seen = [look(ListingSource(file, SystemClock().now_ms)) for file in files]
     for trouble in (trouble for one in seen for trouble in one.troubles):
         say(f"{trouble.where}: {trouble.code}: {trouble.why}")
-    return [*nodes_of(folded(sighting for one in seen for sighting in one.sightings))]
+    return [*nodes_of(fold(sighting for one in seen for sighting in one.sightings))]
 
 
 def exported(nodes: list[Node], form: str) -> str:

@@ -13,12 +13,12 @@ from remit.api.interfaces.discovery import Covered, Listed
 from remit.app.discovery.drift import Drifts
 from remit.app.discovery.source_watch import SourceWatcher
 from remit.discover.conditions import ACCEPTED, ConditionFacts
-from remit.discover.drift import Drift, Drifting, candidate, settled, widened
+from remit.discover.drift import Drift, DriftMemory, candidate, of_settled_agents, widened_scopes
 from remit.discover.entry import ConditionStatus, InventoryEntry
 from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.inventory import InventoryChange
 from remit.discover.ledger_sightings import SOURCE
-from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
+from remit.discover.memory import REPORTED_DRIFT, SCOPES, pairs_from, pairs_text, scopes_from, scopes_text
 from remit.discover.reconcile import PassageCounts
 from remit.discover.registrations import known, natures, sightings
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
@@ -61,7 +61,7 @@ class Discoverer:
     ) -> None:
         self.discovery = discovery
         self._drifts = drifts
-        self._drifting = Drifting()
+        self._drifting = DriftMemory()
         self._scopes: Mapping[str, frozenset[str]] | None = None
         self.forward: Callable[[Sent], None] | None = None
         """Passes telemetry that was taken in on to the user's own backend."""
@@ -78,7 +78,7 @@ class Discoverer:
     async def start(self) -> None:
         """Load what was kept, and take in what is registered."""
         await self.discovery.start()
-        self._drifting = Drifting(pairs_from(self.discovery.mark(TOLD)))
+        self._drifting = DriftMemory(pairs_from(self.discovery.mark(REPORTED_DRIFT)))
         self._scopes = scopes_from(self.discovery.mark(SCOPES))
         self._started.set()
         await self.follow()
@@ -127,14 +127,14 @@ class Discoverer:
 
     async def _tell(self, changes: Sequence[InventoryChange]) -> None:
         """Put on record what changed. What was not recorded, or not kept as recorded, is told again the next time."""
-        within, drifting = self._facts.within, self._drifting
+        within, drifting = self._facts.scopes, self._drifting
         same = self._scopes is None or self._scopes is within
-        wider = [] if same else list(widened(self._scopes or {}, within, self._clock.now_ms()))
+        wider = [] if same else list(widened_scopes(self._scopes or {}, within, self._clock.now_ms()))
         memory: dict[str, str] = {} if self._scopes is within else {SCOPES: scopes_text(within)}
         if wider or any(candidate(change, self.discovery.known.agents) for change in changes):
-            drifting = Drifting(self._drifting.told)
+            drifting = DriftMemory(self._drifting.reported)
             drifts = await self.discovery.run(lambda: self._drifted(drifting, changes, wider))
-            memory |= {TOLD: pairs_text(drifting.told)} if drifts else {}
+            memory |= {REPORTED_DRIFT: pairs_text(drifting.reported)} if drifts else {}
             await self._drifts.tell(changes, drifts)
         elif changes:
             await self._drifts.tell(changes, ())
@@ -235,9 +235,11 @@ class Discoverer:
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
-    def _drifted(self, drifting: Drifting, changes: Sequence[InventoryChange], wider: Sequence[Drift]) -> list[Drift]:
+    def _drifted(
+        self, drifting: DriftMemory, changes: Sequence[InventoryChange], wider: Sequence[Drift]
+    ) -> list[Drift]:
         view = self._view()
-        return [*settled(wider, view), *drifting.drifts(changes, view)]
+        return [*of_settled_agents(wider, view), *drifting.drifts(changes, view)]
 
     def _view(self) -> View:
         now_ms = self._clock.now_ms()
