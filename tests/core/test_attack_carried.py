@@ -7,7 +7,7 @@ from remit.app.attack import forms
 from remit.app.attack.run import Attacked
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.carry_over import carried
-from remit.assure.attack.results import AttemptResult, Because, Decided
+from remit.assure.attack.results import AttemptResult, RecordedDecision, RecordedReason
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code
 from tests.attacked import PERMIT, write
@@ -62,7 +62,7 @@ def test_what_counts_over_all_sessions_is_told(
     bundle: Bundle, tool: str, code: Code, where: str | None, by: tuple[str, ...]
 ) -> None:
     attempt = attempts(bundle)[0]
-    decided = Decided("r-1.1", tool, "deny", (Because(code, "because", where=where),))
+    decided = RecordedDecision("r-1.1", tool, "deny", (RecordedReason(code, "because", where=where),))
     came = AttemptResult(attempt, stopped=True, said="200 no", evidence=(decided,), noticed_s=None)
     assert carried(bundle, [came]) == ({attempt.ident: by} if by else {})
     told = list(forms.carried(Attacked(bundle, None, (came,), (), 0, 0, 1.0)))

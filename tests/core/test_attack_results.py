@@ -10,13 +10,13 @@ from remit.app.assurance.replay import bundle_of
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.chores import chores
 from remit.assure.attack.plan import AttackAttempt, AttackKind
-from remit.assure.attack.remedy import RUN_CALLS, case, mend, rehearsed
+from remit.assure.attack.remedy import RUN_CALLS, case, mend, rehearse
 from remit.assure.attack.results import (
     CONTROLS,
     AttemptResult,
-    Because,
-    Decided,
-    Did,
+    ChoreResult,
+    RecordedDecision,
+    RecordedReason,
     Score,
     SecurityControl,
     interval,
@@ -25,7 +25,7 @@ from remit.assure.attack.results import (
 )
 from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Technique
 from remit.assure.cases import cases
-from remit.assure.chains.cut import mended as mended_by
+from remit.assure.chains.cut import with_remedies as mended_by
 from remit.assure.trials import failures
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -50,7 +50,7 @@ def of_kind(bundle: Bundle, kind: AttackKind) -> AttackAttempt:
 def came(
     attempt: AttackAttempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True
 ) -> AttemptResult:
-    decided = Decided("r-1.1", "mail/send", verdict, (Because(code, "because"),)) if verdict else None
+    decided = RecordedDecision("r-1.1", "mail/send", verdict, (RecordedReason(code, "because"),)) if verdict else None
     return AttemptResult(attempt, stopped, said, () if decided is None else (decided,), None)
 
 
@@ -82,7 +82,7 @@ def test_what_stopped_it_is_what_refused_last(
 def test_nothing_stopped_what_got_through_and_verification_stops_tampering(bare: Bundle) -> None:
     assert came(of_kind(bare, AttackKind.RESULT), "permit", "policy", stopped=False).control is None
     assert came(of_kind(bare, AttackKind.LEDGER), "permit", "policy").control is SecurityControl.LEDGER
-    covered = Decided("r-1.1", "mail/send", "permit", (), obliged=True)
+    covered = RecordedDecision("r-1.1", "mail/send", "permit", (), obliged=True)
     assert replace(came(of_kind(bare, AttackKind.RESULT)), evidence=(covered,)).control is SecurityControl.OBLIGATIONS
 
 
@@ -90,8 +90,11 @@ def test_scores_stand_together_and_rows_add_up(bare: Bundle) -> None:
     through = came(of_kind(bare, AttackKind.LEAK), "permit", "policy", stopped=False)
     held = replace(came(of_kind(bare, AttackKind.RESULT), "escalate", "policy/gate"), noticed_s=0.4)
     work = chores(bare)
-    did = [Did(one, tuple(Decided("r-1.2", "mail/x", "permit", ()) for _ in one.calls), "200") for one in work]
-    did[0] = replace(did[0], evidence=(Decided("r-1.3", "mail/x", "escalate", ()),))
+    did = [
+        ChoreResult(one, tuple(RecordedDecision("r-1.2", "mail/x", "permit", ()) for _ in one.calls), "200")
+        for one in work
+    ]
+    did[0] = replace(did[0], evidence=(RecordedDecision("r-1.3", "mail/x", "escalate", ()),))
     assert [(one.count, one.of) for one in scores((through, held), did)] == [
         (1, 2), (1, 2), (len(work) - 1, len(work)), (1, len(work)),
     ]  # fmt: skip
@@ -127,15 +130,15 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
     for one in mended.fixes:
         made = mended_by(bare, [one.policy])[0]
         assert made is not None
-        was, now = ([rehearsed(each, job.calls, "ann", job.words) for job in work] for each in (bare, made))
+        was, now = ([rehearse(each, job.calls, "ann", job.words) for job in work] for each in (bare, made))
         newly = [told for before, told in zip(was, now, strict=True) if told != before]
         assert sum("escalate" in told for told in newly) == one.cost.asked
         assert len(newly) == one.cost.asked + one.cost.denied
     assert [one.policy.route for one in mended.fixes] == ["owner", None]
     assert ['@gate("owner")' in one.policy.text for one in mended.fixes] == [True, False]
     for one, verdict in zip(open_ones, ("escalate", "deny"), strict=True):
-        assert rehearsed(bare, one.attempt.steps, "ann")[-1] == "permit"
-        assert rehearsed(mended.bundle, one.attempt.steps, "ann")[-1] == verdict
+        assert rehearse(bare, one.attempt.steps, "ann")[-1] == "permit"
+        assert rehearse(mended.bundle, one.attempt.steps, "ann")[-1] == verdict
     [made] = cases(yaml.safe_load(yaml.safe_dump([case(open_ones[0].attempt, "escalate")])))
     assert failures(bare, made, "ann")
     assert not failures(mended.bundle, made, "ann")
@@ -164,7 +167,7 @@ def test_what_a_resource_told_an_agent_to_do_is_mended(tmp_path: Path) -> None:
     ]
     compiled = compile_bundle(replace(opened.catalog, policies=tuple(open_policies))).result
     assert isinstance(compiled, Bundle)
-    assert rehearsed(compiled, told.steps, "ann") == ("permit", "permit")
+    assert rehearse(compiled, told.steps, "ann") == ("permit", "permit")
     [fix] = mend(compiled, [came(told, "permit", "policy", stopped=False)], (), "ann").fixes
     assert fix.ends == (told.ident,)
     assert 'Remit::Label::"untrusted"' in fix.policy.text
@@ -183,7 +186,7 @@ def test_long_runs_are_asked_about_after_some_calls_and_harmless_work_goes_on(ba
     assert all(f"context.session.calls >= {RUN_CALLS}" in one.policy.text for one in mended.fixes)
     assert all(one.policy.route == "owner" for one in mended.fixes)
     for run in runs:
-        before, after = (rehearsed(each, run.attempt.steps, "ann") for each in (bare, mended.bundle))
+        before, after = (rehearse(each, run.attempt.steps, "ann") for each in (bare, mended.bundle))
         assert (set(before), after[:RUN_CALLS]) == ({"permit"}, ("permit",) * RUN_CALLS)
         assert set(after[RUN_CALLS:]) == {"escalate"}
         [made] = cases(yaml.safe_load(yaml.safe_dump([case(run.attempt, "escalate")])))
@@ -214,6 +217,6 @@ def test_work_is_what_the_user_asked_for_and_gates_ask_about_what_strangers_stee
     work = chores(gated)
     assert [one.title for one in work] == [one.title for one in chores(bare)]
     assert all(call.tool in one.words for one in work for call in one.calls)
-    verdicts = {one.title: rehearsed(gated, one.calls, "ann", one.words) for one in work}
+    verdicts = {one.title: rehearse(gated, one.calls, "ann", one.words) for one in work}
     assert verdicts["clerk reads mail/inbox, then uses mail/send as it was asked to"] == ("permit", "escalate")
     assert len(chores(gated, 2)) == 2

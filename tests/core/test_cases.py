@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from remit.assure.cases import MalformedCases, cases
-from remit.assure.coverage import Touched, gaps, shares, watched
+from remit.assure.coverage import CaseCoverage, gaps, shares, with_coverage
 from remit.assure.mutants import MutantResult, fates
 from remit.assure.trials import failures
 from remit.facts.budget import Budget, Measure, Per
@@ -138,8 +138,8 @@ def test_what_is_no_event_is_refused(event: Json, why: str) -> None:
 
 def test_what_no_case_touches_is_told() -> None:
     running = shop(PERMIT, OUT, DEEP)
-    touched = Touched()
-    watching = watched(running, touched)
+    touched = CaseCoverage()
+    watching = with_coverage(running, touched)
     fetch: Json = {"call": "fetch", "args": {"url": "u"}, "expect": "permit", "back": "anything", "times": 2}
     assert wrong(watching, fetch) == ()
     found = {(gap.kind, gap.name): gap.text for gap in gaps(running, touched)}

@@ -14,7 +14,7 @@ from remit.assure.chains.drawing import drawing
 from remit.assure.chains.goals import DUTIES, OUTSIDE
 from remit.assure.chains.literals import literals
 from remit.assure.chains.patterns import literal, pattern_of, samples
-from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.search import SearchLimits
 from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import chain_json, story, title
@@ -53,12 +53,12 @@ def made(
     return result
 
 
-def only(result: SearchResult) -> Chained:
+def only(result: SearchResult) -> FoundChain:
     (one,) = result.free
     return one
 
 
-def names(chain: Chained) -> list[str]:
+def names(chain: FoundChain) -> list[str]:
     return [f"{'/'.join(step.chain)} {step.doing.name}" for step in chain.steps]
 
 

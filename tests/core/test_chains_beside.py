@@ -8,7 +8,7 @@ from remit.assure.cases import cases
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Forbid, cut
 from remit.assure.chains.goals import OUTSIDE
-from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
@@ -37,7 +37,7 @@ def made(asks: ActionKind, declared: Sink | None, *policies: str, tools: tuple[T
     return result
 
 
-def only(result: SearchResult) -> Chained:
+def only(result: SearchResult) -> FoundChain:
     (one,) = result.free
     return one
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from remit.assure.chains.chain_search import chains
-from remit.assure.chains.results import Chained
+from remit.assure.chains.results import FoundChain
 from remit.facts.catalog import Catalog, Effect, Server, Sink, Tool
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
@@ -133,7 +133,7 @@ def outside(made: Catalog) -> Catalog:
     return replace(made, servers={**made.servers, "two": two})
 
 
-def lengths(found: tuple[Chained, ...]) -> dict[tuple[str, str], int]:
+def lengths(found: tuple[FoundChain, ...]) -> dict[tuple[str, str], int]:
     return {(one.goal.name, one.tool): one.moves for one in found}
 
 

@@ -9,7 +9,7 @@ from remit.app.admission.judgement import breaches_of
 from remit.assure.cases import MalformedCases, cases
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, Forbid, cut
-from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
@@ -54,13 +54,13 @@ def made(
     return result
 
 
-def only(result: SearchResult) -> Chained:
+def only(result: SearchResult) -> FoundChain:
     (one,) = result.free
     assert one.goal.name == "guarantee/held"
     return one
 
 
-def names(chain: Chained) -> list[str]:
+def names(chain: FoundChain) -> list[str]:
     return [f"{'/'.join(step.chain)} {step.doing.name}" for step in chain.steps]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from remit.assure.history import LACKING, HistoryReplay, Relived
+from remit.assure.history import LACKING, HistoryReplay, ReplayedAction
 from remit.assure.veil import veiled
 from remit.facts.action import Action, Within
 from remit.facts.catalog import Argument
@@ -36,7 +36,7 @@ def recorded(running: Bundle, asked: Action = FETCH) -> ActionBody:
     return body(decide(snapshot(running, asked), asked, NOW))
 
 
-def relived(made_by: Bundle, by: Bundle, asked: ActionBody) -> Relived:
+def relived(made_by: Bundle, by: Bundle, asked: ActionBody) -> ReplayedAction:
     found = HistoryReplay(by).take("r1-1.2", NOW, made_by.digest, asked)
     assert found is not None
     return found

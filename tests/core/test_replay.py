@@ -18,7 +18,7 @@ from remit.assure.recording import (
     RecordedWords,
     recorded,
 )
-from remit.assure.replay import Cast, Judged, replay
+from remit.assure.replay import CallVerdict, Cast, replay
 from remit.escalate.grants import GrantScope
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Argument, Effect
@@ -54,7 +54,7 @@ FETCH = called(1, "c1", "fetch", {"url": "http://a.example"})
 REFUND = {"order_id": "1", "to": "x"}
 
 
-def verdicts(found: tuple[Judged, ...]) -> list[tuple[str, str]]:
+def verdicts(found: tuple[CallVerdict, ...]) -> list[tuple[str, str]]:
     return [(one.call_id, one.verdict) for one in found]
 
 
@@ -110,7 +110,7 @@ def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask
     asks = ["permit", "escalate", "escalate", "escalate"]
     assert [one.verdict for one in replay(running, text)] == asks
     first = {("one", "c2"): GrantScope.SESSION}
-    found = replay(running, text, approved=first)
+    found = replay(running, text, approvals=first)
     assert [one.verdict for one in found] == ["permit", "escalate", "permit", "permit"]
     assert found[2].reasons[-1].text.startswith("lifted by the grant c2")
     for nothing in (
@@ -118,7 +118,7 @@ def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask
         {("one", "c1"): GrantScope.SESSION},
         {("one", "c4"): GrantScope.TOOL},
     ):
-        assert [one.verdict for one in replay(running, text, approved=nothing)] == asks
+        assert [one.verdict for one in replay(running, text, approvals=nothing)] == asks
 
 
 def test_how_sure_the_agent_is_said_to_be_counts_from_then_on() -> None:

@@ -23,7 +23,7 @@ from remit.app.attack.report import AttackReport, page
 from remit.app.attack.run import QUICK, Attacked, attack
 from remit.app.attack.trend import Point, kept
 from remit.app.terminal.reports import sarif
-from remit.assure.attack.remedy import Mended
+from remit.assure.attack.remedy import MendResult
 from remit.assure.chains.search import STEPS_MAX
 from tests.attacked import GATE, PERMIT, UNHURRIED, write
 from tests.e2e.browsing import DESK, PHONE, browser
@@ -112,7 +112,7 @@ def test_what_was_not_tried_and_not_searched_is_no_tick(tmp_path: Path) -> None:
     for steps, told in ((STEPS_MAX, "nothing was tried."), (1, "nothing was tried; the search stopped after 1 step")):
         chains = searched(workspace, steps=steps)
         attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
-        html = page(AttackReport("w", "now", attacked, Mended((), chains.bundle, ()), chains))
+        html = page(AttackReport("w", "now", attacked, MendResult((), chains.bundle, ()), chains))
         assert f"✗ {told}" in html
         assert "✓ Every attempt" not in html
 
@@ -132,7 +132,7 @@ def test_hostile_names_are_text(files: Path, tmp_path: Path, chromium: BrowserCo
     for number, hostile in enumerate(STRINGS):
         point = Point(hostile, hostile, 1, 1, 1, 1, 1, 1)
         told = AttackReport(
-            hostile, hostile, attacked, Mended((), chains.bundle, ()), chains, (hostile,), (point, point)
+            hostile, hostile, attacked, MendResult((), chains.bundle, ()), chains, (hostile,), (point, point)
         )
         file = tmp_path / f"{number}.html"
         file.write_text(page(told), "utf-8", "surrogatepass")

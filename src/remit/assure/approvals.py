@@ -16,9 +16,9 @@ ONCE: Final = "once"
 LINE_BYTES_MAX: Final = 64 * 1024
 LINE: Final = Limits()
 
-Approved: TypeAlias = Mapping[tuple[str, str], GrantScope]
+Approvals: TypeAlias = Mapping[tuple[str, str], GrantScope]
 """What people granted with their yes to a call, by session and call id. For a call that is no ask it says nothing."""
-NOTHING: Final[Approved] = {}
+NO_APPROVALS: Final[Approvals] = {}
 
 
 def approved(line: bytes) -> tuple[tuple[str, str], GrantScope | None]:

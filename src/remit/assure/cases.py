@@ -61,7 +61,7 @@ class CaseConfidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CaseState:
     """What a session holds by now, whyever; a number that is None stays as it is, and so does the `past`.
 
     `used` says whether agents did the like of all that follows before, so that nothing is new to them.
@@ -77,7 +77,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class CaseOutcome:
     """What came back of an action: `anything`, or a `result`, or an `error` in the tool's own words."""
 
     anything: bool
@@ -86,7 +86,7 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedVerdict:
     """The verdict that an action must have, policies that must have spoken, and all that it owes, if it matters."""
 
     verdict: str
@@ -104,13 +104,13 @@ class CaseAction:
     server: str | None
     name: str
     args: Mapping[str, Json]
-    back: Back | None
-    expected: Expected
+    back: CaseOutcome | None
+    expected: ExpectedVerdict
     with_last: bool
     times: int
 
 
-Event: TypeAlias = CaseWords | CaseConfidence | Given | CaseAction
+Event: TypeAlias = CaseWords | CaseConfidence | CaseState | CaseAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def cases(value: Json, suite: str | None = None, agent: str = "", user: str | No
     """The cases that `value`, a list, holds. They are by `agent` and for `user` unless they say otherwise."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise MalformedCases("cases are a list")
-    return tuple(_case(one, suite, agent, user) for one in value)
+    return tuple(_case(case, suite, agent, user) for case in value)
 
 
 def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
@@ -145,43 +145,43 @@ def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
         raise MalformedCases(f"{name}: events is not a list")
     if len(listed) > EVENTS_MAX:
         raise MalformedCases(f"{name}: it has {len(listed)} events, more than {EVENTS_MAX}")
-    acting, acted_for = value.get("agent", agent), value.get("user", user)
-    if not isinstance(acting, str) or not isinstance(acted_for, str | None):
+    acting_agent, acted_for = value.get("agent", agent), value.get("user", user)
+    if not isinstance(acting_agent, str) or not isinstance(acted_for, str | None):
         raise MalformedCases(f"{name}: agent and user are names")
     guarded = value.get("guarantees", True)
     if not isinstance(guarded, bool):
         raise MalformedCases(f"{name}: guarantees is true or false")
     try:
-        events = tuple(_event(one, number, acting) for number, one in enumerate(listed, 1))
+        events = tuple(_event(event, number, acting_agent) for number, event in enumerate(listed, 1))
     except MalformedCases as error:
         raise MalformedCases(f"{name}: {error}") from None
     return Case(name, suite, acted_for, events, guarded)
 
 
-def _event(one: Json, number: int, agent: str) -> Event:
-    if not isinstance(one, Mapping):
+def _event(event: Json, number: int, agent: str) -> Event:
+    if not isinstance(event, Mapping):
         raise MalformedCases(f"event {number} is not an object")
-    acting = one.get("as", agent)
-    if not isinstance(acting, str) or not all(acting.split("/")):
+    agents = event.get("as", agent)
+    if not isinstance(agents, str) or not all(agents.split("/")):
         raise MalformedCases(f"event {number} says neither who acts, nor does its case")
-    chain = tuple(acting.split("/"))
-    if isinstance(said := one.get("user"), str):
-        return CaseWords(chain, said)
-    if (units := units_of(one.get("sure"))) is not None:
+    chain = tuple(agents.split("/"))
+    if isinstance(text := event.get("user"), str):
+        return CaseWords(chain, text)
+    if (units := units_of(event.get("sure"))) is not None:
         return CaseConfidence(chain, units)
-    if isinstance(given := one.get("given"), Mapping):
-        return _given(given, number, chain)
-    named = [word for word in _KINDS if word in one]
-    if len(named) != 1 or not isinstance(one[named[0]], str) or one.get("expect") not in _VERDICTS:
+    if isinstance(state := event.get("given"), Mapping):
+        return _state(state, number, chain)
+    kinds = [word for word in _KINDS if word in event]
+    if len(kinds) != 1 or not isinstance(event[kinds[0]], str) or event.get("expect") not in _VERDICTS:
         raise MalformedCases(f"event {number} is neither user nor call, args and expect")
-    odd = one.keys() - _ACTION - {*named}
+    odd = event.keys() - _ACTION - {*kinds}
     if odd:
         raise MalformedCases(f"event {number} has an unknown {min(odd)}")
-    return _act(one, number, chain, named[0])
+    return _action(event, number, chain, kinds[0])
 
 
-def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> CaseAction:
-    args, server, times = one.get("args"), one.get("server"), one.get("times", 1)
+def _action(event: Mapping[str, Json], number: int, chain: Chain, word: str) -> CaseAction:
+    args, server, times = event.get("args"), event.get("server"), event.get("times", 1)
     args = _NO_ARGS if args is None else args
     if not isinstance(args, Mapping):
         raise MalformedCases(f"args of event {number} is not an object")
@@ -189,46 +189,49 @@ def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> CaseA
         raise MalformedCases(f"event {number} does not name its server")
     if isinstance(times, bool) or not isinstance(times, int) or not 0 < times <= TIMES_MAX:
         raise MalformedCases(f"times of event {number} is not from 1 to {TIMES_MAX}")
-    owed = one.get("obligations")
-    expected = Expected(
-        str(one["expect"]),
-        frozenset(_texts(one.get("by"), number, "by")),
-        None if owed is None else frozenset(_texts(owed, number, "obligations")),
+    obligations = event.get("obligations")
+    expected = ExpectedVerdict(
+        str(event["expect"]),
+        frozenset(_texts(event.get("by"), number, "by")),
+        None if obligations is None else frozenset(_texts(obligations, number, "obligations")),
     )
-    back: Back | None = None
-    if one.get("back") == "anything":
-        back = Back(anything=True, result=None, error=None)
-    elif "back" in one:
+    back: CaseOutcome | None = None
+    if event.get("back") == "anything":
+        back = CaseOutcome(anything=True, result=None, error=None)
+    elif "back" in event:
         raise MalformedCases(f"back of event {number} is not anything")
-    elif "result" in one or one.get("error") is not None:
-        error = one.get("error")
-        back = Back(anything=False, result=one.get("result"), error=None if error is None else str(error))
-    with_last = one.get("with_last") is True
-    return CaseAction(number, chain, _KINDS[word], server, str(one[word]), args, back, expected, with_last, times)
+    elif "result" in event or event.get("error") is not None:
+        error = event.get("error")
+        back = CaseOutcome(anything=False, result=event.get("result"), error=None if error is None else str(error))
+    with_last = event.get("with_last") is True
+    return CaseAction(number, chain, _KINDS[word], server, str(event[word]), args, back, expected, with_last, times)
 
 
-def _given(given: Mapping[str, Json], number: int, chain: Chain) -> Given:
-    odd = given.keys() - _GIVEN
+def _state(state: Mapping[str, Json], number: int, chain: Chain) -> CaseState:
+    odd = state.keys() - _GIVEN
     if odd:
         raise MalformedCases(f"event {number}: a session is given no {min(odd)}")
-    labels = _texts(given.get("labels"), number, "labels")
+    labels = _texts(state.get("labels"), number, "labels")
     if wrong := [label for label in labels if not LABEL.fullmatch(label)]:
         raise MalformedCases(f"event {number}: {wrong[0][:64]!r} is no label")
-    numbers = [given.get(name) for name in ("calls", "irreversible_calls", "age_s")]
-    if any(isinstance(one, bool) or not isinstance(one, int | None) or (one or 0) < 0 for one in numbers):
+    numbers = [state.get(name) for name in ("calls", "irreversible_calls", "age_s")]
+    if any(
+        isinstance(number_given, bool) or not isinstance(number_given, int | None) or (number_given or 0) < 0
+        for number_given in numbers
+    ):
         raise MalformedCases(f"event {number}: calls, irreversible_calls and age_s are whole numbers from 0")
     calls, irreversible, age_s = cast("list[int | None]", numbers)
-    past = given.get("past")
+    past = state.get("past")
     if not isinstance(past, Mapping | None):
         raise MalformedCases(f"event {number}: past is by the name of the monitor")
-    used = given.get("used")
+    used = state.get("used")
     if not isinstance(used, bool | None):
         raise MalformedCases(f"event {number}: used is true or false")
-    return Given(chain, frozenset(labels), calls, irreversible, age_s, past, used)
+    return CaseState(chain, frozenset(labels), calls, irreversible, age_s, past, used)
 
 
 def _texts(value: Json, number: int, name: str) -> tuple[str, ...]:
     listed = () if value is None else (value,) if isinstance(value, str) else value
-    if not isinstance(listed, Sequence) or not all(isinstance(one, str) for one in listed):
+    if not isinstance(listed, Sequence) or not all(isinstance(text, str) for text in listed):
         raise MalformedCases(f"{name} of event {number} is no list of names")
     return tuple(map(str, listed))

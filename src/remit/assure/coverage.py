@@ -29,7 +29,7 @@ class ConditionCoverage:
 
 
 @dataclass(slots=True)
-class Touched:
+class CaseCoverage:
     """What was touched so far. `unseen` are policies whose conditions cannot be looked into."""
 
     spoke: dict[str, int] = field(default_factory=dict[str, int])
@@ -50,87 +50,95 @@ class Gap:
     text: str
 
 
-def watched(bundle: Bundle, touched: Touched) -> Bundle:
-    """A bundle that judges as `bundle` does, and notes in `touched` what it is asked."""
-    asked = {ident: _asked(policy, touched) for ident, policy in bundle.policies.items()}
+def with_coverage(bundle: Bundle, coverage: CaseCoverage) -> Bundle:
+    """A bundle that judges as `bundle` does, and notes in `coverage` what it is asked."""
+    judges = {ident: _condition_judge(policy, coverage) for ident, policy in bundle.policies.items()}
     keys = {form.tool.exposed: key for key, form in bundle.tools.items()}
     groups = {tool.exposed: action_groups(tool) for tool in bundle.catalog.tools.values()}
     slices = {
-        name: _watched(bundle.slice(name, groups.get(name, ())), keys.get(name), asked, touched)
+        name: _with_coverage(bundle.slice(name, groups.get(name, ())), keys.get(name), judges, coverage)
         for name in (*groups, *OTHER_ACTIONS)
     }
     return replace(bundle, shadow=Shadow(0), _slices=slices, _destinations={})
 
 
-def _asked(policy: Policy, touched: Touched) -> Judge | None:
+def _condition_judge(policy: Policy, coverage: CaseCoverage) -> Judge | None:
     """The function that says whether the scope of `policy` fits, and which of its conditions are true."""
-    told: Mapping[str, Json] = json_of(policy.statement)
-    found = atoms(told)
-    touched.spoke[policy.ident] = 0
-    touched.conditions[policy.ident] = tuple(ConditionCoverage(shown(one)) for one in found)
-    made = function_of([scope_of(told), *(asking(told, one) for one in found)])
-    if isinstance(made, str):
-        touched.unseen.add(policy.ident)
+    form: Mapping[str, Json] = json_of(policy.statement)
+    conditions = atoms(form)
+    coverage.spoke[policy.ident] = 0
+    coverage.conditions[policy.ident] = tuple(ConditionCoverage(shown(condition)) for condition in conditions)
+    judge = function_of([scope_of(form), *(asking(form, condition) for condition in conditions)])
+    if isinstance(judge, str):
+        coverage.unseen.add(policy.ident)
         return None
-    return made
+    return judge
 
 
-def _watched(part: Slice, key: tuple[str, str] | None, asked: Mapping[str, Judge | None], touched: Touched) -> Slice:
+def _with_coverage(
+    part: Slice, key: tuple[str, str] | None, judges: Mapping[str, Judge | None], coverage: CaseCoverage
+) -> Slice:
     made = part.generated()
     if isinstance(made, str):
-        touched.unseen.update(part.policies)
+        coverage.unseen.update(part.policies)
         return part
     judge, idents = made, [policy.ident for policy in part.ordered]
 
     def noting(entities: Entities, principal: Uid, action: Uid, resource: Uid, context: dict[str, Value]) -> Outcomes:
-        found = judge(entities, principal, action, resource, context)
+        outcomes = judge(entities, principal, action, resource, context)
         if key is not None:
-            touched.tools.add(key)
-        for number in found[0]:
-            touched.spoke[idents[number]] += 1
+            coverage.tools.add(key)
+        for number in outcomes[0]:
+            coverage.spoke[idents[number]] += 1
         for ident in idents:
-            looking = asked[ident]
-            if looking is not None:
-                _note(touched.conditions[ident], looking(entities, principal, action, resource, context))
-        return found
+            condition_judge = judges[ident]
+            if condition_judge is not None:
+                _note(coverage.conditions[ident], condition_judge(entities, principal, action, resource, context))
+        return outcomes
 
     return replace(part, generated=Once(lambda: noting))
 
 
-def _note(seen: tuple[ConditionCoverage, ...], found: Outcomes) -> None:
-    satisfied, failed = found
+def _note(conditions: tuple[ConditionCoverage, ...], outcomes: Outcomes) -> None:
+    satisfied, failed = outcomes
     if 0 not in satisfied:
         # The scope does not fit: nobody would have looked at the conditions.
         return
     wrong = {number for number, _ in failed}
-    for number, one in enumerate(seen, 1):
+    for number, condition in enumerate(conditions, 1):
         if number in satisfied:
-            one.true = True
+            condition.true = True
         elif number not in wrong:
-            one.false = True
+            condition.false = True
 
 
-def gaps(bundle: Bundle, touched: Touched) -> Iterator[Gap]:
+def gaps(bundle: Bundle, coverage: CaseCoverage) -> Iterator[Gap]:
     """Everything that was not touched."""
     for ident, policy in bundle.policies.items():
-        if not touched.spoke[ident]:
+        if not coverage.spoke[ident]:
             yield Gap("policy", ident, policy.where, "no case makes it speak")
-        if ident in touched.unseen:
+        if ident in coverage.unseen:
             yield Gap("policy", ident, policy.where, "its conditions cannot be looked into")
             continue
-        for seen in touched.conditions[ident]:
-            if not (seen.true and seen.false):
-                text = "never looked at" if seen.true == seen.false else "never false" if seen.true else "never true"
-                yield Gap("condition", ident, policy.where, f"{text}: {seen.text}")
-    for server, name in sorted(bundle.tools.keys() - touched.tools):
+        for condition in coverage.conditions[ident]:
+            if not (condition.true and condition.false):
+                text = (
+                    "never looked at"
+                    if condition.true == condition.false
+                    else "never false"
+                    if condition.true
+                    else "never true"
+                )
+                yield Gap("condition", ident, policy.where, f"{text}: {condition.text}")
+    for server, name in sorted(bundle.tools.keys() - coverage.tools):
         yield Gap("tool", f"{server}/{name}", "remit.lock", "no case calls it")
 
 
-def shares(bundle: Bundle, touched: Touched) -> Mapping[str, tuple[int, int]]:
+def shares(bundle: Bundle, coverage: CaseCoverage) -> Mapping[str, tuple[int, int]]:
     """Of policies, conditions and tools, how many were touched, and how many there are."""
-    seen = [one for listed in touched.conditions.values() for one in listed]
+    conditions = [condition for listed in coverage.conditions.values() for condition in listed]
     return {
-        "policies": (sum(count > 0 for count in touched.spoke.values()), len(bundle.policies)),
-        "conditions": (sum(one.true and one.false for one in seen), len(seen)),
-        "tools": (len(touched.tools & bundle.tools.keys()), len(bundle.tools)),
+        "policies": (sum(count > 0 for count in coverage.spoke.values()), len(bundle.policies)),
+        "conditions": (sum(condition.true and condition.false for condition in conditions), len(conditions)),
+        "tools": (len(coverage.tools & bundle.tools.keys()), len(bundle.tools)),
     }

@@ -71,7 +71,7 @@ LACKING: Final = frozenset({_VEILED, _ANOTHER, _GONE})
 
 
 @dataclass(frozen=True, slots=True)
-class Relived:
+class ReplayedAction:
     """One recorded action: what was decided and what is decided now, each as `remit replay` writes it.
 
     `now` is None where it cannot be judged again, and `why` says why. `bundle` is the digest that decided;
@@ -106,12 +106,14 @@ class HistoryReplay:
         self._before = Before(bundle)
         self._noes: dict[str, tuple[str, str | None]] = {}
 
-    def take(self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool = False) -> Relived | None:
+    def take(
+        self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool = False
+    ) -> ReplayedAction | None:
         """The action that the record at `ref` holds, judged again; None for any other record, and where it is `erased`.
 
         `body` is then the frame that is kept of it, None where none is.
         """
-        relived = self._take(ref, at_ms, digest, body, erased=erased)
+        replayed = self._take(ref, at_ms, digest, body, erased=erased)
         self._before.take(Ref.parse(ref), at_ms, body)
         match body:
             case ActionBody(verdict="permit"):
@@ -123,23 +125,23 @@ class HistoryReplay:
                     self._granted(cast("GrantDelta", delta))
             case _:
                 pass
-        return relived
+        return replayed
 
     def _granted(self, delta: GrantDelta) -> None:
         after = apply_grant(self._grants.get(delta.ident), delta)
         if after is not None:
             self._grants[delta.ident] = after
 
-    def _take(self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool) -> Relived | None:
+    def _take(self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool) -> ReplayedAction | None:
         match body:
             case ActionBody():
                 if body.gates and body.approval is None:
                     self._gates[ref] = frozenset(body.gates)
                 return None if erased else self._action(ref, at_ms, digest, body)
-            case OutcomeBody(intent=call, sids=(root, *_), origins=str(said)):
-                self._learn(root, call, said, erased=erased)
-            case ExchangeBody(intent=call, sids=(root, *_), origins=str(said)):
-                self._learn(root, call, said, erased=erased)
+            case OutcomeBody(intent=call, sids=(root, *_), origins=str(packed)):
+                self._learn(root, call, packed, erased=erased)
+            case ExchangeBody(intent=call, sids=(root, *_), origins=str(packed)):
+                self._learn(root, call, packed, erased=erased)
             case AdminBody(event=Event.SESSION_KEYED, subject=sid, data=data):
                 key = data.get("key")
                 self._indices.pop(sid, None)
@@ -158,26 +160,26 @@ class HistoryReplay:
                 pass
         return None
 
-    def _learn(self, root: str, call: str, said: str, *, erased: bool) -> None:
+    def _learn(self, root: str, call: str, packed: str, *, erased: bool) -> None:
         index = self._indices.get(root)
         if index is None:
             return
         if erased:
             self._gone.add(root)
         else:
-            index.apply(Delta.unpack(call, b64decode(said)))
+            index.apply(Delta.unpack(call, b64decode(packed)))
 
-    def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> Relived | None:
+    def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> ReplayedAction | None:
         if at_ms < self._since_ms:
             return None
         sid = body.links[-1][1] if body.links else ""
         was = _line(sid, ref, body.verdict, body.reasons, origins_of(body))
         now, why = None, self._unjudgeable(body)
         if not why:
-            made = self._judged(body, at_ms, strange=digest != self._bundle.digest)
-            now = _line(sid, ref, *made)
+            judgement = self._judged(body, at_ms, strange=digest != self._bundle.digest)
+            now = _line(sid, ref, *judgement)
         tool = f"{body.server}/{body.name}" if body.server else body.name
-        return Relived(was, now, why, digest, at_ms, body.links[-1][0] if body.links else "", tool)
+        return ReplayedAction(was, now, why, digest, at_ms, body.links[-1][0] if body.links else "", tool)
 
     def _unjudgeable(self, body: ActionBody) -> str:
         if not body.links:
@@ -191,24 +193,24 @@ class HistoryReplay:
             return _GONE
         if body.arguments.startswith(VEILED):
             return _VEILED
-        given = _given(body)
-        if given is None:
+        arguments = _arguments_of(body)
+        if arguments is None:
             # It was denied for that, whatever policy said.
             return "what was asked is not kept as it was"
         # What is written around a round is no canonical form: no arguments of anybody look like it.
-        return _ANOTHER if given.keys() == _ROUND and canonical(given) != body.arguments else ""
+        return _ANOTHER if arguments.keys() == _ROUND and canonical(arguments) != body.arguments else ""
 
     def _judged(
         self, body: ActionBody, at_ms: int, *, strange: bool
     ) -> tuple[str, Sequence[Reason], Mapping[str, str]]:
-        given = _given(body)
-        assert given is not None, "what cannot be read is not judged"  # noqa: S101
+        arguments = _arguments_of(body)
+        assert arguments is not None, "what cannot be read is not judged"  # noqa: S101
         now_ms = _moment(body, at_ms)
         codes = {reason.code for reason in body.reasons}
         links = tuple(Link(agent, sid) for agent, sid in body.links)
         kind, authority = ActionKind(body.kind), Authority(links, body.user, body.token, now_ms + HOUR_MS)
-        named = body.server, body.name, body.arguments, input_of(kind, body.name, given)
-        action = veiled(self._bundle, Action(kind, *named, authority, shaping=_shaping(body)))
+        target = body.server, body.name, body.arguments, input_of(kind, body.name, arguments)
+        action = veiled(self._bundle, Action(kind, *target, authority, shaping=_shaping(body)))
         tool = self._bundle.catalog.tools.get((body.server, body.name))
         lifts: tuple[Lift, ...] = ()
         if body.approval is not None and body.verdict == "permit":
@@ -256,30 +258,30 @@ def _line(
     }
 
 
-def _given(body: ActionBody) -> dict[str, Json] | None:
+def _arguments_of(body: ActionBody) -> dict[str, Json] | None:
     try:
-        found: object = json.loads(body.arguments)
+        value: object = json.loads(body.arguments)
     except ValueError:
         return None
-    return cast("dict[str, Json]", found) if isinstance(found, dict) else None
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
 
 
 def _shaping(body: ActionBody) -> Shaping | None:
     """What obligations had to do with it: these arguments are what they made, and its hosts were looked up then."""
-    said = body.context.get("obliged")
-    addresses = said.get("addresses") if isinstance(said, Mapping) else None
-    if not isinstance(said, Mapping) or not isinstance(addresses, Mapping):
+    obliged = body.context.get("obliged")
+    addresses = obliged.get("addresses") if isinstance(obliged, Mapping) else None
+    if not isinstance(obliged, Mapping) or not isinstance(addresses, Mapping):
         return None
-    return Shaping(str(said.get("asked")), 0, {host: str(address) for host, address in addresses.items()})
+    return Shaping(str(obliged.get("asked")), 0, {host: str(address) for host, address in addresses.items()})
 
 
 def _moment(body: ActionBody, at_ms: int) -> int:
     """The moment that policy looked at; that of the record where it looked at none."""
     system = body.context.get("system")
-    said = system.get("now") if isinstance(system, Mapping) else None
-    if not isinstance(said, str):
+    now = system.get("now") if isinstance(system, Mapping) else None
+    if not isinstance(now, str):
         return at_ms
-    return round(datetime.fromisoformat(said).timestamp() * 1000)
+    return round(datetime.fromisoformat(now).timestamp() * 1000)
 
 
 def _session(body: ActionBody, agent: str, sid: str, now_ms: int) -> Session:
@@ -287,26 +289,26 @@ def _session(body: ActionBody, agent: str, sid: str, now_ms: int) -> Session:
 
     Which session of a chain had ended, and how, the reason says.
     """
-    told = body.context.get("session")
-    facts: Mapping[str, Json] = told if isinstance(told, Mapping) else {}
+    session_facts = body.context.get("session")
+    facts: Mapping[str, Json] = session_facts if isinstance(session_facts, Mapping) else {}
     age_s, calls, irreversible = (_number(facts.get(name)) for name in ("ageSeconds", "calls", "irreversibleCalls"))
     started_ms, ended_ms = now_ms - age_s * 1000, None
-    over = next((reason for reason in body.reasons if reason.code is Code.SESSION_ENDED), None)
-    if over is not None and over.agent == agent:
-        if over.text.endswith("has ended"):
+    ending = next((reason for reason in body.reasons if reason.code is Code.SESSION_ENDED), None)
+    if ending is not None and ending.agent == agent:
+        if ending.text.endswith("has ended"):
             ended_ms = now_ms
         else:
             started_ms = 0
-    said = _said(facts.get("confidence"))
-    return Session(sid, agent, body.user, started_ms, frozenset(body.labels), calls, irreversible, ended_ms, said)
+    confidence = _confidence(facts.get("confidence"))
+    return Session(sid, agent, body.user, started_ms, frozenset(body.labels), calls, irreversible, ended_ms, confidence)
 
 
-def _said(told: Json) -> Confidence:
+def _confidence(stated: Json) -> Confidence:
     """How sure the chain was said to be, and by whom."""
-    if not isinstance(told, Mapping):
+    if not isinstance(stated, Mapping):
         return UNSAID
-    units = int(Decimal(str(told.get("value"))) * PLACES)
-    return Confidence(units, None) if told.get("source") == "agent" else Confidence(None, units)
+    units = int(Decimal(str(stated.get("value"))) * PLACES)
+    return Confidence(units, None) if stated.get("source") == "agent" else Confidence(None, units)
 
 
 def _number(value: Json) -> int:

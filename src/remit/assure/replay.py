@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from remit.assure.approvals import NOTHING, Approved
+from remit.assure.approvals import NO_APPROVALS, Approvals
 from remit.assure.before import Before
 from remit.assure.reading_cache import Readings, Remembered, words
 from remit.assure.recording import RecordedCall, RecordedConfidence, RecordedResult, RecordedSession, RecordedWords
@@ -62,7 +62,7 @@ _READINGS: Final = Readings()
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CallVerdict:
     """The verdict on one recorded call; `origins` by the path of each value, where a policy asks for them."""
 
     session: str
@@ -92,11 +92,11 @@ class Cast:
 
 
 def replay(
-    bundle: Bundle, session: RecordedSession, cast: Cast = Cast(), approved: Approved = NOTHING
-) -> tuple[Judged, ...]:
+    bundle: Bundle, session: RecordedSession, cast: Cast = Cast(), approvals: Approvals = NO_APPROVALS
+) -> tuple[CallVerdict, ...]:
     """The verdict on each call of `session`, in the order of the calls."""
     run = _Run(bundle, session, cast)
-    judged: list[Judged] = []
+    verdicts: list[CallVerdict] = []
     for event in session.events:
         run.now_ms += _EVENT_MS
         match event:
@@ -104,27 +104,31 @@ def replay(
                 run.hear(event)
             case RecordedCall():
                 decision = run.judge(event)
-                scope = approved.get((session.session, event.call_id))
+                scope = approvals.get((session.session, event.call_id))
                 if scope is not None and isinstance(decision.verdict, Escalate):
                     run.grant(event.call_id, decision, scope)
-                said, origins = word(decision.verdict), origins_of(decision)
-                judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
+                verdict, origins = word(decision.verdict), origins_of(decision)
+                verdicts.append(CallVerdict(session.session, event.call_id, verdict, decision.reasons, origins))
             case RecordedResult():
                 run.waiting.append(event)
             case RecordedConfidence():
                 run.trust(event)
-    return tuple(judged)
+    return tuple(verdicts)
 
 
-def origins_of(told: Decision | ActionBody) -> Mapping[str, str]:
+def origins_of(decision: Decision | ActionBody) -> Mapping[str, str]:
     """Where each value came from, as the record of a decision says it, by path."""
-    bodies = [told] if isinstance(told, ActionBody) else [one.body for one in told.effects if isinstance(one, Append)]
-    found: dict[str, str] = {}
+    bodies = (
+        [decision]
+        if isinstance(decision, ActionBody)
+        else [effect.body for effect in decision.effects if isinstance(effect, Append)]
+    )
+    origins: dict[str, str] = {}
     for body in bodies:
         if isinstance(body, ActionBody):
             for traced in cast("list[Mapping[str, str]]", body.context.get("origins", [])):
-                found[traced["arg"]] = traced["origin"]
-    return found
+                origins[traced["arg"]] = traced["origin"]
+    return origins
 
 
 class _Run:
@@ -151,13 +155,13 @@ class _Run:
         self._records = 0
         self.now_ms = START_MS
 
-    def hear(self, said: RecordedWords) -> None:
+    def hear(self, recorded: RecordedWords) -> None:
         """Take in the user's words."""
-        self._origins.apply(words(self._origins, said.text))
+        self._origins.apply(words(self._origins, recorded.text))
 
-    def trust(self, sure: RecordedConfidence) -> None:
+    def trust(self, recorded: RecordedConfidence) -> None:
         """Take in how sure the agent is said to be."""
-        self._state = replace(self._state, confidence=self._state.confidence.stated(sure.source, sure.units))
+        self._state = replace(self._state, confidence=self._state.confidence.stated(recorded.source, recorded.units))
 
     def judge(self, call: RecordedCall) -> Decision:
         """Decide on a call, once the results of earlier turns are taken in."""
@@ -182,16 +186,16 @@ class _Run:
         )
         decision = self._decided(snapshot, action)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
-            asked = self._decided(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
-            return asked._replace(reasons=(*asked.reasons, *decision.reasons))
-        body = next((one.body for one in decision.effects if isinstance(one, Append)), None)
+            unvalidated = self._decided(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
+            return unvalidated._replace(reasons=(*unvalidated.reasons, *decision.reasons))
+        body = next((effect.body for effect in decision.effects if isinstance(effect, Append)), None)
         assert isinstance(body, ActionBody), "no call of a recording is a round"  # noqa: S101
         self._record(body)
         if isinstance(decision.verdict, Permit):
-            reached = self._bundle.destination(self._bundle.tools[server, call.tool])
-            if body.charges or reached.feeds.ended:
-                self._under_way[call.call_id] = body, action, reached, self.now_ms
-            irreversible = 1 if reached.irreversible else 0
+            destination = self._bundle.destination(self._bundle.tools[server, call.tool])
+            if body.charges or destination.feeds.ended:
+                self._under_way[call.call_id] = body, action, destination, self.now_ms
+            irreversible = 1 if destination.irreversible else 0
             self._state = replace(
                 self._state,
                 calls=self._state.calls + 1,
@@ -220,27 +224,27 @@ class _Run:
         """People say yes to the escalated `call`, and grant `scope` with it."""
         body = next(effect.body for effect in decision.effects if isinstance(effect, Append))
         assert isinstance(body, ActionBody), "what escalates is a proposal"  # noqa: S101
-        reached = self._bundle.destination(self._bundle.tools[body.server, body.name])
-        reach = reach_recorded(body, reached)
+        destination = self._bundle.destination(self._bundle.tools[body.server, body.name])
+        reach = reach_recorded(body, destination)
         assert reach is not None, "a call's arguments are an object"  # noqa: S101
         until_ms = self._authority.expires_ms
-        given = terms(scope, call, body, reach, reached.tool, until_ms=until_ms, uses_max=_USES)
-        self._grants.append(Grant(call, given, self.now_ms))
+        grant_terms = terms(scope, call, body, reach, destination.tool, until_ms=until_ms, uses_max=_USES)
+        self._grants.append(Grant(call, grant_terms, self.now_ms))
 
     def _take_in(self, turn: float) -> None:
         """Take in the results of turns before `turn`."""
-        due = [one for one in self.waiting if one.turn < turn]
-        self.waiting = [one for one in self.waiting if one.turn >= turn]
+        due = [answer for answer in self.waiting if answer.turn < turn]
+        self.waiting = [answer for answer in self.waiting if answer.turn >= turn]
         for answer in due:
             action = self._called[answer.call_id]
             form = self._bundle.tools.get((action.server, action.name))
             # Nobody knows what an unknown tool is, so that nobody knows what it brought.
-            reached = self._unknown(action) if form is None else self._bundle.destination(form)
+            destination = self._unknown(action) if form is None else self._bundle.destination(form)
             self._handing.pop(answer.call_id, None)
             beside = tuple(self._handing.values())
             judged = judge_result(
                 self._bundle,
-                reached,
+                destination,
                 action.server,
                 (self._state,),
                 Status.OK if answer.error is None else Status.TOOL_ERROR,
@@ -255,10 +259,10 @@ class _Run:
 
     def _end(self, answer: RecordedResult) -> None:
         """What the end of a permitted call gives back to budgets, and adds to what monitors keep."""
-        found = self._under_way.pop(answer.call_id, None)
-        if found is None:
+        call = self._under_way.pop(answer.call_id, None)
+        if call is None:
             return
-        body, action, reached, began_ms = found
+        body, action, destination, began_ms = call
         status, result = Status.OK if answer.error is None else Status.TOOL_ERROR, _result(answer)
         size = _size(result)
         outcome = OutcomeBody(
@@ -271,7 +275,7 @@ class _Run:
             result_bytes=size,
             elapsed_ms=0,
             refunds=refunds_at_end(body.charges, sent=True, argument_bytes=action.size, result_bytes=size),
-            marks=marks_at_end(self._bundle.catalog, action, reached, began_ms, status, result),
+            marks=marks_at_end(self._bundle.catalog, action, destination, began_ms, status, result),
         )
         self._record(outcome)
 
@@ -310,7 +314,7 @@ def _size(result: Json) -> int:
 def _result(answer: RecordedResult) -> Json:
     """What came back in the form in which a tool server says it."""
     failed = answer.error is not None
-    texts = [one for one in (answer.error, answer.result) if isinstance(one, str) and one]
+    texts = [text for text in (answer.error, answer.result) if isinstance(text, str) and text]
     content: list[Json] = [{"type": "text", "text": text} for text in texts]
     whole: dict[str, Json] = {"content": content, "isError": failed}
     if not isinstance(answer.result, str | None):

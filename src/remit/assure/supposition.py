@@ -19,22 +19,22 @@ MANY: Final = 1_000_000
 SOMEBODY: Final = "somebody-else"
 """An agent that is none of the workspace's: of those that were, somebody may have been the last."""
 
-Said: TypeAlias = int | Who
+MonitorValue: TypeAlias = int | Who
 """The units that a monitor's cell comes to, or who did it last."""
-Supposition: TypeAlias = tuple[tuple[str, Said], ...]
+Supposition: TypeAlias = tuple[tuple[str, MonitorValue], ...]
 """By the monitor's name; of one that is not named nothing happened."""
 
 
-class Supposing(Past):
+class SupposedPast(Past):
     """A past in which `monitors` say what is supposed of them, in whatever session and for whatever value."""
 
     def __init__(self, monitors: Mapping[str, Monitor], supposed: Supposition) -> None:
         super().__init__()
-        self._said = {monitors[name].ident: said for name, said in supposed}
+        self._values = {monitors[name].ident: value for name, value in supposed}
 
     def cell(self, cells: Cells, sid: str, key: str, now_ms: int) -> Cell | None:
         """As `Past.cell`."""
-        match self._said.get(cells.ident):
+        match self._values.get(cells.ident):
             case None:
                 return super().cell(cells, sid, key, now_ms)
             case int(units):
@@ -52,7 +52,7 @@ PRACTISED: Final = UsageHistory(_Everything())
 """That every agent did everything before."""
 
 
-class Compared(NamedTuple):
+class ComparedValues(NamedTuple):
     """What policies compare with: numbers by the monitor's name, "" for wherever, and decimals."""
 
     numbers: Mapping[str, set[int]]
@@ -60,37 +60,37 @@ class Compared(NamedTuple):
 
 
 def suppositions(
-    monitors: Sequence[Monitor], compared: Compared, agents: Sequence[str], user: str | None
+    monitors: Sequence[Monitor], compared: ComparedValues, agents: Sequence[str], user: str | None
 ) -> tuple[tuple[Supposition, ...], bool]:
     """The ways in which `monitors` can come out that policies tell apart, and whether these are all.
 
     The first is that nothing happened.
     """
-    ways = [(one.name, list(_ways(one, compared, agents, user))) for one in monitors]
+    values = [(monitor.name, list(_values(monitor, compared, agents, user))) for monitor in monitors]
     count = 1
-    for _, mine in ways:
-        count *= len(mine)
+    for _, each in values:
+        count *= len(each)
     if count <= WAYS_MAX:
-        picks: Iterator[Sequence[Said | None]] = product(*(mine for _, mine in ways))
-        return tuple(_supposition(ways, pick) for pick in picks), True
-    none = [mine[0] for _, mine in ways]
-    most = [mine[-1] for _, mine in ways]
-    some = [[*none[:at], said, *none[at + 1 :]] for at, (_, mine) in enumerate(ways) for said in mine[1:]]
-    return tuple(_supposition(ways, pick) for pick in (none, most, *some)), False
+        picks: Iterator[Sequence[MonitorValue | None]] = product(*(each for _, each in values))
+        return tuple(_supposition(values, pick) for pick in picks), True
+    none = [each[0] for _, each in values]
+    most = [each[-1] for _, each in values]
+    some = [[*none[:at], value, *none[at + 1 :]] for at, (_, each) in enumerate(values) for value in each[1:]]
+    return tuple(_supposition(values, pick) for pick in (none, most, *some)), False
 
 
-def plain(monitor: Monitor, said: Said) -> Json:
+def value_json(monitor: Monitor, value: MonitorValue) -> Json:
     """As a case and a story have it."""
-    if not isinstance(said, int):
-        agent, user = said
+    if not isinstance(value, int):
+        agent, user = value
         return {"agent": agent} if user is None else {"agent": agent, "user": user}
     if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE}:
-        return bool(said)
-    return shown(said) if monitor.measure == "amount" else said
+        return bool(value)
+    return shown(value) if monitor.measure == "amount" else value
 
 
-def said_of(monitor: Monitor, value: Json) -> Said | None:
-    """The inverse of `plain`; None where the monitor can say no such thing."""
+def parse_value(monitor: Monitor, value: Json) -> MonitorValue | None:
+    """The inverse of `value_json`; None where the monitor can say no such thing."""
     match value:
         case bool():
             return int(value) if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE} else None
@@ -106,11 +106,13 @@ def said_of(monitor: Monitor, value: Json) -> Said | None:
             return None
 
 
-def _supposition(ways: Sequence[tuple[str, object]], pick: Sequence[Said | None]) -> Supposition:
-    return tuple((name, said) for (name, _), said in zip(ways, pick, strict=True) if said)
+def _supposition(values: Sequence[tuple[str, object]], pick: Sequence[MonitorValue | None]) -> Supposition:
+    return tuple((name, value) for (name, _), value in zip(values, pick, strict=True) if value)
 
 
-def _ways(monitor: Monitor, compared: Compared, agents: Sequence[str], user: str | None) -> Iterator[Said | None]:
+def _values(
+    monitor: Monitor, compared: ComparedValues, agents: Sequence[str], user: str | None
+) -> Iterator[MonitorValue | None]:
     """What `monitor` may say, nothing first, the most last."""
     match monitor.op:
         case EventAggregate.ONCE | EventAggregate.SINCE:
@@ -124,14 +126,14 @@ def _ways(monitor: Monitor, compared: Compared, agents: Sequence[str], user: str
             assert_never(monitor.op)
 
 
-def _numbers(monitor: Monitor, compared: Compared) -> set[int]:
+def _numbers(monitor: Monitor, compared: ComparedValues) -> set[int]:
     if monitor.measure == "amount":
-        named = {units for text in compared.decimals if (units := _units(text)) is not None}
+        compared_with = {units for text in compared.decimals if (units := _units(text)) is not None}
         most = MANY * PLACES
     else:
-        named = compared.numbers.get(monitor.name, set()) | compared.numbers.get("", set())
+        compared_with = compared.numbers.get(monitor.name, set()) | compared.numbers.get("", set())
         most = MANY
-    beside = {one for number in named for one in (number - 1, number, number + 1) if one >= 0}
+    beside = {near for number in compared_with for near in (number - 1, number, number + 1) if near >= 0}
     return {0, 1, *beside, max([most, *beside])}
 
 

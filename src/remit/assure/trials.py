@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from remit.assure.cases import Back, Case, CaseAction, CaseConfidence, CaseWords, Given
-from remit.assure.supposition import Said as Supposed
-from remit.assure.supposition import said_of
-from remit.assure.world import Chain, ProposedAction, World, called, other
+from remit.assure.cases import Case, CaseAction, CaseConfidence, CaseOutcome, CaseState, CaseWords
+from remit.assure.supposition import MonitorValue, parse_value
+from remit.assure.world import Chain, ProposedAction, World, called, other_action
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
 from remit.pdp.decision import Decision
@@ -48,7 +47,9 @@ class Tried:
 class _Run:
     case: Case
     world: World
-    waiting: list[tuple[Chain, str, Action, Back]] = field(default_factory=list[tuple[Chain, str, Action, Back]])
+    waiting: list[tuple[Chain, str, Action, CaseOutcome]] = field(
+        default_factory=list[tuple[Chain, str, Action, CaseOutcome]]
+    )
 
 
 def tried(bundle: Bundle, given: Iterable[Case], user: str | None = None) -> tuple[Tried, ...]:
@@ -70,7 +71,7 @@ def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, 
             case CaseConfidence():
                 held = world.session(event.chain)
                 world.change(event.chain, replace(held, confidence=held.confidence.stated("agent", event.units)))
-            case Given():
+            case CaseState():
                 found.extend(f"{case.name}: {text}" for text in _give(world, event))
             case CaseAction():
                 found.extend(_act(run, event))
@@ -79,7 +80,7 @@ def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, 
     return tuple(found)
 
 
-def _give(world: World, given: Given) -> Iterable[str]:
+def _give(world: World, given: CaseState) -> Iterable[str]:
     world.give(given.chain, given.labels)
     held = world.session(given.chain)
     age = held.started_ms if given.age_s is None else world.now_ms - given.age_s * 1_000
@@ -90,10 +91,10 @@ def _give(world: World, given: Given) -> Iterable[str]:
         world.practise(used=given.used)
     if given.past is None:
         return
-    supposed: list[tuple[str, Supposed]] = []
+    supposed: list[tuple[str, MonitorValue]] = []
     for name, value in given.past.items():
         monitor = world.bundle.catalog.monitors.get(name)
-        said = None if monitor is None else said_of(monitor, value)
+        said = None if monitor is None else parse_value(monitor, value)
         if said is None:
             what = "there is no such monitor" if monitor is None else f"it cannot say {canonical(value).decode()[:64]}"
             yield f"the monitor {name[:64]}: {what}"
@@ -135,7 +136,7 @@ def _doing(bundle: Bundle, act: CaseAction, suite: str | None) -> ProposedAction
     if act.kind is ActionKind.CALL_TOOL:
         server, name = (act.server, act.name) if act.server is not None else called(bundle, act.name, suite)
         return ProposedAction(act.kind, server, name, act.args)
-    made = other(act.kind, act.server or "", act.name)
+    made = other_action(act.kind, act.server or "", act.name)
     return replace(made, args={**made.args, **act.args})
 
 
@@ -172,7 +173,7 @@ def _compared(name: str, ident: str, act: CaseAction, decision: Decision) -> Ite
             yield f"{name}: {ident} owes {listed[0]}, not {listed[1]}"
 
 
-def _result(back: Back) -> Json:
+def _result(back: CaseOutcome) -> Json:
     """What came back in the form in which a tool server says it."""
     texts = [one for one in (back.error, back.result) if isinstance(one, str) and one]
     content: list[Json] = [{"type": "text", "text": text} for text in texts]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from remit.assure.supposition import PRACTISED, Supposing, Supposition
+from remit.assure.supposition import PRACTISED, SupposedPast, Supposition
 from remit.assure.veil import veiled
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -91,11 +91,11 @@ class World:
 
     def session(self, chain: Chain) -> Session:
         """The session of the last of `chain`, begun now where it is new."""
-        found = self._sessions.get(chain)
-        if found is None:
+        session = self._sessions.get(chain)
+        if session is None:
             sid = "/".join(chain)
-            found = self._sessions[chain] = Session(sid, agent_of(chain[-1]), self._user, self.now_ms)
-        return found
+            session = self._sessions[chain] = Session(sid, agent_of(chain[-1]), self._user, self.now_ms)
+        return session
 
     def effective(self, chain: Chain) -> Labels:
         """The labels that count for `chain`: those of all its sessions."""
@@ -108,8 +108,8 @@ class World:
     def give(self, chain: Chain, labels: Labels) -> None:
         """Have all sessions of `chain` hold `labels` too."""
         for end in range(1, len(chain) + 1):
-            held = self.session(chain[:end])
-            self._sessions[chain[:end]] = replace(held, labels=held.labels | closed(labels))
+            session = self.session(chain[:end])
+            self._sessions[chain[:end]] = replace(session, labels=session.labels | closed(labels))
 
     def hear(self, chain: Chain, text: str) -> None:
         """The user's own words, by a trusted harness."""
@@ -118,7 +118,7 @@ class World:
 
     def suppose(self, past: Supposition) -> None:
         """From now on monitors say what is supposed of them; nothing happened to the others."""
-        self._past = Supposing(self.bundle.catalog.monitors, past) if past else NO_PAST
+        self._past = SupposedPast(self.bundle.catalog.monitors, past) if past else NO_PAST
 
     def practise(self, *, used: bool) -> None:
         """From now on nothing is new to anybody, where `used`; else what was not done in this world."""
@@ -168,9 +168,9 @@ class World:
             return
         irreversible = 1 if body.irreversible else 0
         for end in range(1, len(chain) + 1):
-            held = self.session(chain[:end])
+            session = self.session(chain[:end])
             self._sessions[chain[:end]] = replace(
-                held, calls=held.calls + 1, irreversible_calls=held.irreversible_calls + irreversible
+                session, calls=session.calls + 1, irreversible_calls=session.irreversible_calls + irreversible
             )
         for charge in body.charges:
             self._accounts.charge(charge.account, charge.since_ms, charge.units)
@@ -219,7 +219,7 @@ class World:
         return self._origins.setdefault(chain[0], Index(self._keyed))
 
 
-def other(kind: ActionKind, server: str, name: str) -> ProposedAction:
+def other_action(kind: ActionKind, server: str, name: str) -> ProposedAction:
     """An action that calls no tool, with the input that it has."""
     match kind:
         case ActionKind.READ_RESOURCE:

@@ -6,7 +6,7 @@ from typing import Final
 from remit.app.admission.results import CheckResult, CheckState
 from remit.app.assurance.policy_tests import CaseOutcome
 from remit.app.bundles.guarantees import owners
-from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.written import story, title
 from remit.assure.changes import NEWLY, VerdictChanges
 from remit.assure.history import LACKING
@@ -77,7 +77,7 @@ def of_guarantees(
     return CheckResult(Check.GUARANTEES, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
-def breaches_of(chain: Chained) -> tuple[Breach, ...]:
+def breaches_of(chain: FoundChain) -> tuple[Breach, ...]:
     """Who breaks the guarantee of `chain`, and by which tools, in their order."""
     guarantee = chain.goal.guarantee
     calls = [step.doing for step in chain.steps if step.doing.kind is not ActionKind.DELEGATE]
@@ -138,7 +138,7 @@ def _state(wrong: Sequence[str], unfinished: object) -> CheckState:
     return CheckState.FAILED if wrong else CheckState.UNFINISHED if unfinished else CheckState.PASSED
 
 
-def _told(chain: Chained, head: str) -> str:
+def _told(chain: FoundChain, head: str) -> str:
     """`head`, and below it the steps of `chain`, one a line."""
     return "\n".join((head, *story(chain)))
 

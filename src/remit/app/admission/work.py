@@ -31,7 +31,7 @@ from remit.app.terminal.failure import CommandFailure
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.search import SearchLimits
 from remit.assure.changes import VerdictChanges
-from remit.assure.history import Relived
+from remit.assure.history import ReplayedAction
 from remit.assure.trials import failures
 from remit.facts.admission import AttackDepth, ChainCriterion, Check
 from remit.facts.canonical import Json
@@ -110,7 +110,7 @@ class AdmissionRun:
         where = f"after {count} actions, when its time was over" if stopped or over() else None
         return judgement.of_replay(changes, asked.terms, where, since)
 
-    def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, Relived]]:
+    def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, ReplayedAction]]:
         """Each action as the folder judges it, and what it is held against.
 
         That is what runs, over the same records: what changed before was let through then, or nobody looked at changes.

@@ -16,7 +16,7 @@ from remit.assure.cases import Case
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Cut, Forbid, cut
 from remit.assure.chains.goals import DUTIES, FINAL, OUTSIDE, goal_of
-from remit.assure.chains.results import Chained, SearchResult
+from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.search import STATES_MAX, STEPS_MAX, SearchLimits
 from remit.assure.chains.written import case, story, title
 from remit.assure.trials import failures
@@ -117,10 +117,10 @@ def findings(found: ChainFindings) -> list[ReportFinding]:
     ]
 
 
-def _line(one: Chained) -> str:
+def _line(one: FoundChain) -> str:
     return f"{title(one)}: {'; '.join(story(one))}"
 
 
-def _where(bundle: Bundle, one: Chained) -> tuple[str, int]:
+def _where(bundle: Bundle, one: FoundChain) -> tuple[str, int]:
     known = [policy for name in one.steps[-1].policies if (policy := bundle.policies.get(name)) is not None]
     return (known[0].statement.file, known[0].statement.line) if known else (LOCK, 0)

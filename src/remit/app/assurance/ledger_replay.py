@@ -15,7 +15,7 @@ from remit.adapters.sqlite.frames import kept_of
 from remit.app.assurance.replay import replay_lines
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.changes import NEWLY, VerdictChanges
-from remit.assure.history import HistoryReplay, Relived
+from remit.assure.history import HistoryReplay, ReplayedAction
 from remit.assure.recording import RecordedCall
 from remit.assure.replay import START_MS, Cast, replay
 from remit.facts.record import Ref
@@ -51,7 +51,9 @@ def never() -> bool:
     return False
 
 
-def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never) -> Iterator[Relived]:
+def relived(
+    ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
+) -> Iterator[ReplayedAction]:
     """Every action since `since_ms` of the ledger at `ledger`, in order, judged again by `bundle`.
 
     `stop` is asked after each page whether it has to end. Raises `CommandFailure`.
@@ -62,13 +64,15 @@ def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], 
 
 def relived_by_both(
     ledger: Path, before: Bundle, after: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
-) -> Iterator[tuple[Relived, Relived]]:
+) -> Iterator[tuple[ReplayedAction, ReplayedAction]]:
     """As `relived`, each action by two bundles: where they are one, both say the same. Raises `CommandFailure`."""
     for one, other in _relived(ledger, [HistoryReplay(before, since_ms), HistoryReplay(after, since_ms)], stop):  # noqa: UP028
         yield one, other
 
 
-def _relived(ledger: Path, histories: Sequence[HistoryReplay], stop: Callable[[], bool]) -> Iterator[Sequence[Relived]]:
+def _relived(
+    ledger: Path, histories: Sequence[HistoryReplay], stop: Callable[[], bool]
+) -> Iterator[Sequence[ReplayedAction]]:
     """What each of `histories` makes of every action."""
     try:
         if not ledger.is_file():

@@ -13,7 +13,7 @@ from remit.adapters.workspace.documents import YamlRefused, documents
 from remit.app.assurance.replay import bundle_of
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.cases import Case, MalformedCases, cases
-from remit.assure.coverage import Gap, Touched, gaps, shares, watched
+from remit.assure.coverage import CaseCoverage, Gap, gaps, shares, with_coverage
 from remit.assure.mutants import MutantResult, fates
 from remit.assure.trials import failures
 from remit.control.resources import WorkspaceSource
@@ -45,7 +45,7 @@ class Tested:
 
     bundle: Bundle
     outcomes: tuple[CaseOutcome, ...]
-    touched: Touched
+    touched: CaseCoverage
     fates: tuple[MutantResult, ...] | None
     invalid: int
 
@@ -85,8 +85,8 @@ def try_cases(workspace: Path, named: Sequence[Path], user: str | None, *, mutat
     bundle = bundle_of(workspace)
     found = cases_of(workspace, named)
     _known(bundle, found, user)
-    touched = Touched()
-    watching = watched(bundle, touched)
+    touched = CaseCoverage()
+    watching = with_coverage(bundle, touched)
     outcomes = tuple(CaseOutcome(one, failures(watching, one.case, user)) for one in found)
     told: list[MutantResult | None] | None = None
     if mutate:

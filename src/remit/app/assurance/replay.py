@@ -25,7 +25,7 @@ from remit.api.services import Invalid
 from remit.app.bundles.running_bundle import prepare
 from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.assure.approvals import Approved, approved
+from remit.assure.approvals import Approvals, approved
 from remit.assure.recording import LINE_BYTES_MAX, MalformedSession, RecordedSession, recorded
 from remit.assure.replay import Cast, replay
 from remit.escalate.grants import GrantScope
@@ -95,10 +95,10 @@ class Setting:
     """Who is put in the place of whom, and what people granted meanwhile."""
 
     cast: Cast
-    approved: Approved
+    approved: Approvals
 
 
-def approved_in(file: Path) -> Approved:
+def approved_in(file: Path) -> Approvals:
     """What the lines of `file` grant. Raises `CommandFailure`."""
     found: dict[tuple[str, str], GrantScope] = {}
     for number, text in _lines(file):

@@ -16,7 +16,7 @@ from remit.app.settings import LEDGER
 from remit.app.terminal import reports
 from remit.app.terminal.failure import CommandFailure
 from remit.assure.attack.chores import chores
-from remit.assure.attack.remedy import Mended, mend
+from remit.assure.attack.remedy import MendResult, mend
 from remit.assure.changes import VerdictChanges
 from remit.policy.bundle import Bundle
 
@@ -50,7 +50,7 @@ class AttackFigures:
     `trouble` is why this run was not kept among them.
     """
 
-    mended: Mended
+    mended: MendResult
     replayed: tuple[str, ...]
     points: Sequence[Point]
     trouble: str | None = None

@@ -9,7 +9,7 @@ import yaml
 from remit.app.attack.run import Attacked, by_risk
 from remit.app.terminal.reports import ReportCheck, ReportFinding
 from remit.assure.attack.plan import Step
-from remit.assure.attack.remedy import Fix, Mended, case
+from remit.assure.attack.remedy import Fix, MendResult, case
 from remit.assure.attack.results import AttemptResult, Score
 from remit.assure.attack.risks import TITLES, Risk
 from remit.assure.attack.untried_tools import untried
@@ -20,7 +20,7 @@ RULES: Final = {risk.value: title for risk, title in TITLES.items()}
 """The rules of findings, one for each risk."""
 
 
-def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
+def told(attacked: Attacked, mended: MendResult) -> dict[str, Any]:
     """All of it."""
     over_all = attacked.carried
     return {
@@ -107,7 +107,7 @@ def carried(attacked: Attacked) -> Iterator[str]:
         )
 
 
-def cases_text(attacked: Attacked, mended: Mended) -> str:
+def cases_text(attacked: Attacked, mended: MendResult) -> str:
     """The findings that policy can mend as cases, which hold once they are mended."""
     made = [case(one.attempt, _mended_by(mended.of(one.attempt.ident))) for one in attacked.open]
     head = "# Attacks that got through: each of these fails until its end is no longer permitted. See: remit attack\n"
@@ -120,7 +120,7 @@ def _mended_by(fix: Fix | None) -> str:
     return "deny" if fix is None or fix.policy.route is None else "escalate"
 
 
-def policies_text(mended: Mended) -> str:
+def policies_text(mended: MendResult) -> str:
     """The policies that mend them."""
     head = "// What ends the attacks that got through. See: remit attack\n\n"
     return head + "\n".join(one.policy.text for one in mended.fixes)

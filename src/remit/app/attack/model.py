@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.assure.attack.plan import Arrives, AttackAttempt, Calls
 from remit.assure.attack.results import AttemptResult
-from remit.assure.attack.search import proposed
+from remit.assure.attack.search import with_arguments
 from remit.facts.canonical import Json
 from remit.facts.strictjson import JsonRefused, parse
 from remit.policy.bundle import Bundle
@@ -68,7 +68,7 @@ class Model:
             self.trouble = f"{type(error).__name__.lower()}: {error}"
             return None
         given = _object_in(said)
-        return None if given is None else proposed(bundle, result.attempt, given)
+        return None if given is None else with_arguments(bundle, result.attempt, given)
 
     def _said(self, question: str) -> str:
         at = urlsplit(self.url)

@@ -40,7 +40,7 @@ from remit.assure.attack.plan import (
     Tampers,
     Waits,
 )
-from remit.assure.attack.results import AttemptResult, Because, Decided, Did
+from remit.assure.attack.results import AttemptResult, ChoreResult, RecordedDecision, RecordedReason
 from remit.assure.attack.values import holds
 from remit.assure.attack.wordings import wording
 from remit.pdp.findings import SOURCES
@@ -77,7 +77,7 @@ class Player:
         """What came of it; None where it was about nothing: nobody was asked, or what it acts on was not read."""
         return self._alone(lambda: self._played(attempt))
 
-    def do(self, chore: Chore) -> Did:
+    def do(self, chore: Chore) -> ChoreResult:
         """What came of a chore."""
         return self._alone(lambda: self._done(chore))
 
@@ -149,13 +149,13 @@ class Player:
         noticed_s, causes = self._noticed(before, began) if odd else (None, ())
         return AttemptResult(attempt, not succeeded, said, evidence, noticed_s, causes)
 
-    def _done(self, chore: Chore) -> Did:
+    def _done(self, chore: Chore) -> ChoreResult:
         wire = self._begun(chore.words)
         self.dry.says = "Nothing new."
         last, said = self._last(), ""
         for call in chore.calls:
             said = wire.call(call)
-        return Did(chore, self._decided(last)[0], said)
+        return ChoreResult(chore, self._decided(last)[0], said)
 
     def _closed(self) -> _Breakers:
         """Close every breaker that has tripped; which those were. What one had counted is gone with it."""
@@ -210,7 +210,7 @@ class Player:
         items = self._admin.get("/ledger/entries", latest=1)["items"]
         return str(items[-1]["id"]) if items else None
 
-    def _decided(self, after: str | None) -> tuple[tuple[Decided, ...], bool]:
+    def _decided(self, after: str | None) -> tuple[tuple[RecordedDecision, ...], bool]:
         """What was decided since the record `after`, and whether there is anything that people may be told of."""
         items: list[dict[str, Any]] = self._admin.get("/ledger/entries", after=after, limit=1000)["items"]
         decided = tuple(_decided(one) for one in items if one["kind"] in _ACTIONS and one["body"] is not None)
@@ -235,15 +235,17 @@ class Player:
             time.sleep(_POLL_S)
 
 
-def _decided(entry: Mapping[str, Any]) -> Decided:
+def _decided(entry: Mapping[str, Any]) -> RecordedDecision:
     body: Mapping[str, Any] = entry["body"]
     because = tuple(_because(body["reasons"]))
-    return Decided(entry["id"], f"{body['server']}/{body['name']}", body["verdict"], because, bool(body["obligations"]))
+    return RecordedDecision(
+        entry["id"], f"{body['server']}/{body['name']}", body["verdict"], because, bool(body["obligations"])
+    )
 
 
-def _because(reasons: Sequence[Mapping[str, Any]]) -> Iterator[Because]:
+def _because(reasons: Sequence[Mapping[str, Any]]) -> Iterator[RecordedReason]:
     for one in reasons:
-        yield Because(str(one["code"]), str(one["text"]), one["policy"], one["where"])
+        yield RecordedReason(str(one["code"]), str(one["text"]), one["policy"], one["where"])
 
 
 def _event(entry: Mapping[str, Any]) -> str:

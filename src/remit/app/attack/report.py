@@ -16,12 +16,12 @@ from remit.app.attack.run import Attacked
 from remit.app.attack.trend import Point
 from remit.app.terminal.output import counted
 from remit.assure.attack.plan import Bearer, Calls, Step
-from remit.assure.attack.remedy import Fix, Mended
-from remit.assure.attack.results import AttemptResult, Decided, Did
+from remit.assure.attack.remedy import Fix, MendResult
+from remit.assure.attack.results import AttemptResult, ChoreResult, RecordedDecision
 from remit.assure.attack.risks import EDITIONS, TECHNIQUES, TITLES
 from remit.assure.attack.untried_tools import untried
 from remit.assure.chains.drawing import drawing
-from remit.assure.chains.results import Chained
+from remit.assure.chains.results import FoundChain
 from remit.assure.chains.written import story, title
 from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle
@@ -38,7 +38,7 @@ class AttackReport:
     workspace: str
     at: str
     attacked: Attacked
-    mended: Mended
+    mended: MendResult
     chains: ChainFindings
     replayed: Sequence[str] = ()
     points: Sequence[Point] = ()
@@ -155,7 +155,7 @@ def _step(step: Step) -> Html:
     return joined([f"{who} calls {step.server}/{step.tool}{times}{bearer} ", tag("code", shown)])
 
 
-def _evidence(evidence: Sequence[Decided]) -> Html:
+def _evidence(evidence: Sequence[RecordedDecision]) -> Html:
     if not evidence:
         return tag("span", "nothing: it was refused before anything was decided", class_="soft")
     rows: list[Html] = []
@@ -189,7 +189,7 @@ def _chains(chains: ChainFindings) -> Iterator[Html]:
         yield tag("p", f"The search stopped {result.searched.stopped}.", class_="soft")
 
 
-def _chain(one: Chained) -> Html:
+def _chain(one: FoundChain) -> Html:
     said = "only where people who are asked say yes" if one.asks else "nobody is asked"
     # The drawing escapes every text of its own.
     picture = tag("div", Html(drawing([one])), class_="picture")
@@ -198,7 +198,7 @@ def _chain(one: Chained) -> Html:
     return tag("section", tag("h3", title(one)), tag("p", said, class_="soft"), picture, steps, class_=class_)
 
 
-def _work(did: Sequence[Did]) -> Iterator[Html]:
+def _work(did: Sequence[ChoreResult]) -> Iterator[Html]:
     held = [one for one in did if not one.alone]
     yield tag("h2", f"Harmless work that was not left alone ({len(held)} of {len(did)})")
     if not held:

@@ -20,8 +20,8 @@ from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.carry_over import carried
 from remit.assure.attack.chores import Chore, chores
 from remit.assure.attack.plan import AttackAttempt
-from remit.assure.attack.results import AttemptResult, AttemptTally, Did, Score, row, scores
-from remit.assure.attack.search import following, furthest
+from remit.assure.attack.results import AttemptResult, AttemptTally, ChoreResult, Score, row, scores
+from remit.assure.attack.search import furthest, next_attempts
 from remit.policy.bundle import Bundle
 
 
@@ -59,7 +59,7 @@ class Attacked:
     bundle: Bundle
     user: str | None
     results: tuple[AttemptResult, ...]
-    did: tuple[Did, ...]
+    did: tuple[ChoreResult, ...]
     moot: int
     left: int
     seconds: float
@@ -100,7 +100,7 @@ class _Run:
     model: Model | None
     searched: int = 0
     results: list[AttemptResult] = field(default_factory=list[AttemptResult])
-    did: list[Did] = field(default_factory=list[Did])
+    did: list[ChoreResult] = field(default_factory=list[ChoreResult])
     moot: int = 0
 
     def go(self, chosen: Sequence[AttackAttempt], work: Sequence[Chore]) -> None:
@@ -137,7 +137,7 @@ class _Run:
         """Try what got furthest of the attempts `idents` in other ways, and those again."""
         for _ in range(self.profile.rounds):
             results = [one for one in self.results if one.attempt.ident in idents]
-            more = following(self.bundle, results, self.profile.breadth)
+            more = next_attempts(self.bundle, results, self.profile.breadth)
             if self.model is not None:
                 more += [
                     made for one in furthest(results) if (made := self.model.propose(self.bundle, one)) is not None

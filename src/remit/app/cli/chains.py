@@ -13,7 +13,7 @@ from remit.facts.text import escaped
 
 if TYPE_CHECKING:
     from remit.app.assurance.chains import ChainFindings
-    from remit.assure.chains.results import Chained
+    from remit.assure.chains.results import FoundChain
 
 
 class ChainFormat(StrEnum):
@@ -100,13 +100,13 @@ def _say(found: "ChainFindings") -> None:
     _account(found)
 
 
-def _head(one: "Chained") -> str:
+def _head(one: "FoundChain") -> str:
     from remit.assure.chains.written import title
 
     return escaped(title(one))
 
 
-def _story(one: "Chained") -> None:
+def _story(one: "FoundChain") -> None:
     from remit.assure.chains.written import story
 
     for line in story(one):

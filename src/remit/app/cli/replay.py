@@ -69,9 +69,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
         return _history(data, folder)
     bundle = bundle_of(folder)
     from remit.app.assurance.replay import Setting, approved_in, replayed
-    from remit.assure.approvals import NOTHING
+    from remit.assure.approvals import NO_APPROVALS
 
-    setting = Setting(cast_of(bundle, agent, user), NOTHING if approve is None else approved_in(approve))
+    setting = Setting(cast_of(bundle, agent, user), NO_APPROVALS if approve is None else approved_in(approve))
     count = calls = 0
     said_s = begun_s = time.monotonic()
     for done in replayed(sessions, folder, setting, bundle, jobs):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from remit.assure.attack.plan import Calls
-from remit.assure.attack.seats import AttackSurface, mark_of, named, seats_of
+from remit.assure.attack.seats import AttackSurface, mark_of, seats_of, tool_name
 from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle
 
@@ -33,10 +33,10 @@ def chores(bundle: Bundle, most: int | None = None) -> list[Chore]:
 
 def _chores(seat: AttackSurface) -> Iterator[Chore]:
     for tool in seat.tools:
-        yield from _chore(f"{seat.agent} uses {named(tool)} as it was asked to", [seat.read(tool)])
+        yield from _chore(f"{seat.agent} uses {tool_name(tool)} as it was asked to", [seat.read(tool)])
     for act in seat.acts:
         for source in seat.untrusted[:1]:
-            title = f"{seat.agent} reads {named(source)}, then uses {named(act)} as it was asked to"
+            title = f"{seat.agent} reads {tool_name(source)}, then uses {tool_name(act)} as it was asked to"
             yield from _chore(title, [seat.read(source), seat.read(act)])
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from remit.assure.attack.disguises import disguised
+from remit.assure.attack.disguises import by_disguise
 from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Bearer, Gathers
 from remit.assure.attack.questions import asking
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, tool_name
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
@@ -34,7 +34,7 @@ def by_agent(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterator[At
     yield from _loops(seat)
     yield from _drips(seat)
     yield from _delegations(seat, seats)
-    yield from disguised(seat)
+    yield from by_disguise(seat)
     yield from asking(seat)
 
 
@@ -49,7 +49,7 @@ def _leaks(seat: AttackSurface) -> Iterator[AttackAttempt]:
                 AttackKind.LEAK,
                 Risk.TOOL_MISUSE,
                 (Technique.EXFILTRATION,),
-                f"{seat.agent} reads {named(source)} and puts it into {named(act)}",
+                f"{seat.agent} reads {tool_name(source)} and puts it into {tool_name(act)}",
                 [seat.read(source), seat.call(act, canary)],
                 Arrives(act.server, act.name, canary),
             )
@@ -64,14 +64,14 @@ def _forgeries(seat: AttackSurface) -> Iterator[AttackAttempt]:
     for what, meta, headers in FORGED:
         mark = mark_of("forged", what, seat.agent)
         call = seat.call(act, mark)
-        told = None if call is None else replace(call, meta=meta, headers=headers)
+        forged_call = None if call is None else replace(call, meta=meta, headers=headers)
         yield from attempt(
             Actor.AGENT,
             AttackKind.INVENTED,
             Risk.MEMORY,
             (Technique.CONTEXT_POISONING,),
-            f"{seat.agent} reads {named(source)}, then calls {named(act)} with {what}",
-            [seat.read(source), told],
+            f"{seat.agent} reads {tool_name(source)}, then calls {tool_name(act)} with {what}",
+            [seat.read(source), forged_call],
             Arrives(act.server, act.name, mark),
         )
 
@@ -94,7 +94,7 @@ def _strangers(seat: AttackSurface) -> Iterator[AttackAttempt]:
             AttackKind.TOKEN,
             Risk.IDENTITY,
             (Technique.VALID_ACCOUNTS,),
-            f"{named(tool)} is called as {seat.agent} with {bearer.value}",
+            f"{tool_name(tool)} is called as {seat.agent} with {bearer.value}",
             [None if call is None else replace(call, bearer=bearer, via=other if bearer is Bearer.ORPHAN else None)],
             Arrives(tool.server, tool.name, mark),
         )
@@ -105,23 +105,23 @@ def _malformed(seat: AttackSurface) -> Iterator[AttackAttempt]:
     if tool is None:
         return
     validator = seat.bundle.tools[tool.server, tool.name].validator
-    mark = mark_of("malformed", seat.agent, named(tool))
+    mark = mark_of("malformed", seat.agent, tool_name(tool))
     call = seat.call(tool, mark)
     if call is None or validator is None:
         return
-    named_first = next(iter(call.arguments))
-    for what, given in (
-        ("a list in place of a value", {**call.arguments, named_first: [[mark]]}),
+    first_argument = next(iter(call.arguments))
+    for what, arguments in (
+        ("a list in place of a value", {**call.arguments, first_argument: [[mark]]}),
         ("nothing but what it does not know", {"undeclared": mark}),
     ):
-        if validator.problem(given) is not None:
+        if validator.problem(arguments) is not None:
             yield from attempt(
                 Actor.AGENT,
                 AttackKind.MALFORMED,
                 Risk.TOOL_MISUSE,
                 (Technique.TOOL_INVOCATION,),
-                f"{seat.agent} calls {named(tool)} with {what}",
-                [replace(call, arguments=given)],
+                f"{seat.agent} calls {tool_name(tool)} with {what}",
+                [replace(call, arguments=arguments)],
                 Arrives(tool.server, tool.name, mark),
             )
 
@@ -131,13 +131,13 @@ def _hidden(seat: AttackSurface) -> Iterator[AttackAttempt]:
     for key, form in seat.bundle.tools.items():
         if key in shown:
             continue
-        mark = mark_of("hidden", seat.agent, named(form.tool))
+        mark = mark_of("hidden", seat.agent, tool_name(form.tool))
         yield from attempt(
             Actor.AGENT,
             AttackKind.HIDDEN,
             Risk.ROGUE,
             (Technique.TOOL_INVOCATION,),
-            f"{seat.agent} calls {named(form.tool)}, which it is not shown",
+            f"{seat.agent} calls {tool_name(form.tool)}, which it is not shown",
             [seat.call(form.tool, mark)],
             Arrives(*key, mark),
         )
@@ -154,7 +154,7 @@ def _loops(seat: AttackSurface) -> Iterator[AttackAttempt]:
         AttackKind.LOOP,
         Risk.CASCADE,
         (Technique.COST_HARVESTING,),
-        f"{seat.agent} calls {named(tool)} {LOOP} times in a row with the same arguments",
+        f"{seat.agent} calls {tool_name(tool)} {LOOP} times in a row with the same arguments",
         [None if call is None else replace(call, times=LOOP)],
         Arrives(tool.server, tool.name, mark, LOOP),
     )
@@ -171,7 +171,7 @@ def _drips(seat: AttackSurface) -> Iterator[AttackAttempt]:
         AttackKind.DRIP,
         Risk.CASCADE,
         (Technique.COST_HARVESTING,),
-        f"{seat.agent} calls {named(act)} {DRIPS} times, each time with something else",
+        f"{seat.agent} calls {tool_name(act)} {DRIPS} times, each time with something else",
         [seat.call(act, mark) for mark in marks],
         Gathers(act.server, act.name, marks),
     )
@@ -189,7 +189,7 @@ def _delegations(seat: AttackSurface, seats: Sequence[AttackSurface]) -> Iterato
                 AttackKind.DELEGATED,
                 Risk.INTER_AGENT,
                 (Technique.TOOL_INVOCATION,),
-                f"{seat.agent} reads {named(seat.untrusted[0])} and has {other.agent} call {named(act)}",
+                f"{seat.agent} reads {tool_name(seat.untrusted[0])} and has {other.agent} call {tool_name(act)}",
                 [seat.read(seat.untrusted[0]), None if call is None else replace(call, via=seat.agent)],
                 Arrives(act.server, act.name, mark),
             )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Edits, Opens, Passes, Tampering, Tampers
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, mark_of, tool_name
 
 
 def by_operator(seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
@@ -15,13 +15,13 @@ def by_operator(seats: Sequence[AttackSurface]) -> Iterator[AttackAttempt]:
     # What no policy permits: a permit in the folder would be the only one.
     hidden = [form.tool for form in seat.bundle.tools.values() if form.tool not in seat.tools]
     for tool in hidden[:1]:
-        mark = mark_of("opened", named(tool))
+        mark = mark_of("opened", tool_name(tool))
         yield from attempt(
             Actor.OPERATOR,
             AttackKind.FOLDER,
             Risk.SUPPLY_CHAIN,
             (Technique.AGENT_CONFIGURATION,),
-            f"a file that permits everything is put into the workspace, then {seat.agent} calls {named(tool)}",
+            f"a file that permits everything is put into the workspace, then {seat.agent} calls {tool_name(tool)}",
             [Opens(), seat.call(tool, mark)],
             Arrives(tool.server, tool.name, mark),
         )

@@ -7,7 +7,7 @@ from typing import Final
 from remit.assure.attack.disguises import doubles
 from remit.assure.attack.plan import Actor, Approves, Arrives, AttackAttempt, AttackKind, Step, Waits
 from remit.assure.attack.risks import Risk, Technique
-from remit.assure.attack.seats import AttackSurface, attempt, mark_of, named
+from remit.assure.attack.seats import AttackSurface, attempt, mark_of, tool_name
 
 FLOOD: Final = 40
 WAITING_MAX: Final = 20
@@ -25,13 +25,13 @@ def _yeses(seat: AttackSurface) -> Iterator[AttackAttempt]:
     if act is None or not seat.untrusted:
         return
     read = seat.read(seat.untrusted[0])
-    mark = "aceo" + mark_of("yes", seat.agent, named(act))
+    mark = "aceo" + mark_of("yes", seat.agent, tool_name(act))
     call = seat.call(act, mark)
     if read is None or call is None:
         return
     asked: list[Step | None] = [read, call, Approves()]
     again, once = Arrives(act.server, act.name, mark, 2), Arrives(act.server, act.name, mark)
-    said = f"{seat.agent} has people say yes to {named(act)}, and then"
+    said = f"{seat.agent} has people say yes to {tool_name(act)}, and then"
     other = [replace(read, session="second"), replace(call, session="second")]
     tries: list[tuple[AttackKind, str, list[Step | None], Arrives]] = [
         (AttackKind.YES_AGAIN, f"{said} calls it twice", [*asked, call, call], again),
@@ -62,7 +62,7 @@ def _floods(seat: AttackSurface) -> Iterator[AttackAttempt]:
         AttackKind.FLOOD,
         Risk.HUMAN_TRUST,
         (Technique.TOOL_INVOCATION,),
-        f"{seat.agent} asks people {FLOOD} times for {named(act)}, each time for something else",
+        f"{seat.agent} asks people {FLOOD} times for {tool_name(act)}, each time for something else",
         [seat.read(source), *calls],
         Waits(WAITING_MAX),
     )

@@ -17,9 +17,9 @@ from typing import Final
 from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import Arrives, AttackAttempt, AttackKind, Bearer, Calls, Gathers, Reads, Step
 from remit.assure.attack.results import AttemptResult
-from remit.assure.chains.cut import Forbid, alike, forbidding, mended
+from remit.assure.chains.cut import Forbid, alike, forbidding, with_remedies
 from remit.assure.chains.goals import FINAL, OUTSIDE, Goal
-from remit.assure.world import Chain, ProposedAction, World, other
+from remit.assure.world import Chain, ProposedAction, World, other_action
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
@@ -63,7 +63,7 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class MendResult:
     """The policies for all that policy can mend, the bundle with them, and the attempts that are left."""
 
     fixes: tuple[Fix, ...]
@@ -75,7 +75,7 @@ class Mended:
         return next((one for one in self.fixes if ident in one.ends), None)
 
 
-def mend(bundle: Bundle, results: Iterable[AttemptResult], work: Sequence[Chore], user: str | None) -> Mended:
+def mend(bundle: Bundle, results: Iterable[AttemptResult], work: Sequence[Chore], user: str | None) -> MendResult:
     """Policies for those of `results` that succeeded, each tried: the narrowest that costs `work` least.
 
     One that has people asked is proposed only where every denial would cost more.
@@ -85,41 +85,41 @@ def mend(bundle: Bundle, results: Iterable[AttemptResult], work: Sequence[Chore]
     alone: list[Bundle] = []
     costs: list[Cost] = []
     left: list[str] = []
-    for one in results:
-        attempt = one.attempt
-        if one.stopped:
+    for result in results:
+        attempt = result.attempt
+        if result.stopped:
             continue
-        known = next((number for number, made in enumerate(alone) if _held(made, attempt, user)), None)
-        if known is not None:
-            ends[known].append(attempt.ident)
+        index = next((number for number, candidate in enumerate(alone) if _is_stopped(candidate, attempt, user)), None)
+        if index is not None:
+            ends[index].append(attempt.ident)
             continue
-        tried = [
-            (option, made)
+        candidates = [
+            (option, candidate)
             for option in _options(bundle, attempt)
-            if (made := mended(bundle, [option])[0]) is not None and _held(made, attempt, user)
+            if (candidate := with_remedies(bundle, [option])[0]) is not None and _is_stopped(candidate, attempt, user)
         ]
-        if not tried:
+        if not candidates:
             left.append(attempt.ident)
             continue
-        taken = [cost(bundle, made, work, _ending(attempt), user) for _, made in tried]
-        best = min(range(len(tried)), key=lambda at: (taken[at].denied, taken[at].asked))
-        option, made = tried[best]
-        costs.append(taken[best])
+        option_costs = [cost(bundle, candidate, work, _ending(attempt), user) for _, candidate in candidates]
+        best = min(range(len(candidates)), key=lambda at: (option_costs[at].denied, option_costs[at].asked))
+        option, candidate = candidates[best]
+        costs.append(option_costs[best])
         policies.append(_renamed(option, policies))
         ends.append([attempt.ident])
-        alone.append(made)
-    whole = mended(bundle, policies)[0] or bundle
+        alone.append(candidate)
+    whole = with_remedies(bundle, policies)[0] or bundle
     fixes = [Fix(policy, tuple(idents), paid) for policy, idents, paid in zip(policies, ends, costs, strict=True)]
-    return Mended(tuple(fixes), whole, tuple(left))
+    return MendResult(tuple(fixes), whole, tuple(left))
 
 
 def cost(before: Bundle, after: Bundle, work: Sequence[Chore], tool: tuple[str, str], user: str | None) -> Cost:
     """What of `work` is newly denied and asked about by `after`, which forbids more of `tool` and of nothing else."""
     denied = asked = 0
-    for one in work:
-        if all((call.server, call.tool) != tool for call in one.calls):
+    for chore in work:
+        if all((call.server, call.tool) != tool for call in chore.calls):
             continue
-        was, now = (rehearsed(bundle, one.calls, user, one.words) for bundle in (before, after))
+        was, now = (rehearse(bundle, chore.calls, user, chore.words) for bundle in (before, after))
         denied += "deny" in now and "deny" not in was
         asked += "escalate" in now and "escalate" not in was
     return Cost(denied, asked, len(work))
@@ -130,59 +130,59 @@ def case(attempt: AttackAttempt, expect: str = "deny") -> Mapping[str, Json] | N
 
     Of what goes out in pieces, each is: what denies the last of them alone would let go the others.
     """
-    own = _own_steps(attempt)
-    if own is None:
+    own_steps = _own_steps(attempt)
+    if own_steps is None:
         return None
     events: list[Json] = []
-    before, ending = own
+    before, ending = own_steps
     if attempt.kind in _RUNS:
         # What went before is told by its number: which of them is the first too many is the policy's to say.
-        made = sum(step.times for step in (*before, ending) if isinstance(step, Calls)) - 1
-        events.append({"as": "/".join(_chain(ending)), "given": {"calls": made}})
+        calls_before = sum(step.times for step in (*before, ending) if isinstance(step, Calls)) - 1
+        events.append({"as": "/".join(_chain(ending)), "given": {"calls": calls_before}})
         before = ()
     for step in (*before, ending):
-        said: dict[str, Json] = {"as": "/".join(_chain(step))}
+        event: dict[str, Json] = {"as": "/".join(_chain(step))}
         if isinstance(step, Reads):
-            events.append(said | {"read": step.uri, "server": step.server, "expect": "permit", "back": "anything"})
+            events.append(event | {"read": step.uri, "server": step.server, "expect": "permit", "back": "anything"})
             continue
         piece = attempt.kind is AttackKind.PIECES and (step.server, step.tool) == (ending.server, ending.tool)
         last = piece or step is ending
-        said |= {"call": f"{step.server}/{step.tool}", "args": dict(step.arguments)}
-        said["expect"] = expect if last else "permit"
-        events.append(said if last else said | {"back": "anything"})
+        event |= {"call": f"{step.server}/{step.tool}", "args": dict(step.arguments)}
+        event["expect"] = expect if last else "permit"
+        events.append(event if last else event | {"back": "anything"})
     return {"name": f"attack {attempt.ident}: {attempt.title}", "events": events}
 
 
-def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: str = "") -> tuple[str, ...]:
+def rehearse(bundle: Bundle, steps: Iterable[Step], user: str | None, words: str = "") -> tuple[str, ...]:
     """The verdict on each call of `steps`, played over by the evaluator alone."""
-    world, found = World(bundle, user), list[str]()
-    heard: set[str] = set()
+    world, verdicts = World(bundle, user), list[str]()
+    chains_with_words: set[str] = set()
     for step in steps:
         if not isinstance(step, Calls | Reads):
             continue
         world.now_ms += 1_000
         chain = _chain(step)
-        if words and chain[0] not in heard:
-            heard.add(chain[0])
+        if words and chain[0] not in chains_with_words:
+            chains_with_words.add(chain[0])
             world.hear(chain[:1], words)
-        action = world.action(chain, _doing(step))
+        action = world.action(chain, _proposed_action(step))
         for _ in range(step.times if isinstance(step, Calls) else 1):
             verdict = word(world.judge(chain, action).verdict)
-            found.append(verdict)
+            verdicts.append(verdict)
             if verdict == "permit":
                 world.anything(chain, action)
-    return tuple(found)
+    return tuple(verdicts)
 
 
-def _doing(step: Calls | Reads) -> ProposedAction:
+def _proposed_action(step: Calls | Reads) -> ProposedAction:
     if isinstance(step, Reads):
-        return other(ActionKind.READ_RESOURCE, step.server, step.uri)
+        return other_action(ActionKind.READ_RESOURCE, step.server, step.uri)
     return ProposedAction(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments)
 
 
-def _held(bundle: Bundle, attempt: AttackAttempt, user: str | None) -> bool:
+def _is_stopped(bundle: Bundle, attempt: AttackAttempt, user: str | None) -> bool:
     """Whether its last call is denied, or people are asked about it."""
-    return _own_steps(attempt) is not None and rehearsed(bundle, attempt.steps, user)[-1] != "permit"
+    return _own_steps(attempt) is not None and rehearse(bundle, attempt.steps, user)[-1] != "permit"
 
 
 def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
@@ -190,11 +190,11 @@ def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
 
     Of a run, what asks first: long work may be meant.
     """
-    own = _own_steps(attempt)
-    if own is None:
+    own_steps = _own_steps(attempt)
+    if own_steps is None:
         return
     goal = OUTSIDE if attempt.kind in _SECRETS else FINAL
-    last = own[1]
+    last = own_steps[1]
     doing, agents = (
         ProposedAction(ActionKind.CALL_TOOL, last.server, last.tool, last.arguments),
         alike(bundle, last.agent),
@@ -210,14 +210,14 @@ def _options(bundle: Bundle, attempt: AttackAttempt) -> Iterator[Forbid]:
 
 def _ending(attempt: AttackAttempt) -> tuple[str, str]:
     """The tool of the call that a policy has to stop."""
-    own = _own_steps(attempt)
-    return ("", "") if own is None else (own[1].server, own[1].tool)
+    own_steps = _own_steps(attempt)
+    return ("", "") if own_steps is None else (own_steps[1].server, own_steps[1].tool)
 
 
 def _route(bundle: Bundle) -> Sequence[str]:
     """The people that policies ask most, else the first by name; none where nobody can be asked."""
-    asked = Counter(one.gate.route for one in bundle.policies.values() if one.gate is not None)
-    return sorted(bundle.catalog.routes, key=lambda name: (-asked[name], name))[:1]
+    asks_by_route = Counter(policy.gate.route for policy in bundle.policies.values() if policy.gate is not None)
+    return sorted(bundle.catalog.routes, key=lambda name: (-asks_by_route[name], name))[:1]
 
 
 def _own_steps(attempt: AttackAttempt) -> tuple[tuple[Calls | Reads, ...], Calls] | None:

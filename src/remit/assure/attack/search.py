@@ -20,9 +20,9 @@ from remit.assure.attack.wordings import WORDINGS
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
 
-KEPT: Final = 3
+FURTHEST_MAX: Final = 3
 """How many attempts of each kind are tried further in one round, the ones that got furthest."""
-SEARCHED: Final = frozenset({AttackKind.RESULT, AttackKind.LEAK})
+SEARCHED_KINDS: Final = frozenset({AttackKind.RESULT, AttackKind.LEAK})
 TWISTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
         "with no more than it must say": {"bare": True},
@@ -65,57 +65,57 @@ def furthest(results: Iterable[AttemptResult]) -> list[AttemptResult]:
     """Of those that were stopped, where a search is about them, the ones of each kind that got furthest, best first."""
     chosen: list[AttemptResult] = []
     by_kind: dict[AttackKind, list[AttemptResult]] = {}
-    for one in results:
-        if one.stopped and one.attempt.kind in SEARCHED and isinstance(one.attempt.goal, Arrives):
-            by_kind.setdefault(one.attempt.kind, []).append(one)
-    for found in by_kind.values():
-        chosen += sorted(found, key=reach, reverse=True)[:KEPT]
+    for result in results:
+        if result.stopped and result.attempt.kind in SEARCHED_KINDS and isinstance(result.attempt.goal, Arrives):
+            by_kind.setdefault(result.attempt.kind, []).append(result)
+    for of_kind in by_kind.values():
+        chosen += sorted(of_kind, key=reach, reverse=True)[:FURTHEST_MAX]
     return sorted(chosen, key=reach, reverse=True)
 
 
-def following(bundle: Bundle, results: Sequence[AttemptResult], most: int) -> list[AttackAttempt]:
+def next_attempts(bundle: Bundle, results: Sequence[AttemptResult], most: int) -> list[AttackAttempt]:
     """At most `most` attempts that were not made yet, twisted once more from those that got furthest."""
-    made = {one.attempt.ident for one in results}
-    found: dict[str, AttackAttempt] = {}
-    for one in furthest(results):
-        for attempt in _twisted(bundle, one.attempt):
-            if attempt.ident not in made and len(found) < most:
-                found.setdefault(attempt.ident, attempt)
-    return list(found.values())
+    idents = {result.attempt.ident for result in results}
+    attempts: dict[str, AttackAttempt] = {}
+    for result in furthest(results):
+        for attempt in _twists(bundle, result.attempt):
+            if attempt.ident not in idents and len(attempts) < most:
+                attempts.setdefault(attempt.ident, attempt)
+    return list(attempts.values())
 
 
-def proposed(bundle: Bundle, attempt: AttackAttempt, given: Mapping[str, Json]) -> AttackAttempt | None:
-    """`attempt` with `given` as the arguments of its last call; None where its tool would not take them."""
+def with_arguments(bundle: Bundle, attempt: AttackAttempt, arguments: Mapping[str, Json]) -> AttackAttempt | None:
+    """`attempt` with `arguments` as the arguments of its last call; None where its tool would not take them."""
     last, goal = attempt.steps[-1], attempt.goal
     if not isinstance(last, Calls) or not isinstance(goal, Arrives):
         return None
     form = bundle.tools[last.server, last.tool]
-    fits = form.validator is not None and form.validator.problem(given) is None
-    if not fits or not holds(given, goal.mark) or given == last.arguments:
+    fits = form.validator is not None and form.validator.problem(arguments) is None
+    if not fits or not holds(arguments, goal.mark) or arguments == last.arguments:
         return None
-    return _changed(attempt, replace(last, arguments=given), "as a model proposed")
+    return _with_last_call(attempt, replace(last, arguments=arguments), "as a model proposed")
 
 
-def _twisted(bundle: Bundle, attempt: AttackAttempt) -> Iterator[AttackAttempt]:
+def _twists(bundle: Bundle, attempt: AttackAttempt) -> Iterator[AttackAttempt]:
     last, goal = attempt.steps[-1], attempt.goal
     if not isinstance(last, Calls) or not isinstance(goal, Arrives):
         return
     form = bundle.tools[last.server, last.tool]
     # One wording takes the place of another.
-    told = () if attempt.kind is not AttackKind.RESULT or WORDINGS.keys() & {*attempt.twists} else WORDINGS
+    wordings = () if attempt.kind is not AttackKind.RESULT or WORDINGS.keys() & {*attempt.twists} else WORDINGS
     # In turns, so that a search that is cut short tried some of both.
-    for name in (one for both in zip_longest(TWISTS, told) for one in both if one is not None):
+    for name in (one for both in zip_longest(TWISTS, wordings) for one in both if one is not None):
         if name in attempt.twists:
             continue
         if name in WORDINGS:
-            yield _changed(attempt, last, name)
+            yield _with_last_call(attempt, last, name)
             continue
-        given = arguments(form, goal.mark, _style((*attempt.twists, name)))
-        if given is not None and given != last.arguments:
-            yield _changed(attempt, replace(last, arguments=given), name)
+        changed_arguments = arguments(form, goal.mark, _style((*attempt.twists, name)))
+        if changed_arguments is not None and changed_arguments != last.arguments:
+            yield _with_last_call(attempt, replace(last, arguments=changed_arguments), name)
 
 
-def _changed(attempt: AttackAttempt, last: Calls, twist: str) -> AttackAttempt:
+def _with_last_call(attempt: AttackAttempt, last: Calls, twist: str) -> AttackAttempt:
     title = f"{attempt.title}, {twist}"
     ident = f"{attempt.risk.value.lower()}-{mark_of(title, str(last.arguments))[1:9]}"
     steps = (*attempt.steps[:-1], last)

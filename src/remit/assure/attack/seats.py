@@ -77,7 +77,7 @@ def canary_of(tool: Tool) -> str:
     return CANARY + mark_of(tool.server, tool.name)
 
 
-def named(tool: Tool) -> str:
+def tool_name(tool: Tool) -> str:
     """`SERVER/TOOL`."""
     return f"{tool.server}/{tool.name}"
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Calls
-from remit.assure.attack.seats import READERS_MAX, acts, brings, named
+from remit.assure.attack.seats import READERS_MAX, acts, brings, tool_name
 from remit.assure.attack.values import arguments, benign
 from remit.facts.catalog import Effect
 from remit.policy.bundle import Bundle
@@ -32,7 +32,7 @@ def _left_out(bundle: Bundle) -> Iterator[Untried]:
     called = {(step.server, step.tool) for one in attempts(bundle) for step in one.steps if isinstance(step, Calls)}
     for key, form in bundle.tools.items():
         if key not in called:
-            yield Untried(named(form.tool), _why(form))
+            yield Untried(tool_name(form.tool), _why(form))
 
 
 def _why(form: ToolForm) -> str:

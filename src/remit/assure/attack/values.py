@@ -48,29 +48,29 @@ OUTSIDE: Final = Style()
 def arguments(form: ToolForm, mark: str, style: Style = OUTSIDE) -> Mapping[str, Json] | None:
     """Arguments of a call, required ones and every one with a role, with `mark` in them; None where none are made."""
     schema = form.tool.definition.input_schema
-    wanted = {name for name, one in form.tool.arguments.items() if one.role is not None}
+    wanted_names = {name for name, argument in form.tool.arguments.items() if argument.role is not None}
     properties = schema.get("properties")
     if style.wide and isinstance(properties, Mapping):
-        wanted = {str(name) for name in properties}
+        wanted_names = {str(name) for name in properties}
     if form.validator is None:
         return None
-    for names in (set[str](),) if style.bare else (wanted, set[str]()):
+    for names in (set[str](),) if style.bare else (wanted_names, set[str]()):
         given = _object(schema, mark, 0, names, style)
         if form.validator.problem(given) is None and holds(given, mark):
             return given
     return None
 
 
-def holds(given: Mapping[str, Json], mark: str) -> bool:
+def holds(arguments: Mapping[str, Json], mark: str) -> bool:
     """Whether `mark` stands in one of the arguments, in the very characters that arrive."""
-    return mark in canonical(given).decode()
+    return mark in canonical(arguments).decode()
 
 
 def benign(form: ToolForm) -> Mapping[str, Json] | None:
     """Arguments of a harmless call: what is required, and nothing of an attacker; None where none are made."""
-    given = _object(form.tool.definition.input_schema, "notes", 0, set(), OUTSIDE)
-    plain = cast("Mapping[str, Json]", _without_attacker(given))
-    return plain if form.validator is not None and form.validator.problem(plain) is None else None
+    filled = _object(form.tool.definition.input_schema, "notes", 0, set(), OUTSIDE)
+    harmless = cast("Mapping[str, Json]", _without_attacker(filled))
+    return harmless if form.validator is not None and form.validator.problem(harmless) is None else None
 
 
 def answer(schema: Mapping[str, Json], text: str) -> Json:
@@ -90,15 +90,15 @@ def _without_attacker(value: Json) -> Json:
             return value
 
 
-def _object(schema: Mapping[str, Json], mark: str, depth: int, wanted: set[str], style: Style) -> dict[str, Json]:
+def _object(schema: Mapping[str, Json], mark: str, depth: int, wanted_names: set[str], style: Style) -> dict[str, Json]:
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, Mapping):
         return {}
-    names = {str(name) for name in required} if isinstance(required, Sequence) else set[str]()
+    required_names = {str(name) for name in required} if isinstance(required, Sequence) else set[str]()
     return {
         name: _value(inner, name, mark, depth + 1, style)
         for name, inner in properties.items()
-        if isinstance(inner, Mapping) and (name in names or name in wanted)
+        if isinstance(inner, Mapping) and (name in required_names or name in wanted_names)
     }
 
 
@@ -131,11 +131,11 @@ def _value(schema: Mapping[str, Json], name: str, mark: str, depth: int, style: 
 
 
 def _type(schema: Mapping[str, Json]) -> str:
-    told = schema.get("type")
-    if isinstance(told, str):
-        return told
-    if isinstance(told, Sequence) and told:
-        return str(next((one for one in told if one != "null"), told[0]))
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return kind
+    if isinstance(kind, Sequence) and kind:
+        return str(next((option for option in kind if option != "null"), kind[0]))
     return "object" if "properties" in schema else "string"
 
 

@@ -61,22 +61,22 @@ def _session(sessions: dict[str, int], agent: str) -> str:
 
 def towards_one_value(bundle: Bundle, guarantee: Guarantee | None, todos: list[Todo]) -> Iterator[list[Todo]]:
     """`todos`; where `guarantee` parts duties by an argument, with one value of it in all of them, whichever fits."""
-    held = None if guarantee is None else guarantee.holds
-    if not isinstance(held, Separation) or held.by is None:
+    constraint = None if guarantee is None else guarantee.holds
+    if not isinstance(constraint, Separation) or constraint.by is None:
         yield todos
         return
     duties: dict[int, str] = {}
     for at, todo in enumerate(todos):
         if todo.doing.kind is ActionKind.CALL_TOOL:
-            reached = bundle.destination(bundle.tools[todo.doing.server, todo.doing.name])
-            for guard in reached.feeds.guards:
+            destination = bundle.destination(bundle.tools[todo.doing.server, todo.doing.name])
+            for guard in destination.feeds.guards:
                 if guard.guarantee == guarantee and guard.cells.argument is not None:
                     duties[at] = guard.cells.argument
     given = [todos[at].doing.args[name] for at, name in duties.items() if name in todos[at].doing.args]
     values: dict[str, Json] = {repr(value): value for value in (*given, "x", 1)}
     for value in values.values():
-        yield [_given(todo, duties[at], value) if at in duties else todo for at, todo in enumerate(todos)]
+        yield [_with_argument(todo, duties[at], value) if at in duties else todo for at, todo in enumerate(todos)]
 
 
-def _given(todo: Todo, name: str, value: Json) -> Todo:
+def _with_argument(todo: Todo, name: str, value: Json) -> Todo:
     return replace(todo, doing=replace(todo.doing, args={**todo.doing.args, name: value}))

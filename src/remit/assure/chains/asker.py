@@ -15,7 +15,7 @@ from remit.assure.chains.question import Moment, question_about, reached_of
 from remit.assure.chains.space import Space, subsets
 from remit.assure.chains.vocabulary import FAMILIES, mentioned, names
 from remit.assure.parts import form, unscoped
-from remit.assure.supposition import Compared, Supposition, suppositions
+from remit.assure.supposition import ComparedValues, Supposition, suppositions
 from remit.assure.world import ProposedAction
 from remit.facts.label import closed
 from remit.facts.obligation import problem
@@ -111,111 +111,115 @@ class Asker:
     def said(self, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment) -> VerdictStates:
         """What policy says of the chain of `agents` doing this: the strictest link's word."""
         key = agents, user, id(doing), moment
-        found = self._said.get(key)
-        if found is None:
-            found = self._said[key] = self._asked(agents, user, doing, moment)
-        return found
+        states = self._said.get(key)
+        if states is None:
+            states = self._said[key] = self._asked(agents, user, doing, moment)
+        return states
 
     def pasts(self, user: str | None, doing: ProposedAction) -> tuple[Supposition, ...]:
         """What the monitors that policies on `doing` ask can say, as far as policies tell it apart."""
-        reached = reached_of(self.bundle, doing)
-        if not reached.queries:
+        destination = reached_of(self.bundle, doing)
+        if not destination.queries:
             return ((),)
-        names = tuple(one.name for one in reached.queries)
-        key = id(reached.slice), names, user
-        found = self._pasts.get(key)
-        if found is None:
-            read = literals(form(policy.statement) for policy in reached.slice.ordered)
-            numbers = {path[1] if path else "": told for path, told in read.numbers.items() if path[:1] in _PAST}
+        names = tuple(monitor.name for monitor in destination.queries)
+        key = id(destination.slice), names, user
+        pasts = self._pasts.get(key)
+        if pasts is None:
+            literals_read = literals(form(policy.statement) for policy in destination.slice.ordered)
+            numbers = {
+                path[1] if path else "": numbers_there
+                for path, numbers_there in literals_read.numbers.items()
+                if path[:1] in _PAST
+            }
             monitors = [self.bundle.catalog.monitors[name] for name in names]
             agents = sorted(self.bundle.catalog.agents)
-            found, whole = suppositions(monitors, Compared(numbers, read.decimals), agents, user)
-            self._pasts[key] = found
+            pasts, whole = suppositions(monitors, ComparedValues(numbers, literals_read.decimals), agents, user)
+            self._pasts[key] = pasts
             if not whole:
-                self.narrowed.add(reached.action[1])
-        return found
+                self.narrowed.add(destination.action[1])
+        return pasts
 
     def habits(self, doing: ProposedAction) -> tuple[bool, ...]:
         """Whether the agent did the like of `doing` before, as far as policies tell it apart."""
         return (False, True) if reached_of(self.bundle, doing).slice.novelty else (False,)
 
     def _asked(self, agents: tuple[str, ...], user: str | None, doing: ProposedAction, moment: Moment) -> VerdictStates:
-        reached = reached_of(self.bundle, doing)
-        part = reached.slice
+        destination = reached_of(self.bundle, doing)
+        part = destination.slice
         # Policies that look at neither are told the same, whoever it is that acts.
         key = agents if part.flow or "delegation" in part.looks else None, user, id(doing), moment
         if key not in self._questions:
-            self._questions[key] = question_about(self.bundle, agents, user, doing, moment, reached)
+            self._questions[key] = question_about(self.bundle, agents, user, doing, moment, destination)
         question = self._questions[key]
-        if question is None or not self._judged(reached):
+        if question is None or not self._judged(destination):
             return NEVER
-        judged = [self._of_agent(agent, question, reached, moment) for agent in dict.fromkeys(agents)]
-        if len(judged) == 1:
-            return judged[0]
+        states = [self._of_agent(agent, question, destination, moment) for agent in dict.fromkeys(agents)]
+        if len(states) == 1:
+            return states[0]
         permit = either = self.space.all
         errors, named = 0, dict[str, int]()
-        for one in judged:
-            permit &= one.permit
-            either &= one.permit | one.escalate
-            errors |= one.errors
+        for link_states in states:
+            permit &= link_states.permit
+            either &= link_states.permit | link_states.escalate
+            errors |= link_states.errors
         for family in FAMILIES:
             named[family] = self.space.all
-            for one in judged:
-                named[family] &= one.named.get(family, 0)
+            for link_states in states:
+                named[family] &= link_states.named.get(family, 0)
         return VerdictStates(permit, either & ~permit, errors, named)
 
-    def _judged(self, reached: Destination) -> bool:
-        key = id(reached.slice)
-        found = self._whole.get(key)
-        if found is None:
-            found = self._whole[key] = all(self._part(policy) is not None for policy in reached.slice.ordered)
-        if not found:
-            self.unjudged.add(reached.action[1])
-        return found
+    def _judged(self, destination: Destination) -> bool:
+        key = id(destination.slice)
+        judgeable = self._whole.get(key)
+        if judgeable is None:
+            judgeable = self._whole[key] = all(self._part(policy) is not None for policy in destination.slice.ordered)
+        if not judgeable:
+            self.unjudged.add(destination.action[1])
+        return judgeable
 
-    def _of_agent(self, agent: str, question: ChainQuestion, reached: Destination, moment: Moment) -> VerdictStates:
+    def _of_agent(self, agent: str, question: ChainQuestion, destination: Destination, moment: Moment) -> VerdictStates:
         """What policy says of `agent` as one link."""
-        part, there = reached.slice, reached.resource
-        key = id(part), agent, there, "input" in question.context, moment
+        part, resource = destination.slice, destination.resource
+        key = id(part), agent, resource, "input" in question.context, moment
         total = self._sums.get(key)
         if total is None:
-            plain = self._fitting(agent, reached, plain=True)
-            total = self._sums[key] = self._sum(_ZERO, plain, agent, question, reached)
-        found = self._sum(total, self._fitting(agent, reached, plain=False), agent, question, reached)
-        allowed = found.permits & ~found.hard & ~found.errors
-        named: dict[str, int] = dict(zip(FAMILIES, found.named, strict=True))
-        return VerdictStates(allowed & ~found.gates, allowed & found.gates, found.errors, named)
+            plain = self._fitting(agent, destination, plain=True)
+            total = self._sums[key] = self._sum(_ZERO, plain, agent, question, destination)
+        combined = self._sum(total, self._fitting(agent, destination, plain=False), agent, question, destination)
+        allowed = combined.permits & ~combined.hard & ~combined.errors
+        named: dict[str, int] = dict(zip(FAMILIES, combined.named, strict=True))
+        return VerdictStates(allowed & ~combined.gates, allowed & combined.gates, combined.errors, named)
 
-    def _fitting(self, agent: str, reached: Destination, *, plain: bool) -> tuple[_Part, ...]:
+    def _fitting(self, agent: str, destination: Destination, *, plain: bool) -> tuple[_Part, ...]:
         """The policies of a slice whose scope fits, those that look at the session alone or the others."""
-        key = id(reached.slice), agent, reached.resource, plain
-        found = self._fits.get(key)
-        if found is None:
+        key = id(destination.slice), agent, destination.resource, plain
+        parts = self._fits.get(key)
+        if parts is None:
             principal = agent_uid(agent)
             groups = group_uids(self.bundle.catalog.agents[agent])
-            found = self._fits[key] = tuple(
+            parts = self._fits[key] = tuple(
                 part
-                for policy in reached.slice.ordered
+                for policy in destination.slice.ordered
                 if (part := self._part(policy)) is not None
                 and part.plain is plain
                 and policy.form.principal.matches(principal, groups)
-                and policy.form.resource.matches(reached.resource, reached.within)
+                and policy.form.resource.matches(destination.resource, destination.within)
             )
-        return found
+        return parts
 
     def _sum(
-        self, before: _Sum, parts: Iterable[_Part], agent: str, question: ChainQuestion, reached: Destination
+        self, before: _Sum, parts: Iterable[_Part], agent: str, question: ChainQuestion, destination: Destination
     ) -> _Sum:
         permits, hard, gates, errors, (confidential, untrusted) = before
         for part in parts:
-            policy, key = part.policy, self._key(part, question, reached, agent)
+            policy, key = part.policy, self._key(part, question, destination, agent)
             truth = self._truths.get(key)
             if truth is None:
-                truth = self._truths[key] = self._truth(part, question, reached, agent, key)
+                truth = self._truths[key] = self._truth(part, question, destination, agent, key)
             true, wrong = truth
             if wrong:
                 errors |= wrong
-                self.wrong.setdefault((policy.ident, reached.action[1]), self._why[key])
+                self.wrong.setdefault((policy.ident, destination.action[1]), self._why[key])
             if policy.forbids:
                 if policy.gate is None:
                     hard |= true
@@ -246,28 +250,28 @@ class Asker:
     def _part(self, policy: Policy) -> _Part | None:
         if policy.ident in self._parts:
             return self._parts[policy.ident]
-        told = form(policy.statement)
-        judge = function_of([unscoped(told)])
-        found: _Part | None = None
+        policy_form = form(policy.statement)
+        judge = function_of([unscoped(policy_form)])
+        part: _Part | None = None
         if not isinstance(judge, str):
-            roots = {one.root for one in policy.form.accesses}
-            paths = {one.path for one in policy.form.accesses if one.root == "context"}
+            roots = {access.root for access in policy.form.accesses}
+            paths = {access.path for access in policy.form.accesses if access.root == "context"}
             looks = tuple(sorted({path[0] for path in paths if path} - {"input"})) if () not in paths else ATTRIBUTES
             reads = tuple(sorted(policy.form.reads))
             mask = self.space.mask(mentioned(policy, self.bundle.labels))
             scoped = bool(roots - {"context"})
             plain = not scoped and not reads and set(looks) <= {"session"}
-            meant = names(policy, FAMILIES[0]), names(policy, FAMILIES[1])
-            found = _Part(policy, judge, mask, reads, looks, scoped, plain, meant)
-        self._parts[policy.ident] = found
-        return found
+            named_families = names(policy, FAMILIES[0]), names(policy, FAMILIES[1])
+            part = _Part(policy, judge, mask, reads, looks, scoped, plain, named_families)
+        self._parts[policy.ident] = part
+        return part
 
-    def _key(self, part: _Part, question: ChainQuestion, reached: Destination, agent: str) -> tuple[object, ...]:
+    def _key(self, part: _Part, question: ChainQuestion, destination: Destination, agent: str) -> tuple[object, ...]:
         """What the truth of a policy's conditions can hang on, but for labels."""
         context, facts = question.context, question.facts
         key: list[object] = [part.policy.ident, "input" in context]
         if part.scoped:
-            key += [agent, reached.action, reached.resource]
+            key += [agent, destination.action, destination.resource]
         for name in part.looks:
             if name == "session":
                 key += [facts.calls, facts.irreversible_calls, facts.age_ms]
@@ -278,12 +282,12 @@ class Asker:
         return tuple(key)
 
     def _truth(
-        self, part: _Part, question: ChainQuestion, reached: Destination, agent: str, key: tuple[object, ...]
+        self, part: _Part, question: ChainQuestion, destination: Destination, agent: str, key: tuple[object, ...]
     ) -> Truth:
         space, mask = self.space, part.mask
         entities: Entities = self.bundle.members
-        if reached.within:
-            entities = With(reached.resource, Entity(reached.within | {reached.resource}, {}, {}), entities)
+        if destination.within:
+            entities = With(destination.resource, Entity(destination.within | {destination.resource}, {}, {}), entities)
         principal, true, wrong = agent_uid(agent), 0, 0
         for value in subsets(mask):
             state = space.close(value)
@@ -295,7 +299,7 @@ class Asker:
             if "session" in context:
                 facts = question.facts._replace(labels=closed(space.labels_of(state)))
                 context.update(facts.cedar(self.bundle.labels, ("session",)))
-            satisfied, failed = part.judge(entities, principal, reached.action, reached.resource, context)
+            satisfied, failed = part.judge(entities, principal, destination.action, destination.resource, context)
             if satisfied:
                 true |= space.cube(mask, value)
             if failed:

@@ -10,13 +10,13 @@ from remit.assure.chains.edges import Ways
 from remit.assure.chains.goals import OUTSIDE, Goal
 from remit.assure.chains.literals import Literals, literals, merged
 from remit.assure.chains.moves import HIDDEN, ChainCall, Leaks, calls, leaks_of
-from remit.assure.chains.open_arguments import Opened, opened
-from remit.assure.chains.results import Chained, Erring, Searched, SearchResult
+from remit.assure.chains.open_arguments import OpenBundle, with_open_arguments
+from remit.assure.chains.results import FailingPolicy, FoundChain, SearchAccount, SearchResult
 from remit.assure.chains.retelling import Teller
-from remit.assure.chains.search import BOUNDS, Explored, Hit, SearchLimits, explore, gathered, ordered
+from remit.assure.chains.search import BOUNDS, Exploration, Hit, SearchLimits, explore, hits_by_parts, shortest_hits
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
-from remit.assure.chains.users import USERS_MAX, united, users
+from remit.assure.chains.users import USERS_MAX, merge_results, users
 from remit.assure.chains.vocabulary import FAMILIES, mentioned
 from remit.assure.parts import form
 from remit.assure.world import START_MS
@@ -65,94 +65,100 @@ def chains(bundle: Bundle, bounds: SearchLimits = BOUNDS, user: str | None = Non
     For sessions of `user`; where that is None of nobody, and of one user of each kind that policies can tell apart.
     """
     slices = _slices(bundle)
-    every = (user,) if user is not None else users(bundle, slices.values())
+    searched_users = (user,) if user is not None else users(bundle, slices.values())
     most = USERS_MAX + 1
-    return united([_chains(bundle, slices, bounds, one) for one in every[:most]], max(0, len(every) - most))
+    return merge_results(
+        [_chains(bundle, slices, bounds, each) for each in searched_users[:most]], max(0, len(searched_users) - most)
+    )
 
 
 def _chains(bundle: Bundle, slices: Mapping[str, Slice], bounds: SearchLimits, user: str | None) -> SearchResult:
     space = Space(_labels(bundle, leaks := leaks_of(bundle)))
     if len(space.labels) > LABELS_MAX:
         why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"
-        return SearchResult((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
-    known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
-    read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
-    taking = opened(bundle, read)
-    world = _world(taking, space, slices, leaks, bounds, read)
-    none = explore(_ways(world, user, bounds, approver=False), bounds)
-    alone = _alone(world, user, bounds, none)
-    teller = Teller(taking.bundle, user, taking.open)
-    free = (*_told(teller, none, world, alone), *_gathered(teller, none, world))
-    always = explore(_ways(world, user, bounds, approver=True), bounds)
-    found = {(one.goal, one.tool) for one in free}, {(one.goal, one.agents) for one in free}
-    every = (*_told(teller, always, world, alone, found[0]), *_gathered(teller, always, world, found[1]))
-    asking = tuple(one for one in every if one.asks)
-    held = tuple(_beyond(teller, none, world))
-    states, transitions = (
-        (none.progress.states + always.progress.states),
-        (none.progress.transitions + always.progress.transitions),
+        return SearchResult((), (), (), SearchAccount(space.labels, 0, 0, 0, 0, why, (), ()))
+    literals_by_policy = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
+    read = {name: merged(literals_by_policy[ident] for ident in part.policies) for name, part in slices.items()}
+    open_bundle = with_open_arguments(bundle, read)
+    problem = _world(open_bundle, space, slices, leaks, bounds, read)
+    unapproved = explore(_ways(problem, user, bounds, approver=False), bounds)
+    alone = _alone(problem, user, bounds, unapproved)
+    teller = Teller(open_bundle.bundle, user, open_bundle.open)
+    free = (*_chains_by_way(teller, unapproved, problem, alone), *_chains_by_parts(teller, unapproved, problem))
+    approved = explore(_ways(problem, user, bounds, approver=True), bounds)
+    found = {(chain.goal, chain.tool) for chain in free}, {(chain.goal, chain.agents) for chain in free}
+    with_people = (
+        *_chains_by_way(teller, approved, problem, alone, found[0]),
+        *_chains_by_parts(teller, approved, problem, found[1]),
     )
-    steps = max(len(none.progress.layers), len(always.progress.layers))
-    unjudged = [f"{name}: its policies have a form that only cedarpy judges" for name in sorted(world.asker.unjudged)]
+    asking = tuple(chain for chain in with_people if chain.asks)
+    held = tuple(_rate_chains(teller, unapproved, problem))
+    states, transitions = (
+        (unapproved.progress.states + approved.progress.states),
+        (unapproved.progress.transitions + approved.progress.transitions),
+    )
+    steps = max(len(unapproved.progress.layers), len(approved.progress.layers))
+    unjudged = [f"{name}: its policies have a form that only cedarpy judges" for name in sorted(problem.asker.unjudged)]
     narrowed = [
-        f"{name}: what monitors say can come out in more ways than were tried" for name in sorted(world.asker.narrowed)
+        f"{name}: what monitors say can come out in more ways than were tried"
+        for name in sorted(problem.asker.narrowed)
     ]
     unspent = [f"{name}: a permit looks at budgets, and a search has none" for name in sorted(_unspent(slices))]
     # What both searches left is said once.
-    left = tuple(dict.fromkeys((*world.left, *unjudged, *narrowed, *unspent, *teller.unconfirmed)))
-    searched = Searched(
+    left = tuple(dict.fromkeys((*problem.left, *unjudged, *narrowed, *unspent, *teller.unconfirmed)))
+    searched = SearchAccount(
         space.labels,
         states,
         transitions,
-        world.asker.asked,
+        problem.asker.asked,
         steps,
-        none.stopped or always.stopped,
+        unapproved.stopped or approved.stopped,
         left,
-        tuple(_assumed(bundle, world)),
+        tuple(_assumed(bundle, problem)),
     )
-    erring = tuple(Erring(policy, action, why) for (policy, action), why in sorted(world.asker.wrong.items()))
+    erring = tuple(FailingPolicy(policy, action, why) for (policy, action), why in sorted(problem.asker.wrong.items()))
     return SearchResult(free, asking, erring, searched, held)
 
 
-def _told(
+def _chains_by_way(
     teller: Teller,
-    explored: Explored,
-    world: SearchProblem,
+    explored: Exploration,
+    problem: SearchProblem,
     alone: frozenset[tuple[Goal, str]],
     known: Iterable[tuple[Goal, str]] = (),
-) -> Iterator[Chained]:
+) -> Iterator[FoundChain]:
     skip = frozenset(known)
-    for hit in ordered(explored):
+    for hit in shortest_hits(explored):
         if (hit.goal, _tool(hit)) in skip:
             continue
         last = {agent for goal, tool, agent in explored.hits if (goal, tool) == (hit.goal, _tool(hit))}
-        agents = world.alike(last)
-        told = teller.told(hit, (explored.way(hit),), agents, alone=(hit.goal, _tool(hit)) in alone)
-        if told is not None:
-            yield told
+        agents = problem.alike(last)
+        chain = teller.told(hit, (explored.way(hit),), agents, alone=(hit.goal, _tool(hit)) in alone)
+        if chain is not None:
+            yield chain
 
 
-def _gathered(
-    teller: Teller, explored: Explored, world: SearchProblem, known: Iterable[tuple[Goal, tuple[str, ...]]] = ()
-) -> Iterator[Chained]:
+def _chains_by_parts(
+    teller: Teller, explored: Exploration, problem: SearchProblem, known: Iterable[tuple[Goal, tuple[str, ...]]] = ()
+) -> Iterator[FoundChain]:
     """What agents of each kind reach by several ways, one after the other: duties and powers."""
     seen = set(known)
-    for goal, agent, hits in gathered(explored):
-        agents = world.alike({agent})
+    for goal, agent, hits in hits_by_parts(explored):
+        agents = problem.alike({agent})
         if agent and (goal, agents) not in seen:
             seen.add((goal, agents))
-            told = teller.told(hits[-1], tuple(map(explored.way, hits)), agents, alone=True)
-            if told is not None:
-                yield told
+            chain = teller.told(hits[-1], tuple(map(explored.way, hits)), agents, alone=True)
+            if chain is not None:
+                yield chain
 
 
-def _beyond(teller: Teller, explored: Explored, world: SearchProblem) -> Iterator[Chained]:
+def _rate_chains(teller: Teller, explored: Exploration, problem: SearchProblem) -> Iterator[FoundChain]:
     """The rates that nothing but their guarantee keeps."""
-    for goal, _, (hit, *_) in gathered(explored):
+    for goal, _, (hit, *_) in hits_by_parts(explored):
         if goal.guarantee is not None and isinstance(rate := goal.guarantee.holds, Rate):
-            told = teller.beyond(hit, explored.way(hit), world.alike(hit.node.chain or hit.edge.target.chain), rate)
-            if told is not None:
-                yield told
+            chain = teller.beyond(hit, explored.way(hit), problem.alike(hit.node.chain or hit.edge.target.chain), rate)
+            if chain is not None:
+                yield chain
 
 
 def _tool(hit: Hit) -> str:
@@ -161,17 +167,17 @@ def _tool(hit: Hit) -> str:
 
 
 def _alone(
-    world: SearchProblem, user: str | None, bounds: SearchLimits, every: Explored
+    problem: SearchProblem, user: str | None, bounds: SearchLimits, every: Exploration
 ) -> frozenset[tuple[Goal, str]]:
     """The goals that some agent reaches all by itself, with the tool that ends it."""
     if not every.hits:
         return frozenset()
-    ways = _ways(world, user, bounds, approver=True, sessions_max=1)
+    ways = _ways(problem, user, bounds, approver=True, sessions_max=1)
     return frozenset((goal, tool) for goal, tool, _ in explore(ways, bounds).hits)
 
 
 def _ways(
-    world: SearchProblem,
+    problem: SearchProblem,
     user: str | None,
     bounds: SearchLimits,
     *,
@@ -179,22 +185,22 @@ def _ways(
     sessions_max: int = edges.SESSIONS_MAX,
 ) -> Ways:
     return Ways(
-        world.asker,
-        world.calls,
-        world.kinds,
+        problem.asker,
+        problem.calls,
+        problem.kinds,
         user,
-        counting(world.read),
-        ages(world.read),
-        _nows(world.read),
-        world.deep,
+        counting(problem.read),
+        ages(problem.read),
+        _nows(problem.read),
+        problem.deep,
         approver,
         bounds.stop,
-        sessions_max if any(call.writes for call in world.calls) else 1,
+        sessions_max if any(call.writes for call in problem.calls) else 1,
     )
 
 
 def _world(
-    taking: Opened,
+    taking: OpenBundle,
     space: Space,
     slices: Mapping[str, Slice],
     leaks: Leaks,
@@ -276,7 +282,7 @@ def _moment(text: str) -> int | None:
         return None
 
 
-def _assumed(bundle: Bundle, world: SearchProblem) -> Iterator[str]:
+def _assumed(bundle: Bundle, problem: SearchProblem) -> Iterator[str]:
     yield from _ASSUMED
     observing = sum(agent.mode is Mode.OBSERVE for agent in bundle.catalog.agents.values())
     if observing:
@@ -287,19 +293,19 @@ def _assumed(bundle: Bundle, world: SearchProblem) -> Iterator[str]:
         yield "whatever an agent does may be new to it, or not, at each step"
     if any(part.past for part in _slices(bundle).values()):
         yield "monitors may say at each step whatever policies tell apart: what was done before is not counted"
-    if not world.deep:
+    if not problem.deep:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
-    beside = {call.doing.server for call in world.calls if call.doing.kind is not ActionKind.CALL_TOOL}
+    beside = {call.doing.server for call in problem.calls if call.doing.kind is not ActionKind.CALL_TOOL}
     for server in sorted(name for name in beside if bundle.catalog.servers[name].declared_sink is None):
         yield (
             f"{OUTSIDE.name} does not look at what {server} is asked for beside its tools: its resource declares no"
             " sink, so that no_flow and policies take it for outside"
         )
-    for (server, name), stores in sorted(world.leaks.unsaid.items()):
+    for (server, name), stores in sorted(problem.leaks.unsaid.items()):
         yield f"{server}/{name} may read {', '.join(stores)}: no tool is said to, and something has to"
-    if world.leaks.any:
+    if problem.leaks.any:
         for guarantee, labels in _kept_in(bundle).items():
             if finer := sorted(labels - {*FAMILIES}):
                 yield f"data that lost its label is not {', '.join(finer)}, which the guarantee {guarantee} is about"
-    for (server, name), families in sorted(world.leaks.families.items()):
+    for (server, name), families in sorted(problem.leaks.families.items()):
         yield f"{server}/{name} may bring {', '.join(sorted(families))}, as other readers of its store do"

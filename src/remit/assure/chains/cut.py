@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 
 from remit.assure.chains.goals import DUTIES, Goal
 from remit.assure.chains.moves import leaks_of
-from remit.assure.chains.results import Chained, ChainStep, SearchResult
+from remit.assure.chains.results import ChainStep, FoundChain, SearchResult
 from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource, exposed_name
@@ -48,8 +48,8 @@ class Declare:
     @property
     def text(self) -> str:
         """It in words, as YAML spells it."""
-        said = f"store: {{name: {self.store}, access: read}}" if self.store else f"source: [{self.label}, …]"
-        return f"Tool {self.server}/{self.name}: {said}"
+        line = f"store: {{name: {self.store}, access: read}}" if self.store else f"source: [{self.label}, …]"
+        return f"Tool {self.server}/{self.name}: {line}"
 
 
 Remedy: TypeAlias = Forbid | Declare
@@ -64,17 +64,17 @@ class Cut:
     bundle: Bundle | None
 
 
-def options(bundle: Bundle, chain: Chained) -> Iterator[Remedy]:
+def options(bundle: Bundle, chain: FoundChain) -> Iterator[Remedy]:
     """What ends `chain`, by itself: what the catalog has to say where a label is lost, else one of its steps less.
 
     The last step first, since it is what is forbidden; of duties the one that takes up what another agent left.
     """
     if chain.hidden:
-        found = _declared(bundle, chain)
-        if found is not None:
-            yield found
-    last = cutting(chain)
-    for at in (last, *(one for one in range(len(chain.steps) - 1, -1, -1) if one != last)):
+        declaration = _declaration(bundle, chain)
+        if declaration is not None:
+            yield declaration
+    last = step_to_forbid(chain)
+    for at in (last, *(earlier for earlier in range(len(chain.steps) - 1, -1, -1) if earlier != last)):
         step = chain.steps[at]
         if step.doing.kind is not ActionKind.DELEGATE:
             agents = chain.agents if at == len(chain.steps) - 1 else alike(bundle, _agent(step))
@@ -84,10 +84,10 @@ def options(bundle: Bundle, chain: Chained) -> Iterator[Remedy]:
 def alike(bundle: Bundle, agent: str) -> tuple[str, ...]:
     """The agents that have the groups of `agent`."""
     agents = bundle.catalog.agents
-    return tuple(sorted(name for name, one in agents.items() if one.groups == agents[agent].groups))
+    return tuple(sorted(name for name, other in agents.items() if other.groups == agents[agent].groups))
 
 
-def cutting(chain: Chained) -> int:
+def step_to_forbid(chain: FoundChain) -> int:
     """The number of the step that is to be forbidden: the last, or the one that hands a duty on to somebody else."""
     if chain.goal == DUTIES:
         return next((at for at, step in enumerate(chain.steps) if step.picks is not None), len(chain.steps) - 1)
@@ -107,11 +107,11 @@ def cut(
         if not result.free:
             break
         tried: list[tuple[Remedy, Bundle]] = []
-        for one in options(changed, result.free[0]):
-            made, memory = mended(bundle, [*remedies, one], memory)
-            if made is not None:
-                tried.append((one, made))
-                if keeps(made):
+        for remedy in options(changed, result.free[0]):
+            candidate, memory = with_remedies(bundle, [*remedies, remedy], memory)
+            if candidate is not None:
+                tried.append((remedy, candidate))
+                if keeps(candidate):
                     break
         if not tried:
             return Cut(tuple(remedies), whole=False, bundle=None)
@@ -122,39 +122,41 @@ def cut(
     return Cut(tuple(remedies), whole=not result.free and result.searched.stopped is None, bundle=changed)
 
 
-def mended(
+def with_remedies(
     bundle: Bundle, remedies: Iterable[Remedy], memory: CheckCache = NOTHING
 ) -> tuple[Bundle | None, CheckCache]:
     """`bundle` with `remedies`; None where that does not compile."""
     catalog, texts = bundle.catalog, list[str]()
-    for one in remedies:
-        match one:
+    for remedy in remedies:
+        match remedy:
             case Forbid():
                 # Two of the same name forbid different things.
-                same = sum(text.startswith(f'@id("{one.ident}') for text in texts)
-                texts.append(one.text if not same else one.text.replace(one.ident, f"{one.ident}-{same + 1}", 1))
+                same = sum(text.startswith(f'@id("{remedy.ident}') for text in texts)
+                texts.append(
+                    remedy.text if not same else remedy.text.replace(remedy.ident, f"{remedy.ident}-{same + 1}", 1)
+                )
             case Declare():
-                catalog = _with(catalog, one)
+                catalog = _with_declaration(catalog, remedy)
             case _:
-                assert_never(one)
+                assert_never(remedy)
     if texts:
         source = PolicySource(FILE, "\n".join(texts))
-        catalog = replace(catalog, policies=(*(one for one in catalog.policies if one.path != FILE), source))
+        catalog = replace(catalog, policies=(*(policy for policy in catalog.policies if policy.path != FILE), source))
     compiled = compile_bundle(catalog, memory=memory, shadow_every=0)
     return (compiled.result if isinstance(compiled.result, Bundle) else None), compiled.memory
 
 
-def _with(catalog: Catalog, said: Declare) -> Catalog:
-    key = said.server, said.name
+def _with_declaration(catalog: Catalog, declaration: Declare) -> Catalog:
+    key = declaration.server, declaration.name
     tool = catalog.tools[key]
-    if said.store is not None:
-        tool = replace(tool, store=Store(said.store, writes=False))
-    if said.label is not None:
-        tool = replace(tool, source=tool.source | {said.label})
+    if declaration.store is not None:
+        tool = replace(tool, store=Store(declaration.store, writes=False))
+    if declaration.label is not None:
+        tool = replace(tool, source=tool.source | {declaration.label})
     return replace(catalog, tools={**catalog.tools, key: tool})
 
 
-def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
+def _declaration(bundle: Bundle, chain: FoundChain) -> Declare | None:
     """What the catalog leaves unsaid of a tool that `chain` goes through."""
     leaks = leaks_of(bundle)
     for step in chain.steps:
@@ -167,7 +169,7 @@ def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
     return None
 
 
-def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> Forbid:
+def _forbid(bundle: Bundle, chain: FoundChain, at: int, agents: Sequence[str]) -> Forbid:
     doing = chain.steps[at].doing
     labelled = not chain.hidden and at == len(chain.steps) - 1
     return forbidding(bundle, chain.goal, doing, agents, labelled=labelled)
@@ -189,22 +191,22 @@ def forbidding(
     once the session has made so many.
     """
     action, resource = doing.kind.value, f'resource in Remit::Server::"{doing.server}"'
-    named_so = f"{action}-{doing.server}"
+    target = f"{action}-{doing.server}"
     if doing.kind is ActionKind.CALL_TOOL:
         action, resource = exposed_name(doing.server, doing.name), "resource"
-        named_so = action
-    ident = _ODD.sub("-", f"cut-{goal.name}-{named_so}")[:120]
+        target = action
+    ident = _ODD.sub("-", f"cut-{goal.name}-{target}")[:120]
     scope, conditions = "principal", list[str]()
     if len(agents) < len(bundle.catalog.agents):
-        named = [f'Remit::Agent::"{one}"' for one in agents]
-        if len(named) == 1:
-            scope = f"principal == {named[0]}"
-        elif len(named) <= _NAMED_MAX:
-            conditions.append(f"[{', '.join(named)}].contains(principal)")
+        agent_uids = [f'Remit::Agent::"{agent}"' for agent in agents]
+        if len(agent_uids) == 1:
+            scope = f"principal == {agent_uids[0]}"
+        elif len(agent_uids) <= _NAMED_MAX:
+            conditions.append(f"[{', '.join(agent_uids)}].contains(principal)")
     labels = [f'Remit::Label::"{label}"' for label in sorted(goal.labels)] if labelled else []
     if labels:
-        asked = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
-        conditions.append(f"context.session.labels.{asked}")
+        label_test = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
+        conditions.append(f"context.session.labels.{label_test}")
     if calls is not None:
         conditions.append(f"context.session.calls >= {calls}")
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""

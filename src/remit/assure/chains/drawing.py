@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from remit.assure.chains.results import Chained, ChainStep
+from remit.assure.chains.results import ChainStep, FoundChain
 from remit.assure.chains.written import title
 
 _BOX_W: Final = 210
@@ -19,7 +19,7 @@ _LABEL_CHARS: Final = 18
 _FONT: Final = 'font-family="sans-serif" font-size="12"'
 
 
-def drawing(chains: Sequence[Chained]) -> str:
+def drawing(chains: Sequence[FoundChain]) -> str:
     """`chains` as one SVG document."""
     longest = max((len(one.steps) for one in chains), default=1)
     width = 40 + longest * (_BOX_W + _GAP_W) - _GAP_W
@@ -36,7 +36,7 @@ def drawing(chains: Sequence[Chained]) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _row(chain: Chained, top: int) -> Iterator[str]:
+def _row(chain: FoundChain, top: int) -> Iterator[str]:
     yield _text(20, top + 14, _cut(title(chain), 120), "#82071e" if not chain.asks else "#7d4e00", weight="bold")
     for number, step in enumerate(chain.steps):
         left = 20 + number * (_BOX_W + _GAP_W)

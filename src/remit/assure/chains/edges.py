@@ -59,10 +59,10 @@ class Ways:
 
     def of(self, node: SearchNode) -> tuple[Transition, ...]:
         """The edges that leave `node`."""
-        found = self._known.get(node)
-        if found is None:
-            found = self._known[node] = tuple(self._working(node) if node.store is None else self._taking(node))
-        return found
+        transitions = self._known.get(node)
+        if transitions is None:
+            transitions = self._known[node] = tuple(self._working(node) if node.store is None else self._taking(node))
+        return transitions
 
     def starts(self) -> Iterator[SearchNode]:
         """A session of each agent, in which nothing happened yet."""
@@ -74,31 +74,31 @@ class Ways:
         return lost(space, states, edge.add) if edge.unsaid else space.adding(states, edge.add)
 
     def _working(self, node: SearchNode) -> Iterator[Transition]:
-        for call, how, said, hits in self._useful(node):
-            yield from self._called(node, call, how, said, hits)
+        for call, how, states, hits in self._useful(node):
+            yield from self._called(node, call, how, states, hits)
         if self.deep:
             yield from self._delegating(node)
 
     def _useful(self, node: SearchNode) -> Sequence[Way]:
         """The calls of `node` that get somewhere: another way to call the same tool only where it gets further."""
         key = node.chain, node.calls, node.irreversible, node.done
-        if (known := self._ways.get(key)) is not None:
-            return known
+        if (earlier := self._ways.get(key)) is not None:
+            return earlier
         covered: dict[tuple[str, Goal | None], int] = {}
-        found: list[Way] = []
+        ways: list[Way] = []
         for call in self.calls:
             if self.stop():
                 raise TimeOver
-            for how, said in self._hows(node, call):
-                hits = self._hits(node, call, said)
-                reach: list[tuple[Goal | None, int]] = [(None, self._guard(said))]
-                reach += [(one.goal, one.states) for one in hits]
+            for how, verdict_states in self._hows(node, call):
+                hits = self._hits(node, call, verdict_states)
+                reach: list[tuple[Goal | None, int]] = [(None, self._guard(verdict_states))]
+                reach += [(hit.goal, hit.states) for hit in hits]
                 if any(states & ~covered.get((call.tool, goal), 0) for goal, states in reach):
                     for goal, states in reach:
                         covered[call.tool, goal] = covered.get((call.tool, goal), 0) | states
-                    found.append((call, how, said, hits))
-        self._ways[key] = found
-        return found
+                    ways.append((call, how, verdict_states, hits))
+        self._ways[key] = ways
+        return ways
 
     def _hows(self, node: SearchNode, call: ChainCall) -> Iterator[tuple[How, VerdictStates]]:
         pasts, habits = self.asker.pasts(self.user, call.doing), self.asker.habits(call.doing)
@@ -107,34 +107,38 @@ class Ways:
             how = How(call, age_s=age_s, now_ms=now_ms, past=past, used=used)
             yield how, self._asked(node.chain, call.doing, moment)
 
-    def _hits(self, node: SearchNode, call: ChainCall, said: VerdictStates) -> tuple[Forbidden, ...]:
-        guard, found = self._guard(said), list[Forbidden]()
-        for one in forbidden(self.asker.space, call, node.chain, node.done):
-            states = one.states & (said.permit if one.goal.unasked else guard) & ~self._named(said, one.goal.family)
+    def _hits(self, node: SearchNode, call: ChainCall, verdict_states: VerdictStates) -> tuple[Forbidden, ...]:
+        guard, hits = self._guard(verdict_states), list[Forbidden]()
+        for goal_states in forbidden(self.asker.space, call, node.chain, node.done):
+            states = (
+                goal_states.states
+                & (verdict_states.permit if goal_states.goal.unasked else guard)
+                & ~self._named(verdict_states, goal_states.goal.family)
+            )
             if states:
-                found.append(replace(one, states=states))
-        return tuple(found)
+                hits.append(replace(goal_states, states=states))
+        return tuple(hits)
 
     def _called(
-        self, node: SearchNode, call: ChainCall, how: How, said: VerdictStates, hits: tuple[Forbidden, ...]
+        self, node: SearchNode, call: ChainCall, how: How, verdict_states: VerdictStates, hits: tuple[Forbidden, ...]
     ) -> Iterator[Transition]:
-        space, guard = self.asker.space, self._guard(said)
+        space, guard = self.asker.space, self._guard(verdict_states)
         calls, irreversible = self.counting.after(node, irreversible=call.irreversible)
         done = after(call, node.chain, node.done)
-        there = node._replace(calls=calls, irreversible=irreversible, done=done)
-        yield Transition(guard, call.brings, there, how, said.escalate, hits=hits)
+        next_node = node._replace(calls=calls, irreversible=irreversible, done=done)
+        yield Transition(guard, call.brings, next_node, how, verdict_states.escalate, hits=hits)
         if node.hop + 1 < self.sessions_max:
             for store in call.writes:
-                kept = there._replace(chain=(), calls=0, irreversible=0, done=lasting(done), store=store)
-                yield Transition(guard, call.brings, kept, how, said.escalate)
+                store_node = next_node._replace(chain=(), calls=0, irreversible=0, done=lasting(done), store=store)
+                yield Transition(guard, call.brings, store_node, how, verdict_states.escalate)
         times = self.counting.next(node, irreversible=call.irreversible)
-        idle = guard & _holding(space, call.brings)
+        idle = guard & _states_holding(space, call.brings)
         if times > 1 and idle:
-            later = self.counting.later(there, times, irreversible=call.irreversible)
-            yield Transition(idle, call.brings, later, how._replace(times=times), said.escalate)
+            later = self.counting.later(next_node, times, irreversible=call.irreversible)
+            yield Transition(idle, call.brings, later, how._replace(times=times), verdict_states.escalate)
 
-    def _named(self, said: VerdictStates, family: str | None) -> int:
-        return 0 if family is None else said.named.get(family, 0)
+    def _named(self, verdict_states: VerdictStates, family: str | None) -> int:
+        return 0 if family is None else verdict_states.named.get(family, 0)
 
     def _delegating(self, node: SearchNode) -> Iterator[Transition]:
         if len(node.chain) < DEPTH_MAX:
@@ -145,12 +149,12 @@ class Ways:
                     continue
                 doing = self._handing.setdefault(agent, ProposedAction(ActionKind.DELEGATE, "", agent, {}))
                 calls, _ = self.counting.after(node, irreversible=False)
-                there = node._replace(chain=(*node.chain, agent), calls=calls)
+                next_node = node._replace(chain=(*node.chain, agent), calls=calls)
                 for past, used in product(self.asker.pasts(self.user, doing), self.asker.habits(doing)):
                     moment = Moment(node.calls, node.irreversible, past=past, used=used)
-                    said = self._asked(node.chain, doing, moment)
+                    verdict_states = self._asked(node.chain, doing, moment)
                     how = How(None, doing, past=past, used=used)
-                    yield Transition(self._guard(said), 0, there, how, said.escalate)
+                    yield Transition(self._guard(verdict_states), 0, next_node, how, verdict_states.escalate)
         if len(node.chain) > 1:
             yield Transition(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
 
@@ -158,27 +162,29 @@ class Ways:
         """A session that begins by reading what was left in a store."""
         space, store = self.asker.space, node.store
         for agent in self.agents:
-            fresh = SearchNode((agent,), 0, 0, node.hop + 1, node.done)
+            first_node = SearchNode((agent,), 0, 0, node.hop + 1, node.done)
             for call in self.calls:
                 if store not in call.reads and store not in call.unsaid:
                     continue
-                for how, said in self._hows(fresh, call):
-                    if self._guard(said) & 1:
-                        calls, irreversible = self.counting.after(fresh, irreversible=call.irreversible)
-                        done = after(call, fresh.chain, fresh.done)
-                        there = fresh._replace(calls=calls, irreversible=irreversible, done=done)
-                        asks = space.all if said.escalate & 1 else 0
+                for how, verdict_states in self._hows(first_node, call):
+                    if self._guard(verdict_states) & 1:
+                        calls, irreversible = self.counting.after(first_node, irreversible=call.irreversible)
+                        done = after(call, first_node.chain, first_node.done)
+                        next_node = first_node._replace(calls=calls, irreversible=irreversible, done=done)
+                        asks = space.all if verdict_states.escalate & 1 else 0
                         unsaid = store in call.unsaid
-                        yield Transition(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, fresh))
+                        yield Transition(
+                            space.all, call.brings, next_node, how, asks, unsaid, self._at_once(call, first_node)
+                        )
                         break
 
     def _at_once(self, call: ChainCall, node: SearchNode) -> tuple[Forbidden, ...]:
         """Goals that taking up reaches itself: what reads may be a sink, but what it sends was known before it read."""
-        reached = forbidden(self.asker.space, call, node.chain, node.done)
-        return tuple(one for one in reached if not one.goal.labels)
+        goals_reached = forbidden(self.asker.space, call, node.chain, node.done)
+        return tuple(goal_states for goal_states in goals_reached if not goal_states.goal.labels)
 
-    def _guard(self, said: VerdictStates) -> int:
-        return said.permit | said.escalate if self.approver else said.permit
+    def _guard(self, verdict_states: VerdictStates) -> int:
+        return verdict_states.permit | verdict_states.escalate if self.approver else verdict_states.permit
 
     def _asked(self, chain: tuple[str, ...], doing: ProposedAction, moment: Moment) -> VerdictStates:
         return self.asker.said(chain, self.user, doing, moment)
@@ -186,16 +192,16 @@ class Ways:
 
 def lost(space: Space, states: int, add: int) -> int:
     """Where `states` get to when their labels are lost, and what they said is only in the data itself."""
-    found = 0
+    reached = 0
     for kinds in _kinds(space, states):
         hidden = space.mask(frozenset(HIDDEN[family] for family in kinds))
-        found |= space.adding(1, add | hidden)
-    return found
+        reached |= space.adding(1, add | hidden)
+    return reached
 
 
 def _kinds(space: Space, states: int) -> Iterator[frozenset[str]]:
     """The families of data that some of `states` hold together, by label or without."""
-    holds: Mapping[str, int] = {family: _any(space, (family, HIDDEN[family])) for family in FAMILIES}
+    holds: Mapping[str, int] = {family: _states_with_any(space, (family, HIDDEN[family])) for family in FAMILIES}
     for pick in range(1 << len(FAMILIES)):
         part, kinds = states, set[str]()
         for at, family in enumerate(FAMILIES):
@@ -205,16 +211,16 @@ def _kinds(space: Space, states: int) -> Iterator[frozenset[str]]:
             yield frozenset(kinds)
 
 
-def _any(space: Space, labels: Sequence[str]) -> int:
-    found = 0
+def _states_with_any(space: Space, labels: Sequence[str]) -> int:
+    states = 0
     for label in labels:
         if label in space.number:
-            found |= space.held[space.number[label]]
-    return found
+            states |= space.held[space.number[label]]
+    return states
 
 
-def _holding(space: Space, mask: int) -> int:
-    found = space.all
+def _states_holding(space: Space, mask: int) -> int:
+    states = space.all
     for bit in each(mask):
-        found &= space.held[bit]
-    return found
+        states &= space.held[bit]
+    return states

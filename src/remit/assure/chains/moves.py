@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals, Path
-from remit.assure.chains.open_arguments import Opened
+from remit.assure.chains.open_arguments import OpenBundle
 from remit.assure.chains.patterns import SampleTexts, literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.chains.vocabulary import FAMILIES
@@ -91,33 +91,33 @@ def leaks_of(bundle: Bundle) -> Leaks:
         unread = tuple(sorted(name for name in written.get(tool.server, ()) if name not in readers))
         if unread and tool.catalogued and tool.store is None and tool.effect is Effect.READ:
             unsaid[key] = unread
-    for listed in readers.values():
-        brought = [closed(tool.worst) for tool in listed]
-        every = frozenset[str]().union(*brought)
-        for tool, mine in zip(listed, brought, strict=True):
-            lost = frozenset(family for family in FAMILIES if family in every and family not in mine)
+    for tools_of_store in readers.values():
+        labels_brought = [closed(tool.worst) for tool in tools_of_store]
+        all_labels = frozenset[str]().union(*labels_brought)
+        for tool, own_labels in zip(tools_of_store, labels_brought, strict=True):
+            lost = frozenset(family for family in FAMILIES if family in all_labels and family not in own_labels)
             if lost:
                 families[tool.server, tool.name] = lost
     return Leaks(unsaid, families)
 
 
-def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
+def calls(opened: OpenBundle, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
     """Every call to try, and in a sentence what is not tried; `read` are the literals of each action's policies."""
     bundle = opened.bundle
     for key, form in bundle.tools.items():
-        tool, shown = form.tool, f"{form.tool.server}/{form.tool.name}"
+        tool, tool_name = form.tool, f"{form.tool.server}/{form.tool.name}"
         if form.quarantined is not None:
             continue
-        found, whole = variants(form, bundle.slice_of(tool), read[tool.exposed], opened.open.get(key, ()))
-        if not found:
-            yield f"{shown}: no arguments were found that its schema takes"
+        argument_sets, whole = variants(form, bundle.slice_of(tool), read[tool.exposed], opened.open.get(key, ()))
+        if not argument_sets:
+            yield f"{tool_name}: no arguments were found that its schema takes"
         elif not whole:
-            yield f"{shown}: it can be called in more ways than were tried"
+            yield f"{tool_name}: it can be called in more ways than were tried"
         lost = frozenset(HIDDEN[family] for family in leaks.families.get(key, ()))
         writes, reads = _stores(bundle, ActionKind.CALL_TOOL, tool.server, tool.name)
-        for given in found:
+        for arguments in argument_sets:
             yield ChainCall(
-                ProposedAction(ActionKind.CALL_TOOL, tool.server, tool.name, given),
+                ProposedAction(ActionKind.CALL_TOOL, tool.server, tool.name, arguments),
                 space.mask(closed(tool.worst) | lost),
                 writes,
                 reads,
@@ -127,36 +127,36 @@ def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literal
                 frozenset(tag for tag in tool.tags if tag.startswith(DUTY)),
                 bundle.destination(form).feeds.guards,
             )
-    yield from _beside(bundle, space, read)
+    yield from _other_calls(bundle, space, read)
 
 
-def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
+def _other_calls(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Iterator[ChainCall | str]:
     """What is asked of servers beside their tools: all of it brings the same, and gets to the same place."""
     for kind, (argument, plainest, noun) in _BESIDE.items():
         names, whole = _names(bundle.slice(kind.value), read[kind.value], ("input", argument), plainest)
         if not whole:
             yield f"{noun}: there are more ways to name one than were tried"
         for server in bundle.catalog.servers.values():
-            held = feeds_at(server, bundle.catalog.guarantees.values()).guards
+            guards = feeds_at(server, bundle.catalog.guarantees.values()).guards
             external = server.declared_sink is Sink.EXTERNAL
             brings = space.mask(closed(server.source))
             for name in names:
                 doing = ProposedAction(kind, server.name, name, {argument: name})
                 writes, reads = _stores(bundle, kind, server.name, name)
-                yield ChainCall(doing, brings, writes, reads, external=external, guards=held)
+                yield ChainCall(doing, brings, writes, reads, external=external, guards=guards)
 
 
 def _stores(bundle: Bundle, kind: ActionKind, server: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The stores that this writes to, and those that it reads: those that enforcement takes it to, whatever the key."""
-    found = stores_of(bundle, Action(kind, server, name, b"{}", {}, _NOBODY))
-    return tuple(one.name for one in found if one.writes), tuple(one.name for one in found if one.reads)
+    stores = stores_of(bundle, Action(kind, server, name, b"{}", {}, _NOBODY))
+    return tuple(store.name for store in stores if store.writes), tuple(store.name for store in stores if store.reads)
 
 
-def _names(part: Slice, found: Literals, path: Path, plainest: str) -> SampleTexts:
+def _names(part: Slice, literals: Literals, path: Path, plainest: str) -> SampleTexts:
     """Names to try: none where no policy is about asking by any."""
     if not any(not policy.forbids for policy in part.ordered):
         return SampleTexts((), whole=True)
-    named = found.texts.get(path, set())
-    patterns = [*sorted(found.patterns.get(path, ()), key=str), *map(literal, sorted(named))]
+    texts_named = literals.texts.get(path, set())
+    patterns = [*sorted(literals.patterns.get(path, ()), key=str), *map(literal, sorted(texts_named))]
     texts, whole = samples(patterns) if patterns else SampleTexts((), whole=True)
     return SampleTexts((plainest, *(text for text in texts if text)), whole)

@@ -13,20 +13,20 @@ from remit.assure.chains.schema_fit import opening
 from remit.policy.bundle import Bundle
 
 
-class Opened(NamedTuple):
+class OpenBundle(NamedTuple):
     """A bundle that takes any value of the arguments `open`, by tool; else it judges as the one that it was made of."""
 
     bundle: Bundle
     open: Mapping[tuple[str, str], tuple[str, ...]]
 
 
-def opened(bundle: Bundle, read: Mapping[str, Literals]) -> Opened:
+def with_open_arguments(bundle: Bundle, read: Mapping[str, Literals]) -> OpenBundle:
     """`bundle` with those arguments open for which nothing is found; `read` are literals of policies, by action."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    open_by_tool: dict[tuple[str, str], tuple[str, ...]] = {}
     tools = dict(bundle.tools)
     for key, form in bundle.tools.items():
         if form.quarantined is not None or not (names := unfound(form, read[form.tool.exposed])):
             continue
-        found[key] = names
+        open_by_tool[key] = names
         tools[key] = replace(form, validator=opening(form.tool.definition.input_schema, names))
-    return Opened(replace(bundle, tools=tools, _destinations={}) if found else bundle, found)
+    return OpenBundle(replace(bundle, tools=tools, _destinations={}) if open_by_tool else bundle, open_by_tool)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.assure.supposition import PRACTISED, Supposing, Supposition
+from remit.assure.supposition import PRACTISED, SupposedPast, Supposition
 from remit.assure.world import START_MS, ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -42,31 +42,31 @@ def question_about(
     user: str | None,
     doing: ProposedAction,
     moment: Moment,
-    reached: Destination,
+    destination: Destination,
 ) -> ChainQuestion | None:
     """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
     links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
     authority = Authority(links, user, "", moment.now_ms + 1)
     action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
-    part = reached.slice
-    past = Supposing(bundle.catalog.monitors, moment.past)
+    part = destination.slice
+    past = SupposedPast(bundle.catalog.monitors, moment.past)
     used = PRACTISED if moment.used else UsageHistory()
     snapshot = Snapshot(bundle, (), Pin.MATCHES, usage=used, past=past)
-    flow = flow_of(snapshot, action, reached) if part.flow else None
-    counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
-    facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
-    if reached.queries:
-        said = past_facts(snapshot, action, reached, moment.now_ms)
-        facts = facts._replace(past=None if isinstance(said, Reason) else said)
+    flow = flow_of(snapshot, action, destination) if part.flow else None
+    counters = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
+    facts = Facts(user, agents, frozenset(), *counters, action.size, moment.now_ms, flow)
+    if destination.queries:
+        past_values = past_facts(snapshot, action, destination, moment.now_ms)
+        facts = facts._replace(past=None if isinstance(past_values, Reason) else past_values)
     if part.impact:
-        facts = facts._replace(impact=impact(reached, action.input))
+        facts = facts._replace(impact=impact(destination, action.input))
         if facts.impact is not None and not facts.impact.inexact.isdisjoint(part.measures):
             return None
     if part.novelty and flow is not None:
-        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
-    if reached.finds:
-        facts = facts._replace(sends=detections_in(action, reached))
-    question = question_of(reached, facts, action.input, bundle.labels)
+        facts = facts._replace(novelty=novelty(snapshot, action, destination, flow))
+    if destination.finds:
+        facts = facts._replace(sends=detections_in(action, destination))
+    question = question_of(destination, facts, action.input, bundle.labels)
     lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
     return None if lost else question
 

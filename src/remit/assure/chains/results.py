@@ -35,7 +35,7 @@ class ChainStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Chained:
+class FoundChain:
     """The shortest chain to `goal` by the tool that ends it. `together` says that no agent can do it alone.
 
     `agents` are all who can end it so; `hidden` says that on the way data lost its label, by what the catalog does
@@ -69,7 +69,7 @@ class Chained:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchAccount:
     """What was searched: states and transitions, policies asked how often, and where it stopped if it did.
 
     `left` says in a sentence each what was not looked at; `assumed` what was taken for granted.
@@ -88,11 +88,11 @@ class Searched:
     def unseen(self) -> tuple[str, ...]:
         """Where it did not look, in a sentence each: what was not seen to hold does not hold."""
         stopped = () if self.stopped is None else (f"the search stopped {self.stopped}",)
-        return (*stopped, *(f"not looked at: {one}" for one in self.left))
+        return (*stopped, *(f"not looked at: {sentence}" for sentence in self.left))
 
 
 @dataclass(frozen=True, slots=True)
-class Erring:
+class FailingPolicy:
     """A policy that cannot be evaluated for an action: it denies every such call, whatever its author meant."""
 
     policy: str
@@ -107,8 +107,8 @@ class SearchResult:
     `held` are those that policies leave to a guarantee which counts as agents act, and which nobody has to cut.
     """
 
-    free: tuple[Chained, ...]
-    asking: tuple[Chained, ...]
-    erring: tuple[Erring, ...]
-    searched: Searched
-    held: tuple[Chained, ...] = ()
+    free: tuple[FoundChain, ...]
+    asking: tuple[FoundChain, ...]
+    erring: tuple[FailingPolicy, ...]
+    searched: SearchAccount
+    held: tuple[FoundChain, ...] = ()

@@ -10,10 +10,10 @@ from typing import Final
 from remit.assure.chains.actions import Todo, moves, towards_one_value
 from remit.assure.chains.goals import Goal
 from remit.assure.chains.question import reached_of
-from remit.assure.chains.results import Chained, ChainStep
+from remit.assure.chains.results import ChainStep, FoundChain
 from remit.assure.chains.search import Hit, Taken
 from remit.assure.chains.vocabulary import names
-from remit.assure.supposition import plain
+from remit.assure.supposition import value_json
 from remit.assure.world import START_MS, World
 from remit.facts.guarantee import Rate
 from remit.facts.label import Labels
@@ -31,7 +31,7 @@ _STEP_MS: Final = 1_000
 
 
 @dataclass(slots=True)
-class _Done:
+class _Playback:
     """What came of some actions: the steps, the labels held before the last one, and what denied one of them."""
 
     steps: list[ChainStep] = field(default_factory=list[ChainStep])
@@ -54,52 +54,54 @@ class Teller:
 
     def told(
         self, hit: Hit, ways: Sequence[Sequence[Taken]], agents: tuple[str, ...], *, alone: bool
-    ) -> Chained | None:
+    ) -> FoundChain | None:
         """The chain of `ways` one after the other, the last of which ends in `hit`; None where it comes out otherwise.
 
         `alone`: an agent can do it.
         """
         bundle = self.bundle if hit.goal.guarantee is None else unguarded(self.bundle)
         todos = [todo for way in moves(ways) for todo in way]
-        for one in towards_one_value(self.bundle, hit.goal.guarantee, todos):
-            done = _played(World(bundle, self.user, budgets=False), one)
-            if done.denied is None:
-                return self._chained(hit.goal, done, agents, sum(map(len, ways)), alone=alone)
-            if any(reason.code is Code.GUARANTEE for reason in done.denied.reasons):
+        for variant in towards_one_value(self.bundle, hit.goal.guarantee, todos):
+            playback = _play(World(bundle, self.user, budgets=False), variant)
+            if playback.denied is None:
+                return self._chained(hit.goal, playback, agents, sum(map(len, ways)), alone=alone)
+            if any(reason.code is Code.GUARANTEE for reason in playback.denied.reasons):
                 # That goal is told by itself.
                 return None
         tool = "" if hit.edge.how.call is None else hit.edge.how.call.tool
         self.unconfirmed.append(f"{hit.goal.name} by {tool}: a way was found that comes out otherwise")
         return None
 
-    def beyond(self, hit: Hit, way: Sequence[Taken], agents: tuple[str, ...], rate: Rate) -> Chained | None:
+    def beyond(self, hit: Hit, way: Sequence[Taken], agents: tuple[str, ...], rate: Rate) -> FoundChain | None:
         """The chain that makes the last call of `way` more often than `rate` allows; None where nothing lets it.
 
         Budgets are spent, and what policies count is counted: where those end it before, it is no chain.
         """
-        wanted = rate.at_most + 1
-        if wanted > BEYOND_MAX:
+        calls_left = rate.at_most + 1
+        if calls_left > BEYOND_MAX:
             self.unconfirmed.append(f"{hit.goal.name}: more calls than the {BEYOND_MAX} that are tried")
             return None
-        world, whole, ways = World(unguarded(self.bundle), self.user), _Done(), 0
+        world, whole, ways = World(unguarded(self.bundle), self.user), _Playback(), 0
         # Where one session may do no more, the next begins.
-        for todos in moves([way] * (wanted if rate.scope is MonitorScope.FLEET else 1)):
-            done = _played(world, [*todos[:-1], replace(todos[-1], times=wanted)])
-            if len(done.steps) < len(todos):
+        for todos in moves([way] * (calls_left if rate.scope is MonitorScope.FLEET else 1)):
+            playback = _play(world, [*todos[:-1], replace(todos[-1], times=calls_left)])
+            if len(playback.steps) < len(todos):
                 return None
-            whole.steps += done.steps
-            ways, wanted = ways + 1, wanted - done.steps[-1].times
-            if wanted <= 0:
+            whole.steps += playback.steps
+            ways, calls_left = ways + 1, calls_left - playback.steps[-1].times
+            if calls_left <= 0:
                 return self._chained(hit.goal, whole, agents, ways * len(way), alone=True)
         return None
 
-    def _chained(self, goal: Goal, done: _Done, agents: tuple[str, ...], moved: int, *, alone: bool) -> Chained:
-        steps = tuple(replace(step, open=self._open(step)) for step in done.steps)
+    def _chained(
+        self, goal: Goal, playback: _Playback, agents: tuple[str, ...], moves: int, *, alone: bool
+    ) -> FoundChain:
+        steps = tuple(replace(step, open=self._open(step)) for step in playback.steps)
         roots = {step.chain[0].partition("#")[0] for step in steps}
-        hidden = bool(goal.labels) and goal.labels.isdisjoint(done.held)
+        hidden = bool(goal.labels) and goal.labels.isdisjoint(playback.held)
         suspects = tuple(self._suspects(goal, steps[-1]))
         together = len(roots) > 1 and not alone
-        return Chained(goal, self.user, steps, agents, together, hidden, suspects, moved)
+        return FoundChain(goal, self.user, steps, agents, together, hidden, suspects, moves)
 
     def _open(self, step: ChainStep) -> tuple[str, ...]:
         names = self.open.get((step.doing.server, step.doing.name), ())
@@ -109,65 +111,67 @@ class Teller:
         """Policies that forbid something for what the goal is about, and let this pass: those of the action first."""
         if not goal.labels:
             return
-        mine = reached_of(self.bundle, last.doing).slice.policies
-        forbids = [one for one in self.bundle.policies.values() if one.forbids]
-        guards = [one for one in forbids if any(names(one, family) for family in goal.families)]
+        slice_policies = reached_of(self.bundle, last.doing).slice.policies
+        forbids = [policy for policy in self.bundle.policies.values() if policy.forbids]
+        guards = [policy for policy in forbids if any(names(policy, family) for family in goal.families)]
         spoken = set(last.policies)
-        inside = [one for one in guards if one.ident in mine and one.ident not in spoken]
-        yield from (one.ident for one in [*inside, *_outside(guards, mine)][:SUSPECTS_MAX])
+        in_slice = [policy for policy in guards if policy.ident in slice_policies and policy.ident not in spoken]
+        yield from (policy.ident for policy in [*in_slice, *_outside(guards, slice_policies)][:SUSPECTS_MAX])
 
 
-def _outside(guards: Sequence[Policy], mine: Mapping[str, Policy]) -> list[Policy]:
-    return [one for one in guards if one.ident not in mine]
+def _outside(guards: Sequence[Policy], slice_policies: Mapping[str, Policy]) -> list[Policy]:
+    return [policy for policy in guards if policy.ident not in slice_policies]
 
 
-def _played(world: World, todos: Sequence[Todo]) -> _Done:
+def _play(world: World, todos: Sequence[Todo]) -> _Playback:
     """What comes of `todos`, up to the first that is denied; one let through some of its times counts those."""
-    done = _Done()
+    playback = _Playback()
     for todo in todos:
-        done.held = world.effective(todo.chain)
-        let, made, done.denied = _repeated(world, todo)
-        if let is not None:
-            done.steps.append(_step(world, replace(todo, times=made), let))
-        if done.denied is not None:
+        playback.held = world.effective(todo.chain)
+        permitted, times, playback.denied = _repeat(world, todo)
+        if permitted is not None:
+            playback.steps.append(_step(world, replace(todo, times=times), permitted))
+        if playback.denied is not None:
             break
-    return done
+    return playback
 
 
-def _repeated(world: World, todo: Todo) -> tuple[Decision | None, int, Decision | None]:
+def _repeat(world: World, todo: Todo) -> tuple[Decision | None, int, Decision | None]:
     """The last decision that let `todo` through, how many did, and the one that did not."""
     world.now_ms = max(world.now_ms + _STEP_MS, todo.now_ms)
-    held = world.session(todo.chain)
+    session = world.session(todo.chain)
     if todo.age_s:
-        old = min(held.started_ms, world.now_ms - todo.age_s * 1_000)
-        world.change(todo.chain, replace(held, started_ms=old))
+        old = min(session.started_ms, world.now_ms - todo.age_s * 1_000)
+        world.change(todo.chain, replace(session, started_ms=old))
     world.suppose(todo.past)
     world.practise(used=todo.used)
     action = world.action(todo.chain, todo.doing)
-    let: Decision | None = None
-    for made in range(todo.times):
+    permitted: Decision | None = None
+    for times in range(todo.times):
         decision = world.judge(todo.chain, action)
         verdict = decision.verdict if decision.observed is None else decision.observed
         if isinstance(verdict, Deny):
-            return let, made, decision
+            return permitted, times, decision
         if isinstance(verdict, Escalate):
             # The one who always says yes says yes.
             world.take(todo.chain, action, decision)
         world.anything(todo.chain, action)
-        let = decision
-    return let, todo.times, None
+        permitted = decision
+    return permitted, todo.times, None
 
 
 def _step(world: World, todo: Todo, decision: Decision) -> ChainStep:
     verdict = decision.verdict if decision.observed is None else decision.observed
     gates = tuple((gate.policy, gate.route) for gate in verdict.gates) if isinstance(verdict, Escalate) else ()
     barring = {policy for policy, _ in gates}
-    said = [one.policy for one in decision.reasons if one.policy is not None and one.code is Code.POLICY]
+    policies = [
+        reason.policy for reason in decision.reasons if reason.policy is not None and reason.code is Code.POLICY
+    ]
     return ChainStep(
         todo.chain,
         todo.doing,
         word(verdict),
-        tuple(dict.fromkeys(one for one in said if one not in barring)),
+        tuple(dict.fromkeys(policy for policy in policies if policy not in barring)),
         gates,
         tuple(sorted(world.session(todo.chain).labels)),
         todo.times,
@@ -176,6 +180,6 @@ def _step(world: World, todo: Todo, decision: Decision) -> ChainStep:
         todo.picks,
         todo.leaves,
         todo.unsaid,
-        {name: plain(world.bundle.catalog.monitors[name], said) for name, said in todo.past},
+        {name: value_json(world.bundle.catalog.monitors[name], value) for name, value in todo.past},
         used=todo.used,
     )

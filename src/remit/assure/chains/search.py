@@ -50,7 +50,7 @@ class Taken(NamedTuple):
 
 
 @dataclass(slots=True)
-class Explored:
+class Exploration:
     """What a search went through, the first hit of each goal by tool and last agent, and where it stopped.
 
     `parts` are the first hits of what only together reaches a goal: by goal, agent and bit.
@@ -64,13 +64,13 @@ class Explored:
     def way(self, hit: Hit) -> tuple[Taken, ...]:
         """The edges from the beginning to `hit`, that of the hit the last."""
         state = (hit.states & -hit.states).bit_length() - 1
-        found = [Taken(hit.node, hit.edge, state)]
+        edges = [Taken(hit.node, hit.edge, state)]
         node = hit.node
         for step in range(hit.step - 1, -1, -1):
             source, edge, before = self._before(step, node, state)
-            found.append(Taken(source, edge, before))
+            edges.append(Taken(source, edge, before))
             node, state = source, before
-        return tuple(reversed(found))
+        return tuple(reversed(edges))
 
     def _before(self, step: int, node: SearchNode, state: int) -> tuple[SearchNode, Transition, int]:
         space, layer = self.progress.space, self.progress.layers[step]
@@ -83,84 +83,84 @@ class Explored:
                 if states:
                     return source, edge, (states & -states).bit_length() - 1
                 continue
-            for one in each(states):
-                if self._forward(edge, one) == state:
-                    return source, edge, one
+            for state_before in each(states):
+                if self._forward(edge, state_before) == state:
+                    return source, edge, state_before
         raise AssertionError("what was reached was reached from somewhere")
 
     def _forward(self, edge: Transition, state: int) -> int:
         return lost(self.progress.space, 1 << state, edge.add).bit_length() - 1
 
 
-def explore(ways: Ways, bounds: SearchLimits) -> Explored:
+def explore(ways: Ways, bounds: SearchLimits) -> Exploration:
     """Every state that the edges of `ways` reach."""
     progress = ReachedStates(ways.asker.space, {}, [], [])
-    found = Explored(progress, {})
-    fresh: dict[SearchNode, int] = {}
+    exploration = Exploration(progress, {})
+    layer: dict[SearchNode, int] = {}
     for node in ways.starts():
-        progress.add(node, 1, fresh)
+        progress.add(node, 1, layer)
     step = 0
-    while fresh and found.stopped is None:
+    while layer and exploration.stopped is None:
         if step >= bounds.steps_max:
-            found.stopped = f"after {step} steps; longer chains were not looked for"
+            exploration.stopped = f"after {step} steps; longer chains were not looked for"
             break
-        progress.layers.append(fresh)
+        progress.layers.append(layer)
         progress.taken.append([])
-        fresh = _step(ways, found, step, bounds)
+        layer = _step(ways, exploration, step, bounds)
         step += 1
-    return found
+    return exploration
 
 
-def _step(ways: Ways, found: Explored, step: int, bounds: SearchLimits) -> dict[SearchNode, int]:
-    progress, following = found.progress, dict[SearchNode, int]()
+def _step(ways: Ways, exploration: Exploration, step: int, bounds: SearchLimits) -> dict[SearchNode, int]:
+    progress, next_layer = exploration.progress, dict[SearchNode, int]()
     for node, states in progress.layers[step].items():
-        for edge in _edges(ways, node, found):
-            going = states & edge.guard
-            if not going:
+        for edge in _edges(ways, node, exploration):
+            leaving = states & edge.guard
+            if not leaving:
                 continue
-            progress.transitions += going.bit_count()
+            progress.transitions += leaving.bit_count()
             if edge.hits:
-                _note(found, step, node, edge, going)
-            if progress.add(edge.target, ways.forward(edge, going), following):
+                _note(exploration, step, node, edge, leaving)
+            if progress.add(edge.target, ways.forward(edge, leaving), next_layer):
                 progress.taken[step].append((node, edge))
         if progress.states > bounds.states_max:
-            found.stopped = f"after {progress.states} states; what lies beyond them was not looked at"
-        elif found.stopped is not None or bounds.stop():
-            found.stopped = f"in step {step + 1}, when its time was over; what lies beyond was not looked at"
-        if found.stopped is not None:
+            exploration.stopped = f"after {progress.states} states; what lies beyond them was not looked at"
+        elif exploration.stopped is not None or bounds.stop():
+            exploration.stopped = f"in step {step + 1}, when its time was over; what lies beyond was not looked at"
+        if exploration.stopped is not None:
             break
-    return following
+    return next_layer
 
 
-def _edges(ways: Ways, node: SearchNode, found: Explored) -> tuple[Transition, ...]:
+def _edges(ways: Ways, node: SearchNode, exploration: Exploration) -> tuple[Transition, ...]:
     try:
         return ways.of(node)
     except TimeOver:
-        found.stopped = "when its time was over"
+        exploration.stopped = "when its time was over"
         return ()
 
 
-def _note(found: Explored, step: int, node: SearchNode, edge: Transition, going: int) -> None:
+def _note(exploration: Exploration, step: int, node: SearchNode, edge: Transition, leaving: int) -> None:
     tool, chain = _tool(edge.how), node.chain or edge.target.chain
-    for one in edge.hits:
-        states = going & one.states
+    for goal_states in edge.hits:
+        states = leaving & goal_states.states
         if not states:
             continue
-        hit = Hit(one.goal, step, node, edge, states)
-        if not one.parts:
-            found.hits.setdefault((one.goal, tool, chain[-1]), hit)
+        hit = Hit(goal_states.goal, step, node, edge, states)
+        if not goal_states.parts:
+            exploration.hits.setdefault((goal_states.goal, tool, chain[-1]), hit)
             continue
-        held = None if one.goal.guarantee is None else one.goal.guarantee.holds
-        for agent in doers(held, chain) if isinstance(held, Separation | Powers) else ("",):
-            for bit in each(one.parts):
-                found.parts.setdefault((one.goal, agent, bit), hit)
+        constraint = None if goal_states.goal.guarantee is None else goal_states.goal.guarantee.holds
+        for agent in doers(constraint, chain) if isinstance(constraint, Separation | Powers) else ("",):
+            for bit in each(goal_states.parts):
+                exploration.parts.setdefault((goal_states.goal, agent, bit), hit)
 
 
 def _tool(how: How) -> str:
     return "" if how.call is None else how.call.tool
 
 
-def ordered(explored: Explored) -> Iterator[Hit]:
+def shortest_hits(explored: Exploration) -> Iterator[Hit]:
     """The shortest hit of each goal by the tool that ends it, the shortest ones first."""
     best: dict[tuple[Goal, str], Hit] = {}
     for (goal, tool, _), hit in explored.hits.items():
@@ -169,14 +169,16 @@ def ordered(explored: Explored) -> Iterator[Hit]:
     yield from sorted(best.values(), key=lambda hit: hit.step)
 
 
-def gathered(explored: Explored) -> Iterator[tuple[Goal, str, tuple[Hit, ...]]]:
+def hits_by_parts(explored: Exploration) -> Iterator[tuple[Goal, str, tuple[Hit, ...]]]:
     """What agents reach by parts: the goal, who does it (nobody, where it is everybody), and the shortest hits."""
-    found: dict[tuple[Goal, str], dict[int, Hit]] = {}
+    hits_by_agent: dict[tuple[Goal, str], dict[int, Hit]] = {}
     for (goal, agent, bit), hit in explored.parts.items():
-        found.setdefault((goal, agent), {})[bit] = hit
-    for (goal, agent), bits in found.items():
-        held = None if goal.guarantee is None else goal.guarantee.holds
-        least = 2 if isinstance(held, Separation) else len(held.powers) if isinstance(held, Powers) else 1
+        hits_by_agent.setdefault((goal, agent), {})[bit] = hit
+    for (goal, agent), bits in hits_by_agent.items():
+        constraint = None if goal.guarantee is None else goal.guarantee.holds
+        least = (
+            2 if isinstance(constraint, Separation) else len(constraint.powers) if isinstance(constraint, Powers) else 1
+        )
         if len(bits) >= least:
             shortest = sorted(bits.values(), key=lambda hit: hit.step)[:least]
             yield goal, agent, tuple({id(hit): hit for hit in shortest}.values())

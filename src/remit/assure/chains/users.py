@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from remit.assure.chains.results import Chained, Searched, SearchResult
+from remit.assure.chains.results import FoundChain, SearchAccount, SearchResult
 from remit.facts.catalog import Catalog
 from remit.policy.bundle import Bundle
 from remit.policy.schema import NAMESPACE
@@ -34,34 +34,38 @@ def _kinds(catalog: Catalog, named: set[str]) -> Iterable[str]:
     return kinds.values()
 
 
-def united(results: Sequence[SearchResult], beyond: int = 0) -> SearchResult:
+def merge_results(results: Sequence[SearchResult], beyond: int = 0) -> SearchResult:
     """What was found for each of some users, as one: each chain once; `beyond` are kinds of users not looked at."""
     if len(results) == 1 and not beyond:
         return results[0]
-    free = _once(one for result in results for one in result.free)
-    known = {(one.goal.name, one.tool) for one in free}
-    asking = _once(one for result in results for one in result.asking if (one.goal.name, one.tool) not in known)
-    held = _once(one for result in results for one in result.held)
-    erring = dict.fromkeys(one for result in results for one in result.erring)
-    return SearchResult(free, asking, tuple(erring), _searched([one.searched for one in results], beyond), held)
+    free = _distinct(chain for result in results for chain in result.free)
+    known = {(chain.goal.name, chain.tool) for chain in free}
+    asking = _distinct(
+        chain for result in results for chain in result.asking if (chain.goal.name, chain.tool) not in known
+    )
+    held = _distinct(chain for result in results for chain in result.held)
+    erring = dict.fromkeys(policy for result in results for policy in result.erring)
+    return SearchResult(
+        free, asking, tuple(erring), _merge_accounts([result.searched for result in results], beyond), held
+    )
 
 
-def _once(chains: Iterator[Chained]) -> tuple[Chained, ...]:
-    found: dict[_Key, Chained] = {}
-    for one in chains:
-        found.setdefault((one.goal.name, one.tool, one.agents), one)
-    return tuple(found.values())
+def _distinct(chains: Iterator[FoundChain]) -> tuple[FoundChain, ...]:
+    distinct: dict[_Key, FoundChain] = {}
+    for chain in chains:
+        distinct.setdefault((chain.goal.name, chain.tool, chain.agents), chain)
+    return tuple(distinct.values())
 
 
-def _searched(parts: Sequence[Searched], beyond: int) -> Searched:
+def _merge_accounts(parts: Sequence[SearchAccount], beyond: int) -> SearchAccount:
     left = [f"{beyond} kinds of users beyond the first {USERS_MAX}"] if beyond else []
     return replace(
         parts[0],
-        states=sum(one.states for one in parts),
-        transitions=sum(one.transitions for one in parts),
-        asked=sum(one.asked for one in parts),
-        steps=max(one.steps for one in parts),
-        stopped=next((one.stopped for one in parts if one.stopped is not None), None),
-        left=tuple(dict.fromkeys([*(said for one in parts for said in one.left), *left])),
-        assumed=tuple(dict.fromkeys(said for one in parts for said in one.assumed)),
+        states=sum(part.states for part in parts),
+        transitions=sum(part.transitions for part in parts),
+        asked=sum(part.asked for part in parts),
+        steps=max(part.steps for part in parts),
+        stopped=next((part.stopped for part in parts if part.stopped is not None), None),
+        left=tuple(dict.fromkeys([*(sentence for part in parts for sentence in part.left), *left])),
+        assumed=tuple(dict.fromkeys(sentence for part in parts for sentence in part.assumed)),
     )

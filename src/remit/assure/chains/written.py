@@ -3,61 +3,63 @@
 from collections.abc import Iterator
 from typing import Final
 
-from remit.assure.chains.cut import cutting
-from remit.assure.chains.results import Chained, ChainStep
+from remit.assure.chains.cut import step_to_forbid
+from remit.assure.chains.results import ChainStep, FoundChain
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json, canonical
 
 _SHOWN_MAX: Final = 200
 
 
-def title(chain: Chained) -> str:
+def title(chain: FoundChain) -> str:
     """What `chain` comes to, in one sentence."""
     together = ", which no agent can do alone" if chain.together else ""
     whose = "" if chain.user is None else f", for {chain.user}"
     return f"{chain.goal.says} by {chain.tool}{together}{whose}"
 
 
-def story(chain: Chained) -> Iterator[str]:
+def story(chain: FoundChain) -> Iterator[str]:
     """`chain` in sentences, one a step."""
     for number, step in enumerate(chain.steps, 1):
         yield f"{number}. {_who(step)} {_what(step)}{_how(step)}"
 
 
 def _who(step: ChainStep) -> str:
-    acting = step.chain[-1].partition("#")
-    later = f" (session {acting[2]})" if acting[2] else ""
-    through = f", sent by {' and '.join(one.partition('#')[0] for one in step.chain[:-1])}," if step.chain[1:] else ""
-    return f"{acting[0]}{later}{through}"
+    session = step.chain[-1].partition("#")
+    later = f" (session {session[2]})" if session[2] else ""
+    through = (
+        f", sent by {' and '.join(sender.partition('#')[0] for sender in step.chain[:-1])}," if step.chain[1:] else ""
+    )
+    return f"{session[0]}{later}{through}"
 
 
 def _what(step: ChainStep) -> str:
     doing = step.doing
     match doing.kind:
         case ActionKind.DELEGATE:
-            done = f"hands on to {doing.name}"
+            text = f"hands on to {doing.name}"
         case ActionKind.READ_RESOURCE:
-            done = f"reads {doing.name} of {doing.server}"
+            text = f"reads {doing.name} of {doing.server}"
         case ActionKind.GET_PROMPT:
-            done = f"gets the prompt {doing.name} of {doing.server}"
+            text = f"gets the prompt {doing.name} of {doing.server}"
         case _:
             args = canonical(doing.args).decode()
-            done = f"calls {doing.server}/{doing.name} {args if len(args) <= _SHOWN_MAX else f'{args[:_SHOWN_MAX]}…'}"
+            text = f"calls {doing.server}/{doing.name} {args if len(args) <= _SHOWN_MAX else f'{args[:_SHOWN_MAX]}…'}"
     if step.open:
-        done += f" with {' and '.join(step.open)} left open, for which no value was found"
+        text += f" with {' and '.join(step.open)} left open, for which no value was found"
     if step.times > 1:
-        done += f" {step.times} times"
+        text += f" {step.times} times"
     if step.picks is not None:
-        done += f", taking up what is in {step.picks}"
-        done += ", which the catalog does not say" if step.unsaid else ""
+        text += f", taking up what is in {step.picks}"
+        text += ", which the catalog does not say" if step.unsaid else ""
     if step.past:
-        said = (
+        monitors = (
             f"{name} is {value if isinstance(value, str) else canonical(value).decode()}"
             for name, value in step.past.items()
         )
-        done += f" when the monitor {' and '.join(said)}"
-    done += ", as it did before" if step.used else ""
-    return done if step.leaves is None else f"{done}, leaving it in {step.leaves}"
+        text += f" when the monitor {' and '.join(monitors)}"
+    text += ", as it did before" if step.used else ""
+    return text if step.leaves is None else f"{text}, leaving it in {step.leaves}"
 
 
 def _how(step: ChainStep) -> str:
@@ -68,9 +70,9 @@ def _how(step: ChainStep) -> str:
     return f"{by}; it holds {', '.join(step.labels) or 'no label'}"
 
 
-def case(chain: Chained) -> dict[str, Json]:
+def case(chain: FoundChain) -> dict[str, Json]:
     """`chain` as a case: all of its steps are as they are now, but the one that is to be forbidden is denied."""
-    last = cutting(chain)
+    last = step_to_forbid(chain)
     events, past, used = list[Json](), dict[str, Json](), False
     for number, step in enumerate(chain.steps[: last + 1]):
         if step.age_s:
@@ -86,13 +88,13 @@ def case(chain: Chained) -> dict[str, Json]:
             event |= {"expect": "deny"}
             del event["back"]
         events.append(event)
-    made: dict[str, Json] = {"name": f"chain: {title(chain)}"}
+    case_json: dict[str, Json] = {"name": f"chain: {title(chain)}"}
     if chain.user is not None:
-        made["user"] = chain.user
+        case_json["user"] = chain.user
     if chain.goal.guarantee is not None:
         # What the guarantee itself denies is no word of policies.
-        made["guarantees"] = False
-    return made | {"events": events}
+        case_json["guarantees"] = False
+    return case_json | {"events": events}
 
 
 def _event(step: ChainStep) -> dict[str, Json]:
@@ -112,7 +114,7 @@ def _event(step: ChainStep) -> dict[str, Json]:
     return event | {"expect": step.verdict, "back": "anything"}
 
 
-def chain_json(chain: Chained) -> dict[str, Json]:
+def chain_json(chain: FoundChain) -> dict[str, Json]:
     """`chain` for programs."""
     return {
         "goal": chain.goal.name,
