@@ -1,5 +1,6 @@
 """What a result adds to an index as the rules say it, slowly: leaf by leaf, token by token."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from remit.protect.pieces import CARRIED, TokenKind
 from remit.protect.reading import Reading, TextLeaf
 from remit.protect.scalars import IndexView
 from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
+
+_DAY = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
@@ -59,7 +62,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             kept[at] &= ~(TRUSTED | DERIVED | DIRECTORY) if bare else ~(TRUSTED | DERIVED)
     kept = {at: said for at, said in kept.items() if said & KNOWN}
     for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
-        for token in {*texts(value), *leading(plain(value)), whole(value)}:
+        for token in _handed(value):
             (at,) = index.hashes((token,))
             if not index.look(token) & KNOWN:
                 kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) & ~(TRUSTED | DERIVED | DIRECTORY) | BROUGHT
@@ -70,7 +73,22 @@ def _brought(given: Mapping[str, Json]) -> Iterator[str]:
     """The tokens of texts that stand side by side."""
     for name, value in given.items():
         for text in (name, str(value)):
-            yield from (*texts(text), *leading(plain(text)), whole(text))
+            yield from _handed(text)
+
+
+def _handed(text: str) -> set[str]:
+    """The tokens of what a server is handed, in one piece and taken apart."""
+    found = {*texts(text), *leading(plain(text)), whole(text), *texts(re.sub("[=:?#&]", " ", text))}
+    for piece in plain(text).split():
+        if "://" in piece.partition("#")[0]:
+            found |= texts(piece.partition("#")[0])
+    for token, kind in parts(text):
+        if kind is TokenKind.DATE:
+            found.add(token.replace("-", ""))
+        elif kind is TokenKind.ACCOUNT and (day := _DAY.fullmatch(token)):
+            found.add("-".join(day.groups()))
+    hosts = {re.split("[/?#]", token)[0] for token in found if "/" in token}
+    return found | {host for host in hosts if "." in host}
 
 
 def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[Entries]:

@@ -29,6 +29,7 @@ def test_the_page_lists_apart_what_waits_for_others() -> None:
         "state": "pending",
         "agent": "clerk",
         "tool": "shop/refund",
+        "void": None,
         "expires": instant(120_000),
     }
     items = [

@@ -45,6 +45,7 @@ TEXTS = st.one_of(
 @example("see notes/* ../x /etc ~/a c:\\x a[1] x/?y=1 x/?y .. 'a/../b'. (/tmp)")
 @example("Name" * 16 + "7")
 @example("Name7")
+@example("www.ah")
 @example("GB29NWBK60161331926819")
 def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
     assert texts(text) == plain_tokens.texts(text)

@@ -275,7 +275,7 @@ def _is_no_host_yet(lower: str) -> bool:
     Readers of texts take what begins with `www.` for a link, however it ends.
     """
     name, _, ending = lower.removesuffix(".").rpartition(".")
-    known = ending in ENDINGS or not (ending.isascii() and ending.isalpha()) or name.startswith("www.")
+    known = ending in ENDINGS or not (ending.isascii() and ending.isalpha()) or lower.startswith("www.")
     return not known and _BESIDES.search(name) is None
 
 
