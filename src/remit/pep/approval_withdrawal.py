@@ -6,9 +6,7 @@ again. While something is stopped, or an agent is not declared, no approval open
 INVARIANT(stop-wins)
 """
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final
 
 from remit.escalate.machine import OPEN, Approval
 from remit.facts.agent import Authority, Link
@@ -17,10 +15,9 @@ from remit.facts.stop import Stop, Stopped, stops_over
 from remit.pdp.stops import holds_of, stoppable
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
-from remit.ports.ledger import Entry, Ledger, LedgerUnwritable
+from remit.pep.on_disk import entry_on_disk
+from remit.ports.ledger import Ledger
 from remit.trace.bodies import ActionBody, AdminBody, Event
-
-_AGAIN_S: Final = 0.01
 
 
 class ApprovalWithdrawal:
@@ -53,7 +50,8 @@ class ApprovalWithdrawal:
 
     async def _why(self, approval: Approval) -> str | None:
         """What ends `approval`: an agent of its chain that is gone, or the stop that is over what it was asked for."""
-        body = (await self._entry(Ref.parse(approval.ident))).body
+        # Its chain is known from its proposal alone.
+        body = (await entry_on_disk(self._ledger, Ref.parse(approval.ident))).body
         links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
         authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
@@ -61,11 +59,3 @@ class ApprovalWithdrawal:
             return f"agent {gone[0]} is gone: the running bundle declares none that is called so"
         over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), holds_of(catalog, *place))
         return str(over[0]) if over else None
-
-    async def _entry(self, ref: Ref) -> Entry:
-        """The proposal `ref`, once it is on disk: its chain is known from nowhere else."""
-        while (found := await self._ledger.entry(ref)) is None:
-            if (why := self._ledger.unwritable()) is not None:
-                raise LedgerUnwritable(why)
-            await asyncio.sleep(_AGAIN_S)
-        return found

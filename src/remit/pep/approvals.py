@@ -1,11 +1,13 @@
 """What people decide about approvals that wait: checked by `escalate.voting`, durable before it is answered.
 
-A decision that is refused leaves no record. All raise `VoteRefused`, `LedgerUnwritable`, and `KeyError` where there is
+A decision that is refused leaves no record. What is told of what was said before, that it is so already or has ended,
+is on disk too: whoever hears it goes away. All raise `VoteRefused`, `LedgerUnwritable`, and `KeyError` where there is
 no such approval.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -13,7 +15,7 @@ from remit.escalate import voting
 from remit.escalate.eligibility import counts_for
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, ApprovalState, Delegation, Edit, Glass, Vote
-from remit.escalate.voting import EditRefused, Electorate
+from remit.escalate.voting import EditRefused, Electorate, VoteRefused
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.canonical import Json
@@ -66,22 +68,25 @@ class Approvals:
         `reason` is the preset word of a no; `shown` is that of `voting.approve`; `confirmed` says
         how he confirmed it beyond his token.
         """
-        found, room = await self.found(ident), self.room()
-        now_ms = self._clock.now_ms()
-        said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
-        match choice:
-            case Choice.APPROVE:
-                cast = Vote(voter.name, now_ms, (), note, confirmed is not None)
-                after = voting.approve(found, room, cast, shown=shown)
-                routes = counts_for(found, room.routes, room.users, voter, now_ms)
-                completes = after.state is ApprovalState.APPROVED
-                said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
-            case Choice.DENY:
-                after = voting.refuse(found, room, voter.name, now_ms, reason, note)
-                said = replace(said, reason=reason)
-            case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW | Choice.GRANT | Choice.REVOKE:
-                raise ValueError(f"{choice.value} is no yes or no")
-        return found if after is found else await self._record(said, after)
+        async with self._known(ident) as found:
+            room, now_ms = self.room(), self._clock.now_ms()
+            said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
+            match choice:
+                case Choice.APPROVE:
+                    cast = Vote(voter.name, now_ms, (), note, confirmed is not None)
+                    after = voting.approve(found, room, cast, shown=shown)
+                    routes = counts_for(found, room.routes, room.users, voter, now_ms)
+                    completes = after.state is ApprovalState.APPROVED
+                    said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
+                case Choice.DENY:
+                    after = voting.refuse(found, room, voter.name, now_ms, reason, note)
+                    said = replace(said, reason=reason)
+                case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW | Choice.GRANT | Choice.REVOKE:
+                    raise ValueError(f"{choice.value} is no yes or no")
+        if after is found:
+            await self._engine.settled()
+            return found
+        return await self._record(said, after)
 
     async def approve_edited(
         self,
@@ -98,8 +103,8 @@ class Approvals:
         It has to be permitted, or stopped by no gate but those that people are asked to lift. Votes before it are
         void. Raises `EditRefused` too.
         """
-        found = await self.found(ident)
-        voting.editor(found, self.room(), by.name, self._clock.now_ms())
+        async with self._known(ident) as found:
+            voting.editor(found, self.room(), by.name, self._clock.now_ms())
         action = await self._edited(found, arguments)
         sids = action.authority.sids
         await self._memory.hold(sids, self._clock.monotonic_s())
@@ -137,9 +142,9 @@ class Approvals:
         self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
     ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`; `confirmed` as of a yes."""
-        found = await self.found(ident)
-        given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
-        after = voting.delegate(found, self.room(), given)
+        async with self._known(ident) as found:
+            given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
+            after = voting.delegate(found, self.room(), given)
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
         said = replace(said, confirmed=confirmed)
         return await self._record(said, after)
@@ -155,9 +160,9 @@ class Approvals:
         keyed: bool = False,
     ) -> Approval:
         """Lift every gate alone, in an emergency; `keyed` says that `by` could have `confirmed` it."""
-        found = await self.found(ident)
-        glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
-        after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
+        async with self._known(ident) as found:
+            glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
+            after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
         broken = await self._record(replace(said, confirmed=confirmed), after)
         _LOG.warning("the glass is broken", extra={"ref": ident})
@@ -168,6 +173,7 @@ class Approvals:
         found = await self.found(ident)
         after = voting.review(found, self.room(), by.name)
         if after is found:
+            await self._engine.settled()
             return found
         return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
 
@@ -196,6 +202,20 @@ class Approvals:
         if found is None:
             raise KeyError(ident)
         return found
+
+    @contextlib.asynccontextmanager
+    async def _known(self, ident: str) -> AsyncGenerator[Approval]:
+        """The approval `ident` as it is now, without an await from there to the block.
+
+        A refusal in it because of what others said is raised once that is on disk.
+        """
+        found = await self.found(ident)
+        try:
+            yield found
+        except VoteRefused as refused:
+            if refused.ended or refused.stale:
+                await self._engine.settled()
+            raise
 
     async def _edited(self, found: Approval, arguments: Mapping[str, Json]) -> Action:
         """The action that runs in place of the one that `found` was asked for. Raises `EditRefused`."""

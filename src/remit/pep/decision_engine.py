@@ -17,7 +17,7 @@ from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Definition, Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.limits import Limits
-from remit.facts.record import RecordKind
+from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
@@ -33,6 +33,7 @@ from remit.pep.circuit_breakers import CircuitBreakers
 from remit.pep.decision_effects import append_of, reached_of
 from remit.pep.effective_grants import EffectiveGrants
 from remit.pep.memory import Memory
+from remit.pep.on_disk import entry_on_disk
 from remit.pep.origin_tracing import OriginTracing
 from remit.pep.pins import Live, Pins
 from remit.pep.providers import BundleProvider, VeilProvider, no_lease, no_veil
@@ -76,6 +77,7 @@ class DecisionEngine:
         self.tracing = OriginTracing(memory, current, entropy, self.append)
         self.lease: Callable[[], Stop | None] = no_lease
         """What stops everything, if so; asked before anything is judged, sent or released."""
+        self._last: Ref | None = None
 
     @property
     def bundle(self) -> Bundle:
@@ -88,6 +90,7 @@ class DecisionEngine:
         # INVARIANT(bundle-in-every-record): there is no other way to queue one.
         pending = self._ledger.append(Draft(kind, now_ms, self._current().digest, sid, body))
         self._memory.apply(pending.ref, now_ms, kind, body)
+        self._last = pending.ref
         self._tally.recorded(body)
         self._tally.settles(pending.durable, self._clock)
         match body:
@@ -98,6 +101,11 @@ class DecisionEngine:
             case _:
                 pass
         return pending
+
+    async def settled(self) -> None:
+        """Wait until all that was appended is on disk. Raises `LedgerUnwritable`."""
+        if self._last is not None:
+            await entry_on_disk(self._ledger, self._last)
 
     def unwritable(self) -> str | None:
         """Why no record is taken, if so."""

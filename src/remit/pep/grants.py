@@ -117,6 +117,7 @@ class Grants:
             voting.require_confirmed(approval, self._approvals.room(), cast.routes)
         same = self._same(made)
         if same is not None and any(vote.by == by.name for vote in same.votes):
+            await self._engine.settled()
             return same
         said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
         said = replace(said, grant=made.to_json() if same is None else {"of": same.ident})
@@ -132,6 +133,7 @@ class Grants:
         if found is None:
             raise KeyError(ident)
         if found.revoked_by is not None:
+            await self._engine.settled()
             return found
         catalog, asked = self._engine.bundle.catalog, as_approval(found)
         sits = counts_for(asked, catalog.routes, catalog.users, by, found.given_ms)

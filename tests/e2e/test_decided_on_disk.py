@@ -1,0 +1,94 @@
+"""Whoever hears that something was decided hears it once that is on disk, also who did not decide it himself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pytest
+
+from remit.escalate.grants import GrantScope, Wish
+from remit.escalate.voting import VoteRefused
+from remit.pep.answer import Awaiting
+from remit.trace.bodies import Choice
+from tests.contract.test_ledger_locked import locked
+from tests.e2e.gateway_parts import Bench, bench
+from tests.e2e.test_handoff import BOB, CAT, OLI, PAID, route
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Act: TypeAlias = Callable[[Bench, str], Awaitable[Any]]
+_WAITED_S: Final = 0.2
+
+
+async def vote(b: Bench, ident: str, choice: Choice, by: Any = BOB) -> Any:
+    return await b.driver.approvals.cast_vote(ident, by, choice, None)
+
+
+async def granted(b: Bench, ident: str) -> None:
+    await vote(b, ident, Choice.APPROVE)
+    await b.driver.grants.give(ident, BOB, Wish(GrantScope.SESSION), None)
+
+
+async def broken(b: Bench, ident: str) -> None:
+    await b.driver.approvals.break_glass(ident, OLI, "the shop is on fire")
+
+
+async def yes(b: Bench, ident: str) -> None:
+    await vote(b, ident, Choice.APPROVE)
+
+
+async def nothing(_b: Bench, _ident: str) -> None:
+    """Nobody said anything before."""
+
+
+CASES: dict[str, tuple[Act, Act, Act]] = {
+    "the same yes": (nothing, yes, yes),
+    "a yes to what was refused": (
+        nothing,
+        lambda b, i: vote(b, i, Choice.DENY),
+        lambda b, i: vote(b, i, Choice.APPROVE),
+    ),
+    "a yes to what is approved": (nothing, yes, lambda b, i: vote(b, i, Choice.APPROVE, CAT)),
+    "the same review": (
+        broken,
+        lambda b, i: b.driver.approvals.review_glass(i, BOB, None),
+        lambda b, i: b.driver.approvals.review_glass(i, CAT, None),
+    ),
+    "the same grant": (
+        yes,
+        lambda b, i: b.driver.grants.give(i, BOB, Wish(GrantScope.SESSION), None),
+        lambda b, i: b.driver.grants.give(i, BOB, Wish(GrantScope.SESSION), None),
+    ),
+    "the same end of a grant": (
+        granted,
+        lambda b, _: b.driver.grants.revoke(b.driver.grants.known()[0].ident, BOB, None),
+        lambda b, _: b.driver.grants.revoke(b.driver.grants.known()[0].ident, CAT, None),
+    ),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", CASES)
+async def test_what_is_so_already_is_told_once_it_is_on_disk(tmp_path: Path, case: str) -> None:
+    before, first, again = CASES[case]
+    async with bench(tmp_path) as b:
+        route(b, hold_s=0, break_glass=frozenset({"oncall"}))
+        waits = await b.call("pay", **PAID)
+        assert isinstance(waits, Awaiting)
+        await before(b, waits.ref)
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            said = asyncio.ensure_future(first(b, waits.ref))
+            await asyncio.sleep(0)
+            heard = asyncio.ensure_future(again(b, waits.ref))
+            done, _ = await asyncio.wait({said, heard}, timeout=_WAITED_S)
+            assert not done, "a crash would undo what he was told"
+            other.execute("COMMIT")
+        await said
+        if case.startswith("a yes to"):
+            with pytest.raises(VoteRefused):
+                await heard
+        else:
+            await heard
