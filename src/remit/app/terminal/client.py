@@ -24,6 +24,8 @@ _EXITS: Final = {
     422: Exit.INVALID,
     504: Exit.TIMEOUT,
 }
+_PERHAPS: Final = "what was asked for may have been done all the same"
+_LOOK: Final = "see how it stands before you say it again"
 _NO_TLS: Final = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
 """How OpenSSL says, by version, that an answer is no TLS."""
 
@@ -117,10 +119,13 @@ class ServiceClient:
         timeout_s: float = _TIMEOUT_S,
     ) -> Any:
         connection, answer = self._open(method, path, body, timeout_s=timeout_s, form=form)
+        changing = method != "GET"
         try:
             data = answer.read()
         except TimeoutError as error:
-            raise self._late() from error
+            raise self._late(sent=changing) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unanswered(error, sent=changing) from error
         finally:
             connection.close()
         if answer.status >= 400:
@@ -148,19 +153,24 @@ class ServiceClient:
             content = told.encode("utf-8")
             kind = "x-www-form-urlencoded" if form else "json"
             headers["content-type"] = f"application/{kind}"
+        sent = False
         try:
             connection.request(method, f"{self._url.path}{root}{path}", body=content, headers=headers)
+            sent = method != "GET"
             return connection, connection.getresponse()
         except TimeoutError as error:
             connection.close()
-            raise self._late() from error
+            raise self._late(sent=sent) from error
         except (OSError, socket.gaierror, http.client.HTTPException) as error:
             connection.close()
-            raise self._unanswered(error) from error
+            raise self._unanswered(error, sent=sent) from error
 
-    def _unanswered(self, error: Exception) -> CommandFailure:
+    def _unanswered(self, error: Exception, *, sent: bool) -> CommandFailure:
+        """`sent`: a change was asked for, and the service may have made it."""
         why = str(error) or type(error).__name__
         following = "start the service with: remit up --workspace DIR (or set REMIT_URL)"
+        if sent:
+            why, following = f"{why}; {_PERHAPS}", f"{_LOOK}; where it is down, {following}"
         if speaks_http(error):
             why = "what answers there speaks http, not https"
             following = f"set REMIT_URL={self._url._replace(scheme='http').geturl()}"
@@ -168,10 +178,13 @@ class ServiceClient:
             following = "check the service's certificate, or set REMIT_URL"
         return CommandFailure(f"no answer from {self._url.geturl()}", why=why, next=following, exit=Exit.UNREACHABLE)
 
-    def _late(self) -> CommandFailure:
+    def _late(self, *, sent: bool) -> CommandFailure:
+        """`sent` as of `_unanswered`."""
+        following = "look at the service: remit doctor"
         return CommandFailure(
             f"{self._url.geturl()} took too long to answer",
-            next="look at the service: remit doctor",
+            why=_PERHAPS if sent else "",
+            next=f"{_LOOK}, and {following}" if sent else following,
             exit=Exit.TIMEOUT,
         )
 
