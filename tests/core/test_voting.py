@@ -155,6 +155,22 @@ def test_one_person_fills_one_seat_whoever_he_sends_under_whichever_name() -> No
     assert not complete(both, room.routes, room.users)
 
 
+def test_one_name_of_a_human_that_counts_no_more_takes_nothing_from_another_that_does() -> None:
+    users = {name: User(name, frozenset({group}), "x") for name, group in (("x1", "sec"), ("x2", "fin"))}
+    shared = board(sec(shared=True), fin(shared=True))
+    both = approve(approve(asked("sec", "fin"), shared, users, Vote("x1", 1, ())), shared, users, Vote("x2", 2, ()))
+    assert both.state is ApprovalState.APPROVED
+    apart = board(sec(), fin())
+    half = approve(approve(asked("sec", "fin"), apart, users, Vote("x1", 1, ())), apart, users, Vote("x2", 2, ()))
+    assert (half.state, sum(len(seat.by) for seat in seats(half, apart, users))) == (ApprovalState.PENDING, 1)
+    users = {name: User(name, frozenset({"sec"}), "x") for name in ("x1", "x2")}
+    weak = approve(asked("sec"), board(sec(count=2)), users, Vote("x1", 1, ()))
+    strong = board(sec(strong=True))
+    confirmed = approve(weak, strong, users, Vote("x2", 2, (), strong=True))
+    assert confirmed.state is ApprovalState.APPROVED
+    assert [seat.by for seat in seats(confirmed, strong, users)] == [("x2",)]
+
+
 def test_glass_is_broken_over_what_was_seen_alone_and_by_who_still_may() -> None:
     room = named_twice()
     edited = voting.approve(

@@ -185,3 +185,42 @@ async def test_a_no_that_comes_while_terms_are_made_is_heard(api: World, monkeyp
     answer = await api.ask("POST", f"/approvals/{ident}/grant", ann, {"scope": "session"})
     assert (answer.status_code, answer.json()["why"]) == (403, "nothing is granted with this approval: it is denied")
     assert all(one["approval"] != ident for one in (await api.told("GET", "/grants"))["items"])
+
+
+async def test_who_decides_after_others_or_in_their_place_grants_nothing_and_is_told_before_his_yes(api: World):
+    routes = api.workspace / "routes.yaml"
+    before = routes.read_text()
+    routes.write_text(before.replace('"hold_s": 0.1', '"next": "fin", "next_after_s": 0.01, "hold_s": 0.1', 1))
+    await api.told("POST", "/apply", body={})
+    try:
+        bot = await api.token("agent", "bot", user="req")
+        ann, cat, dan = [await api.token("user", name) for name in ("ann", "cat", "dan")]
+        waits = await api.escalated(bot, text="after others")
+        await api.told("POST", f"/approvals/{waits}/delegate", ann, {"to": "dan", "for_s": 60})
+        for name, person in (("cat", cat), ("dan", dan)):
+            code, _, err = await remit(api, "approvals", "approve", waits, "--grant", "session", token=person)
+            assert (code, f"{name} decides here after others or in their place" in err) == (4, True), err
+            assert f"say yes to it alone: remit approvals approve {waits}" in err
+        assert (await api.told("GET", f"/approvals/{waits}"))["votes"] == [], "nobody said anything"
+        await api.told("POST", f"/approvals/{waits}/approve", cat, {})
+        refused = await api.ask("POST", f"/approvals/{waits}/grant", cat, {"scope": "session"})
+        assert (refused.status_code, "and no grant" in refused.text) == (403, True), refused.text
+        assert isinstance(await api.call(bot, "status", {"text": "after others"}), Released)
+        code, _, err = await remit(api, "approvals", "approve", waits, "--grant", "session", token=dan)
+        assert code != 0, err
+    finally:
+        routes.write_text(before)
+        await api.told("POST", "/apply", body={})
+
+
+async def test_a_grant_that_others_have_to_give_too_is_said_to_lift_nothing_yet(api: World):
+    bot = await api.token("agent", "bot", user="req")
+    ann, cat = await api.token("user", "ann"), await api.token("user", "cat")
+    waits = await api.call(bot, "html", {"text": "both"})
+    assert isinstance(waits, Awaiting)
+    code, _, err = await remit(api, "approvals", "approve", waits.ref, "--grant", "session", token=ann)
+    assert (code, "and it lifts nothing yet: more people are needed" in err, "granted as" in err) == (0, True, False), (
+        err
+    )
+    code, _, err = await remit(api, "approvals", "approve", waits.ref, "--grant", "session", token=cat)
+    assert (code, "granted as" in err, "to end it: remit grants revoke" in err) == (0, True, True), err

@@ -214,7 +214,7 @@ async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: 
                 await b.driver.grants.give(ident, who, less, None)
         # Whoever asks first what it would come to is told before he says yes to anything.
         with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
-            await b.driver.grants.terms_for(ident, less)
+            await b.driver.grants.terms_for(ident, bea, less)
     assert [one.votes for one in await b.ledger.grants()] == [given.votes]
     joined = await b.driver.grants.give(ident, bea, replace(SESSION, uses=20), None)
     assert (joined.ident, joined.terms.uses_max, b.driver.grants.holds(joined)) == (given.ident, 9, True)

@@ -155,7 +155,7 @@ def test_the_page_offers_only_what_may_be_done(counting: Counting) -> None:
     ana = visitor(counting, "ana")
     page = ana.ask("GET", f"/a/{ident}").text
     assert "Let somebody else decide it" not in page
-    assert given(ana, ident, **GRANT).status == 403
+    assert ana.decide(ident, "terms", **GRANT).status == 403, "told before he reads terms"
     for choice, more in (("delegate", {"to": "sam", "minutes": "5"}), ("glass", {"why": "me"})):
         form = {"csrf": csrf(ana), "shown": ana.fields(ident).get("shown", ""), "choice": choice, "sure": "yes", **more}
         assert ana.ask("POST", f"/a/{ident}", form).status in {403, 409}, choice

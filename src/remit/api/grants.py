@@ -36,7 +36,7 @@ async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPe
     await known_approval(services, caller, ident)
     wish = _wish(asked, services.clock.now_ms())
     if asked.dry_run:
-        return await previewed(services, ident, wish)
+        return await previewed(services, caller, ident, wish)
     return await given(services, caller, ident, wish, asked.note)
 
 
@@ -49,9 +49,10 @@ async def known_approval(services: Services, caller: Person, ident: str) -> None
         raise forbidden(f"{caller.user} is not one of those who decide here", f"remit approvals show {ident}")
 
 
-async def previewed(services: Services, ident: str, wish: Wish) -> GrantAnswer:
-    """What `wish` would lift, and would have lifted last week; nothing is given."""
-    _, made = await services.driver.grants.terms_for(ident, wish)
+async def previewed(services: Services, caller: Person, ident: str, wish: Wish) -> GrantAnswer:
+    """What the `wish` of `caller` would lift, and would have lifted last week; nothing is given."""
+    voter = services.runtime.catalog.users[caller.user]
+    _, made = await services.driver.grants.terms_for(ident, voter, wish)
     return await _told(services, Grant("", made, services.clock.now_ms()))
 
 

@@ -98,21 +98,27 @@ def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str
 def _voters(
     approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]
 ) -> list[tuple[str, dict[str, list[_Place]]]]:
-    """Who said yes, each person once, and the places that each may take by route."""
+    """Who said yes, each person once, and the places that each may take by route.
+
+    Under which name he said it makes no difference: one that counts no more takes nothing from another that does.
+    """
     voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
     without = frozenset(one.by for one in approval.delegations if one.by in users and users[one.by].who in voted)
-    people: set[str] = set()
-    voters: list[tuple[str, dict[str, list[_Place]]]] = []
+    voters: dict[str, tuple[str, dict[str, list[_Place]]]] = {}
     for vote in approval.votes:
         person = users.get(vote.by)
-        if person is None or person.who in people:
+        if person is None:
             continue
-        people.add(person.who)
         routes_counted = counts_for(approval, routes, users, person, vote.at, without=without)
         # A route that asks for more than a token by now has no use for what was said by one.
         mine = [name for name in routes_counted if name in vote.routes and (vote.strong or not routes[name].strong)]
-        voters.append((vote.by, {name: _places(approval, routes, users, vote.by, name, vote.at) for name in mine}))
-    return voters
+        by, places = voters.get(person.who, (vote.by, {}))
+        by = by if places or not mine else vote.by
+        for name in mine:
+            more = _places(approval, routes, users, vote.by, name, vote.at)
+            places[name] = sorted({*places.get(name, ()), *more})
+        voters[person.who] = by, places
+    return list(voters.values())
 
 
 def _places(

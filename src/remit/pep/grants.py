@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.escalate import voting
-from remit.escalate.eligibility import counts_for
+from remit.escalate.eligibility import counts_for, own_routes
 from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, in_force, voted
 from remit.escalate.machine import Approval, ApprovalState, Vote
 from remit.escalate.voting import VoteRefused
@@ -55,8 +55,8 @@ class Grants:
         catalog = self._engine.bundle.catalog
         return in_force(grant, catalog.routes, catalog.users, self._clock.now_ms())
 
-    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, GrantTerms]:
-        """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
+    async def terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
+        """The terms that the `wish` of `by` comes to for the approval `ident`; he may give them, and nobody has yet.
 
         Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
         """
@@ -84,6 +84,7 @@ class Grants:
         if unheld is not None:
             raise VoteRefused(unheld, f"remit approvals show {ident}")
         made = constrained(made, wish.where, reached.tool)
+        self._lasting(approval, by)
         if wish.terms is not None and made.digest != wish.terms:
             why = "these are not the terms that were shown: what is running has changed since"
             raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)
@@ -107,7 +108,7 @@ class Grants:
 
         What goes further than a yes takes no less: where a route asks for it, it is `confirmed` itself.
         """
-        approval, made = await self.terms_for(ident, wish)
+        approval, made = await self.terms_for(ident, by, wish)
         cast = next((vote for vote in approval.votes if vote.by == by.name), None)
         if cast is None:
             raise VoteRefused(
@@ -174,6 +175,16 @@ class Grants:
             one for one in self._memory.grants.every() if one.terms.approval == made.approval and one.revoked_by is None
         ]
         return next((one for one in given if _like(one.terms) == _like(made)), None)
+
+    def _lasting(self, approval: Approval, by: User) -> None:
+        """Raise `VoteRefused` where `by` may say yes, and what he grants would lift nothing: nobody asks him first."""
+        now_ms, room = self._clock.now_ms(), self._approvals.room()
+        if own_routes(approval, room.routes, room.users, by, approval.opened_ms):
+            return
+        if not counts_for(approval, room.routes, room.users, by, now_ms):
+            raise voting.ineligible(approval, room, by, now_ms)
+        why = f"{by.name} decides here after others or in their place: for this one action, and no grant"
+        raise VoteRefused(why, f"say yes to it alone: remit approvals approve {approval.ident}")
 
     def _cap(self, made: GrantTerms) -> None:
         """No agent has more grants than a person can look through."""

@@ -91,7 +91,7 @@ class Deciding(Protocol):
 class Granting(Protocol):
     """What is granted with a yes; raises as `Deciding` does."""
 
-    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, GrantTerms]:
+    async def terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""
         ...
 

@@ -238,7 +238,8 @@ class Pages:
         except EditRefused as refused:
             raise PageRefusal(422, "these arguments may not run", str(refused), back=back) from refused
         except VoteRefused as refused:
-            raise PageRefusal(409, "not decided", refused.why, back=back, next=refused.next) from refused
+            status = 403 if refused.others else 409
+            raise PageRefusal(status, "not decided", refused.why, back=back, next=refused.next) from refused
 
 
 def _known_place(place: str) -> str:

@@ -52,7 +52,9 @@ class ApprovalActions:
             ask_glass = await self._confirming.ask(who, approval.ident, host)
         else:
             ask_glass = asked
-        grants = approval.state in OPEN and approval.edit is None and approval.glass is None and (mine or said)
+        # Whom nobody asks first grants nothing.
+        first = bool(own_routes(approval, catalog.routes, catalog.users, person, approval.opened_ms))
+        grants = approval.state in OPEN and approval.edit is None and approval.glass is None and first
         return Viewer(
             user=person.name,
             csrf=who.csrf,
@@ -127,7 +129,7 @@ class ApprovalActions:
         await known_approval(services, who.person, approval.ident)
         may_decide(services, who.person)
         if form["choice"] == "terms":
-            told = await previewed(services, approval.ident, wish)
+            told = await previewed(services, who.person, approval.ident, wish)
             viewer = await self.viewer(who, approval, host)
             said = [(name, form.get(name, "").replace("\r\n", "\n")) for name in _GRANT_FIELDS]
             said += [("until", told.expires), ("terms", told.terms)]
@@ -137,7 +139,7 @@ class ApprovalActions:
             raise PageRefusal(400, "not decided", "look at what that would cover first", back=back)
         confirmed = await self._confirmed(who, approval, form, back)
         # Refused before anything is said: a yes without its grant is not what was asked for.
-        await previewed(services, approval.ident, wish)
+        await previewed(services, who.person, approval.ident, wish)
         if approval.state is ApprovalState.PENDING:
             yes = Yes(approval.shown, confirmed=confirmed)
             await decide(services, who.person, approval.ident, Choice.APPROVE, None, yes=yes)

@@ -54,3 +54,13 @@ def say_how_it_stands(answer: Mapping[str, Any], output: Format) -> None:
 
         for line in standing(answer):
             say(f"  {line}")
+
+
+def say_what_is_granted(given: Mapping[str, Any]) -> None:
+    """Say what the grant `given` lifts, or that it does not yet."""
+    week, bounds = given["last_week"], f"until {given['expires']}, {given['uses_max']} uses at most"
+    if given["ended"] is None:
+        say(f"granted as {given['id']} {bounds}; to end it: remit grants revoke {given['id']}")
+    else:
+        say(f"said as {given['id']}, and it lifts nothing yet: {given['ended']}")
+    say(f"  of {week['of']} asks of last week it would have covered {week['count']}")

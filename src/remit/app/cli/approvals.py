@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from remit.app.cli.approval_words import row, say_how, say_how_it_stands
+from remit.app.cli.approval_words import row, say_how, say_how_it_stands, say_what_is_granted
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, data, say, show
@@ -146,9 +146,7 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     given = None if wish is None else client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
     say_how_it_stands(answer if given is None else {**answer, "grant": given}, output)
     if given is not None and output not in {Format.JSON, Format.YAML}:
-        week = given["last_week"]
-        say(f"granted as {given['id']} until {given['expires']}, {given['uses_max']} uses at most")
-        say(f"  of {week['of']} asks of last week it would have covered {week['count']}")
+        say_what_is_granted(given)
 
 
 @app.command()
