@@ -1,14 +1,18 @@
-"""What a person sees before accepting; suggestions are text and lower nothing."""
+"""What a person sees before accepting; what is proposed is what `tools suggest` proposes, and lowers nothing."""
 
 import unicodedata
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.control.drift import DriftStatus
 from remit.control.lock import EMPTY, accept, accept_server
-from remit.control.review import review, suggest
+from remit.control.review import review
+from remit.control.suggest import propose
+from remit.control.suggest_text import members_of
+from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
 from tests.core.declaring import NOW, definitions, lock_of
 
@@ -33,9 +37,7 @@ def test_only_what_differs_waits_and_the_command_accepts_it() -> None:
     assert found.pin is not None
     accepted = accept_server(lock, "time", live, found.pin)
     assert review(accepted, "time", live).tools == ()
-    assert by_name["new"].to_json()["live"] == new.to_json()
-    assert by_name["gone"].to_json()["live"] is None
-    assert by_name["gone"].to_json()["suggested"] == []
+    assert by_name["gone"].suggestion is None
 
 
 def test_what_cannot_be_accepted_says_why_and_offers_no_command() -> None:
@@ -150,7 +152,8 @@ def test_what_the_schema_says_beside_arguments_is_shown_too() -> None:
 def test_any_definition_can_be_reviewed_and_what_is_shown_is_printable(definition: Definition) -> None:
     found = review(EMPTY, "s", [definition])
     for one in found.tools:
-        assert not [line for line in one.lines if any(hidden(char) for char in line)]
+        entry = () if one.suggestion is None else members_of(one.suggestion)
+        assert not [line for line in (*one.lines, *entry) if any(hidden(char) for char in line)]
         if one.pin:
             accept(EMPTY, "s", definition.name, definition, one.pin)
 
@@ -182,8 +185,35 @@ def test_odd_schemas_are_shown_as_they_are() -> None:
 def test_suggestions_come_from_names_and_claims(
     name: str, annotations: dict[str, bool], effect: Effect, sink: Sink
 ) -> None:
-    found = suggest("s", replace(NOW, name=name, annotations=annotations))
-    assert (found.effect, found.sink) == (effect, sink)
-    assert f"  effect: {effect}" in found.lines
-    assert f'  name: "s/{name}"' in found.lines
-    assert found.because[0].startswith("effect: ")
+    (found,) = review(EMPTY, "s", [replace(NOW, name=name, annotations=annotations)]).tools
+    assert found.suggestion is not None
+    assert (found.suggestion.spec["effect"], found.suggestion.spec["sink"]) == (effect, sink)
+    assert found.suggestion.name == f"s/{name}"
+    assert found.suggestion.to_json() == {"spec": found.suggestion.spec, "because": found.suggestion.because}
+    assert set(found.suggestion.because) >= {"effect", "sink", "source"}
+
+
+def test_an_entry_is_proposed_as_for_all_that_could_be_accepted_whatever_else_is_listed() -> None:
+    text: dict[str, Json] = {"type": "string"}
+    read = Definition("read_note", "", {"type": "object", "properties": {"note_id": text}}, None, {})
+    write = replace(read, name="write_note")
+    (entry,) = propose("s", [read])[0:1]
+    both = {one.name: one for one in propose("s", [read, write])}
+    assert both["s/read_note"] != entry, "what it is known to keep hangs on the other"
+    lock = accept(EMPTY, "s", write.name, write, write.pin())
+    found = {one.comparison.tool: one.suggestion for one in review(lock, "s", [read, write]).tools}
+    assert found == {"read_note": both["s/read_note"]}, "beside one that is accepted"
+    twice = {one.comparison.tool: one.suggestion for one in review(EMPTY, "s", [read, write, write]).tools}
+    assert twice == {"read_note": entry, "write_note": None}, "what cannot be accepted says nothing of others"
+
+
+@given(st.lists(definitions, max_size=4, unique_by=lambda one: one.name), st.data())
+def test_review_proposes_what_is_proposed_once_it_is_accepted(listed: list[Definition], data: st.DataObject) -> None:
+    """As `propose` is called by `tools suggest`: with what is in the lock, in its order."""
+    live = data.draw(st.permutations(listed))
+    found = review(EMPTY, "s", live)
+    if found.pin is None:
+        return
+    lock = accept_server(EMPTY, "s", live, found.pin)
+    afterwards = propose("s", [pinned.definition for pinned in lock.of("s").values()])
+    assert [one.suggestion for one in found.tools] == list(afterwards)

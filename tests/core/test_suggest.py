@@ -1,6 +1,7 @@
 """What `remit tools suggest` proposes: by words, with reasons, the worst case where unsure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -340,3 +341,43 @@ def test_tools_of_a_repository_are_asked_for_by_what_they_do_and_not_by_their_se
     assert {"commit", "record", "save"} <= set(found["git/git_commit"]["asks"])
     assert found["git/git_commit"]["arguments"] == {"repo_path": {"role": "target"}, "message": {"role": "content"}}
     assert found["git/git_add"]["arguments"]["files"] == {"role": "target"}, "several of a target are targets"
+
+
+def turned(definition: Definition) -> Definition:
+    """The same tool, its arguments in the opposite order."""
+    given = definition.input_schema.get("properties")
+    if not isinstance(given, Mapping):
+        return definition
+    return replace(definition, input_schema={**definition.input_schema, "properties": dict([*given.items()][::-1])})
+
+
+@given(st.lists(definitions, max_size=3, unique_by=lambda found: found.name))
+def test_no_order_of_arguments_changes_a_proposal(listed: list[Definition]) -> None:
+    """A server lists them in its order, `remit.lock` in theirs."""
+    writes = tool("write_note", note_id=TEXT, name=TEXT, amount={"type": "number"}, total={"type": "number"})
+    tools = [*listed, writes, tool("read_note", note_id=TEXT, name=TEXT), tool("get_site", url=TEXT, host=TEXT)]
+    assert text_of(propose("s", tools)) == text_of(propose("s", [turned(found) for found in reversed(tools)]))
+
+
+class CountedSchema(dict[str, Json]):
+    """A schema that counts how often its members are asked for."""
+
+    reads = 0
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        self.reads += 1
+        return super().get(key, default)
+
+
+def reads_each(tools: int) -> float:
+    """How often the schema of a tool is read where its server has so many, each with the same things to do."""
+    schemas = [CountedSchema({"type": "object", "properties": {"note_id": TEXT, "name": TEXT}}) for _ in range(tools)]
+    named = [f"{'read' if at % 2 else 'write'}_note_{at}" for at in range(tools)]
+    listed = [Definition(name, "", schema, None, {}) for name, schema in zip(named, schemas, strict=True)]
+    assert len(propose("s", listed)) == tools
+    return sum(schema.reads for schema in schemas) / tools
+
+
+def test_the_tools_of_a_server_are_not_read_once_for_each_other() -> None:
+    """A server may have a thousand, and a review asks for all of them."""
+    assert reads_each(100) == reads_each(10)

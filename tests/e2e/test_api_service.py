@@ -102,7 +102,8 @@ async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World)
     assert item["live_pin"] != item["pin"]
     assert (await api.told("GET", "/tools/review?which=hand/echo"))["items"] == []
     assert item["live"] == {**tool, "description": "Tells the thyme."}
-    assert (await api.told("GET", "/diff"))["tools"] == [{**item, "live": None}]
+    assert item["suggested"]["because"]["effect"] == "nothing says otherwise"
+    assert (await api.told("GET", "/diff"))["tools"] == [{**item, "live": None, "suggested": None}]
     wrong = {"server": "hand", "tool": "told", "pin": item["pin"]}
     assert (await api.ask("POST", "/tools/accept", api.admin, wrong)).status_code == 409
     offer = await accept(api)

@@ -37,6 +37,13 @@ class ChangeAnswer(Answer):
     lines: list[str]
 
 
+class SuggestedEntry(Answer):
+    """A catalog entry that a person might write: `spec` as YAML spells it, `because` by dotted path in it."""
+
+    spec: dict[str, JsonValue]
+    because: dict[str, str]
+
+
 class ToolAnswer(Answer):
     """One tool against the lock."""
 
@@ -52,6 +59,7 @@ class ToolAnswer(Answer):
     difference: list[str]
     untypable: str | None
     live: dict[str, JsonValue] | None
+    suggested: SuggestedEntry | None
 
 
 class ToolsAnswer(Answer):

@@ -20,6 +20,7 @@ from remit.api.interfaces.limits import Scopes
 from remit.api.invitations import Invitations
 from remit.control.adoption import AdoptionCount
 from remit.control.resources import AgentSpec, ResourceKind
+from remit.control.suggest import SuggestedSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
@@ -74,7 +75,7 @@ class ToolPin:
 
     `state` is a `pdp.snapshot.Pin` value; `lines` a unified diff, empty when it matches.
     `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now, and `definition` what
-    it is then: the pinned members, whole.
+    it is then: the pinned members, whole. `suggestion` is the entry proposed where the catalog has none.
     """
 
     server: str
@@ -90,6 +91,7 @@ class ToolPin:
     untypable: str | None = None
     lines: tuple[str, ...] = ()
     definition: Mapping[str, Json] | None = None
+    suggestion: SuggestedSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, ToolAnswer
+from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, SuggestedEntry, ToolAnswer
 from remit.api.answers_decided import (
     ApprovalAnswer,
     DelegationAnswer,
@@ -49,7 +49,8 @@ def session_view(session: Session) -> SessionAnswer:
 
 
 def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
-    """One tool against the lock; `whole` with its live definition."""
+    """One tool against the lock; `whole` with its live definition and the entry that is proposed for it."""
+    suggestion = tool.suggestion if whole else None
     return ToolAnswer(
         tool=tool_name(tool.server, tool.name),
         exposed=tool.exposed,
@@ -63,6 +64,7 @@ def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
         difference=list(tool.lines),
         untypable=tool.untypable,
         live=cast("dict[str, JsonValue]", tool.definition) if whole and tool.definition is not None else None,
+        suggested=None if suggestion is None else SuggestedEntry.model_validate(suggestion.to_json()),
     )
 
 

@@ -1,52 +1,19 @@
 """What a person sees before accepting a tool: what it is now, what changed, what to write.
 
-The suggested catalog entry is text for a person to judge. It is never read by anything: what is
-accepted without an entry stays irreversible, external, untrusted, whatever the server claims.
+The catalog entry is what `control.suggest` proposes for all tools that could be accepted now, as `remit tools suggest`
+does for those that are. It is text for a person to judge and is never read by anything: what is accepted without an
+entry stays irreversible, external, untrusted, whatever the server claims.
 """
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from remit.control.description import description_lines
 from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin
-from remit.control.resources import API_VERSION
-from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect, Sink, exposed_name
-
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_READS: Final = frozenset({
-    "browse", "check", "count", "describe", "diff", "fetch", "find", "get", "head", "list", "log",
-    "lookup", "query", "read", "search", "show", "stat", "status", "tree", "view",
-})  # fmt: skip
-_ENDS: Final = frozenset({
-    "delete", "destroy", "drop", "email", "exec", "execute", "kill", "mail", "merge", "pay", "post",
-    "publish", "purge", "push", "refund", "remove", "reset", "run", "send", "shell", "transfer",
-    "truncate", "wipe",
-})  # fmt: skip
-_WRITES: Final = frozenset({
-    "add", "append", "commit", "copy", "create", "edit", "insert", "make", "mkdir", "move", "put",
-    "rename", "save", "set", "touch", "update", "upload", "write",
-})  # fmt: skip
-_OUTSIDE: Final = frozenset({
-    "browse", "download", "email", "fetch", "http", "mail", "post", "publish", "request", "send",
-    "upload", "url", "web", "webhook",
-})  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A catalog entry that a person might write; `because` says what each line rests on."""
-
-    effect: Effect
-    sink: Sink
-    source: tuple[str, ...]
-    because: tuple[str, ...]
-    lines: tuple[str, ...]
+from remit.control.suggest import SuggestedSpec, propose
+from remit.facts.catalog import Definition, exposed_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +29,7 @@ class ToolReview:
     lines: tuple[str, ...]
     pin: str | None
     accept: str
-    suggestion: Suggestion | None
-
-    def to_json(self) -> Mapping[str, Json]:
-        """The review as JSON, the live definition in full."""
-        live = self.comparison.live
-        return {
-            **self.comparison.to_json(),
-            "exposed": self.exposed,
-            "live": live.to_json() if live else None,
-            "accept": self.accept,
-            "suggested": list(self.suggestion.lines) if self.suggestion else [],
-        }
+    suggestion: SuggestedSpec | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,69 +46,19 @@ def review(lock: Lock, server: str, live: Iterable[Definition], catalogued: Iter
     definitions = tuple(live)
     catalogued_names = frozenset(catalogued)
     comparisons = compare(lock, server, definitions)
-    mismatches = (one for one in comparisons if one.standing is not DriftStatus.MATCHES)
-    tools = tuple(_tool_review(one, catalogued=f"{server}/{one.tool}" in catalogued_names) for one in mismatches)
+    # As `tools suggest` does of what is accepted: each tool is judged beside all others of its server.
+    proposals = propose(server, [one.live for one in comparisons if one.live and not one.note])
+    proposed = {one.name: one for one in proposals if one.name not in catalogued_names}
+    tools = tuple(
+        _tool_review(one, proposed.get(f"{server}/{one.tool}"), catalogued=f"{server}/{one.tool}" in catalogued_names)
+        for one in comparisons
+        if one.standing is not DriftStatus.MATCHES
+    )
     acceptable = definitions and not any(one.note for one in comparisons)
     return Review(server, tools, list_pin(definitions) if acceptable else None)
 
 
-def suggest(server: str, definition: Definition) -> Suggestion:
-    """A catalog entry from what the server claims and from the words of the tool's name.
-
-    Read it, correct it, or leave it: only a person's entry lowers a default.
-    """
-    words = frozenset(word.lower() for word in _WORD.findall(definition.name))
-    hints = definition.annotations
-    effect, why = _effect(words, hints)
-    because = [f"effect: {why}"]
-    outside = hints.get("openWorldHint")
-    if outside is False and not words & _OUTSIDE:
-        sink, source = Sink.INTERNAL, ("untrusted",)
-        because.append("sink: the server claims openWorldHint: false")
-    elif effect is Effect.READ and outside is not True and not words & _OUTSIDE:
-        sink, source = Sink.INTERNAL, ("untrusted",)
-        because.append("sink: it seems to read, and nothing says it reaches outside")
-    else:
-        sink = Sink.EXTERNAL
-        source = ("untrusted:web",) if words & {"fetch", "http", "url", "web"} else ("untrusted",)
-        because.append("sink: its arguments may leave")
-    because.append("source: write [] only if you trust whoever writes what it returns")
-    return Suggestion(effect, sink, source, tuple(because), _entry(server, definition, effect, sink, source))
-
-
-def _effect(words: frozenset[str], hints: Mapping[str, Json]) -> tuple[Effect, str]:
-    claimed = "the server claims "
-    if ends := sorted(words & _ENDS):
-        return Effect.IRREVERSIBLE, f"its name says {ends[0]!r}"
-    if hints.get("readOnlyHint") is True:
-        return Effect.READ, f"{claimed}readOnlyHint: true"
-    if hints.get("destructiveHint") is True:
-        return Effect.IRREVERSIBLE, f"{claimed}destructiveHint: true"
-    if writes := sorted(words & _WRITES):
-        return Effect.WRITE, f"its name says {writes[0]!r}"
-    if hints.get("destructiveHint") is False:
-        return Effect.WRITE, f"{claimed}destructiveHint: false"
-    if reads := sorted(words & _READS):
-        return Effect.READ, f"its name says {reads[0]!r}"
-    return Effect.IRREVERSIBLE, "nothing says otherwise"
-
-
-def _entry(server: str, definition: Definition, effect: Effect, sink: Sink, source: tuple[str, ...]) -> tuple[str, ...]:
-    name = json.dumps(f"{server}/{definition.name}", ensure_ascii=False)
-    return (
-        "---",
-        f"apiVersion: {API_VERSION}",
-        "kind: Tool",
-        "metadata:",
-        f"  name: {name}",
-        "spec:",
-        f"  effect: {effect}",
-        f"  sink: {sink}",
-        f"  source: [{', '.join(json.dumps(label) for label in source)}]",
-    )
-
-
-def _tool_review(comparison: DriftComparison, *, catalogued: bool) -> ToolReview:
+def _tool_review(comparison: DriftComparison, suggestion: SuggestedSpec | None, *, catalogued: bool) -> ToolReview:
     name = f"{comparison.server}/{comparison.tool}"
     lines = [f"cannot be accepted: {comparison.note}"] if comparison.note else []
     if comparison.live is None:
@@ -162,9 +68,6 @@ def _tool_review(comparison: DriftComparison, *, catalogued: bool) -> ToolReview
     if not catalogued and comparison.live:
         lines.append("no catalog entry: counts as irreversible, external, untrusted")
     pin = comparison.pin if comparison.live and not comparison.note else None
-    suggestion = (
-        suggest(comparison.server, comparison.live) if comparison.live and not (catalogued or comparison.note) else None
-    )
     exposed = exposed_name(comparison.server, comparison.tool) if not comparison.note else ""
     accept = f"remit tools accept {name} --pin {pin}" if pin else ""
     return ToolReview(comparison, exposed, tuple(lines), pin, accept, suggestion)

@@ -1,4 +1,6 @@
-"""`remit tools suggest`: a catalog entry for each tool, from what its definition says and nothing else.
+"""A catalog entry proposed for each tool, from what the definitions of its server's tools say and nothing else.
+
+What `remit tools review`, `remit tools suggest` and the API propose is what this module says.
 
 Laws
 * Deterministic: the same definitions give the same entries, each line with its reason.
@@ -14,9 +16,10 @@ from typing import Final
 from remit.control import suggest_words as words
 from remit.control.flow import leads_somewhere
 from remit.control.resources import ResourceKind
-from remit.control.suggest_effect import effect_named, effect_of, spoken
+from remit.control.suggest_effect import effect_of, spoken
 from remit.control.suggest_impact import measures
 from remit.control.suggest_schema import enumerated, kinds, properties
+from remit.control.suggest_siblings import Siblings, siblings_of, singular
 from remit.control.suggest_sink import sink_of
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
@@ -38,6 +41,10 @@ class SuggestedSpec:
     kind: ResourceKind = ResourceKind.TOOL
     where: str = ""
 
+    def to_json(self) -> Mapping[str, Json]:
+        """What is proposed, and why."""
+        return {"spec": dict(self.spec), "because": dict(self.because)}
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -55,19 +62,20 @@ class _Entry:
 
 
 def propose(server: str, definitions: Iterable[Definition]) -> tuple[SuggestedSpec, ...]:
-    """An entry for each of `definitions`, which are tools of `server`, by name."""
+    """An entry for each of `definitions`, which are all that `server` is known to have, by name."""
     entries = [_Entry(one, spoken(one.name)) for one in sorted(definitions, key=lambda one: one.name)]
+    siblings = siblings_of(entry.definition for entry in entries)
     for entry in entries:
         effect = _effect(entry)
         _sink(entry, effect)
         _source(entry, effect)
         _arguments(entry, effect)
         if effect is Effect.READ or (entry.name[:1] and entry.name[0] in words.MAKES):
-            _results(entry, entries, effect)
+            _results(entry, siblings, effect)
         if effect is not Effect.READ:
             _asks(entry, spoken(server))
             _impact(entry)
-        _store(server, entry, entries)
+        _store(server, entry, siblings)
     return tuple(
         SuggestedSpec(
             f"{server}/{entry.definition.name}", MappingProxyType(entry.spec), MappingProxyType(entry.because)
@@ -124,15 +132,15 @@ def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] 
     if enumerated(schema):
         return "content", "it is one of a few values"
     last = name[-1] if name else ""
-    if {last, _singular(last)} & words.TARGETS:
+    if {last, singular(last)} & words.TARGETS:
         return "target", f"{last} says whom or what it reaches"
-    if last in words.TELLING and (found := sorted(word for word in name[:-1] if _singular(word) in words.TARGETS)):
+    if last in words.TELLING and (found := sorted(word for word in name[:-1] if singular(word) in words.TARGETS)):
         return "target", f"{found[0]} {last} says whom or what it reaches"
     if found := sorted(said & words.CONTENTS):
         return "content", f"{found[0]} is what it carries"
     if types <= {"number"} or schema.get("format") in _TIMES:
         return "content", "it says how much or when, not where"
-    if found := sorted(word for word in said if {word, _singular(word)} & words.TARGETS):
+    if found := sorted(word for word in said if {word, singular(word)} & words.TARGETS):
         return "target", f"{found[0]} says whom or what it reaches"
     return None
 
@@ -145,7 +153,7 @@ def _asks(entry: _Entry, server: tuple[str, ...]) -> None:
     nouns = set(entry.name)
     if not asked:
         # Many servers begin each name with their own, which asks for nothing in particular.
-        things = [_singular(word) for word in entry.name if word not in {verb, *server, *words.PASSED_OVER}]
+        things = [singular(word) for word in entry.name if word not in {verb, *server, *words.PASSED_OVER}]
         asked = [said for thing in things for said in words.THINGS.get(thing, (thing,))]
     described = nouns | set(spoken(entry.definition.description))
     why = f"people ask for it so, its name saying {verb!r}"
@@ -167,7 +175,7 @@ def _impact(entry: _Entry) -> None:
         entry.because |= {f"impact.{measure}": why for measure, (_, why) in found.items()}
 
 
-def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
+def _results(entry: _Entry, siblings: Siblings, effect: Effect) -> None:
     """Parts of what it returns that are the server's own, whoever wrote the rest."""
     head = next((word for word in entry.name[1:] if word not in words.PASSED_OVER), "")
     parts: list[Json] = []
@@ -183,11 +191,11 @@ def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
     if effect is Effect.READ and head in words.DIRECTORIES:
         why = f"it lists {head}: what is known here by these names, whoever chose them"
         say(why, ("$[*]",), "untrusted", directory=True)
-    elif taker := _taker(entry, entries):
+    elif taker := siblings.taker(entry.name):
         ids = ("$.id", "$.id_", "$[*].id", "$[*].id_")
         say(f"ids are given by the server; {taker} takes one", ids, "trusted")
-        if named := _naming(entry, entries):
-            why, paths = f"{named[1]} says what one is called", [f"{root}.{named[0]}" for root in ("$", "$[*]")]
+        if namer := siblings.namer(entry.name):
+            why, paths = f"{namer.tool} says what one is called", [f"{root}.{namer.argument}" for root in ("$", "$[*]")]
             say(why, paths, "trusted", identity=True)
     if parts:
         entry.spec["results"] = parts
@@ -195,56 +203,13 @@ def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
             entry.says("format", "yaml", "nothing says how it is written, and YAML is read where it is no JSON")
 
 
-def _naming(entry: _Entry, entries: Iterable[_Entry]) -> tuple[str, str] | None:
-    """The member that names what is kept, and the tool that sets it: for stores of the organisation's own alone."""
-    kept = {_singular(word) for word in entry.name} & words.KEPT
-    for other in entries:
-        if other.name[:1] and other.name[0] in words.MAKES and kept & {_singular(word) for word in other.name}:
-            for argument in properties(other.definition):
-                if spoken(argument)[-1:] in {("filename",), ("name",), ("title",)}:
-                    return argument, other.definition.name
-    return None
-
-
-def _taker(entry: _Entry, entries: Iterable[_Entry]) -> str:
-    """A tool with an effect that takes an id of what `entry` returns, or nothing."""
-    nouns = {_singular(word) for word in entry.name[1:]}
-    for other in entries:
-        if effect_named(other.name, other.definition.annotations)[0] is Effect.READ:
-            continue
-        if not nouns & {_singular(word) for word in other.name[1:]}:
-            continue
-        if any(spoken(argument)[-1:] in {("id",), ("ids",)} for argument in properties(other.definition)):
-            return other.definition.name
-    return ""
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
-
-
-def _store(server: str, entry: _Entry, entries: Iterable[_Entry]) -> None:
-    """Where it keeps what others find: tools for one thing, of which some write and some read."""
-    kept = sorted({_singular(word) for word in entry.name} & words.KEPT)
-    if not kept:
+def _store(server: str, entry: _Entry, siblings: Siblings) -> None:
+    """Where it keeps what others find."""
+    kept = siblings.store(entry.name)
+    if kept is None:
         return
-    noun = kept[0]
-    same = [other for other in entries if noun in {_singular(word) for word in other.name}]
-    effects = {effect_named(other.name, other.definition.annotations)[0] is Effect.READ for other in same}
-    if len(effects) < 2:
-        return
-    keys = {_key(other, noun) for other in same}
-    shared = next(iter(keys)) if len(keys) == 1 else None
-    store: dict[str, Json] = {"name": f"{server[: 23 - len(noun)]}-{noun}"}
-    if shared is not None:
-        store["key"] = shared
+    store: dict[str, Json] = {"name": f"{server[: 23 - len(kept.noun)]}-{kept.noun}"}
+    if kept.key is not None:
+        store["key"] = kept.key
     why = "what one tool writes there another reads; they name it differently, so that all of it is one"
-    entry.says("store", store, why if shared is None else f"what one tool writes by {shared} another reads")
-
-
-def _key(entry: _Entry, noun: str) -> str | None:
-    for argument in properties(entry.definition):
-        said = spoken(argument)
-        if said[-1:] in {("id",), ("path",), ("name",), ("filename",)} or said == (noun,):
-            return argument
-    return None
+    entry.says("store", store, why if kept.key is None else f"what one tool writes by {kept.key} another reads")

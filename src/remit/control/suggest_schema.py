@@ -11,10 +11,16 @@ _NOTHING: Final[Mapping[str, Json]] = {}
 
 
 def properties(definition: Definition) -> Mapping[str, Mapping[str, Json]]:
-    """The arguments by name with their schemas, what a local reference points at in its place."""
+    """The arguments with their schemas, what a local reference points at in its place.
+
+    In order of their names, as `remit.lock` has them: what is proposed must not hang on the order of a server's list.
+    """
     found = definition.input_schema.get("properties")
     members = found if isinstance(found, Mapping) else _NOTHING
-    return {name: _local(schema, definition.input_schema) for name, schema in members.items()}
+    return {
+        name: _local(schema, definition.input_schema)
+        for name, schema in sorted(members.items(), key=lambda member: member[0])
+    }
 
 
 def _local(schema: Json, root: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -24,23 +24,25 @@ def text_of(proposals: Iterable[SuggestedSpec]) -> str:
     for proposal in proposals:
         lines += ["---", *([f"# Add this to what {one_line(proposal.where)} declares."] if proposal.where else ())]
         lines += [f"apiVersion: {API_VERSION}", f"kind: {proposal.kind.value}", "metadata:"]
-        lines += [f"  name: {_flow(proposal.name)}", "spec:", *_members(proposal)]
+        lines += [f"  name: {_flow(proposal.name)}", "spec:"]
+        lines += [f"  {line}" for line in members_of(proposal)]
     return "\n".join(lines) + "\n"
 
 
-def _members(proposal: SuggestedSpec) -> Iterator[str]:
+def members_of(proposal: SuggestedSpec) -> Iterator[str]:
+    """The lines below `spec`, each with its reason."""
     for name, value in proposal.spec.items():
         because = proposal.because.get(name, "")
         if name in {"arguments", "impact"} and isinstance(value, Mapping):
-            yield f"  {name}:"
+            yield f"{name}:"
             for inner, said in value.items():
-                yield _line(f"    {_flow(inner)}: {_flow(said)}", proposal.because.get(f"{name}.{inner}", ""))
+                yield _line(f"  {_flow(inner)}: {_flow(said)}", proposal.because.get(f"{name}.{inner}", ""))
         elif name == "results" and isinstance(value, Sequence):
-            yield f"  {name}:"
+            yield f"{name}:"
             for index, part in enumerate(value):
-                yield _line(f"    - {_flow(part)}", proposal.because.get(f"results.{index}", ""))
+                yield _line(f"  - {_flow(part)}", proposal.because.get(f"results.{index}", ""))
         else:
-            yield _line(f"  {name}: {_flow(value)}", because)
+            yield _line(f"{name}: {_flow(value)}", because)
 
 
 def _line(text: str, because: str) -> str:

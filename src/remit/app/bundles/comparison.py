@@ -96,9 +96,9 @@ def _compared(one: DriftComparison, reviewed: ToolReview | None, bundle: Bundle)
     if reviewed is not None:
         lines += reviewed.lines
         lines += [f"read twice: {found}" for found in _poison(one, bundle)]
-        lines += [f"# {line}" for line in reviewed.suggestion.lines] if reviewed.suggestion else []
     row = _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
-    return replace(row, definition=one.live.to_json() if one.live else None)
+    suggestion = None if reviewed is None else reviewed.suggestion
+    return replace(row, definition=one.live.to_json() if one.live else None, suggestion=suggestion)
 
 
 def _poison(one: DriftComparison, bundle: Bundle) -> tuple[Poison, ...]:

@@ -38,7 +38,7 @@ def review(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Show what differs from `remit.lock`, with a catalog entry to start from.
+    """Show what differs from `remit.lock`, with the catalog entry that is proposed, as by `tools suggest`.
 
     Exit code 1 when something waits for review.
     """
@@ -131,8 +131,7 @@ def suggest(
         say("next: read what was proposed, then: remit diff" if written else "nothing was proposed, nothing written")
     elif output is Format.JSON:
         items = [
-            {one.kind.lower(): one.name, "spec": dict(one.spec), "because": dict(one.because)}
-            | ({"where": one.where} if one.where else {})
+            {one.kind.lower(): one.name, **one.to_json(), **({"where": one.where} if one.where else {})}
             for one in found.proposals
         ]
         data(items, output)
@@ -148,6 +147,17 @@ def _reviewed(item: dict[str, Any]) -> None:
     print(f"{escaped(item['tool'])}  {item['state']}")
     for line in item["difference"]:
         print(f"  {_whole(line)}")
+    if item["suggested"] is not None:
+        _suggested(item["tool"], item["suggested"])
+
+
+def _suggested(tool: str, proposed: dict[str, Any]) -> None:
+    from remit.control.suggest import SuggestedSpec
+    from remit.control.suggest_text import members_of
+
+    print(f"  proposed entry (once accepted: remit tools suggest {escaped(tool)} --write):")
+    for line in members_of(SuggestedSpec(tool, **proposed)):
+        print(f"    {_whole(line)}")
 
 
 def _whole(line: str) -> str:
