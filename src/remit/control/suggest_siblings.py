@@ -26,7 +26,7 @@ class Namer:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class SuggestedStore:
     """The thing that some tools of a server write and others read, and the argument by which all of them name it."""
 
     noun: str
@@ -59,13 +59,13 @@ class Siblings:
         found = (self._namers[noun] for noun in _nouns(name) & words.KEPT if noun in self._namers)
         return min(found, key=lambda at: at[0], default=(0, None))[1]
 
-    def store(self, name: Sequence[str]) -> Store | None:
+    def store(self, name: Sequence[str]) -> SuggestedStore | None:
         """Where the tool called `name` keeps what others find: of tools for one thing, some write and some read."""
         noun = min(_nouns(name) & words.KEPT, default="")
         uses = self._uses.get(noun)
         if uses is None or not (uses.read and uses.changed):
             return None
-        return Store(noun, next(iter(uses.keys)) if len(uses.keys) == 1 else None)
+        return SuggestedStore(noun, next(iter(uses.keys)) if len(uses.keys) == 1 else None)
 
 
 def siblings_of(definitions: Iterable[Definition]) -> Siblings:
