@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from proof.verdict import say
 from remit.adapters.system import SystemClock
 from remit.app.discovery.facade import open_discovery
-from remit.ports.telemetry import Sent
+from remit.ports.telemetry import TelemetryExport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ async def measure(few: int, many: int, flood: int) -> tuple[float, float, float,
                 some = list(exports(start, min(BATCH * 32, first + count - start), distinct=distinct))
                 before_s = time.process_time()
                 for body in some:
-                    await discovery.receive(Sent(_KIND, "gzip", body))
+                    await discovery.receive(TelemetryExport(_KIND, "gzip", body))
                 await discovery.turn()
                 spent_s += time.process_time() - before_s
             taken += count
@@ -113,7 +113,7 @@ async def measure(few: int, many: int, flood: int) -> tuple[float, float, float,
         done = many
         began_s = time.monotonic()
         [body] = exports(4 * 10**9, 4, distinct=True)
-        await discovery.receive(Sent(_KIND, "gzip", body))
+        await discovery.receive(TelemetryExport(_KIND, "gzip", body))
         await discovery.turn()
         seen = await discovery.run(lambda: any(name.name == f"tool-{4 * 10**9 + 1}" for name in discovery.inventory))
         visible_s = time.monotonic() - began_s if seen else float("inf")

@@ -327,11 +327,11 @@ def test_headers_and_variables_by_reference_are_resolved_together(tmp_path: Path
     assert one.of(http) is credential
     with pytest.raises(CredentialRefused, match="its header X-Two: the environment variable NO is not set"):
         run(credential.headers())
-    assert one.states()["shop"].standing is CredentialStatus.FAILING
+    assert one.states()["shop"].status is CredentialStatus.FAILING
     good = one.of(Server("shop", Http("https://h/mcp", {"X-Key": Secret(FromEnv("KEY"))})))
     assert good is not None
     assert run(good.headers()) == {"X-Key": CANARY}
-    assert one.states()["shop"].standing is CredentialStatus.REFERENCE
+    assert one.states()["shop"].status is CredentialStatus.REFERENCE
     assert one.of(Server("plain", Http("https://h/mcp"))) is None
     assert one.of(Server("child", Stdio(("x",)))) is None
     assert run(one.environment("child", {"A": "plain", "B": Secret(FromEnv("KEY"))})) == {"A": "plain", "B": CANARY}
@@ -344,19 +344,19 @@ def test_a_login_that_cannot_be_opened_is_told_and_not_used(tmp_path: Path) -> N
     login = Server("shop", Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE)))
     first = keeping(tmp_path, {})
     first.of(login)
-    assert first.states()["shop"].standing is CredentialStatus.VALID
+    assert first.states()["shop"].status is CredentialStatus.VALID
     for other in (
         Http("https://other/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE)),
         Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE, issuer="https://another")),
         Http("https://h/mcp", {}, OAuth(OAuthGrant.AUTHORIZATION_CODE, client_id="another")),
     ):
         first.of(Server("shop", other))
-        assert first.states()["shop"].standing is CredentialStatus.NEEDS_LOGIN
+        assert first.states()["shop"].status is CredentialStatus.NEEDS_LOGIN
     (tmp_path / "credentials" / "shop.sealed").write_bytes(b"remit sealed 1\n" + bytes(40))
     second = keeping(tmp_path, {})
     second.of(login)
     state = second.states()["shop"]
-    assert state.standing is CredentialStatus.NEEDS_LOGIN
+    assert state.status is CredentialStatus.NEEDS_LOGIN
     assert "does not open" in (state.why or "")
 
 

@@ -39,7 +39,7 @@ class Desk:
 
     async def all(self) -> list[Incident]:
         await self.handling.turn()
-        return sorted(await self.handling.listed(tuple(IncidentState), 100), key=lambda one: one.opened_ms)
+        return sorted(await self.handling.in_states(tuple(IncidentState), 100), key=lambda one: one.opened_ms)
 
     async def close(self) -> None:
         await self.handling.close()

@@ -175,7 +175,7 @@ async def test_revocations_and_credentials(ledger: Ledger) -> None:
         ledger.append(draft(bodies[1], ADMIN, ""))
     del bodies[1]
     await append_all(ledger_of(ledger), [Step(ADMIN, "", body) for body in bodies])
-    assert await ledger.revoked() == {"t1": 9}
+    assert await ledger.revoked_tokens() == {"t1": 9}
     assert await ledger.credentials() == {"admin": "h1"}
 
 
@@ -242,7 +242,7 @@ async def test_intents_without_an_outcome_are_in_doubt_after_a_restart(place: Pl
     end = outcome(str(ref(3)), sids=["s1", "s2"], status=Status.LOST, result=None)
     await append_all(ledger, [Step(OUTCOME, "s2", end)])
     assert [item.ref for item in await ledger.in_doubt()] == [ref(7)]
-    assert [(item.ref, item.status) for item in await ledger.unsettled(after=None, limit=9)] == [
+    assert [(item.ref, item.status) for item in await ledger.unsettled_intents(after=None, limit=9)] == [
         (ref(3), Status.LOST),
         (ref(7), None),
     ]
@@ -262,7 +262,7 @@ async def test_what_no_answer_ended_is_listed_page_by_page_until_somebody_settle
     unanswered = [(ref(3), "lost"), (ref(5), "timeout"), (ref(6), "upstream_error")]
 
     async def listed(limit: int = 9, after: Ref | None = None) -> list[tuple[Ref, str | None]]:
-        found = await ledger.unsettled(after=after, limit=limit)
+        found = await ledger.unsettled_intents(after=after, limit=limit)
         assert {(item.sid, item.at) for item in found} <= {("s1", 5)}
         return [(item.ref, item.status) for item in found]
 
@@ -374,6 +374,6 @@ async def test_sessions_that_hold_other_labels_than_these_are_found(ledger: Ledg
         await ledger.append(draft(end, RecordKind.OUTCOME, sid)).durable
     await ledger.append(draft(AdminBody(Event.SESSION_ENDED, "ana", "s3"), RecordKind.ADMIN, "s3")).durable
     named = frozenset({"untrusted"})
-    assert [one.sid for one in await ledger.holding_others(named, 0)] == ["s1"]
-    assert await ledger.holding_others(named | {"untrusted:web"}, 0) == []
-    assert await ledger.holding_others(named, 1_000) == []
+    assert [one.sid for one in await ledger.sessions_beyond(named, 0)] == ["s1"]
+    assert await ledger.sessions_beyond(named | {"untrusted:web"}, 0) == []
+    assert await ledger.sessions_beyond(named, 1_000) == []

@@ -62,7 +62,7 @@ def read(place: Path) -> tuple[list[Entry], dict[str, int], dict[str, str], dict
         entries = list(await ledger.entries(after=None, limit=10_000, sid=None))
         sessions = {one.sid: one.ended_ms is not None for one in await ledger.sessions(1_000)}
         approvals = len(await ledger.approvals(open_only=True, limit=1_000))
-        found = entries, dict(await ledger.revoked()), dict(await ledger.credentials()), sessions, approvals
+        found = entries, dict(await ledger.revoked_tokens()), dict(await ledger.credentials()), sessions, approvals
         await ledger.close()
         return found
 

@@ -43,7 +43,7 @@ async def written(place: Place, steps: Sequence[Step]) -> dict[str, Balance]:
     await ledger.close()
     again = place.open()
     try:
-        return await again.spent()
+        return await again.balances()
     finally:
         await again.close()
 
@@ -71,7 +71,7 @@ async def test_what_was_spent_survives_a_restart_and_is_a_fold_of_the_records(tm
         "old calls 60 fleet:": Balance(60_000, 7),
     }
     again = place.open()
-    assert await again.tripped() == {"loops agent:a\x00\x1ab": Trip(5, {"limit": 3})}
+    assert await again.trips() == {"loops agent:a\x00\x1ab": Trip(5, {"limit": 3})}
     await again.close()
     report = verify_file(place.file)
     assert (report.findings, report.uncompared) == ((), None)

@@ -135,8 +135,8 @@ async def compare(place: Place, mirror: Mirror) -> None:
     asked = {item.ident: item for item in await ledger.approvals(open_only=False, limit=1_000)}
     assert asked == mirror.approvals
     assert {str(item.ref) for item in await ledger.in_doubt()} == mirror.open.keys()
-    assert await ledger.stored() == mirror.stored
-    assert await ledger.stopped() == mirror.stopped
+    assert await ledger.store_labels() == mirror.stored
+    assert await ledger.stops() == mirror.stopped
     for sid in ("s0", "s1", "s2", "s3"):
         made = await ledger.origins(sid)
         if sid not in mirror.keys:

@@ -80,7 +80,7 @@ async def test_what_monitors_keep_is_a_fold_of_the_records(tmp_path: Path) -> No
     assert slot.cells["k"].who == ("writer", "ana")
     assert total(own["s1", "exports~1", 0], "", 4_000) == 1
     assert await ledger.past("s") == {}
-    [said] = (await ledger.signed_off()).values()
+    [said] = (await ledger.sign_offs()).values()
     assert said == SignOff("sha256:b", "apart", "ana", said.at_ms, "a \x00 reason")
     await ledger.close()
     report = verify_file(place.file)

@@ -174,7 +174,7 @@ async def test_a_file_of_version_1_gets_the_tables_of_stores_and_indices(tmp_pat
     ledger = place.open()
     stored = StoreWrite(("files:a",), ("untrusted",))
     await append_all(ledger, [Step(RecordKind.INTENT, "s1", action(stored=stored))])
-    assert await ledger.stored() == {"files:a": frozenset({"untrusted"})}
+    assert await ledger.store_labels() == {"files:a": frozenset({"untrusted"})}
     await ledger.close()
     assert verify_file(place.file).findings == ()
     assert version_of(tmp_path / "ledger.sqlite3.v1.bak") == 1
@@ -198,7 +198,7 @@ async def test_a_file_of_version_13_is_told_what_no_answer_ended_and_nobody_sett
     conn.execute("PRAGMA user_version = 13")
     conn.close()
     await log.open()
-    listed = [(item.ref, item.status) for item in await log.ledger.unsettled(after=None, limit=9)]
+    listed = [(item.ref, item.status) for item in await log.ledger.unsettled_intents(after=None, limit=9)]
     assert listed == [(intents[1].ref, "lost"), (intents[3].ref, "upstream_error")], "one was erased"
     await log.close()
     conn = sqlite3.connect(log.file)

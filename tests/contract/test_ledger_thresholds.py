@@ -64,7 +64,7 @@ async def test_what_is_granted_and_said_survives_a_restart_and_is_a_fold_of_the_
     assert (grant.ident, grant.terms, grant.uses) == (ident, TERMS, 2)
     assert [vote.by for vote in grant.votes] == ["max", "kim"]
     tool = ("writer", "call_tool", "files", "write_file")
-    assert await again.used() == {tool, (*tool, "address"), (*tool, "strange id")}
+    assert await again.usage() == {tool, (*tool, "address"), (*tool, "strange id")}
     for sid, known in (("s1", Confidence(4_000, 7_000)), ("s9", Confidence(None, 2_000))):
         session = await again.session(sid)
         assert session is not None
@@ -99,7 +99,7 @@ def test_what_agents_did_is_told_from_the_intents_of_an_older_file(tmp_path: Pat
 
     async def reopen() -> None:
         ledger = place.open()
-        assert {name for _, _, _, name in await ledger.used()} == {"write_file", "read", "last"}
+        assert {name for _, _, _, name in await ledger.usage()} == {"write_file", "read", "last"}
         await ledger.close()
 
     asyncio.run(reopen())
@@ -117,7 +117,7 @@ def test_what_a_sub_agent_did_is_taken_from_those_above_it_in_an_older_file(tmp_
         chained = action(name="read", links=(("boss", "s1"), ("bot", "s2")))
         [done] = await append_all(ledger, [Step(RecordKind.INTENT, "s2", chained)])
         await append_all(ledger, [Step(RecordKind.OUTCOME, "s2", outcome(str(done.ref), sids=["s1", "s2"]))])
-        assert {agent for agent, *_ in await ledger.used()} == {"bot"}
+        assert {agent for agent, *_ in await ledger.usage()} == {"bot"}
         await ledger.close()
 
     asyncio.run(make())
@@ -127,7 +127,7 @@ def test_what_a_sub_agent_did_is_taken_from_those_above_it_in_an_older_file(tmp_
 
     async def reopen() -> None:
         ledger = place.open()
-        assert {agent for agent, *_ in await ledger.used()} == {"bot"}
+        assert {agent for agent, *_ in await ledger.usage()} == {"bot"}
         await ledger.close()
 
     asyncio.run(reopen())

@@ -209,12 +209,12 @@ def test_a_key_is_asked_for_where_there_is_none_and_told_where_it_is_not_ours(tm
     with pytest.raises(KeyringUnusable, match="there is no key in"):
         FolderNotary(tmp_path / "checkpoint-keys", log.place.clock, "remit.dev/log/x", make=False)
     notary = FolderNotary(tmp_path / "checkpoint-keys", log.place.clock, "remit.dev/log/x")
-    [key] = notary.unannounced()
-    notary.announced(key)
-    assert not notary.unannounced()
+    [key] = notary.unannounced_keys()
+    notary.note_announced(key)
+    assert not notary.unannounced_keys()
     assert Key.parse(next((tmp_path / "checkpoint-keys").glob("*.vkey")).read_text()) == key
     other = FolderNotary(tmp_path / "checkpoint-keys", log.place.clock, "remit.dev/log/y")
-    assert [one.name for one in other.unannounced()] == ["remit.dev/log/y"], "a key is named to each log"
+    assert [one.name for one in other.unannounced_keys()] == ["remit.dev/log/y"], "a key is named to each log"
     assert not verified(b"short", b"", b"")
 
 

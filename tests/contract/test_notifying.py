@@ -14,7 +14,7 @@ from remit.facts.credential import FromEnv, Secret
 from remit.facts.record import RecordKind
 from remit.policy.verdict import Gate
 from remit.ports.ledger import Draft
-from remit.ports.notifier import Undelivered
+from remit.ports.notifier import DeliveryFailed
 from remit.ports.tail import Page
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from remit.work.outbox import AT_ONCE, LATE_MS, RESTART_MS, TRIES_MS, Notifying
@@ -38,7 +38,7 @@ class Nowhere:
     """A receiver that is down: what is kept stays to be seen."""
 
     async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
-        raise Undelivered(f"{channel.name} is down at {now_ms}: {notice.ident}")
+        raise DeliveryFailed(f"{channel.name} is down at {now_ms}: {notice.ident}")
 
 
 class Nothing:
@@ -68,7 +68,7 @@ async def test_what_opens_and_ends_within_a_turn_is_told_once_as_over(tmp_path: 
         await one.turn()
         told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000, TRIES_MS)]
         assert sorted(told) == sorted(f"msg_{ident.replace('.', '_')}-denied-desk" for ident in idents)
-    assert await outbox.seen() == {}, "nothing is kept in mind of what is over"
+    assert await outbox.states() == {}, "nothing is kept in mind of what is over"
     await outbox.close()
     await ledger.close()
 
@@ -129,7 +129,7 @@ async def test_what_opened_and_was_begun_within_a_turn_is_told_once_it_is_over_h
     await notifying.turn()
     [told] = await outbox.due(10**15, 1_000, TRIES_MS)
     assert told.notice.ident == f"msg_{ident.replace('.', '_')}-succeeded-desk"
-    assert await outbox.seen() == {}
+    assert await outbox.states() == {}
     await outbox.close()
     await ledger.close()
 
@@ -155,7 +155,7 @@ async def test_a_channel_that_nothing_can_be_told_ends_no_turn_and_waits_as_any_
     for _ in range(2):
         await notifying.turn()
     assert len(partly.heard) == len(set(partly.heard)) == AT_ONCE + 1
-    standing = await outbox.standing()
+    standing = await outbox.channels()
     assert standing["desk"].why == "telling it failed in Remit (UnicodeError)"
     assert standing["desk"].waiting == AT_ONCE + 1
     assert not [kept for kept in await outbox.due(place.clock.now_ms(), 100, TRIES_MS) if kept.attempts > 1], (
@@ -193,7 +193,7 @@ async def test_a_channel_that_hangs_holds_up_no_turn_and_no_other_channel(tmp_pa
     assert len(hanging.heard) == len(set(hanging.heard)) == told, "what opened meanwhile, too"
     assert hanging.asked == AT_ONCE, "nothing is told twice while it is being told"
     await notifying.close()
-    standing = await outbox.standing()
+    standing = await outbox.channels()
     assert (standing["desk"].waiting, standing["night"].waiting) == (told, 0)
     await outbox.close()
     await ledger.close()
@@ -205,7 +205,7 @@ async def test_where_what_was_told_cannot_be_kept_the_turn_fails(tmp_path: Path)
     ledger = place.open()
 
     class Full(SqliteOutbox):
-        async def said(self, ident: str) -> None:
+        async def delivered(self, ident: str) -> None:
             raise OSError(f"no space left for {ident}")
 
     outbox = Full(tmp_path / "outbox.db")

@@ -30,9 +30,9 @@ async def test_what_is_kept_is_there_after_a_restart_once(tmp_path: Path) -> Non
         ("b", 20),
     ]
     assert [kept.notice.ident for kept in await outbox.due(99, 1, WAITS_MS)] == ["a"]
-    assert await outbox.seen() == {"r1-1.9": "denied"}
-    await outbox.over(["r1-1.9", "r9-9.9"])
-    assert await outbox.seen() == {}
+    assert await outbox.states() == {"r1-1.9": "denied"}
+    await outbox.forget(["r1-1.9", "r9-9.9"])
+    assert await outbox.states() == {}
     await outbox.close()
 
 
@@ -40,14 +40,14 @@ async def test_what_is_kept_is_there_after_a_restart_once(tmp_path: Path) -> Non
 async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     await outbox.put([one("a"), one("b"), one("c", "night")], {})
-    await outbox.said("a")
+    await outbox.delivered("a")
     await outbox.failed("b", 500, "the receiver answered 503")
     await outbox.failed("c", None, "the receiver answered 410")
     await outbox.put([one("a"), one("c", "night")], {})
     assert await outbox.due(499, 10, WAITS_MS) == []
     [kept] = await outbox.due(500, 10, WAITS_MS)
     assert (kept.notice.ident, kept.attempts) == ("b", 1)
-    assert await outbox.standing() == {
+    assert await outbox.channels() == {
         "desk": ChannelStatus(1, 0, "the receiver answered 503"),
         "night": ChannelStatus(0, 1, "the receiver answered 410"),
     }
@@ -59,13 +59,13 @@ async def test_what_did_not_arrive_before_its_approval_moved_on_comes_no_more(tm
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     opened = [one(f"opened-{channel}", channel, approval="r1-1.9") for channel in ("desk", "night")]
     await outbox.put([*opened, one("other")], {})
-    await outbox.said("opened-night")
+    await outbox.delivered("opened-night")
     # Set back, as clocks are.
     await outbox.put([one(f"denied-{channel}", channel, 5, "r1-1.9") for channel in ("desk", "night")], {})
     await outbox.failed("opened-desk", 500, "it was under way meanwhile, and the receiver answered 503")
     due = {kept.notice.ident for kept in await outbox.due(10_000, 10, WAITS_MS)}
     assert due == {"denied-desk", "denied-night", "other"}
-    assert await outbox.standing() == {"desk": ChannelStatus(2, 0, None), "night": ChannelStatus(1, 0, None)}
+    assert await outbox.channels() == {"desk": ChannelStatus(2, 0, None), "night": ChannelStatus(1, 0, None)}
     await outbox.close()
 
 
@@ -92,7 +92,7 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="NOT NULL"):
         await outbox.put([one("a"), one("b")._replace(body=None)], {"r1-1.9": "pending"})  # type: ignore[arg-type]
     assert await outbox.due(99, 10, WAITS_MS) == []
-    assert await outbox.seen() == {}
+    assert await outbox.states() == {}
     await outbox.close()
 
 

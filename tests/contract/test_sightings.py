@@ -41,7 +41,7 @@ def test_counts_of_nothing_are_forgotten_and_of_what_was_heard_the_last_is_kept(
     store.close()
     again = SqliteSightings(tmp_path / "sightings.db")
     assert again.activity() == {other: PassageCounts(1, 0)}
-    assert list(again.heard()) == [*range(2, JUDGED_MAX), -(2**63), 2**63 - 1]
+    assert list(again.span_digests()) == [*range(2, JUDGED_MAX), -(2**63), 2**63 - 1]
     again.close()
 
 
@@ -52,7 +52,7 @@ def test_a_file_from_before_there_was_anything_heard_is_read_on(tmp_path: Path) 
         conn.execute("DROP TABLE heard")
     conn.close()
     store = SqliteSightings(path)
-    assert not store.heard()
+    assert not store.span_digests()
     store.close()
     assert not path.with_name("sightings.db.unreadable").exists()
 

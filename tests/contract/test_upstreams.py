@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.facts.canonical import canonical
-from remit.ports.upstream import Along, Era, Failure, Result, UpstreamUnreachable
+from remit.ports.upstream import Era, Failure, Result, UpstreamContext, UpstreamUnreachable
 from tests.upstreams import catalogue
 from tests.upstreams.rig import Rig, http_process, rig
 
@@ -184,7 +184,7 @@ async def test_a_large_answer_comes_as_far_as_it_may_be_held(kind: str, era: Era
         asked.append(size)
         return sum(asked) <= most
 
-    large, along = canonical({"text": "x" * 300_000}), Along(hold=hold)
+    large, along = canonical({"text": "x" * 300_000}), UpstreamContext(hold=hold)
     async with rig(kind, port, tmp_path) as one:
         most = 1_000_000
         assert isinstance(await one.upstream.call("a", era, "echo", b'{"text":"small"}', along), Result)

@@ -16,13 +16,13 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
-from remit.ports.upstream import Along, Era, InputRequired, Reply, Result, Upstream
+from remit.ports.upstream import Era, InputRequired, Reply, Result, Upstream, UpstreamContext
 from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, upstream_of
 
 OLD = Era.INITIALIZE
-ROOTS = Along(capabilities={"roots": {}})
+ROOTS = UpstreamContext(capabilities={"roots": {}})
 FOUND: Json = {"roots": []}
 LATE = Path(__file__).parents[1] / "upstreams" / "late.py"
 
@@ -59,7 +59,7 @@ async def test_what_is_asked_on_the_standing_stream_is_asked_within_the_call() -
             assert isinstance(reply, InputRequired), reply
             [(key, question)] = reply.questions.items()
             assert question.method == "roots/list"
-            assert said(await upstream.resume(reply.held, {key: FOUND}, ROOTS)) == str(FOUND)
+            assert said(await upstream.resume(reply.continuation, {key: FOUND}, ROOTS)) == str(FOUND)
         assert server.gets == [None], "the stream stays for the next call"
 
 
@@ -104,7 +104,7 @@ async def test_once_a_question_may_have_been_of_several_calls_they_are_made_one_
                 assert isinstance(reply, InputRequired), reply
                 sent += 1
                 assert len(server.messages("tools/call")) == sent, "the other has not left, in another session neither"
-                found = await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)
+                found = await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)
                 assert said(found) == str(FOUND)
 
 
@@ -129,7 +129,9 @@ async def test_a_list_that_is_read_meanwhile_asks_nothing_and_waits_for_no_turn(
         assert isinstance(reply, InputRequired), reply
         go_on.set()
         assert await listing == Result({"resources": []}, is_error=False)
-        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+        assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
+            FOUND
+        )
 
 
 @pytest.mark.asyncio
@@ -147,10 +149,12 @@ async def test_a_call_waits_so_long_for_its_turn_and_no_longer(monkeypatch: pyte
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.wait({gone})
-        assert said(await upstream.resume(first.held, dict.fromkeys(first.questions, FOUND), ROOTS)) == str(FOUND)
+        assert said(await upstream.resume(first.continuation, dict.fromkeys(first.questions, FOUND), ROOTS)) == str(
+            FOUND
+        )
         last = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(last, InputRequired), "nobody keeps a turn that he gave up"
-        await upstream.drop(last.held)
+        await upstream.drop(last.continuation)
 
 
 @pytest.mark.asyncio
@@ -176,7 +180,9 @@ async def test_a_server_that_begins_its_stream_with_the_first_event_holds_no_cal
     async with upstream_of(server, call_s=standing_stream.OPENING_S, get=get) as upstream:
         reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), reply
-        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+        assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
+            FOUND
+        )
 
 
 @pytest.mark.asyncio
@@ -201,7 +207,9 @@ async def test_a_stream_for_calls_alone_is_let_go_of_and_opened_again(monkeypatc
         for times in (1, 2):
             reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
             assert isinstance(reply, InputRequired), reply
-            assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+            assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
+                FOUND
+            )
             assert len(server.gets) == times
             await eventually(lambda: not upstream._attended)  # pyright: ignore[reportPrivateUsage]
 
@@ -286,7 +294,9 @@ async def test_what_a_cancelled_call_asks_is_not_taken_for_the_next_ones() -> No
         late.reads.set()
         reply = await following
         assert isinstance(reply, InputRequired), reply
-        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+        assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
+            FOUND
+        )
 
 
 @pytest.mark.asyncio
@@ -304,7 +314,9 @@ async def test_while_a_server_does_not_say_that_it_knows_what_it_asks_may_be_of_
         monkeypatch.setattr(given_up, "WAIT_S", 20.0)
         reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), "and no call waits for a turn of its own for that"
-        assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+        assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
+            FOUND
+        )
 
 
 @pytest.mark.parametrize("told", [[], ["mute"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.ports.upstream import Along, Failure, Result, UpstreamUnreachable
+from remit.ports.upstream import Failure, Result, UpstreamContext, UpstreamUnreachable
 from tests.contract.test_upstreams_stdio import MODERN, OLD, ended, is_running, starts, works
 from tests.upstreams.rig import rig
 
@@ -45,7 +45,7 @@ async def test_the_session_with_most_children_makes_room_first(tmp_path: Path, m
         await works(one, "theirs", OLD)
         [first] = await starts(one)
         for name in ("elicitation", "sampling", "roots"):
-            reply = await one.upstream.call("greedy", OLD, "echo", b"{}", Along(capabilities={name: {}}))
+            reply = await one.upstream.call("greedy", OLD, "echo", b"{}", UpstreamContext(capabilities={name: {}}))
             assert isinstance(reply, Result)
         assert is_running(first["start"])
 

@@ -43,15 +43,15 @@ class Keys:
             raise CredentialRefused("there is none: remit servers login shop")
         return {"X-Key": self.now}
 
-    async def renew(self, shown: Mapping[str, str]) -> bool:
+    async def renew(self, headers: Mapping[str, str]) -> bool:
         self.renewals += 1
         self.now, self.later, before = self.later or self.now, None, self.now
         return self.now != before
 
-    def accepted(self, shown: Mapping[str, str]) -> None:
-        self.let_in.append(shown["X-Key"])
+    def note_accepted(self, headers: Mapping[str, str]) -> None:
+        self.let_in.append(headers["X-Key"])
 
-    def rejected(self, *, scope_missing: bool) -> str:
+    def note_rejected(self, *, scope_missing: bool) -> str:
         return f"rejected, scope missing: {scope_missing}"
 
 

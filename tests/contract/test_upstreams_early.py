@@ -15,12 +15,12 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
-from remit.ports.upstream import ALONE, Along, Era, InputRequired, Question, Reply, Result
+from remit.ports.upstream import NO_CONTEXT, Era, InputRequired, Question, Reply, Result, UpstreamContext
 from tests.upstreams.rig import ManualClock
 
 EARLY = Path(__file__).parents[1] / "upstreams" / "early.py"
 OLD = Era.INITIALIZE
-ROOTS = Along(capabilities={"roots": {}})
+ROOTS = UpstreamContext(capabilities={"roots": {}})
 FOUND: Json = {"roots": [{"uri": "file:///home"}]}
 
 
@@ -51,7 +51,7 @@ async def test_the_first_call_is_asked_and_made_once_its_server_knows(tmp_path: 
         assert isinstance(reply, InputRequired), reply
         assert [question.method for question in reply.questions.values()] == ["roots/list"]
         answers = dict.fromkeys(reply.questions, FOUND)
-        assert said(await upstream.resume(reply.held, answers, ROOTS)) == FOUND
+        assert said(await upstream.resume(reply.continuation, answers, ROOTS)) == FOUND
         assert said(await upstream.call("a", OLD, "roots", b"{}", ROOTS)) == FOUND, "it is asked once"
 
 
@@ -61,7 +61,7 @@ async def test_who_is_refused_it_is_called_all_the_same(tmp_path: Path) -> None:
         await upstream.definitions("a", OLD, ROOTS)
         reply = await upstream.call("a", OLD, "roots", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), reply
-        found = said(await upstream.resume(reply.held, dict.fromkeys(reply.questions), ROOTS))
+        found = said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions), ROOTS))
         assert found["message"] == messages.NOT_OFFERED
 
 
@@ -81,9 +81,9 @@ async def test_who_gives_up_a_call_before_it_was_made_has_its_server_told_no(tmp
         await upstream.definitions("a", OLD, ROOTS)
         reply = await upstream.call("a", OLD, "roots", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), reply
-        await upstream.drop(reply.held)
+        await upstream.drop(reply.continuation)
         assert said(await upstream.call("a", OLD, "roots", b"{}", ROOTS))["message"] == messages.NOT_OFFERED
-        assert said(await upstream.call("b", OLD, "roots", b"{}", ALONE)) is None, "it may be asked nothing"
+        assert said(await upstream.call("b", OLD, "roots", b"{}", NO_CONTEXT)) is None, "it may be asked nothing"
 
 
 @pytest.mark.asyncio

@@ -14,7 +14,7 @@ from remit.adapters.upstreams.exchange import HttpExchange, open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT, Limits
-from remit.ports.upstream import Along, Era, Failure, Result, UpstreamUnreachable
+from remit.ports.upstream import Era, Failure, Result, UpstreamContext, UpstreamUnreachable
 from tests.upstreams.rig import ManualClock, Rig, http_process, rig
 from tests.upstreams.scripted import Say, Scripted, result, upstream_of
 
@@ -356,7 +356,7 @@ async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed(monkeypatc
         names = ["plain", *(["asking"] if "elicitation" in able else [])]
         await say(result(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}))
 
-    asks, bare = Along(capabilities={"elicitation": {}}), Along()
+    asks, bare = UpstreamContext(capabilities={"elicitation": {}}), UpstreamContext()
     async with upstream_of(server := Scripted(call, modern=True)) as upstream:
         for _ in range(2):
             for sid in "ab":
@@ -365,9 +365,9 @@ async def test_a_server_of_2026_is_told_for_whom_its_tools_are_listed(monkeypatc
                     assert [one.name for one in found] == names
         assert len(server.messages("tools/list")) == 2, "sessions share them"
         for number in range(2, listings.KINDS_MAX):
-            await upstream.definitions("a", Era.STATELESS, Along(capabilities={f"x{number}": {}}))
+            await upstream.definitions("a", Era.STATELESS, UpstreamContext(capabilities={f"x{number}": {}}))
         assert len(server.messages("tools/list")) == listings.KINDS_MAX
-        late = Along(capabilities={"elicitation": {}, "sampling": {}})
+        late = UpstreamContext(capabilities={"elicitation": {}, "sampling": {}})
         for _ in range(3):
             found = await upstream.definitions("a", Era.STATELESS, late)
             assert [one.name for one in found] == ["plain"], "too many kinds: as a client without any sees it"

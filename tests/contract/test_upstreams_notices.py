@@ -17,17 +17,17 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
 from remit.ports.upstream import (
-    Along,
-    Changed,
     Era,
     Failure,
+    ListChanged,
     Log,
     Notice,
     Offer,
     Progress,
     Ready,
+    ResourceUpdated,
     Result,
-    Updated,
+    UpstreamContext,
     UpstreamUnreachable,
 )
 from tests.eventually import eventually
@@ -60,7 +60,7 @@ async def test_a_session_is_watched_by_its_standing_stream_which_is_resumed() ->
     async with upstream_of(server) as upstream:
         watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTE)
         found = [await anext(watch) for _ in range(3)]
-        assert found == [Ready(), Updated("note://one/part"), Changed(Offer.PROMPTS)]
+        assert found == [Ready(), ResourceUpdated("note://one/part"), ListChanged(Offer.PROMPTS)]
         assert server.gets[:2] == [None, "g1"]
         await watch.aclose()
         (gone,) = await server.until("resources/unsubscribe")
@@ -87,10 +87,10 @@ async def test_of_a_stream_without_ids_that_broke_off_all_may_have_changed() -> 
     async with upstream_of(server) as upstream:
         assert [await upstream.definitions("a", OLD) for _ in range(2)] == [(), ()]
         watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTE)
-        assert [await anext(watch) for _ in range(2)] == [Ready(), Changed(Offer.PROMPTS)]
+        assert [await anext(watch) for _ in range(2)] == [Ready(), ListChanged(Offer.PROMPTS)]
         assert len(server.messages("tools/list")) == 1
         broken.set()
-        assert {await anext(watch), await anext(watch)} == {Changed(Offer.PROMPTS), Updated("note://one")}
+        assert {await anext(watch), await anext(watch)} == {ListChanged(Offer.PROMPTS), ResourceUpdated("note://one")}
         assert server.gets == [None, None]
         assert not await upstream.definitions("a", OLD)
         assert len(server.messages("tools/list")) == 2, "the tools are looked at anew as well"
@@ -123,7 +123,7 @@ async def test_a_standing_stream_holds_no_large_events(modern: bool) -> None:
             with pytest.raises(UpstreamUnreachable, match="above"):
                 await anext(watch)
         else:
-            assert await anext(watch) == Changed(Offer.PROMPTS), "the stream is opened again"
+            assert await anext(watch) == ListChanged(Offer.PROMPTS), "the stream is opened again"
         await watch.aclose()
 
 
@@ -219,7 +219,7 @@ async def test_a_server_without_a_standing_stream_is_heard_on_those_of_its_calls
         watch = upstream.watch("a", OLD, frozenset({Offer.TEMPLATES}), NOTHING)
         assert await anext(watch) == Ready()
         await upstream.call("a", OLD, "t", b"{}")
-        assert await anext(watch) == Changed(Offer.TEMPLATES)
+        assert await anext(watch) == ListChanged(Offer.TEMPLATES)
         await eventually(lambda: server.gets)
         await asyncio.sleep(0.1)
         assert server.gets == [None]
@@ -263,7 +263,7 @@ async def test_a_listening_hears_of_what_was_acknowledged_by_its_own_id_alone() 
     async with upstream_of(server) as upstream:
         watch = upstream.watch("a", MODERN, frozenset({Offer.PROMPTS, Offer.TOOLS}), NOTE)
         found = [await anext(watch) for _ in range(3)]
-        assert found == [Ready(), Updated("note://one"), Changed(Offer.PROMPTS)]
+        assert found == [Ready(), ResourceUpdated("note://one"), ListChanged(Offer.PROMPTS)]
         with pytest.raises(UpstreamUnreachable, match="ended the subscription"):
             await anext(watch)
         assert upstream.health().strays == 5
@@ -292,13 +292,13 @@ async def test_a_watch_that_is_closed_closes_its_listening() -> None:
 async def test_changes_that_nobody_takes_are_kept_once_and_not_without_end() -> None:
     watch = Watch("s", frozenset({Offer.PROMPTS}), frozenset({"x:"}))
     for _ in range(3):
-        assert watch.put(Changed(Offer.PROMPTS))
-    assert await watch.next() == Changed(Offer.PROMPTS)
+        assert watch.put(ListChanged(Offer.PROMPTS))
+    assert await watch.next() == ListChanged(Offer.PROMPTS)
     for number in range(PENDING_MAX):
-        assert watch.put(Updated(f"x:/{number}"))
-    assert not watch.put(Updated("x:/more"))
+        assert watch.put(ResourceUpdated(f"x:/{number}"))
+    assert not watch.put(ResourceUpdated("x:/more"))
     for number in range(PENDING_MAX):
-        assert await watch.next() == Updated(f"x:/{number}")
+        assert await watch.next() == ResourceUpdated(f"x:/{number}")
     with pytest.raises(UpstreamUnreachable, match="floods"):
         await watch.next()
 
@@ -314,7 +314,7 @@ async def test_a_session_logs_as_much_as_its_most_curious_client_asks_and_each_h
     async with upstream_of(server) as upstream:
         for level, expected in (("error", ["error"]), ("info", ["info", "error"]), ("critical", []), (None, [])):
             heard: list[Notice] = []
-            await upstream.call("a", OLD, "t", b"{}", Along(hear=heard.append, log_level=level))
+            await upstream.call("a", OLD, "t", b"{}", UpstreamContext(hear=heard.append, log_level=level))
             assert heard == [Log(one, "l", one) for one in expected]
         assert [message["params"]["level"] for message in server.messages("logging/setLevel")] == ["error", "info"]
 
@@ -323,7 +323,7 @@ def test_what_names_no_request_belongs_to_the_one_in_flight_or_to_nobody() -> No
     said: list[bytes] = []
     heard: list[Notice] = []
     hearing = Hearing(lambda: None, said.append)
-    along = Along(hear=heard.append, log_level="debug", capabilities={"elicitation": {}})
+    along = UpstreamContext(hear=heard.append, log_level="debug", capabilities={"elicitation": {}})
     ears = [Ear(along), Ear(along), Ear(aside=True)]
     for ident, ear in enumerate(ears, 1):
         ear.inbox = Inbox(along.capabilities)
@@ -344,7 +344,7 @@ def test_what_names_no_request_belongs_to_the_one_in_flight_or_to_nobody() -> No
 
 def test_a_log_is_small_and_a_word_of_progress_short() -> None:
     heard: list[Notice] = []
-    ear = Ear(Along(hear=heard.append, log_level="info"))
+    ear = Ear(UpstreamContext(hear=heard.append, log_level="info"))
     deep: Json = 1
     for _ in range(300):
         deep = [deep]
@@ -359,7 +359,7 @@ def test_a_log_is_small_and_a_word_of_progress_short() -> None:
 def test_progress_goes_to_the_request_whose_token_it_names_on_its_own_stream() -> None:
     heard: list[Notice] = []
     hearing = Hearing(lambda: None)
-    hearing.opened(5, Ear(Along(hear=heard.append)))
+    hearing.opened(5, Ear(UpstreamContext(hear=heard.append)))
     for token, stream in ((True, None), ("5", None), (5.0, None), (6, None), (5, 6)):
         assert not hearing.hear(
             {"method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}, stream
@@ -403,7 +403,7 @@ async def test_a_pipe_carries_several_watches_and_answers_that_nobody_waits_for(
     server = Server("piped", Stdio((sys.executable, "-I", "-S", "-c", PIPED)))
     upstream = StdioUpstream(server, DEFAULT, ManualClock(), tmp_path)
     watch = upstream.watch("a", MODERN, NOTHING, NOTE)
-    assert [await anext(watch) for _ in range(2)] == [Ready(), Updated("note://one")]
+    assert [await anext(watch) for _ in range(2)] == [Ready(), ResourceUpdated("note://one")]
     with pytest.raises(UpstreamUnreachable, match="ended the subscription"):
         await anext(watch)
     assert upstream.health().strays == 4

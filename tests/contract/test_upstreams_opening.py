@@ -8,12 +8,12 @@ import pytest
 from remit.adapters.upstreams import opening
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Era, Failure, InputRequired, Reply, Result
+from remit.ports.upstream import Era, Failure, InputRequired, Reply, Result, UpstreamContext
 from tests.eventually import eventually
 from tests.upstreams.scripted import Say, Scripted, text, upstream_of
 
-OPENS = Along(capabilities={"elicitation": {"form": {}, "url": {}}})
-FORMS = Along(capabilities={"elicitation": {"form": {}}})
+OPENS = UpstreamContext(capabilities={"elicitation": {"form": {}, "url": {}}})
+FORMS = UpstreamContext(capabilities={"elicitation": {"form": {}}})
 NEW = Era.STATELESS
 YES: Json = {"action": "accept"}
 NEEDED = -32042
@@ -68,7 +68,7 @@ async def test_the_call_is_made_once_all_of_it_is_done_with() -> None:
     async with upstream_of(locked.server) as upstream:
         reply = await asked(upstream)
         await locked.says("a")
-        going = asyncio.create_task(upstream.resume(reply.held, dict.fromkeys(reply.questions, YES), OPENS))
+        going = asyncio.create_task(upstream.resume(reply.continuation, dict.fromkeys(reply.questions, YES), OPENS))
         await asyncio.sleep(0.05)
         assert locked.calls() == 1
         await locked.says("somebody-elses")
@@ -76,7 +76,7 @@ async def test_the_call_is_made_once_all_of_it_is_done_with() -> None:
         found = await going
         assert isinstance(found, Result), found
         assert locked.calls() == 2
-        late = await upstream.resume(reply.held, dict.fromkeys(reply.questions, YES), OPENS)
+        late = await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, YES), OPENS)
         assert isinstance(late, Failure), "it is answered once"
         assert locked.calls() == 2
         [kept] = upstream._kept.values()  # pyright: ignore[reportPrivateUsage]
@@ -91,7 +91,7 @@ async def test_a_server_that_says_nothing_is_asked_again_after_a_while_and_not_a
     locked = Locked(times=2)
     async with upstream_of(locked.server) as upstream:
         reply = await asked(upstream)
-        assert refused(await upstream.resume(reply.held, dict.fromkeys(reply.questions, YES), OPENS))
+        assert refused(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, YES), OPENS))
         assert locked.calls() == 2
     assert opening.OPEN_S > 0
 
@@ -103,7 +103,7 @@ async def test_who_opens_only_a_part_is_told_what_the_server_said(answer: Json) 
     async with upstream_of(locked.server) as upstream:
         reply = await asked(upstream)
         first, second = reply.questions
-        assert refused(await upstream.resume(reply.held, {first: YES, second: answer}, OPENS))
+        assert refused(await upstream.resume(reply.continuation, {first: YES, second: answer}, OPENS))
         assert locked.calls() == 1
 
 
@@ -113,9 +113,11 @@ async def test_who_gives_it_up_leaves_nothing_behind() -> None:
     async with upstream_of(locked.server) as upstream:
         reply = await asked(upstream)
         [kept] = upstream._kept.values()  # pyright: ignore[reportPrivateUsage]
-        await upstream.drop(reply.held)
+        await upstream.drop(reply.continuation)
         await eventually(lambda: not kept.handshake.hearing.watches)
-        assert isinstance(await upstream.resume(reply.held, dict.fromkeys(reply.questions, YES), OPENS), Failure)
+        assert isinstance(
+            await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, YES), OPENS), Failure
+        )
         assert locked.calls() == 1
 
 

@@ -12,12 +12,12 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
-from remit.ports.upstream import Along, Era, Failure, InputRequired, Notice, Progress, Question, Reply, Result
+from remit.ports.upstream import Era, Failure, InputRequired, Notice, Progress, Question, Reply, Result, UpstreamContext
 from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, told, upstream_of
 
 OLD, MODERN = Era.INITIALIZE, Era.STATELESS
-ASKABLE = Along(capabilities={"elicitation": {}})
+ASKABLE = UpstreamContext(capabilities={"elicitation": {}})
 ACCEPT: Json = {"action": "accept", "content": {}}
 
 
@@ -29,7 +29,7 @@ def said(reply: Reply) -> str:
 
 def held_of(reply: Reply) -> tuple[set[str], object]:
     assert isinstance(reply, InputRequired), reply
-    return set(reply.questions), reply.held
+    return set(reply.questions), reply.continuation
 
 
 @pytest.mark.asyncio
@@ -49,7 +49,7 @@ async def test_questions_that_come_together_are_asked_together_and_the_rest_is_r
         await say(text(message, "done"))
 
     server = Scripted(call)
-    along = Along(hear=heard.append, capabilities={"elicitation": {}})
+    along = UpstreamContext(hear=heard.append, capabilities={"elicitation": {}})
     async with upstream_of(server) as upstream:
         keys, held = held_of(await upstream.call("a", OLD, "t", b"{}", along))
         assert {"q1", "2"} <= keys <= {"q1", "2", "3"}
@@ -69,7 +69,7 @@ async def test_sessions_are_opened_with_exactly_the_capabilities_of_each_client(
 
     server = Scripted(call)
     async with upstream_of(server) as upstream:
-        for along in (ASKABLE, Along(), Along(capabilities={"roots": {}}), ASKABLE):
+        for along in (ASKABLE, UpstreamContext(), UpstreamContext(capabilities={"roots": {}}), ASKABLE):
             assert said(await upstream.call("a", OLD, "t", b"{}", along)) == "done"
         greetings = [message["params"]["capabilities"] for message in server.messages("initialize")]
         assert greetings == [{"elicitation": {}}, {}, {"roots": {}}]
@@ -190,10 +190,10 @@ async def test_a_stateless_round_sends_the_very_request_again_with_answers_and_s
         first = await upstream.call("a", MODERN, "t", arguments, ASKABLE)
         assert isinstance(first, InputRequired)
         assert first.questions["k"] == Question("elicitation/create", {"message": "?"})
-        second = await upstream.resume(first.held, {"k": ACCEPT, "n": None, "more": ACCEPT}, ASKABLE)
+        second = await upstream.resume(first.continuation, {"k": ACCEPT, "n": None, "more": ACCEPT}, ASKABLE)
         assert isinstance(second, InputRequired)
         assert second.questions == {}
-        assert said(await upstream.resume(second.held, {}, ASKABLE)) == "done"
+        assert said(await upstream.resume(second.continuation, {}, ASKABLE)) == "done"
         calls = server.messages("tools/call")
         assert len({message["id"] for message in calls}) == 3
         added = [
@@ -263,7 +263,7 @@ async def test_a_server_of_the_earlier_era_cannot_ask_by_a_result() -> None:
         await say(result(message, {"resultType": "input_required", "requestState": "s"}))
 
     async with upstream_of(Scripted(call)) as upstream:
-        for along in (ASKABLE, Along()):
+        for along in (ASKABLE, UpstreamContext()):
             reply = await upstream.call("a", OLD, "t", b"{}", along)
             assert isinstance(reply, Failure)
             assert reply.cause == "garbage"

@@ -16,7 +16,7 @@ from remit.adapters.upstreams.sse import Decoder
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT
 from remit.pep.release import clean
-from remit.ports.upstream import ALONE, Along, Era, Notice, Progress, Result
+from remit.ports.upstream import NO_CONTEXT, Era, Notice, Progress, Result, UpstreamContext
 from tests.upstreams.rig import ManualClock
 
 Write = Callable[[bytes], None]
@@ -92,7 +92,7 @@ async def test_events_split_at_every_byte_are_the_same_events(end: bytes) -> Non
 
     heard: list[Notice] = []
     async with served(call) as upstream:
-        reply = await upstream.call("a", Era.STATELESS, "t", b"{}", Along(hear=heard.append))
+        reply = await upstream.call("a", Era.STATELESS, "t", b"{}", UpstreamContext(hear=heard.append))
         assert isinstance(reply, Result), reply
         assert reply.value["content"] == [{"type": "text", "text": "größe"}]
         assert heard == [Progress(1, None, "ü")]
@@ -150,7 +150,7 @@ async def test_parameters_travel_as_headers_and_nothing_else_does() -> None:
     heads: list[bytes] = []
     given = {"Mcp-Param-Region": "eu", "Mcp-Param-Note": "a\r\nX-Evil: 1", "mcp-method": "x", "X-Evil": "1"}
     async with served(call, heads) as upstream:
-        for along in (Along(headers=given), ALONE):
+        for along in (UpstreamContext(headers=given), NO_CONTEXT):
             assert isinstance(await upstream.call("a", Era.STATELESS, "t", b"{}", along), Result)
     with_params, without = ([line.lower() for line in head.split(b"\r\n")] for head in heads)
     assert b"mcp-param-region: eu" in with_params
@@ -172,11 +172,11 @@ async def test_what_goes_along_is_from_an_allow_list() -> None:
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
     trace = f"00-{'1' * 32}-{'2' * 16}-01"
-    along = Along(lambda _: None, {"elicitation": {}}, "info", trace)
+    along = UpstreamContext(lambda _: None, {"elicitation": {}}, "info", trace)
     prefix = "io.modelcontextprotocol/"
     async with served(call) as upstream:
         await upstream.call("a", Era.STATELESS, "t", b"{}", along)
-        await upstream.call("a", Era.STATELESS, "t", b"{}", Along(log_level="loud"))
+        await upstream.call("a", Era.STATELESS, "t", b"{}", UpstreamContext(log_level="loud"))
         first, second = (body["params"]["_meta"] for body in bodies)
         assert first.keys() == {
             f"{prefix}protocolVersion", f"{prefix}clientInfo", f"{prefix}clientCapabilities", f"{prefix}logLevel",

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from remit.facts.capability import NEEDS_TASKS
-from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Result
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, Result, TaskStarted, UpstreamContext
 from tests.upstreams.scripted import Say, Scripted, result, text, upstream_of
 
 TASK: dict[str, Any] = {"resultType": "task", "taskId": "t", "status": "working", "ttlMs": 5, "_meta": {"x": 1}}
-TAKES = Along(capabilities=NEEDS_TASKS)
+TAKES = UpstreamContext(capabilities=NEEDS_TASKS)
 
 
 async def task(_server: Scripted, message: Any, say: Say) -> None:
@@ -21,7 +21,7 @@ async def test_a_task_answers_a_call_of_a_client_that_takes_it_and_keeps_its_own
     server = Scripted(task, modern=True)
     async with upstream_of(server) as upstream:
         found = await upstream.call("s", Era.STATELESS, "tool", b"{}", TAKES)
-        assert found == Begun({"taskId": "t", "status": "working", "ttlMs": 5})
+        assert found == TaskStarted({"taskId": "t", "status": "working", "ttlMs": 5})
         asked = await upstream.ask("s", Era.STATELESS, "tasks/get", {"taskId": "t"}, TAKES)
         assert asked == Result({"taskId": "t", "status": "working", "ttlMs": 5}, is_error=False)
     (call,) = server.messages("tools/call")
@@ -33,7 +33,7 @@ async def test_a_task_answers_a_call_of_a_client_that_takes_it_and_keeps_its_own
 async def test_a_task_that_nobody_can_take_is_garbage() -> None:
     server = Scripted(task, modern=True)
     async with upstream_of(server) as upstream:
-        for along in (ALONE, Along(capabilities={"elicitation": {}})):
+        for along in (NO_CONTEXT, UpstreamContext(capabilities={"elicitation": {}})):
             found = await upstream.call("s", Era.STATELESS, "tool", b"{}", along)
             assert isinstance(found, Failure)
         found = await upstream.ask("s", Era.STATELESS, "prompts/get", {"name": "p"}, TAKES)

@@ -16,19 +16,19 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT
 from remit.ports.upstream import (
-    Along,
-    Changed,
     Era,
     Failure,
     InputRequired,
+    ListChanged,
     Log,
     Notice,
     Offer,
     Progress,
     Ready,
     Reply,
+    ResourceUpdated,
     Result,
-    Updated,
+    UpstreamContext,
 )
 from tests.upstreams.rig import FOLDER, ManualClock, http_process
 
@@ -98,7 +98,7 @@ async def test_resources_prompts_and_completion(upstream: AnyUpstream, era: Era)
 async def test_progress_and_logs_reach_who_asked_in_order(upstream: AnyUpstream, era: Era) -> None:
     heard: list[Notice] = []
     reply = await upstream.call(
-        "a", era, "work", b'{"steps":4}', Along(hear=heard.append, log_level="info", trace="00-" + "1" * 32)
+        "a", era, "work", b'{"steps":4}', UpstreamContext(hear=heard.append, log_level="info", trace="00-" + "1" * 32)
     )
     assert text_of(reply) == "worked"
     assert [one for one in heard if isinstance(one, Progress)] == [
@@ -106,7 +106,9 @@ async def test_progress_and_logs_reach_who_asked_in_order(upstream: AnyUpstream,
     ]
     assert [one for one in heard if isinstance(one, Log)] == [Log("info", "worker", f"did {step}") for step in (1, 3)]
     heard.clear()
-    assert text_of(await upstream.call("a", era, "work", b'{"steps":2}', Along(hear=heard.append))) == "worked"
+    assert (
+        text_of(await upstream.call("a", era, "work", b'{"steps":2}', UpstreamContext(hear=heard.append))) == "worked"
+    )
     assert not any(isinstance(one, Log) for one in heard)
     heard.clear()
     assert text_of(await upstream.call("a", era, "work", b'{"steps":2}')) == "worked"
@@ -126,15 +128,15 @@ async def test_questions_within_a_call_are_asked_and_answered(upstream: AnyUpstr
         ),
         "look": ("roots/list", {"roots": [{"uri": "file:///x"}]}, b"{}", "file:///x"),
     }
-    along = Along(capabilities=ASKABLE)
+    along = UpstreamContext(capabilities=ASKABLE)
     for tool, (method, answer, arguments, said) in answers.items():
         asked = await upstream.call("a", era, tool, arguments, along)
         assert isinstance(asked, InputRequired), asked
         ((key, question),) = asked.questions.items()
         assert question.method == method
-        reply = await upstream.resume(asked.held, {key: answer}, along)
+        reply = await upstream.resume(asked.continuation, {key: answer}, along)
         assert text_of(reply).startswith(said)
-        again = await upstream.resume(asked.held, {key: answer}, along)
+        again = await upstream.resume(asked.continuation, {key: answer}, along)
         assert isinstance(again, Failure)
         assert again.cause == "expired"
 
@@ -142,16 +144,16 @@ async def test_questions_within_a_call_are_asked_and_answered(upstream: AnyUpstr
 @eras
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_question_that_is_refused_ends_the_tool_not_the_server(upstream: AnyUpstream, era: Era) -> None:
-    along = Along(capabilities=ASKABLE)
+    along = UpstreamContext(capabilities=ASKABLE)
     asked = await upstream.call("a", era, "book", b'{"room":"x"}', along)
     assert isinstance(asked, InputRequired)
-    reply = await upstream.resume(asked.held, dict.fromkeys(asked.questions), along)
+    reply = await upstream.resume(asked.continuation, dict.fromkeys(asked.questions), along)
     assert isinstance(reply, Result)
     assert reply.is_error
     dropped = await upstream.call("a", era, "book", b'{"room":"x"}', along)
     assert isinstance(dropped, InputRequired)
-    await upstream.drop(dropped.held)
-    assert isinstance(await upstream.resume(dropped.held, {}, along), Failure)
+    await upstream.drop(dropped.continuation)
+    assert isinstance(await upstream.resume(dropped.continuation, {}, along), Failure)
     assert text_of(await upstream.call("a", era, "work", b'{"steps":0}', along)) == "worked"
 
 
@@ -175,11 +177,11 @@ async def test_changes_are_heard_while_watched(upstream: AnyUpstream) -> None:
     assert await anext(watch) == Ready()
     for uri in ("note://other", "note://one"):
         assert text_of(await upstream.call("a", Era.STATELESS, "touch", json.dumps({"uri": uri}).encode()))
-    assert {await anext(watch), await anext(watch)} == {Updated("note://one"), Changed(Offer.PROMPTS)}
+    assert {await anext(watch), await anext(watch)} == {ResourceUpdated("note://one"), ListChanged(Offer.PROMPTS)}
     await watch.aclose()
 
 
 def test_what_goes_along_is_read_from_any_mapping() -> None:
-    along = Along(capabilities=MappingProxyType({"roots": {}}))
+    along = UpstreamContext(capabilities=MappingProxyType({"roots": {}}))
     found = json.loads(meta(Era.STATELESS, 7, along))
     assert found["io.modelcontextprotocol/clientCapabilities"] == {"roots": {}}

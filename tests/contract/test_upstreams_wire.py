@@ -19,7 +19,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.release import clean, seal
-from remit.ports.upstream import ALONE, Along, Era, Failure, Notice, Progress, Question, Result
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, Notice, Progress, Question, Result, UpstreamContext
 from remit.trace.bodies import Status
 from tests.upstreams.rig import ManualClock
 
@@ -100,7 +100,7 @@ def test_the_sdk_accepts_our_stateless_call(name: str, arguments: dict[str, Json
     except ValueError:
         return
     asked = requests.call_request(name, sent)
-    raw = frames.request(7, asked.method, asked.params(requests.meta(Era.STATELESS, 7, ALONE)))
+    raw = frames.request(7, asked.method, asked.params(requests.meta(Era.STATELESS, 7, NO_CONTEXT)))
     assert sent in raw
     assert b"\n" not in raw
     body = json.loads(raw)
@@ -225,7 +225,7 @@ def test_what_counts_or_names_has_numbers_that_every_reader_has() -> None:
     assert frames.ident_of({"id": 2**53 - 1}) == 2**53 - 1
     assert frames.ident_of({"id": 2**64}) is None
     told: list[Notice] = []
-    ear = Ear(Along(hear=told.append, log_level="info"))
+    ear = Ear(UpstreamContext(hear=told.append, log_level="info"))
     assert ear.progress({"progress": 1, "total": 2**64})
     assert not ear.progress({"progress": 2**64})
     assert not ear.log({"level": "info", "data": 2**64})

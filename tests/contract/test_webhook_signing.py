@@ -14,7 +14,7 @@ from remit.adapters.notifiers.webhook import Webhooks, signature
 from remit.escalate.notice import Notice
 from remit.facts.catalog import Channel
 from remit.facts.credential import FromEnv, Secret
-from remit.ports.notifier import Undelivered
+from remit.ports.notifier import DeliveryFailed
 from tests.contract.ledger_world import SteadyClock
 
 
@@ -48,5 +48,5 @@ async def test_a_host_that_is_no_name_cannot_be_reached() -> None:
     channel = Channel("desk", "https://hooks..example/", Secret(FromEnv("HOOK")))
     references = References({"HOOK": "whsec_" + base64.b64encode(bytes(32)).decode()}, SteadyClock())
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(Undelivered, match="the receiver cannot be reached"):
+        with pytest.raises(DeliveryFailed, match="the receiver cannot be reached"):
             await Webhooks(session, references).say(channel, Notice("msg_a", "desk", "r1-1.9", b"{}", 1), 1)

@@ -30,7 +30,7 @@ from remit.control.resources import (
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
 from remit.facts.store import StoreAccess
-from remit.ports.workspace import Deleted, Workspace, WorkspaceRefused
+from remit.ports.workspace import DeletedResource, Workspace, WorkspaceRefused
 from tests.core.declaring import NOW, lock_of
 
 HEAD = "apiVersion: remit.dev/v1alpha1\n"
@@ -253,7 +253,7 @@ def test_a_write_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.
 def test_one_resource_is_deleted_and_every_other_byte_kept(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, a_yaml=WHOLE, b_yaml="# nothing\n", c_cedar="x")
     gone = folder.delete(ResourceKind.GROUP, "staff")
-    assert gone == Deleted(ResourceKind.GROUP, "staff", SourceLocation("a.yaml", 9))
+    assert gone == DeletedResource(ResourceKind.GROUP, "staff", SourceLocation("a.yaml", 9))
     start, end = WHOLE.index("---\n"), WHOLE.index("---\n", WHOLE.index("kind: Group"))
     assert (tmp_path / "a.yaml").read_text() == WHOLE[:start] + WHOLE[end:]
     folder.delete(ResourceKind.USER, "ana")

@@ -8,19 +8,19 @@ from remit.api.in_force import DoctorCheck
 from remit.app.bundles.comparison import mended
 from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records
 from remit.facts.catalog import Http, Server, Stdio
-from remit.ports.transparency import Signed
+from remit.ports.transparency import SigningProgress
 from remit.ports.upstream import ServerHealth
 
 
 def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
-    fresh = checkpoint(Signed(7, 0.4))
+    fresh = checkpoint(SigningProgress(7, 0.4))
     assert (fresh.ok, fresh.text, fresh.next) == (True, "the last has 7 records, every one on disk 0 s ago", None)
-    assert checkpoint(Signed(7, SIGNED_S_MAX - 0.1, "a hiccup")).ok
-    old = checkpoint(Signed(7, SIGNED_S_MAX, "the tree is not the ledger's"))
+    assert checkpoint(SigningProgress(7, SIGNED_S_MAX - 0.1, "a hiccup")).ok
+    old = checkpoint(SigningProgress(7, SIGNED_S_MAX, "the tree is not the ledger's"))
     assert not old.ok
     assert old.text.endswith("10 s ago; it is due every second: the tree is not the ledger's")
     assert old.next == "remit ledger verify"
-    assert "does not get round to it" in checkpoint(Signed(0, 60)).text
+    assert "does not get round to it" in checkpoint(SigningProgress(0, 60)).text
 
 
 def test_what_is_left_to_do_and_keeps_nobody_from_governing_is_a_warning() -> None:

@@ -10,7 +10,7 @@ from remit.facts.canonical import Json
 from remit.pep import operation
 from remit.pep.answer import Client
 from remit.pep.operation import LIST_BYTES_MAX
-from remit.ports.upstream import Along, Era, Failure, Introduction, Offer, Reply, Result, Upstream
+from remit.ports.upstream import Era, Failure, Introduction, Offer, Reply, Result, Upstream, UpstreamContext
 from tests.core.deciding import action
 
 
@@ -22,7 +22,9 @@ class Pages:
         self._text = "x" * chars
         self._last = last
 
-    async def ask(self, _sid: str, _era: Era, _method: str, _params: Mapping[str, Json], _along: Along) -> Reply:
+    async def ask(
+        self, _sid: str, _era: Era, _method: str, _params: Mapping[str, Json], _along: UpstreamContext
+    ) -> Reply:
         self.asked += 1
         page: Mapping[str, Json] = {
             "prompts": [{"name": "a", "description": self._text}],
@@ -33,7 +35,7 @@ class Pages:
 
 async def listed(server: Pages) -> Reply:
     listing = operation.list_offers(action().authority, "shop", Offer.PROMPTS)
-    return await listing.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
+    return await listing.send(cast("Upstream", server), "sid", Era.STATELESS, UpstreamContext())
 
 
 def test_an_empty_cursor_is_the_end() -> None:
@@ -55,7 +57,7 @@ def test_the_pages_of_a_list_together_are_no_longer_than_a_message_may_be() -> N
 class Asleep:
     """A server that takes a connection and says nothing."""
 
-    async def introduce(self, _sid: str, _era: Era, _along: Along) -> Introduction:
+    async def introduce(self, _sid: str, _era: Era, _along: UpstreamContext) -> Introduction:
         await asyncio.sleep(1000)
         raise AssertionError
 

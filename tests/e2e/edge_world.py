@@ -16,7 +16,7 @@ from remit.api.authenticator import Authenticator
 from remit.control.authority import TokenUse, mint
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.mcp.app import McpApp, McpEndpoint
-from remit.ports.upstream import ALONE, Along, Era, InputRequired, Notice, Offer, Question, Ready, Result
+from remit.ports.upstream import NO_CONTEXT, Era, InputRequired, Notice, Offer, Question, Ready, Result, UpstreamContext
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import CLOCK, ENTROPY, META, free_port, headers, serving
 
@@ -189,7 +189,7 @@ async def edge(folder: Path, limits: Limits = DEFAULT) -> AsyncGenerator[Wire]:
         wire = Wire(resource, behind, session, signer, minted(signer), authenticator)
 
         async def watch(
-            sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+            sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], context: UpstreamContext = NO_CONTEXT
         ) -> AsyncGenerator[Notice | Ready]:
             wire.watched.append((offers, uris))
             yield Ready()

@@ -17,8 +17,7 @@ from remit.pep.answer import Client
 from remit.pep.driver import Driver
 from remit.ports.ledger import Draft, Ledger, LedgerUnwritable, Pending
 from remit.ports.upstream import (
-    ALONE,
-    Along,
+    NO_CONTEXT,
     Era,
     Failure,
     Introduction,
@@ -26,6 +25,7 @@ from remit.ports.upstream import (
     Offer,
     Reply,
     Result,
+    UpstreamContext,
     UpstreamUnreachable,
 )
 from tests.e2e.gateway_world import CLOCK, ENTROPY, catalog, compiled
@@ -97,13 +97,15 @@ class Told:
         self.reachable = True
 
     async def definitions(
-        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+        self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
     ) -> Sequence[Definition]:
         if not self.reachable:
             raise UpstreamUnreachable("server 'shop' is away")
         return self.live
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
+    async def call(
+        self, sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         self._trace.append(f"called {name} {arguments.decode()}")
         try:
             await self.answers.wait()
@@ -111,32 +113,36 @@ class Told:
             self._trace.append("cancelled upstream")
             raise
         self._trace.append("answered")
-        if along.hear is not None:
+        if context.hear is not None:
             for notice in self.notices:
-                along.hear(notice)
+                context.hear(notice)
         if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply
 
-    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def ask(
+        self, sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         self._trace.append(f"asked {method} {canonical(params).decode()}")
         return self.other
 
-    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
-        self._trace.append(f"resumed {held} {canonical(responses).decode()}")
+    async def resume(
+        self, continuation: object, responses: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
+        self._trace.append(f"resumed {continuation} {canonical(responses).decode()}")
         return self.then.pop(0)
 
-    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+    async def introduce(self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT) -> Introduction:
         return Introduction({}, self.says)
 
     async def watch(
-        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], context: UpstreamContext = NO_CONTEXT
     ) -> AsyncGenerator[Notice]:
         for notice in self.notices:
             yield notice
 
-    async def drop(self, held: object) -> None:
-        self._trace.append(f"dropped {held}")
+    async def drop(self, continuation: object) -> None:
+        self._trace.append(f"dropped {continuation}")
 
     async def end_session(self, sid: str) -> None:
         return

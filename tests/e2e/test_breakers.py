@@ -59,7 +59,7 @@ async def events(b: Bench, event: Event) -> list[AdminBody]:
 
 
 def states(b: Bench) -> dict[str, BreakerState]:
-    return {key: state for _, key, state, _, _ in b.driver.limit_admin.tripped}
+    return {key: state for _, key, state, _, _ in b.driver.limit_admin.open_breakers}
 
 
 def of(b: Bench, *agents: str, token: str = "t1"):

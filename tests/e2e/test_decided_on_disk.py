@@ -64,8 +64,8 @@ CASES: dict[str, tuple[Act, Act, Act]] = {
     ),
     "the same end of a grant": (
         granted,
-        lambda b, _: b.driver.grants.revoke(b.driver.grants.known()[0].ident, BOB, None),
-        lambda b, _: b.driver.grants.revoke(b.driver.grants.known()[0].ident, CAT, None),
+        lambda b, _: b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, BOB, None),
+        lambda b, _: b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, CAT, None),
     ),
 }
 

@@ -12,12 +12,12 @@ from remit.app.discovery.telemetry_forwarder import TelemetryForwarder, forward_
 from remit.app.service.repeated_failures import tell
 from remit.app.settings import forward_to
 from remit.app.terminal.failure import CommandFailure
-from remit.ports.telemetry import Sent
+from remit.ports.telemetry import TelemetryExport
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 
-SENT = Sent("application/x-protobuf", "gzip", b"\x1f\x8b as it came")
+SENT = TelemetryExport("application/x-protobuf", "gzip", b"\x1f\x8b as it came")
 
 
 async def backend(handler: Callable[[web.Request], Awaitable[web.Response]]) -> tuple[web.AppRunner, str]:
@@ -32,7 +32,7 @@ async def backend(handler: Callable[[web.Request], Awaitable[web.Response]]) -> 
 class Taker:
     """What takes telemetry in."""
 
-    forward: Callable[[Sent], None] | None = None
+    forward: Callable[[TelemetryExport], None] | None = None
 
 
 async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.Mon
     try:
         forward = await eventually(lambda: taker.forward)
         assert forward is not None
-        forward(Sent("application/x-protobuf", "identity", b"as it came"))
+        forward(TelemetryExport("application/x-protobuf", "identity", b"as it came"))
         await eventually(lambda: got)
         assert got == [(b"as it came", "application/x-protobuf", "identity", "k")]
     finally:
@@ -89,7 +89,7 @@ async def test_exports_without_a_body_take_room_as_well(monkeypatch: pytest.Monk
     async with aiohttp.ClientSession() as session:
         passing = TelemetryForwarder(session, "http://127.0.0.1:9/v1/traces", {})
         for _ in range(5):
-            passing.offer(Sent("application/json", "", b""))
+            passing.offer(TelemetryExport("application/json", "", b""))
         assert passing.counted["dropped"] == 2
 
 
@@ -107,8 +107,8 @@ async def test_an_error_of_ours_drops_one_export_and_is_told_and_the_next_one_go
     try:
         forward = await eventually(lambda: taker.forward)
         assert forward is not None
-        forward(Sent("application/json\nx: y", "", b"no header can be this"))
-        forward(Sent("application/json", "", b"{}"))
+        forward(TelemetryExport("application/json\nx: y", "", b"no header can be this"))
+        forward(TelemetryExport("application/json", "", b"{}"))
         assert await eventually(lambda: got) == [b"{}"]
         assert [type(error) for error in told] == [ValueError]
     finally:

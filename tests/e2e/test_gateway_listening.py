@@ -14,7 +14,7 @@ from remit.pep.mcp import change_notifications as changing
 from remit.pep.mcp import connection_subscriptions, event_stream, upstream_watches
 from remit.pep.mcp.change_notifications import ChangeNotifications
 from remit.pep.mcp.notices import change
-from remit.ports.upstream import Changed, Era, Log, Offer, Progress, Ready, Updated, UpstreamUnreachable
+from remit.ports.upstream import Era, ListChanged, Log, Offer, Progress, Ready, ResourceUpdated, UpstreamUnreachable
 from tests.e2e.edge_world import LATEST, Wire, edge
 from tests.e2e.gateway_world import compiled, until
 from tests.eventually import eventually
@@ -60,7 +60,14 @@ async def test_a_subscription_is_acknowledged_first_and_every_frame_names_it(w: 
             "_meta": {SUBSCRIPTION: 1},
             "notifications": {"promptsListChanged": True, "resourceSubscriptions": ["note://a"]},
         }
-        put(w, Updated("note://b"), Progress(1.0), Log("info", None, "x"), Changed(Offer.PROMPTS), Updated("note://a"))
+        put(
+            w,
+            ResourceUpdated("note://b"),
+            Progress(1.0),
+            Log("info", None, "x"),
+            ListChanged(Offer.PROMPTS),
+            ResourceUpdated("note://a"),
+        )
         told = [await stream.message(), await stream.message()]
     assert told == [
         {
@@ -81,14 +88,14 @@ async def test_what_another_bundle_forbids_is_told_no_more(w: Wire) -> None:
     wanted = {"promptsListChanged": True, "resourceSubscriptions": ["note://a", "note://b"]}
     async with w.asking("subscriptions/listen", {"notifications": wanted}) as stream:
         await stream.message()
-        put(w, Updated("note://a"))
+        put(w, ResourceUpdated("note://a"))
         assert (await stream.message())["params"]["uri"] == "note://a"
         only_b = """
         @id("b") permit (principal, action == Remit::Action::"read_resource", resource)
         when { context.input.uri == "note://b" };
         """
         w.bench.bundle = compiled(replace(w.bench.bundle.catalog, policies=(PolicySource("b.cedar", only_b),)))
-        put(w, Changed(Offer.PROMPTS), Updated("note://a"), Updated("note://b"))
+        put(w, ListChanged(Offer.PROMPTS), ResourceUpdated("note://a"), ResourceUpdated("note://b"))
         assert (await stream.message())["params"]["uri"] == "note://b"
 
 
@@ -110,7 +117,7 @@ async def test_under_mcp_resources_are_followed_by_their_exposed_names(w: Wire) 
     async with w.send("POST", message, head, "/mcp") as stream:
         first = await stream.message()
         assert first["params"]["notifications"] == wanted
-        put(w, Updated("note://a"))
+        put(w, ResourceUpdated("note://a"))
         assert (await stream.message())["params"] == {"_meta": {SUBSCRIPTION: "s"}, "uri": "remit+shop:note://a"}
     assert w.watched == [(frozenset(), frozenset({"note://a"}))]
 
@@ -165,7 +172,7 @@ async def test_a_connection_hears_of_the_lists_it_read_and_the_resources_it_name
     sid = await w.initialize()
     async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
         assert (await said.message())["result"] == {}
-    put(w, Updated("note://a"))
+    put(w, ResourceUpdated("note://a"))
     async with w.send("GET", None, w.known(sid)) as stream:
         told = await stream.message()
         assert told == {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "note://a"}}
@@ -174,7 +181,7 @@ async def test_a_connection_hears_of_the_lists_it_read_and_the_resources_it_name
             return w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset({"note://a"}))
 
         await until(both)
-        put(w, Changed(Offer.TOOLS))
+        put(w, ListChanged(Offer.TOOLS))
         assert (await stream.message())["method"] == "notifications/tools/list_changed"
         async with w.on(sid, "resources/unsubscribe", {"uri": "note://a"}) as said:
             assert (await said.message())["result"] == {}
@@ -183,7 +190,7 @@ async def test_a_connection_hears_of_the_lists_it_read_and_the_resources_it_name
             return w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset())
 
         await until(alone)
-        put(w, Updated("note://a"), Changed(Offer.TOOLS))
+        put(w, ResourceUpdated("note://a"), ListChanged(Offer.TOOLS))
         assert (await stream.message())["method"] == "notifications/tools/list_changed"
 
 
@@ -211,7 +218,7 @@ async def test_streams_that_want_the_same_share_one_watch(w: Wire) -> None:
     await until(stand)
 
     def told() -> bool:
-        put(w, Changed(Offer.TOOLS))
+        put(w, ListChanged(Offer.TOOLS))
         return all(task.done() for task in tasks)
 
     await eventually(told)
@@ -278,7 +285,7 @@ async def test_a_server_that_ends_its_watches_has_nothing_judged_again(w: Wire) 
         nonlocal watches
         watches += 1
         yield Ready()
-        yield Changed(Offer.PROMPTS)
+        yield ListChanged(Offer.PROMPTS)
 
     behind: Any = w.bench.upstream
     behind.watch = watch
@@ -312,7 +319,7 @@ async def test_another_bundle_that_shows_other_tools_is_a_change(w: Wire) -> Non
             fewer = READS.replace("action,", 'action == Remit::Action::"shop___echo",')
             w.bench.bundle = compiled(replace(catalog, policies=(PolicySource("all.cedar", fewer),)))
             assert (await stream.message())["method"] == "notifications/tools/list_changed"
-            put(w, Changed(Offer.TOOLS))
+            put(w, ListChanged(Offer.TOOLS))
             assert (await stream.message())["method"] == "notifications/tools/list_changed"
             assert len(w.watched) == 1
 
@@ -346,13 +353,13 @@ def test_a_change_is_told_once_and_too_many_end_the_stream(monkeypatch: pytest.M
     monkeypatch.setattr(changing, "PENDING_MAX", 2)
     changes = ChangeNotifications(lambda notice: change(notice, 5))
     for _ in range(3):
-        changes.put(Changed(Offer.TEMPLATES))
+        changes.put(ListChanged(Offer.TEMPLATES))
     assert changes.take().count(b"resources/list_changed") == 1
     assert changes.take() == b""
     for number in range(2):
-        changes.put(Updated(f"note://{number}"))
+        changes.put(ResourceUpdated(f"note://{number}"))
     assert not changes.done
-    changes.put(Updated("note://0"))
+    changes.put(ResourceUpdated("note://0"))
     assert not changes.done
-    changes.put(Updated("note://2"))
+    changes.put(ResourceUpdated("note://2"))
     assert changes.done

@@ -13,7 +13,7 @@ from remit.facts.catalog import PolicySource
 from remit.facts.limits import DEFAULT
 from remit.facts.stop import Holds, StopSubject
 from remit.pep.mcp import upstream_watches
-from remit.ports.upstream import Changed, Offer, Updated
+from remit.ports.upstream import ListChanged, Offer, ResourceUpdated
 from tests.e2e.edge_world import Answer, Wire, edge
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_gateway_listening import READS, allow_all, put
@@ -144,13 +144,13 @@ async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
             # That all of it may have changed is told at once: what was lost on the one before, nobody can say.
             assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
             watched = len(w.watched)
-            put(w, Updated("note://a"))
+            put(w, ResourceUpdated("note://a"))
             await asyncio.sleep(0.1)
             await driver.halts.resume(what, "ann")
             assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
             assert w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset({"note://a"}))
             assert len(w.watched) > watched
-            put(w, Updated("note://a"))
+            put(w, ResourceUpdated("note://a"))
             assert await methods(stream, 1) == ["resources/updated"]
             # No stop, no other bundle: nothing is judged or watched anew.
             watched = len(w.watched)
@@ -183,11 +183,11 @@ async def test_what_was_acknowledged_is_told_again_once_a_bundle_lets_it(tmp_pat
     async with looking(tmp_path) as w, follow(w, "a", "b") as stream:
         assert len((await stream.message())["params"]["notifications"]["resourceSubscriptions"]) == 2
         rule(w, ONLY_B)
-        put(w, Updated("note://a"), Updated("note://b"))
+        put(w, ResourceUpdated("note://a"), ResourceUpdated("note://b"))
         assert (await stream.message())["params"]["uri"] == "note://b"
         rule(w, READS)
-        put(w, Changed(Offer.PROMPTS))
+        put(w, ListChanged(Offer.PROMPTS))
         assert (await stream.message())["params"]["uri"] == "note://a", "what was missed meanwhile"
-        put(w, Updated("note://a"))
+        put(w, ResourceUpdated("note://a"))
         assert (await stream.message())["params"]["uri"] == "note://a"
         assert len(w.watched) == 1

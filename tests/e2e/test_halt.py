@@ -23,7 +23,7 @@ from remit.pep.answer import Client, Refused, Released
 from remit.pep.halts import Halts
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
-from remit.ports.upstream import Era, Updated
+from remit.ports.upstream import Era, ResourceUpdated
 from remit.trace.bodies import AdminBody, OutcomeBody, Status
 from tests.e2e.api_world import declared, world, write_workspace
 from tests.e2e.gateway_parts import bench
@@ -170,7 +170,7 @@ async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path)
         await api.told("POST", "/halts", body=quarantined)
         [shown] = (await api.told("GET", "/halts"))["items"]
         assert shown["holds"] == "acting"
-        assert [stop.holds for stop in (await api.service.ledger.stopped()).values()] == [Holds.ACTING]
+        assert [stop.holds for stop in (await api.service.ledger.stops()).values()] == [Holds.ACTING]
         await api.told("POST", "/halts", body={"kind": "agent", "name": "bot", "why": "worse"})
         assert (await api.ask("POST", "/halts", api.admin, quarantined)).status_code == 409
         [shown] = (await api.told("GET", "/halts"))["items"]
@@ -214,7 +214,7 @@ async def test_ten_thousand_halts_hold_and_are_looked_through_by_nobody_else(
             await api.told("GET", "/resources/agent/bot", ann)
             await api.told("POST", "/halts/resume", ann, {"kind": "session", "name": own["sid"]})
             assert isinstance(await api.call(own["token"], "echo", {"text": "x"}), Released)
-        assert sorted(await api.service.ledger.stopped()) == many, "what a start begins with"
+        assert sorted(await api.service.ledger.stops()) == many, "what a start begins with"
 
 
 @pytest.mark.asyncio
@@ -569,13 +569,13 @@ async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: St
         [source] = b.bundle.catalog.policies
         all_of_it = replace(source, text='@id("all") permit (principal, action, resource);')
         b.bundle = compiled(replace(b.bundle.catalog, policies=(all_of_it,)))
-        b.upstream.notices = [Updated("note://a"), Updated("note://b"), Updated("note://a")]
+        b.upstream.notices = [ResourceUpdated("note://a"), ResourceUpdated("note://b"), ResourceUpdated("note://a")]
         for uris in ({"note://a"}, {"note://a", "note://b"}):
             seen: list[str] = []
             async for told_ in b.driver.watch(
                 b.authority(), Client(Era.STATELESS), "shop", frozenset(), frozenset(uris)
             ):
-                if isinstance(told_, Updated):
+                if isinstance(told_, ResourceUpdated):
                     seen.append(told_.uri)
                     await b.driver.halts.halt(what, "ann", "odd", Holds.READING)
             assert seen == ["note://a"], "of the rest, too: who watches it anew is told what is followed"

@@ -14,7 +14,7 @@ from remit.pep.answer import Refused
 from remit.pep.mcp import connection_subscriptions, upstream_watches
 from remit.pep.mcp.change_notifications import PENDING_MAX
 from remit.policy.verdict import Code
-from remit.ports.upstream import Begun, Changed, InputRequired, Log, Offer, Progress, Updated
+from remit.ports.upstream import InputRequired, ListChanged, Log, Offer, Progress, ResourceUpdated, TaskStarted
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.edge_world import ASKED, edge
 from tests.e2e.gateway_world import until
@@ -165,7 +165,7 @@ async def test_notices_that_were_heard_before_a_halt_stay_here(b: Bench) -> None
 
 @driven
 async def test_a_task_that_begins_while_it_is_halted_is_cancelled(b: Bench) -> None:
-    b.upstream.reply = Begun(
+    b.upstream.reply = TaskStarted(
         {
             "taskId": "t",
             "status": "working",
@@ -225,7 +225,7 @@ async def test_the_stream_of_who_is_halted_ends_and_says_why(w: Wire) -> None:
     async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:
         await stream.message()
         await w.bench.driver.halts.halt(AGENT, "ann", "rogue")
-        put(w, Updated("note://a"))
+        put(w, ResourceUpdated("note://a"))
         last = await stream.message()
         assert (last["id"], last["error"]["code"]) == (1, -32003)
         assert "rogue" in last["error"]["message"]
@@ -249,7 +249,7 @@ async def test_a_stream_ends_with_what_it_follows_and_the_next_follows_the_rest(
             await asyncio.sleep(5 * upstream_watches.LOOK_S)
             if left:
                 await eventually(lambda: len(w.watched) - watched == 2)  # noqa: B023 - awaited here
-                put(w, Updated("note://a"), Updated("note://b"))
+                put(w, ResourceUpdated("note://a"), ResourceUpdated("note://b"))
                 assert (await stream.message())["params"] == {"_meta": {SUBSCRIPTION: 1}, "uri": "note://b"}
         assert len(w.watched) - watched == (2 if left else 1), "a halted server is not even asked"
         await w.bench.driver.halts.resume(what, "ann")
@@ -276,15 +276,15 @@ async def test_a_connection_stands_again_after_what_it_follows_was_stopped(w: Wi
             "notifications/resources/updated",
         ], "what changed meanwhile, nobody can say"
         await until(lambda: _is_watched(w))
-        put(w, Updated("note://a"))
+        put(w, ResourceUpdated("note://a"))
         assert (await stream.message())["params"]["uri"] == "note://a"
 
 
 def test_a_connection_that_read_too_slowly_stands_again() -> None:
     heard = connection_subscriptions.ChangeNotifications(lambda _: b"{}")
-    heard.put(Changed(Offer.TOOLS))
+    heard.put(ListChanged(Offer.TOOLS))
     for number in range(PENDING_MAX):
-        heard.put(Updated(f"note://{number}"))
+        heard.put(ResourceUpdated(f"note://{number}"))
     assert heard.done
     assert heard.anew()
     assert (heard.done, heard.anew()) == (False, False)

@@ -15,7 +15,7 @@ from remit.api.answers_decided import ApprovalAnswer, SeatAnswer
 from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer
 from remit.api.page.choices import Viewer
 from remit.api.page.look import POLICY
-from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting, waiting
+from remit.api.page.render import PAGE_BYTES_MAX, fit_page, granting, waiting
 from remit.escalate.brief import BlockingPolicy, BriefInput, Safer
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, Vote
@@ -83,7 +83,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         reason=text,
         foreseen=Foreseen(f"mail/{text}", f"- {text}", why=f"because {text}"),
     )
-    return fitted(answer(text, arguments), case, 0, SAM)[1]
+    return fit_page(answer(text, arguments), case, 0, SAM)[1]
 
 
 def answer(text: str, arguments: dict[str, JsonValue] | None = None) -> ApprovalAnswer:

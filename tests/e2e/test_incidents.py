@@ -173,8 +173,8 @@ async def test_incidents_are_made_again_from_the_ledger_alone(
         tail, lambda: SqliteIncidents(path), api.service.ledger, api.driver.authorization.record, SystemClock()
     )
     await again.turn()
-    ours = {one.ident: one for one in await api.service.incidents.listed(tuple(IncidentState), 1000)}
-    theirs = {one.ident: one for one in await again.listed(tuple(IncidentState), 1000)}
+    ours = {one.ident: one for one in await api.service.incidents.in_states(tuple(IncidentState), 1000)}
+    theirs = {one.ident: one for one in await again.in_states(tuple(IncidentState), 1000)}
     assert {ident: (one.state, one.acts, one.about) for ident, one in theirs.items()} == {
         ident: (one.state, one.acts, one.about) for ident, one in ours.items()
     }
@@ -271,7 +271,7 @@ async def test_an_export_pages_through_all_incidents(tmp_path: Path) -> None:
     begun = opened(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
     many = [replace(begun, ident=f"r1-1.{number}", changed_ms=number // 7) for number in range(1, 451)]
     async with world(tmp_path) as of:
-        assert await of.service.incidents.listed(tuple(IncidentState), 9) == []
+        assert await of.service.incidents.in_states(tuple(IncidentState), 9) == []
         await of.service.incidents._ask(lambda store: store.save(many))  # pyright: ignore[reportPrivateUsage]
         code, out, err = await remit(of, "incidents", "export", token=of.admin)
         assert code == 0, err

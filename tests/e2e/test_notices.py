@@ -12,7 +12,7 @@ from remit.facts.capability import NEEDS_TASKS
 from remit.facts.record import RecordKind
 from remit.facts.store import Store
 from remit.pep.answer import Released, Underway
-from remit.ports.upstream import ALONE, Along, Begun, Era, Progress, Reply, Result
+from remit.ports.upstream import NO_CONTEXT, Era, Progress, Reply, Result, TaskStarted, UpstreamContext
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_rounds import ABLE, bodies, call, driven
 from tests.e2e.test_tasks import TASK
@@ -48,15 +48,15 @@ async def test_what_somebody_writes_in_mid_call_is_told_after_its_labels(b: Benc
     keeping(b)
     real, heard = b.upstream.call, asyncio.Event()
 
-    async def serve(sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
+    async def serve(sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT) -> Reply:
         if name == "echo":
-            assert along.hear is not None
-            along.hear(Progress(1.0, 2.0, "clean"))
+            assert context.hear is not None
+            context.hear(Progress(1.0, 2.0, "clean"))
             await heard.wait()
             await write(b)
-            along.hear(Progress(2.0, 2.0, "what the other wrote"))
-            along.hear(Progress(2.0, 2.0, "and more"))
-        return await real(sid, era, name, arguments, along)
+            context.hear(Progress(2.0, 2.0, "what the other wrote"))
+            context.hear(Progress(2.0, 2.0, "and more"))
+        return await real(sid, era, name, arguments, context)
 
     async def tell(notice: object) -> None:
         assert isinstance(notice, Progress)
@@ -98,7 +98,7 @@ async def test_what_is_written_after_the_answer_adds_no_exchange_to_what_is_stil
 @driven
 async def test_the_word_of_a_task_is_told_after_the_labels_of_what_somebody_wrote_since(b: Bench) -> None:
     keeping(b)
-    done, b.upstream.reply = b.upstream.reply, Begun(TASK)
+    done, b.upstream.reply = b.upstream.reply, TaskStarted(TASK)
     given: Mapping[str, Json] = {"text": "7"}
     client = replace(ABLE, capabilities=NEEDS_TASKS)
     begun = await b.driver.call_tool(b.authority(), client, "shop", "echo", given, canonical(given))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remit.adapters.resolver import HostResolver
-from remit.api.briefs import capped, magnitudes
+from remit.api.briefs import caps, magnitudes
 from remit.api.services import PolicyText
 from remit.assure.history import HistoryReplay
 from remit.facts.agent import Mode
@@ -116,11 +116,11 @@ async def test_people_are_asked_about_what_runs_and_it_runs_as_they_saw_it(tmp_p
         assert magnitudes(asked)["obligations"].startswith("cap:amount:50; "), "people see that it was cut"
         texts = {name: PolicyText("p.cedar", 1, one.statement.text) for name, one in b.bundle.policies.items()}
         cut = {"capped amount": "asked 500, would run with 50, by policy p"}
-        assert capped(asked, texts.get) == cut
-        assert capped(asked, lambda _: None) == {"capped amount": "asked 500, would run with 50"}
-        assert capped(replace(asked, context={}), texts.get) == {}
+        assert caps(asked, texts.get) == cut
+        assert caps(asked, lambda _: None) == {"capped amount": "asked 500, would run with 50"}
+        assert caps(replace(asked, context={}), texts.get) == {}
         unset: Mapping[str, Json] = {"obliged": {"numbers": {"amount": None}}}
-        assert capped(replace(asked, context=unset), texts.get)["capped amount"].startswith("asked nothing, would run")
+        assert caps(replace(asked, context=unset), texts.get)["capped amount"].startswith("asked nothing, would run")
         await b.driver.approvals.cast_vote(waiting.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
         answer = await b.call(amount=900, to="eve")
         assert 'Policy changed the arguments of this call. It ran with exactly these: {\\"amount\\":50' in told(answer)

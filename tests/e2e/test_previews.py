@@ -21,7 +21,7 @@ from remit.facts.record import RecordKind
 from remit.facts.stop import StopSubject
 from remit.pep import previews
 from remit.pep.answer import Awaiting, Released
-from remit.ports.upstream import Begun, Failure, InputRequired, Question, Reply, Result
+from remit.ports.upstream import Failure, InputRequired, Question, Reply, Result, TaskStarted
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event, Status
 from tests.e2e.gateway_parts import DEFINITIONS, Bench, bench, definition
 from tests.e2e.gateway_world import POLICIES, compiled, until
@@ -214,7 +214,7 @@ ODD: list[tuple[Reply | Exception, str, str]] = [
     (Failure("lost", "the connection broke", sent=True), "", "the connection broke"),
     (Failure("refused", "nobody listens", sent=False), "", "nobody listens"),
     (InputRequired({"who": WHO}, "held"), "", "asked something back"),
-    (Begun({"taskId": "t1"}), "", "went on as a task"),
+    (TaskStarted({"taskId": "t1"}), "", "went on as a task"),
     (RuntimeError("boom"), "", "the call failed in Remit (RuntimeError)"),
 ]
 

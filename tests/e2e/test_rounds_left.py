@@ -9,7 +9,7 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep.answer import AwaitingInput, Client, Released
-from remit.ports.upstream import ALONE, Along, Era, InputRequired, Log, Question
+from remit.ports.upstream import NO_CONTEXT, Era, InputRequired, Log, Question, UpstreamContext
 from remit.trace.bodies import OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import until
@@ -63,8 +63,8 @@ async def test_a_client_that_goes_while_the_server_is_told_ends_the_action(
         await b.driver.authorization.revoke(authority.token, authority.expires_ms, "ann")
         real, stuck = b.upstream.drop, asyncio.Event()
 
-        async def drop(held: object) -> None:
-            await real(held)
+        async def drop(continuation: object) -> None:
+            await real(continuation)
             await stuck.wait()
 
         monkeypatch.setattr(b.upstream, "drop", drop)
@@ -81,7 +81,7 @@ async def test_what_a_server_says_after_its_answer_is_neither_told_nor_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Notice] = []
-    kept: list[Along] = []
+    kept: list[UpstreamContext] = []
 
     async def tell(notice: Notice) -> None:
         told.append(notice)
@@ -89,9 +89,9 @@ async def test_what_a_server_says_after_its_answer_is_neither_told_nor_recorded(
     async with bench(tmp_path) as b:
         real = b.upstream.call
 
-        async def call(sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
-            kept.append(along)
-            return await real(sid, era, name, arguments, along)
+        async def call(sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT) -> Reply:
+            kept.append(context)
+            return await real(sid, era, name, arguments, context)
 
         monkeypatch.setattr(b.upstream, "call", call)
         client = Client(Era.STATELESS, {}, tell)

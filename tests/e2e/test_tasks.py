@@ -15,7 +15,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.pep import task
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
-from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, Result, TaskStarted, UpstreamContext
 from remit.protect.index import origin_of
 from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, Choice, MidCall, OutcomeBody, Status
@@ -53,7 +53,7 @@ DONE: Json = {"content": [{"type": "text", "text": "done"}]}
 def driven(test: Any) -> Any:
     async def run(tmp_path: Path) -> None:
         async with bench(tmp_path) as b:
-            b.upstream.reply = Begun(TASK)
+            b.upstream.reply = TaskStarted(TASK)
             await test(b)
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
@@ -191,7 +191,7 @@ async def test_a_server_that_is_away_or_talks_of_something_else_ends_nothing(b: 
 
 @driven
 async def test_a_call_that_begins_no_usable_task_fails(b: Bench) -> None:
-    b.upstream.reply = Begun({**TASK, "taskId": ""})
+    b.upstream.reply = TaskStarted({**TASK, "taskId": ""})
     found = await b.call("echo", text="hello")
     assert isinstance(found, Released)
     assert b"withheld" in found.result
@@ -319,7 +319,7 @@ async def test_who_cancels_need_not_come_back_for_the_outcome_to_be_recorded(b: 
 
 @driven
 async def test_a_task_whose_time_is_over_is_cancelled_recorded_and_unknown(b: Bench) -> None:
-    b.upstream.reply = Begun({**TASK, "ttlMs": 20})
+    b.upstream.reply = TaskStarted({**TASK, "ttlMs": 20})
     given: Mapping[str, Json] = {"text": "hello"}
     found = await b.driver.call_tool(b.authority(), ABLE, "shop", "echo", given, canonical(given))
     assert isinstance(found, Underway)
@@ -418,7 +418,7 @@ async def test_tasks_that_begin_at_once_are_counted_before_they_are_known(
     """Each waits for the disk until it is known: what others take meanwhile is taken."""
     monkeypatch.setattr(task, limit, 3)
     async with bench(tmp_path) as b:
-        b.upstream.reply = Begun(TASK)
+        b.upstream.reply = TaskStarted(TASK)
         found = await asyncio.gather(*(b.call("echo", text=f"{number}") for number in range(12)))
         assert sum(isinstance(one, Underway) for one in found) == 3
         assert sum(isinstance(one, Released) and b"too many tasks" in one.result for one in found) == 9
@@ -455,7 +455,9 @@ async def test_a_refusal_that_did_not_arrive_is_made_again(b: Bench) -> None:
     replies: list[Result | Failure] = [asks, away, asks, Result({}, is_error=False), asks]
     asked: list[str] = []
 
-    async def ask(sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def ask(
+        sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         asked.append(method)
         return replies.pop(0)
 
@@ -468,7 +470,7 @@ async def test_a_refusal_that_did_not_arrive_is_made_again(b: Bench) -> None:
 @pytest.mark.asyncio
 async def test_after_a_restart_the_intent_is_in_doubt_and_the_task_unknown(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        b.upstream.reply = Begun(TASK)
+        b.upstream.reply = TaskStarted(TASK)
         name = await begun(b)
     async with bench(tmp_path) as b:
         assert isinstance(await get(b, name), Refused)

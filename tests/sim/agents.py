@@ -14,7 +14,7 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
 from remit.pep.answer import Answer, Awaiting, AwaitingInput, Client, Failed, Refused, Released, Underway, Watching
-from remit.ports.upstream import Changed, Era, Log, Notice, Offer, Progress
+from remit.ports.upstream import Era, ListChanged, Log, Notice, Offer, Progress
 from tests.sim.office import OFFICE, is_obliged, shaped
 from tests.sim.realm import STAFF
 from tests.sim.trades import GATED, PLAIN, Call, Trade, again, called, known_apart
@@ -164,7 +164,7 @@ class Agent:
                 match notice:
                     case Watching(offers, uris):
                         told = bool(uris or offers - {Offer.TOOLS})
-                    case Changed(offer):
+                    case ListChanged(offer):
                         told = offer is not Offer.TOOLS
                     case _:
                         told = True

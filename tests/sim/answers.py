@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from remit.api.authenticator import Person
 from remit.api.page.desk import Desk
-from remit.api.page.passkey_confirmation import Confirming, encoded
+from remit.api.page.passkey_confirmation import PasskeyConfirmation, base64url
 from remit.api.page.requests import PageRefusal
-from remit.ports.passkeys import Made, NotConfirmed
+from remit.ports.passkeys import NewPasskey, NotConfirmed
 from remit.trace.bodies import AdminBody, Event
 from tests.sim.laws import Law
 from tests.sim.realm import USERS
@@ -53,7 +53,7 @@ class Device:
     @property
     def ident(self) -> str:
         """Its name, as browsers tell it."""
-        return encoded(self.user.encode())
+        return base64url(self.user.encode())
 
     def signs(self, form: Mapping[str, str]) -> str:
         """What it says of `form`: all that a person sees and sends, and the question that it answers."""
@@ -75,11 +75,11 @@ class Checker:
     holder: str = HOST
     origin: str = f"https://{HOST}"
 
-    def made(self, said: str, challenge: bytes) -> Made:
+    def registration(self, response: str, challenge: bytes) -> NewPasskey:
         raise NotConfirmed("nobody makes one in a seed")
 
-    def signed(self, said: str, challenge: bytes, passkey: Passkey) -> int:
-        found = json.loads(said)
+    def signature_count(self, response: str, challenge: bytes, passkey: Passkey) -> int:
+        found = json.loads(response)
         if not hmac.compare_digest(found["by"], _mac(bytes.fromhex(passkey.key), challenge, found["count"])):
             raise NotConfirmed("it signed something else")
         if (found["count"] or passkey.count) and found["count"] <= passkey.count:
@@ -143,7 +143,7 @@ class Page:
     life: Life
     tell: Callable[[str], None]
     _desk: Desk = field(init=False)
-    _confirming: Confirming = field(init=False)
+    _confirming: PasskeyConfirmation = field(init=False)
     _cookies: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
@@ -151,7 +151,7 @@ class Page:
         drawn: Any = SimpleNamespace(token_bytes=self.random.randbytes)
         self._desk = Desk(known, self.law.laws.clock, drawn, f"https://{HOST}")
         services: Any = SimpleNamespace(ledger=self.ledger, passkeys=Checker(self.law.devices))
-        self._confirming = Confirming(services, self._desk)
+        self._confirming = PasskeyConfirmation(services, self._desk)
 
     async def begin(self) -> None:
         """Each person has his device registered."""
@@ -187,7 +187,7 @@ class Page:
         return (await self._confirming.ask(self._who(user), about, HOST)).nonce
 
     async def _sends(self, sent: Sent) -> Confirmed:
-        found = await self._confirming.confirmed(self._who(sent.user), sent.about, sent.form, "/a/")
+        found = await self._confirming.confirm(self._who(sent.user), sent.about, sent.form, "/a/")
         if self.life.alive:
             self.law.counts(sent)
         return found

@@ -124,7 +124,7 @@ class Growing(Law):
     async def look(self, ledger: SqliteLedger) -> None:
         """Each holds what it held, and maybe more."""
         sessions = {one.sid: one.labels for one in await ledger.sessions(1_000)}
-        for kept, found in ((self._sessions, sessions), (self._stores, await ledger.stored())):
+        for kept, found in ((self._sessions, sessions), (self._stores, await ledger.store_labels())):
             for place, labels in kept.items():
                 lost = labels - found.get(place, frozenset())
                 if lost:

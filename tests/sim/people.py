@@ -181,7 +181,7 @@ class People:
 
     async def _revoke(self) -> None:
         """Take back something that was granted; the record says when that was."""
-        grants = self.driver.grants.known()
+        grants = self.driver.grants.all_grants()
         if not grants:
             return
         one, who = self.random.choice(grants), self.random.choice(tuple(USERS))

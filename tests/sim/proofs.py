@@ -71,10 +71,10 @@ class Seal:
     def sign(self, checkpoint: Checkpoint) -> Note:
         return signed(checkpoint, self.keys[0], self._pair.sign)
 
-    def unannounced(self) -> Sequence[Key]:
+    def unannounced_keys(self) -> Sequence[Key]:
         return () if self._said else self.keys
 
-    def announced(self, key: Key) -> None:
+    def note_announced(self, key: Key) -> None:
         self._said = True
 
     def rotate(self) -> Key:

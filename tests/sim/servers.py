@@ -14,14 +14,12 @@ from remit.facts.action import ActionKind
 from remit.facts.canonical import canonical
 from remit.facts.capability import takes_tasks
 from remit.ports.upstream import (
-    ALONE,
-    Along,
-    Begun,
-    Changed,
+    NO_CONTEXT,
     Era,
     Failure,
     InputRequired,
     Introduction,
+    ListChanged,
     Log,
     Notice,
     Offer,
@@ -30,6 +28,8 @@ from remit.ports.upstream import (
     Ready,
     Reply,
     Result,
+    TaskStarted,
+    UpstreamContext,
     UpstreamUnreachable,
 )
 from tests.sim.laws import Called
@@ -92,7 +92,7 @@ class Server:
     # --- the port
 
     async def definitions(
-        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+        self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
     ) -> Sequence[Definition]:
         await self._takes()
         if self.away:
@@ -107,46 +107,54 @@ class Server:
             self._lists[self.drifted] = known
         return known
 
-    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+    async def introduce(self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT) -> Introduction:
         await self._takes()
         key = (ActionKind.READ_RESOURCE.value, self.name, "", canonical({"list": "instructions"}), self._links(sid))
         return Introduction({}, self._mark(Called(key)))
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
-        return await self._do(sid, (ActionKind.CALL_TOOL, name, arguments), along, self._tool_result)
+    async def call(
+        self, sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
+        return await self._do(sid, (ActionKind.CALL_TOOL, name, arguments), context, self._tool_result)
 
-    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def ask(
+        self, sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         match method:
             case "resources/read":
                 what = (ActionKind.READ_RESOURCE, str(params["uri"]), canonical(params))
-                return await self._do(sid, what, along, lambda text: {"contents": [{"uri": "file:///a", "text": text}]})
+                return await self._do(
+                    sid, what, context, lambda text: {"contents": [{"uri": "file:///a", "text": text}]}
+                )
             case "prompts/get":
                 what = (ActionKind.GET_PROMPT, str(params["name"]), canonical(params.get("arguments", {})))
-                return await self._do(sid, what, along, _prompt)
+                return await self._do(sid, what, context, _prompt)
             case "tasks/get" | "tasks/cancel" | "tasks/update":
                 return await self._task(method, str(params["taskId"]))
             case _:
                 member, offer, kind = _LISTS[method]
                 what = (kind, "", canonical({"list": offer.value}))
-                return await self._do(sid, what, along, lambda text: {member: [_item(offer, text)]})
+                return await self._do(sid, what, context, lambda text: {member: [_item(offer, text)]})
 
-    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def resume(
+        self, continuation: object, responses: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         await self.life().at(f"{self.name} is answered")
-        assert isinstance(held, Called)
+        assert isinstance(continuation, Called)
         self.tell(f"{self.name} is answered {canonical(responses).decode()}")
-        self.laws.resumed(held, responses)
-        return await self._answer(held, along, self._tool_result)
+        self.laws.resumed(continuation, responses)
+        return await self._answer(continuation, context, self._tool_result)
 
-    async def drop(self, held: object) -> None:
+    async def drop(self, continuation: object) -> None:
         await self._takes()
 
     async def watch(
-        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], context: UpstreamContext = NO_CONTEXT
     ) -> AsyncGenerator[Notice | Ready]:
         yield Ready()
         for _ in range(3):
             await self._takes()
-            yield Changed(Offer.PROMPTS)
+            yield ListChanged(Offer.PROMPTS)
 
     async def end_session(self, sid: str) -> None:
         await self._takes()
@@ -163,16 +171,21 @@ class Server:
         self,
         sid: str,
         what: tuple[ActionKind, str, bytes],
-        along: Along,
+        context: UpstreamContext,
         form: Callable[[str], Mapping[str, Json]],
     ) -> Reply:
         await self.life().at(f"{self.name} is asked")
         kind, name, arguments = what
         called = Called((kind.value, self.name, name, arguments, self._links(sid)))
-        return await self._answer(called, along, form, first=True)
+        return await self._answer(called, context, form, first=True)
 
     async def _answer(
-        self, called: Called, along: Along, form: Callable[[str], Mapping[str, Json]], *, first: bool = False
+        self,
+        called: Called,
+        context: UpstreamContext,
+        form: Callable[[str], Mapping[str, Json]],
+        *,
+        first: bool = False,
     ) -> Reply:
         odd = self.random.random() < self.oddness
         is_tool = called.key[0] == ActionKind.CALL_TOOL.value
@@ -182,15 +195,17 @@ class Server:
         if first:
             self.tell(f"{self.name} does {called.key[2] or called.key[3].decode()} and {way}")
             self.laws.effect(called)
-        await self._says(called, along, odd=odd)
-        reply = await self._by(way if is_tool else way.replace("begins", "answers"), called, along, form)
+        await self._says(called, context, odd=odd)
+        reply = await self._by(way if is_tool else way.replace("begins", "answers"), called, context, form)
         await self.life().at(f"{self.name} has answered")
-        if odd and along.hear is not None:
+        if odd and context.hear is not None:
             # It goes on talking after its answer.
-            self._later(along, Log("info", None, self._mark(called)))
+            self._later(context, Log("info", None, self._mark(called)))
         return reply
 
-    async def _by(self, way: str, called: Called, along: Along, form: Callable[[str], Mapping[str, Json]]) -> Reply:
+    async def _by(
+        self, way: str, called: Called, context: UpstreamContext, form: Callable[[str], Mapping[str, Json]]
+    ) -> Reply:
         match way:
             case "fails":
                 return Result({"content": [_text(self._mark(called))], "isError": True}, is_error=True)
@@ -204,7 +219,7 @@ class Server:
                 return Failure("died", "the server ended", sent=True)
             case "raises":
                 raise RuntimeError("an adapter's own error")
-            case "asks" if "elicitation" in along.capabilities:
+            case "asks" if "elicitation" in context.capabilities:
                 called.number += 1
                 params: Mapping[str, Json] = {"message": self._mark(called), "requestedSchema": FORM}
                 return InputRequired({"q": Question("elicitation/create", params)}, called)
@@ -216,10 +231,10 @@ class Server:
             case "waits":
                 called.number += 1
                 return InputRequired({}, called)
-            case "begins" if takes_tasks(along.capabilities):
+            case "begins" if takes_tasks(context.capabilities):
                 ident = f"task-{self.marks()}"
                 self._tasks[ident] = (called, self.random.choice(("completed", "failed", "cancelled")))
-                return Begun(self._state(ident, called, "working"))
+                return TaskStarted(self._state(ident, called, "working"))
             case "odd":
                 return Result(self.random.choice(({}, {"content": 7}, {"content": [{"type": "?"}]})), is_error=False)
             case _:
@@ -248,19 +263,19 @@ class Server:
             "ttlMs": 60_000,
         }
 
-    async def _says(self, called: Called, along: Along, *, odd: bool) -> None:
+    async def _says(self, called: Called, context: UpstreamContext, *, odd: bool) -> None:
         await self._takes()
-        for _ in range(self.random.choice((0, 0, 1, 3)) if along.hear is not None else 0):
-            self._hears(along, Progress(1.0, None, self._mark(called)))
+        for _ in range(self.random.choice((0, 0, 1, 3)) if context.hear is not None else 0):
+            self._hears(context, Progress(1.0, None, self._mark(called)))
             if odd:
                 await self._takes()
 
-    def _later(self, along: Along, notice: Notice) -> None:
-        asyncio.get_running_loop().call_later(self.random.uniform(0.0, 0.2), self._hears, along, notice)
+    def _later(self, context: UpstreamContext, notice: Notice) -> None:
+        asyncio.get_running_loop().call_later(self.random.uniform(0.0, 0.2), self._hears, context, notice)
 
-    def _hears(self, along: Along, notice: Notice) -> None:
-        if along.hear is not None and self.life().alive:
-            along.hear(notice)
+    def _hears(self, context: UpstreamContext, notice: Notice) -> None:
+        if context.hear is not None and self.life().alive:
+            context.hear(notice)
 
     async def _takes(self) -> None:
         """Time passes; whoever asked may not be there any more."""

@@ -38,10 +38,10 @@ class HaltFolder:
     def read(self) -> Mapping[str, Stop]:
         """Those that lie there, by file name, the oldest first. Raises `OSError`."""
         try:
-            found = sorted(path for path in self._folder.iterdir() if path.suffix == _END)
+            paths = sorted(path for path in self._folder.iterdir() if path.suffix == _END)
         except FileNotFoundError:
             return {}
-        return {path.name: _read(path) for path in found}
+        return {path.name: _read(path) for path in paths}
 
     def take(self, name: str) -> None:
         """Take one away. Raises `OSError`."""
@@ -50,11 +50,11 @@ class HaltFolder:
 
 
 def _read(path: Path) -> Stop:
-    said: Mapping[str, Json] = {}
+    content: Mapping[str, Json] = {}
     with suppress(JsonRefused), path.open("rb") as file:
-        said = parse_object(file.read(_BYTES_MAX + 1), bytes_max=_BYTES_MAX)
-    what, reason, at_ms = said.get("what"), said.get("reason"), said.get("at_ms")
-    named = read_subject(what) if isinstance(what, str) else None
-    if named is None or not isinstance(reason, str) or not isinstance(at_ms, int):
+        content = parse_object(file.read(_BYTES_MAX + 1), bytes_max=_BYTES_MAX)
+    what, reason, at_ms = content.get("what"), content.get("reason"), content.get("at_ms")
+    stopped = read_subject(what) if isinstance(what, str) else None
+    if stopped is None or not isinstance(reason, str) or not isinstance(at_ms, int):
         return Stop(*EVERYTHING, BY, 0, f"a halt was left in {path.name}, which cannot be read")
-    return Stop(*named, BY, at_ms, reason)
+    return Stop(*stopped, BY, at_ms, reason)

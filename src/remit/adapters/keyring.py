@@ -39,11 +39,11 @@ class Keyring:
     def load(self, now_ms: int) -> Sequence[SigningKey]:
         """Every key that may still verify, newest first; makes one when there is none."""
         private_folder(self._folder)
-        found = [key for path in sorted(self._folder.iterdir()) if (key := _read(path))]
-        found.sort(key=lambda key: key.created_ms, reverse=True)
-        if not found:
+        keys = [key for path in sorted(self._folder.iterdir()) if (key := _read(path))]
+        keys.sort(key=lambda key: key.created_ms, reverse=True)
+        if not keys:
             return (self.make(now_ms),)
-        return self._without_retired(found, now_ms)
+        return self._without_retired(keys, now_ms)
 
     def file(self, key: SigningKey) -> Path:
         """Where `key` lies, or has to."""
@@ -53,18 +53,18 @@ class Keyring:
         """A new key, its file durable."""
         private_folder(self._folder)
         pair = OKPKey.generate_key("Ed25519")
-        made = SigningKey(pair.thumbprint()[:_KID_CHARS], now_ms, pair)
-        write_private(self.file(made), pair.as_pem(private=True))
-        return made
+        key = SigningKey(pair.thumbprint()[:_KID_CHARS], now_ms, pair)
+        write_private(self.file(key), pair.as_pem(private=True))
+        return key
 
     def _without_retired(self, keys: Sequence[SigningKey], now_ms: int) -> Sequence[SigningKey]:
-        kept = [keys[0]]
+        verifying = [keys[0]]
         for successor, key in pairwise(keys):
             if successor.created_ms + self._keep_ms > now_ms:
-                kept.append(key)
+                verifying.append(key)
             else:
                 self.file(key).unlink()
-        return tuple(kept)
+        return tuple(verifying)
 
 
 def forget_keys(folder: Path) -> None:
@@ -74,8 +74,8 @@ def forget_keys(folder: Path) -> None:
 
 
 def _read(path: Path) -> SigningKey | None:
-    named = _FILE.fullmatch(path.name)
-    if named is None:
+    match = _FILE.fullmatch(path.name)
+    if match is None:
         return None
     must_be_private(path, 0o600)
     try:
@@ -87,6 +87,6 @@ def _read(path: Path) -> SigningKey | None:
         ) from error
     if pair.curve_name != "Ed25519" or not pair.is_private:
         raise KeyringUnusable(f"{path.name} is not an Ed25519 private key; remove it")
-    if pair.thumbprint()[:_KID_CHARS] != named[2]:
+    if pair.thumbprint()[:_KID_CHARS] != match[2]:
         raise KeyringUnusable(f"{path.name} holds another key than its name says; remove it")
-    return SigningKey(named[2], int(named[1]), pair)
+    return SigningKey(match[2], int(match[1]), pair)

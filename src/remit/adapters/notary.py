@@ -49,11 +49,11 @@ class FolderNotary:
         notes = [signed(checkpoint, key, pair.sign) for key, pair in zip(self.keys, self._pairs, strict=True)]
         return Note(notes[0].text, tuple(signature for note in notes for signature in note.signatures))
 
-    def unannounced(self) -> Sequence[Key]:
+    def unannounced_keys(self) -> Sequence[Key]:
         """See `ports.transparency.Notary`."""
         return [key for key in self.keys if not _says(self._file(key), key)]
 
-    def announced(self, key: Key) -> None:
+    def note_announced(self, key: Key) -> None:
         """See `ports.transparency.Notary`."""
         write_private(self._file(key), f"{key}\n".encode())
 
@@ -83,10 +83,10 @@ def verified(public: bytes, signature: bytes, text: bytes) -> bool:
 
 
 def _pair(key: SigningKey) -> Ed25519PrivateKey:
-    found = key.key.private_key
-    if not isinstance(found, Ed25519PrivateKey):
+    private_key = key.key.private_key
+    if not isinstance(private_key, Ed25519PrivateKey):
         raise KeyringUnusable(f"key {key.kid} is no Ed25519 private key; remove it")
-    return found
+    return private_key
 
 
 def _says(path: Path, key: Key) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.facts.passkey import Passkey
-from remit.ports.passkeys import Made, NotConfirmed
+from remit.ports.passkeys import NewPasskey, NotConfirmed
 
 SAID_CHARS_MAX: Final = 16_384
 
@@ -34,14 +34,14 @@ class WebAuthn:
         """Where people have to be to use one."""
         return self._origin
 
-    def made(self, said: str, challenge: bytes) -> Made:
-        """The passkey that `said` brings for `challenge`. Raises `NotConfirmed`."""
+    def registration(self, response: str, challenge: bytes) -> NewPasskey:
+        """The passkey that `response` brings for `challenge`. Raises `NotConfirmed`."""
         from webauthn import verify_registration_response
         from webauthn.helpers.exceptions import WebAuthnException
 
         try:
-            found = verify_registration_response(
-                credential=_bounded(said),
+            verified = verify_registration_response(
+                credential=_bounded(response),
                 expected_challenge=challenge,
                 expected_rp_id=self._holder,
                 expected_origin=self._origin,
@@ -49,16 +49,16 @@ class WebAuthn:
             )
         except (WebAuthnException, ValueError) as error:
             raise NotConfirmed(_why(error)) from error
-        return Made(_text(found.credential_id), _text(found.credential_public_key), found.sign_count)
+        return NewPasskey(_text(verified.credential_id), _text(verified.credential_public_key), verified.sign_count)
 
-    def signed(self, said: str, challenge: bytes, passkey: Passkey) -> int:
+    def signature_count(self, response: str, challenge: bytes, passkey: Passkey) -> int:
         """The count of `passkey` after it signed `challenge`. Raises `NotConfirmed`."""
         from webauthn import verify_authentication_response
         from webauthn.helpers.exceptions import WebAuthnException
 
         try:
-            found = verify_authentication_response(
-                credential=_bounded(said),
+            verified = verify_authentication_response(
+                credential=_bounded(response),
                 expected_challenge=challenge,
                 expected_rp_id=self._holder,
                 expected_origin=self._origin,
@@ -68,9 +68,9 @@ class WebAuthn:
             )
         except (WebAuthnException, ValueError) as error:
             raise NotConfirmed(_why(error)) from error
-        if _text(found.credential_id) != passkey.ident:
+        if _text(verified.credential_id) != passkey.ident:
             raise NotConfirmed("another passkey signed it")
-        return found.new_sign_count
+        return verified.new_sign_count
 
 
 def _place(resource: str) -> tuple[str, str]:
@@ -87,10 +87,10 @@ def _place(resource: str) -> tuple[str, str]:
     return "localhost", f"{parts.scheme}://localhost{port}"
 
 
-def _bounded(said: str) -> str:
-    if len(said) > SAID_CHARS_MAX:
+def _bounded(response: str) -> str:
+    if len(response) > SAID_CHARS_MAX:
         raise ValueError(f"more than {SAID_CHARS_MAX:,} characters")
-    return said
+    return response
 
 
 def _why(error: Exception) -> str:

@@ -19,10 +19,10 @@ def private_folder(folder: Path) -> None:
 
 def must_be_private(path: Path, mode: int) -> None:
     """See that nobody else may use `path`: ours, no link, at most `mode`. Raises `KeyringUnusable`."""
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid():
         raise KeyringUnusable(f"{path} must belong to the user that runs Remit and be no link")
-    if stat.S_IMODE(found.st_mode) & ~mode:
+    if stat.S_IMODE(status.st_mode) & ~mode:
         raise KeyringUnusable(f"others may read {path}; run: chmod {mode:o} {path}")
 
 

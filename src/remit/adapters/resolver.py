@@ -22,9 +22,9 @@ class HostResolver:
         """As the port says."""
         inner = self._inner = self._inner or ThreadedResolver()
         try:
-            found = await asyncio.wait_for(inner.resolve(host, 0, socket.AF_UNSPEC), LOOKUP_S)
+            answers = await asyncio.wait_for(inner.resolve(host, 0, socket.AF_UNSPEC), LOOKUP_S)
         except (OSError, TimeoutError, UnicodeError):
             return ""
-        addresses = sorted((one["host"].partition("%")[0] for one in found), key=lambda one: (":" in one, one))
+        addresses = sorted((one["host"].partition("%")[0] for one in answers), key=lambda one: (":" in one, one))
         # The tool's server may take any of them: the worst one counts.
         return next((one for one in addresses if not is_global(one)), next(iter(addresses), ""))

@@ -86,11 +86,11 @@ class Ed25519Signer:
     def rotate(self) -> str:
         """See `ports.signer.Signer.rotate`. Keys whose tokens have all expired are removed."""
         now_ms = max(self._clock.now_ms(), self._newest.created_ms + 1)
-        made = self._keyring.make(now_ms)
+        newest = self._keyring.make(now_ms)
         keys = self._keyring.load(now_ms)
-        self._newest = made
+        self._newest = newest
         self._keys = {key.kid: key for key in keys}
-        return made.kid
+        return newest.kid
 
     def _key(self, header: Mapping[str, Json]) -> SigningKey:
         kid = header.get("kid")

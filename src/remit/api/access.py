@@ -156,7 +156,7 @@ def kind_of(caller: Caller) -> CredentialKind:
             assert_never(caller)
 
 
-def named(caller: Caller) -> str:
+def caller_name(caller: Caller) -> str:
     """How records name `caller`; a colon tells users, agents and harnesses from the admin."""
     match caller:
         case Admin(credential=ident):

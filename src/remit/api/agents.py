@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import AppliedAnswer
 from remit.api.answers_agents import AdoptionAnswer, AdoptionRow
 from remit.api.guard import ByAdmin, GuardedRoute, With
@@ -42,31 +42,31 @@ Window = Annotated[int, Query(ge=1, le=WINDOW_S_MAX)]
 
 
 @router.post("/agents/{name}", status_code=201)
-async def register(name: AgentPath, asked: RegisterRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
+async def register(name: AgentPath, request: RegisterRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Declare an agent in the workspace folder, and run the bundle with it. What was `found` is the same."""
-    found = None if asked.found is None else await _found(services, asked.found, name)
-    spec = AgentSpec(asked.owner, asked.purpose, tuple(asked.groups), mode=Mode(asked.mode))
-    applied = await services.runtime.register(name, spec, named(caller))
-    applied = replace(applied, warnings=(*applied.warnings, *_unknown(services, name, asked.owner)))
-    if found is not None:
-        await services.discovery.adopt(found, name, named(caller))
+    subject = None if request.found is None else await _subject_to_adopt(services, request.found, name)
+    spec = AgentSpec(request.owner, request.purpose, tuple(request.groups), mode=Mode(request.mode))
+    applied = await services.runtime.register(name, spec, caller_name(caller))
+    applied = replace(applied, warnings=(*applied.warnings, *_unknown_owner(services, name, request.owner)))
+    if subject is not None:
+        await services.discovery.adopt(subject, name, caller_name(caller))
     return applied_view(applied)
 
 
-def _unknown(services: Services, agent: str, owner: str) -> Iterator[str]:
+def _unknown_owner(services: Services, agent: str, owner: str) -> Iterator[str]:
     """That nobody is called as the owner is: he may be a team that nothing else names, or mistyped."""
     catalog = services.runtime.catalog
-    known = sorted((set(catalog.users) | catalog.groups) - {EVERYONE})
-    if owner not in known:
-        more = f" and {len(known) - NAMES_MAX} more" if len(known) > NAMES_MAX else ""
+    names = sorted((set(catalog.users) | catalog.groups) - {EVERYONE})
+    if owner not in names:
+        more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
         yield (
             f"{owner} is to answer for {agent}, and no user or group is called so: nobody reads its incidents or "
-            f"resumes it as its owner; there are {', '.join(known[:NAMES_MAX]) or 'none'}{more}; "
+            f"resumes it as its owner; there are {', '.join(names[:NAMES_MAX]) or 'none'}{more}; "
             f"next: correct `owner` in agents/{agent}.yaml, or declare the User, then: remit apply"
         )
 
 
-async def _found(services: Services, text: str, name: str) -> Subject:
+async def _subject_to_adopt(services: Services, text: str, name: str) -> Subject:
     """What of the inventory `name` is to be. One that is registered as another agent is none."""
     subject = subject_of(text)
     if subject.kind is not Kind.AGENT:
@@ -85,7 +85,7 @@ async def _found(services: Services, text: str, name: str) -> Subject:
 @router.post("/agents/{name}/enforce")
 async def enforce(name: AgentPath, services: With, caller: ByAdmin, _: Empty | None = None) -> AppliedAnswer:
     """Hold an agent to policy from here on: its `mode` in the workspace folder and in what runs."""
-    return applied_view(await services.runtime.enforce(name, named(caller)))
+    return applied_view(await services.runtime.enforce(name, caller_name(caller)))
 
 
 @router.get("/agents/{name}/report")
@@ -95,25 +95,25 @@ async def report(name: AgentPath, services: With, _: ByAdmin, window_s: Window =
     if agent is None:
         raise await missing_resource(services, ResourceKind.AGENT, name)
     since_ms = services.clock.now_ms() - window_s * 1000
-    return await _told(services, agent, await services.runtime.adoption(name, since_ms))
+    return await _adoption_answer(services, agent, await services.runtime.adoption(name, since_ms))
 
 
-async def _told(services: Services, agent: Agent, found: Adoption) -> AdoptionAnswer:
+async def _adoption_answer(services: Services, agent: Agent, adoption: Adoption) -> AdoptionAnswer:
     rows = [
         _row(row, await _now(services, row) if number < JUDGED_MAX else None)
-        for number, row in enumerate(found.rows[:ROWS_MAX])
+        for number, row in enumerate(adoption.rows[:ROWS_MAX])
     ]
-    left = len(found.rows) - len(rows)
+    left = len(adoption.rows) - len(rows)
     return AdoptionAnswer(
         agent=agent.name,
         mode=agent.mode.value,
-        since=instant(found.since_ms),
-        complete=found.complete,
-        records=found.records,
-        calls=found.calls,
-        would_deny=found.denied,
-        would_ask=found.asked,
-        would_hide=found.hidden,
+        since=instant(adoption.since_ms),
+        complete=adoption.complete,
+        records=adoption.records,
+        calls=adoption.calls,
+        would_deny=adoption.denied,
+        would_ask=adoption.asked,
+        would_hide=adoption.hidden,
         changes=left > 0 or any(row.now != "permit" and row.would_deny + row.would_ask > 0 for row in rows),
         policies=rows,
         policies_left=left,
@@ -148,7 +148,7 @@ async def _now(services: Services, row: AdoptionCount) -> str | None:
         arguments = parse(body.arguments)
     except JsonRefused:
         return None
-    links = tuple(Link(one, sid) for one, sid in body.links)
+    links = tuple(Link(agent, sid) for agent, sid in body.links)
     authority = Authority(links, body.user, "", services.clock.now_ms() + MINUTE_MS)
     if not isinstance(arguments, dict):
         return None

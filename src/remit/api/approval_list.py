@@ -9,7 +9,7 @@ from remit.api.authenticator import Admin, Person
 from remit.api.lineage import is_round, untraced
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_arguments, tool_name
-from remit.api.void_approvals import voided
+from remit.api.void_approvals import void_reason
 from remit.escalate.machine import Approval
 from remit.escalate.wording import filled, shortened
 from remit.facts.action import ActionKind
@@ -27,35 +27,37 @@ READ_BYTES_MAX: Final = 16_384
 """Arguments beyond this are not read for a list."""
 
 
-async def listed(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
+async def list_item(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
     """`approval` as a list shows it to `caller`; `what` is of what would run, for those who may read the arguments."""
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
-    void = await voided(services, approval, proposal)
-    told = approval_view(services, caller, approval, proposal, listed=True, void=void)
+    void = await void_reason(services, approval, proposal)
+    answer = approval_view(services, caller, approval, proposal, listed=True, void=void)
     if not sees_arguments(services, caller, approval):
-        return told
+        return answer
     if approval.edit is not None:
         proposal = await services.ledger.entry(Ref.parse(approval.edit.record))
     body = None if proposal is None else proposal.body
     if not isinstance(body, ActionBody):
-        return told
-    return told.model_copy(update={"what": what(body, services.runtime.catalog.tools.get((body.server, body.name)))})
+        return answer
+    return answer.model_copy(update={"what": what(body, services.runtime.catalog.tools.get((body.server, body.name)))})
 
 
 def what(body: ActionBody, tool: Tool | None) -> str:
     """What `body` asks for: by the tool's own template, else its name and its arguments; on one line, cut."""
-    named = tool_name(body.server, body.name)
+    name = tool_name(body.server, body.name)
     if body.kind != ActionKind.CALL_TOOL.value or len(body.arguments) > READ_BYTES_MAX:
-        return one_line(named, chars_max=WHAT_CHARS_MAX)
+        return one_line(name, chars_max=WHAT_CHARS_MAX)
     try:
-        given = parse(body.arguments)
+        arguments = parse(body.arguments)
     except JsonRefused:
-        given = None
-    if tool is not None and tool.brief and isinstance(given, Mapping):
-        spans = filled(tool.brief, list(untraced(given, within=is_round(given, body.arguments))), VALUE_CHARS_MAX)
-        said = "".join(
+        arguments = None
+    if tool is not None and tool.brief and isinstance(arguments, Mapping):
+        spans = filled(
+            tool.brief, list(untraced(arguments, within=is_round(arguments, body.arguments))), VALUE_CHARS_MAX
+        )
+        text = "".join(
             span.text if not span.mark or _PLAIN.fullmatch(span.text) else f"“{span.text}”" for span in spans
         )
     else:
-        said = f"{named} {body.arguments.decode()}"
-    return one_line(shortened(said, WHAT_CHARS_MAX), chars_max=2 * WHAT_CHARS_MAX)
+        text = f"{name} {body.arguments.decode()}"
+    return one_line(shortened(text, WHAT_CHARS_MAX), chars_max=2 * WHAT_CHARS_MAX)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import APIRouter, Query
 
 from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
-from remit.api.approval_list import listed
+from remit.api.approval_list import list_item
 from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
@@ -26,7 +26,7 @@ from remit.api.requests import (
 )
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
-from remit.api.void_approvals import voided
+from remit.api.void_approvals import void_reason
 from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
@@ -52,22 +52,22 @@ async def list_approvals(
 ) -> ApprovalsAnswer:
     """Approvals that a user decides or asked for: newest first; of those that are `open`, what presses most first."""
     if open_only:
-        found = await most_urgent(services, caller, limit)
-        return ApprovalsAnswer(items=list(found.items), more=found.more)
-    own = await _decisions_of(services, caller, limit)
-    return ApprovalsAnswer(items=[await listed(services, caller, one) for one in own])
+        urgent = await most_urgent(services, caller, limit)
+        return ApprovalsAnswer(items=list(urgent.items), more=urgent.more)
+    approvals = await _decisions_of(services, caller, limit)
+    return ApprovalsAnswer(items=[await list_item(services, caller, approval) for approval in approvals])
 
 
 async def _decisions_of(services: Services, caller: Admin | Person, limit: int) -> Sequence[Approval]:
     """The approvals that `caller` may see, newest first, at most `limit`."""
-    most = limit if isinstance(caller, Admin) else LIMIT_MAX
+    limit_read = limit if isinstance(caller, Admin) else LIMIT_MAX
     while True:
-        found = await services.ledger.approvals(open_only=False, limit=most)
-        own = [approval for approval in found if sees_approval(services, caller, approval)][:limit]
+        page = await services.ledger.approvals(open_only=False, limit=limit_read)
+        visible = [approval for approval in page if sees_approval(services, caller, approval)][:limit]
         # What others asked for must not push out what this person decides, however much it is.
-        if len(own) == limit or len(found) < most or most >= READ_MAX:
-            return own
-        most *= 10
+        if len(visible) == limit or len(page) < limit_read or limit_read >= READ_MAX:
+            return visible
+        limit_read *= 10
 
 
 @router.get("/approvals/{ident}")
@@ -76,28 +76,30 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
     approval = await services.ledger.approval(ident)
     if approval is None or not sees_approval(services, caller, approval):
         raise not_found(f"approval: {ident}", "remit approvals ls --all")
-    told = await _told(services, caller, approval)
+    answer = await _answer(services, caller, approval)
     if not sees_arguments(services, caller, approval):
-        return told
+        return answer
     # What is told of is what runs: other arguments than were asked for, where somebody approved those.
     record = ident if approval.edit is None else approval.edit.record
     case = await case_of(services, approval, await services.ledger.entry(Ref.parse(record)))
-    return told if case is None else told.model_copy(update={"brief": brief_view(arrange(case))})
+    return answer if case is None else answer.model_copy(update={"brief": brief_view(arrange(case))})
 
 
 @router.post("/approvals/{ident}/approve")
-async def approve(ident: RefPath, asked: ApproveRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def approve(ident: RefPath, request: ApproveRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say yes; with `arguments` to those in place of the ones that were asked for."""
-    yes = Yes(asked.shown, asked.arguments)
-    found = await decide(services, caller, ident, Choice.APPROVE, asked.note, yes=yes)
-    return await _told(services, caller, found)
+    yes = Yes(request.shown, request.arguments)
+    approval = await decide(services, caller, ident, Choice.APPROVE, request.note, yes=yes)
+    return await _answer(services, caller, approval)
 
 
 @router.post("/approvals/{ident}/deny")
-async def deny(ident: RefPath, asked: DenyRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def deny(ident: RefPath, request: DenyRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say no, which ends it; the agent is told the preset reason."""
-    reason = None if asked.reason is None else asked.reason.value
-    return await _told(services, caller, await decide(services, caller, ident, Choice.DENY, asked.note, reason=reason))
+    reason = None if request.reason is None else request.reason.value
+    return await _answer(
+        services, caller, await decide(services, caller, ident, Choice.DENY, request.note, reason=reason)
+    )
 
 
 class Yes(NamedTuple):
@@ -128,13 +130,13 @@ async def decide(
 
     Raises `Problem`, `EditRefused`, and `VoteRefused` where it has ended or is not what was shown.
     """
-    known, by = await _known(services, caller, ident)
-    if choice is Choice.APPROVE and sees_approval(services, caller, known):
-        void = await voided(services, known, await services.ledger.entry(Ref.parse(ident)))
+    approval, by = await _approval_and_voter(services, caller, ident)
+    if choice is Choice.APPROVE and sees_approval(services, caller, approval):
+        void = await void_reason(services, approval, await services.ledger.entry(Ref.parse(ident)))
         if void is not None:
             why = f"{void}: nobody could use the yes"
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
-    said = (
+    vote = (
         services.driver.approvals.cast_vote(
             ident, by, choice, note, reason=reason, shown=yes.shown, confirmed=yes.confirmed
         )
@@ -143,42 +145,42 @@ async def decide(
             ident, by, yes.arguments, note, shown=yes.shown, confirmed=yes.confirmed
         )
     )
-    return await _counted(services, caller, known, said)
+    return await _cast(services, caller, approval, vote)
 
 
 @router.post("/approvals/{ident}/delegate")
-async def delegate(ident: RefPath, asked: DelegateRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def delegate(ident: RefPath, request: DelegateRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Let somebody else decide in one's own place for a while."""
-    known, by = await _known(services, caller, ident)
-    until_ms = min(services.clock.now_ms() + asked.for_s * 1000, known.expires_ms)
-    said = services.driver.approvals.delegate(ident, by, asked.to, until_ms, asked.note)
-    return await _told(services, caller, await _counted(services, caller, known, said))
+    approval, by = await _approval_and_voter(services, caller, ident)
+    until_ms = min(services.clock.now_ms() + request.for_s * 1000, approval.expires_ms)
+    vote = services.driver.approvals.delegate(ident, by, request.to, until_ms, request.note)
+    return await _answer(services, caller, await _cast(services, caller, approval, vote))
 
 
 @router.post("/approvals/{ident}/stop")
-async def stop(ident: RefPath, asked: StopSessionRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def stop(ident: RefPath, request: StopSessionRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Stop the session that asked, with all that was delegated from it."""
-    known, _ = await _known(services, caller, ident)
-    await stop_asking(services, caller, ident, asked.reason.value, asked.note)
-    return await _told(services, caller, await services.ledger.approval(ident) or known)
+    approval, _ = await _approval_and_voter(services, caller, ident)
+    await stop_asking(services, caller, ident, request.reason.value, request.note)
+    return await _answer(services, caller, await services.ledger.approval(ident) or approval)
 
 
 @router.post("/approvals/{ident}/break-glass")
-async def break_glass(ident: RefPath, asked: GlassRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def break_glass(ident: RefPath, request: GlassRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Lift every gate alone, in an emergency: for five minutes, and somebody else looks at it later."""
-    known, by = await _known(services, caller, ident)
-    said = services.driver.approvals.break_glass(
-        ident, by, asked.why, shown=asked.shown, keyed=await is_keyed(services, caller)
+    approval, by = await _approval_and_voter(services, caller, ident)
+    vote = services.driver.approvals.break_glass(
+        ident, by, request.why, shown=request.shown, keyed=await is_keyed(services, caller)
     )
-    return await _told(services, caller, await _counted(services, caller, known, said))
+    return await _answer(services, caller, await _cast(services, caller, approval, vote))
 
 
 @router.post("/approvals/{ident}/review")
-async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+async def review(ident: RefPath, request: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say that one has looked at how the glass was broken."""
-    known, by = await _known(services, caller, ident)
-    said = services.driver.approvals.review_glass(ident, by, asked.note)
-    return await _told(services, caller, await _counted(services, caller, known, said))
+    approval, by = await _approval_and_voter(services, caller, ident)
+    vote = services.driver.approvals.review_glass(ident, by, request.note)
+    return await _answer(services, caller, await _cast(services, caller, approval, vote))
 
 
 async def is_keyed(services: Services, caller: Person) -> bool:
@@ -189,42 +191,42 @@ async def is_keyed(services: Services, caller: Person) -> bool:
     if not services.passkeys.holder:
         return False
     users = services.runtime.catalog.users
-    mine = {name for name, user in users.items() if user.who == users[caller.user].who}
-    return any(one.user in mine for one in await services.ledger.passkeys(removed=True))
+    names = {name for name, user in users.items() if user.who == users[caller.user].who}
+    return any(passkey.user in names for passkey in await services.ledger.passkeys(removed=True))
 
 
-async def _known(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:
-    known = await services.ledger.approval(ident)
-    if known is None:
+async def _approval_and_voter(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:
+    approval = await services.ledger.approval(ident)
+    if approval is None:
         raise not_found(f"approval: {ident}", "remit approvals ls")
-    return known, services.runtime.catalog.users[caller.user]
+    return approval, services.runtime.catalog.users[caller.user]
 
 
-async def _counted(
-    services: Services, caller: Person, known: Approval, said: Coroutine[object, object, Approval]
+async def _cast(
+    services: Services, caller: Person, approval: Approval, vote: Coroutine[object, object, Approval]
 ) -> Approval:
     try:
-        return await said
+        return await vote
     except VoteRefused as refused:
-        if not refused.others or not sees_approval(services, caller, known):
+        if not refused.others or not sees_approval(services, caller, approval):
             raise
-        raise _instead(services, known, refused) from refused
+        raise _instead(services, approval, refused) from refused
 
 
-async def _told(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
+async def _answer(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
     edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
-    void = await voided(services, approval, proposal)
+    void = await void_reason(services, approval, proposal)
     return approval_view(services, caller, approval, proposal, void=void, edited=edited)
 
 
 def _instead(services: Services, approval: Approval, refused: VoteRefused) -> Problem:
     """A vote that does not count, answered with the people whose vote would."""
-    asked = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
+    voters = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
     # Whom to ask stands in the cause already.
     leads = any(word in refused.next for word in ("remit ", "/a/"))
     following = refused.next if leads else f"remit approvals show {approval.ident}"
-    return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {asked}", next=following)
+    return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {voters}", next=following)
 
 
 def _people(names: Sequence[str]) -> str:

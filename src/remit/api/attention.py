@@ -28,12 +28,12 @@ DAYS_MAX: Final = 366
 async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = 30) -> AttentionAnswer:
     """Decisions of the last `days` as figures, by person and route, and the habits that could be rules."""
     since_ms = services.clock.now_ms() - days * DAY_MS
-    known: dict[str, Approval | None] = {}
-    said: list[VoteTiming] = []
-    for entry in await services.runtime.decided(since_ms):
-        said += await _said(services, entry, known)
-    found = await services.ledger.approvals(open_only=False, limit=ASKS_MAX)
-    asks = [await _ask(services, one) for one in found if one.opened_ms >= since_ms]
+    approvals: dict[str, Approval | None] = {}
+    timings: list[VoteTiming] = []
+    for entry in await services.runtime.decisions_since(since_ms):
+        timings += await _timings(services, entry, approvals)
+    latest = await services.ledger.approvals(open_only=False, limit=ASKS_MAX)
+    asks = [await _ask(services, one) for one in latest if one.opened_ms >= since_ms]
     return AttentionAnswer(
         since=instant(since_ms),
         hasty_ms=HASTY_MS,
@@ -47,7 +47,7 @@ async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=
                 hasty=one.hasty,
                 edited=one.edited,
             )
-            for one in figures(said)
+            for one in figures(timings)
         ],
         same_min=SAME_MIN,
         proposals=[
@@ -65,13 +65,13 @@ async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=
     )
 
 
-async def _said(services: Services, entry: Entry, known: dict[str, Approval | None]) -> Sequence[VoteTiming]:
+async def _timings(services: Services, entry: Entry, approvals: dict[str, Approval | None]) -> Sequence[VoteTiming]:
     body = entry.body
     if not isinstance(body, DecisionBody) or body.choice not in {Choice.APPROVE, Choice.DENY}:
         return ()
-    if body.approval not in known:
-        known[body.approval] = await services.ledger.approval(body.approval)
-    approval = known[body.approval]
+    if body.approval not in approvals:
+        approvals[body.approval] = await services.ledger.approval(body.approval)
+    approval = approvals[body.approval]
     if approval is None:
         return ()
     approved = body.choice is Choice.APPROVE
@@ -89,11 +89,11 @@ async def _ask(services: Services, approval: Approval) -> AskRecord | None:
     if not isinstance(body, ActionBody):
         return None
     try:
-        given = parse(body.arguments)
+        arguments = parse(body.arguments)
     except JsonRefused:
         return None
     policies = tuple(sorted({gate.policy for gate in approval.gates}))
     approved = approval.state not in {ApprovalState.DENIED, ApprovalState.EXPIRED}
     tool = tool_name(approval.server, approval.name)
-    given = given if isinstance(given, dict) else {}
-    return AskRecord(approval.agent, tool, policies, given, approved, approval.edit is not None)
+    arguments = arguments if isinstance(arguments, dict) else {}
+    return AskRecord(approval.agent, tool, policies, arguments, approved, approval.edit is not None)

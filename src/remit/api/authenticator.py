@@ -91,8 +91,8 @@ class Authenticator:
     def authority(self, bearer: str | None) -> Authority:
         """The authority of an agent's or a session's bearer. Raises `TokenInvalid`."""
         match self.caller(bearer):
-            case Acting(authority=found):
-                return found
+            case Acting(authority=authority):
+                return authority
             case _:
                 raise TokenInvalid(TokenRefusal.WRONG_KIND, "only an agent's token or a session token may act")
 
@@ -157,14 +157,14 @@ class Authenticator:
         self._credentials[ident] = stored_hash
 
     def _admin(self, bearer: str) -> Admin:
-        told = credential_hash(bearer).encode()
-        found: str | None = None
+        presented = credential_hash(bearer).encode()
+        matching: str | None = None
         for ident, stored in self._credentials.items():
-            if hmac.compare_digest(told, stored.encode()):
-                found = ident
-        if found is None:
+            if hmac.compare_digest(presented, stored.encode()):
+                matching = ident
+        if matching is None:
             raise TokenInvalid(TokenRefusal.UNKNOWN, "this is not the admin token of this service")
-        return Admin(found)
+        return Admin(matching)
 
 
 def _tokens(caller: Person | HarnessOf | Acting) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers_breakers import BreakerAnswer, BreakerResetAnswer, BreakersAnswer, PastTripAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.moments import instant
@@ -38,7 +38,7 @@ async def list_breakers(services: With, _: ByReader, *, past: bool = False) -> B
                 why=trip.text,
                 records=trip.records,
             )
-            for breaker, key, state, left_s, trip in services.driver.limit_admin.tripped
+            for breaker, key, state, left_s, trip in services.driver.limit_admin.open_breakers
         ],
         past=await _past(services) if past else None,
     )
@@ -49,7 +49,7 @@ async def _past(services: Services) -> list[PastTripAnswer]:
     since_ms = services.clock.now_ms() - PAST_DAYS * DAY_MS
     closed: dict[str, tuple[int, str] | None] = {}
     trips: list[PastTripAnswer] = []
-    for entry in await services.runtime.happened(_MOVES, since_ms, 2 * PAST_MAX):
+    for entry in await services.runtime.events_since(_MOVES, since_ms, 2 * PAST_MAX):
         match entry.body:
             case AdminBody(Event.BREAKER_TRIPPED, subject=key, data=data):
                 at_ms, by = closed.get(key) or (None, None)
@@ -75,16 +75,18 @@ async def _past(services: Services) -> list[PastTripAnswer]:
 
 
 @router.post("/breakers/{name}/reset")
-async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByAdmin) -> BreakerResetAnswer:
+async def reset(name: NamePath, request: BoundRequest, services: With, caller: ByAdmin) -> BreakerResetAnswer:
     """Close a breaker: over all that it is open for, or over whom `whose` names."""
     if name not in services.runtime.catalog.breakers:
         raise not_found(f"breaker in the running bundle: {name}", "remit get breakers")
-    keys = [key for breaker, key, *_ in services.driver.limit_admin.tripped if breaker.name == name]
-    chosen = [key for key in keys if asked.whose in {None, whose(key)}]
+    keys = [key for breaker, key, *_ in services.driver.limit_admin.open_breakers if breaker.name == name]
+    chosen = [key for key in keys if request.whose in {None, whose(key)}]
     if not chosen:
         over = ", ".join(map(whose, keys)) or "nobody"
         raise Problem(404, "nothing was reset", why=f"{name} is open over {over}", next="remit breakers ls")
-    receipts = [await services.driver.limit_admin.reset_breaker(key, named(caller), asked.why) for key in chosen]
+    receipts = [
+        await services.driver.limit_admin.reset_breaker(key, caller_name(caller), request.why) for key in chosen
+    ]
     return BreakerResetAnswer(
-        breaker=name, reset=[whose(key) for key in chosen], records=[str(one.ref) for one in receipts]
+        breaker=name, reset=[whose(key) for key in chosen], records=[str(receipt.ref) for receipt in receipts]
     )

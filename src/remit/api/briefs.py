@@ -47,7 +47,7 @@ NAME_CHARS_MAX: Final = 60
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> BriefInput | None:
     """What is known of `approval`; None where the body of its `proposal` is gone."""
-    asked = None if proposal is None else proposal.body
+    original = None if proposal is None else proposal.body
     if approval.edit is not None:
         # People are shown what would run, not what was asked for.
         proposal = await services.ledger.entry(Ref.parse(approval.edit.record))
@@ -69,8 +69,8 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         about=concerned(accesses, judged, NONE if tool is None else tool.impact),
         labels=frozenset(body.labels),
         tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
-        impact={**magnitudes(body), **capped(body, partial(services.runtime.policy_text, proposal.record.bundle))},
-        reason=asked.said if isinstance(asked, ActionBody) else None,
+        impact={**magnitudes(body), **caps(body, partial(services.runtime.policy_text, proposal.record.bundle))},
+        reason=original.said if isinstance(original, ActionBody) else None,
         precedent=precedent(earlier, approval),
         foreseen=services.driver.approvals.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
@@ -103,8 +103,8 @@ def brief_view(brief: Brief) -> BriefAnswer:
     )
 
 
-def _preview(one: BriefPreview) -> PreviewAnswer:
-    return PreviewAnswer(by=one.by, lines=list(one.lines), labels=list(one.labels), why=one.why)
+def _preview(preview: BriefPreview) -> PreviewAnswer:
+    return PreviewAnswer(by=preview.by, lines=list(preview.lines), labels=list(preview.labels), why=preview.why)
 
 
 def _spans(spans: Iterable[TextSpan]) -> list[SpanAnswer]:
@@ -119,18 +119,18 @@ def _stops(
     services: Services, bundle: str, approval: Approval, body: ActionBody
 ) -> tuple[Sequence[BlockingPolicy], Sequence[AttributePath]]:
     """Each gate with its policy's lines, and what these policies look at."""
-    said = {reason.policy: reason for reason in body.reasons if reason.policy is not None}
+    reasons = {reason.policy: reason for reason in body.reasons if reason.policy is not None}
     stops: list[BlockingPolicy] = []
     accesses: list[AttributePath] = []
     for gate in approval.gates:
-        found = services.runtime.policy_text(bundle, gate.policy)
-        reason = said.get(gate.policy)
+        policy = services.runtime.policy_text(bundle, gate.policy)
+        reason = reasons.get(gate.policy)
         text = f"policy {gate.policy} asks for a person" if reason is None else reason.text
-        where = None if found is None else f"{found.path}:{found.line}"
-        lines = () if found is None else tuple(found.text.splitlines())
+        where = None if policy is None else f"{policy.path}:{policy.line}"
+        lines = () if policy is None else tuple(policy.text.splitlines())
         stops.append(BlockingPolicy(gate.policy, gate.route, text, where, lines))
-        if found is not None:
-            accesses += _accesses(Statement(found.path, found.line, 1, found.text))
+        if policy is not None:
+            accesses += _accesses(Statement(policy.path, policy.line, 1, policy.text))
     return stops, accesses
 
 
@@ -148,41 +148,41 @@ def magnitudes(body: ActionBody) -> Mapping[str, str]:
     And the obligations under which it would run, since what is shown is as they made it, and the agent may have asked
     for more.
     """
-    found: dict[str, str] = {}
+    figures: dict[str, str] = {}
     impact, novelty, session = (body.context.get(name) for name in ("impact", "novelty", "session"))
     if isinstance(impact, Mapping):
-        found |= {name: str(impact[name]) for name in MEASURES if impact.get(name) is not None}
+        figures |= {name: str(impact[name]) for name in MEASURES if impact.get(name) is not None}
     if isinstance(novelty, Mapping):
         new = [name for name in ("tool", "target") if novelty.get(name) is True]
         if new:
-            found["new to this agent"] = " and ".join(
+            figures["new to this agent"] = " and ".join(
                 {"tool": "the tool", "target": "such a target"}[one] for one in new
             )
-    said = session.get("confidence") if isinstance(session, Mapping) else None
-    if isinstance(said, Mapping):
-        found["confidence"] = f"{said.get('value')}, says the {said.get('source')}"
+    confidence = session.get("confidence") if isinstance(session, Mapping) else None
+    if isinstance(confidence, Mapping):
+        figures["confidence"] = f"{confidence.get('value')}, says the {confidence.get('source')}"
     if body.obligations:
-        found["obligations"] = f"{', '.join(body.obligations)}; what is shown is as they would have it"
-    return found
+        figures["obligations"] = f"{', '.join(body.obligations)}; what is shown is as they would have it"
+    return figures
 
 
-def capped(body: ActionBody, text_of: Callable[[str], PolicyText | None]) -> Mapping[str, str]:
+def caps(body: ActionBody, text_of: Callable[[str], PolicyText | None]) -> Mapping[str, str]:
     """The numbers that caps set: what was asked, what would run, and by which policies, whose text `text_of` has."""
-    obliged, given = body.context.get("obliged"), _given(body) or {}
+    obliged, arguments = body.context.get("obliged"), _arguments(body) or {}
     numbers = obliged.get("numbers") if isinstance(obliged, Mapping) else None
     if not isinstance(numbers, Mapping):
         return {}
-    said = sorted({reason.policy for reason in body.reasons if reason.policy is not None})
-    caps = {policy: _cap(text_of(policy)) for policy in said}
-    found: dict[str, str] = {}
-    for name, asked in numbers.items():
-        runs = given.get(name)
+    policies = sorted({reason.policy for reason in body.reasons if reason.policy is not None})
+    caps = {policy: _cap(text_of(policy)) for policy in policies}
+    figures: dict[str, str] = {}
+    for name, requested in numbers.items():
+        runs = arguments.get(name)
         by = ", ".join(
             policy for policy, cap in caps.items() if cap is not None and (cap.argument, cap.most) == (name, runs)
         )
-        told = f"asked {'nothing' if asked is None else spelled(asked)}, would run with {spelled(runs)}"
-        found[f"capped {shortened(name, NAME_CHARS_MAX)}"] = told + (f", by policy {by}" if by else "")
-    return found
+        text = f"asked {'nothing' if requested is None else spelled(requested)}, would run with {spelled(runs)}"
+        figures[f"capped {shortened(name, NAME_CHARS_MAX)}"] = text + (f", by policy {by}" if by else "")
+    return figures
 
 
 def _cap(source: PolicyText | None) -> Cap | None:
@@ -190,33 +190,35 @@ def _cap(source: PolicyText | None) -> Cap | None:
     if source is None:
         return None
     try:
-        said = form_of(Statement(source.path, source.line, 1, source.text)).annotations.get("obligation", "")
-        one = parsed(said)
+        text = form_of(Statement(source.path, source.line, 1, source.text)).annotations.get("obligation", "")
+        obligation = parsed(text)
     except (UnreadablePolicy, NoObligationError):
         return None
-    return one if isinstance(one, Cap) else None
+    return obligation if isinstance(obligation, Cap) else None
 
 
 async def _safer(services: Services, body: ActionBody, tool: Tool | None, values: Sequence[Lineage]) -> Sequence[Safer]:
     """Calls that policy permits the same chain without asking anybody, as it is now."""
-    given = _given(body)
-    if tool is None or given is None or body.kind != ActionKind.CALL_TOOL.value or tool.secrets:
+    original = _arguments(body)
+    if tool is None or original is None or body.kind != ActionKind.CALL_TOOL.value or tool.secrets:
         return ()
     now_ms = services.clock.now_ms()
     links = tuple(Link(agent, sid) for agent, sid in body.links)
     authority = Authority(links, body.user, body.token, now_ms + MINUTE_MS)
-    found: list[Safer] = []
-    for one in candidates(tool, services.runtime.catalog.tools.values(), given, values):
-        decision = await services.driver.authorization.can(authority, one.server, one.name, one.arguments)
+    calls: list[Safer] = []
+    for candidate in candidates(tool, services.runtime.catalog.tools.values(), original, values):
+        decision = await services.driver.authorization.can(
+            authority, candidate.server, candidate.name, candidate.arguments
+        )
         if isinstance(decision.verdict, Permit) and decision.observed is None:
-            arguments = json.dumps(one.arguments, ensure_ascii=False)
-            found.append(Safer(one.change, tool_name(one.server, one.name), arguments))
-        if len(found) == SAFER_MAX:
+            arguments = json.dumps(candidate.arguments, ensure_ascii=False)
+            calls.append(Safer(candidate.change, tool_name(candidate.server, candidate.name), arguments))
+        if len(calls) == SAFER_MAX:
             break
-    return found
+    return calls
 
 
-def _given(body: ActionBody) -> Mapping[str, Json] | None:
+def _arguments(body: ActionBody) -> Mapping[str, Json] | None:
     try:
         value = parse(body.arguments)
     except JsonRefused:

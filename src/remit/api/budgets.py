@@ -6,7 +6,7 @@ from typing import cast
 from fastapi import APIRouter
 from pydantic import JsonValue
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers_budgets import BudgetResetAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.moments import instant
@@ -24,23 +24,29 @@ SAID_MAX = 10
 
 
 @router.post("/budgets/{name}/reset")
-async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByAdmin) -> BudgetResetAnswer:
+async def reset(name: NamePath, request: BoundRequest, services: With, caller: ByAdmin) -> BudgetResetAnswer:
     """Have accounts of a budget begin anew: all, or that of whom `whose` names, as `describe` tells it."""
     budget = services.runtime.catalog.budgets.get(name)
     if budget is None:
         raise not_found(f"budget in the running bundle: {name}", "remit get budgets")
     live = _live(budget, services.driver.limit_admin.accounts, services.clock.now_ms())
-    held = {account: whose(account) for account, balance in live if balance.units}
-    chosen = [account for account, who in held.items() if asked.whose in {None, who}]
+    spenders = {account: whose(account) for account, balance in live if balance.units}
+    chosen = [account for account, names in spenders.items() if request.whose in {None, names}]
     if not chosen:
-        who = list(held.values())
-        by = f" by {asked.whose}, but by {', '.join(who[:SAID_MAX])}{', …' if who[SAID_MAX:] else ''}" if who else ""
+        names = list(spenders.values())
+        by = (
+            f" by {request.whose}, but by {', '.join(names[:SAID_MAX])}{', …' if names[SAID_MAX:] else ''}"
+            if names
+            else ""
+        )
         raise Problem(
             404, "nothing was reset", why=f"nothing is spent of {name}{by}", next=f"remit budgets show {name}"
         )
-    receipts = [await services.driver.limit_admin.reset_account(one, named(caller), asked.why) for one in chosen]
+    receipts = [
+        await services.driver.limit_admin.reset_account(one, caller_name(caller), request.why) for one in chosen
+    ]
     return BudgetResetAnswer(
-        budget=name, reset=[held[one] for one in chosen], records=[str(one.ref) for one in receipts]
+        budget=name, reset=[spenders[one] for one in chosen], records=[str(one.ref) for one in receipts]
     )
 
 
@@ -58,20 +64,20 @@ def with_spending(services: Services, item: RunningResource) -> Mapping[str, Jso
         "accounts": [
             {
                 "whose": whose(account),
-                "spent": budget.text_of(held.units),
-                "left": budget.text_of(max(0, budget.hard - held.units)),
-                "since": instant(held.since_ms),
-                "until": instant(budget.until_ms(held.since_ms)),
+                "spent": budget.text_of(balance.units),
+                "left": budget.text_of(max(0, budget.hard - balance.units)),
+                "since": instant(balance.since_ms),
+                "until": instant(budget.until_ms(balance.since_ms)),
             }
-            for account, held in live[:ACCOUNTS_MAX]
+            for account, balance in live[:ACCOUNTS_MAX]
         ],
         "most_used": f"{budget.text_of(most)} of {budget.text_of(budget.hard)}",
     }
     return {**manifest, "status": status}
 
 
-def _live(budget: Budget, known: Mapping[str, Balance], now_ms: int) -> list[tuple[str, Balance]]:
+def _live(budget: Budget, balances: Mapping[str, Balance], now_ms: int) -> list[tuple[str, Balance]]:
     """What was spent of `budget` by account, the most first; under another measure or window it was another one's."""
     prefix = budget.account("")
-    live = [one for one in known.items() if one[0].startswith(prefix) and budget.until_ms(one[1].since_ms) > now_ms]
+    live = [one for one in balances.items() if one[0].startswith(prefix) and budget.until_ms(one[1].since_ms) > now_ms]
     return sorted(live, key=lambda one: -one[1].units)

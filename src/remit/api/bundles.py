@@ -19,17 +19,17 @@ async def list_bundles(services: With, _: ByReader, limit: Limit = 20) -> Bundle
     return BundlesAnswer(
         items=[
             BundleAnswer(
-                bundle=one.digest,
-                since=instant(one.since_ms),
-                until=None if one.until_ms is None else instant(one.until_ms),
-                by=one.by,
-                policies=one.policies,
-                tools=one.tools,
-                agents=one.agents,
-                record=one.record,
-                records=one.records,
+                bundle=bundle.digest,
+                since=instant(bundle.since_ms),
+                until=None if bundle.until_ms is None else instant(bundle.until_ms),
+                by=bundle.by,
+                policies=bundle.policies,
+                tools=bundle.tools,
+                agents=bundle.agents,
+                record=bundle.record,
+                records=bundle.records,
             )
-            for one in await services.runtime.bundles(limit)
+            for bundle in await services.runtime.bundles(limit)
         ]
     )
 
@@ -42,14 +42,14 @@ async def between(
     after: Annotated[BundleName | None, Query()] = None,
 ) -> BetweenAnswer:
     """What turns the bundle `before` into `after`, or into the running one."""
-    one, two, changes = await services.runtime.between(before, after)
-    return BetweenAnswer(before=one, after=two, changes=[change_view(change) for change in changes])
+    old, new, changes = await services.runtime.between(before, after)
+    return BetweenAnswer(before=old, after=new, changes=[change_view(change) for change in changes])
 
 
 @router.get("/bundles/progress")
 async def progress(services: With, _: ByReader) -> ProgressAnswer:
     """How far the bundle is that is being made."""
-    found = services.runtime.progress()
-    if found is None:
+    progress = services.runtime.progress()
+    if progress is None:
         return ProgressAnswer(making=False, done=0, total=0)
-    return ProgressAnswer(making=True, done=found.done, total=found.total)
+    return ProgressAnswer(making=True, done=progress.done, total=progress.total)

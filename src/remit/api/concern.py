@@ -35,10 +35,12 @@ async def concerns(services: Services, caller: Admin | Person, record: str, of: 
     """
     if isinstance(caller, Admin):
         return True
-    if decides(services, caller) and any(record in trip.records for *_, trip in services.driver.limit_admin.tripped):
+    if decides(services, caller) and any(
+        record in trip.records for *_, trip in services.driver.limit_admin.open_breakers
+    ):
         return True
-    found = await services.incidents.naming(record)
-    if found is not None and handles(services, caller, found):
+    incident = await services.incidents.of_record(record)
+    if incident is not None and handles(services, caller, incident):
         return True
     return of is not None and await _tripped_by(services, caller, record, of)
 
@@ -46,13 +48,13 @@ async def concerns(services: Services, caller: Admin | Person, record: str, of: 
 async def _tripped_by(services: Services, caller: Person, record: str, of: ActionBody) -> bool:
     """Whether a trip names `record` among its evidence that one of the last incidents names."""
     about = {f"agent:{agent}" for agent, _ in of.links} | {f"server:{of.server}", f"tool:{of.server}/{of.name}"}
-    known = [
+    trips = [
         one
-        for one in await services.incidents.listed(tuple(IncidentState), LIMIT_MAX)
+        for one in await services.incidents.in_states(tuple(IncidentState), LIMIT_MAX)
         if IncidentCause.TRIP in one.causes
     ]
-    told = [one for one in known if one.about in about and handles(services, caller, one)]
-    for name in [name for one in told[:LOOKED_MAX] for name in one.records]:
+    visible = [one for one in trips if one.about in about and handles(services, caller, one)]
+    for name in [name for one in visible[:LOOKED_MAX] for name in one.records]:
         entry = await services.ledger.entry(Ref.parse(name))
         body = None if entry is None else entry.body
         if isinstance(body, AdminBody) and body.event is Event.BREAKER_TRIPPED and record in Trip(0, body.data).records:
@@ -64,8 +66,8 @@ async def concerns_session(services: Services, caller: Admin | Person, sid: str)
     """Whether `caller` may read of session `sid`: he handles the incident that names it."""
     if isinstance(caller, Admin):
         return True
-    found = await services.incidents.of_session(sid)
-    return found is not None and handles(services, caller, found)
+    incident = await services.incidents.of_session(sid)
+    return incident is not None and handles(services, caller, incident)
 
 
 def handles(services: Services, caller: Admin | Person, incident: Incident) -> bool:

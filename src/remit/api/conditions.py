@@ -38,8 +38,13 @@ async def with_conditions(
     if entry is None:
         return manifest
     conditions: list[JsonValue] = [
-        {"type": one.type.value, "status": one.status.value, "reason": one.reason, "message": one.message}
-        for one in entry.conditions
+        {
+            "type": condition.type.value,
+            "status": condition.status.value,
+            "reason": condition.reason,
+            "message": condition.message,
+        }
+        for condition in entry.conditions
     ]
     status = cast("Mapping[str, JsonValue]", manifest.get("status") or {})
     return {**manifest, "status": {**status, "conditions": conditions}}

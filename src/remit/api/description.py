@@ -40,12 +40,12 @@ _EXCHANGE: Final[dict[str, Any]] = {
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of `app`: each operation with its problems and who may call it."""
-    told = app.openapi()
-    schemas: dict[str, Any] = told["components"]["schemas"]
+    document = app.openapi()
+    schemas: dict[str, Any] = document["components"]["schemas"]
     schemas[ProblemAnswer.__name__] = ProblemAnswer.model_json_schema()
-    told["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     for (method, path), kinds in ACCESS.items():
-        operation = told["paths"].get((PREFIX + path).replace(":path}", "}"), {}).get(method.lower())
+        operation = document["paths"].get((PREFIX + path).replace(":path}", "}"), {}).get(method.lower())
         if operation is None:
             continue
         responses: dict[str, Any] = operation["responses"]
@@ -61,4 +61,4 @@ def describe(app: FastAPI) -> dict[str, Any]:
             continue
         operation["security"] = [{"bearer": []}]
         operation["x-remit-callers"] = sorted(kinds)
-    return told
+    return document

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from remit.api.authenticator import Acting
-from remit.api.guard import GuardedRoute, With, counted
+from remit.api.guard import GuardedRoute, With, count_request
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
 from remit.control.authority import NotDelegable, attenuate
@@ -106,7 +106,7 @@ async def exchange(form: Form, services: With) -> JSONResponse:
 async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, object]:
     wanted_s = _check_form(form, services)
     parent = _subject(form, services)
-    counted(services, parent)
+    count_request(services, parent)
     sub_agent = form["actor"]
     if sub_agent not in services.runtime.catalog.agents:
         raise OAuthError("invalid_target", f"no such agent: {sub_agent[:64]!r}", "remit get agents")
@@ -123,7 +123,7 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
     except NotDelegable as error:
         raise OAuthError("access_denied", str(error), status=403) from error
     ref, decision = await services.driver.authorization.delegate(parent.authority, sub_agent)
-    _permitted(ref, decision, services.runtime.resource)
+    _check_permitted(ref, decision, services.runtime.resource)
     # The ledger took its time: what was revoked meanwhile must not bear a child.
     _subject(form, services)
     signed = await issue(services, claims, f"agent:{parent.authority.acting.agent}")
@@ -182,7 +182,7 @@ def _subject(form: Mapping[str, str], services: Services) -> Acting:
         ) from error
 
 
-def _permitted(ref: Ref, decision: Decision, resource: str) -> None:
+def _check_permitted(ref: Ref, decision: Decision, resource: str) -> None:
     match decision.verdict:
         case Permit():
             return

@@ -31,61 +31,61 @@ SHOWN_MAX: Final = 20
 
 
 @router.post("/approvals/{ident}/grant")
-async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPerson) -> GrantAnswer:
+async def give(ident: RefPath, request: GrantRequest, services: With, caller: ByPerson) -> GrantAnswer:
     """Grant more with a yes; `dry_run` tells the terms and what they would have covered, and gives nothing."""
     await known_approval(services, caller, ident)
-    wish = _wish(asked, services.clock.now_ms())
-    if asked.dry_run:
-        return await previewed(services, caller, ident, wish)
-    return await given(services, caller, ident, wish, asked.note)
+    wish = _wish(request, services.clock.now_ms())
+    if request.dry_run:
+        return await preview_grant(services, caller, ident, wish)
+    return await give_grant(services, caller, ident, wish, request.note)
 
 
 async def known_approval(services: Services, caller: Person, ident: str) -> None:
     """Raise unless `caller` decides the approval `ident`: terms tell values."""
-    known = await services.ledger.approval(ident)
-    if known is None or not sees_approval(services, caller, known):
+    approval = await services.ledger.approval(ident)
+    if approval is None or not sees_approval(services, caller, approval):
         raise not_found(f"approval: {ident}", "remit approvals ls")
-    if not sees_arguments(services, caller, known):
+    if not sees_arguments(services, caller, approval):
         raise forbidden(f"{caller.user} is not one of those who decide here", f"remit approvals show {ident}")
 
 
-async def previewed(services: Services, caller: Person, ident: str, wish: Wish) -> GrantAnswer:
+async def preview_grant(services: Services, caller: Person, ident: str, wish: Wish) -> GrantAnswer:
     """What the `wish` of `caller` would lift, and would have lifted last week; nothing is given."""
     voter = services.runtime.catalog.users[caller.user]
-    _, made = await services.driver.grants.terms_for(ident, voter, wish)
-    return await _told(services, Grant("", made, services.clock.now_ms()))
+    _, terms = await services.driver.grants.terms_for(ident, voter, wish)
+    return await _answer(services, Grant("", terms, services.clock.now_ms()))
 
 
-async def given(
+async def give_grant(
     services: Services, caller: Person, ident: str, wish: Wish, note: str | None, confirmed: Confirmed | None = None
 ) -> GrantAnswer:
     """What `caller` granted with his yes to the approval `ident`; `confirmed` as of a yes."""
     voter = services.runtime.catalog.users[caller.user]
-    return await _told(services, await services.driver.grants.give(ident, voter, wish, note, confirmed))
+    return await _answer(services, await services.driver.grants.give(ident, voter, wish, note, confirmed))
 
 
 @router.get("/grants")
 async def list_grants(services: With, caller: ByReader) -> GrantsAnswer:
     """Grants, newest first, those that ended since the service began among them; a user sees those that he decides."""
-    own = [grant for grant in reversed(services.driver.grants.known()) if _sees(services, caller, grant)]
+    own = [grant for grant in reversed(services.driver.grants.all_grants()) if _sees(services, caller, grant)]
     return GrantsAnswer(items=[_view(services, grant) for grant in own])
 
 
 @router.get("/grants/{ident}")
 async def show_grant(ident: RefPath, services: With, caller: ByReader) -> GrantAnswer:
     """One grant, with what of last week it would have covered."""
-    return await _told(services, _known(services, caller, ident))
+    return await _answer(services, _visible_grant(services, caller, ident))
 
 
 @router.post("/grants/{ident}/revoke")
-async def revoke(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> GrantAnswer:
+async def revoke(ident: RefPath, request: VoteRequest, services: With, caller: ByPerson) -> GrantAnswer:
     """End it: nothing is lifted by it from then on."""
-    _known(services, caller, ident)
+    _visible_grant(services, caller, ident)
     voter = services.runtime.catalog.users[caller.user]
-    return _view(services, await services.driver.grants.revoke(ident, voter, asked.note))
+    return _view(services, await services.driver.grants.revoke(ident, voter, request.note))
 
 
-def _known(services: Services, caller: Admin | Person, ident: str) -> Grant:
+def _visible_grant(services: Services, caller: Admin | Person, ident: str) -> Grant:
     grant = services.driver.grants.find(ident)
     if grant is None or not _sees(services, caller, grant):
         raise not_found(f"grant: {ident}", "remit grants ls")
@@ -101,17 +101,17 @@ def _sees(services: Services, caller: Admin | Person, grant: Grant) -> bool:
     return sits(as_approval(grant), catalog.routes, catalog.users, person, services.clock.now_ms())
 
 
-def _wish(asked: GrantRequest, now_ms: int) -> Wish:
+def _wish(request: GrantRequest, now_ms: int) -> Wish:
     return Wish(
-        GrantScope(asked.scope),
-        None if asked.for_s is None else now_ms + int(asked.for_s * 1000),
-        asked.uses,
-        tuple(Constraint(one.name, Bound(one.bound), one.value) for one in asked.where),
-        asked.terms,
+        GrantScope(request.scope),
+        None if request.for_s is None else now_ms + int(request.for_s * 1000),
+        request.uses,
+        tuple(Constraint(constraint.name, Bound(constraint.bound), constraint.value) for constraint in request.where),
+        request.terms,
     )
 
 
-async def _told(services: Services, grant: Grant) -> GrantAnswer:
+async def _answer(services: Services, grant: Grant) -> GrantAnswer:
     covered, looked = await _last_week(services, grant.terms)
     answer = CoveredAnswer(of=looked, count=len(covered), approvals=covered[:SHOWN_MAX])
     return _view(services, grant).model_copy(update={"last_week": answer})
@@ -120,21 +120,21 @@ async def _told(services: Services, grant: Grant) -> GrantAnswer:
 async def _last_week(services: Services, terms: GrantTerms) -> tuple[list[str], int]:
     """The asks of the last week that `terms` would have spared people, and how many there were."""
     since_ms = services.clock.now_ms() - WEEK_MS
-    found: list[str] = []
-    looked = 0
-    for one in await services.ledger.approvals(open_only=False, limit=LOOKED_MAX):
-        if one.opened_ms < since_ms:
+    covered: list[str] = []
+    count = 0
+    for approval in await services.ledger.approvals(open_only=False, limit=LOOKED_MAX):
+        if approval.opened_ms < since_ms:
             break
-        looked += 1
-        if await _covers(services, terms, one):
-            found.append(one.ident)
-    return found, looked
+        count += 1
+        if await _covers(services, terms, approval):
+            covered.append(approval.ident)
+    return covered, count
 
 
-async def _covers(services: Services, terms: GrantTerms, asked: Approval) -> bool:
-    if (asked.server, asked.user) != (terms.server, terms.user):
+async def _covers(services: Services, terms: GrantTerms, approval: Approval) -> bool:
+    if (approval.server, approval.user) != (terms.server, terms.user):
         return False
-    entry = await services.ledger.entry(Ref.parse(asked.ident))
+    entry = await services.ledger.entry(Ref.parse(approval.ident))
     body = None if entry is None else entry.body
     reached = services.driver.grants.reached_of(body) if isinstance(body, ActionBody) else None
     return isinstance(body, ActionBody) and reached is not None and covers(terms, body, reached)

@@ -23,7 +23,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["guarantees"])
 
 
 @router.post("/guarantees/{name}/sign-off", status_code=201)
-async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller: ByPerson) -> SignedOffAnswer:
+async def sign_off(name: NamePath, request: SignOffRequest, services: With, caller: ByPerson) -> SignedOffAnswer:
     """Have a bundle run that breaks the guarantee by its scopes, as `breach` names it; it is held all the same."""
     owner = await services.runtime.answers_for(name)
     if owner is None:
@@ -31,11 +31,11 @@ async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller
             f"guarantee, neither running nor in the workspace: {name}", "remit diff, or: remit get guarantees"
         )
     if owner != caller.user:
-        again = f"as {owner}: remit guarantees sign-off {name} {asked.breach} --why TEXT"
+        again = f"as {owner}: remit guarantees sign-off {name} {request.breach} --why TEXT"
         raise forbidden(f"{owner} answers for the guarantee {name}, and not {caller.user}", again)
-    said = {"breach": asked.breach, "why": asked.why}
-    receipt = await services.driver.authorization.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, said))
-    return SignedOffAnswer(guarantee=name, breach=asked.breach, by=caller.user, record=str(receipt.ref))
+    data = {"breach": request.breach, "why": request.why}
+    receipt = await services.driver.authorization.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, data))
+    return SignedOffAnswer(guarantee=name, breach=request.breach, by=caller.user, record=str(receipt.ref))
 
 
 def with_past(services: Services, item: RunningResource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -43,16 +43,16 @@ def with_past(services: Services, item: RunningResource, manifest: Mapping[str, 
     catalog = services.runtime.catalog
     status: dict[str, JsonValue] | None = None
     if manifest.get("kind") == ResourceKind.MONITOR.value and (monitor := catalog.monitors.get(item.name)) is not None:
-        status = _said(services, monitor)
+        status = _monitor_state(services, monitor)
     if (
         manifest.get("kind") == ResourceKind.GUARANTEE.value
         and (guarantee := catalog.guarantees.get(item.name)) is not None
     ):
-        status = _stands(services, guarantee)
+        status = _guarantee_state(services, guarantee)
     return manifest if status is None else {**manifest, "status": status}
 
 
-def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
+def _monitor_state(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     """What it says where it says one thing of all; else of how many sessions or values something is kept."""
     if monitor.scope is MonitorScope.FLEET and monitor.by is None:
         now_ms, past = services.clock.now_ms(), services.driver.authorization.standing.past
@@ -67,30 +67,30 @@ def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     return {"kept": services.driver.authorization.standing.past.kept(monitor.ident)}
 
 
-def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
+def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
     """Whether scopes show it to be broken, who signed that off, and what was denied because of it."""
-    found = services.runtime.breaches()
-    mine = [breach for breach in found if breach.guarantee == guarantee.name]
-    digest = breach_digest(guarantee, found)
-    signed = services.driver.authorization.standing.signed_off.get(digest) if mine else None
+    breaches = services.runtime.breaches()
+    broken = [breach for breach in breaches if breach.guarantee == guarantee.name]
+    digest = breach_digest(guarantee, breaches)
+    sign_off = services.driver.authorization.standing.sign_offs.get(digest) if broken else None
     denied = services.driver.authorization.standing.denied_by(guarantee.name)
     status: dict[str, JsonValue] = {
-        "state": "held" if not mine else "signed off" if signed is not None else "broken",
+        "state": "held" if not broken else "signed off" if sign_off is not None else "broken",
         "holds": guarantee.kind,
         "denied": cast("list[JsonValue]", list(denied)),
-        "breaches": [breach.text for breach in mine],
+        "breaches": [breach.text for breach in broken],
     }
-    if mine:
+    if broken:
         status["breach"] = digest
-    if signed is not None:
-        status["signed_off"] = {"by": signed.by, "at": instant(signed.at_ms), "why": signed.why}
-    held = guarantee.holds
-    if isinstance(held, Rate) and held.scope is MonitorScope.FLEET:
-        status["counted"] = _counted(services, guarantee)
+    if sign_off is not None:
+        status["signed_off"] = {"by": sign_off.by, "at": instant(sign_off.at_ms), "why": sign_off.why}
+    rule = guarantee.holds
+    if isinstance(rule, Rate) and rule.scope is MonitorScope.FLEET:
+        status["counted"] = _rate_count(services, guarantee)
     return status
 
 
-def _counted(services: Services, guarantee: Guarantee) -> int:
+def _rate_count(services: Services, guarantee: Guarantee) -> int:
     now_ms, cells = services.clock.now_ms(), guarantee.cells()
     cell = services.driver.authorization.standing.past.cell(cells, FLEET, "", now_ms)
     return 0 if cell is None else cell.total(cells.window, now_ms)

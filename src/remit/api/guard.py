@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, assert_never
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from remit.api.access import ACCESS, INSTEAD, PREFIX, STILL, CredentialKind, kind_of, named
+from remit.api.access import ACCESS, INSTEAD, PREFIX, STILL, CredentialKind, caller_name, kind_of
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
@@ -34,8 +34,8 @@ class GuardedRoute(APIRoute):
         """The handler behind the guard."""
         handle = super().get_route_handler()
         allowed = row(self)
-        instead = next((INSTEAD[asked] for asked in _asked(self) if asked in INSTEAD), "")
-        is_still = all(method == "GET" or (method, path) in STILL for method, path in _asked(self))
+        instead = next((INSTEAD[operation] for operation in _operations(self) if operation in INSTEAD), "")
+        is_still = all(method == "GET" or (method, path) in STILL for method, path in _operations(self))
 
         async def guarded(request: Request) -> Response:
             if CredentialKind.NOBODY not in allowed:
@@ -79,25 +79,25 @@ class StrictRequest(Request):
     def _check_type(self, data: bytes) -> None:
         if not data:
             return
-        found = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        wanted = _FORM if self.scope["path"] == f"{PREFIX}/token" else _JSON
-        if found != wanted:
-            raise Problem(415, f"the request body must be {wanted}", why=f"it says {found[:80]!r}")
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        expected = _FORM if self.scope["path"] == f"{PREFIX}/token" else _JSON
+        if content_type != expected:
+            raise Problem(415, f"the request body must be {expected}", why=f"it says {content_type[:80]!r}")
 
 
 def row(route: APIRoute) -> frozenset[CredentialKind]:
     """Who may call `route`; `LookupError` for a route that the table does not have."""
-    found: frozenset[CredentialKind] | None = None
-    for asked in _asked(route):
-        found = ACCESS.get(asked)
-        if found is None:
-            raise LookupError(f"{' '.join(asked)} is not in api/access.py")
-    if found is None:
+    kinds: frozenset[CredentialKind] | None = None
+    for operation in _operations(route):
+        kinds = ACCESS.get(operation)
+        if kinds is None:
+            raise LookupError(f"{' '.join(operation)} is not in api/access.py")
+    if kinds is None:
         raise LookupError(f"{route.path} has no method")
-    return found
+    return kinds
 
 
-def _asked(route: APIRoute) -> list[tuple[str, str]]:
+def _operations(route: APIRoute) -> list[tuple[str, str]]:
     """What `route` answers, as the table names it."""
     return [(method, route.path.removeprefix(PREFIX)) for method in route.methods or ()]
 
@@ -112,7 +112,7 @@ def services_of(request: Request) -> Services:
 def _admit(request: Request, allowed: frozenset[CredentialKind], instead: str) -> Caller:
     services = services_of(request)
     caller = services.authenticator.caller(bearer(request))
-    counted(services, caller)
+    count_request(services, caller)
     kind = kind_of(caller)
     if kind not in allowed:
         needed = " or ".join(sorted(allowed))
@@ -132,13 +132,13 @@ def may_decide(services: Services, caller: Person) -> None:
         raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 
 
-def counted(services: Services, caller: Caller) -> None:
+def count_request(services: Services, caller: Caller) -> None:
     """Count a request of an agent with those that it makes elsewhere, of a harness apart. Raises `Problem`."""
     match caller:
         case Acting(authority=authority):
             services.count(authority.acting.agent)
         case HarnessOf():
-            services.count(named(caller))
+            services.count(caller_name(caller))
         case Admin() | Person():
             pass
         case _:

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers_halts import HaltAnswer, HaltedAnswer, HaltsAnswer, ResumedAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.concern import decides
@@ -32,19 +32,23 @@ async def list_halts(services: With, caller: ByReader) -> HaltsAnswer:
 
 
 @router.post("/halts", status_code=201)
-async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAnswer:
+async def halt(request: HaltRequest, services: With, caller: ByReader) -> HaltedAnswer:
     """Stop something at once, or with `drill` see what that would cut off."""
-    what = await _known(services, asked)
+    what = await _subject(services, request)
     started_s = services.clock.monotonic_s()
-    act = services.driver.halts.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
+    act = (
+        services.driver.halts.drill(what, caller_name(caller))
+        if request.drill
+        else _halt(services, what, caller, request)
+    )
     receipt, cut = await act
     took_ms = round((services.clock.monotonic_s() - started_s) * 1000, 3)
-    stands = None if asked.drill else _standing(services, what)
+    stands = None if request.drill else _standing_stop(services, what)
     return HaltedAnswer(
-        kind=asked.kind,
-        name=asked.name,
-        stays=None if stands is None or stands.by == named(caller) else stands.by,
-        drill=asked.drill,
+        kind=request.kind,
+        name=request.name,
+        stays=None if stands is None or stands.by == caller_name(caller) else stands.by,
+        drill=request.drill,
         record=str(receipt.ref),
         cut=list(cut),
         ms=took_ms,
@@ -52,19 +56,19 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
 
 
 @router.post("/halts/resume")
-async def resume(asked: StopRequest, services: With, caller: ByReader) -> ResumedAnswer:
+async def resume(request: StopRequest, services: With, caller: ByReader) -> ResumedAnswer:
     """Let what was stopped act again."""
-    what = (StopSubject(asked.kind), asked.name)
-    stopped = _standing(services, what)
-    if stopped is None:
-        return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
-    if (refused := await _not_his(services, caller, stopped)) is not None:
+    what = (StopSubject(request.kind), request.name)
+    stop = _standing_stop(services, what)
+    if stop is None:
+        return ResumedAnswer(kind=request.kind, name=request.name, record=None)
+    if (refused := await _not_his(services, caller, stop)) is not None:
         raise refused
-    receipt = await services.driver.halts.resume(what, named(caller), stopped)
-    if receipt is None and (anew := _standing(services, what)) is not None:
+    receipt = await services.driver.halts.resume(what, caller_name(caller), stop)
+    if receipt is None and (anew := _standing_stop(services, what)) is not None:
         # Somebody stopped it while this was asked for: he was told that it is.
         raise Problem(409, "it was stopped once more meanwhile", why=str(anew), next=f"remit resume {typed(what)}")
-    return ResumedAnswer(kind=asked.kind, name=asked.name, record=None if receipt is None else str(receipt.ref))
+    return ResumedAnswer(kind=request.kind, name=request.name, record=None if receipt is None else str(receipt.ref))
 
 
 async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Problem | None:
@@ -92,32 +96,32 @@ async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Pr
 
 
 async def _halt(
-    services: Services, what: Stopped, caller: Admin | Person, asked: HaltRequest
+    services: Services, what: Stopped, caller: Admin | Person, request: HaltRequest
 ) -> tuple[Receipt, list[str]]:
-    why, holds = asked.why, Holds(asked.holds)
+    why, holds = request.why, Holds(request.holds)
     if why is None:
         raise Problem(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
-    before = _standing(services, what)
-    if before is not None and holds is not Holds.ALL and before.holds is not holds:
+    standing = _standing_stop(services, what)
+    if standing is not None and holds is not Holds.ALL and standing.holds is not holds:
         # To quarantine it so would let it do a part of what it was stopped from.
         following = f"remit resume {typed(what)}, or halt it"
-        raise Problem(409, "it is stopped from something else", why=str(before), next=following)
-    over = await _taken_over(services, caller, before)
-    receipt, cut = await services.driver.halts.halt(what, named(caller), why, holds, over)
+        raise Problem(409, "it is stopped from something else", why=str(standing), next=following)
+    over = await _taken_over(services, caller, standing)
+    receipt, cut = await services.driver.halts.halt(what, caller_name(caller), why, holds, over)
     return receipt, list(cut)
 
 
 async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
     """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
     what = (StopSubject.SESSION, await services.driver.approvals.session_asked(ident))
-    over = await _taken_over(services, caller, _standing(services, what))
+    over = await _taken_over(services, caller, _standing_stop(services, what))
     by = services.runtime.catalog.users[caller.user]
     await services.driver.halts.stop_session(ident, by, reason, note, over)
 
 
-def _standing(services: Services, what: Stopped) -> Stop | None:
+def _standing_stop(services: Services, what: Stopped) -> Stop | None:
     return next(iter(services.driver.halts.over([what])), None)
 
 
@@ -126,34 +130,34 @@ async def _taken_over(services: Services, caller: Admin | Person, before: Stop |
     return before if before is not None and await _not_his(services, caller, before) is None else None
 
 
-async def _known(services: Services, asked: HaltRequest) -> Stopped:
+async def _subject(services: Services, request: HaltRequest) -> Stopped:
     """What is asked for; 404 for a name that nobody has: a misspelt halt would stop nothing and look as if it had."""
-    over, name = StopSubject(asked.kind), asked.name
+    over, name = StopSubject(request.kind), request.name
     if (over is StopSubject.EVERYTHING) is bool(name):
         following = _listing(over)
         if name:
-            following = f"remit {'halt' if asked.holds == Holds.ALL else 'quarantine'} everything --why TEXT"
+            following = f"remit {'halt' if request.holds == Holds.ALL else 'quarantine'} everything --why TEXT"
         why = f"{over.value} takes {'no' if name else 'a'} name"
         raise Problem(400, "not something to halt", why=why, next=following)
     catalog = services.runtime.catalog
-    known = runs(catalog, (over, name))
-    if known is None:
-        known = await services.ledger.session(name) is not None
-    if known and over is StopSubject.RESOURCE:
+    exists = runs(catalog, (over, name))
+    if exists is None:
+        exists = await services.ledger.session(name) is not None
+    if exists and over is StopSubject.RESOURCE:
         uri = name.partition("/")[2]
-        odd = uri_problem(uri)
-        if odd is not None:
-            why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {odd}"
+        problem = uri_problem(uri)
+        if problem is not None:
+            why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {problem}"
             raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
-    if not known:
+    if not exists:
         raise not_found(f"{over.value}: {name}", _listing(over))
     return over, name
 
 
 def _listing(over: StopSubject) -> str:
     """The command that lists what a stop of that kind may name."""
-    listed = StopSubject.SERVER if over is StopSubject.RESOURCE else over
-    return "remit sessions ls" if over is StopSubject.SESSION else f"remit get {listed.value}s"
+    kind = StopSubject.SERVER if over is StopSubject.RESOURCE else over
+    return "remit sessions ls" if over is StopSubject.SESSION else f"remit get {kind.value}s"
 
 
 def _view(stop: Stop) -> HaltAnswer:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from remit import __version__
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers_incidents import (
     EventsAnswer,
     IncidentAnswer,
@@ -60,35 +60,37 @@ async def list_incidents(
     Of a user's they are looked for among the last `LIMIT_MAX`.
     """
     chosen = {"alive": ALIVE, "all": tuple(IncidentState)}.get(state) or (IncidentState(state),)
-    found = await services.incidents.listed(chosen, limit if isinstance(caller, Admin) else LIMIT_MAX)
-    seen = [one for one in found if await reads(services, caller, one)]
-    return IncidentsAnswer(items=[_view(one) for one in seen[:limit]])
+    incidents = await services.incidents.in_states(chosen, limit if isinstance(caller, Admin) else LIMIT_MAX)
+    readable = [incident for incident in incidents if await reads(services, caller, incident)]
+    return IncidentsAnswer(items=[_view(incident) for incident in readable[:limit]])
 
 
 @router.get("/incidents/{ident}")
 async def show_incident(ident: RefPath, services: With, caller: ByReader) -> IncidentWholeAnswer:
     """One incident with its timeline from the ledger."""
-    return await _whole(services, await _known(services, caller, ident))
+    return await _whole(services, await _readable(services, caller, ident))
 
 
 @router.post("/incidents/{ident}/assign")
-async def assign(ident: RefPath, asked: AssignRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
+async def assign(ident: RefPath, request: AssignRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
     """Give it to a user, who handles it from then on."""
-    await _handled(services, caller, ident)
-    if asked.to not in services.runtime.catalog.users:
-        raise not_found(f"user: {asked.to}", "remit get users")
-    return await _done(services, ident, services.incidents.assign(ident, asked.to, named(caller)))
+    await _handled_by_caller(services, caller, ident)
+    if request.to not in services.runtime.catalog.users:
+        raise not_found(f"user: {request.to}", "remit get users")
+    return await _answer_after(services, ident, services.incidents.assign(ident, request.to, caller_name(caller)))
 
 
 @router.post("/incidents/{ident}/close")
-async def close(ident: RefPath, asked: CloseRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
+async def close(ident: RefPath, request: CloseRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
     """Close it; what happens after that is another incident. Nobody closes what is his own."""
-    known = await _handled(services, caller, ident)
-    mine = await own(services, caller, known) if isinstance(caller, Person) else None
-    if mine is not None:
+    incident = await _handled_by_caller(services, caller, ident)
+    concern = await own(services, caller, incident) if isinstance(caller, Person) else None
+    if concern is not None:
         following = f"ask somebody else to: remit incidents assign {ident} --to USER, or the admin"
-        raise forbidden(f"{mine}, and nobody closes what is his own", following)
-    return await _done(services, ident, services.incidents.end(ident, asked.resolution, asked.note, named(caller)))
+        raise forbidden(f"{concern}, and nobody closes what is his own", following)
+    return await _answer_after(
+        services, ident, services.incidents.end(ident, request.resolution, request.note, caller_name(caller))
+    )
 
 
 @router.get("/incident-events")
@@ -104,36 +106,36 @@ async def events(
     A user gets those that he may read. There are more after `next`, where the answer has one.
     """
     changed, ident = (after or f"{since_ms}:").split(":")
-    page = await services.incidents.changed((int(changed), ident), limit)
+    page = await services.incidents.changed_after((int(changed), ident), limit)
     items: list[dict[str, Json]] = []
     for incident in page:
         if not await reads(services, caller, incident):
             continue
-        found = await _findings(services, incident)
-        items += [detection(one, incident.ident, __version__) for one in found]
-        items.append(incident_finding(incident, found, __version__))
+        findings = await _findings(services, incident)
+        items += [detection(finding, incident.ident, __version__) for finding in findings]
+        items.append(incident_finding(incident, findings, __version__))
     following = f"{page[-1].changed_ms}:{page[-1].ident}" if len(page) == limit else None
     return EventsAnswer.model_validate({"items": items, "next": following})
 
 
-async def _known(services: Services, caller: Admin | Person, ident: str) -> Incident:
+async def _readable(services: Services, caller: Admin | Person, ident: str) -> Incident:
     """The incident `ident`; 404 also where `caller` may not read it: he does not learn that it is there."""
-    found = await services.incidents.find(ident)
-    if found is None or not await reads(services, caller, found):
+    incident = await services.incidents.find(ident)
+    if incident is None or not await reads(services, caller, incident):
         raise not_found(f"incident: {ident}", "remit incidents ls")
-    return found
+    return incident
 
 
-async def _handled(services: Services, caller: Admin | Person, ident: str) -> Incident:
+async def _handled_by_caller(services: Services, caller: Admin | Person, ident: str) -> Incident:
     """The incident `ident`, which `caller` handles; 403 where he only reads it."""
-    known = await _known(services, caller, ident)
-    if not handles(services, caller, known):
+    incident = await _readable(services, caller, ident)
+    if not handles(services, caller, incident):
         following = "ask one of them, or the admin, to give it to you: remit incidents assign"
         raise forbidden("those handle an incident who decide on some route, and whose it is", following)
-    return known
+    return incident
 
 
-async def _done(services: Services, ident: str, act: Awaitable[Incident]) -> IncidentWholeAnswer:
+async def _answer_after(services: Services, ident: str, act: Awaitable[Incident]) -> IncidentWholeAnswer:
     try:
         return await _whole(services, await act)
     except KeyError as error:
@@ -145,22 +147,22 @@ async def _done(services: Services, ident: str, act: Awaitable[Incident]) -> Inc
 
 async def _findings(services: Services, incident: Incident) -> list[Finding]:
     """Those that it names, of which the ledger still has the bodies."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name in incident.records:
         ref = Ref.parse(name)
         entry = await services.ledger.entry(ref)
         if entry is not None and entry.body is not None:
             one = finding(ref, entry.record.at, entry.record.kind, entry.body)
-            found += [] if one is None else [one]
-    return found
+            findings += [] if one is None else [one]
+    return findings
 
 
 async def _whole(services: Services, incident: Incident) -> IncidentWholeAnswer:
-    found = [(one.at, one.title, None, one.record) for one in await _findings(services, incident)]
-    did = [(act.at, act.did, act.by, None) for act in incident.acts]
+    happened = [(item.at, item.title, None, item.record) for item in await _findings(services, incident)]
+    acts = [(act.at, act.did, act.by, None) for act in incident.acts]
     timeline = [
         MomentAnswer(at=instant(at), what=what, by=by, record=record)
-        for at, what, by, record in sorted([*found, *did], key=lambda line: line[0])
+        for at, what, by, record in sorted([*happened, *acts], key=lambda line: line[0])
     ]
     return IncidentWholeAnswer(**_view(incident).model_dump(), timeline=timeline)
 

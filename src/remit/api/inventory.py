@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers_inventory import (
     ClaimAnswer,
     ConditionAnswer,
@@ -19,7 +19,7 @@ from remit.api.answers_inventory import (
     TroubleAnswer,
 )
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
-from remit.api.interfaces.discovery import Covered
+from remit.api.interfaces.discovery import CoverageCount
 from remit.api.moments import instant
 from remit.api.problem import Problem, not_found
 from remit.api.requests_inventory import ClaimRequest, SettledRequest, SightingsRequest
@@ -44,12 +44,14 @@ async def inventory(
     limit: Annotated[int, Query(ge=1, le=ENTRIES_MAX)] = 1000,
 ) -> InventoryAnswer:
     """What was found, in order of names."""
-    found = await services.discovery.listed(kind, limit)
+    listing = await services.discovery.listed(kind, limit)
     return InventoryAnswer(
-        items=[entry_view(entry) for entry in found.items],
-        total=found.total,
-        refused=dict(found.refused),
-        troubles=[TroubleAnswer(code=one.code, where=one.where, why=one.why) for one in found.troubles],
+        items=[entry_view(entry) for entry in listing.items],
+        total=listing.total,
+        refused=dict(listing.refused),
+        troubles=[
+            TroubleAnswer(code=trouble.code, where=trouble.where, why=trouble.why) for trouble in listing.troubles
+        ],
         sources=[_source(state) for state in services.discovery.states()],
     )
 
@@ -61,37 +63,37 @@ async def one_entry(name: NameOf, services: With, _: ByReader) -> InventoryEntry
 
 
 @router.post("/claims")
-async def claim(asked: ClaimRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
+async def claim(request: ClaimRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
     """Say that two names are one, or that they are not."""
-    one, other = subject_of(asked.one), subject_of(asked.other)
-    verb = Verb.SAME if asked.same else Verb.APART
+    one, other = subject_of(request.one), subject_of(request.other)
+    verb = Verb.SAME if request.same else Verb.APART
     if one == other or one.kind is not other.kind:
         raise Problem(400, "these are not two names of one kind", next="remit get inventory")
     try:
-        await services.discovery.claim(one, other, verb, named(caller))
+        await services.discovery.claim(one, other, verb, caller_name(caller))
     except KeyError as error:
         raise not_found(f"entry in the inventory: {error.args[0]}", "remit get inventory") from error
-    return entry_view(await _entry(services, asked.one))
+    return entry_view(await _entry(services, request.one))
 
 
 @router.post("/settled")
-async def accept(asked: SettledRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
+async def accept(request: SettledRequest, services: With, caller: ByAdmin) -> InventoryEntryAnswer:
     """Accept what an agent does now: what it begins to use from here on is drift."""
-    entry = await _entry(services, asked.name)
-    await services.discovery.accept(entry.subject, named(caller))
-    return entry_view(await _entry(services, asked.name))
+    entry = await _entry(services, request.name)
+    await services.discovery.accept(entry.subject, caller_name(caller))
+    return entry_view(await _entry(services, request.name))
 
 
 @router.post("/sightings")
-async def take(asked: SightingsRequest, services: With, caller: ByAdmin) -> InventoryAnswer:
+async def take(request: SightingsRequest, services: With, caller: ByAdmin) -> InventoryAnswer:
     """Fold in what a source outside of the service saw."""
     try:
-        sightings = [from_json(one) for one in asked.sightings]
+        sightings = [from_json(sighting) for sighting in request.sightings]
     except ValueError as error:
         raise Problem(400, "this is no sighting", why=str(error)) from error
-    if any(one.confidence >= SourceConfidence.ENFORCED for one in sightings):
+    if any(sighting.confidence >= SourceConfidence.ENFORCED for sighting in sightings):
         raise Problem(400, "this is no sighting", why="what is enforced or stated is known here, not handed over")
-    await services.discovery.take(sightings, named(caller))
+    await services.discovery.take(sightings, caller_name(caller))
     return InventoryAnswer(items=[], total=len(sightings), refused={}, troubles=[], sources=[])
 
 
@@ -106,7 +108,7 @@ async def coverage(
     rows = await services.discovery.coverage(by, days)
     # An agent may be in several teams, and is counted once.
     each = rows if by != "team" else await services.discovery.coverage("agent", days)
-    whole = Covered("total", total(row.counts for row in each), 0, sum(row.models for row in each))
+    whole = CoverageCount("total", total(row.counts for row in each), 0, sum(row.models for row in each))
     return CoverageAnswer(by=by, days=days, items=[_row(row) for row in rows], total=_row(whole))
 
 
@@ -161,8 +163,8 @@ def entry_view(entry: InventoryEntry) -> InventoryEntryAnswer:
             for sight in entry.sights
         ],
         traits=[
-            TraitAnswer(key=said.key, value=said.value, source=said.source, at=instant(said.at))
-            for said in entry.traits
+            TraitAnswer(key=trait.key, value=trait.value, source=trait.source, at=instant(trait.at))
+            for trait in entry.traits
         ],
         because=[
             ClaimAnswer(
@@ -193,16 +195,16 @@ def _source(state: SourceState) -> SourceAnswer:
 
 
 async def _entry(services: Services, name: str) -> InventoryEntry:
-    found = await services.discovery.entry(subject_of(name))
-    if found is None:
+    entry = await services.discovery.entry(subject_of(name))
+    if entry is None:
         raise not_found(f"entry in the inventory: {name}", "remit get inventory")
-    return found
+    return entry
 
 
-def _row(row: Covered) -> CoverageRow:
+def _row(row: CoverageCount) -> CoverageRow:
     counts: PassageCounts = row.counts
-    seen = counts.passed + counts.observed
-    share = round(counts.passed / seen, 4) if seen else None
+    total = counts.passed + counts.observed
+    share = round(counts.passed / total, 4) if total else None
     return CoverageRow(
         name=row.name,
         agents=row.agents,

@@ -29,8 +29,8 @@ class Invitations:
 
     def redeem(self, user: str, word: str, now_ms: int) -> bool:
         """Whether `word` invites `user` at `now_ms`; it does no second time."""
-        found = self._standing.get(_hash(word))
-        if found is None or found[0] != user or now_ms >= found[1]:
+        invitation = self._standing.get(_hash(word))
+        if invitation is None or invitation[0] != user or now_ms >= invitation[1]:
             return False
         del self._standing[_hash(word)]
         return True

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SearchAnswer, SettledAnswer
 from remit.api.authenticator import Person
 from remit.api.concern import decides
@@ -52,12 +52,12 @@ async def entries(
     if latest is not None:
         if after is not None or sid is not None:
             raise Problem(400, "malformed request", why="`latest` stands alone, or with `before`")
-        found = await services.ledger.latest(latest, before=None if before is None else Ref.parse(before))
-        return EntriesAnswer(items=[entry_view(entry) for entry in found], next=None)
+        page = await services.ledger.latest(latest, before=None if before is None else Ref.parse(before))
+        return EntriesAnswer(items=[entry_view(entry) for entry in page], next=None)
     start = None if after is None else Ref.parse(after)
-    found = await services.ledger.entries(after=start, limit=limit, sid=sid)
-    further = str(_ref(found[-1])) if len(found) == limit else None
-    return EntriesAnswer(items=[entry_view(entry) for entry in found], next=further)
+    page = await services.ledger.entries(after=start, limit=limit, sid=sid)
+    further = str(_ref(page[-1])) if len(page) == limit else None
+    return EntriesAnswer(items=[entry_view(entry) for entry in page], next=further)
 
 
 @router.get("/ledger/search")
@@ -72,9 +72,9 @@ async def search(
     until_ms: Annotated[int | None, Query(ge=0)] = None,
 ) -> SearchAnswer:
     """The last records of which all holds that is given, looked for beside the calls that are judged meanwhile."""
-    found = await services.runtime.searched(RecordSearch(agent, server, verdict, since_ms, until_ms), limit)
-    unsearched = None if found.unsearched_ms is None else instant(found.unsearched_ms)
-    return SearchAnswer(items=[entry_view(entry) for entry in found.entries], unsearched=unsearched)
+    result = await services.runtime.search(RecordSearch(agent, server, verdict, since_ms, until_ms), limit)
+    unsearched = None if result.unsearched_ms is None else instant(result.unsearched_ms)
+    return SearchAnswer(items=[entry_view(entry) for entry in result.entries], unsearched=unsearched)
 
 
 @router.get("/ledger/in-doubt")
@@ -84,38 +84,38 @@ async def in_doubt(services: With, _: ByAdmin, after: After = None, limit: Limit
     Those of earlier epochs without an outcome (`none`), and those that ended `timeout`, `lost` or `upstream_error`.
     """
     start = None if after is None else Ref.parse(after)
-    found = await services.ledger.unsettled(after=start, limit=limit)
+    intents = await services.ledger.unsettled_intents(after=start, limit=limit)
     return InDoubtsAnswer(
         items=[
             InDoubtAnswer(id=str(item.ref), sid=item.sid, at=instant(item.at), outcome=item.status or "none")
-            for item in found
+            for item in intents
         ],
-        next=str(found[-1].ref) if len(found) == limit else None,
+        next=str(intents[-1].ref) if len(intents) == limit else None,
     )
 
 
 @router.post("/ledger/settle")
-async def settle(asked: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
+async def settle(request: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
     """Say what became of an intent that is in doubt: it is listed no more. Its labels, and its session's counts, stay.
 
     Where it did not happen, budgets get back what it took, and monitors and rates count it no more: of users, that is
     said by those who decide on some route, and not by whom it acted for, nor by the owner of an agent that did it.
     So it is said of one that its tool says failed, which budgets alone hold; monitors know already that it failed.
     """
-    ref = Ref.parse(asked.id)
+    ref = Ref.parse(request.id)
     entry = await services.ledger.entry(ref)
     intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
-    ended = await _ended(ref, intent, services.ledger)
-    undone = None if entry is None or intent is None or asked.happened else (entry.record.at, intent)
+    ended = await _spent_outcome(ref, intent, services.ledger)
+    undone = None if entry is None or intent is None or request.happened else (entry.record.at, intent)
     if undone is not None and isinstance(caller, Person) and (undone[1].charges or undone[1].marks):
         _may_give_back(services, caller, undone[1])
-    said = services.driver.limit_admin.settle(
-        str(ref), named(caller), asked.why, happened=asked.happened, undone=undone, ended=ended
+    settling = services.driver.limit_admin.settle(
+        str(ref), caller_name(caller), request.why, happened=request.happened, undone=undone, ended=ended
     )
-    receipt = await said
+    receipt = await settling
     if receipt is None:
         raise _not_in_doubt(ref)
-    return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
+    return SettledAnswer(id=request.id, happened=request.happened, record=str(receipt.ref))
 
 
 def _may_give_back(services: Services, caller: Person, intent: ActionBody) -> None:
@@ -131,7 +131,7 @@ def _may_give_back(services: Services, caller: Person, intent: ActionBody) -> No
         raise forbidden(f"you decide on no route, and {back}", "ask somebody who does, or the admin")
 
 
-async def _ended(ref: Ref, intent: ActionBody | None, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
+async def _spent_outcome(ref: Ref, intent: ActionBody | None, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
     """The outcome that leaves `intent` at `ref` in doubt, or spent; None without one. Raises `Problem` otherwise."""
     outcome = await ledger.outcome_of(ref)
     if outcome is not None and isinstance(outcome.body, OutcomeBody):
@@ -156,8 +156,8 @@ async def events(
     last_event_id: Annotated[RefText | None, Header()] = None,
 ) -> StreamingResponse:
     """New records as server-sent events, from `after` (or the next one) on."""
-    told = last_event_id if after is None else after
-    start = None if told is None else Ref.parse(told)
+    position = last_event_id if after is None else after
+    start = None if position is None else Ref.parse(position)
     if start is None:
         last = await services.ledger.latest(1)
         start = _ref(last[-1]) if last else None
@@ -173,13 +173,13 @@ async def _follow(services: Services, after: Ref | None, sid: str | None) -> Asy
     yield b": records follow\n\n"
     quiet_s = 0.0
     while not services.closing.is_set():
-        found = await services.ledger.entries(after=after, limit=_PAGE, sid=None)
-        for entry in found:
+        page = await services.ledger.entries(after=after, limit=_PAGE, sid=None)
+        for entry in page:
             after = _ref(entry)
             if sid is None or entry.record.sid == sid:
                 quiet_s = 0.0
                 yield _event(entry)
-        if len(found) == _PAGE:
+        if len(page) == _PAGE:
             # Only then: beside steady traffic there is always something more.
             continue
         try:

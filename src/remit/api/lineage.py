@@ -33,7 +33,7 @@ _ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin fo
 
 async def values(body: ActionBody, ledger: Ledger) -> list[ValueAnswer]:
     """The values of `body` as they were judged, each with its lineage; none where no policy asked for their origins."""
-    return [_told(one) for one in await lineage(body, ledger) if one.origin is not None]
+    return [_value_answer(value) for value in await lineage(body, ledger) if value.origin is not None]
 
 
 async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
@@ -41,44 +41,46 @@ async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
 
     `null`, an empty list and an empty object are values as well: that there is nothing may be what is asked for.
     """
-    given, traced = _given(body.arguments), _traced(body)
-    within = is_round(given, body.arguments)
-    judged = _judged_at(given, traced, within=within)
-    known: dict[str, ActionBody | None] = {}
-    found: list[Lineage] = []
-    for said in traced:
-        path, origin = str(said.get("arg", "")), _ORIGINS.get(_text(said, "origin") or "")
+    arguments, traced = _recorded_arguments(body.arguments), _origin_records(body)
+    within = is_round(arguments, body.arguments)
+    judged = _judged_values(arguments, traced, within=within)
+    actions: dict[str, ActionBody | None] = {}
+    lineages: list[Lineage] = []
+    for record in traced:
+        path, origin = str(record.get("arg", "")), _ORIGINS.get(_text(record, "origin") or "")
         if origin is None:
             continue
-        role, value = _text(said, "role"), next(judged.get(path, _NO_MORE), None)
-        found.append(
+        role, value = _text(record, "role"), next(judged.get(path, _NO_MORE), None)
+        lineages.append(
             Lineage(
                 path=path,
                 value=value,
                 origin=origin,
                 role=None if role is None else Role(role),
-                part=_text(said, "part") or "",
-                established=said.get("established") is True,
-                steps=await _steps(said, ledger, known),
+                part=_text(record, "part") or "",
+                established=record.get("established") is True,
+                steps=await _steps(record, ledger, actions),
                 carries=_carries(value),
             )
         )
-    found += [
-        one for one in untraced(given, within=within) if one.path not in judged or not isinstance(one.value, _SCALARS)
+    lineages += [
+        one
+        for one in untraced(arguments, within=within)
+        if one.path not in judged or not isinstance(one.value, _SCALARS)
     ]
-    return found
+    return lineages
 
 
-def untraced(given: Mapping[str, Json], *, within: bool) -> Iterator[Lineage]:
-    """Every value of `given`, wherever it came from; `within` a round."""
-    for name, top in given.items():
+def untraced(arguments: Mapping[str, Json], *, within: bool) -> Iterator[Lineage]:
+    """Every value of `arguments`, wherever it came from; `within` a round."""
+    for name, top in arguments.items():
         for path, value in _ends((name,), top):
             yield Lineage(_place(path, within=within), value)
 
 
-def is_round(given: Mapping[str, Json], arguments: bytes) -> bool:
-    """Whether `given`, recorded as `arguments`, is what is recorded of a round: nobody's arguments look so."""
-    return frozenset(given) == _ROUND and canonical(given) != arguments
+def is_round(members: Mapping[str, Json], arguments: bytes) -> bool:
+    """Whether `members`, recorded as `arguments`, is what is recorded of a round: nobody's arguments look so."""
+    return frozenset(members) == _ROUND and canonical(members) != arguments
 
 
 def _carries(value: Json) -> bool:
@@ -93,30 +95,30 @@ def _carries(value: Json) -> bool:
             return False
 
 
-async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[LineageStep, ...]:
+async def _steps(record: _Said, ledger: Ledger, actions: dict[str, ActionBody | None]) -> tuple[LineageStep, ...]:
     """From where the value was first seen to what that call itself hung on, as far back as is told."""
-    found: list[LineageStep] = []
+    steps: list[LineageStep] = []
     passed: set[str] = set()
-    while (call := _text(said, "call")) is not None and call not in passed and len(found) < STEPS_MAX:
+    while (call := _text(record, "call")) is not None and call not in passed and len(steps) < STEPS_MAX:
         passed.add(call)
-        body = known[call] if call in known else await _action(call, ledger)
-        known[call] = body
+        body = actions[call] if call in actions else await _action(call, ledger)
+        actions[call] = body
         tool = None if body is None else tool_name(body.server, body.name)
-        found.append(LineageStep(call, tool, _text(said, "at") or "$"))
-        said = _NOTHING if body is None else next((one for one in _traced(body) if one.get("call")), _NOTHING)
-    return tuple(found)
+        steps.append(LineageStep(call, tool, _text(record, "at") or "$"))
+        record = _NOTHING if body is None else next((one for one in _origin_records(body) if one.get("call")), _NOTHING)
+    return tuple(steps)
 
 
-def _told(one: Lineage) -> ValueAnswer:
-    assert one.origin is not None  # noqa: S101 - only what was judged is told
+def _value_answer(value: Lineage) -> ValueAnswer:
+    assert value.origin is not None  # noqa: S101 - only what was judged is told
     return ValueAnswer(
-        arg=one.path,
-        value=plain(one.value),
-        role=None if one.role is None else one.role.value,
-        origin=one.origin.word,
-        part=one.part or None,
-        established=one.established,
-        lineage=[SeenAnswer(call=step.call, tool=step.tool, at=step.at) for step in one.steps],
+        arg=value.path,
+        value=plain(value.value),
+        role=None if value.role is None else value.role.value,
+        origin=value.origin.word,
+        part=value.part or None,
+        established=value.established,
+        lineage=[SeenAnswer(call=step.call, tool=step.tool, at=step.at) for step in value.steps],
     )
 
 
@@ -129,12 +131,12 @@ async def _action(call: str, ledger: Ledger) -> ActionBody | None:
     return body if isinstance(body, ActionBody) else None
 
 
-def _traced(body: ActionBody) -> Sequence[_Said]:
+def _origin_records(body: ActionBody) -> Sequence[_Said]:
     listed = body.context.get("origins")
     return [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
 
 
-def _given(arguments: bytes) -> Mapping[str, Json]:
+def _recorded_arguments(arguments: bytes) -> Mapping[str, Json]:
     """The recorded arguments; a secret is its hash there."""
     try:
         value = parse(arguments)
@@ -143,14 +145,16 @@ def _given(arguments: bytes) -> Mapping[str, Json]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _judged_at(given: Mapping[str, Json], traced: Sequence[_Said], *, within: bool) -> dict[str, Iterator[Json]]:
-    """What of `given` was judged at each path of `traced`, in order: the name of a member, its value, or both."""
-    there: dict[str, list[Json]] = {}
-    for path, leaf in leaves(given, _NAMES):
-        there.setdefault(_place(path, within=within), []).append(leaf)
-    times = Counter(str(said.get("arg", "")) for said in traced)
+def _judged_values(
+    arguments: Mapping[str, Json], traced: Sequence[_Said], *, within: bool
+) -> dict[str, Iterator[Json]]:
+    """What of `arguments` was judged at each path of `traced`, in order: the name of a member, its value, or both."""
+    leaves_at: dict[str, list[Json]] = {}
+    for path, leaf in leaves(arguments, _NAMES):
+        leaves_at.setdefault(_place(path, within=within), []).append(leaf)
+    times = Counter(str(record.get("arg", "")) for record in traced)
     # A name comes before what stands at it, and was judged where nobody had accepted it.
-    return {path: iter(there.get(path, [])[-count:]) for path, count in times.items()}
+    return {path: iter(leaves_at.get(path, [])[-count:]) for path, count in times.items()}
 
 
 def _ends(path: tuple[str | int, ...], value: Json) -> Iterator[tuple[tuple[str | int, ...], Json]]:
@@ -166,10 +170,10 @@ def _ends(path: tuple[str | int, ...], value: Json) -> Iterator[tuple[tuple[str 
 
 
 def _place(path: tuple[str | int, ...], *, within: bool) -> str:
-    return spelt(_judged(path) if within else path)
+    return spelt(_judged_path(path) if within else path)
 
 
-def _judged(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def _judged_path(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Where a value of a round was judged, which is not where it is recorded."""
     match path:
         case ("arguments", _, *_):
@@ -180,6 +184,6 @@ def _judged(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
             return path
 
 
-def _text(said: _Said, name: str) -> str | None:
-    value = said.get(name)
+def _text(record: _Said, name: str) -> str | None:
+    value = record.get(name)
     return value if isinstance(value, str) and value else None

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import CredentialAnswer, LoginAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.missing_resource import missing_resource
@@ -18,18 +18,18 @@ router = APIRouter(route_class=GuardedRoute, tags=["logins"])
 
 
 @router.post("/servers/{name}/login")
-async def login(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> LoginAnswer:  # noqa: ARG001
+async def login(name: ServerPath, request: Empty, services: With, caller: ByAdmin) -> LoginAnswer:  # noqa: ARG001
     """Begin a login at a server: the address at which a person says yes, for ten minutes."""
-    await _declared(services, name)
-    started = await services.logins.begin(name, named(caller))
+    await _check_declared(services, name)
+    started = await services.logins.begin(name, caller_name(caller))
     return LoginAnswer(server=name, url=started.url, issuer=started.issuer, expires=instant(started.until_ms))
 
 
 @router.post("/servers/{name}/logout")
-async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> CredentialAnswer:  # noqa: ARG001
+async def logout(name: ServerPath, request: Empty, services: With, caller: ByAdmin) -> CredentialAnswer:  # noqa: ARG001
     """End a login: the tokens are revoked where the authorization server does that, and forgotten."""
-    await _declared(services, name)
-    await services.driver.authorization.record(AdminBody(Event.SERVER_LOGOUT, named(caller), name))
+    await _check_declared(services, name)
+    await services.driver.authorization.record(AdminBody(Event.SERVER_LOGOUT, caller_name(caller), name))
     await services.logins.forget(name)
     return _view(_state(services, name))
 
@@ -37,28 +37,28 @@ async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin
 @router.get("/servers/{name}/login")
 async def credential(name: ServerPath, services: With, _: ByReader) -> CredentialAnswer:
     """How the credential of a server stands."""
-    await _declared(services, name)
+    await _check_declared(services, name)
     return _view(_state(services, name))
 
 
-async def _declared(services: Services, name: str) -> None:
+async def _check_declared(services: Services, name: str) -> None:
     if name not in services.runtime.catalog.servers:
         raise await missing_resource(services, ResourceKind.SERVER, name)
 
 
 def _state(services: Services, name: str) -> CredentialState:
-    found = services.logins.states().get(name)
-    if found is None:
+    state = services.logins.states().get(name)
+    if state is None:
         raise not_found(
             f"credential: server {name} declares neither headers nor oauth", f"remit describe server {name}"
         )
-    return found
+    return state
 
 
 def _view(state: CredentialState) -> CredentialAnswer:
     return CredentialAnswer(
         server=state.server,
-        state=state.standing.value,
+        state=state.status.value,
         usable=state.usable,
         until=None if state.until_ms is None else instant(state.until_ms),
         issuer=state.issuer,

@@ -25,34 +25,34 @@ def marks(services: Services, action: Entry, *ends: Entry | None) -> list[MarkAn
     if not isinstance(body, ActionBody):
         return []
     tool = f"{body.server}/{body.name}"
-    found = [
-        _told(services, action.record.bundle, tool, f"{entry.record.chain}.{entry.record.seq}", mark)
+    answers = [
+        _mark_answer(services, action.record.bundle, tool, f"{entry.record.chain}.{entry.record.seq}", mark)
         for entry in (action, *ends)
         if entry is not None
-        for mark in _borne(entry)
+        for mark in _marks_of(entry)
     ]
     # A guarantee that looks at each agent of a chain has a mark for each, alike but for the key.
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(answers))
 
 
-def _borne(entry: Entry) -> Iterator[Mark]:
+def _marks_of(entry: Entry) -> Iterator[Mark]:
     match entry.body:
-        case ActionBody(marks=found) | OutcomeBody(marks=found):
-            yield from found
+        case ActionBody(marks=marks) | OutcomeBody(marks=marks):
+            yield from marks
         case AdminBody() as settled:
-            yield from (one.mark for one in settled_past(entry.record.at, settled))
+            yield from (settled_mark.mark for settled_mark in settled_past(entry.record.at, settled))
         case _:
             return
 
 
-def _told(services: Services, bundle: str, tool: str, record: str, mark: Mark) -> MarkAnswer:
-    named, _, _ = mark.ident.rpartition("~")
-    kind = ResourceKind.GUARANTEE if named.startswith(_GUARANTEE) else ResourceKind.MONITOR
-    name = named.removeprefix(_GUARANTEE)
-    declared = services.runtime.declared(bundle, kind, name) or {}
+def _mark_answer(services: Services, bundle: str, tool: str, record: str, mark: Mark) -> MarkAnswer:
+    owner, _, _ = mark.ident.rpartition("~")
+    kind = ResourceKind.GUARANTEE if owner.startswith(_GUARANTEE) else ResourceKind.MONITOR
+    name = owner.removeprefix(_GUARANTEE)
+    declared = services.runtime.declaration(bundle, kind, name) or {}
     # Of a guarantee, what it holds: its one member that is no text.
-    declared = next((held for held in declared.values() if isinstance(held, Mapping)), declared)
-    did = _did(mark, amount=declared.get("measure") == "amount")
+    declared = next((rule for rule in declared.values() if isinstance(rule, Mapping)), declared)
+    did = _effect(mark, amount=declared.get("measure") == "amount")
     of = f" of this value of {argument}" if mark.key and (argument := _argument(declared, tool)) else ""
     over = "fleet" if mark.fleet else "session"
     within_s = mark.step_ms * mark.steps / 1000
@@ -67,7 +67,7 @@ def _told(services: Services, bundle: str, tool: str, record: str, mark: Mark) -
     )
 
 
-def _did(mark: Mark, *, amount: bool) -> str:
+def _effect(mark: Mark, *, amount: bool) -> str:
     units = shown(mark.units) if amount else str(mark.units)
     match mark.does:
         case MarkOp.ADD:

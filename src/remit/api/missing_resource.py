@@ -10,7 +10,7 @@ async def missing_resource(services: Services, kind: ResourceKind, name: str) ->
     noun = kind.value.lower()
     applying = await services.runtime.waits(kind, name)
     if applying is None:
-        listed = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-        return not_found(f"{noun} in the running bundle: {name}", f"remit get {listed}")
+        plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+        return not_found(f"{noun} in the running bundle: {name}", f"remit get {plural}")
     why = "the workspace folder declares it, and was not applied since"
     return Problem(404, f"the {noun} {name} does not run", why=why, next=applying)

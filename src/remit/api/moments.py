@@ -17,6 +17,6 @@ def instant(at_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
 
 
-def moment_of(written: str) -> int:
+def moment_of(text: str) -> int:
     """The milliseconds since the epoch that `instant` wrote. Raises `ValueError`."""
-    return (datetime.strptime(written, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC) - _EPOCH) // _MS
+    return (datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC) - _EPOCH) // _MS

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from remit.api.answers_decided import ApprovalAnswer
-from remit.api.approval_list import listed
+from remit.api.approval_list import list_item
 from remit.api.authenticator import Admin, Person
 from remit.api.services import Services
 from remit.api.views import sees_approval, sees_arguments
@@ -28,36 +28,36 @@ class Urgent(NamedTuple):
 async def most_urgent(services: Services, caller: Admin | Person, limit: int) -> Urgent:
     """Of the open approvals that `caller` may see those `limit` that press most: silence is a no."""
     # All of them are looked through: what ends first may be the oldest of ten thousand.
-    found = await services.ledger.approvals(open_only=True, limit=READ_MAX)
+    open_approvals = await services.ledger.approvals(open_only=True, limit=READ_MAX)
     # Beside the loop: of ten thousand it takes a tenth of a second.
-    own = await asyncio.to_thread(_own, services, caller, found)
+    visible = await asyncio.to_thread(_visible, services, caller, open_approvals)
     live: list[ApprovalAnswer] = []
     void: list[ApprovalAnswer] = []
-    for one in own:
-        told = await listed(services, caller, one)
-        (live if told.void is None else void).append(told)
+    for approval in visible:
+        answer = await list_item(services, caller, approval)
+        (live if answer.void is None else void).append(answer)
         if len(live) == limit or len(void) == VOID_MAX:
             break
     # What nobody can use any more keeps nothing off the list that somebody waits for.
     items = [*live, *void][:limit]
-    return Urgent(items, len(own) - len(items))
+    return Urgent(items, len(visible) - len(items))
 
 
-def _own(services: Services, caller: Admin | Person, found: Sequence[Approval]) -> Sequence[Approval]:
-    own = [one for one in found if sees_approval(services, caller, one)]
-    return sorted(own, key=lambda one: _pressing(services, caller, one))
+def _visible(services: Services, caller: Admin | Person, approvals: Sequence[Approval]) -> Sequence[Approval]:
+    own = [approval for approval in approvals if sees_approval(services, caller, approval)]
+    return sorted(own, key=lambda approval: _urgency(services, caller, approval))
 
 
-def _pressing(services: Services, caller: Admin | Person, one: Approval) -> tuple[bool, bool, int]:
-    return not _is_his(services, caller, one), not sees_arguments(services, caller, one), one.expires_ms
+def _urgency(services: Services, caller: Admin | Person, approval: Approval) -> tuple[bool, bool, int]:
+    return not _is_his(services, caller, approval), not sees_arguments(services, caller, approval), approval.expires_ms
 
 
-def _is_his(services: Services, caller: Admin | Person, one: Approval) -> bool:
-    """Whether `one` waits for a yes of `caller`, who said nothing yet; for the admin, of anybody."""
-    if one.state is not ApprovalState.PENDING or isinstance(caller, Admin):
-        return one.state is ApprovalState.PENDING
+def _is_his(services: Services, caller: Admin | Person, approval: Approval) -> bool:
+    """Whether `approval` waits for a yes of `caller`, who said nothing yet; for the admin, of anybody."""
+    if approval.state is not ApprovalState.PENDING or isinstance(caller, Admin):
+        return approval.state is ApprovalState.PENDING
     catalog = services.runtime.catalog
     person = catalog.users.get(caller.user)
-    if person is None or any(vote.by == caller.user for vote in one.votes):
+    if person is None or any(vote.by == caller.user for vote in approval.votes):
         return False
-    return bool(counts_for(one, catalog.routes, catalog.users, person, services.clock.now_ms()))
+    return bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms()))

@@ -52,18 +52,18 @@ class OAuthPages:
         if answer is None:
             return 400, "This is no answer to a login.\nnext: remit servers login NAME\n"
         try:
-            done = await self._logins.finish(answer)
-            await self._record(AdminBody(Event.SERVER_LOGIN, done.by, done.server, _told(done)))
-            await done.keep()
+            login = await self._logins.finish(answer)
+            await self._record(AdminBody(Event.SERVER_LOGIN, login.by, login.server, _login_data(login)))
+            await login.keep()
         except LoginRefused as refused:
             return 400, f"Not logged in: {refused}\nnext: {refused.next}\n"
         except LedgerUnwritable:
             return 503, "Not logged in: the ledger does not accept records.\nnext: remit doctor\n"
-        return 200, f"Remit is logged in at {done.server}. You may close this page.\n"
+        return 200, f"Remit is logged in at {login.server}. You may close this page.\n"
 
 
-def _told(done: LoggedIn) -> Mapping[str, Json]:
-    return {"issuer": done.issuer, "client": done.client, "scopes": list(done.scopes)}
+def _login_data(login: LoggedIn) -> Mapping[str, Json]:
+    return {"issuer": login.issuer, "client": login.client, "scopes": list(login.scopes)}
 
 
 def _read(query: bytes) -> Mapping[str, str] | None:
@@ -74,9 +74,9 @@ def _read(query: bytes) -> Mapping[str, str] | None:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=32, errors="strict")
     except ValueError:
         return None
-    known = [(name, value) for name, value in pairs if name in _FIELDS]
-    found = dict(known)
-    return found if len(found) == len(known) and "state" in found else None
+    fields = [(name, value) for name, value in pairs if name in _FIELDS]
+    parameters = dict(fields)
+    return parameters if len(parameters) == len(fields) and "state" in parameters else None
 
 
 async def _answer(send: Send, status: int, body: bytes, *, kind: bytes = b"text/plain; charset=utf-8") -> None:

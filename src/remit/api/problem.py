@@ -88,7 +88,7 @@ def unauthenticated(error: TokenInvalid) -> Problem:
     )
 
 
-def _undecided(error: VoteRefused | EditRefused) -> Problem:
+def _vote_problem(error: VoteRefused | EditRefused) -> Problem:
     if isinstance(error, VoteRefused):
         status = 409 if error.ended or error.stale else 403
         return Problem(status, "the vote does not count", why=error.why, next=error.next)
@@ -104,7 +104,7 @@ def problem_of(error: Exception, route: str = "") -> Problem:
         case TokenInvalid():
             return unauthenticated(error)
         case VoteRefused() | EditRefused():
-            return _undecided(error)
+            return _vote_problem(error)
         case Invalid():
             return Problem(
                 422,
@@ -153,13 +153,13 @@ def install(app: FastAPI) -> None:
         return problem_of(error, route.removeprefix(PREFIX)).answer()
 
     async def answer_of_the_machine(_: Request, error: Exception) -> JSONResponse:
-        found = environment_of(error) if isinstance(error, OSError) else None
-        if found is None:
+        trouble = environment_of(error) if isinstance(error, OSError) else None
+        if trouble is None:
             # An error of ours: it is answered, and told of, further out.
             raise error
         _LOG.error("the machine did not let a request be served", extra={"error": type(error).__name__})
-        what, why = "the service's machine does not let it do this", f"{found.place}: {found.why}"
-        return Problem(503, what, why=why, next=found.next).answer()
+        what, why = "the service's machine does not let it do this", f"{trouble.place}: {trouble.why}"
+        return Problem(503, what, why=why, next=trouble.next).answer()
 
     app.add_exception_handler(OSError, answer_of_the_machine)
     for kind in (

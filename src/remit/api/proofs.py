@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import CheckpointAnswer, ContinuationAnswer, ErasedAnswer, LogKeyAnswer, ProofAnswer
 from remit.api.authenticator import Person
 from remit.api.guard import ByAdmin, ByPerson, ByReader, GuardedRoute, With
@@ -28,8 +28,8 @@ async def checkpoint(services: With, _: ByReader) -> CheckpointAnswer:
         note = await services.transparency.checkpoint()
     except Unprovable as error:
         raise _unprovable(error) from error
-    said = Checkpoint.parse(note.text)
-    return CheckpointAnswer(origin=said.origin, size=said.size, root=encoded(said.root), checkpoint=str(note))
+    parsed = Checkpoint.parse(note.text)
+    return CheckpointAnswer(origin=parsed.origin, size=parsed.size, root=encoded(parsed.root), checkpoint=str(note))
 
 
 @router.get("/ledger/consistency")
@@ -38,10 +38,12 @@ async def consistency(
 ) -> ContinuationAnswer:
     """That the ledger goes on from its first `since` records (RFC 6962, section 2.1.2)."""
     try:
-        found = await services.transparency.since(since)
+        continuation = await services.transparency.since(since)
     except Unprovable as error:
         raise _unprovable(error) from error
-    return ContinuationAnswer(since=found.old, path=[encoded(one) for one in found.path], checkpoint=str(found.note))
+    return ContinuationAnswer(
+        since=continuation.old, path=[encoded(one) for one in continuation.path], checkpoint=str(continuation.note)
+    )
 
 
 @router.get("/ledger/proof/{ref}")
@@ -59,16 +61,18 @@ async def proof(ref: RefPath, services: With, _: ByAdmin, *, reveal: bool = Fals
 @router.post("/ledger/key/rotate")
 async def rotate(services: With, caller: ByAdmin, _: Empty | None = None) -> LogKeyAnswer:
     """Sign checkpoints with a new key from now on; the one before signs beside it for a day."""
-    key = await services.transparency.rotate(named(caller))
+    key = await services.transparency.rotate(caller_name(caller))
     return LogKeyAnswer(id=key.id.hex(), key=str(key))
 
 
 @router.post("/ledger/erase")
-async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> ErasedAnswer:
+async def erase(request: EraseRequest, services: With, caller: ByPerson) -> ErasedAnswer:
     """Erase bodies, on record: for who is named by the Route `erasure`. Every record and every proof stays."""
     may_erase(services, caller)
     try:
-        done = await services.erasing.erase([Ref.parse(one) for one in asked.ids], asked.why, named(caller))
+        erasure = await services.erasing.erase(
+            [Ref.parse(one) for one in request.ids], request.why, caller_name(caller)
+        )
     except KeyError as error:
         raise not_found(f"record: {error.args[0]}", "remit logs") from error
     except NotErasable as error:
@@ -76,7 +80,9 @@ async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> Erased
             409, "nothing was erased", why=str(error), next="leave it out, or wait until it has ended"
         ) from error
     return ErasedAnswer(
-        records=[str(ref) for ref in done.records], erased=[str(ref) for ref in done.erased], cleared=done.cleared
+        records=[str(ref) for ref in erasure.records],
+        erased=[str(ref) for ref in erasure.erased],
+        cleared=erasure.cleared,
     )
 
 

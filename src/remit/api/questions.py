@@ -25,7 +25,7 @@ from remit.api.limits import limits, limits_of
 from remit.api.lineage import values
 from remit.api.marks import marks
 from remit.api.problem import Problem, forbidden, not_found
-from remit.api.record_story import recorded
+from remit.api.record_story import recorded_answer
 from remit.api.requests import CanRequest, RefPath
 from remit.api.services import ServiceRuntime, Services
 from remit.api.views import (
@@ -39,7 +39,7 @@ from remit.api.views import (
     sees_arguments,
     tool_name,
 )
-from remit.api.void_approvals import voided
+from remit.api.void_approvals import void_reason
 from remit.control.authority import derived_sid, links
 from remit.control.problems import did_you_mean
 from remit.escalate.machine import Approval
@@ -61,17 +61,17 @@ _OF_ARGUMENTS: Final = frozenset({"input", "cut", "obliged"})
 
 
 @router.post("/can")
-async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
+async def can(request: CanRequest, services: With, caller: ByReader) -> CanAnswer:
     """Would this call be permitted now? No record, no counter, no effect."""
-    user = asked.user
+    user = request.user
     if isinstance(caller, Person):
         if user not in {None, caller.user}:
             raise forbidden("a user asks on his own behalf; leave `user` out")
         user = caller.user
-    agents = (asked.agent, *asked.chain)
+    agents = (request.agent, *request.chain)
     if len(set(agents)) != len(agents):
         raise Problem(400, "malformed request", why="an agent stands in the chain twice")
-    root = await _root(asked.sid, asked.agent, user, services)
+    root = await _root(request.sid, request.agent, user, services)
     authority = Authority(
         links=links(root, agents),
         user=user,
@@ -79,9 +79,9 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
         expires_ms=services.clock.now_ms() + MINUTE_MS,
     )
     decision = await services.driver.authorization.can(
-        authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind)
+        authority, request.server, request.tool, request.arguments, ActionKind(request.kind)
     )
-    return _told(decision, _hint(asked, decision, services.runtime.catalog), services.runtime)
+    return _can_answer(decision, _hint(request, decision, services.runtime.catalog), services.runtime)
 
 
 async def _root(sid: str | None, agent: str, user: str | None, services: Services) -> str:
@@ -96,7 +96,7 @@ async def _root(sid: str | None, agent: str, user: str | None, services: Service
     return sid
 
 
-def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None:
+def _hint(request: CanRequest, decision: Decision, catalog: Catalog) -> str | None:
     """What a name that is not known may have been meant to be, or what lists those that are.
 
     Said here and not by `decide`, whose reasons agents read too: what is like a name is not theirs to learn.
@@ -104,23 +104,23 @@ def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None
     first = decision.reasons[0]
     match first.code:
         case Code.UNKNOWN_AGENT:
-            word, known, kind = first.agent or asked.agent, list(catalog.agents), "agents"
+            word, names, kind = first.agent or request.agent, list(catalog.agents), "agents"
         case Code.UNKNOWN_USER:
-            word, known, kind = asked.user or "", list(catalog.users), "users"
+            word, names, kind = request.user or "", list(catalog.users), "users"
         case Code.UNKNOWN_SERVER:
-            word, known, kind = asked.server, list(catalog.servers), "servers"
+            word, names, kind = request.server, list(catalog.servers), "servers"
         case Code.UNKNOWN_TOOL:
-            word, known = asked.tool, [name for server, name in catalog.tools if server == asked.server]
+            word, names = request.tool, [name for server, name in catalog.tools if server == request.server]
             kind = "tools"
         case _:
             return None
     # Those that nobody accepted yet are no resources, and listed with the others there alone.
     listing = "remit tools ls" if first.code is Code.UNKNOWN_TOOL else f"remit get {kind}"
-    return did_you_mean(word, known) or f"next: {listing}"
+    return did_you_mean(word, names) or f"next: {listing}"
 
 
-def _told(decision: Decision, hint: str | None, runtime: ServiceRuntime) -> CanAnswer:
-    said, source = word(decision.observed or decision.verdict), partial(runtime.policy_text, runtime.digest)
+def _can_answer(decision: Decision, hint: str | None, runtime: ServiceRuntime) -> CanAnswer:
+    effective, source = word(decision.observed or decision.verdict), partial(runtime.policy_text, runtime.digest)
     match decision.verdict:
         case Escalate(gates=gates, obligations=obligations):
             pass
@@ -131,7 +131,7 @@ def _told(decision: Decision, hint: str | None, runtime: ServiceRuntime) -> CanA
     return CanAnswer(
         verdict=word(decision.verdict),
         observed=None if decision.observed is None else word(decision.observed),
-        reasons=[reason_view(reason, said, source) for reason in decision.reasons],
+        reasons=[reason_view(reason, effective, source) for reason in decision.reasons],
         gates=gate_views(gates, decision.reasons),
         obligations=list(obligations),
         hint=hint,
@@ -141,16 +141,16 @@ def _told(decision: Decision, hint: str | None, runtime: ServiceRuntime) -> CanA
 @router.get("/why/{ref}")
 async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer | RecordedAnswer:
     """Who decided what, why and on whose authority; of a record that judges no action what it says and leads to."""
-    entry = await _led(Ref.parse(ref), services)
+    entry = await _decision_record(Ref.parse(ref), services)
     body = None if entry is None else entry.body
     if entry is not None and isinstance(body, AdminBody) and await concerns(services, caller, ref):
-        return await recorded(services, entry, body)
+        return await recorded_answer(services, entry, body)
     if entry is None or not isinstance(body, ActionBody):
-        raise _untold(caller, ref, entry)
+        raise _not_visible(caller, ref, entry)
     approval = await _approval(entry, body, services)
-    seen = sees_arguments(services, caller, approval) or _his(caller, body)
-    if not seen and not await concerns(services, caller, f"{entry.record.chain}.{entry.record.seq}", body):
-        raise _untold(caller, ref, entry)
+    visible = sees_arguments(services, caller, approval) or _his(caller, body)
+    if not visible and not await concerns(services, caller, f"{entry.record.chain}.{entry.record.seq}", body):
+        raise _not_visible(caller, ref, entry)
     return await _why(services, caller, entry, body, approval)
 
 
@@ -161,7 +161,7 @@ async def _why(
     place = Ref(entry.record.chain, entry.record.seq)
     arguments = sees_arguments(services, caller, approval)
     outcome, settled = await _ends(place, services.ledger)
-    said, source = body.observed or body.verdict, partial(services.runtime.policy_text, entry.record.bundle)
+    effective, source = body.observed or body.verdict, partial(services.runtime.policy_text, entry.record.bundle)
     in_doubt = settled is None and await _is_in_doubt(place, outcome, services.ledger)
     return WhyAnswer(
         id=str(place),
@@ -175,14 +175,14 @@ async def _why(
         labels=list(body.labels),
         verdict=body.verdict,
         observed=body.observed,
-        reasons=[reason_view(reason, said, source) for reason in body.reasons],
+        reasons=[reason_view(reason, effective, source) for reason in body.reasons],
         gates=gate_views(body.gates, body.reasons),
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),
         limits=limits(services, entry.record.bundle, body),
         values=await values(body, services.ledger) if arguments else None,
         marks=marks(services, entry, outcome, settled),
-        approval=await _asked(services, caller, approval),
+        approval=await _approval_answer(services, caller, approval),
         outcome=None if outcome is None else _outcome(outcome),
         settled=None if settled is None else _settlement(settled),
         in_doubt=in_doubt,
@@ -190,16 +190,18 @@ async def _why(
     )
 
 
-async def _asked(services: Services, caller: Admin | Person, approval: Approval | None) -> ApprovalAnswer | None:
+async def _approval_answer(
+    services: Services, caller: Admin | Person, approval: Approval | None
+) -> ApprovalAnswer | None:
     """The approval as `caller` may see it."""
     if approval is None or not sees_approval(services, caller, approval):
         return None
-    asked = await services.ledger.entry(Ref.parse(approval.ident))
-    void = await voided(services, approval, asked)
-    return approval_view(services, caller, approval, asked, listed=True, void=void)
+    proposal = await services.ledger.entry(Ref.parse(approval.ident))
+    void = await void_reason(services, approval, proposal)
+    return approval_view(services, caller, approval, proposal, listed=True, void=void)
 
 
-async def _led(ref: Ref, services: Services) -> Entry | None:
+async def _decision_record(ref: Ref, services: Services) -> Entry | None:
     """The record at `ref`; of an outcome or a round the intent, of a vote the proposal that it is about."""
     entry = await services.ledger.entry(ref)
     match None if entry is None else entry.body:
@@ -209,7 +211,7 @@ async def _led(ref: Ref, services: Services) -> Entry | None:
             return entry
 
 
-def _untold(caller: Admin | Person, ref: str, entry: Entry | None) -> Problem:
+def _not_visible(caller: Admin | Person, ref: str, entry: Entry | None) -> Problem:
     """Why `caller` is told nothing of `ref`. A user does not learn whether there is such a record."""
     if isinstance(caller, Person):
         seen = "a user sees what acts for him, what he decides, and what incidents name that he handles"
@@ -250,20 +252,20 @@ def _facts(body: ActionBody, *, whole: bool) -> dict[str, JsonValue]:
 
 
 def _policies(entry: Entry, body: ActionBody, services: Services) -> list[PolicyAnswer]:
-    named = dict.fromkeys(reason.policy for reason in body.reasons if reason.policy is not None)
+    policies = dict.fromkeys(reason.policy for reason in body.reasons if reason.policy is not None)
     for limit in limits_of(body):
-        del named[limit]
-    told: list[PolicyAnswer] = []
-    for policy in named:
+        del policies[limit]
+    answers: list[PolicyAnswer] = []
+    for policy in policies:
         text = services.runtime.policy_text(entry.record.bundle, policy)
-        told.append(
+        answers.append(
             PolicyAnswer(
                 id=policy,
                 where=None if text is None else f"{text.path}:{text.line}",
                 lines=[] if text is None else text.text.splitlines(),
             )
         )
-    return told
+    return answers
 
 
 def _outcome(entry: Entry) -> OutcomeAnswer | None:

@@ -23,17 +23,19 @@ from remit.protect.detect.detectors import detected
 from remit.protect.detect.locations import PLACES_MAX
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
-Telling: TypeAlias = Callable[[Services, AdminBody, ActionBody | None], Iterator[str]]
+EventStory: TypeAlias = Callable[[Services, AdminBody, ActionBody | None], Iterator[str]]
 """From a record, and the first action that it names, what people are told of it."""
 
 
-async def recorded(services: Services, entry: Entry, body: AdminBody) -> RecordedAnswer:
+async def recorded_answer(services: Services, entry: Entry, body: AdminBody) -> RecordedAnswer:
     """What the record `entry` says, and where it leads."""
     place = Ref(entry.record.chain, entry.record.seq)
-    found = finding(place, entry.record.at, entry.record.kind, body)
-    named = [one for name in _named(body) if (one := await services.ledger.entry(Ref.parse(name))) is not None]
-    first = next((one.body for one in named if isinstance(one.body, ActionBody)), None)
-    telling = _TOLD.get(body.event)
+    what = finding(place, entry.record.at, entry.record.kind, body)
+    entries = [
+        one for name in _named_records(body) if (one := await services.ledger.entry(Ref.parse(name))) is not None
+    ]
+    first = next((one.body for one in entries if isinstance(one.body, ActionBody)), None)
+    story = _STORIES.get(body.event)
     return RecordedAnswer(
         id=str(place),
         kind=entry.record.kind.value,
@@ -44,18 +46,18 @@ async def recorded(services: Services, entry: Entry, body: AdminBody) -> Recorde
         event=body.event.value,
         by=body.by,
         subject=body.subject,
-        text=summary(body) if found is None else found.title,
-        told=[] if telling is None else list(telling(services, body, first)),
+        text=summary(body) if what is None else what.title,
+        told=[] if story is None else list(story(services, body, first)),
         said=cast("dict[str, JsonValue]", plain(data_of(body))),
-        records=[line for one in named for line in await _lines(services, one)],
+        records=[line for one in entries for line in await _lines(services, one)],
         incident=await _incident(services, str(place)),
     )
 
 
-def _named(body: AdminBody) -> list[str]:
+def _named_records(body: AdminBody) -> list[str]:
     """The records that `body` names, each once."""
-    one = [name for key in ("intent", "record") if isinstance(name := body.data.get(key), str)]
-    return list(dict.fromkeys([*Trip(0, body.data).records, *one]))
+    names = [name for key in ("intent", "record") if isinstance(name := body.data.get(key), str)]
+    return list(dict.fromkeys([*Trip(0, body.data).records, *names]))
 
 
 async def _lines(services: Services, entry: Entry) -> list[RecordAnswer]:
@@ -64,22 +66,24 @@ async def _lines(services: Services, entry: Entry) -> list[RecordAnswer]:
 
 
 async def _incident(services: Services, record: str) -> NamingAnswer | None:
-    found = await services.incidents.naming(record)
-    if found is None:
+    incident = await services.incidents.of_record(record)
+    if incident is None:
         return None
-    return NamingAnswer(id=found.ident, title=found.title, state=found.state.value, assignee=found.assignee or None)
+    return NamingAnswer(
+        id=incident.ident, title=incident.title, state=incident.state.value, assignee=incident.assignee or None
+    )
 
 
-def _detected(_: Services, body: AdminBody, call: ActionBody | None) -> Iterator[str]:
-    said = body.data.get("found")
-    finds = [Find(one) for one in said if one in set(Find)] if isinstance(said, Mapping) else []
+def _detection_story(_: Services, body: AdminBody, call: ActionBody | None) -> Iterator[str]:
+    found = body.data.get("found")
+    finds = [Find(one) for one in found if one in set(Find)] if isinstance(found, Mapping) else []
     labels = ", ".join(sorted(labels_of(finds)))
     if body.data.get("sent") is not True:
         yield f"in the result of the call: the session holds {labels} from then on, which policies see"
         yield from _places(body)
         return
-    given = None if call is None else arguments_view(call.arguments)
-    members = given if isinstance(given, dict) else {}
+    arguments = None if call is None else arguments_view(call.arguments)
+    members = arguments if isinstance(arguments, dict) else {}
     names = [name for name, value in members.items() if detected(finds, cast("Json", {name: value}))]
     where = f"the arguments {', '.join(names)}" if names else "what was sent"
     yield f"in {where}: policies saw {labels} in context.sends when it was judged"
@@ -94,8 +98,8 @@ def _places(body: AdminBody) -> Iterator[str]:
             yield f"{find} at {', '.join(map(str, places))}{more}"
 
 
-def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
-    for breaker, key, state, left_s, *_trip in services.driver.limit_admin.tripped:
+def _trip_story(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
+    for breaker, key, state, left_s, *_trip in services.driver.limit_admin.open_breakers:
         if key == body.subject:
             until = f" for {left_s:.0f} s more, then a trial may pass" if state is BreakerState.OPEN else ""
             yield f"it is {state.value} now{until}: remit breakers show {breaker.name}"
@@ -103,36 +107,36 @@ def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Itera
     yield "it is closed again"
 
 
-def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
+def _halt_story(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
     what = read_subject(body.subject)
     yield f"why: {body.data.get('reason', '')}"
-    stands = next(iter(services.driver.halts.over([] if what is None else [what])), None)
-    if stands is None:
+    stop = next(iter(services.driver.halts.over([] if what is None else [what])), None)
+    if stop is None:
         yield "it may act again"
     else:
-        yield f"it stands; to let it act again: remit resume {typed(stands.what)}"
+        yield f"it stands; to let it act again: remit resume {typed(stop.what)}"
 
 
-def _ran(_: Services, body: AdminBody, __: ActionBody | None) -> Iterator[str]:
+def _bundle_story(_: Services, body: AdminBody, __: ActionBody | None) -> Iterator[str]:
     yield from bundle_changes(body)
     before = body.data.get("from")
     if isinstance(before, str):
         yield f"with their lines: remit bundle diff {before} {body.subject}"
 
 
-def _previewed(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[str]:
+def _preview_story(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[str]:
     yield "the tool was asked what it would do, for people to read before they decide"
     yield "its words were in memory alone, until a restart at the latest: the ledger has their digest, not their text"
     yield "the digest is the `result` of the outcome of the call below: remit why ID"
 
 
-_TOLD: Final[Mapping[Event, Telling]] = MappingProxyType(
+_STORIES: Final[Mapping[Event, EventStory]] = MappingProxyType(
     {
-        Event.BUNDLE: _ran,
-        Event.DETECTED: _detected,
-        Event.BREAKER_TRIPPED: _tripped,
-        Event.HALT: _halted,
-        Event.APPROVAL_PREVIEWED: _previewed,
+        Event.BUNDLE: _bundle_story,
+        Event.DETECTED: _detection_story,
+        Event.BREAKER_TRIPPED: _trip_story,
+        Event.HALT: _halt_story,
+        Event.APPROVAL_PREVIEWED: _preview_story,
     }
 )
 """What is told of an event beside what its record holds."""

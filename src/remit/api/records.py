@@ -79,7 +79,7 @@ def summary(body: Body | None) -> str:
             rest = "" if not body.completes else ", which lifts it"
             return f"{body.by}: {body.choice.value} {body.approval}{rest}"
         case AdminBody(Event.BUNDLE):
-            return f"{body.by}: {body.event.value} {body.subject[:_DIGEST_CHARS]}: {_brought(body)}"
+            return f"{body.by}: {body.event.value} {body.subject[:_DIGEST_CHARS]}: {_changes_text(body)}"
         case AdminBody(Event.TOKEN_ISSUED):
             return f"{body.by}: {body.event.value} {body.subject}{_bearer(body)}"
         case AdminBody():
@@ -108,14 +108,14 @@ def _bearer(body: AdminBody) -> str:
 
 def bundle_changes(body: AdminBody) -> Sequence[str]:
     """What the bundle that `body` is of changed of the one before, a change on each line."""
-    found = body.data.get("changes")
-    if not isinstance(found, Sequence) or isinstance(found, str):
+    changes = body.data.get("changes")
+    if not isinstance(changes, Sequence) or isinstance(changes, str):
         return []
-    told = (str(change).partition(" ")[::2] for change in found)
-    return [f"{op} {rest[:1].lower()}{rest[1:]}" for op, rest in told]
+    pairs = (str(change).partition(" ")[::2] for change in changes)
+    return [f"{op} {rest[:1].lower()}{rest[1:]}" for op, rest in pairs]
 
 
-def _brought(body: AdminBody) -> str:
+def _changes_text(body: AdminBody) -> str:
     """What a bundle changed, in a few words."""
     changes = bundle_changes(body)
     if changes:

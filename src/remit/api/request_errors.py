@@ -161,28 +161,28 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 
 def sentences_of(errors: Sequence[Mapping[str, Any]], route: str = "") -> tuple[tuple[str, ...], str]:
     """A sentence for each of pydantic's `errors`, and the command that the first calls for; `route` has no prefix."""
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for error in errors[:_TOLD_MAX]:
-        sentence, following = _told(tuple(error["loc"]), str(error["type"]), route)
-        found.setdefault(sentence, following)
-    return tuple(found), next(iter(found.values()), _HELP)
+        sentence, following = _sentence(tuple(error["loc"]), str(error["type"]), route)
+        sentences.setdefault(sentence, following)
+    return tuple(sentences), next(iter(sentences.values()), _HELP)
 
 
-def wanted(part: str, name: str, route: str) -> ExpectedField | None:
+def expected_field(part: str, name: str, route: str) -> ExpectedField | None:
     """What the field `name` in `part` of a request to `route` must be; None where it is no field."""
-    found = IN_NOUN.get((route.split("/", 2)[1] if route else "", name))
-    found = found or (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)
-    if found is None or found.next:
-        return found
-    return replace(found, next=f"{COMMANDS.get(route, 'remit')} --help")
+    field = IN_NOUN.get((route.split("/", 2)[1] if route else "", name))
+    field = field or (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)
+    if field is None or field.next:
+        return field
+    return replace(field, next=f"{COMMANDS.get(route, 'remit')} --help")
 
 
-def _told(place: tuple[object, ...], kind: str, route: str) -> tuple[str, str]:
+def _sentence(place: tuple[object, ...], kind: str, route: str) -> tuple[str, str]:
     if len(place) < 2:
         return "the request's body is not a JSON object", _HELP
     part, name = str(place[0]), escaped(str(place[1]), chars_max=_FIELD_CHARS_MAX)
-    fits = wanted(part, name, route)
-    following = _HELP if fits is None else fits.next
+    field = expected_field(part, name, route)
+    following = _HELP if field is None else field.next
     match kind:
         case "extra_forbidden":
             return f"{name}: there is no such field", following
@@ -190,8 +190,8 @@ def _told(place: tuple[object, ...], kind: str, route: str) -> tuple[str, str]:
             return f"{name} is missing", following
         case "json_invalid":
             return "the request's body is not JSON", _HELP
-        case _ if fits is None:
+        case _ if field is None:
             return f"{name}: not what belongs here", following
         case _:
-            shown = "" if part == "path" else f"{name}: "
-            return f"{shown}not {fits.words}", following
+            label = "" if part == "path" else f"{name}: "
+            return f"{label}not {field.words}", following

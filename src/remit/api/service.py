@@ -17,8 +17,8 @@ router = APIRouter(route_class=GuardedRoute, tags=["service"])
 @router.get("/status")
 async def status(services: With, _: ByReader) -> dict[str, JsonValue]:
     """Facts about the running service."""
-    told: dict[str, Any] = dict(await services.runtime.status())
-    return told
+    facts: dict[str, Any] = dict(await services.runtime.status())
+    return facts
 
 
 @router.get("/doctor")

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from remit.api.authenticator import Authenticator
 from remit.api.in_force import BundleProgress, DoctorCheck, InForce
-from remit.api.interfaces.admissions import Admitting
-from remit.api.interfaces.discovery import Discovering
+from remit.api.interfaces.admissions import AdmissionControl
+from remit.api.interfaces.discovery import DiscoveryControl
 from remit.api.interfaces.driver import EnforcementDriver
-from remit.api.interfaces.incidents import Handled
+from remit.api.interfaces.incidents import IncidentControl
 from remit.api.interfaces.limits import Scopes
 from remit.api.invitations import Invitations
 from remit.control.adoption import AdoptionCount
@@ -60,7 +60,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ApplyResult:
     """What an apply did, or (dry run, diff) would do. `digest` is that of the new bundle."""
 
     digest: str
@@ -165,7 +165,7 @@ class Conflict(Exception):
         self.next = next
 
 
-class ServiceRuntime(Scopes, Admitting, Protocol):
+class ServiceRuntime(Scopes, AdmissionControl, Protocol):
     """The running bundle, the workspace it came from, and the upstreams.
 
     Everything may raise `Invalid`, `Missing`, `Conflict` and `LedgerUnwritable`.
@@ -194,7 +194,7 @@ class ServiceRuntime(Scopes, Admitting, Protocol):
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         ...
 
-    def declared(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
+    def declaration(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         ...
 
@@ -214,15 +214,15 @@ class ServiceRuntime(Scopes, Admitting, Protocol):
         """How far the bundle is that is being made; None where none is."""
         ...
 
-    async def diff(self) -> Applied:
+    async def diff(self) -> ApplyResult:
         """The workspace folder compared with the running bundle."""
         ...
 
-    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> Applied:
+    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> ApplyResult:
         """Take the workspace folder as it is now, as the look `admission` at it allows."""
         ...
 
-    async def delete(self, kind: str, name: str, by: str) -> Applied:
+    async def delete(self, kind: str, name: str, by: str) -> ApplyResult:
         """Remove a resource from the workspace folder and recompile."""
         ...
 
@@ -230,18 +230,18 @@ class ServiceRuntime(Scopes, Admitting, Protocol):
         """Every server's tools against the lock, or those of `server`; `refresh` reads the live lists anew."""
         ...
 
-    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> ApplyResult:
         """Write the live definition of `tool` (all tools when None) to the lock and recompile.
 
         `Conflict` when `pin` is not that of what is live now.
         """
         ...
 
-    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+    async def register(self, name: str, spec: AgentSpec, by: str) -> ApplyResult:
         """Declare the agent `name` in the workspace folder and recompile."""
         ...
 
-    async def enforce(self, name: str, by: str) -> Applied:
+    async def enforce(self, name: str, by: str) -> ApplyResult:
         """Hold the agent `name` to policy: its `mode` in the workspace folder and in what runs."""
         ...
 
@@ -249,15 +249,15 @@ class ServiceRuntime(Scopes, Admitting, Protocol):
         """What observing let the agent `name` do since then."""
         ...
 
-    async def decided(self, since_ms: int) -> Sequence[Entry]:
+    async def decisions_since(self, since_ms: int) -> Sequence[Entry]:
         """What people decided since then, the latest first."""
         ...
 
-    async def happened(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
+    async def events_since(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
         """The records of the last `limit` of `events` since then, the latest first."""
         ...
 
-    async def searched(self, search: RecordSearch, limit: int) -> FoundRecords:
+    async def search(self, search: RecordSearch, limit: int) -> FoundRecords:
         """The last `limit` records that `search` finds."""
         ...
 
@@ -288,8 +288,8 @@ class Services:
     clock: Clock
     entropy: Entropy
     logins: Logins
-    discovery: Discovering
-    incidents: Handled
+    discovery: DiscoveryControl
+    incidents: IncidentControl
     passkeys: Passkeys
     count: Callable[[str], None]
     invitations: Invitations = field(default_factory=Invitations)

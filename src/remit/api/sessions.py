@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import (
     ConfidenceAnswer,
     IndexErasedAnswer,
@@ -38,44 +38,44 @@ LATEST: Final = 20
 
 
 @router.post("/sessions", status_code=201)
-async def open_session(asked: SessionRequest, services: With, caller: ByHarness) -> OpenedAnswer:
+async def open_session(request: SessionRequest, services: With, caller: ByHarness) -> OpenedAnswer:
     """Open a session of the harness's own agent; the token is the bearer to act with in it."""
     _check_trust(services, caller)
     catalog = services.runtime.catalog
-    if asked.user is not None and asked.user not in catalog.users:
-        raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
+    if request.user is not None and request.user not in catalog.users:
+        raise not_found(f"user in the running bundle: {request.user}", "remit get users")
     longest_s = min(int(catalog.session_hours_max * HOUR_S), TTL_MAX_S)
     fresh = mint(
         TokenUse.SESSION,
         caller.agent,
         token=services.entropy.token_bytes(IDENT_BYTES),
         now_ms=services.clock.now_ms(),
-        ttl_s=min(longest_s, longest_s if asked.ttl_s is None else asked.ttl_s),
-        user=asked.user,
+        ttl_s=min(longest_s, longest_s if request.ttl_s is None else request.ttl_s),
+        user=request.user,
         root=services.entropy.token_bytes(IDENT_BYTES),
     )
     claims = descend(fresh, caller.claims)
     sid = claims.sid or ""
-    await services.driver.sessions.open(sid, caller.agent, asked.user, named(caller))
-    signed = await issue(services, claims, named(caller))
+    await services.driver.sessions.open(sid, caller.agent, request.user, caller_name(caller))
+    token = await issue(services, claims, caller_name(caller))
     return OpenedAnswer(
         sid=sid,
-        token=signed,
+        token=token,
         jti=claims.token,
         agent=caller.agent,
-        user=asked.user,
+        user=request.user,
         expires=instant(claims.expires_s * 1000),
     )
 
 
 @router.post("/sessions/{sid}/words", status_code=201)
-async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHarness) -> WordsAnswer:
+async def words(sid: SidPath, request: WordsRequest, services: With, caller: ByHarness) -> WordsAnswer:
     """Record what the user said in a session of the harness's own agent."""
     _check_trust(services, caller)
     session = await _session(services, sid)
     if session.agent != caller.agent:
         raise forbidden(f"this session is another agent's, not {caller.agent}'s")
-    if not await _opened_by(services, sid, named(caller)):
+    if not await _opened_by(services, sid, caller_name(caller)):
         raise Problem(
             409,
             "this session takes no words",
@@ -84,16 +84,16 @@ async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHar
         )
     if session.ended_ms is not None:
         raise Problem(409, "the session has ended", why="nothing is added to an ended session")
-    receipt = await services.driver.sessions.record_words(sid, asked.text, named(caller))
+    receipt = await services.driver.sessions.record_words(sid, request.text, caller_name(caller))
     return WordsAnswer(sid=sid, record=str(receipt.ref))
 
 
 @router.post("/sessions/{sid}/confidence")
 async def state_confidence(
-    sid: SidPath, asked: ConfidenceRequest, services: With, caller: BySpeaker
+    sid: SidPath, request: ConfidenceRequest, services: With, caller: BySpeaker
 ) -> ConfidenceAnswer:
     """Say how sure the agent is: the agent of its own session, where the least it ever says counts, or its harness."""
-    units = units_of(asked.value)
+    units = units_of(request.value)
     if units is None:
         raise Problem(400, "this is no confidence", why="it has more than four decimal places")
     match caller:
@@ -103,21 +103,21 @@ async def state_confidence(
             source, by = "agent", f"agent:{authority.acting.agent}"
         case HarnessOf():
             _check_trust(services, caller)
-            if not await _opened_by(services, sid, named(caller)):
+            if not await _opened_by(services, sid, caller_name(caller)):
                 raise forbidden(f"this session was not opened by the harness of {caller.agent}")
-            source, by = "harness", named(caller)
+            source, by = "harness", caller_name(caller)
     receipt = await services.driver.sessions.record_confidence(sid, source, units, by)
-    return ConfidenceAnswer(sid=sid, source=source, value=asked.value, record=str(receipt.ref))
+    return ConfidenceAnswer(sid=sid, source=source, value=request.value, record=str(receipt.ref))
 
 
 @router.get("/sessions")
 async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) -> SessionsAnswer:
     """Sessions, newest first; a user sees his own."""
     # A user's own may be older than the latest of all.
-    found = await services.ledger.sessions(limit if isinstance(caller, Admin) else LIMIT_MAX)
-    own = [session for session in found if _sees(caller, session)]
+    latest = await services.ledger.sessions(limit if isinstance(caller, Admin) else LIMIT_MAX)
+    visible = [session for session in latest if _sees(caller, session)]
     of = None if isinstance(caller, Admin) else caller.user
-    return SessionsAnswer(items=[session_view(session) for session in own[:limit]], of=of)
+    return SessionsAnswer(items=[session_view(session) for session in visible[:limit]], of=of)
 
 
 @router.get("/sessions/{sid}")
@@ -136,7 +136,7 @@ async def end_session(sid: SidPath, services: With, caller: ByReader, _: Empty |
     """End a session: nothing more is done in it, nor in those delegated from it."""
     session = await _own(services, caller, sid)
     if session.ended_ms is None:
-        await services.driver.sessions.end(sid, named(caller))
+        await services.driver.sessions.end(sid, caller_name(caller))
         session = await _session(services, sid)
     return session_view(session)
 
@@ -146,7 +146,7 @@ async def erase_index(sid: SidPath, services: With, caller: ByPerson, _: Empty |
     """Erase the key of a session's origin index: what it saw means nothing any more. For who is named by `erasure`."""
     await _session(services, sid)
     may_erase(services, caller)
-    receipt = await services.driver.sessions.forget_origins(sid, named(caller))
+    receipt = await services.driver.sessions.forget_origins(sid, caller_name(caller))
     return IndexErasedAnswer(sid=sid, record=str(receipt.ref))
 
 
@@ -176,8 +176,8 @@ async def _opened_by(services: Services, sid: str, harness: str) -> bool:
 
     The first record of such a session says so: an agent's own root and what is delegated start otherwise.
     """
-    found = await services.ledger.first(sid)
-    first = None if found is None else found.body
+    entry = await services.ledger.first(sid)
+    first = None if entry is None else entry.body
     return (
         isinstance(first, AdminBody)
         and first.event is Event.SESSION_OPENED

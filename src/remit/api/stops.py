@@ -20,11 +20,11 @@ SHOWN_MAX: Final = 10
 def stop_checks(stops: Sequence[Stop]) -> list[DoctorCheck]:
     """A line for each of `stops`: first that everything is stopped, which is not as it should be, then the oldest."""
     ordered = sorted(stops, key=lambda stop: stop.what != EVERYTHING)
-    found = [DoctorCheck("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
-    left = len(ordered) - len(found)
+    checks = [DoctorCheck("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
+    left = len(ordered) - len(checks)
     if left:
-        found.append(DoctorCheck("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
-    return found
+        checks.append(DoctorCheck("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
+    return checks
 
 
 def lifted_by(stop: Stop) -> str:

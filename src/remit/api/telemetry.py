@@ -12,10 +12,10 @@ from typing import Any, Final, TypeAlias, assert_never
 
 import orjson
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.ports.signer import TokenInvalid
-from remit.ports.telemetry import Receiver, Sent, TelemetryGate, TelemetryRefused
+from remit.ports.telemetry import Receiver, TelemetryExport, TelemetryGate, TelemetryRefused
 
 PATH: Final = "/otlp/v1/traces"
 _JSON: Final = "application/json"
@@ -53,13 +53,13 @@ class TelemetryPages:
             if sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
                 raise TelemetryRefused("otlp/authorization", "one Authorization header names who sends an export")
             caller = self._caller(_bearer(heads.get(b"authorization", b"")))
-            with self._counted(caller) as weigh:
+            with self._count(caller) as weigh:
                 body = await _body(receive, self._body_bytes_max)
                 if body is None:
                     return
                 weigh(body)
                 encoding = heads.get(b"content-encoding", b"").strip().lower().decode("latin-1")
-                answered = await self._receiver.receive(Sent(kind, encoding, body, _agent_of(caller)))
+                answered = await self._receiver.receive(TelemetryExport(kind, encoding, body, _agent_of(caller)))
         except TokenInvalid as error:
             await _refuse(send, kind, TelemetryRefused(f"token/{error.cause.value}", str(error), status=401))
         except TelemetryRefused as error:
@@ -67,13 +67,13 @@ class TelemetryPages:
         else:
             await _send(send, 200, answered, kind)
 
-    def _counted(self, caller: Caller) -> AbstractContextManager[Callable[[bytes], None]]:
+    def _count(self, caller: Caller) -> AbstractContextManager[Callable[[bytes], None]]:
         """Counts a request as the control API does: an agent's with its calls, a harness's apart, people's not."""
         match caller:
             case Acting(authority=authority):
                 return self._gate.request(authority.acting.agent)
             case HarnessOf():
-                return self._gate.request(named(caller))
+                return self._gate.request(caller_name(caller))
             case Admin() | Person():
                 return nullcontext(lambda _: None)
             case _:
@@ -114,8 +114,8 @@ async def _body(receive: Receive, bytes_max: int) -> bytes | None:
 
 def status_of(error: TelemetryRefused) -> bytes:
     """`error` as a `google.rpc.Status` in protobuf, whose one message it is."""
-    said = f"{error.code}: {error}".encode()
-    return _MESSAGE + bytes(_varint(len(said))) + said
+    text = f"{error.code}: {error}".encode()
+    return _MESSAGE + bytes(_varint(len(text))) + text
 
 
 async def _refuse(send: Send, kind: str, error: TelemetryRefused) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import RevokedAnswer, RotatedAnswer, TokenAnswer
 from remit.api.answers_tokens import IssuedAnswer, IssuedTokensAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
@@ -36,14 +36,14 @@ _TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @router.post("/tokens", status_code=201)
-async def mint_token(asked: TokenRequest, services: With, caller: ByAdmin) -> TokenAnswer:
+async def mint_token(request: TokenRequest, services: With, caller: ByAdmin) -> TokenAnswer:
     """Mint a token for an agent, a user, or the harness of an agent."""
-    use = TokenUse(asked.kind)
-    await _check_names(asked, use, services)
-    claims = await _claims(asked, use, services)
-    signed = await issue(services, claims, named(caller))
+    use = TokenUse(request.kind)
+    await _check_names(request, use, services)
+    claims = await _claims(request, use, services)
+    token = await issue(services, claims, caller_name(caller))
     return TokenAnswer(
-        token=signed,
+        token=token,
         kind=use.value,
         name=claims.subject,
         user=claims.user,
@@ -59,20 +59,24 @@ async def list_tokens(
 ) -> IssuedTokensAnswer:
     """Tokens that were issued, the latest first: those that are live, or with `ended` all that could still be."""
     now_ms = services.clock.now_ms()
-    found = await services.runtime.happened(_ISSUED, now_ms - TTL_MAX_S * 1000, ISSUED_MAX)
-    items = [one for one in (_issued(entry, services, now_ms) for entry in found) if one is not None]
-    wanted = [one for one in items if (ended or one.state == LIVE) and name in {None, one.name, one.user, *one.agents}]
-    return IssuedTokensAnswer(items=wanted[:limit], more=len(wanted) > limit or len(found) == ISSUED_MAX)
+    entries = await services.runtime.events_since(_ISSUED, now_ms - TTL_MAX_S * 1000, ISSUED_MAX)
+    items = [token for token in (_issued_answer(entry, services, now_ms) for entry in entries) if token is not None]
+    listed = [
+        token
+        for token in items
+        if (ended or token.state == LIVE) and name in {None, token.name, token.user, *token.agents}
+    ]
+    return IssuedTokensAnswer(items=listed[:limit], more=len(listed) > limit or len(entries) == ISSUED_MAX)
 
 
-def _issued(entry: Entry, services: Services, now_ms: int) -> IssuedAnswer | None:
+def _issued_answer(entry: Entry, services: Services, now_ms: int) -> IssuedAnswer | None:
     if not isinstance(entry.body, AdminBody):
         return None
     token, by, data = entry.body.subject, entry.body.by, entry.body.data
     user, sid = data.get("user"), data.get("sid")
     match data:
         case {"use": str(use), "agents": [*agents], "expires_ms": int(until), "from": [*of]}:
-            chain, ancestors = [str(one) for one in agents], [str(one) for one in of]
+            chain, ancestors = [str(agent) for agent in agents], [str(agent) for agent in of]
         case _:
             return None
     if services.authenticator.is_revoked(token, *ancestors):
@@ -99,12 +103,12 @@ def _issued(entry: Entry, services: Services, now_ms: int) -> IssuedAnswer | Non
 
 
 @router.post("/tokens/revoke")
-async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) -> RevokedAnswer:
+async def revoke_token(request: RevokeRequest, services: With, caller: ByAdmin) -> RevokedAnswer:
     """Refuse a token, and every token that came from it, from now on."""
-    token, expires_ms = _to_revoke(asked.token, services)
+    token, expires_ms = _to_revoke(request.token, services)
     # Refused before it is recorded: should the ledger fail, the token stays refused.
     services.authenticator.revoke(token)
-    await services.driver.authorization.revoke(token, expires_ms, named(caller))
+    await services.driver.authorization.revoke(token, expires_ms, caller_name(caller))
     return RevokedAnswer(jti=token, expires=instant(expires_ms))
 
 
@@ -112,7 +116,7 @@ async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) ->
 async def rotate_keys(services: With, caller: ByAdmin, _: Empty | None = None) -> RotatedAnswer:
     """Sign with a new key from now on; older keys verify until their tokens have expired."""
     kid = services.signer.rotate()
-    await services.driver.authorization.record(AdminBody(Event.KEY_ROTATED, named(caller), kid))
+    await services.driver.authorization.record(AdminBody(Event.KEY_ROTATED, caller_name(caller), kid))
     return RotatedAnswer(kid=kid)
 
 
@@ -131,17 +135,17 @@ async def issue(services: Services, claims: Claims, by: str) -> str:
     return signed
 
 
-async def _check_names(asked: TokenRequest, use: TokenUse, services: Services) -> None:
+async def _check_names(request: TokenRequest, use: TokenUse, services: Services) -> None:
     catalog = services.runtime.catalog
-    if use is not TokenUse.AGENT and (asked.user is not None or asked.sid is not None):
+    if use is not TokenUse.AGENT and (request.user is not None or request.sid is not None):
         raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
     if use is TokenUse.USER:
-        if asked.name not in catalog.users:
-            raise await missing_resource(services, ResourceKind.USER, asked.name)
+        if request.name not in catalog.users:
+            raise await missing_resource(services, ResourceKind.USER, request.name)
         return
-    agent = catalog.agents.get(asked.name)
+    agent = catalog.agents.get(request.name)
     if agent is None:
-        raise await missing_resource(services, ResourceKind.AGENT, asked.name)
+        raise await missing_resource(services, ResourceKind.AGENT, request.name)
     if use is TokenUse.HARNESS and agent.harness is not Harness.TRUSTED:
         raise Problem(
             409,
@@ -149,35 +153,35 @@ async def _check_names(asked: TokenRequest, use: TokenUse, services: Services) -
             why=f"the harness of {agent.name} is untrusted: it may not state a user's words",
             next="set spec.harness: trusted on the agent, then: remit apply",
         )
-    if asked.user is not None and asked.user not in catalog.users:
-        raise await missing_resource(services, ResourceKind.USER, asked.user)
+    if request.user is not None and request.user not in catalog.users:
+        raise await missing_resource(services, ResourceKind.USER, request.user)
 
 
-async def _claims(asked: TokenRequest, use: TokenUse, services: Services) -> Claims:
+async def _claims(request: TokenRequest, use: TokenUse, services: Services) -> Claims:
     token, now_ms = services.entropy.token_bytes(IDENT_BYTES), services.clock.now_ms()
-    ttl_s = TTL_S[use] if asked.ttl_s is None else asked.ttl_s
-    if asked.sid is None:
+    ttl_s = TTL_S[use] if request.ttl_s is None else request.ttl_s
+    if request.sid is None:
         root = services.entropy.token_bytes(IDENT_BYTES) if use is TokenUse.AGENT else None
-        return mint(use, asked.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=asked.user, root=root)
-    session = await services.ledger.session(asked.sid)
+        return mint(use, request.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=request.user, root=root)
+    session = await services.ledger.session(request.sid)
     if session is None:
-        raise not_found(f"session: {asked.sid}", "remit sessions ls")
-    if (session.agent, session.user) != (asked.name, asked.user):
+        raise not_found(f"session: {request.sid}", "remit sessions ls")
+    if (session.agent, session.user) != (request.name, request.user):
         raise Problem(
             409,
             "this session is another's",
             why=f"it belongs to {session.agent} for {session.user or 'nobody'}",
-            next=f"remit sessions show {asked.sid}",
+            next=f"remit sessions show {request.sid}",
         )
     if session.ended_ms is not None:
         raise Problem(
             409,
             "this session has ended",
             why="an ended session is never continued",
-            next=f"remit token agent {asked.name}",
+            next=f"remit token agent {request.name}",
         )
     try:
-        return renew(asked.sid, asked.name, asked.user, token=token, now_ms=now_ms, ttl_s=ttl_s)
+        return renew(request.sid, request.name, request.user, token=token, now_ms=now_ms, ttl_s=ttl_s)
     except NotDelegable as error:
         raise Problem(409, "not a root session", why=str(error), next="remit sessions ls") from error
 

@@ -21,7 +21,7 @@ from remit.api.answers_decided import (
 )
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
-from remit.api.services import Applied, Change, PolicyText, Services, ToolPin
+from remit.api.services import ApplyResult, Change, PolicyText, Services, ToolPin
 from remit.escalate.eligibility import counts_for, may_edit, may_read, wants_strong
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
 from remit.escalate.quorum import remaining_voters, seats, shortfall
@@ -68,7 +68,7 @@ def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
     )
 
 
-def applied_view(applied: Applied, tools: Iterable[ToolPin] = ()) -> AppliedAnswer:
+def applied_view(applied: ApplyResult, tools: Iterable[ToolPin] = ()) -> AppliedAnswer:
     """What an apply did or would do, and the `tools` that do not match the lock."""
     return AppliedAnswer(
         applied=applied.applied,
@@ -118,8 +118,8 @@ def _does(reason: Reason, verdict: str, source: Callable[[str], PolicyText | Non
 
 def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason]) -> list[GateAnswer]:
     """Gates, each with the reason its policy gives, where that is known."""
-    says = {reason.policy: reason.text for reason in reasons if reason.policy is not None}
-    return [GateAnswer(policy=gate.policy, route=gate.route, reason=says.get(gate.policy)) for gate in gates]
+    reason_texts = {reason.policy: reason.text for reason in reasons if reason.policy is not None}
+    return [GateAnswer(policy=gate.policy, route=gate.route, reason=reason_texts.get(gate.policy)) for gate in gates]
 
 
 def sees_approval(services: Services, caller: Caller, approval: Approval) -> bool:
@@ -173,14 +173,14 @@ def approval_view(
     person = catalog.users.get(caller.user) if isinstance(caller, Person) else None
     standing = seats(approval, catalog.routes, catalog.users)
     body = proposal.body if proposal is not None else None
-    told = body if isinstance(body, ActionBody) else None
-    shown = told is not None and not listed and sees_arguments(services, caller, approval)
-    asks = approval.state is ApprovalState.PENDING and not listed
+    action = body if isinstance(body, ActionBody) else None
+    shown = action is not None and not listed and sees_arguments(services, caller, approval)
+    shows_voters = approval.state is ApprovalState.PENDING and not listed
     counted: Sequence[str] = ()
     if person is not None and void is None and approval.state is ApprovalState.PENDING:
         counted = counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
-    who: Mapping[str, Sequence[str]] = eligible(services, approval) if asks else {}
-    lacks: Mapping[str, int] = shortfall(approval, catalog.routes, catalog.users) if asks else {}
+    voters: Mapping[str, Sequence[str]] = eligible(services, approval) if shows_voters else {}
+    missing_voters: Mapping[str, int] = shortfall(approval, catalog.routes, catalog.users) if shows_voters else {}
     edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
     return ApprovalAnswer(
         id=approval.ident,
@@ -190,14 +190,14 @@ def approval_view(
         agent=approval.agent,
         user=approval.user,
         tool=tool_name(approval.server, approval.name),
-        gates=gate_views(approval.gates, told.reasons if told is not None else ()),
+        gates=gate_views(approval.gates, action.reasons if action is not None else ()),
         seats=[
             SeatAnswer(
                 route=seat.route,
                 count=seat.count,
                 by=list(seat.by),
-                eligible=list(who[seat.route]) if asks else None,
-                short=lacks.get(seat.route, 0),
+                eligible=list(voters[seat.route]) if shows_voters else None,
+                short=missing_voters.get(seat.route, 0),
             )
             for seat in standing
         ],
@@ -206,7 +206,8 @@ def approval_view(
         approved=approval.approved,
         edit=edit,
         delegations=[
-            DelegationAnswer(by=one.by, to=one.to, until=instant(one.until_ms)) for one in approval.delegations
+            DelegationAnswer(by=delegation.by, to=delegation.to, until=instant(delegation.until_ms))
+            for delegation in approval.delegations
         ],
         glass=_glass_view(approval.glass),
         reason=approval.reason,
@@ -221,7 +222,7 @@ def approval_view(
         void=void,
         may_approve=bool(counted),
         by_passkey=not set(counted).isdisjoint(wants_strong(approval, catalog.routes)),
-        arguments=arguments_view(told.arguments) if told is not None and shown else None,
+        arguments=arguments_view(action.arguments) if action is not None and shown else None,
     )
 
 
@@ -229,8 +230,8 @@ def _vote_view(vote: Vote) -> VoteAnswer:
     return VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
 
 
-def _edit_view(edit: Edit, held: Entry | None) -> EditAnswer:
-    body = None if held is None else held.body
+def _edit_view(edit: Edit, proposal: Entry | None) -> EditAnswer:
+    body = None if proposal is None else proposal.body
     arguments = arguments_view(body.arguments) if isinstance(body, ActionBody) else None
     return EditAnswer(by=edit.by, at=instant(edit.at), action=edit.action, id=edit.record, arguments=arguments)
 

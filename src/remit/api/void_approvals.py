@@ -10,17 +10,17 @@ from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
 
-async def voided(services: Services, approval: Approval, proposal: Entry | None) -> str | None:
+async def void_reason(services: Services, approval: Approval, proposal: Entry | None) -> str | None:
     """Why nothing can come of `approval`, asked for by `proposal`, although it is open; None where something can."""
     if approval.state not in OPEN:
         return None
     body = proposal.body if proposal is not None else None
-    asked = body if isinstance(body, ActionBody) else None
-    chain = [sid for _, sid in asked.links] if asked is not None else [approval.sid]
+    action = body if isinstance(body, ActionBody) else None
+    chain = [sid for _, sid in action.links] if action is not None else [approval.sid]
     for sid in chain:
         session = await services.ledger.session(sid)
         if session is not None and session.ended_ms is not None:
             return "its session has ended"
-    if asked is not None and services.driver.approvals.voided(approval.ident, asked.token):
+    if action is not None and services.driver.approvals.token_revoked(approval.ident, action.token):
         return "the token that asked was revoked, or one that it came from"
     return None

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import JsonValue
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.answers import (
     AcceptAnswer,
     AppliedAnswer,
@@ -44,23 +44,23 @@ async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByRead
     for item in services.runtime.resources(kind):
         if item.name == name:
             return _answer(item, await with_conditions(services, item, _manifest(services, item)))
-    found = kind_named(kind)
-    if found is None:
+    known_kind = kind_named(kind)
+    if known_kind is None:
         raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
-    raise await missing_resource(services, found, name)
+    raise await missing_resource(services, known_kind, name)
 
 
 @router.delete("/resources/{kind}/{name:path}")
 async def delete_resource(kind: KindPath, name: NamePath, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Remove a resource from the workspace folder and run what is left."""
-    return applied_view(await services.runtime.delete(kind, name, named(caller)))
+    return applied_view(await services.runtime.delete(kind, name, caller_name(caller)))
 
 
 @router.post("/apply")
-async def apply(asked: ApplyRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
+async def apply(request: ApplyRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Take the workspace folder as it is now."""
-    done = await services.runtime.apply(dry_run=asked.dry_run, by=named(caller), admission=asked.admission)
-    return applied_view(done)
+    applied = await services.runtime.apply(dry_run=request.dry_run, by=caller_name(caller), admission=request.admission)
+    return applied_view(applied)
 
 
 @router.get("/diff")
@@ -86,25 +86,25 @@ async def review(
     pins = await services.runtime.pins(server, refresh=True)
     if server is not None and not pins:
         raise await missing_resource(services, ResourceKind.SERVER, server)
-    asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
-    return _tools(pins, asked, whole=True)
+    tools = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
+    return _tools(pins, tools, whole=True)
 
 
 @router.post("/tools/accept")
-async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> AcceptAnswer:
+async def accept(request: AcceptRequest, services: With, caller: ByAdmin) -> AcceptAnswer:
     """Show what accepting would write; with its pin, write it."""
     runtime = services.runtime
-    pins = await runtime.pins(asked.server, refresh=True)
-    server = next((server for server in pins if server.server == asked.server), None)
+    pins = await runtime.pins(request.server, refresh=True)
+    server = next((server for server in pins if server.server == request.server), None)
     if server is None:
-        raise await missing_resource(services, ResourceKind.SERVER, asked.server)
-    pin, offered = _offer(server, asked)
-    if asked.pin is None:
+        raise await missing_resource(services, ResourceKind.SERVER, request.server)
+    pin, offered = _offer(server, request)
+    if request.pin is None:
         if pin is None:
             raise Problem(
                 409,
                 "nothing to accept",
-                why=f"no live definition of {_which(asked)} is known that can be pinned",
+                why=f"no live definition of {_which(request)} is known that can be pinned",
                 next="remit doctor",
             )
         return AcceptAnswer(
@@ -113,36 +113,36 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
             items=[tool_view(tool, whole=True) for tool in offered],
             bundle=runtime.digest,
         )
-    done = await runtime.accept(asked.server, asked.tool, asked.pin, named(caller))
+    applied = await runtime.accept(request.server, request.tool, request.pin, caller_name(caller))
     return AcceptAnswer(
         accepted=[tool_name(tool.server, tool.name) for tool in offered],
-        pin=asked.pin,
+        pin=request.pin,
         items=[],
-        bundle=done.digest,
-        waits=None if done.applied else done.warnings[-1],
+        bundle=applied.digest,
+        waits=None if applied.applied else applied.warnings[-1],
     )
 
 
-def _offer(server: ServerPin, asked: AcceptRequest) -> tuple[str | None, Sequence[ToolPin]]:
+def _offer(server: ServerPin, request: AcceptRequest) -> tuple[str | None, Sequence[ToolPin]]:
     """The pin that accepts what is asked for as it is live now, and the tools it changes."""
     if server.unreachable:
         raise Problem(
             409,
-            f"{asked.server} is not reached",
+            f"{request.server} is not reached",
             why=server.unreachable,
             next="remit doctor",
         )
-    if asked.tool is None:
+    if request.tool is None:
         return server.pin, [tool for tool in server.tools if tool.state != "matches"]
-    found = next((tool for tool in server.tools if tool.name == asked.tool), None)
-    if found is None:
-        raise not_found(f"tool at {asked.server}: {asked.tool}", f"remit tools review {asked.server}")
+    offered = next((tool for tool in server.tools if tool.name == request.tool), None)
+    if offered is None:
+        raise not_found(f"tool at {request.server}: {request.tool}", f"remit tools review {request.server}")
     # A tool that is gone is accepted as gone, by the pin that the lock still has.
-    return found.live or found.accepted, [found]
+    return offered.live or offered.accepted, [offered]
 
 
-def _which(asked: AcceptRequest) -> str:
-    return asked.server if asked.tool is None else tool_name(asked.server, asked.tool)
+def _which(request: AcceptRequest) -> str:
+    return request.server if request.tool is None else tool_name(request.server, request.tool)
 
 
 def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:

@@ -61,7 +61,7 @@ from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.pep.tally import Tally
 from remit.pep.throttle import Throttle
 from remit.ports.system import Clock
-from remit.ports.upstream import Inspected
+from remit.ports.upstream import MonitoredUpstream
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
 from remit.work.erasure import Erasures
@@ -139,7 +139,7 @@ def _introduced(driver: Driver, resource: str) -> str:
 
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `CommandFailure`."""
-    folder, bundles, begun = open_workspace(settings)
+    folder, bundles, beginning = open_workspace(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
     ledger, signer, notary = await opened(settings, resource, clock := clock_of(settings.ledger))
     session = open_http_session()
@@ -147,7 +147,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     tally = Tally()
     state = settings.data / SERVERS
 
-    def upstream(server: Server) -> Inspected:
+    def upstream(server: Server) -> MonitoredUpstream:
         return build_upstream(
             server, session=session, limits=settings.limits, clock=_CLOCK, state_dir=state, credentials=keeping
         )
@@ -155,12 +155,12 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     fleet = Fleet(upstream)
     credentials = dict(await ledger.credentials())
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
-    runtime = Runtime(begun, folder, bundles, fleet, ledger, clock, veiling, passkeys := WebAuthn(resource))
+    runtime = Runtime(beginning, folder, bundles, fleet, ledger, clock, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, clock, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.authorization.load()
     pages = _introduced(driver, resource)
     lease = driver.halts.leased(HaltFolder(settings.data))
-    authenticator = Authenticator(signer, clock, revoked=await ledger.revoked(), credentials=credentials)
+    authenticator = Authenticator(signer, clock, revoked=await ledger.revoked_tokens(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     lease.renew()  # What was left for it is in force, and told of, before it is ready.
     admin = None if credentials else await _first_admin(driver, authenticator)
@@ -181,8 +181,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         from remit.app.service.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
-        seen = DoctorInputs(*beside, clock.ahead_ms, driver.halts, signs)
-        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
+        doctor_inputs = DoctorInputs(*beside, clock.ahead_ms, driver.halts, signs)
+        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, doctor_inputs)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, clock, _ENTROPY, keeping)
         return Services(
             driver, facade, ledger, *proving, discoverer, incidents, passkeys, counting(throttle), closing=closing
@@ -194,19 +194,19 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         return "draining" if closing.is_set() else ledger.unwritable()
 
     gate = ThrottledTelemetry(throttle)
-    taken = TelemetryPages(discoverer, authenticator.caller, gate, settings.limits.body_bytes_max)
-    rooms = (OAuthPages(keeping, driver.authorization.record), taken)
+    telemetry = TelemetryPages(discoverer, authenticator.caller, gate, settings.limits.body_bytes_max)
+    rooms = (OAuthPages(keeping, driver.authorization.record), telemetry)
 
     def metrics() -> Scrape:
         from remit.app.http.metrics import LedgerMetrics, Metrics, MetricSources
 
-        written = LedgerMetrics(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
-        return Metrics(MetricSources(tally, throttle, bounds, driver, fleet, written, logs)).text
+        ledger_metrics = LedgerMetrics(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
+        return Metrics(MetricSources(tally, throttle, bounds, driver, fleet, ledger_metrics, logs)).text
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, clock, _ENTROPY, tally)
-    held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
-    return Service(front, bounds, tally, driver, lease, runtime, *held, closing, signs, services, api, admin)
+    owned = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
+    return Service(front, bounds, tally, driver, lease, runtime, *owned, closing, signs, services, api, admin)
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
@@ -238,10 +238,12 @@ def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger, clock: 
 def _outbox(
     settings: Settings, runtime: Runtime, ledger: SqliteLedger, session: aiohttp.ClientSession, pages: str
 ) -> Posting:
-    kept = SqliteOutbox(settings.data / OUTBOX)
+    store = SqliteOutbox(settings.data / OUTBOX)
     webhooks = Webhooks(session, References(os.environ, _CLOCK))
     tail = LedgerTail(settings.ledger, (RecordKind.ADMIN,))
-    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, runtime.clock, pages, tail), kept)
+    return Posting(
+        Notifying(ledger, store, webhooks, lambda: runtime.bundle.catalog, runtime.clock, pages, tail), store
+    )
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

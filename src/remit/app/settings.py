@@ -82,21 +82,21 @@ def variable(name: str, default: str) -> str:
     return os.environ.get(name) or default
 
 
-def data_folder(given: Path | None) -> Path:
-    """`given`, else `REMIT_DATA`, else the platform's data folder for `remit`."""
-    if given is not None:
-        return given.absolute()
-    named = os.environ.get("REMIT_DATA")
-    if named:
-        return Path(named).absolute()
+def data_folder(option: Path | None) -> Path:
+    """`option`, else `REMIT_DATA`, else the platform's data folder for `remit`."""
+    if option is not None:
+        return option.absolute()
+    from_environment = os.environ.get("REMIT_DATA")
+    if from_environment:
+        return Path(from_environment).absolute()
     from platformdirs import user_data_path
 
     return user_data_path("remit")
 
 
-def is_named(given: Path | None) -> bool:
-    """Whether somebody says which data folder it is: as `given`, or by `REMIT_DATA`."""
-    return given is not None or bool(os.environ.get("REMIT_DATA"))
+def is_named(option: Path | None) -> bool:
+    """Whether somebody says which data folder it is: as `option`, or by `REMIT_DATA`."""
+    return option is not None or bool(os.environ.get("REMIT_DATA"))
 
 
 def is_of(address: str) -> bool:
@@ -106,23 +106,23 @@ def is_of(address: str) -> bool:
     return (alike or one.hostname == other.hostname) and (one.scheme, one.port) == (other.scheme, other.port)
 
 
-def workspace_folder(given: Path | None) -> Path:
-    """`given`, else `REMIT_WORKSPACE`, else the current folder.
+def workspace_folder(option: Path | None) -> Path:
+    """`option`, else `REMIT_WORKSPACE`, else the current folder.
 
     Raises `CommandFailure` where a workspace is below it instead.
     Resources are read below a folder, the lock is not: of such a folder everything would look as if no tool was there.
     """
     from remit.control.lock import FILE
 
-    folder = (given or Path(variable("REMIT_WORKSPACE", "."))).absolute()
-    own = (folder / FILE).exists() or any(one.suffix in _DECLARES for one in _files(folder))
-    below = None if own else next(iter(sorted(folder.glob(f"*/{FILE}"))), None)
+    folder = (option or Path(variable("REMIT_WORKSPACE", "."))).absolute()
+    declares = (folder / FILE).exists() or any(path.suffix in _DECLARES for path in _files(folder))
+    below = None if declares else next(iter(sorted(folder.glob(f"*/{FILE}"))), None)
     if below is not None:
-        shown = below.parent.relative_to(folder)
+        inner = below.parent.relative_to(folder)
         raise CommandFailure(
             f"{folder} is no workspace",
-            why=f"it declares nothing itself, and {shown}/ below it is one",
-            next=f"the same with --workspace {shown}, or from there",
+            why=f"it declares nothing itself, and {inner}/ below it is one",
+            next=f"the same with --workspace {inner}, or from there",
             exit=Exit.INVALID,
         )
     return folder
@@ -170,40 +170,40 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def limits_of(given: Sequence[str]) -> Limits:
-    """The default limits but for `given`, each `NAME=NUMBER`; else those of `REMIT_LIMITS`, parted by commas."""
-    asked = given or [part for part in os.environ.get("REMIT_LIMITS", "").split(",") if part.strip()]
+def limits_of(options: Sequence[str]) -> Limits:
+    """The default limits but for `options`, each `NAME=NUMBER`; else those of `REMIT_LIMITS`, parted by commas."""
+    entries = options or [part for part in os.environ.get("REMIT_LIMITS", "").split(",") if part.strip()]
     limits = DEFAULT
-    for one in asked:
-        name, _, value = (part.strip() for part in one.partition("="))
+    for entry in entries:
+        name, _, value = (part.strip() for part in entry.partition("="))
         if name not in {field.name for field in fields(Limits)}:
-            raise _unusable(one, f"no limit is called {name!r}")
-        whole = isinstance(getattr(DEFAULT, name), int)
+            raise _unusable(entry, f"no limit is called {name!r}")
+        is_whole = isinstance(getattr(DEFAULT, name), int)
         try:
-            number: int | float = int(value) if whole else float(value)
+            number: int | float = int(value) if is_whole else float(value)
         except ValueError as error:
-            raise _unusable(one, f"{value!r} is no {'whole number' if whole else 'number'}") from error
+            raise _unusable(entry, f"{value!r} is no {'whole number' if is_whole else 'number'}") from error
         if not (math.isfinite(number) and number > 0):
-            raise _unusable(one, "a limit is above zero, and there is none without")
+            raise _unusable(entry, "a limit is above zero, and there is none without")
         limits = replace(limits, **{name: number})
     return limits
 
 
-def _unusable(given: str, why: str) -> CommandFailure:
+def _unusable(entry: str, why: str) -> CommandFailure:
     following = "docs/reference/limits.md lists them; for example --limit requests_per_s_max=50"
-    return CommandFailure(f"the limit {given!r} cannot be used", why=why, next=following, exit=Exit.USAGE)
+    return CommandFailure(f"the limit {entry!r} cannot be used", why=why, next=following, exit=Exit.USAGE)
 
 
-def public_address(given: str | None) -> str | None:
-    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone, without a default port.
+def public_address(option: str | None) -> str | None:
+    """`option`, else `REMIT_PUBLIC_URL`: scheme, host and port alone, without a default port.
 
     Raises `CommandFailure`.
     """
-    told = given or variable("REMIT_PUBLIC_URL", "")
-    if not told:
+    address = option or variable("REMIT_PUBLIC_URL", "")
+    if not address:
         return None
     try:
-        parts = urlsplit(told.rstrip("/"))
+        parts = urlsplit(address.rstrip("/"))
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
@@ -211,7 +211,7 @@ def public_address(given: str | None) -> str | None:
     bare = parts.scheme in _DEFAULT_PORTS and port != 0 and _PLACE.fullmatch(place) is not None
     if not bare or parts.path or parts.query or parts.fragment:
         raise CommandFailure(
-            f"not a public address: {told}",
+            f"not a public address: {address}",
             why="it is http or https with a host, as browsers send it, and nothing after it",
             next="write it like https://remit.example.com; a name in other letters by its A-labels, https://xn--…",
             exit=Exit.USAGE,

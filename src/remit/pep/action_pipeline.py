@@ -42,7 +42,7 @@ from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.resolver import NOBODY, Resolver
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Failure, Reply, Upstream, UpstreamUnreachable
+from remit.ports.upstream import Failure, Reply, Upstream, UpstreamContext, UpstreamUnreachable
 from remit.trace.bodies import ActionBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class ActionPipeline:
             return first.action
         return action.resolved({host: await self.resolver.address(host) for host in first.hosts})
 
-    async def send(self, under: Under, request: Callable[[Along], Awaitable[Reply]]) -> Reply:
+    async def send(self, under: Under, request: Callable[[UpstreamContext], Awaitable[Reply]]) -> Reply:
         """Send `request` for an action under way. Cancelling ends the action; a stop ends the request alone."""
         task = under.task = asyncio.current_task()
         self._sent[id(under)] = under
@@ -205,11 +205,11 @@ class ActionPipeline:
                 under.task.cancel()
         return [under.attempt.ref for under in found]
 
-    def along(self, under: Under) -> Along:
+    def along(self, under: Under) -> UpstreamContext:
         """What goes with a request of `under`."""
         client = under.client
         under.notices.tell = client.tell
-        return Along(
+        return UpstreamContext(
             hear=None if client.tell is None else under.notices.hear,
             capabilities=client.capabilities,
             log_level=client.log_level,
@@ -267,7 +267,7 @@ class ActionPipeline:
         if not self._names.asks(self._engine.bundle, action.authority.agents, action.server, action.name):
             return UNASKED, None
         try:
-            along = Along(capabilities=client.capabilities)
+            along = UpstreamContext(capabilities=client.capabilities)
             return await upstream.definitions(action.authority.acting.sid, client.era, along), None
         except UpstreamUnreachable as error:
             return None, Reason(Code.TOOL_UNVERIFIED, str(error))

@@ -9,7 +9,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels
 from remit.policy.verdict import Gate, Reason
-from remit.ports.upstream import Changed, Era, Hold, Notice, Offer, Question, Updated, unbounded
+from remit.ports.upstream import Era, HoldBytes, ListChanged, Notice, Offer, Question, ResourceUpdated, unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ class Watching:
     under: str = ""
 
     @property
-    def changes(self) -> tuple[Changed | Updated, ...]:
+    def changes(self) -> tuple[ListChanged | ResourceUpdated, ...]:
         """All that it could tell of, lists first."""
-        return (*map(Changed, sorted(self.offers)), *map(Updated, sorted(self.uris)))
+        return (*map(ListChanged, sorted(self.offers)), *map(ResourceUpdated, sorted(self.uris)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Client:
     log_level: str | None = None
     trace: str | None = None
     said: str | None = None
-    hold: Hold = unbounded
+    hold: HoldBytes = unbounded
     sees_all: bool = False
 
 

@@ -177,7 +177,7 @@ class Approvals:
             return found
         return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
 
-    def voided(self, ident: str, token: str) -> bool:
+    def token_revoked(self, ident: str, token: str) -> bool:
         """As `Memory.voided`."""
         return self._memory.voided(ident, token)
 

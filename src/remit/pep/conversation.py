@@ -25,7 +25,7 @@ from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Question, Reply
+from remit.ports.upstream import Era, Failure, InputRequired, Question, Reply, TaskStarted, UpstreamContext
 
 _PAUSE_S: Final = 0.1
 _LEAVING_S: Final = 2.0
@@ -72,7 +72,7 @@ class Conversation:
         if under.halted is not None:
             self._questions.forgotten(under)
             return await self._pipeline.stop(under, under.halted)
-        if isinstance(reply, Begun):
+        if isinstance(reply, TaskStarted):
             return await self._tasks.begin(under, reply)
         return await self._pipeline.finish(under, reply)
 
@@ -161,7 +161,7 @@ class Conversation:
         return await self.settle(under, await self._resume(under, asked, answers))
 
     async def _resume(self, under: Under, asked: InputRequired, responses: Mapping[str, Json]) -> Reply:
-        async def go_on(along: Along) -> Reply:
+        async def go_on(along: UpstreamContext) -> Reply:
             if not asked.questions:
                 # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
                 try:
@@ -173,7 +173,7 @@ class Conversation:
             if self._is_stopped(under):
                 self._drop(under, asked)
                 return Failure("stopped", "it was stopped", sent=True)
-            return await under.upstream.resume(asked.held, responses, along)
+            return await under.upstream.resume(asked.continuation, responses, along)
 
         return await self._pipeline.send(under, go_on)
 
@@ -230,6 +230,6 @@ class Conversation:
 
     def _drop(self, under: Under, asked: InputRequired) -> None:
         """Tell the server that nobody will answer, in the background: to wait for it could keep an outcome off."""
-        task = asyncio.get_running_loop().create_task(under.upstream.drop(asked.held))
+        task = asyncio.get_running_loop().create_task(under.upstream.drop(asked.continuation))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

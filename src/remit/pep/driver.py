@@ -42,14 +42,14 @@ from remit.ports.ledger import Ledger
 from remit.ports.resolver import Resolver
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import (
-    Along,
     Change,
-    Changed,
-    Completed,
+    ElicitationCompleted,
     Introduction,
+    ListChanged,
     Offer,
-    Updated,
+    ResourceUpdated,
     Upstream,
+    UpstreamContext,
     UpstreamUnreachable,
 )
 
@@ -263,7 +263,7 @@ class Driver:
         if upstream is None or not (may.offers or may.uris) or not self.reaches(authority, server):
             yield may
             return
-        sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
+        sid, along = authority.acting.sid, UpstreamContext(capabilities=client.capabilities)
         following = contextlib.aclosing(upstream.watch(sid, client.era, may.offers, may.uris, along))
         with contextlib.suppress(UpstreamUnreachable):
             async with following as changes:
@@ -280,7 +280,9 @@ class Driver:
                         for missed in [one for one in may.changes if one not in followed]:
                             yield missed
                         followed = frozenset(may.changes)
-                    if isinstance(notice, Completed) or (isinstance(notice, Changed | Updated) and notice in followed):
+                    if isinstance(notice, ElicitationCompleted) or (
+                        isinstance(notice, ListChanged | ResourceUpdated) and notice in followed
+                    ):
                         yield notice
         if watching is not None:
             yield watching

@@ -144,7 +144,7 @@ class Grants:
         await self._engine.append(RecordKind.DECISION, found.terms.sid, said).durable
         return self._memory.grants.get(ident) or found
 
-    def known(self) -> Sequence[Grant]:
+    def all_grants(self) -> Sequence[Grant]:
         """Those that last and those that ended of late, the oldest first."""
         return self._memory.grants.every()
 

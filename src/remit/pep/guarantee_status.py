@@ -30,7 +30,7 @@ class GuaranteeStatus:
     async def load(self, ledger: Ledger) -> None:
         """Read what must be known before the first decision."""
         self.past = Past(await ledger.past(FLEET))
-        self._signed.update(await ledger.signed_off())
+        self._signed.update(await ledger.sign_offs())
 
     def take(self, delta: PastMarked | PastCarried | SignedOff) -> None:
         """Change by it."""
@@ -52,7 +52,7 @@ class GuaranteeStatus:
                 self._denied.setdefault(name, deque(maxlen=DENIALS_MAX)).appendleft(str(ref))
 
     @property
-    def signed_off(self) -> Mapping[str, SignOff]:
+    def sign_offs(self) -> Mapping[str, SignOff]:
         """What owners of guarantees let run, by the digest of what breaks one."""
         return self._signed
 

@@ -75,7 +75,7 @@ class LimitAdmin:
         return await pending.durable
 
     @property
-    def tripped(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
+    def open_breakers(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
         """The breakers of the running bundle that are not closed, by key.
 
         Each with its key, where it stands, for how many seconds more it lets nothing pass, and its evidence.

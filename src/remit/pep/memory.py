@@ -118,11 +118,11 @@ class Memory:
 
     async def load(self, now_ms: int) -> None:
         """Read what must be known before the first decision."""
-        self._revoked.update(await self._ledger.revoked())
-        self._stopped.update(await self._ledger.stopped())
-        self.stores = Stores(await self._ledger.stored())
-        self.used = UsageHistory(await self._ledger.used())
-        self.bounds = LimitState(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
+        self._revoked.update(await self._ledger.revoked_tokens())
+        self._stopped.update(await self._ledger.stops())
+        self.stores = Stores(await self._ledger.store_labels())
+        self.used = UsageHistory(await self._ledger.usage())
+        self.bounds = LimitState(Accounts(await self._ledger.balances()), Fuses(await self._ledger.trips()))
         await self.standing.load(self._ledger)
         await self.under_way.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
@@ -130,9 +130,9 @@ class Memory:
         for approval in found:
             self._keep(approval)
         # Of those that are over, the noes that still stand, however many were asked for since.
-        for approval in await self._ledger.refused(now_ms):
+        for approval in await self._ledger.refusals(now_ms):
             self._keep(approval)
-        for agent, opened_ms in await self._ledger.asked(now_ms - HOUR_MS):
+        for agent, opened_ms in await self._ledger.approval_requests(now_ms - HOUR_MS):
             self._ask(agent, opened_ms)
 
     async def hold(self, sids: Iterable[str], now_s: float) -> None:

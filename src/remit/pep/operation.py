@@ -21,7 +21,7 @@ from remit.facts.header_mirror import Mirrors, headers
 from remit.pep.answer import Client
 from remit.pep.message_filter import show_completion, show_contents, show_introduction, show_list, show_prompt
 from remit.pep.release import Releasable, clean, seal
-from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream, UpstreamUnreachable
+from remit.ports.upstream import Era, Failure, Offer, Reply, Result, Upstream, UpstreamContext, UpstreamUnreachable
 
 INTRODUCE_S: Final = 10.0
 """How long a client waits for what a server says of itself: many give up a connection that takes 30 s to open."""
@@ -38,7 +38,7 @@ LISTS: Final[Mapping[Offer, tuple[str, ActionKind]]] = {
 
 _MIRRORS: Final = Mirrors()
 
-Sends: TypeAlias = Callable[[Upstream, str, Era, Along], Awaitable[Reply]]
+Sends: TypeAlias = Callable[[Upstream, str, Era, UpstreamContext], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def call_tool(
 ) -> Operation:
     """`tools/call` with exactly `canonical`, that form of `arguments`; `accepted` is the tool in the lock."""
 
-    async def send(upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+    async def send(upstream: Upstream, sid: str, era: Era, along: UpstreamContext) -> Reply:
         return await upstream.call(sid, era, tool, canonical, along)
 
     mirrored = {} if accepted is None else headers(_MIRRORS.of(accepted), arguments)
@@ -162,14 +162,14 @@ def _naming(
 def _known(value: Mapping[str, Json]) -> Sends:
     """Nothing is sent: the answer is here, and leave is asked to tell it."""
 
-    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
+    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: UpstreamContext) -> Reply:
         return Result(value, is_error=False)
 
     return send
 
 
 def _asking(method: str, params: Mapping[str, Json]) -> Sends:
-    async def send(upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+    async def send(upstream: Upstream, sid: str, era: Era, along: UpstreamContext) -> Reply:
         return await upstream.ask(sid, era, method, params, along)
 
     return send
@@ -194,7 +194,7 @@ def _told_once(params: Mapping[str, Json]) -> Mapping[str, Json]:
             return params
 
 
-async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: Era, along: UpstreamContext) -> Reply:
     items: list[Json] = []
     cursor: str | None = None
     size = 0
@@ -226,7 +226,7 @@ async def introduced(upstream: Upstream, sid: str, client: Client) -> tuple[Mapp
     """The capabilities of a server, flags alone, and its instructions; nothing of one that is not reached in time."""
     try:
         async with asyncio.timeout(INTRODUCE_S):
-            found = await upstream.introduce(sid, client.era, Along(capabilities=client.capabilities))
+            found = await upstream.introduce(sid, client.era, UpstreamContext(capabilities=client.capabilities))
     except (UpstreamUnreachable, TimeoutError):
         return {}, None
     return _flags(found.capabilities, client.era), found.instructions

@@ -39,7 +39,7 @@ from remit.pep.pins import UNASKED
 from remit.pep.release import INTERNAL_ERROR
 from remit.pep.rounds import Under
 from remit.policy.verdict import Code, Permit, Reason
-from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Reply
+from remit.ports.upstream import Era, Failure, InputRequired, Reply, TaskStarted, UpstreamContext
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 PREVIEW_S: Final = 10.0
@@ -202,7 +202,7 @@ class _Run:
         return None
 
     async def _sent(self, under: Under) -> Answer:
-        async def request(along: Along) -> Reply:
+        async def request(along: UpstreamContext) -> Reply:
             sid, era = under.operation.action.authority.acting.sid, under.client.era
             try:
                 async with asyncio.timeout(PREVIEW_S):
@@ -213,10 +213,10 @@ class _Run:
         reply = await self._pipeline.send(under, request)
         if isinstance(reply, InputRequired):
             under.asked = reply
-            dropping = asyncio.ensure_future(under.upstream.drop(reply.held))
+            dropping = asyncio.ensure_future(under.upstream.drop(reply.continuation))
             reply = Failure("input_required", "it asked something back, which nobody answers here", sent=True)
             dropping.add_done_callback(lambda done: done.cancelled() or done.exception())
-        elif isinstance(reply, Begun):
+        elif isinstance(reply, TaskStarted):
             reply = Failure("error", "it went on as a task, which nobody waits for here", sent=True)
         answer = await self._pipeline.finish(under, reply)
         if isinstance(reply, Failure) and not isinstance(answer, Refused):

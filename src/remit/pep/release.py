@@ -17,7 +17,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
-from remit.ports.upstream import Begun, Era, Failure, InputRequired, Question, Reply, Result
+from remit.ports.upstream import Era, Failure, InputRequired, Question, Reply, Result, TaskStarted
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -98,7 +98,7 @@ def clean(reply: Reply) -> Releasable:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Releasable(_failed(text), status, text)
             return Releasable(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
-        case InputRequired() | Begun():
+        case InputRequired() | TaskStarted():
             raise AssertionError("neither a question nor a task is an answer")
 
 

@@ -34,7 +34,7 @@ from remit.pep.task import KEPT_BYTES_MAX, Task, TaskRegistry
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
+from remit.ports.upstream import Failure, Question, Reply, Result, TaskStarted, UpstreamContext
 from remit.protect.result_obligations import covered_text
 from remit.trace.bodies import MidCall
 
@@ -59,7 +59,7 @@ class Tasks:
         self._known = TaskRegistry()
         self._aside: set[asyncio.Task[object]] = set()
 
-    async def begin(self, under: Under, begun: Begun) -> Answer:
+    async def begin(self, under: Under, begun: TaskStarted) -> Answer:
         """Go on with `under` as the task that its server began."""
         try:
             said = _covered(under, read(begun.task))
@@ -317,7 +317,7 @@ class Tasks:
         under = task.under
         params: Mapping[str, Json] = {"taskId": task.ident, **more}
         client = under.client
-        along = Along(capabilities=client.capabilities, trace=client.trace, hold=client.hold)
+        along = UpstreamContext(capabilities=client.capabilities, trace=client.trace, hold=client.hold)
         return await under.upstream.ask(under.operation.action.authority.acting.sid, client.era, method, params, along)
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:

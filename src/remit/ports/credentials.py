@@ -33,7 +33,7 @@ class CredentialState:
     """
 
     server: str
-    standing: CredentialStatus
+    status: CredentialStatus
     until_ms: int | None = None
     issuer: str | None = None
     scopes: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class CredentialState:
     @property
     def usable(self) -> bool:
         """Whether a call would be sent, as far as is known."""
-        return self.standing in {CredentialStatus.REFERENCE, CredentialStatus.NOT_ASKED, CredentialStatus.VALID}
+        return self.status in {CredentialStatus.REFERENCE, CredentialStatus.NOT_ASKED, CredentialStatus.VALID}
 
 
 class Credential(Protocol):
@@ -52,18 +52,18 @@ class Credential(Protocol):
         """The headers to send now, refreshed where they are about to expire. Raises `CredentialRefused`."""
         ...
 
-    async def renew(self, shown: Mapping[str, str]) -> bool:
-        """After a 401 to a request with the headers `shown`: whether `headers` now gives others.
+    async def renew(self, headers: Mapping[str, str]) -> bool:
+        """After a 401 to a request with these `headers`: whether `Credential.headers` now gives others.
 
         Raises `CredentialRefused` when it is known that nothing will.
         """
         ...
 
-    def accepted(self, shown: Mapping[str, str]) -> None:
-        """Take note that the server let in a request with the headers `shown`: an earlier refusal of them is over."""
+    def note_accepted(self, headers: Mapping[str, str]) -> None:
+        """Take note that the server let in a request with these `headers`: an earlier refusal of them is over."""
         ...
 
-    def rejected(self, *, scope_missing: bool) -> str:
+    def note_rejected(self, *, scope_missing: bool) -> str:
         """Take note that the server refuses what it is shown (401; 403 for a scope); why, with the next command."""
         ...
 

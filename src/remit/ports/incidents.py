@@ -13,15 +13,15 @@ class Incidents(Protocol):
         """How far the ledger was followed; empty where it never was."""
         ...
 
-    def save(self, changed: Iterable[Incident], mark: str | None = None) -> None:
-        """Keep `changed` as they are now, and the `mark` where there is one, all or nothing."""
+    def save(self, incidents: Iterable[Incident], mark: str | None = None) -> None:
+        """Keep `incidents` as they are now, and the `mark` where there is one, all or nothing."""
         ...
 
     def find(self, ident: str) -> Incident | None:
         """The incident `ident`."""
         ...
 
-    def naming(self, record: str) -> Incident | None:
+    def of_record(self, record: str) -> Incident | None:
         """The last changed one that names `record`."""
         ...
 
@@ -29,11 +29,11 @@ class Incidents(Protocol):
         """The last changed one that names session `sid`."""
         ...
 
-    def listed(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
+    def in_states(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
         """Those in one of `states`, the last changed first."""
         ...
 
-    def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+    def changed_after(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
         """Those that changed after that moment, or in it and have a later name, the first changed first."""
         ...
 

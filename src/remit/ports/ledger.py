@@ -114,11 +114,11 @@ class Ledger(Protocol):
         """Approvals, newest first; `open_only` leaves out the ended ones."""
         ...
 
-    async def refused(self, now_ms: int) -> Sequence[Approval]:
+    async def refusals(self, now_ms: int) -> Sequence[Approval]:
         """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""
         ...
 
-    async def asked(self, since_ms: int) -> Sequence[tuple[str, int]]:
+    async def approval_requests(self, since_ms: int) -> Sequence[tuple[str, int]]:
         """Which agents had people asked since then, and when (ms since the epoch), oldest first."""
         ...
 
@@ -149,14 +149,14 @@ class Ledger(Protocol):
         """Intents of earlier epochs without an outcome, oldest first."""
         ...
 
-    async def unsettled(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
+    async def unsettled_intents(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
         """All intents in doubt of which no person has said what became of them, oldest first, after `after`.
 
         One whose outcome was erased is not among them: what it gave back is not known any more.
         """
         ...
 
-    async def revoked(self) -> Mapping[str, int]:
+    async def revoked_tokens(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
         ...
 
@@ -164,19 +164,19 @@ class Ledger(Protocol):
         """Every grant, the oldest first, those that ended too."""
         ...
 
-    async def spent(self) -> dict[str, Balance]:
+    async def balances(self) -> dict[str, Balance]:
         """What was spent of budgets, by account."""
         ...
 
-    async def tripped(self) -> dict[str, Trip]:
+    async def trips(self) -> dict[str, Trip]:
         """Breakers that tripped and did not close again, by key."""
         ...
 
-    async def used(self) -> set[Use]:
+    async def usage(self) -> set[Use]:
         """What agents did before (`facts.novelty`)."""
         ...
 
-    async def signed_off(self) -> Mapping[str, SignOff]:
+    async def sign_offs(self) -> Mapping[str, SignOff]:
         """What owners of guarantees let run, by the digest of what breaks one."""
         ...
 
@@ -184,7 +184,7 @@ class Ledger(Protocol):
         """What monitors and guarantees keep of `scope` (a root session's, `facts.mark.FLEET`: of all), by place."""
         ...
 
-    async def stopped(self) -> Mapping[Stopped, Stop]:
+    async def stops(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""
         ...
 
@@ -196,11 +196,11 @@ class Ledger(Protocol):
         """Ids of stored credentials (the admin token) and their hashes."""
         ...
 
-    async def stored(self) -> Mapping[str, Labels]:
+    async def store_labels(self) -> Mapping[str, Labels]:
         """The labels of every place in a store (`facts.store`)."""
         ...
 
-    async def holding_others(self, labels: Labels, since_ms: int) -> Sequence[Session]:
+    async def sessions_beyond(self, labels: Labels, since_ms: int) -> Sequence[Session]:
         """Some sessions that hold another label than `labels`, started since then and not ended, oldest first."""
         ...
 

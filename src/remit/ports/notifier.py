@@ -7,7 +7,7 @@ from remit.escalate.notice import Notice
 from remit.facts.catalog import Channel
 
 
-class Undelivered(Exception):
+class DeliveryFailed(Exception):
     """A notice did not arrive; the text says why, in our own words and without a secret."""
 
 
@@ -37,18 +37,18 @@ class Notifier(Protocol):
 class Outbox(Protocol):
     """Keeps notices until they are said; each method returns once it is on disk."""
 
-    async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
-        """Keep `notices`, those that are known already once, and the state in which each approval was `seen`.
+    async def put(self, notices: Iterable[Notice], states: Mapping[str, str]) -> None:
+        """Keep `notices`, those that are known already once, and in `states` the state in which each approval was seen.
 
         What still waits to be said of the same approval to the same channel is said no more.
         """
         ...
 
-    async def seen(self) -> Mapping[str, str]:
+    async def states(self) -> Mapping[str, str]:
         """The state in which each approval that may still change was seen last, by its id."""
         ...
 
-    async def over(self, approvals: Iterable[str]) -> None:
+    async def forget(self, approvals: Iterable[str]) -> None:
         """Forget the states of `approvals`, of which nothing more will be said."""
         ...
 
@@ -67,7 +67,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def said(self, ident: str) -> None:
+    async def delivered(self, ident: str) -> None:
         """The notice `ident` has arrived."""
         ...
 
@@ -75,7 +75,7 @@ class Outbox(Protocol):
         """An attempt was in vain; the next is at `due_ms`, None: it is given up."""
         ...
 
-    async def standing(self) -> Mapping[str, ChannelStatus]:
+    async def channels(self) -> Mapping[str, ChannelStatus]:
         """How each channel fares that something was ever kept for."""
         ...
 

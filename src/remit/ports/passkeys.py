@@ -11,7 +11,7 @@ class NotConfirmed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewPasskey:
     """A new passkey: its id and public key (base64url), and how often its authenticator says that it signed."""
 
     ident: str
@@ -32,10 +32,10 @@ class Passkeys(Protocol):
         """Where people have to be to use one: scheme, host and port."""
         ...
 
-    def made(self, said: str, challenge: bytes) -> Made:
-        """The passkey that `said`, a registration as JSON, brings for `challenge`. Raises `NotConfirmed`."""
+    def registration(self, response: str, challenge: bytes) -> NewPasskey:
+        """The passkey that `response`, a registration as JSON, brings for `challenge`. Raises `NotConfirmed`."""
         ...
 
-    def signed(self, said: str, challenge: bytes, passkey: Passkey) -> int:
-        """The count of `passkey` after it signed `challenge`, as `said` (JSON) shows. Raises `NotConfirmed`."""
+    def signature_count(self, response: str, challenge: bytes, passkey: Passkey) -> int:
+        """The count of `passkey` after it signed `challenge`, as `response` (JSON) shows. Raises `NotConfirmed`."""
         ...

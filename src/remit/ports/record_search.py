@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
-LOOKED_MAX: Final = 500_000
+SEARCHED_MAX: Final = 500_000
 """Records that are looked through for one question."""
 
 

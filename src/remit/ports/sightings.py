@@ -19,7 +19,7 @@ class Sightings(Protocol):
         """What was reconciled so far."""
         ...
 
-    def heard(self) -> Sequence[int]:
+    def span_digests(self) -> Sequence[int]:
         """The digests of spans that were judged last."""
         ...
 

@@ -20,7 +20,7 @@ class TelemetryRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class TelemetryExport:
     """One export: its content type and encoding, the bytes, and the agent whose token sent it, if one did."""
 
     kind: str
@@ -32,7 +32,7 @@ class Sent:
 class Receiver(Protocol):
     """Takes telemetry in."""
 
-    async def receive(self, sent: Sent) -> bytes:
+    async def receive(self, export: TelemetryExport) -> bytes:
         """Take one export in; what to answer. Raises `TelemetryRefused`; 503 where too much is waiting already."""
         ...
 

@@ -38,7 +38,7 @@ class Continuation:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SigningProgress:
     """How far signing is: `records` under the last checkpoint, which had every durable one `age_s` ago.
 
     Before the first of a run, `records` is 0 and `age_s` counts from the start. `why` is what stands in the way.
@@ -114,11 +114,11 @@ class Notary(Protocol):
         """`checkpoint`, signed by each of them."""
         ...
 
-    def unannounced(self) -> Sequence[Key]:
+    def unannounced_keys(self) -> Sequence[Key]:
         """Those that the ledger does not name yet."""
         ...
 
-    def announced(self, key: Key) -> None:
+    def note_announced(self, key: Key) -> None:
         """The ledger names `key` now, durably."""
         ...
 

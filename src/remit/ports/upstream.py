@@ -57,16 +57,16 @@ class Failure:
 class InputRequired:
     """The call goes on once these questions, by the server's own keys, are answered.
 
-    `held` is the adapter's: pass it to `resume` or `drop`, once. Of a server of 2026-07-28 it holds the
+    `continuation` is the adapter's: pass it to `resume` or `drop`, once. Of a server of 2026-07-28 it holds the
     `requestState`; of an earlier one the call that is still open.
     """
 
     questions: Mapping[str, Question]
-    held: object
+    continuation: object
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class TaskStarted:
     """The server goes on with the call as a task, where the client declared that it takes one.
 
     `task` is what it said of it (`CreateTaskResult` of `io.modelcontextprotocol/tasks`), all of it untrusted; `ask`
@@ -76,7 +76,7 @@ class Begun:
     task: Mapping[str, Json]
 
 
-Reply: TypeAlias = Result | Failure | InputRequired | Begun
+Reply: TypeAlias = Result | Failure | InputRequired | TaskStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +107,21 @@ class Offer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ListChanged:
     """`notifications/…/list_changed`; templates change with resources."""
 
     offer: Offer
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class ResourceUpdated:
     """`notifications/resources/updated`."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class ElicitationCompleted:
     """`notifications/elicitation/complete`, of 2025-11-25: what the user had to open is done with.
 
     `elicitation` is the server's id, of `ELICITATION_CHARS_MAX` at most.
@@ -135,11 +135,11 @@ class Ready:
     """The first word of a watch: what changes from here on is heard."""
 
 
-Change: TypeAlias = Changed | Updated | Completed
+Change: TypeAlias = ListChanged | ResourceUpdated | ElicitationCompleted
 """What a watch tells of."""
 Notice: TypeAlias = Progress | Log | Change
-Hear: TypeAlias = Callable[[Notice], None]
-Hold: TypeAlias = Callable[[int], bool]
+NoticeListener: TypeAlias = Callable[[Notice], None]
+HoldBytes: TypeAlias = Callable[[int], bool]
 
 
 def unbounded(size: int) -> bool:  # noqa: ARG001 - as `Hold` has it
@@ -148,7 +148,7 @@ def unbounded(size: int) -> bool:  # noqa: ARG001 - as `Hold` has it
 
 
 @dataclass(frozen=True, slots=True)
-class Along:
+class UpstreamContext:
     """What goes with a request, and who hears of it while it is open.
 
     `hear` gets progress and logs in order, None where nobody asked: then the server is not asked for them
@@ -159,18 +159,18 @@ class Along:
     many bytes more of a large answer may be held for who asked.
     """
 
-    hear: Hear | None = None
+    hear: NoticeListener | None = None
     capabilities: Mapping[str, Json] = field(default_factory=dict[str, Json])
     log_level: str | None = None
     trace: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
-    hold: Hold = unbounded
+    hold: HoldBytes = unbounded
 
 
 ELICITATION_CHARS_MAX: Final = 512
-ALONE: Final = Along()
-_ABLE: Final = Along(
+NO_CONTEXT: Final = UpstreamContext()
+_ABLE: Final = UpstreamContext(
     capabilities={
         "elicitation": {"form": {}, "url": {}},
         "sampling": {"tools": {}, "context": {}},
@@ -179,13 +179,13 @@ _ABLE: Final = Along(
 )
 
 
-def looking(server: Server | None) -> Along:
+def looking(server: Server | None) -> UpstreamContext:
     """How Remit looks at a server's tools on its own account: as a client that may be asked all that there is.
 
     Many servers show tools that ask something to such clients alone; unseen, nobody could accept them. Where all
     sessions share one child, which may be there only once, it is no other for that.
     """
-    return ALONE if server is None or server.shared else _ABLE
+    return NO_CONTEXT if server is None or server.shared else _ABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,29 +234,33 @@ class Upstream(Protocol):
     """One server. Adapters keep connections, children and back-off to themselves."""
 
     async def definitions(
-        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+        self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
     ) -> Sequence[Definition]:
-        """The server's live tools, as the connection that serves `sid` with `along.capabilities` sees them.
+        """The server's live tools, as the connection that serves `sid` with `context.capabilities` sees them.
 
         No older than the server's `verify_s`; `anew`, no older than this call. Raises `UpstreamUnreachable`.
         """
         ...
 
-    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+    async def introduce(self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT) -> Introduction:
         """What the server says of itself (`server/discover` or `initialize`), no older than `verify_s`.
 
         Raises `UpstreamUnreachable`.
         """
         ...
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
+    async def call(
+        self, sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """Call a tool with exactly these canonical argument bytes.
 
         Never raises but on cancellation, which cancels upstream too.
         """
         ...
 
-    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def ask(
+        self, sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """Any other request (`resources/read`, `prompts/get`, `completion/complete`, `prompts/list` …), once.
 
         `params` has no `_meta`. `Result.value` is the result object, its protocol members (`_meta`,
@@ -264,19 +268,21 @@ class Upstream(Protocol):
         """
         ...
 
-    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def resume(
+        self, continuation: object, responses: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """Go on with a call that asked: the client's answers by key; None refuses to answer that question.
 
-        A `held` of another process, used, or expired upstream is a `Failure`. Never raises but on cancellation.
+        A `continuation` of another process, used, or expired upstream is a `Failure`. Never raises but on cancellation.
         """
         ...
 
-    async def drop(self, held: object) -> None:
+    async def drop(self, continuation: object) -> None:
         """Cancel a call that asked."""
         ...
 
     def watch(
-        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], context: UpstreamContext = NO_CONTEXT
     ) -> AsyncGenerator[Notice | Ready]:
         """`Ready`, then changes of these lists and resources, while it is iterated; closing it unsubscribes.
 
@@ -295,7 +301,7 @@ class Upstream(Protocol):
         ...
 
 
-class Inspected(Upstream, Protocol):
+class MonitoredUpstream(Upstream, Protocol):
     """An upstream that also says how it fares."""
 
     def health(self) -> ServerHealth:

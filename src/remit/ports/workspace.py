@@ -20,7 +20,7 @@ class WorkspaceRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedResource:
     """A resource that is gone from the workspace, and where it stood."""
 
     kind: ResourceKind
@@ -58,6 +58,6 @@ class Workspace(Protocol):
         """
         ...
 
-    def delete(self, kind: ResourceKind, name: str) -> Deleted:
+    def delete(self, kind: ResourceKind, name: str) -> DeletedResource:
         """Remove one resource, every other byte of its file kept. Raises `WorkspaceRefused`."""
         ...

@@ -13,7 +13,7 @@ from typing import Final
 
 from remit.facts.record import Ref
 from remit.ports.system import Clock
-from remit.ports.transparency import Continuation, Notary, Signed, TreeStore, Unprovable
+from remit.ports.transparency import Continuation, Notary, SigningProgress, TreeStore, Unprovable
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
@@ -44,10 +44,10 @@ class Checkpoints:
         self._told = ""
         self._turn = asyncio.Lock()
 
-    def signed(self) -> Signed:
+    def signed(self) -> SigningProgress:
         """How far signing is by now."""
         records, at_s = self._covered
-        return Signed(records, self._clock.monotonic_s() - at_s, self._told)
+        return SigningProgress(records, self._clock.monotonic_s() - at_s, self._told)
 
     async def advance(self) -> None:
         """Take in what is durable by now and sign it. What stands in its way is raised once, not at every turn."""
@@ -86,7 +86,7 @@ class Checkpoints:
             return key
 
     async def _checkpoint(self) -> tuple[Tree, Note]:
-        for key in self._notary.unannounced():
+        for key in self._notary.unannounced_keys():
             await self._announce(key, _BY)
         asked_s = self._clock.monotonic_s()
         tree = await asyncio.to_thread(self._tree.follow, save=True)
@@ -101,7 +101,7 @@ class Checkpoints:
 
     async def _announce(self, key: Key, by: str) -> None:
         await self._record(AdminBody(Event.CHECKPOINT_KEY, by, key.id.hex(), {"key": str(key)}))
-        self._notary.announced(key)
+        self._notary.note_announced(key)
 
 
 def proved(tree: TreeStore, size: int, note: Note, ref: Ref, *, reveal: bool) -> Proof:

@@ -32,7 +32,7 @@ from remit.facts.limits import DEFAULT, Limits
 from remit.ports.sightings import Sightings
 from remit.ports.source import SourceBatch, Trouble
 from remit.ports.system import Clock
-from remit.ports.telemetry import Sent, TelemetryRefused
+from remit.ports.telemetry import TelemetryExport, TelemetryRefused
 from remit.work.telemetry_turns import Steps, TelemetryTurns
 
 PERIOD_S: Final = 0.5
@@ -78,7 +78,7 @@ class Discovery:
         self._answer = answer
         self._thread = ThreadPoolExecutor(1, "remit-discover")
         self._turns = TelemetryTurns(limits, clock, refused)
-        self._waiting: list[Sent] = []
+        self._waiting: list[TelemetryExport] = []
         self._since_s = 0.0
         self._dirty: set[Subject] = set()
         self._attribution = Attribution()
@@ -101,19 +101,19 @@ class Discovery:
         """Do `work` in the thread that owns the inventory."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def receive(self, sent: Sent) -> bytes:
+    async def receive(self, export: TelemetryExport) -> bytes:
         """Take one export in; what to answer. Raises `TelemetryRefused`."""
-        if not _fits(sent, self._waiting):
+        if not _fits(export, self._waiting):
             raise _busy("too much telemetry is waiting")
-        own = [one for one in self._waiting if one.agent == sent.agent]
-        if sent.agent is not None and not _fits(sent, own, AGENT_SHARE):
+        own = [one for one in self._waiting if one.agent == export.agent]
+        if export.agent is not None and not _fits(export, own, AGENT_SHARE):
             # What an agent sends keeps nobody from hearing of what it does elsewhere.
-            raise _busy(f"too much telemetry of {sent.agent} is waiting")
-        self._waiting.append(sent)
+            raise _busy(f"too much telemetry of {export.agent} is waiting")
+        self._waiting.append(export)
         try:
-            return await self._turns.work(sent.agent, self._receive(sent), self.run)
+            return await self._turns.work(export.agent, self._receive(export), self.run)
         finally:
-            self._waiting.remove(sent)
+            self._waiting.remove(export)
 
     async def take(self, source: str, found: SourceBatch) -> None:
         """Take a batch of `source` in."""
@@ -148,7 +148,7 @@ class Discovery:
     def reload(self) -> None:
         """Take what was kept for all that is known, as a start does. In the thread."""
         self.inventory = self._store.load()
-        self.reconciler = Reconciler(self._store.activity(), self._store.heard())
+        self.reconciler = Reconciler(self._store.activity(), self._store.span_digests())
         self.reconciler.known_as = self._known_as
         self._marked = {name: self._store.mark(name) for name in MARKED}
         self._telling = tuple(changes_from(self._marked[PENDING_CHANGES]))
@@ -156,7 +156,7 @@ class Discovery:
             self._learn(subject, self.inventory[subject].edges)
         self._admission = SightingLimiter(self.inventory)
 
-    def _receive(self, sent: Sent) -> Steps[bytes]:
+    def _receive(self, sent: TelemetryExport) -> Steps[bytes]:
         now_ms = self._clock.now_ms()
         try:
             export = self._decode(sent.kind, sent.encoding, sent.body)
@@ -288,7 +288,7 @@ def _busy(why: str) -> TelemetryRefused:
     return TelemetryRefused("otlp/busy", f"{why}: send it again", status=503, retry_s=1)
 
 
-def _fits(sent: Sent, waiting: Sequence[Sent], share: int = 1) -> bool:
-    """Whether there is room for `sent` beside what is `waiting`, in one of so many shares."""
-    size = len(sent.body) + sum(len(one.body) for one in waiting)
+def _fits(export: TelemetryExport, waiting: Sequence[TelemetryExport], share: int = 1) -> bool:
+    """Whether there is room for `export` beside what is `waiting`, in one of so many shares."""
+    size = len(export.body) + sum(len(one.body) for one in waiting)
     return len(waiting) * share < WAITING_MAX and size * share <= WAITING_BYTES_MAX

@@ -88,25 +88,25 @@ class Handling:
         async with self._taking:
             await self._say([one for one in self._unsaid.values() if self._worth(one)])
 
-    async def listed(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
+    async def in_states(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
         """Incidents in one of `states`, the last changed first."""
         await self._started()
-        return await self._ask(lambda store: store.listed(states, limit))
+        return await self._ask(lambda store: store.in_states(states, limit))
 
-    async def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+    async def changed_after(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
         """Those that changed after that moment, or in it and have a later name, the first changed first."""
         await self._started()
-        return await self._ask(lambda store: store.changed(after, limit))
+        return await self._ask(lambda store: store.changed_after(after, limit))
 
     async def find(self, ident: str) -> Incident | None:
         """The incident `ident`."""
         await self._started()
         return await self._ask(lambda store: store.find(ident))
 
-    async def naming(self, record: str) -> Incident | None:
+    async def of_record(self, record: str) -> Incident | None:
         """The last changed one that names `record`."""
         await self._started()
-        return await self._ask(lambda store: store.naming(record))
+        return await self._ask(lambda store: store.of_record(record))
 
     async def of_session(self, sid: str) -> Incident | None:
         """The last changed one that names session `sid`."""
@@ -214,7 +214,7 @@ class Handling:
                 loop = asyncio.get_running_loop()
                 store = await loop.run_in_executor(self._thread, self._open)
                 self._mark = self._kept = await loop.run_in_executor(self._thread, store.mark)
-                alive = await loop.run_in_executor(self._thread, lambda: store.listed(ALIVE, KEPT_MAX))
+                alive = await loop.run_in_executor(self._thread, lambda: store.in_states(ALIVE, KEPT_MAX))
                 self._gathering = Gathering(alive)
                 self._said = {one.ident: (one, one.last_ms) for one in alive}
                 self._store = store

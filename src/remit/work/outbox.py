@@ -20,7 +20,7 @@ from remit.facts.record import Ref
 from remit.facts.results import spelt
 from remit.facts.strictjson import JsonRefused, parse
 from remit.ports.ledger import Ledger
-from remit.ports.notifier import Notifier, Outbox, PendingNotice, Undelivered
+from remit.ports.notifier import DeliveryFailed, Notifier, Outbox, PendingNotice
 from remit.ports.system import Clock
 from remit.ports.tail import Tail
 from remit.protect.origins import Names, leaves
@@ -106,7 +106,7 @@ class Notifying:
                 raise error
 
     async def _gather(self, catalog: Catalog) -> None:
-        seen = await self._outbox.seen()
+        seen = await self._outbox.states()
         found = {one.ident: one for one in await self._ledger.approvals(open_only=True, limit=OPEN_MAX)}
         for ident in seen.keys() - found.keys():
             ended = await self._ledger.approval(ident)
@@ -131,7 +131,7 @@ class Notifying:
         if notices or told:
             await self._outbox.put(notices, told)
         if over:
-            await self._outbox.over(over)
+            await self._outbox.forget(over)
 
     async def _opened(self) -> Sequence[Approval]:
         """The approvals that were opened since the last turn, the latest first.
@@ -182,15 +182,15 @@ class Notifying:
         now_ms = self._clock.now_ms()
         try:
             if channel is None:
-                raise Undelivered(f"the running bundle has no channel {said.channel}")
+                raise DeliveryFailed(f"the running bundle has no channel {said.channel}")
             await self._notifier.say(channel, said, now_ms)
-        except Undelivered as error:
+        except DeliveryFailed as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - else it would be the first of every turn, and end it
             _LOG.error("a notice failed in Remit", extra={"error": type(error).__name__, "ref": said.approval})
             why = f"telling it failed in Remit ({type(error).__name__})"
         else:
-            await self._outbox.said(said.ident)
+            await self._outbox.delivered(said.ident)
             return
         again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
         await self._outbox.failed(said.ident, again_ms, why)

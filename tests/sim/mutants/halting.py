@@ -55,7 +55,7 @@ def _forgotten_at_start() -> Planted:
     async def stopped(_ledger: SqliteLedger) -> dict[Any, Any]:
         return {}
 
-    return SqliteLedger, "stopped", stopped
+    return SqliteLedger, "stops", stopped
 
 
 def _unreadable_is_nothing() -> Planted:

@@ -89,7 +89,7 @@ def _stores_forgotten() -> Planted:
     async def stored(_ledger: SqliteLedger) -> dict[Any, Any]:
         return {}
 
-    return SqliteLedger, "stored", stored
+    return SqliteLedger, "store_labels", stored
 
 
 def _proved(profile: Profile) -> bool:

@@ -8,7 +8,7 @@ from remit.adapters.notifiers import webhook
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.api.page import passkey_confirmation
 from remit.api.page.desk import Desk
-from remit.api.page.passkey_confirmation import Confirming
+from remit.api.page.passkey_confirmation import PasskeyConfirmation
 from remit.escalate import notice as notices
 from remit.work import outbox
 from remit.work.outbox import Notifying
@@ -40,7 +40,7 @@ def _followed_first() -> Planted:
 
 def _tried_once() -> Planted:
     async def failed(kept: SqliteOutbox, ident: str, _due_ms: Any, _why: Any) -> None:
-        await kept.said(ident)
+        await kept.delivered(ident)
 
     return SqliteOutbox, "failed", failed
 
@@ -118,11 +118,11 @@ def _signed_in_part() -> Planted:
 
 
 def _anybodys_passkey() -> Planted:
-    async def of(confirming: Confirming, _user: str) -> Any:
+    async def of(confirming: PasskeyConfirmation, _user: str) -> Any:
         services: Any = vars(confirming)["_services"]
         return await services.ledger.passkeys()
 
-    return Confirming, "of", of
+    return PasskeyConfirmation, "of", of
 
 
 def _told(profile: Profile) -> bool:

@@ -19,7 +19,7 @@ def bearer_challenge(headers: Iterable[str]) -> Mapping[str, str]:
     """
     for header in headers:
         inside = False
-        found: dict[str, str] = {}
+        parameters: dict[str, str] = {}
         place = 0
         while (item := _ITEM.match(header, place, CHARS_MAX)) is not None:
             place = item.end()
@@ -30,7 +30,7 @@ def bearer_challenge(headers: Iterable[str]) -> Mapping[str, str]:
             elif inside:
                 quoted = item["quoted"]
                 value = item["plain"] if quoted is None else _ESCAPED.sub(r"\1", quoted)
-                found.setdefault(item["key"].lower(), value)
+                parameters.setdefault(item["key"].lower(), value)
         if inside:
-            return found
+            return parameters
     return {}

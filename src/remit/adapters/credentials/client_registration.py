@@ -83,20 +83,20 @@ async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Callback
             f"the authorization server registers nobody by itself{how}; register Remit there with the redirect URI "
             f"{place.callback}, put the client id into oauth.client_id of the Server resource, then: remit apply"
         )
-    asked = {**place.metadata(), **({"scope": scope} if scope else {})}
-    return await _register(fetch, issuer, issuer.registration_endpoint, place, asked)
+    metadata = {**place.metadata(), **({"scope": scope} if scope else {})}
+    return await _register(fetch, issuer, issuer.registration_endpoint, place, metadata)
 
 
 async def _register(
-    fetch: Fetch, issuer: Issuer, endpoint: str, place: CallbackAddress, asked: Mapping[str, Json]
+    fetch: Fetch, issuer: Issuer, endpoint: str, place: CallbackAddress, metadata: Mapping[str, Json]
 ) -> OAuthClient:
-    found = await fetch.post_json(endpoint, asked, issuer.reach)
-    body = found.body or {}
+    answer = await fetch.post_json(endpoint, metadata, issuer.reach)
+    body = answer.body or {}
     ident, secret = body.get("client_id"), body.get("client_secret")
     method = body.get("token_endpoint_auth_method", "client_secret_basic" if secret else "none")
-    if found.status not in {200, 201} or not isinstance(ident, str) or not 0 < len(ident) <= 512:
+    if answer.status not in {200, 201} or not isinstance(ident, str) or not 0 < len(ident) <= 512:
         raise MetadataRefused(
-            f"the authorization server does not register Remit (HTTP {found.status}); register it there by hand with "
+            f"the authorization server does not register Remit (HTTP {answer.status}); register it there by hand with "
             f"the redirect URI {place.callback} and put the client id into oauth.client_id, then: remit apply"
         )
     if method not in _METHODS or (method != "none") != isinstance(secret, str):

@@ -84,10 +84,10 @@ class Fetch:
                     method, url, headers={**_HEADERS, **headers}, allow_redirects=False, **body
                 ) as response,
             ):
-                found = tuple(response.headers.getall("WWW-Authenticate", ()))
+                challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
                 is_json = response.content_type == "application/json"
                 data = await _bounded(response, where) if is_json else b""
-                return Fetched(response.status, _object(data) if is_json else None, found)
+                return Fetched(response.status, _object(data) if is_json else None, challenges)
         except TimeoutError:
             raise FetchFailed(f"{where} took longer than {TIMEOUT_S:g} s") from None
         except aiohttp.ClientConnectorError as error:

@@ -86,8 +86,8 @@ def unsealed(data: bytes) -> StoredLogin | None:
             "tokens": Mapping() | None as tokens,
         }:
             client = OAuthClient(ident, method, secret)
-            kept = None if tokens is None else _tokens(tokens)
-            return StoredLogin(origin, issuer, grant, resource, client, kept)
+            stored_tokens = None if tokens is None else _tokens(tokens)
+            return StoredLogin(origin, issuer, grant, resource, client, stored_tokens)
         case _:
             return None
 

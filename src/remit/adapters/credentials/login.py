@@ -77,10 +77,10 @@ class LoginFlow:
             raise LoginRefused(str(problem), f"remit describe server {credential.server}") from None
         verifier, state = self._secret(), self._secret()
         until_ms = self._clock.now_ms() + LOGIN_MS
-        held = credential.holding(guarded, client)
+        login = credential.holding(guarded, client)
         self._make_room()
-        self._pending[_key(state)] = _Pending(credential, guarded, held, scope, by, until_ms, verifier)
-        asked = {
+        self._pending[_key(state)] = _Pending(credential, guarded, login, scope, by, until_ms, verifier)
+        query = {
             "response_type": "code",
             "client_id": client.ident,
             "redirect_uri": self._place.callback,
@@ -90,8 +90,8 @@ class LoginFlow:
             "resource": guarded.resource,
             **({"scope": scope} if scope else {}),
         }
-        joined = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
-        return LoginStarted(joined, guarded.issuer.issuer, until_ms)
+        url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+        return LoginStarted(url, guarded.issuer.issuer, until_ms)
 
     async def finish(self, answer: Mapping[str, str]) -> LoggedIn:
         """Take the `answer` that a browser brought. Raises `LoginRefused`."""
@@ -104,8 +104,8 @@ class LoginFlow:
         credential, issuer = pending.credential, pending.guarded.issuer
         again = f"remit servers login {credential.server}"
         # Before anything else of the answer is believed or told: whose is it (RFC 9207 section 2.4)?
-        told = answer.get("iss")
-        if told != issuer.issuer if told is not None else issuer.sends_issuer:
+        sender = answer.get("iss")
+        if sender != issuer.issuer if sender is not None else issuer.sends_issuer:
             raise LoginRefused("the answer comes from another authorization server than the one asked", again)
         code = answer.get("code")
         if "error" in answer or not code:
@@ -125,25 +125,25 @@ class LoginFlow:
             tokens = await ask(self._fetch, issuer, pending.held.client, secret, grant, self._clock.now_ms())
         except (GrantRefused, FetchFailed, CredentialRefused) as problem:
             raise LoginRefused(str(problem), again) from None
-        held = replace(pending.held, tokens=tokens)
+        login = replace(pending.held, tokens=tokens)
 
         async def keep() -> None:
             try:
-                await credential.accept(held)
+                await credential.accept(login)
             except CredentialRefused as refused:
                 raise LoginRefused(str(refused), "remit doctor") from None
 
-        client = held.client.ident
+        client = login.client.ident
         return LoggedIn(credential.server, issuer.issuer, client, tokens.scopes, pending.by, keep)
 
     def drop(self, server: str) -> None:
         """End the logins of `server` that are under way."""
-        for key in [key for key, one in self._pending.items() if one.credential.server == server]:
+        for key in [key for key, pending in self._pending.items() if pending.credential.server == server]:
             del self._pending[key]
 
     def _make_room(self) -> None:
         now_ms = self._clock.now_ms()
-        for key in [key for key, one in self._pending.items() if now_ms >= one.until_ms]:
+        for key in [key for key, pending in self._pending.items() if now_ms >= pending.until_ms]:
             del self._pending[key]
         while len(self._pending) >= PENDING_MAX:
             del self._pending[next(iter(self._pending))]

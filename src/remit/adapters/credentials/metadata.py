@@ -67,8 +67,8 @@ async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> ProtectedReso
     """Who guards the server at the url of `transport`. Raises `MetadataRefused`, `FetchFailed`."""
     url, reach = transport.url, _own_reach(transport)
     # A ping without a credential: does nothing where it is let in, and is challenged where it is not.
-    asked = await fetch.post_json(url, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, reach)
-    challenge = bearer_challenge(asked.challenges if asked.status == 401 else ())
+    ping = await fetch.post_json(url, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, reach)
+    challenge = bearer_challenge(ping.challenges if ping.status == 401 else ())
     resource = await _resource(fetch, URL(url), reach, challenge.get("resource_metadata"))
     chosen = _chosen(oauth.issuer, resource)
     issuer = await find_issuer(fetch, chosen, reach_of(transport, oauth))
@@ -76,16 +76,16 @@ async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> ProtectedReso
     return ProtectedResource(resource.resource if resource is not None else canonical(url), issuer, scopes)
 
 
-def _chosen(named: str | None, resource: _Resource | None) -> str:
-    """The issuer that a person `named`, else the first that the server names."""
+def _chosen(issuer_named: str | None, resource: _Resource | None) -> str:
+    """`issuer_named` by a person, else the first that the server names."""
     offered = resource.issuers if resource is not None else ()
-    if named is not None:
-        if resource is not None and named not in offered:
+    if issuer_named is not None:
+        if resource is not None and issuer_named not in offered:
             raise MetadataRefused(
                 "the server names another authorization server than oauth.issuer of its Server resource; "
                 "if it moved, correct that, then: remit apply"
             )
-        return named
+        return issuer_named
     for issuer in offered:
         return issuer
     raise MetadataRefused(
@@ -97,11 +97,11 @@ async def find_issuer(fetch: Fetch, issuer: str, reach: Reach) -> Issuer:
     """The authorization server `issuer` by its metadata. Raises `MetadataRefused`, `FetchFailed`."""
     _see_safe(issuer, reach, "the issuer")
     for place in issuer_places(issuer):
-        found = await fetch.get(place, reach)
-        if found.status == 200 and found.body is not None:
-            return _issuer(found.body, issuer, reach)
-        if found.status >= 500 or found.status == 429:
-            raise FetchFailed(f"{URL(issuer).origin()} answers with HTTP {found.status}")
+        answer = await fetch.get(place, reach)
+        if answer.status == 200 and answer.body is not None:
+            return _issuer(answer.body, issuer, reach)
+        if answer.status >= 500 or answer.status == 429:
+            raise FetchFailed(f"{URL(issuer).origin()} answers with HTTP {answer.status}")
     raise MetadataRefused("the authorization server publishes no metadata (RFC 8414, OpenID Connect Discovery)")
 
 
@@ -130,25 +130,25 @@ def canonical(url: str) -> str:
     return str(URL(url).with_user(None).with_query(None).with_fragment(None))
 
 
-async def _resource(fetch: Fetch, url: URL, reach: Reach, named: str | None) -> _Resource | None:
+async def _resource(fetch: Fetch, url: URL, reach: Reach, metadata_url: str | None) -> _Resource | None:
     """What the server says of itself; None where it says nothing (RFC 9728)."""
     origin = str(url.origin())
     path = url.raw_path.rstrip("/")
     places = [f"{origin}{WELL_KNOWN}{path}", *([f"{origin}{WELL_KNOWN}"] if path else [])]
-    if named is not None:
-        if not _same_origin(named, url):
+    if metadata_url is not None:
+        if not _same_origin(metadata_url, url):
             raise MetadataRefused("the server points to metadata on another origin than its own")
-        places.insert(0, named)
+        places.insert(0, metadata_url)
     for place in places:
-        found = await fetch.get(place, reach)
-        if found.status >= 500 or found.status == 429:
-            raise FetchFailed(f"{origin} answers with HTTP {found.status}")
-        if found.status != 200 or found.body is None:
+        answer = await fetch.get(place, reach)
+        if answer.status >= 500 or answer.status == 429:
+            raise FetchFailed(f"{origin} answers with HTTP {answer.status}")
+        if answer.status != 200 or answer.body is None:
             continue
-        resource = found.body.get("resource")
+        resource = answer.body.get("resource")
         if not isinstance(resource, str) or not _covers(resource, url):
             raise MetadataRefused("the server's metadata speaks of another resource than its url")
-        return _Resource(resource, _texts(found.body, "authorization_servers"), _scopes(found.body))
+        return _Resource(resource, _texts(answer.body, "authorization_servers"), _scopes(answer.body))
     return None
 
 
@@ -161,14 +161,14 @@ def _covers(resource: str, url: URL) -> bool:
     return not above.raw_fragment and (url.raw_path.rstrip("/") == path or url.raw_path.startswith(f"{path}/"))
 
 
-def _issuer(body: Mapping[str, Json], asked: str, reach: Reach) -> Issuer:
-    if body.get("issuer") != asked:
+def _issuer(body: Mapping[str, Json], issuer: str, reach: Reach) -> Issuer:
+    if body.get("issuer") != issuer:
         raise MetadataRefused("the authorization server's metadata is that of another issuer (RFC 8414 section 3.3)")
     token = _endpoint(body, "token_endpoint", reach)
     if token is None:
         raise MetadataRefused("the authorization server names no token endpoint")
     return Issuer(
-        issuer=asked,
+        issuer=issuer,
         token_endpoint=token,
         reach=reach,
         authorization_endpoint=_endpoint(body, "authorization_endpoint", reach),
@@ -183,11 +183,11 @@ def _issuer(body: Mapping[str, Json], asked: str, reach: Reach) -> Issuer:
 
 
 def _endpoint(body: Mapping[str, Json], name: str, reach: Reach) -> str | None:
-    found = body.get(name)
-    if not isinstance(found, str):
+    url = body.get(name)
+    if not isinstance(url, str):
         return None
-    _see_safe(found, reach, f"its {name}")
-    return found
+    _see_safe(url, reach, f"its {name}")
+    return url
 
 
 def _see_safe(address: str, reach: Reach, what: str) -> None:
@@ -224,10 +224,10 @@ def _same_origin(address: str, url: URL) -> bool:
 
 
 def _texts(body: Mapping[str, Json], name: str) -> tuple[str, ...]:
-    found = body.get(name)
-    if not isinstance(found, list):
+    values = body.get(name)
+    if not isinstance(values, list):
         return ()
-    return tuple(item for item in found[:_LISTED_MAX] if isinstance(item, str))
+    return tuple(item for item in values[:_LISTED_MAX] if isinstance(item, str))
 
 
 def _scopes(body: Mapping[str, Json]) -> tuple[str, ...]:

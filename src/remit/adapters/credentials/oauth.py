@@ -80,10 +80,10 @@ class OAuthCredential:
             tokens = await self._fresh(tokens)
         return {"Authorization": f"Bearer {tokens.access}"}
 
-    async def renew(self, shown: Mapping[str, str]) -> bool:
+    async def renew(self, headers: Mapping[str, str]) -> bool:
         """See `Credential.renew`."""
         tokens = self._held.tokens if self._held is not None else None
-        if tokens is not None and shown.get("Authorization") != f"Bearer {tokens.access}":
+        if tokens is not None and headers.get("Authorization") != f"Bearer {tokens.access}":
             return True
         now_s = self._clock.monotonic_s()
         if self._why is not None and now_s - self._failed_s < PAUSE_S:
@@ -94,12 +94,12 @@ class OAuthCredential:
         await self._renewal()
         return True
 
-    def accepted(self, shown: Mapping[str, str]) -> None:
+    def note_accepted(self, headers: Mapping[str, str]) -> None:
         """See `Credential.accepted`."""
-        if self._rejected is not None and shown.get("Authorization") == f"Bearer {self._rejected.access}":
+        if self._rejected is not None and headers.get("Authorization") == f"Bearer {self._rejected.access}":
             self._rejected = None
 
-    def rejected(self, *, scope_missing: bool) -> str:
+    def note_rejected(self, *, scope_missing: bool) -> str:
         """See `Credential.rejected`."""
         login = f"remit servers login {self.server}"
         self._rejected = self._held.tokens if self._held is not None else None
@@ -112,21 +112,21 @@ class OAuthCredential:
         issuer = self._held.issuer if self._held is not None else self.oauth.issuer
         return f"server {self.server!r} refuses the token that {issuer} gives for it (HTTP 401); see: remit doctor"
 
-    async def accept(self, held: StoredLogin) -> None:
+    async def accept(self, login: StoredLogin) -> None:
         """Keep a new login, on disk first. Raises `CredentialRefused`."""
-        await self._keep(held)
+        await self._keep(login)
         self._why = None
         self._renewed_s = self._failed_s = float("-inf")
 
     async def forget(self) -> None:
         """Log out: end the tokens at the authorization server where it can, and here always."""
-        held, self._held = self._held, None
+        login, self._held = self._held, None
         await asyncio.to_thread(self._vault.remove, self.server)
-        if held is None or held.tokens is None:
+        if login is None or login.tokens is None:
             return
         try:
-            issuer = await self._issuer_of(held)
-            await revoke(self._fetch, issuer, held.client, await self.secret(held.client), held.tokens)
+            issuer = await self._issuer_of(login)
+            await revoke(self._fetch, issuer, login.client, await self.secret(login.client), login.tokens)
         except (FetchFailed, MetadataRefused, CredentialRefused):
             return
 
@@ -189,10 +189,10 @@ class OAuthCredential:
     async def _renew(self) -> None:
         before = self._held
         try:
-            held, grant = await self._asking(before)
-            issuer = self._issuer or await self._issuer_of(held)
-            secret = await self.secret(held.client)
-            tokens = await ask(self._fetch, issuer, held.client, secret, grant, self._clock.now_ms())
+            login, grant = await self._asking(before)
+            issuer = self._issuer or await self._issuer_of(login)
+            secret = await self.secret(login.client)
+            tokens = await ask(self._fetch, issuer, login.client, secret, grant, self._clock.now_ms())
         except GrantRefused as refused:
             raise await self._lost(before, refused) from None
         except (FetchFailed, MetadataRefused, CredentialRefused) as problem:
@@ -200,16 +200,16 @@ class OAuthCredential:
             raise self._failed(str(problem)) from None
         if self._held is not before:
             raise self._refusal("its login changed meanwhile; call again")
-        await self._keep(replace(held, tokens=tokens))
+        await self._keep(replace(login, tokens=tokens))
         self._why = None
 
-    async def _asking(self, held: StoredLogin | None) -> tuple[StoredLogin, Mapping[str, str]]:
+    async def _asking(self, login: StoredLogin | None) -> tuple[StoredLogin, Mapping[str, str]]:
         """What to ask the token endpoint for, and as whom."""
-        if held is not None and held.tokens is not None and held.tokens.refresh is not None:
-            return held, {
+        if login is not None and login.tokens is not None and login.tokens.refresh is not None:
+            return login, {
                 "grant_type": "refresh_token",
-                "refresh_token": held.tokens.refresh,
-                "resource": held.resource,
+                "refresh_token": login.tokens.refresh,
+                "resource": login.resource,
             }
         guarded = await discover(self._fetch, self.transport, self.oauth)
         self._issuer = guarded.issuer
@@ -227,8 +227,8 @@ class OAuthCredential:
         grant = self.oauth.grant.value
         return StoredLogin(origin, guarded.issuer.issuer, grant, guarded.resource, client, tokens=None)
 
-    async def _issuer_of(self, held: StoredLogin) -> Issuer:
-        self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.transport, self.oauth))
+    async def _issuer_of(self, login: StoredLogin) -> Issuer:
+        self._issuer = await find_issuer(self._fetch, login.issuer, reach_of(self.transport, self.oauth))
         return self._issuer
 
     async def _lost(self, before: StoredLogin | None, refused: GrantRefused) -> CredentialRefused:
@@ -242,12 +242,12 @@ class OAuthCredential:
             return self._failed(str(refused))
         return self._refusal(f"its login has ended ({refused}); a person logs in: remit servers login {self.server}")
 
-    async def _keep(self, held: StoredLogin) -> None:
+    async def _keep(self, login: StoredLogin) -> None:
         try:
-            await asyncio.to_thread(self._vault.write, self.server, held.sealed())
+            await asyncio.to_thread(self._vault.write, self.server, login.sealed())
         except (KeyringUnusable, OSError) as error:
             raise self._failed(f"its login cannot be kept: {error}") from None
-        self._held = held
+        self._held = login
 
     def _load(self) -> StoredLogin | None:
         try:
@@ -255,13 +255,13 @@ class OAuthCredential:
         except KeyringUnusable as error:
             self._why = str(error)
             return None
-        held = unsealed(data) if data is not None else None
-        if held is None:
+        login = unsealed(data) if data is not None else None
+        if login is None:
             return None
-        of_this = held.origin == str(URL(self.transport.url).origin()) and held.grant == self.oauth.grant.value
-        same_issuer = self.oauth.issuer in {None, held.issuer}
-        same_client = self.oauth.client_id in {None, held.client.ident}
-        return held if of_this and same_issuer and same_client else None
+        of_this = login.origin == str(URL(self.transport.url).origin()) and login.grant == self.oauth.grant.value
+        same_issuer = self.oauth.issuer in {None, login.issuer}
+        same_client = self.oauth.client_id in {None, login.client.ident}
+        return login if of_this and same_issuer and same_client else None
 
     def _can_renew(self, tokens: Tokens | None) -> bool:
         if self.oauth.grant is OAuthGrant.CLIENT_CREDENTIALS:

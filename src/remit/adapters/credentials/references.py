@@ -50,15 +50,15 @@ class References:
 
     async def _origin(self, origin: Origin) -> str:
         if isinstance(origin, FromEnv):
-            found = self._environ.get(origin.name)
-            if not found:
+            value = self._environ.get(origin.name)
+            if not value:
                 raise CredentialRefused(f"{_named(origin)} is not set; set it for the service, then start it: remit up")
-            return found
+            return value
         async with self._reading.setdefault(origin, asyncio.Lock()):
-            kept = self._kept.get(origin)
+            cached = self._kept.get(origin)
             now_s = self._clock.monotonic_s()
-            if kept is not None and now_s - kept[1] < KEEP_S:
-                return kept[0]
+            if cached is not None and now_s - cached[1] < KEEP_S:
+                return cached[0]
             text = _text(origin, await self._read(origin))
             self._kept[origin] = (text, now_s)
             return text

@@ -44,39 +44,39 @@ class ServerCredentials:
 
     async def headers(self) -> Mapping[str, str]:
         """See `Credential.headers`."""
-        found: dict[str, str] = {}
+        headers: dict[str, str] = {}
         for name, secret in self._headers.items():
             try:
-                found[name] = await self._references.header(secret)
+                headers[name] = await self._references.header(secret)
             except CredentialRefused as refused:
                 self._why = str(refused)
                 raise CredentialRefused(
                     f"server {self._server!r} is not called, its header {name}: {refused}"
                 ) from None
         self._why = None
-        return found if self.login is None else {**found, **await self.login.headers()}
+        return headers if self.login is None else {**headers, **await self.login.headers()}
 
-    async def renew(self, shown: Mapping[str, str]) -> bool:
+    async def renew(self, headers: Mapping[str, str]) -> bool:
         """See `Credential.renew`."""
         renewed = False
         now_s = self._clock.monotonic_s()
         if now_s - self._renewed_s >= PAUSE_S:
             self._renewed_s = now_s
             for name, secret in self._headers.items():
-                renewed = await self._references.changed(secret, shown.get(name, "")) or renewed
+                renewed = await self._references.changed(secret, headers.get(name, "")) or renewed
         if self.login is not None:
-            renewed = await self.login.renew(shown) or renewed
+            renewed = await self.login.renew(headers) or renewed
         return renewed
 
-    def accepted(self, shown: Mapping[str, str]) -> None:
+    def note_accepted(self, headers: Mapping[str, str]) -> None:
         """See `Credential.accepted`."""
         if self.login is not None:
-            self.login.accepted(shown)
+            self.login.note_accepted(headers)
 
-    def rejected(self, *, scope_missing: bool) -> str:
+    def note_rejected(self, *, scope_missing: bool) -> str:
         """See `Credential.rejected`."""
         if self.login is not None:
-            return self.login.rejected(scope_missing=scope_missing)
+            return self.login.note_rejected(scope_missing=scope_missing)
         status = 403 if scope_missing else 401
         return f"server {self._server!r} refuses its headers (HTTP {status}); see: remit describe server {self._server}"
 
@@ -109,9 +109,9 @@ class Keeping:
             self._shown.pop(server.name, None)
             self._flow.drop(server.name)
             return None
-        known = self._shown.get(server.name)
-        if known is not None and known[0] == transport:
-            return known[1]
+        declared = self._shown.get(server.name)
+        if declared is not None and declared[0] == transport:
+            return declared[1]
         self._flow.drop(server.name)
         login = None
         if transport.oauth is not None:
@@ -124,19 +124,21 @@ class Keeping:
                 fetch=self._fetch,
                 clock=self._clock,
             )
-        shown = ServerCredentials(server.name, transport.headers, login, references=self._references, clock=self._clock)
-        self._shown[server.name] = (transport, shown)
-        return shown
+        credentials = ServerCredentials(
+            server.name, transport.headers, login, references=self._references, clock=self._clock
+        )
+        self._shown[server.name] = (transport, credentials)
+        return credentials
 
     async def environment(self, server: str, env: Mapping[str, str | Secret]) -> Mapping[str, str]:
         """See `Credentials.environment`."""
-        found: dict[str, str] = {}
+        variables: dict[str, str] = {}
         for name, value in env.items():
             try:
-                found[name] = value if isinstance(value, str) else await self._references.value(value)
+                variables[name] = value if isinstance(value, str) else await self._references.value(value)
             except CredentialRefused as refused:
                 raise CredentialRefused(f"server {server!r} is not started, its variable {name}: {refused}") from None
-        return found
+        return variables
 
     async def begin(self, server: str, by: str) -> LoginStarted:
         """See `Logins.begin`."""
@@ -154,7 +156,7 @@ class Keeping:
 
     def states(self) -> Mapping[str, CredentialState]:
         """See `Logins.states`."""
-        return {name: shown.state() for name, (_, shown) in self._shown.items()}
+        return {name: credentials.state() for name, (_, credentials) in self._shown.items()}
 
     def document(self) -> Mapping[str, Json]:
         """See `Logins.document`."""
@@ -162,13 +164,13 @@ class Keeping:
 
     async def close(self) -> None:
         """Let renewals end, then close connections."""
-        for _, shown in self._shown.values():
-            if shown.login is not None:
-                await shown.login.close()
+        for _, credentials in self._shown.values():
+            if credentials.login is not None:
+                await credentials.login.close()
         await self._fetch.close()
 
     def _login(self, server: str) -> OAuthCredential:
-        shown = self._shown.get(server)
-        if shown is None or shown[1].login is None:
+        entry = self._shown.get(server)
+        if entry is None or entry[1].login is None:
             raise LoginRefused(f"server {server[:64]!r} has no login (oauth)", f"remit describe server {server[:64]}")
-        return shown[1].login
+        return entry[1].login

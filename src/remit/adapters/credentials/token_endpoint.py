@@ -41,13 +41,13 @@ async def ask(
 ) -> Tokens:
     """Tokens for `grant`; `secret` is the client's. Raises `GrantRefused`, `FetchFailed`."""
     fields, headers = authenticated(client, secret, grant)
-    found = await fetch.post_form(issuer.token_endpoint, fields, issuer.reach, headers)
-    if found.status >= 500 or found.status == 429:
-        raise FetchFailed(f"the authorization server {issuer.issuer} answers with HTTP {found.status}")
-    body: Mapping[str, Json] = found.body or {}
-    if found.status != 200:
+    answer = await fetch.post_form(issuer.token_endpoint, fields, issuer.reach, headers)
+    if answer.status >= 500 or answer.status == 429:
+        raise FetchFailed(f"the authorization server {issuer.issuer} answers with HTTP {answer.status}")
+    body: Mapping[str, Json] = answer.body or {}
+    if answer.status != 200:
         code = told_code(body.get("error"))
-        raise GrantRefused(code, f"the authorization server {issuer.issuer} refuses: {code or f'HTTP {found.status}'}")
+        raise GrantRefused(code, f"the authorization server {issuer.issuer} refuses: {code or f'HTTP {answer.status}'}")
     return _tokens(body, issuer, grant, now_ms)
 
 
@@ -64,15 +64,15 @@ def authenticated(
     client: OAuthClient, secret: str | None, fields: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """`fields` and headers that say who asks (RFC 6749 section 2.3.1)."""
-    named = {**fields, "client_id": client.ident}
+    identified = {**fields, "client_id": client.ident}
     match client.method:
         case "client_secret_basic":
             pair = f"{quote(client.ident, safe='')}:{quote(secret or '', safe='')}"
-            return named, {"Authorization": f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"}
+            return identified, {"Authorization": f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"}
         case "client_secret_post":
-            return {**named, "client_secret": secret or ""}, {}
+            return {**identified, "client_secret": secret or ""}, {}
         case _:
-            return named, {}
+            return identified, {}
 
 
 def told_code(code: object) -> str:
@@ -86,17 +86,19 @@ def _tokens(body: Mapping[str, Json], issuer: Issuer, grant: Mapping[str, str], 
         raise GrantRefused("", f"the authorization server {issuer.issuer} answers without an access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise GrantRefused("", f"the authorization server {issuer.issuer} gives tokens that are no bearer tokens")
-    lives = body.get("expires_in")
-    if isinstance(lives, str) and lives.isascii() and lives.isdigit():
-        lives = int(lives[:12])
+    lifetime_s = body.get("expires_in")
+    if isinstance(lifetime_s, str) and lifetime_s.isascii() and lifetime_s.isdigit():
+        lifetime_s = int(lifetime_s[:12])
     until = None
-    if isinstance(lives, int | float) and not isinstance(lives, bool) and math.isfinite(lives):
-        until = now_ms + int(1000 * min(max(lives, 0), LIFETIME_S_MAX))
+    if isinstance(lifetime_s, int | float) and not isinstance(lifetime_s, bool) and math.isfinite(lifetime_s):
+        until = now_ms + int(1000 * min(max(lifetime_s, 0), LIFETIME_S_MAX))
     scope = body.get("scope")
     scopes = scope if isinstance(scope, str) else grant.get("scope", "")
     # A refresh token that is not replaced goes on (RFC 6749 section 6).
-    kept = refresh if isinstance(refresh, str) and _usable(refresh) else grant.get("refresh_token")
-    return Tokens(access, kept, now_ms, until, tuple(one for one in scopes.split(" ")[:64] if SCOPE.fullmatch(one)))
+    refresh_token = refresh if isinstance(refresh, str) and _usable(refresh) else grant.get("refresh_token")
+    return Tokens(
+        access, refresh_token, now_ms, until, tuple(word for word in scopes.split(" ")[:64] if SCOPE.fullmatch(word))
+    )
 
 
 def _usable(token: Json) -> bool:

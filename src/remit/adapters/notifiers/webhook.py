@@ -15,7 +15,7 @@ from remit.adapters.credentials.references import References
 from remit.escalate.notice import Notice
 from remit.facts.catalog import Channel
 from remit.ports.credentials import CredentialRefused
-from remit.ports.notifier import Undelivered
+from remit.ports.notifier import DeliveryFailed
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = (24, 64)
@@ -53,9 +53,9 @@ class Webhooks:
         try:
             signed = signature(await self._references.value(channel.secret), notice.ident, now_s, notice.body)
         except CredentialRefused as refused:
-            raise Undelivered(str(refused)) from refused
+            raise DeliveryFailed(str(refused)) from refused
         except ValueError as error:
-            raise Undelivered(f"the secret of the channel cannot sign: {error}") from error
+            raise DeliveryFailed(f"the secret of the channel cannot sign: {error}") from error
         headers = {
             "content-type": "application/json",
             "webhook-id": notice.ident,
@@ -68,9 +68,9 @@ class Webhooks:
             ) as answer:
                 status = answer.status
         except TimeoutError as error:
-            raise Undelivered("the receiver did not answer in time") from error
+            raise DeliveryFailed("the receiver did not answer in time") from error
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # A host that is no name is told of by the codec that spells it.
-            raise Undelivered(f"the receiver cannot be reached ({type(error).__name__})") from error
+            raise DeliveryFailed(f"the receiver cannot be reached ({type(error).__name__})") from error
         if not 200 <= status < 300:
-            raise Undelivered(f"the receiver answered {status}")
+            raise DeliveryFailed(f"the receiver answered {status}")

@@ -74,9 +74,9 @@ class HostSource:
         for home in self._homes:
             projects = dict.fromkeys(self._projects)
             for client, file in _files(PathRoot.HOME):
-                found, named = await asyncio.to_thread(self._file, client, file, home.path / file.path, home.user)
-                projects.update(dict.fromkeys(named))
-                yield found
+                batch, listed = await asyncio.to_thread(self._file, client, file, home.path / file.path, home.user)
+                projects.update(dict.fromkeys(listed))
+                yield batch
             if len(projects) > PROJECTS_MAX:
                 why = f"{len(projects)} projects are known there, and {PROJECTS_MAX} are looked into"
                 yield SourceBatch(troubles=(Trouble("host/projects", clipped(str(home.path)), why),))
@@ -103,22 +103,24 @@ class HostSource:
         except lenient.Unparsed as error:
             where = f"{path}:{error.line}" if error.line else str(path)
             return SourceBatch(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
-        says = read_configuration(value, file.layout, is_relay)
+        configuration = read_configuration(value, file.layout, is_relay)
         heads = [keys[0] for keys in file.layout.servers]
-        lines = lenient.lines_of(text, heads, (entry.name for entry in says.entries))
-        seen = Provenance(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
+        lines = lenient.lines_of(text, heads, (entry.name for entry in configuration.entries))
+        provenance = Provenance(
+            self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0)
+        )
         alone = file.root is PathRoot.HOME and not client.editor
-        sightings = tuple(from_configuration(client, says, seen, lines, alone=alone))
+        sightings = tuple(from_configuration(client, configuration, provenance, lines, alone=alone))
         troubles = tuple(
             Trouble(fault.code, clipped(f"{path}: {fault.name}" if fault.name else str(path)), fault.why)
-            for fault in says.faults
+            for fault in configuration.faults
         )
         return SourceBatch(sightings, troubles), tuple(_projects(value, file))
 
     def _running(self, proc: Path) -> SourceBatch:
         troubles: list[Trouble] = []
         try:
-            numbers = sorted(int(one.name) for one in proc.iterdir() if one.name.isdecimal())
+            numbers = sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal())
         except OSError as error:
             why = (error.strerror or "unknown error").lower()
             return SourceBatch(troubles=(Trouble("host/processes", clipped(str(proc)), why),))
@@ -127,15 +129,15 @@ class HostSource:
             troubles.append(Trouble("host/processes", clipped(str(proc)), why))
         each = (_process(proc / str(pid), pid) for pid in numbers[:PROCESSES_MAX])
         processes = [process for process in each if process is not None]
-        seen = Provenance(self._machine, "", "processes", self._now_ms(), self.name)
-        return SourceBatch(tuple(from_processes(recognise(processes), seen)), tuple(troubles))
+        provenance = Provenance(self._machine, "", "processes", self._now_ms(), self.name)
+        return SourceBatch(tuple(from_processes(recognise(processes), provenance)), tuple(troubles))
 
 
 def is_relay(command: str) -> bool:
     """Whether `command` is the program `remit` of this very installation, whatever it is called there."""
-    found = shutil.which(command)
-    own = Path(sys.executable).with_name("remit")
-    return found is not None and own.is_file() and Path(found).resolve() == own.resolve()
+    program = shutil.which(command)
+    installed = Path(sys.executable).with_name("remit")
+    return program is not None and installed.is_file() and Path(program).resolve() == installed.resolve()
 
 
 def _files(root: PathRoot) -> Iterator[tuple[ClientProgram, File]]:

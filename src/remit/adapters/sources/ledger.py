@@ -57,11 +57,11 @@ class LedgerSource:
         more = True
         while more:
             try:
-                found, more = await asyncio.to_thread(self._page)
+                batch, more = await asyncio.to_thread(self._page)
             except (sqlite3.Error, SegmentTorn, Undecodable) as error:
                 raise SourceFailed(f"the ledger cannot be read: {error}", "remit ledger verify") from error
-            if found is not None:
-                yield found
+            if batch is not None:
+                yield batch
 
     def _page(self) -> tuple[SourceBatch | None, bool]:
         """What the next page holds, and whether it was full."""
@@ -77,10 +77,12 @@ class LedgerSource:
             return SourceBatch(recalled=tuple(_enforced(recalled, chains).passages)), True
         if not stored:
             return None, False
-        enforced = _enforced(stored, chains)
+        sightings = _enforced(stored, chains)
         self._after = stored[-1].id
-        found = SourceBatch(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
-        return found, len(stored) == PAGE
+        batch = SourceBatch(
+            tuple(sightings.sightings()), (), tuple(sightings.passages), f"{self._origin} {self._after}"
+        )
+        return batch, len(stored) == PAGE
 
     def _begin(self, conn: sqlite3.Connection) -> tuple[int, bool]:
         """After which record to go on, and whether what is before it was counted."""
@@ -93,14 +95,14 @@ class LedgerSource:
 
 
 def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> LedgerSightings:
-    enforced = LedgerSightings()
-    for number, one in enumerate(stored):
+    sightings = LedgerSightings()
+    for number, record in enumerate(stored):
         if number % _BREATHE_EVERY == 0:
             time.sleep(_BREATH_S)
-        intent = _intent(one, chains)
+        intent = _intent(record, chains)
         if intent is not None:
-            enforced.add(intent)
-    return enforced
+            sightings.add(intent)
+    return sightings
 
 
 def _intent(stored: Stored, chains: Mapping[int, str]) -> Intent | None:

@@ -35,10 +35,10 @@ class ListingSource:
             raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error
         if text is None:
             raise SourceFailed(f"there is no file {clipped(str(self._path))}", "name one that there is")
-        told = read_import(text, ImportFile(clipped(self._path.name), self._now_ms()))
-        while batch := tuple(islice(told, _BATCH)):
-            sightings = tuple(one for one in batch if isinstance(one, Sighting))
+        imported = read_import(text, ImportFile(clipped(self._path.name), self._now_ms()))
+        while batch := tuple(islice(imported, _BATCH)):
+            sightings = tuple(item for item in batch if isinstance(item, Sighting))
             troubles = tuple(
-                Trouble(one.code, clipped(one.where), one.why) for one in batch if isinstance(one, ImportProblem)
+                Trouble(item.code, clipped(item.where), item.why) for item in batch if isinstance(item, ImportProblem)
             )
             yield SourceBatch(sightings, troubles)

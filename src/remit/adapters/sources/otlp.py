@@ -138,8 +138,8 @@ def _walk(walk: Walk, data: bytes) -> Iterator[_Scoped]:
                     scope = (begin, over)
                 elif inner == _SPANS:
                     spans.append((begin, over))
-            named = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
-            yield _Scoped(service, named, spans)
+            scope_name = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
+            yield _Scoped(service, scope_name, spans)
 
 
 def _service(data: bytes) -> str:
@@ -150,8 +150,8 @@ def _service(data: bytes) -> str:
     return service
 
 
-def _parsed(data: bytes, found: Sequence[_Scoped]) -> Iterator[Span | None]:
-    for service, scope, spans in found:
+def _parsed(data: bytes, scopes: Sequence[_Scoped]) -> Iterator[Span | None]:
+    for service, scope, spans in scopes:
         for start, end in spans:
             yield _span(data[start:end], service, scope) if end - start <= PIECE_BYTES_MAX else None
 
@@ -232,12 +232,12 @@ def _scoped(request: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Any
         for index, scoped in enumerate(_listed(resource, "scopeSpans", at)):
             within = f"{at}.scopeSpans[{index}]"
             spans = _listed(_object(scoped, within), "spans", within)
-            named = _string(_inner(scoped, "scope", within), "name", f"{within}.scope")
-            yield service, named[:VALUE_CHARS_MAX], spans
+            scope_name = _string(_inner(scoped, "scope", within), "name", f"{within}.scope")
+            yield service, scope_name[:VALUE_CHARS_MAX], spans
 
 
-def _walk_json(found: Sequence[tuple[str, str, Sequence[Any]]]) -> Iterator[Span | None]:
-    for service, scope, spans in found:
+def _walk_json(scopes: Sequence[tuple[str, str, Sequence[Any]]]) -> Iterator[Span | None]:
+    for service, scope, spans in scopes:
         for span in spans:
             try:
                 yield _json_span(_object(span, "a span"), service, scope)
@@ -274,7 +274,7 @@ def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
 
 
 def _attributes(of: Mapping[str, Any], wanted: frozenset[str], at: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for item in _listed(of, "attributes", at)[:ATTRIBUTES_MAX]:
         pair = _object(item, _path(at, "attributes"))
         key = _string(pair, "key", _path(at, "attributes"))
@@ -282,13 +282,13 @@ def _attributes(of: Mapping[str, Any], wanted: frozenset[str], at: str) -> dict[
             continue
         value = _inner(pair, "value", _path(at, "attributes"))
         for kind, types in _SCALARS.items():
-            held = value.get(kind)
-            if held is None:
+            scalar = value.get(kind)
+            if scalar is None:
                 continue
-            if not isinstance(held, types):
+            if not isinstance(scalar, types):
                 raise _WrongTypeError(f"{_path(at, 'attributes')}: {kind} has another type")
-            found[key] = _kept(key, str(held))
-    return found
+            attributes[key] = _kept(key, str(scalar))
+    return attributes
 
 
 _SCALARS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(

@@ -53,15 +53,15 @@ class _Reader:
     def imports(self, tree: ast.Module) -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                for one in node.names:
-                    root = one.name.partition(".")[0]
-                    self._alias[one.asname or root] = self._here(one.name if one.asname else root)
-                    self.module.imports.add(self._here(one.name))
+                for name in node.names:
+                    root = name.name.partition(".")[0]
+                    self._alias[name.asname or root] = self._here(name.name if name.asname else root)
+                    self.module.imports.add(self._here(name.name))
             elif isinstance(node, ast.ImportFrom):
                 source = self._here("." * node.level + (node.module or ""))
                 self.module.imports.add(source)
-                for one in node.names:
-                    self._alias[one.asname or one.name] = f"{source}.{one.name}"
+                for name in node.names:
+                    self._alias[name.asname or name.name] = f"{source}.{name.name}"
 
     def _here(self, module: str) -> str:
         """A package of the repository itself is no framework, whatever it is called."""
@@ -100,18 +100,18 @@ class _Reader:
 
     def _class(self, node: ast.ClassDef, within: str) -> None:
         attributes: dict[str, Value] = {}
-        for one in node.body:
+        for statement in node.body:
             target = (
-                one.targets[0]
-                if isinstance(one, ast.Assign)
-                else one.target
-                if isinstance(one, ast.AnnAssign)
+                statement.targets[0]
+                if isinstance(statement, ast.Assign)
+                else statement.target
+                if isinstance(statement, ast.AnnAssign)
                 else None
             )
-            given = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
-            if isinstance(target, ast.Name) and isinstance(given, ast.Constant) and isinstance(given.value, str):
-                attributes[target.id] = StringLiteral(given.value)
-                self._bind(f"{node.name}.{target.id}", StringLiteral(given.value), one.lineno, "")
+            value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+            if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                attributes[target.id] = StringLiteral(value.value)
+                self._bind(f"{node.name}.{target.id}", StringLiteral(value.value), statement.lineno, "")
         self._definition(node, tuple(filter(None, map(self._path, node.bases))), attributes, within)
         self.body(node.body, node.name)
 
@@ -128,15 +128,20 @@ class _Reader:
     def _assign(self, targets: "list[ast.expr]", value: ast.expr, within: str) -> None:
         first = targets[0]
         bound = first.id if isinstance(first, ast.Name) else first.attr if isinstance(first, ast.Attribute) else ""
-        made = self._value(value, bound, within)
-        self._bind(bound, made, value.lineno, within)
+        assigned = self._value(value, bound, within)
+        self._bind(bound, assigned, value.lineno, within)
         if isinstance(first, ast.Attribute):
-            self._bind(self._path(first), made, value.lineno, within)
+            self._bind(self._path(first), assigned, value.lineno, within)
 
     def _bind(self, name: str, value: Value, line: int, within: str) -> None:
         if name and (value is not None or name in self.module.bound):
-            known = self.module.bound.get(name)
-            if within and known is not None and known != StringLiteral("") and not isinstance(value, CallExpression):
+            earlier = self.module.bound.get(name)
+            if (
+                within
+                and earlier is not None
+                and earlier != StringLiteral("")
+                and not isinstance(value, CallExpression)
+            ):
                 return
             self.module.bound[name] = value
             self.module.lines[name] = line
@@ -154,20 +159,20 @@ class _Reader:
             case ast.Name() | ast.Attribute() if path := self._path(node):
                 return Name(path)
             case ast.List() | ast.Tuple() | ast.Set():
-                return ArrayLiteral(tuple(self._value(one, "", within, depth + 1) for one in node.elts))
+                return ArrayLiteral(tuple(self._value(element, "", within, depth + 1) for element in node.elts))
             case ast.Await() | ast.Starred():
                 return self._value(node.value, bound, within, depth + 1)
             case _:
-                inner = [self._value(one, bound, within, depth + 1) for one in _inside(node)]
+                inner = [self._value(element, bound, within, depth + 1) for element in _inside(node)]
                 return _joined(node, inner)
 
     def _table(self, node: ast.Dict, within: str, depth: int) -> ObjectLiteral:
         items: dict[str, Value] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
-            made = self._value(value, name, within, depth + 1)
+            member = self._value(value, name, within, depth + 1)
             if name:
-                items[name] = made
+                items[name] = member
         table = ObjectLiteral(items, node.lineno)
         self.module.tables.append(table)
         return table
@@ -175,8 +180,8 @@ class _Reader:
     def _call(self, node: ast.Call, bound: str, within: str, depth: int) -> CallExpression:
         if isinstance(node.func, ast.Attribute):
             inner = node.func.value
-            made = self._value(inner, bound, within, depth + 1)
-            root = f"{made.target}()" if isinstance(made, CallExpression) else self._path(inner)
+            receiver = self._value(inner, bound, within, depth + 1)
+            root = f"{receiver.target}()" if isinstance(receiver, CallExpression) else self._path(inner)
             target = f"{root}.{node.func.attr}" if root else node.func.attr
         else:
             target = self._path(node.func)
@@ -184,9 +189,13 @@ class _Reader:
                 target = self._path(node.func.value)
         # What a function wraps is known by the name that takes the result.
         passed = bound if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Call) else ""
-        positional = tuple(self._value(one, passed, within, depth + 1) for one in node.args)
-        named = {one.arg: self._value(one.value, "", within, depth + 1) for one in node.keywords if one.arg}
-        call = CallExpression(target, positional, named, node.lineno, bound, within)
+        positional = tuple(self._value(argument, passed, within, depth + 1) for argument in node.args)
+        keywords = {
+            argument.arg: self._value(argument.value, "", within, depth + 1)
+            for argument in node.keywords
+            if argument.arg
+        }
+        call = CallExpression(target, positional, keywords, node.lineno, bound, within)
         self.module.calls.append(call)
         return call
 
@@ -215,9 +224,9 @@ def _joined(node: ast.expr, inner: "list[Value]") -> Value:
     """Of texts joined, all that is literal; of `a or b` the last, which is the default."""
     match node:
         case ast.JoinedStr():
-            return StringLiteral("".join(one.value for one in inner if isinstance(one, StringLiteral)))
+            return StringLiteral("".join(part.value for part in inner if isinstance(part, StringLiteral)))
         case ast.BinOp(op=ast.Add()):
-            texts = [one.value for one in inner if isinstance(one, StringLiteral)]
+            texts = [part.value for part in inner if isinstance(part, StringLiteral)]
             return StringLiteral("".join(texts)) if texts else None
         case ast.BoolOp():
             return inner[-1]

@@ -101,7 +101,7 @@ class RepoSource:
         """Names that code of the repository may import its own packages by."""
         try:
             roots = [self._folder, *([self._folder / "src"] if (self._folder / "src").is_dir() else [])]
-            inside = [{one.name.removesuffix(".py") for one in root.iterdir()} for root in roots]
+            inside = [{entry.name.removesuffix(".py") for entry in root.iterdir()} for root in roots]
         except OSError:
             return frozenset()
         # What lies in a package is imported by the package's name.
@@ -118,7 +118,7 @@ class RepoSource:
         trouble: Trouble | None = None
         try:
             if path.suffix in _PYTHON:
-                beside = {one.removesuffix(".py") for one in os.listdir(path.parent)}  # noqa: PTH208 - names alone
+                beside = {name.removesuffix(".py") for name in os.listdir(path.parent)}  # noqa: PTH208 - names alone
                 # In a package, a name without dots is none of its own.
                 known = local if "__init__" in beside else local | beside
                 module = python_code.read(lenient.decode(data), path.stem, known)
@@ -135,7 +135,7 @@ class RepoSource:
             return self._syntax(path, error.line, "it is no text in UTF-8")
         except (OSError, RecursionError):
             return self._syntax(path, 0, "it is nested too deep, or went away")
-        repository.frameworks.update(found for one in module.imports if (found := framework_of(one)))
+        repository.frameworks.update(framework for name in module.imports if (framework := framework_of(name)))
         items, whole = components_of(module)
         if not repository.take(path.relative_to(self._folder).as_posix(), items):
             return Trouble("repo/items", self._shown(path), "the repository makes more than is kept")
@@ -150,7 +150,7 @@ class RepoSource:
             if data is None:
                 return None
             text = lenient.decode(data)
-            says = read_configuration(
+            configuration = read_configuration(
                 lenient.toml(text) if file.form is FileFormat.TOML else lenient.jsonc(text or "{}"), file.layout
             )
         except Untaken as error:
@@ -158,8 +158,11 @@ class RepoSource:
         except lenient.Unparsed as error:
             return Trouble(error.code, f"{self._shown(path)}:{error.line}", error.why)
         heads = [keys[0] for keys in file.layout.servers]
-        lines = lenient.lines_of(text, heads, (one.name for one in says.entries))
-        at = {server_of(one.launch, repository.name).name: lines.get(one.name, 0) for one in reversed(says.entries)}
+        lines = lenient.lines_of(text, heads, (entry.name for entry in configuration.entries))
+        at = {
+            server_of(entry.launch, repository.name).name: lines.get(entry.name, 0)
+            for entry in reversed(configuration.entries)
+        }
         repository.take(file.path, [CodeComponent(Kind.SERVER, name, line) for name, line in reversed(at.items())])
         return None
 

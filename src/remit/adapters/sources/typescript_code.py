@@ -83,18 +83,18 @@ class _Reader:
         module = _literal(source)
         module = f"./{module}" if module.partition("/")[0] in self._local else module
         self.module.imports.add(module)
-        for clause in (one for one in node.named_children if one.type == "import_clause"):
-            for one in clause.named_children:
-                if one.type == "identifier":
-                    self._alias[_text(one)] = f"{module}.{_text(one)}"
-                elif one.type == "namespace_import":
-                    self._alias[_text(one.named_children[0])] = module
+        for clause in (part for part in node.named_children if part.type == "import_clause"):
+            for part in clause.named_children:
+                if part.type == "identifier":
+                    self._alias[_text(part)] = f"{module}.{_text(part)}"
+                elif part.type == "namespace_import":
+                    self._alias[_text(part.named_children[0])] = module
                 else:
-                    self._named(one, module)
+                    self._named(part, module)
 
     def _named(self, imports: Node, module: str) -> None:
-        for one in imports.named_children:
-            name, alias = one.child_by_field_name("name"), one.child_by_field_name("alias")
+        for specifier in imports.named_children:
+            name, alias = specifier.child_by_field_name("name"), specifier.child_by_field_name("alias")
             if name is not None:
                 self._alias[_text(alias or name)] = f"{module}.{_text(name)}"
 
@@ -107,15 +107,15 @@ class _Reader:
             for heritage in node.named_children
             if heritage.type == "class_heritage"
             for clause in heritage.named_children
-            for one in clause.named_children
-            if (path := self._path(one))
+            for member in clause.named_children
+            if (path := self._path(member))
         )
         attributes: dict[str, Value] = {}
         body = node.child_by_field_name("body")
-        for one in body.named_children if body is not None and node.type == "class_declaration" else []:
-            key, value = one.child_by_field_name("name"), one.child_by_field_name("value")
+        for member in body.named_children if body is not None and node.type == "class_declaration" else []:
+            key, value = member.child_by_field_name("name"), member.child_by_field_name("value")
             if (
-                one.type == "public_field_definition"
+                member.type == "public_field_definition"
                 and key is not None
                 and value is not None
                 and value.type == "string"
@@ -135,18 +135,18 @@ class _Reader:
             name = _text(last)
         if required := _required(value):
             self._require(target, required)
-        made = self._value(value, name, within)
-        if name and made is not None:
-            self.module.bound[name] = made
+        assigned = self._value(value, name, within)
+        if name and assigned is not None:
+            self.module.bound[name] = assigned
             self.module.lines[name] = node.start_point.row + 1
 
     def _require(self, target: Node, module: str) -> None:
         self.module.imports.add(module)
         if target.type == "identifier":
             self._alias[_text(target)] = module
-        for one in target.named_children:
-            if one.type == "shorthand_property_identifier_pattern":
-                self._alias[_text(one)] = f"{module}.{_text(one)}"
+        for pattern in target.named_children:
+            if pattern.type == "shorthand_property_identifier_pattern":
+                self._alias[_text(pattern)] = f"{module}.{_text(pattern)}"
 
     def _value(self, node: Node, bound: str, within: str, depth: int = 0) -> Value:
         if depth > _EXPRESSION_DEPTH_MAX:
@@ -160,7 +160,7 @@ class _Reader:
         if kind in _WRAPPING:
             return self._value(node.named_children[0], bound, within, depth + 1) if node.named_children else None
         if kind == "array":
-            return ArrayLiteral(tuple(self._value(one, "", within, depth + 1) for one in _real(node)))
+            return ArrayLiteral(tuple(self._value(element, "", within, depth + 1) for element in _real(node)))
         if kind == "object":
             return self._table(node, within, depth)
         if kind in {"call_expression", "new_expression"}:
@@ -181,8 +181,8 @@ class _Reader:
     def _either(self, node: Node, bound: str, within: str, depth: int) -> Value:
         """Of `a ?? b` and `a || b` the last, which is the default; of texts joined, all that is literal."""
         left, right = (
-            self._value(one, bound, within, depth + 1) if one is not None else None
-            for one in (node.child_by_field_name("left"), node.child_by_field_name("right"))
+            self._value(side, bound, within, depth + 1) if side is not None else None
+            for side in (node.child_by_field_name("left"), node.child_by_field_name("right"))
         )
         operator = node.child_by_field_name("operator")
         if (
@@ -196,19 +196,19 @@ class _Reader:
 
     def _table(self, node: Node, within: str, depth: int) -> ObjectLiteral:
         items: dict[str, Value] = {}
-        for one in _real(node):
-            key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
-            if one.type == "pair" and key is not None and value is not None:
+        for member in _real(node):
+            key, value = member.child_by_field_name("key"), member.child_by_field_name("value")
+            if member.type == "pair" and key is not None and value is not None:
                 name = (
                     _literal(key) if key.type == "string" else _text(key) if key.type == "property_identifier" else ""
                 )
-                made = self._value(value, name, within, depth + 1)
+                item = self._value(value, name, within, depth + 1)
                 if name:
-                    items[name] = made
-            elif one.type == "shorthand_property_identifier":
-                items[_text(one)] = Name(self._alias.get(_text(one), _text(one)))
+                    items[name] = item
+            elif member.type == "shorthand_property_identifier":
+                items[_text(member)] = Name(self._alias.get(_text(member), _text(member)))
             else:
-                self.walk(one, within)
+                self.walk(member, within)
         table = ObjectLiteral(items, node.start_point.row + 1)
         self.module.tables.append(table)
         return table
@@ -216,29 +216,29 @@ class _Reader:
     def _call(self, node: Node, bound: str, within: str, depth: int) -> CallExpression:
         function = node.child_by_field_name("function") or node.child_by_field_name("constructor")
         target = self._target(function, bound, within, depth) if function is not None else ""
-        given = node.child_by_field_name("arguments")
-        words = _real(given) if given is not None and given.type == "arguments" else []
+        arguments = node.child_by_field_name("arguments")
+        words = _real(arguments) if arguments is not None and arguments.type == "arguments" else []
         # What a function wraps is known by the name that takes the result.
         passed = bound if len(words) == 1 and words[0].type in {"call_expression", "new_expression"} else ""
-        positional = tuple(self._value(one, passed, within, depth + 1) for one in words)
-        named: dict[str, Value] = {}
+        positional = tuple(self._value(word, passed, within, depth + 1) for word in words)
+        keywords: dict[str, Value] = {}
         for value in positional:
             if isinstance(value, ObjectLiteral):
-                named = {**value.items, **named}
-        call = CallExpression(target, positional, named, node.start_point.row + 1, bound, within)
+                keywords = {**value.items, **keywords}
+        call = CallExpression(target, positional, keywords, node.start_point.row + 1, bound, within)
         self.module.calls.append(call)
         return call
 
     def _target(self, function: Node, bound: str, within: str, depth: int) -> str:
         if function.type != "member_expression":
-            made = self._value(function, "", within, depth + 1) if function.type == "call_expression" else None
-            return f"{made.target}()" if isinstance(made, CallExpression) else self._path(function)
+            receiver = self._value(function, "", within, depth + 1) if function.type == "call_expression" else None
+            return f"{receiver.target}()" if isinstance(receiver, CallExpression) else self._path(function)
         inner, last = function.child_by_field_name("object"), function.child_by_field_name("property")
         if inner is None or last is None:
             return ""
         if inner.type in {"call_expression", "new_expression"}:
-            made = self._value(inner, bound, within, depth + 1)
-            return f"{made.target}().{_text(last)}" if isinstance(made, CallExpression) else ""
+            receiver = self._value(inner, bound, within, depth + 1)
+            return f"{receiver.target}().{_text(last)}" if isinstance(receiver, CallExpression) else ""
         root = self._path(inner)
         if not root:
             self._value(inner, "", within, depth + 1)
@@ -274,7 +274,7 @@ _FUNCTIONS: Final = frozenset({"arrow_function", "function_expression"})
 
 
 def _real(node: Node) -> list[Node]:
-    return [one for one in node.named_children if one.type != "comment"]
+    return [child for child in node.named_children if child.type != "comment"]
 
 
 def _text(node: Node) -> str:
@@ -284,20 +284,20 @@ def _text(node: Node) -> str:
 def _literal(node: Node) -> str:
     """What is literal of a text: without its quotes, and without what is computed in a template."""
     parts: list[str] = []
-    for one in node.children:
-        if one.type in {"string_fragment", "template_chars"}:
-            parts.append(_text(one))
-        elif one.type == "escape_sequence":
-            parts.append(_ESCAPES.get(_text(one), _text(one)[1:]))
+    for child in node.children:
+        if child.type in {"string_fragment", "template_chars"}:
+            parts.append(_text(child))
+        elif child.type == "escape_sequence":
+            parts.append(_ESCAPES.get(_text(child), _text(child)[1:]))
     return "".join(parts)
 
 
 def _required(value: Node) -> str:
     """The module that `require("…")` names, or empty."""
-    function, given = value.child_by_field_name("function"), value.child_by_field_name("arguments")
-    if value.type != "call_expression" or function is None or given is None or _text(function) != "require":
+    function, arguments = value.child_by_field_name("function"), value.child_by_field_name("arguments")
+    if value.type != "call_expression" or function is None or arguments is None or _text(function) != "require":
         return ""
-    first = next(iter(given.named_children), None)
+    first = next(iter(arguments.named_children), None)
     return _literal(first) if first is not None and first.type == "string" else ""
 
 

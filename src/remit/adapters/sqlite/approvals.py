@@ -23,9 +23,9 @@ class OpenApprovals:
     def __call__(self, conn: sqlite3.Connection, limit: int) -> Sequence[Approval]:
         """Approvals, newest first."""
         before = self._read
-        found = [detail for (detail,) in conn.execute(_OPEN, (limit,))]
+        details = [detail for (detail,) in conn.execute(_OPEN, (limit,))]
         # By the row's own bytes: what changed is another row.
-        self._read = {detail: before.get(detail) or rows.approval_from((detail,)) for detail in found}
+        self._read = {detail: before.get(detail) or rows.approval_from((detail,)) for detail in details}
         return list(self._read.values())
 
 
@@ -34,15 +34,15 @@ def latest(conn: sqlite3.Connection, limit: int) -> Sequence[Approval]:
     return [rows.approval_from(row) for row in conn.execute(_ALL, (limit,)).fetchall()]
 
 
-def refused(conn: sqlite3.Connection, now_ms: int) -> Sequence[Approval]:
+def refusals(conn: sqlite3.Connection, now_ms: int) -> Sequence[Approval]:
     """Those that were refused and would not have expired at `now_ms` yet, oldest first."""
     return [rows.approval_from(row) for row in conn.execute(REFUSED, (now_ms,)).fetchall()]
 
 
-def asked(conn: sqlite3.Connection, since_ms: int) -> Sequence[tuple[str, int]]:
+def approval_requests(conn: sqlite3.Connection, since_ms: int) -> Sequence[tuple[str, int]]:
     """Who had people asked since `since_ms`, and when, oldest first."""
     cursor = conn.execute("SELECT detail FROM approval ORDER BY id DESC")
-    found = takewhile(lambda one: one.opened_ms >= since_ms, map(rows.approval_from, cursor))
-    told = [(one.agent, one.opened_ms) for one in found]
+    recent = takewhile(lambda approval: approval.opened_ms >= since_ms, map(rows.approval_from, cursor))
+    requests = [(approval.agent, approval.opened_ms) for approval in recent]
     cursor.close()
-    return told[::-1]
+    return requests[::-1]

@@ -58,7 +58,7 @@ def back_up(
             if not report.clean:
                 why = f"the copy does not verify: {report.findings[0]}"
                 raise LedgerRefused(what, why, f"remit ledger verify {source}")
-            copied = [place for one, place in beside.items() if copy_beside(one, unfinished / place.name)]
+            copied = [place for file, place in beside.items() if copy_beside(file, unfinished / place.name)]
             _place(unfinished, (*copied, target))
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

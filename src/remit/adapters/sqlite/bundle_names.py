@@ -22,22 +22,22 @@ def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
     Where an approval is open that was opened earlier, it is since then. A page is read to its beginning, so that a
     clock that was set back leaves out none of the records beside it.
     """
-    found: set[str] = set()
+    digests: set[str] = set()
     with closing(reads.open_readonly(path)) as conn:
         waiting = approvals.OpenApprovals()(conn, _OPEN_MAX)
         since_ms = min([since_ms, *(approval.opened_ms for approval in waiting)])
         end = _END
         while page := reads.stored_before(conn, end, 0, PAGE):
-            named = list(_named(page))
-            found.update(one.digest for one in named if one.at_ms >= since_ms)
+            mentions = list(_named(page))
+            digests.update(mention.digest for mention in mentions if mention.at_ms >= since_ms)
             if end == _END:
                 # The record that a bundle comes into force is still one of the bundle before.
-                found.add(named[-1].digest)
-                found.update([one.digest for one in named if one.begins][-1:])
+                digests.add(mentions[-1].digest)
+                digests.update([mention.digest for mention in mentions if mention.begins][-1:])
             end = page[0].id
-            if named[-1].at_ms < since_ms:
+            if mentions[-1].at_ms < since_ms:
                 break
-    return frozenset(found)
+    return frozenset(digests)
 
 
 class _Named(NamedTuple):

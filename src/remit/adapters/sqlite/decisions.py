@@ -23,32 +23,38 @@ _PAGE: Final = "SELECT first, instr(records, ?) > 0 FROM segment WHERE first < ?
 
 def decided(path: Path, since_ms: int, limit: int) -> Iterator[Entry]:
     """The last `limit` decisions in the ledger at `path` since then, the latest first. Blocks."""
-    return (reads.entry(one) for one in islice(_since(path, since_ms, _DECISION), limit))
+    return (reads.entry(stored) for stored in islice(_since(path, since_ms, _DECISION), limit))
 
 
 def happened(path: Path, events: AbstractSet[Event], since_ms: int, limit: int) -> Iterator[Entry]:
     """The records of the last `limit` of `events` since then, the latest first. Blocks."""
     names = [f'"{event.value}"'.encode() for event in events]
-    held = (one for one in _since(path, since_ms, _ADMIN) if one.body is not None and any(n in one.body for n in names))
-    # The name of an event may stand elsewhere in a body too.
-    found = (
-        entry for entry in map(reads.entry, held) if isinstance(entry.body, AdminBody) and entry.body.event in events
+    candidates = (
+        stored
+        for stored in _since(path, since_ms, _ADMIN)
+        if stored.body is not None and any(n in stored.body for n in names)
     )
-    return islice(found, limit)
+    # The name of an event may stand elsewhere in a body too.
+    entries = (
+        entry
+        for entry in map(reads.entry, candidates)
+        if isinstance(entry.body, AdminBody) and entry.body.event in events
+    )
+    return islice(entries, limit)
 
 
 def _since(path: Path, since_ms: int, kind: bytes) -> Iterator[Stored]:
     with closing(reads.open_readonly(path)) as conn:
         before = _END
-        while found := conn.execute(_PAGE, (kind, before, SEGMENTS)).fetchall():
-            before = found[-1][0]
-            for first, holds in found:
+        while page := conn.execute(_PAGE, (kind, before, SEGMENTS)).fetchall():
+            before = page[-1][0]
+            for first, holds in page:
                 if not holds and first != before:
                     continue
                 row = conn.execute(f"{reads.SEGMENT} WHERE segment.first = ?", (first,)).fetchone()
                 stored = list(unpack(*row))
                 if decode_record(stored[-1].record).at < since_ms:
                     return
-                for one in reversed(stored):
-                    if kind in one.record and decode_record(one.record).at >= since_ms:
-                        yield one
+                for record in reversed(stored):
+                    if kind in record.record and decode_record(record.record).at >= since_ms:
+                        yield record

@@ -10,8 +10,8 @@ def left_in_doubt(conn: sqlite3.Connection) -> int:
 
     Raises `sqlite3.Error`.
     """
-    listed = conn.execute(UNSETTLED, (0, -1)).fetchall()
+    unsettled = conn.execute(UNSETTLED, (0, -1)).fetchall()
     opened = [bits for (bits,) in conn.execute("SELECT bits FROM open_intents")]
     if not all(isinstance(bits, int) for bits in opened):
         raise sqlite3.DatabaseError("a row of open_intents is torn")
-    return len(listed) + sum(bits.bit_count() for bits in opened)
+    return len(unsettled) + sum(bits.bit_count() for bits in opened)

@@ -60,13 +60,13 @@ class SqliteBodies:
     def finish(self) -> int:
         """See `ports.transparency.Bodies`. Raises `sqlite3.Error`."""
         with closing(self._open()) as conn:
-            named = [row[0] for row in conn.execute("SELECT id FROM erased ORDER BY id")]
-            left = [
-                ident for ident in named if (stored := stored_at(conn, ident)) is not None and stored.body is not None
+            idents = [row[0] for row in conn.execute("SELECT id FROM erased ORDER BY id")]
+            unfinished = [
+                ident for ident in idents if (stored := stored_at(conn, ident)) is not None and stored.body is not None
             ]
-            if left:
-                _erase(conn, left)
-            return len(left)
+            if unfinished:
+                _erase(conn, unfinished)
+            return len(unfinished)
 
     def _open(self) -> sqlite3.Connection:
         conn = sqlite3.connect(self._path, isolation_level=None, timeout=10)
@@ -122,13 +122,13 @@ def _overwrite(conn: sqlite3.Connection, portion: Iterable[tuple[int, set[int]]]
     conn.execute("BEGIN IMMEDIATE")
     began_s = time.monotonic()
     try:
-        for first, gone in portion:
+        for first, erased_ids in portion:
             count, records, bodies = conn.execute(
                 "SELECT count, records, bodies FROM segment JOIN body USING (first) WHERE first = ?", (first,)
             ).fetchone()
             packed = b"".join(
                 body_head(ERASED)
-                if stored.body is None or stored.id in gone
+                if stored.body is None or stored.id in erased_ids
                 else body_head(len(stored.body)) + (stored.salt or b"") + stored.body
                 for stored in unpack(first, count, records, bodies)
             )

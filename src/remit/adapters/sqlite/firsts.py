@@ -23,11 +23,11 @@ def first_of(conn: sqlite3.Connection, sid: str) -> Stored | None:
     row = conn.execute("SELECT started FROM session WHERE sid = ?", (sid,)).fetchone()
     if row is None:
         return None
-    found = _begun_at(conn, sid, row[0])
-    if found is None:
+    first = _begun_at(conn, sid, row[0])
+    if first is None:
         for earlier in back(conn, sid):
-            found = earlier
-    return found
+            first = earlier
+    return first
 
 
 def _begun_at(conn: sqlite3.Connection, sid: str, at: int) -> Stored | None:

@@ -33,9 +33,11 @@ class SqliteIncidents:
         row = self._conn.execute("SELECT value FROM mark WHERE name = 'ledger'").fetchone()
         return "" if row is None else row[0]
 
-    def save(self, changed: Iterable[Incident], mark: str | None = None) -> None:
-        """Keep `changed` and the `mark`."""
-        rows = [(one.ident, one.state.value, one.changed_ms, _detail(one)) for one in changed]
+    def save(self, incidents: Iterable[Incident], mark: str | None = None) -> None:
+        """Keep `incidents` and the `mark`."""
+        rows = [
+            (incident.ident, incident.state.value, incident.changed_ms, _detail(incident)) for incident in incidents
+        ]
         self._conn.execute("BEGIN IMMEDIATE")
         try:
             self._conn.executemany("REPLACE INTO incident VALUES (?, ?, ?, ?)", rows)
@@ -52,7 +54,7 @@ class SqliteIncidents:
         row = self._conn.execute("SELECT detail FROM incident WHERE ident = ?", (ident,)).fetchone()
         return None if row is None else _incident(row[0])
 
-    def naming(self, record: str) -> Incident | None:
+    def of_record(self, record: str) -> Incident | None:
         """The last changed one that names `record`."""
         return self._with("$.records", record)
 
@@ -60,27 +62,27 @@ class SqliteIncidents:
         """The last changed one that names session `sid`."""
         return self._with("$.sids", sid)
 
-    def listed(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
+    def in_states(self, states: Iterable[IncidentState], limit: int) -> Sequence[Incident]:
         """The last changed of them first."""
-        asked = (
+        query = (
             "SELECT detail FROM incident WHERE state IN (SELECT value FROM json_each(?)) "
             "ORDER BY changed DESC, ident LIMIT ?"
         )
-        named = orjson.dumps([one.value for one in states]).decode("utf-8")
-        return [_incident(row[0]) for row in self._conn.execute(asked, (named, limit))]
+        names = orjson.dumps([state.value for state in states]).decode("utf-8")
+        return [_incident(row[0]) for row in self._conn.execute(query, (names, limit))]
 
-    def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+    def changed_after(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
         """What changes meanwhile comes again, and later: nothing is passed over by who reads on after the last."""
-        asked = "SELECT detail FROM incident WHERE (changed, ident) > (?, ?) ORDER BY changed, ident LIMIT ?"
-        return [_incident(row[0]) for row in self._conn.execute(asked, (*after, limit))]
+        query = "SELECT detail FROM incident WHERE (changed, ident) > (?, ?) ORDER BY changed, ident LIMIT ?"
+        return [_incident(row[0]) for row in self._conn.execute(query, (*after, limit))]
 
-    def _with(self, members: str, one: str) -> Incident | None:
+    def _with(self, members: str, value: str) -> Incident | None:
         # What does not stand in the text at all is passed over without reading it as JSON.
-        asked = (
+        query = (
             "SELECT detail FROM incident WHERE instr(detail, ?) "
             "AND EXISTS (SELECT 1 FROM json_each(detail, ?) WHERE value = ?) ORDER BY changed DESC LIMIT 1"
         )
-        row = self._conn.execute(asked, (one, members, one)).fetchone()
+        row = self._conn.execute(query, (value, members, value)).fetchone()
         return None if row is None else _incident(row[0])
 
     def close(self) -> None:
@@ -119,8 +121,8 @@ def _detail(incident: Incident) -> str:
 def _incident(detail: str) -> Incident:
     value: dict[str, Any] = orjson.loads(detail)
     value["severity"] = Severity(value["severity"])
-    value["causes"] = frozenset(IncidentCause(one) for one in value["causes"])
+    value["causes"] = frozenset(IncidentCause(item) for item in value["causes"])
     value["sids"], value["records"] = tuple(value["sids"]), tuple(value["records"])
     value["state"] = IncidentState(value["state"])
-    value["acts"] = tuple(IncidentAct(*one) for one in value["acts"])
+    value["acts"] = tuple(IncidentAct(*item) for item in value["acts"])
     return Incident(**value)

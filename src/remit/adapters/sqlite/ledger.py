@@ -105,8 +105,8 @@ class SqliteLedger:
 
     async def session(self, sid: str) -> Session | None:
         """The durable state of one session."""
-        found = await self._readers.run(lambda conn: rows.read_session(conn, sid))
-        return None if found is None else found[1]
+        row = await self._readers.run(lambda conn: rows.read_session(conn, sid))
+        return None if row is None else row[1]
 
     async def sessions(self, limit: int) -> Sequence[Session]:
         """The latest started sessions, newest first."""
@@ -126,13 +126,13 @@ class SqliteLedger:
             return await self._readers.run(lambda conn: self._open_approvals(conn, limit))
         return await self._readers.run(lambda conn: approvals.latest(conn, limit))
 
-    async def refused(self, now_ms: int) -> Sequence[Approval]:
+    async def refusals(self, now_ms: int) -> Sequence[Approval]:
         """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""
-        return await self._readers.run(lambda conn: approvals.refused(conn, now_ms))
+        return await self._readers.run(lambda conn: approvals.refusals(conn, now_ms))
 
-    async def asked(self, since_ms: int) -> Sequence[tuple[str, int]]:
+    async def approval_requests(self, since_ms: int) -> Sequence[tuple[str, int]]:
         """Which agents had people asked since then, and when, oldest first."""
-        return await self._readers.run(lambda conn: approvals.asked(conn, since_ms))
+        return await self._readers.run(lambda conn: approvals.approval_requests(conn, since_ms))
 
     async def entry(self, ref: Ref) -> Entry | None:
         """The record at `ref`, once durable."""
@@ -157,8 +157,8 @@ class SqliteLedger:
 
     async def first(self, sid: str) -> Entry | None:
         """The first record made in session `sid`."""
-        found = await self._readers.run(lambda conn: first_of(conn, sid))
-        return None if found is None else reads.entry(found)
+        stored = await self._readers.run(lambda conn: first_of(conn, sid))
+        return None if stored is None else reads.entry(stored)
 
     async def latest(self, limit: int, sid: str | None = None, before: Ref | None = None) -> Sequence[Entry]:
         """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first."""
@@ -169,42 +169,44 @@ class SqliteLedger:
         """Intents of earlier epochs without an outcome, oldest first."""
         return await self._readers.run(reads.in_doubt)
 
-    async def unsettled(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
+    async def unsettled_intents(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
         """All intents in doubt that no person settled, oldest first, after `after`."""
         start = 0 if after is None else self._state.id_of(after)
-        return () if start is None else await self._readers.run(lambda conn: reads.unsettled(conn, start, limit))
+        return (
+            () if start is None else await self._readers.run(lambda conn: reads.unsettled_intents(conn, start, limit))
+        )
 
-    async def revoked(self) -> Mapping[str, int]:
+    async def revoked_tokens(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
-        return await self._readers.run(reads.revoked)
+        return await self._readers.run(reads.revoked_tokens)
 
     async def grants(self) -> Sequence[Grant]:
         """Every grant, the oldest first."""
         return await self._readers.run(reads.grants)
 
-    async def spent(self) -> dict[str, Balance]:
+    async def balances(self) -> dict[str, Balance]:
         """What was spent of budgets, by account."""
-        return await self._readers.run(reads.spent)
+        return await self._readers.run(reads.balances)
 
-    async def tripped(self) -> dict[str, Trip]:
+    async def trips(self) -> dict[str, Trip]:
         """Breakers that tripped and did not close again, by key."""
-        return await self._readers.run(reads.tripped)
+        return await self._readers.run(reads.trips)
 
-    async def used(self) -> set[Use]:
+    async def usage(self) -> set[Use]:
         """What agents did before."""
-        return await self._readers.run(reads.used)
+        return await self._readers.run(reads.usage)
 
-    async def signed_off(self) -> Mapping[str, SignOff]:
+    async def sign_offs(self) -> Mapping[str, SignOff]:
         """What owners of guarantees let run."""
-        return await self._readers.run(reads.signed_off)
+        return await self._readers.run(reads.sign_offs)
 
     async def past(self, scope: str) -> Mapping[Place, KeyedCells]:
         """What monitors and guarantees keep of `scope`."""
         return await self._readers.run(lambda conn: reads.past(conn, scope))
 
-    async def stopped(self) -> Mapping[Stopped, Stop]:
+    async def stops(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""
-        return await self._readers.run(reads.stopped)
+        return await self._readers.run(reads.stops)
 
     async def passkeys(self, *, removed: bool = False) -> Sequence[Passkey]:
         """What people confirm a yes with, the oldest first; with `removed` what they did, too."""
@@ -214,13 +216,13 @@ class SqliteLedger:
         """Ids of stored credentials and their hashes."""
         return await self._readers.run(reads.credentials)
 
-    async def stored(self) -> Mapping[str, Labels]:
+    async def store_labels(self) -> Mapping[str, Labels]:
         """The labels of every place in a store."""
-        return await self._readers.run(reads.stored)
+        return await self._readers.run(reads.store_labels)
 
-    async def holding_others(self, labels: Labels, since_ms: int) -> Sequence[Session]:
+    async def sessions_beyond(self, labels: Labels, since_ms: int) -> Sequence[Session]:
         """Some sessions that hold another label than `labels`, started since then and not ended, oldest first."""
-        return await self._readers.run(lambda conn: reads.holding_others(conn, labels, since_ms))
+        return await self._readers.run(lambda conn: reads.sessions_beyond(conn, labels, since_ms))
 
     async def origins(self, sid: str) -> Origins | None:
         """What the index of session `sid` is made of; None where it has no key."""
@@ -329,11 +331,11 @@ def _replica(conn: sqlite3.Connection, entropy: Entropy) -> str:
 
 def _origin(conn: sqlite3.Connection, entropy: Entropy) -> str:
     """The name of this file's log, drawn once."""
-    found = origin_of(conn)
-    if not found:
-        found = f"{_LOGS}{entropy.token_bytes(16).hex()}"
-        conn.execute("INSERT INTO meta VALUES ('log', ?)", (found,))
-    return found
+    name = origin_of(conn)
+    if not name:
+        name = f"{_LOGS}{entropy.token_bytes(16).hex()}"
+        conn.execute("INSERT INTO meta VALUES ('log', ?)", (name,))
+    return name
 
 
 def _head(conn: sqlite3.Connection, number: int, chain: str) -> Json:

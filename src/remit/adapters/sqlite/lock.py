@@ -20,8 +20,8 @@ def holder(folder: Path) -> int | None:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        said = os.read(file, 32).strip()
-        return int(said) if said.isdigit() else None
+        content = os.read(file, 32).strip()
+        return int(content) if content.isdigit() else None
     finally:
         os.close(file)
     return None

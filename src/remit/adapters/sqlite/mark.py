@@ -46,11 +46,11 @@ class LedgerLost(LedgerRefused):
 
 
 def mark(
-    ledger: Path, known: LedgerMark | None = None, keys: tuple[str, ...] = (), issuer: str = ""
+    ledger: Path, earlier: LedgerMark | None = None, keys: tuple[str, ...] = (), issuer: str = ""
 ) -> LedgerMark | None:
-    """Write down how far `ledger` has come, and what signs there, unless that is `known`; None where it has no record.
+    """Write down how far `ledger` has come, and what signs there, unless it is `earlier`; None where it has none.
 
-    `issuer`: that of `known` where none is given.
+    `issuer`: that of `earlier` where none is given.
 
     Raises `sqlite3.Error`, `OSError`.
     """
@@ -58,12 +58,12 @@ def mark(
         row = conn.execute("SELECT no, name FROM chain ORDER BY no DESC LIMIT 1").fetchone()
         stored = None if row is None else stored_at(conn, chain_end(conn, row[0]))
     if row is None or stored is None:
-        return known
-    issuer = issuer or (known.issuer if known is not None else "")
-    found = LedgerMark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys, issuer)
-    if found != known:
-        write_private(ledger.with_name(FILE), json.dumps(found._asdict()).encode("ascii"))
-    return found
+        return earlier
+    issuer = issuer or (earlier.issuer if earlier is not None else "")
+    current = LedgerMark(row[1], stored.id & _SEQ_MASK, stored.hash.hex(), keys, issuer)
+    if current != earlier:
+        write_private(ledger.with_name(FILE), json.dumps(current._asdict()).encode("ascii"))
+    return current
 
 
 def check(ledger: Path, keys: Path) -> None:
@@ -88,9 +88,11 @@ def last(ledger: Path) -> LedgerMark | None:
     """What `ledger` was last marked with; None where it never was. Raises `LedgerLost`."""
     path = ledger.with_name(FILE)
     try:
-        said = json.loads(path.read_bytes())
-        keys = tuple(map(str, said.get("keys", ())))
-        return LedgerMark(str(said["chain"]), int(said["seq"]), str(said["hash"]), keys, str(said.get("issuer", "")))
+        content = json.loads(path.read_bytes())
+        keys = tuple(map(str, content.get("keys", ())))
+        return LedgerMark(
+            str(content["chain"]), int(content["seq"]), str(content["hash"]), keys, str(content.get("issuer", ""))
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -63,11 +63,11 @@ def from_version_0(conn: sqlite3.Connection) -> None:
     names = [row[0] for row in conn.execute("SELECT DISTINCT chain FROM old_record")]
     state = State(conn)
     for chain in sorted(names, key=parts):
-        found = conn.execute(
+        records = conn.execute(
             "SELECT seq, bytes, hash, salt, body FROM old_record WHERE chain = ? ORDER BY seq",
             (chain,),
         )
-        for seq, data, digest, salt, body in found:
+        for seq, data, digest, salt, body in records:
             ref = Ref(chain, seq)
             record = decode_record(data)
             deltas = () if body is None else fold(ref, record.at, record.kind, decode_body(record.kind, body))
@@ -90,11 +90,11 @@ def from_version_0(conn: sqlite3.Connection) -> None:
 
 def from_version_1(conn: sqlite3.Connection) -> None:
     """Version 1 kept nothing of stores and of indices, and no record of its says anything of them."""
-    made = {row[0] for row in conn.execute("SELECT name FROM sqlite_master")}
+    existing = {row[0] for row in conn.execute("SELECT name FROM sqlite_master")}
     for statement in TABLES.split(";"):
-        if any(f" {name} (" in statement and name not in made for name in ("stored", "keyed", "origin")):
+        if any(f" {name} (" in statement and name not in existing for name in ("stored", "keyed", "origin")):
             conn.execute(statement)
-    if "origin" not in made:
+    if "origin" not in existing:
         conn.execute(INDEX_OF_ORIGINS)
 
 
@@ -129,21 +129,21 @@ def from_version_4(conn: sqlite3.Connection) -> None:
 
 def _tell_used(conn: sqlite3.Connection) -> None:
     """What agents did, told from their intents."""
-    used, gone, found = UsageHistory(), dict[str, int](), list[rows.Row]()
+    history, erased, new_rows = UsageHistory(), dict[str, int](), list[rows.Row]()
     for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
         for stored in unpack(*row):
             record = decode_record(stored.record)
             if stored.body is None:
-                gone[str(Ref(record.chain, record.seq))] = stored.id
+                erased[str(Ref(record.chain, record.seq))] = stored.id
                 continue
             body = decode_body(record.kind, stored.body)
             if record.kind is RecordKind.INTENT:
-                found += _new(used, body, stored.id)
+                new_rows += _new(history, body, stored.id)
             elif isinstance(body, AdminBody):
                 for ident, frame in frames(body).items():
-                    if ident in gone:
-                        found += _new(used, _intent(frame), gone[ident])
-    rows.write(conn, {"used": found})
+                    if ident in erased:
+                        new_rows += _new(history, _intent(frame), erased[ident])
+    rows.write(conn, {"used": new_rows})
 
 
 def from_version_5(conn: sqlite3.Connection) -> None:
@@ -185,7 +185,7 @@ def from_version_9(conn: sqlite3.Connection) -> None:
 
 def from_version_10(conn: sqlite3.Connection) -> None:
     """Version 10 forgot passkeys that were removed, and what was delegated was never confirmed beyond a token."""
-    known, told, gone = {one.ident for one in passkeys(conn)}, Changing(conn), dict[str, rows.Row]()
+    current, changes, removed = {passkey.ident for passkey in passkeys(conn)}, Changing(conn), dict[str, rows.Row]()
     for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
         for stored in unpack(*row):
             record = decode_record(stored.record)
@@ -194,8 +194,8 @@ def from_version_10(conn: sqlite3.Connection) -> None:
             body = decode_body(record.kind, stored.body)
             for delta in fold(Ref(record.chain, record.seq), record.at, record.kind, body):
                 if isinstance(delta, PasskeyAdded | PasskeyUsed | PasskeyRemoved):
-                    gone.update([told.change(delta)])
-    rows.write(conn, {"passkey": [row for ident, row in gone.items() if ident not in known]})
+                    removed.update([changes.change(delta)])
+    rows.write(conn, {"passkey": [row for ident, row in removed.items() if ident not in current]})
     for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
         rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((detail,)))]})
 
@@ -205,17 +205,17 @@ def from_version_11(conn: sqlite3.Connection) -> None:
     if not conn.execute("SELECT 1 FROM past LIMIT 1").fetchone():
         return
     conn.execute("DELETE FROM past")
-    kept = dict[str, bytes]()
+    kept_frames = dict[str, bytes]()
     for record, data in _records(conn):
         if record.kind is RecordKind.ADMIN and data is not None:
             body = decode_body(record.kind, data)
-            kept.update(frames(body) if isinstance(body, AdminBody) else {})
+            kept_frames.update(frames(body) if isinstance(body, AdminBody) else {})
     pasts = Pasts(conn)
     for number, (record, data) in enumerate(_records(conn)):
         ref = Ref(record.chain, record.seq)
-        told = data or kept.get(str(ref))
-        if told is not None and record.kind in _MARKING:
-            for delta in fold(ref, record.at, record.kind, decode_body(record.kind, told)):
+        body_bytes = data or kept_frames.get(str(ref))
+        if body_bytes is not None and record.kind in _MARKING:
+            for delta in fold(ref, record.at, record.kind, decode_body(record.kind, body_bytes)):
                 if isinstance(delta, PastMarked | PastCarried):
                     pasts.change(delta)
         if number % _FLUSH == 0:
@@ -225,14 +225,14 @@ def from_version_11(conn: sqlite3.Connection) -> None:
 
 def from_version_12(conn: sqlite3.Connection) -> None:
     """Version 12 had the note of a no on its record alone."""
-    found = {number: rows.approval_from(row) for number, *row in conn.execute("SELECT id, detail FROM approval")}
-    refused = {one.ident: number for number, one in found.items() if one.refused_by is not None}
-    for record, data in _records(conn) if refused else ():
+    approvals = {number: rows.approval_from(row) for number, *row in conn.execute("SELECT id, detail FROM approval")}
+    numbers = {approval.ident: number for number, approval in approvals.items() if approval.refused_by is not None}
+    for record, data in _records(conn) if numbers else ():
         body = None if data is None or record.kind is not RecordKind.DECISION else decode_body(record.kind, data)
-        if isinstance(body, DecisionBody) and body.choice is Choice.DENY and body.approval in refused:
-            number = refused.pop(body.approval)
-            found[number] = replace(found[number], note=body.note)
-    rows.write(conn, {"approval": [rows.approval_row(number, one) for number, one in found.items()]})
+        if isinstance(body, DecisionBody) and body.choice is Choice.DENY and body.approval in numbers:
+            number = numbers.pop(body.approval)
+            approvals[number] = replace(approvals[number], note=body.note)
+    rows.write(conn, {"approval": [rows.approval_row(number, approval) for number, approval in approvals.items()]})
 
 
 def from_version_13(conn: sqlite3.Connection) -> None:
@@ -240,13 +240,13 @@ def from_version_13(conn: sqlite3.Connection) -> None:
     if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'unanswered'").fetchone():
         return
     conn.execute(UNSETTLED)
-    ends, asked = tee(conn.execute("SELECT outcome, intent FROM outcome ORDER BY outcome"))
-    found: list[rows.Row] = []
-    for (_, intent), stored in zip(ends, reads.stored_at_each(conn, (row[0] for row in asked)), strict=True):
+    outcomes, idents = tee(conn.execute("SELECT outcome, intent FROM outcome ORDER BY outcome"))
+    unanswered: list[rows.Row] = []
+    for (_, intent), stored in zip(outcomes, reads.stored_at_each(conn, (row[0] for row in idents)), strict=True):
         body = kept_of(conn, stored)
         if isinstance(body, OutcomeBody) and body.status in UNANSWERED:
-            found.append((intent, body.status))
-    rows.write(conn, {"unanswered": found})
+            unanswered.append((intent, body.status))
+    rows.write(conn, {"unanswered": unanswered})
 
 
 def from_version_14(conn: sqlite3.Connection) -> None:
@@ -264,11 +264,11 @@ def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:
                 yield decode_record(stored.record), stored.body
 
 
-def _new(used: UsageHistory, body: Body | None, ident: int) -> list[rows.Row]:
+def _new(history: UsageHistory, body: Body | None, ident: int) -> list[rows.Row]:
     if not isinstance(body, ActionBody):
         return []
-    new = used.intent(body.links, body.kind, body.server, body.name, body.reaches)
-    return [rows.used_row(one, ident) for one in new]
+    new = history.intent(body.links, body.kind, body.server, body.name, body.reaches)
+    return [rows.used_row(use, ident) for use in new]
 
 
 def _intent(frame: bytes) -> Body | None:

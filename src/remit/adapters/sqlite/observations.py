@@ -45,13 +45,13 @@ def pages(path: Path, agent: str, since_ms: int) -> Iterator[LedgerPage]:
     """The ledger at `path` from its end back to `since_ms`. Blocks."""
     with closing(reads.open_readonly(path)) as conn:
         # Names of agents need no escape in JSON; nothing else of a chain is written like this.
-        named = b'["%s","' % agent.encode("ascii")
+        agent_bytes = b'["%s","' % agent.encode("ascii")
         before = _END
-        while found := conn.execute(_PAGE, (named, before, SEGMENTS)).fetchall():
+        while page := conn.execute(_PAGE, (agent_bytes, before, SEGMENTS)).fetchall():
             records, calls, from_ms = 0, 0, 0
             overridden: list[Entry] = []
-            before = found[-1][0]
-            for first, size, names in found:
+            before = page[-1][0]
+            for first, size, names in page:
                 if names or first == before:
                     row = conn.execute(f"{reads.SEGMENT} WHERE segment.first = ?", (first,)).fetchone()
                     stored = list(unpack(*row))
@@ -59,18 +59,18 @@ def pages(path: Path, agent: str, since_ms: int) -> Iterator[LedgerPage]:
                     if from_ms < since_ms:
                         yield LedgerPage(records, from_ms, calls, tuple(overridden))
                         return
-                    for one in reversed(stored):
-                        observed = _observed(one, named)
+                    for record in reversed(stored):
+                        observed = _observed(record, agent_bytes)
                         calls += observed is not None
                         if observed:
-                            overridden.append(reads.entry(one))
+                            overridden.append(reads.entry(record))
                 records += size
             yield LedgerPage(records, from_ms, calls, tuple(overridden))
 
 
-def _observed(stored: Stored, named: bytes) -> bool | None:
+def _observed(stored: Stored, agent_bytes: bytes) -> bool | None:
     """Whether observing let this call of the agent through; None where it is no call of its."""
-    if stored.body is None or named not in stored.body or _INTENT not in stored.record:
+    if stored.body is None or agent_bytes not in stored.body or _INTENT not in stored.record:
         return None
-    found = acted(stored.body)
-    return found[1] if found is not None and named in found[0] else None
+    action = acted(stored.body)
+    return action[1] if action is not None and agent_bytes in action[0] else None

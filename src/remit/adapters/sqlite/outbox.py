@@ -44,28 +44,28 @@ class SqliteOutbox:
         self._path = path
         self._open: sqlite3.Connection | None = None
 
-    async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
-        """Keep `notices` in the place of earlier ones that wait, and what was `seen`, in one transaction."""
-        rows = [(*one, one.made_ms) for one in notices]
+    async def put(self, notices: Iterable[Notice], states: Mapping[str, str]) -> None:
+        """Keep `notices` in the place of earlier ones that wait, and the `states` of approvals, in one transaction."""
+        rows = [(*notice, notice.made_ms) for notice in notices]
         overtaken = [(approval, channel, ident) for ident, channel, approval, *_ in rows]
 
         def work(conn: sqlite3.Connection) -> None:
             conn.executemany(_OVERTAKEN, overtaken)
             conn.executemany(_KEEP, rows)
-            conn.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", seen.items())
+            conn.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", states.items())
 
         await self._run(work)
 
-    async def seen(self) -> Mapping[str, str]:
+    async def states(self) -> Mapping[str, str]:
         """The states that were seen last."""
         return await self._run(lambda conn: dict(conn.execute("SELECT approval, state FROM seen").fetchall()))
 
-    async def over(self, approvals: Iterable[str]) -> None:
+    async def forget(self, approvals: Iterable[str]) -> None:
         """Forget the states of `approvals`, and the oldest of the notices that are over."""
-        gone = [(one,) for one in approvals]
+        rows = [(approval,) for approval in approvals]
 
         def work(conn: sqlite3.Connection) -> None:
-            conn.executemany("DELETE FROM seen WHERE approval = ?", gone)
+            conn.executemany("DELETE FROM seen WHERE approval = ?", rows)
             conn.execute(
                 "DELETE FROM notice WHERE ident IN (SELECT ident FROM notice WHERE state != 'waiting' "
                 "ORDER BY made_ms DESC LIMIT -1 OFFSET ?)",
@@ -76,12 +76,12 @@ class SqliteOutbox:
 
     async def mark(self) -> str:
         """How far the ledger was followed."""
-        asked = "SELECT value FROM mark WHERE name = 'ledger'"
-        return await self._run(lambda conn: next((row[0] for row in conn.execute(asked)), ""))
+        query = "SELECT value FROM mark WHERE name = 'ledger'"
+        return await self._run(lambda conn: next((row[0] for row in conn.execute(query)), ""))
 
     async def follow(self, notices: Iterable[Notice], mark: str) -> None:
         """Keep `notices` and the `mark`, in one transaction."""
-        rows = [(*one, one.made_ms) for one in notices]
+        rows = [(*notice, notice.made_ms) for notice in notices]
 
         def work(conn: sqlite3.Connection) -> None:
             conn.executemany(_KEEP, rows)
@@ -92,19 +92,19 @@ class SqliteOutbox:
     async def due(self, now_ms: int, limit: int, waits_ms: Sequence[int]) -> Sequence[PendingNotice]:
         """Notices whose time has come, at most `limit` of each channel, by a clock that may have been set back."""
         columns = "ident, channel, approval, body, made_ms, attempts"
-        asked = (
+        query = (
             f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY channel ORDER BY due_ms) AS place "  # noqa: S608
             "FROM notice WHERE state = 'waiting' AND (due_ms <= ?1 OR due_ms > ?1 + (?3 ->> attempts))) "
             "WHERE place <= ?2 ORDER BY due_ms"
         )
-        asked_of = (now_ms, limit, json.dumps([0, *waits_ms]))
+        parameters = (now_ms, limit, json.dumps([0, *waits_ms]))
 
         def work(conn: sqlite3.Connection) -> Sequence[PendingNotice]:
-            return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, asked_of)]
+            return [PendingNotice(Notice(*row[:-1]), row[-1]) for row in conn.execute(query, parameters)]
 
         return await self._run(work)
 
-    async def said(self, ident: str) -> None:
+    async def delivered(self, ident: str) -> None:
         """The notice `ident` has arrived."""
         await self._run(lambda conn: conn.execute("UPDATE notice SET state = 'said' WHERE ident = ?", (ident,)))
 
@@ -114,14 +114,14 @@ class SqliteOutbox:
         change = "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ? WHERE ident = ?"
         await self._run(lambda conn: conn.execute(change, (due_ms, state, why, ident)))
 
-    async def standing(self) -> Mapping[str, ChannelStatus]:
+    async def channels(self) -> Mapping[str, ChannelStatus]:
         """How each channel fares."""
-        asked = (
+        query = (
             "SELECT channel, sum(state = 'waiting'), sum(state = 'given up'), "
             "(SELECT why FROM notice AS late WHERE late.channel = notice.channel AND late.state != 'said' AND "
             "why IS NOT NULL ORDER BY made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
         )
-        return await self._run(lambda conn: {row[0]: ChannelStatus(*row[1:]) for row in conn.execute(asked)})
+        return await self._run(lambda conn: {row[0]: ChannelStatus(*row[1:]) for row in conn.execute(query)})
 
     async def close(self) -> None:
         """Release the file."""
@@ -141,12 +141,12 @@ class SqliteOutbox:
                 self._open.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
             self._open.execute("BEGIN IMMEDIATE")
             try:
-                found = work(self._open)
+                result = work(self._open)
                 self._open.execute("COMMIT")
             except BaseException:
                 if self._open.in_transaction:  # on a full disk SQLite has ended it
                     self._open.execute("ROLLBACK")
                 raise
-            return found
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, within)

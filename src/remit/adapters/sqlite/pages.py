@@ -27,8 +27,8 @@ def unsound(path: Path, *, immutable: bool) -> Iterator[LedgerFinding]:
     orphans: list[str] = []
     try:
         with closing(open_readonly(path, immutable=immutable)) as conn:
-            for [said] in conn.execute("PRAGMA integrity_check"):
-                for line in str(said).splitlines():
+            for [text] in conn.execute("PRAGMA integrity_check"):
+                for line in str(text).splitlines():
                     if _ORPHAN.fullmatch(line):
                         orphans.append(line)
                     # The first line of many names the database, as SQLite does.

@@ -13,8 +13,8 @@ _ROWS: Final = "SELECT ident, user, key, count, name, at FROM passkey"
 
 def passkeys(conn: sqlite3.Connection, *, removed: bool = False) -> Sequence[Passkey]:
     """What people confirm a yes with, the oldest first; with `removed` what they did, too."""
-    found = [Passkey(*row) for row in conn.execute(f"{_ROWS} ORDER BY at, ident").fetchall()]
-    return found if removed else [one for one in found if one.key]
+    all_passkeys = [Passkey(*row) for row in conn.execute(f"{_ROWS} ORDER BY at, ident").fetchall()]
+    return all_passkeys if removed else [passkey for passkey in all_passkeys if passkey.key]
 
 
 class Changing:

@@ -73,73 +73,73 @@ def verify_links(
         raise LedgerRefused(
             f"{path} was not verified", "there is no such file", "remit ledger verify --data FOLDER, or FILE"
         )
-    found = Links()
+    links = Links()
     try:
         with closing(open_current(path)) as conn:
-            comparison = compared(conn, against, found.note)
+            comparison = compared(conn, against, links.note)
             last = -1
             while page := page_after(conn, last):
                 names: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
                 for segment in page:
-                    _take(found, segment, names, comparison)
-                    told = found.records // _TOLD_EACH
-                    if progress is not None and told != (found.records - segment[1]) // _TOLD_EACH:
-                        progress(told * _TOLD_EACH)
+                    _take(links, segment, names, comparison)
+                    reported = links.records // _TOLD_EACH
+                    if progress is not None and reported != (links.records - segment[1]) // _TOLD_EACH:
+                        progress(reported * _TOLD_EACH)
                 last = page[-1][0]
-            for ref in sorted(map(Ref.parse, found.gone)):
-                found.note(LedgerFinding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
-            findings = comparison.findings(origin_of(conn), found.keys, trusted, verified)
+            for ref in sorted(map(Ref.parse, links.gone)):
+                links.note(LedgerFinding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
+            findings = comparison.findings(origin_of(conn), links.keys, trusted, verified)
             for finding in (*findings, *strays(conn)):
-                found.note(finding)
+                links.note(finding)
     except SegmentTorn as error:
-        found.note(LedgerFinding(None, "chain-links", str(error)))
+        links.note(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
-        found.note(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
+        links.note(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
     for finding in (*unsound(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
-        found.note(finding)
-    return found
+        links.note(finding)
+    return links
 
 
-def _take(found: Links, segment: Segment, names: dict[int, str], comparison: TreeComparison) -> None:
+def _take(links: Links, segment: Segment, names: dict[int, str], comparison: TreeComparison) -> None:
     first, count, _, bodies = segment
     chain, seq = names.get(first >> SEQ_BITS), first & _SEQ_MASK
     if chain is None or not seq:
         raise SegmentTorn(f"record {first} belongs to no chain of the file")
-    head = found.heads.get(chain)
+    head = links.heads.get(chain)
     expected = 1 if head is None else head.ref.seq + 1
     if seq != expected:
-        found.note(LedgerFinding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
+        links.note(LedgerFinding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
     if head is None:
-        _begin(found, chain, segment)
+        _begin(links, chain, segment)
     if any(event in bodies for event in _TOLD):
-        _note_admin(found, segment, chain, comparison)
+        _note_admin(links, segment, chain, comparison)
     leaves: list[bytes] = []
-    gone: list[int] = []
+    erased: list[int] = []
     try:
-        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, gone)
+        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, erased)
     except LinkBroken as error:
-        found.note(LedgerFinding(Ref(chain, seq + error.number), "chain-links", error.what))
+        links.note(LedgerFinding(Ref(chain, seq + error.number), "chain-links", error.what))
         end = segment[2][-32:].hex()
         leaves = [leaf_hash(stored.record) for stored in unpack(*segment)]
-    found.gone.update(f"{chain}.{one}" for one in gone)
+    links.gone.update(f"{chain}.{number}" for number in erased)
     comparison.feed_all(Ref(chain, seq), leaves)
-    found.records += count
-    found.heads[chain] = Receipt(Ref(chain, seq + count - 1), end)
+    links.records += count
+    links.heads[chain] = Receipt(Ref(chain, seq + count - 1), end)
 
 
-def _begin(found: Links, chain: str, segment: Segment) -> None:
+def _begin(links: Links, chain: str, segment: Segment) -> None:
     """INVARIANT(chain-links), between the epochs of one replica."""
     replica, epoch = parts(chain)
-    before = found.heads.get(f"{replica}-{epoch - 1}")
+    before = links.heads.get(f"{replica}-{epoch - 1}")
     expected = [] if before is None else [{"chain": before.ref.chain, "seq": before.ref.seq, "hash": before.hash}]
     body = _admin(next(iter(unpack(*segment))))
-    named = body is not None and body.event is Event.EPOCH and body.data.get("heads") == expected
-    if not named or (epoch > 1) != (before is not None):
+    is_named = body is not None and body.event is Event.EPOCH and body.data.get("heads") == expected
+    if not is_named or (epoch > 1) != (before is not None):
         what = "it does not begin an epoch and name the end of the one before"
-        found.note(LedgerFinding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
+        links.note(LedgerFinding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
 
 
-def _note_admin(found: Links, segment: Segment, chain: str, comparison: TreeComparison) -> None:
+def _note_admin(links: Links, segment: Segment, chain: str, comparison: TreeComparison) -> None:
     for stored in unpack(*segment):
         body = _admin(stored) if any(event in (stored.body or b"") for event in _TOLD) else None
         if body is None:
@@ -148,10 +148,10 @@ def _note_admin(found: Links, segment: Segment, chain: str, comparison: TreeComp
             comparison.restored(Ref(chain, stored.id & _SEQ_MASK), str(body.data.get("log")))
         if body.event is Event.LEDGER_ERASED:
             comparison.erased(Ref(chain, stored.id & _SEQ_MASK))
-        found.gone.difference_update(frames(body))
+        links.gone.difference_update(frames(body))
         if body.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):
-                found.keys.append(Key.parse(str(body.data.get("key"))))
+                links.keys.append(Key.parse(str(body.data.get("key"))))
 
 
 def _admin(stored: Stored) -> AdminBody | None:

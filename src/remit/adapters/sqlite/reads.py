@@ -124,8 +124,8 @@ def stored_at(conn: sqlite3.Connection, ident: int) -> Stored | None:
 
 def entry_at(conn: sqlite3.Connection, ident: int) -> Entry | None:
     """The record with this id, decoded."""
-    found = stored_at(conn, ident)
-    return None if found is None else entry(found)
+    stored = stored_at(conn, ident)
+    return None if stored is None else entry(stored)
 
 
 def outcome_of(conn: sqlite3.Connection, intent: int) -> Entry | None:
@@ -136,21 +136,21 @@ def outcome_of(conn: sqlite3.Connection, intent: int) -> Entry | None:
 
 def stored_after(conn: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
     """Up to `limit` records with ids above `after`, in order."""
-    found: list[Stored] = []
+    records: list[Stored] = []
     # The segment that holds `after` may hold records behind it too.
     [start] = conn.execute("SELECT coalesce(max(first), 0) FROM segment WHERE first <= ?", (after,)).fetchone()
     cursor = conn.execute(f"{SEGMENT} WHERE segment.first >= ? ORDER BY segment.first", (start,))
     for row in cursor:
-        found.extend(stored for stored in unpack(*row) if stored.id > after)
-        if len(found) >= limit:
+        records.extend(stored for stored in unpack(*row) if stored.id > after)
+        if len(records) >= limit:
             break
     cursor.close()
-    return found[:limit]
+    return records[:limit]
 
 
 def stored_before(conn: sqlite3.Connection, end: int, start: int, limit: int) -> list[Stored]:
     """The last `limit` records with ids from `start` to before `end`, in order."""
-    found: list[list[Stored]] = []
+    parts: list[list[Stored]] = []
     count = 0
     cursor = conn.execute(
         f"{SEGMENT} WHERE segment.first >= ? AND segment.first < ? ORDER BY segment.first DESC",
@@ -158,19 +158,19 @@ def stored_before(conn: sqlite3.Connection, end: int, start: int, limit: int) ->
     )
     for row in cursor:
         part = [stored for stored in unpack(*row) if stored.id < end]
-        found.append(part)
+        parts.append(part)
         count += len(part)
         if count >= limit:
             break
     cursor.close()
-    flat = [stored for part in reversed(found) for stored in part]
+    flat = [stored for part in reversed(parts) for stored in part]
     return flat[max(0, len(flat) - limit) :]
 
 
 def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int) -> list[Stored]:
     """Up to `limit` records made in session `sid` with ids above `after`, in order."""
-    found = [stored.id for stored in takewhile(lambda stored: stored.id > after, back(conn, sid))]
-    return list(stored_at_each(conn, found[::-1][:limit]))
+    idents = [stored.id for stored in takewhile(lambda stored: stored.id > after, back(conn, sid))]
+    return list(stored_at_each(conn, idents[::-1][:limit]))
 
 
 def stored_latest(conn: sqlite3.Connection, sid: str | None, end: int, limit: int) -> list[Stored]:
@@ -184,12 +184,12 @@ def back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:
     """The records made in session `sid`, the last first: each names the one before it."""
     row = conn.execute("SELECT last FROM activity JOIN session USING (no) WHERE sid = ?", (sid,)).fetchone()
     ident: int = 0 if row is None else row[0]
-    held: dict[int, Stored] = {}
+    segment: dict[int, Stored] = {}
     while ident:
-        if ident not in held:
-            held = _segment_of(conn, ident)
-        yield held[ident]
-        earlier = held[ident].earlier
+        if ident not in segment:
+            segment = _segment_of(conn, ident)
+        yield segment[ident]
+        earlier = segment[ident].earlier
         if earlier >= ident:
             raise SegmentTorn(f"record {ident} names a later one as the one before it")
         ident = earlier
@@ -197,19 +197,19 @@ def back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:
 
 def stored_at_each(conn: sqlite3.Connection, idents: Iterable[int]) -> Iterator[Stored]:
     """The records with these ids, given in order; each segment is read once."""
-    held: dict[int, Stored] = {}
+    segment: dict[int, Stored] = {}
     for ident in idents:
-        if ident not in held:
-            held = _segment_of(conn, ident)
-        yield held[ident]
+        if ident not in segment:
+            segment = _segment_of(conn, ident)
+        yield segment[ident]
 
 
 def _segment_of(conn: sqlite3.Connection, ident: int) -> dict[int, Stored]:
     row = conn.execute(f"{SEGMENT} WHERE segment.first <= ? ORDER BY segment.first DESC LIMIT 1", (ident,)).fetchone()
-    held = {} if row is None else {stored.id: stored for stored in unpack(*row)}
-    if ident not in held:
+    segment = {} if row is None else {stored.id: stored for stored in unpack(*row)}
+    if ident not in segment:
         raise SegmentTorn(f"record {ident} is named but not there")
-    return held
+    return segment
 
 
 def chain_end(conn: sqlite3.Connection, number: int) -> int:
@@ -230,90 +230,90 @@ def count(conn: sqlite3.Connection) -> int:
 
 def sessions(conn: sqlite3.Connection, limit: int) -> Sequence[Session]:
     """The latest started sessions, newest first."""
-    found = conn.execute(f"{rows.SESSION} ORDER BY no DESC LIMIT ?", (limit,)).fetchall()
-    return [rows.session_from(row) for row in found]
+    cursor_rows = conn.execute(f"{rows.SESSION} ORDER BY no DESC LIMIT ?", (limit,)).fetchall()
+    return [rows.session_from(row) for row in cursor_rows]
 
 
-def holding_others(conn: sqlite3.Connection, labels: Labels, since_ms: int) -> Sequence[Session]:
+def sessions_beyond(conn: sqlite3.Connection, labels: Labels, since_ms: int) -> Sequence[Session]:
     """Sessions that hold another label than `labels`, started since then and not ended, oldest first."""
-    found = conn.execute(
+    cursor_rows = conn.execute(
         f"{rows.SESSION} WHERE ended IS NULL AND started >= ? AND {_OTHER_LABEL} ORDER BY no LIMIT ?",
         (since_ms, orjson.dumps(sorted(labels)).decode(), _LABELLED_MAX),
     ).fetchall()
-    return [rows.session_from(row) for row in found]
+    return [rows.session_from(row) for row in cursor_rows]
 
 
 def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
     """Intents of earlier epochs without an outcome, oldest first."""
-    found = conn.execute(
+    intents = conn.execute(
         "SELECT chain.name, in_doubt.id, sid, in_doubt.at FROM in_doubt "
         "JOIN chain ON chain.no = in_doubt.id >> ? ORDER BY in_doubt.id",
         (SEQ_BITS,),
     ).fetchall()
-    return [InDoubt(Ref(chain, ident & _SEQ_MASK), sid, at) for chain, ident, sid, at in found]
+    return [InDoubt(Ref(chain, ident & _SEQ_MASK), sid, at) for chain, ident, sid, at in intents]
 
 
-def unsettled(conn: sqlite3.Connection, after: int, limit: int) -> Sequence[InDoubt]:
+def unsettled_intents(conn: sqlite3.Connection, after: int, limit: int) -> Sequence[InDoubt]:
     """Intents in doubt with ids above `after`, oldest first, but for those whose outcome was erased."""
-    ended = dict(conn.execute(UNSETTLED, (after, limit)).fetchall())
-    records = [(one.id, decode_record(one.record)) for one in stored_at_each(conn, ended)]
+    statuses = dict(conn.execute(UNSETTLED, (after, limit)).fetchall())
+    records = [(stored.id, decode_record(stored.record)) for stored in stored_at_each(conn, statuses)]
     return [
-        InDoubt(Ref(record.chain, record.seq), record.sid, record.at, ended[ident] and Status(ended[ident]))
+        InDoubt(Ref(record.chain, record.seq), record.sid, record.at, statuses[ident] and Status(statuses[ident]))
         for ident, record in records
     ]
 
 
-def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
+def revoked_tokens(conn: sqlite3.Connection) -> Mapping[str, int]:
     """Revoked tokens and when they would have expired."""
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
 
 
-def spent(conn: sqlite3.Connection) -> dict[str, Balance]:
+def balances(conn: sqlite3.Connection) -> dict[str, Balance]:
     """What was spent of budgets, by account."""
     return {row[0]: Balance(row[1], row[2]) for row in conn.execute("SELECT account, since, units FROM spent")}
 
 
-def tripped(conn: sqlite3.Connection) -> dict[str, Trip]:
+def trips(conn: sqlite3.Connection) -> dict[str, Trip]:
     """Breakers that tripped and did not close again, by key."""
     return {row[0]: Trip(row[1], orjson.loads(row[2])) for row in conn.execute("SELECT what, at, detail FROM tripped")}
 
 
-def used(conn: sqlite3.Connection) -> set[Use]:
+def usage(conn: sqlite3.Connection) -> set[Use]:
     """What agents did before."""
     return {tuple(orjson.loads(row[0])) for row in conn.execute("SELECT did FROM used")}
 
 
-def signed_off(conn: sqlite3.Connection) -> Mapping[str, SignOff]:
+def sign_offs(conn: sqlite3.Connection) -> Mapping[str, SignOff]:
     """What owners of guarantees let run, by the digest of what breaks one."""
-    found = conn.execute("SELECT breach, guarantee, by, at, why FROM signed_off").fetchall()
-    return {row[0]: SignOff(*row) for row in found}
+    cursor_rows = conn.execute("SELECT breach, guarantee, by, at, why FROM signed_off").fetchall()
+    return {row[0]: SignOff(*row) for row in cursor_rows}
 
 
 def past(conn: sqlite3.Connection, scope: str) -> Mapping[Place, KeyedCells]:
     """What monitors and guarantees keep of `scope`, by place."""
     # A space follows the scope in each of its places, and no scope has one: "!" is the character after it.
-    found = conn.execute("SELECT place, detail FROM past WHERE place > ? AND place < ?", (f"{scope} ", f"{scope}!"))
-    return {place_of(place): slot_from(orjson.loads(detail)) for place, detail in found}
+    cursor = conn.execute("SELECT place, detail FROM past WHERE place > ? AND place < ?", (f"{scope} ", f"{scope}!"))
+    return {place_of(place): slot_from(orjson.loads(detail)) for place, detail in cursor}
 
 
 def grants(conn: sqlite3.Connection) -> Sequence[Grant]:
     """Every grant, the oldest first."""
-    found = [rows.grant_from(row[0]) for row in conn.execute("SELECT detail FROM granted ORDER BY id")]
-    return [grant for grant in found if grant is not None]
+    read = [rows.grant_from(row[0]) for row in conn.execute("SELECT detail FROM granted ORDER BY id")]
+    return [grant for grant in read if grant is not None]
 
 
-def stopped(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:
+def stops(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:
     """What people stopped."""
-    found = conn.execute("SELECT what, by, at, reason, holds FROM stopped").fetchall()
-    named = ((read_subject(what), more) for what, *more in found)
-    return {what: Stop(*what, by, at, why, Holds(holds)) for what, (by, at, why, holds) in named if what is not None}
+    cursor_rows = conn.execute("SELECT what, by, at, reason, holds FROM stopped").fetchall()
+    subjects = ((read_subject(what), more) for what, *more in cursor_rows)
+    return {what: Stop(*what, by, at, why, Holds(holds)) for what, (by, at, why, holds) in subjects if what is not None}
 
 
-def stored(conn: sqlite3.Connection) -> Mapping[str, Labels]:
+def store_labels(conn: sqlite3.Connection) -> Mapping[str, Labels]:
     """The labels of every place in a store."""
-    found = conn.execute("SELECT place, labels FROM stored").fetchall()
-    sets: dict[str, Labels] = {text: frozenset(orjson.loads(text)) for text in {row[1] for row in found}}
-    return {where: sets[text] for where, text in found}
+    cursor_rows = conn.execute("SELECT place, labels FROM stored").fetchall()
+    sets: dict[str, Labels] = {text: frozenset(orjson.loads(text)) for text in {row[1] for row in cursor_rows}}
+    return {where: sets[text] for where, text in cursor_rows}
 
 
 def origins(conn: sqlite3.Connection, sid: str) -> Origins | None:
@@ -322,11 +322,11 @@ def origins(conn: sqlite3.Connection, sid: str) -> Origins | None:
     if keyed is None:
         return None
     key, since = keyed
-    found = conn.execute("SELECT record FROM origin WHERE sid = ? AND record > ? ORDER BY record", (sid, since))
-    entries = [entry(one) for one in stored_at_each(conn, [row[0] for row in found.fetchall()])]
+    cursor = conn.execute("SELECT record FROM origin WHERE sid = ? AND record > ? ORDER BY record", (sid, since))
+    entries = [entry(item) for item in stored_at_each(conn, [row[0] for row in cursor.fetchall()])]
     # A user's words that are gone ground nothing; a server's would have made untrusted what is trusted without them.
-    erased = any(one.body is None and one.record.kind is not RecordKind.ADMIN for one in entries)
-    return Origins(bytes.fromhex(key), tuple(one.body for one in entries if one.body is not None), erased)
+    erased = any(item.body is None and item.record.kind is not RecordKind.ADMIN for item in entries)
+    return Origins(bytes.fromhex(key), tuple(item.body for item in entries if item.body is not None), erased)
 
 
 def credentials(conn: sqlite3.Connection) -> Mapping[str, str]:

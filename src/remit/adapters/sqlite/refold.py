@@ -68,8 +68,8 @@ class Refold:
 
         Says no value but the key. Flush before.
         """
-        held = set(self.conn.execute(_SCHEMA.format("held")))
-        for kind, name, _ in sorted(held ^ self._schema, key=str):
+        schema = set(self.conn.execute(_SCHEMA.format("held")))
+        for kind, name, _ in sorted(schema ^ self._schema, key=str):
             yield f"{kind} {name} is not as this version makes it"
         for table in STATE:
             for key, what in _differences(self.conn, table):
@@ -85,8 +85,8 @@ class Refold:
     def _replica(self) -> Iterator[str]:
         """The name under which the next epoch begins; under another, what is open stays open."""
         chains = {row[0] for row in self.conn.execute("SELECT replica FROM main.chain")}
-        named = {row[0] for row in self.conn.execute("SELECT value FROM held.meta WHERE name = 'replica'")}
-        if chains and not named & chains:
+        replicas = {row[0] for row in self.conn.execute("SELECT value FROM held.meta WHERE name = 'replica'")}
+        if chains and not replicas & chains:
             yield "meta replica: no chain of the file is its"
 
 
@@ -97,17 +97,17 @@ def _differences(conn: sqlite3.Connection, table: str) -> Iterator[tuple[object,
     """
     key, *others = [row[1] for row in conn.execute(f"PRAGMA main.table_info({table})")]
     unlike = [f"h.{name} IS NOT m.{name}" for name in others]
-    held = conn.execute(
+    differing = conn.execute(
         f"SELECT h.{key}, m.{key} IS NULL, {', '.join(unlike)} "  # noqa: S608
         f"FROM held.{table} AS h LEFT JOIN main.{table} AS m ON m.{key} = h.{key} "
         f"WHERE m.{key} IS NULL OR {' OR '.join(unlike)}"
     )
-    for ident, extra, *changed in held:
+    for ident, extra, *changed in differing:
         names = ", ".join(name for name, differs in zip(others, changed, strict=True) if differs)
         yield ident, "no record says so" if extra else f"the records say otherwise of {names}"
-    made = conn.execute(
+    missing = conn.execute(
         f"SELECT {key} FROM main.{table} AS m "  # noqa: S608
         f"WHERE NOT EXISTS (SELECT 1 FROM held.{table} AS h WHERE h.{key} = m.{key})"
     )
-    for (ident,) in made:
+    for (ident,) in missing:
         yield ident, "the records say so, the file does not"

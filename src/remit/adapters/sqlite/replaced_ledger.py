@@ -123,31 +123,31 @@ def _standing(conn: sqlite3.Connection) -> LedgerState:
     [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
     [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
     chains = dict[int, str](conn.execute("SELECT no, name FROM chain"))
-    found = conn.execute("SELECT sid, ended FROM session").fetchall()
+    sessions = conn.execute("SELECT sid, ended FROM session").fetchall()
     return LedgerState(
         replica,
         epoch,
         dict(_heads(conn, chains)),
-        reads.revoked(conn),
+        reads.revoked_tokens(conn),
         reads.credentials(conn),
-        frozenset(sid for sid, ended in found if ended is None),
-        frozenset(sid for sid, ended in found if ended is not None),
-        reads.stopped(conn),
-        reads.spent(conn),
+        frozenset(sid for sid, ended in sessions if ended is None),
+        frozenset(sid for sid, ended in sessions if ended is not None),
+        reads.stops(conn),
+        reads.balances(conn),
         reads.past(conn, FLEET),
-        {one.ident: one for one in passkeys(conn, removed=True)},
-        reads.stored(conn),
-        reads.tripped(conn),
+        {passkey.ident: passkey for passkey in passkeys(conn, removed=True)},
+        reads.store_labels(conn),
+        reads.trips(conn),
         (keyed := dict(conn.execute("SELECT sid, key FROM keyed"))),
         {sid: tuple(_entrusted(conn, sid)) for sid in keyed if is_of_server(sid)},
-        {_ref(chains, one): None if end is None else _ref(chains, end) for one, end in _doubtful(conn)},
+        {_ref(chains, passkey): None if end is None else _ref(chains, end) for passkey, end in _doubtful(conn)},
         frozenset(_ref(chains, ident) for [ident] in conn.execute("SELECT id FROM erased")),
     )
 
 
 def _entrusted(conn: sqlite3.Connection, sid: str) -> Iterator[AdminBody]:
-    found = reads.origins(conn, sid)
-    for body in () if found is None else found.bodies:
+    origins = reads.origins(conn, sid)
+    for body in () if origins is None else origins.bodies:
         if isinstance(body, AdminBody):
             yield body
 
@@ -171,12 +171,12 @@ def _heads(conn: sqlite3.Connection, chains: Mapping[int, str]) -> Iterator[tupl
 def _shared(conn: sqlite3.Connection, ours: LedgerState) -> Mapping[str, int]:
     """How many records of each chain `ours` has, of those that are the very same here."""
     numbers = dict[str, int](conn.execute("SELECT name, no FROM chain"))
-    found: dict[str, int] = {}
+    shared: dict[str, int] = {}
     for chain, (count, digest) in ours.heads.items():
         stored = stored_at(conn, numbers.get(chain, 0) << SEQ_BITS | count)
         if stored is not None and stored.hash == digest:
-            found[chain] = count
-    return found
+            shared[chain] = count
+    return shared
 
 
 def _ends(conn: sqlite3.Connection, intents: Iterable[Ref]) -> Iterator[tuple[Ref, bool]]:
@@ -193,10 +193,14 @@ def _failed(
     conn: sqlite3.Connection, shared: Mapping[str, int], doubtful: Iterable[Ref]
 ) -> Iterator[tuple[Ref, tuple[bool, str]]]:
     """What people said, in records that the backup lacks, of calls of it that had ended before."""
-    chains, known = dict[int, str](conn.execute("SELECT no, name FROM chain")), frozenset(doubtful)
+    chains, doubtful_refs = dict[int, str](conn.execute("SELECT no, name FROM chain")), frozenset(doubtful)
     for number, end in conn.execute("SELECT intent, outcome FROM outcome"):
-        intent, said = _ref(chains, number), _ref(chains, end)
-        if intent in known or intent.seq > shared.get(intent.chain, 0) or said.seq <= shared.get(said.chain, 0):
+        intent, outcome = _ref(chains, number), _ref(chains, end)
+        if (
+            intent in doubtful_refs
+            or intent.seq > shared.get(intent.chain, 0)
+            or outcome.seq <= shared.get(outcome.chain, 0)
+        ):
             continue
         stored = stored_at(conn, end)
         body = None if stored is None else kept_of(conn, stored)
@@ -215,19 +219,25 @@ def _happened(body: Body | None) -> bool:
 
 
 def _erasures(conn: sqlite3.Connection, refs: Iterable[Ref]) -> Iterator[AdminBody]:
-    gone = {str(ref) for ref in refs}
-    for [record] in conn.execute("SELECT DISTINCT record FROM erased ORDER BY record").fetchall() if gone else ():
+    erased = {str(ref) for ref in refs}
+    for [record] in conn.execute("SELECT DISTINCT record FROM erased ORDER BY record").fetchall() if erased else ():
         entry = entry_at(conn, record)
         body = None if entry is None else entry.body
         if isinstance(body, AdminBody):
-            listed = body.data.get("bodies")
-            kept = [one for one in listed if _named(one) in gone] if isinstance(listed, list) else []
-            if kept:
-                yield AdminBody(body.event, body.by, _named(kept[0]), {"why": body.data.get("why"), "bodies": kept})
+            bodies = body.data.get("bodies")
+            matching = (
+                [body_entry for body_entry in bodies if _named(body_entry) in erased]
+                if isinstance(bodies, list)
+                else []
+            )
+            if matching:
+                yield AdminBody(
+                    body.event, body.by, _named(matching[0]), {"why": body.data.get("why"), "bodies": matching}
+                )
 
 
-def _named(kept: Json) -> str:
-    return str(kept.get("id")) if isinstance(kept, dict) else ""
+def _named(body_entry: Json) -> str:
+    return str(body_entry.get("id")) if isinstance(body_entry, dict) else ""
 
 
 def _ref(chains: Mapping[int, str], number: int) -> Ref:

@@ -128,7 +128,7 @@ def approval_from(row: Sequence[Any]) -> Approval:
         claimed_by=value["claimed_by"],
         nonce=value["nonce"],
         edit=None if value["edit"] is None else Edit(**value["edit"]),
-        delegations=tuple(Delegation(**one) for one in value["delegations"]),
+        delegations=tuple(Delegation(**delegation) for delegation in value["delegations"]),
         reason=value["reason"],
         glass=None if value["glass"] is None else Glass(**value["glass"]),
         superseded_by=value["superseded_by"],
@@ -137,9 +137,9 @@ def approval_from(row: Sequence[Any]) -> Approval:
     )
 
 
-def _vote(said: Mapping[str, Any]) -> Vote:
+def _vote(members: Mapping[str, Any]) -> Vote:
     # Before version 7 no yes was confirmed beyond a token, and none says so.
-    return Vote(said["by"], said["at"], tuple(said["routes"]), said["note"], said.get("strong", False))
+    return Vote(members["by"], members["at"], tuple(members["routes"]), members["note"], members.get("strong", False))
 
 
 def read_approval(conn: sqlite3.Connection, ident: int) -> Approval | None:
@@ -170,7 +170,7 @@ def grant_from(detail: str) -> Grant | None:
     """The grant of a row's `detail`; None for what no version wrote."""
     value = orjson.loads(detail)
     terms = terms_of(value["approval"], value["terms"])
-    votes = tuple(_vote(one) for one in value["votes"])
+    votes = tuple(_vote(vote) for vote in value["votes"])
     if terms is None:
         return None
     return Grant(value["ident"], terms, value["given_ms"], votes, value["uses"], value["revoked_by"])
@@ -189,19 +189,19 @@ def grant_row(ident: int, grant: Grant) -> Row:
     return (ident, _json(members))
 
 
-def used_row(did: Use, since: int) -> Row:
+def used_row(use: Use, since: int) -> Row:
     """What an agent did first by the record with the id `since`."""
-    return (_text(_json(did)), since)
+    return (_text(_json(use)), since)
 
 
-def confidence_row(sid: str, said: Confidence) -> Row:
+def confidence_row(sid: str, confidence: Confidence) -> Row:
     """How sure the agent of a session is said to be."""
-    return (_text(sid), said.agent, said.harness)
+    return (_text(sid), confidence.agent, confidence.harness)
 
 
-def signed_off_row(said: SignOff) -> Row:
+def signed_off_row(sign_off: SignOff) -> Row:
     """What the owner of a guarantee let run."""
-    return (_text(said.breach), _text(said.guarantee), _text(said.by), said.at_ms, _text(said.why))
+    return (_text(sign_off.breach), _text(sign_off.guarantee), _text(sign_off.by), sign_off.at_ms, _text(sign_off.why))
 
 
 def past_row(place: Place, slot: KeyedCells) -> Row:
@@ -222,17 +222,17 @@ def stopped_row(what: str, stop: Stop | None) -> Row:
     return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason), stop.holds.value)
 
 
-def spent_row(account: str, held: Balance | None) -> Row:
+def spent_row(account: str, balance: Balance | None) -> Row:
     """What was spent of an account; None: it begins anew."""
-    return (_text(account), None, None) if held is None else (_text(account), held.since_ms, held.units)
+    return (_text(account), None, None) if balance is None else (_text(account), balance.since_ms, balance.units)
 
 
 def passkey_row(ident: str, passkey: Passkey | None) -> Row:
     """A passkey; None: there never was one."""
     if passkey is None:
         return (_text(ident), None, None, None, None, None)
-    named = (_text(ident), _text(passkey.user), _text(passkey.key))
-    return (*named, passkey.count, _text(passkey.name), passkey.at_ms)
+    head = (_text(ident), _text(passkey.user), _text(passkey.key))
+    return (*head, passkey.count, _text(passkey.name), passkey.at_ms)
 
 
 def tripped_row(key: str, trip: Trip | None) -> Row:
@@ -290,8 +290,8 @@ def statements(table: str, source: str) -> tuple[str, ...]:
     insert = f"{into} SELECT {', '.join(columns)} FROM json_each({source}) WHERE "  # noqa: S608
     if key is None:
         return (f"{insert} true {on_conflict}",)
-    gone = f"SELECT {columns[0]} FROM json_each({source}) WHERE value ->> 1 IS NULL"  # noqa: S608
-    return (f"DELETE FROM {table} WHERE {key} IN ({gone})", f"{insert} value ->> 1 IS NOT NULL")  # noqa: S608
+    removed = f"SELECT {columns[0]} FROM json_each({source}) WHERE value ->> 1 IS NULL"  # noqa: S608
+    return (f"DELETE FROM {table} WHERE {key} IN ({removed})", f"{insert} value ->> 1 IS NOT NULL")  # noqa: S608
 
 
 def write(conn: sqlite3.Connection, changed: Changed) -> None:

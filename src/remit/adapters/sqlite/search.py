@@ -9,7 +9,7 @@ import orjson
 from remit.adapters.sqlite import reads
 from remit.adapters.sqlite.segment import unpack
 from remit.ports.ledger import Entry
-from remit.ports.record_search import LOOKED_MAX, FoundRecords, RecordSearch
+from remit.ports.record_search import SEARCHED_MAX, FoundRecords, RecordSearch
 from remit.trace.encoding import decode_record
 
 OLDER_MAX: Final = 200
@@ -18,28 +18,28 @@ _PAGE: Final = f"{reads.SEGMENT} WHERE segment.first < ? ORDER BY segment.first 
 _END: Final = (1 << 63) - 1
 
 
-def searched(path: Path, search: RecordSearch, limit: int, looked_max: int = LOOKED_MAX) -> FoundRecords:
+def searched(path: Path, search: RecordSearch, limit: int, looked_max: int = SEARCHED_MAX) -> FoundRecords:
     """The last `limit` records of the ledger at `path` that `search` finds, among `looked_max`. Blocks."""
     words = [orjson.dumps(word) for word in search.words]
-    found: list[Entry] = []
-    before, looked, older, at_ms = _END, 0, 0, 0
+    entries: list[Entry] = []
+    before, count, older, at_ms = _END, 0, 0, 0
     with closing(reads.open_readonly(path)) as conn:
         while rows := conn.execute(_PAGE, (before,)).fetchall():
             before = rows[-1][0]
-            for stored in (one for row in rows for one in reversed(list(unpack(*row)))):
-                then_ms = decode_record(stored.record).at
-                if search.until_ms is not None and then_ms >= search.until_ms:
+            for stored in (record for row in rows for record in reversed(list(unpack(*row)))):
+                record_ms = decode_record(stored.record).at
+                if search.until_ms is not None and record_ms >= search.until_ms:
                     continue
-                if looked == looked_max:
-                    return FoundRecords(found[::-1], at_ms)
-                at_ms, looked = then_ms, looked + 1
+                if count == looked_max:
+                    return FoundRecords(entries[::-1], at_ms)
+                at_ms, count = record_ms, count + 1
                 older = older + 1 if at_ms < search.since_ms else 0
                 if older == OLDER_MAX:
-                    return FoundRecords(found[::-1])
+                    return FoundRecords(entries[::-1])
                 # Most are told by their bytes: to read one whole takes ten times as long.
                 if search.within(at_ms) and all(word in (stored.body or b"") for word in words):
                     entry = reads.entry(stored)
-                    found += [entry] * search.finds(entry)
-                    if len(found) == limit:
-                        return FoundRecords(found[::-1])
-    return FoundRecords(found[::-1])
+                    entries += [entry] * search.finds(entry)
+                    if len(entries) == limit:
+                        return FoundRecords(entries[::-1])
+    return FoundRecords(entries[::-1])

@@ -77,7 +77,7 @@ def unpack(first: int, count: int, records: bytes, bodies: bytes) -> Iterator[St
 
 def leaves(first: int, count: int, records: bytes) -> list[bytes]:
     """The leaves in the tree of the records of one batch, in order. Raises `SegmentTorn`."""
-    found: list[bytes] = []
+    hashes: list[bytes] = []
     at = 0
     for _ in range(count):
         try:
@@ -86,10 +86,10 @@ def leaves(first: int, count: int, records: bytes) -> list[bytes]:
             raise SegmentTorn(f"segment {first} ends early") from error
         start = at + _RECORD.size
         at = start + length + HASH_BYTES
-        found.append(leaf_hash(records[start : start + length]))
+        hashes.append(leaf_hash(records[start : start + length]))
     if at != len(records):
         raise SegmentTorn(f"segment {first} holds more than its {count} records, or less")
-    return found
+    return hashes
 
 
 class LinkBroken(Exception):
@@ -102,12 +102,12 @@ class LinkBroken(Exception):
 
 
 def linked(
-    start: tuple[str, int, str], segment: Segment, found: list[bytes] | None, gone: list[int] | None = None
+    start: tuple[str, int, str], segment: Segment, hashes: list[bytes] | None, erased: list[int] | None = None
 ) -> str:
     """Check the chain and the commitments of one batch that begins at `start`: chain, seq, and the hash before it.
 
-    The hash of its last record, in hex. The leaves of its records are added to `found`, the seqs of those whose bodies
-    were erased to `gone`. Nothing is decoded: what a record says first and last is compared with what it has to say,
+    The hash of its last record, in hex. The leaves of its records are added to `hashes`, the seqs of those whose bodies
+    were erased to `erased`. Nothing is decoded: what a record says first and last is compared with what it has to say,
     and all of it is hashed. Raises `LinkBroken`, `SegmentTorn`.
     """
     chain, seq, prev = start
@@ -135,11 +135,11 @@ def linked(
             if record[-66:] != b'%s"]' % sha256(bodies[behind:stop]).hexdigest().encode():
                 raise LinkBroken(number, "its body is not the one it commits to")
             behind = stop
-        elif gone is not None:
-            gone.append(seq + number)
+        elif erased is not None:
+            erased.append(seq + number)
         prev = digest.hex()
-        if found is not None:
-            found.append(sha256(b"\0" + record).digest())
+        if hashes is not None:
+            hashes.append(sha256(b"\0" + record).digest())
     if at != len(records) or behind != len(bodies):
         raise SegmentTorn(f"segment {first} holds more than its {count} records, or less")
     return prev

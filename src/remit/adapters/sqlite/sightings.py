@@ -67,7 +67,7 @@ class SqliteSightings:
             for agent, called, day, passed, observed in self._conn.execute("SELECT * FROM activity")
         }
 
-    def heard(self) -> Sequence[int]:
+    def span_digests(self) -> Sequence[int]:
         """The digests of spans that were judged last."""
         return [call for (call,) in self._conn.execute("SELECT call FROM heard ORDER BY no")]
 
@@ -152,9 +152,18 @@ def _seen(first: int, last: int, count: int, confidence: int, at: int, evidence:
 
 
 def _rows(by: Mapping[str, SourceEvidence], *key: str) -> Iterator[tuple[object, ...]]:
-    for source, seen in by.items():
-        confidence, at, evidence = seen.best
-        yield (*key, source, seen.first_ms, seen.last_ms, seen.count, int(confidence), at, evidence)
+    for source, evidence_of in by.items():
+        confidence, at, evidence = evidence_of.best
+        yield (
+            *key,
+            source,
+            evidence_of.first_ms,
+            evidence_of.last_ms,
+            evidence_of.count,
+            int(confidence),
+            at,
+            evidence,
+        )
 
 
 def _save(conn: sqlite3.Connection, subject: str, item: SubjectRecord) -> None:
@@ -163,10 +172,10 @@ def _save(conn: sqlite3.Connection, subject: str, item: SubjectRecord) -> None:
         conn.executemany(
             "REPLACE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(by, subject, edge.verb.value, str(edge.to))
         )
-    for key, said in item.traits.items():
+    for key, values in item.traits.items():
         conn.executemany(
             "REPLACE INTO trait VALUES (?, ?, ?, ?, ?, ?)",
-            ((subject, key, source, int(best[0]), best[1], best[2]) for source, best in said.items()),
+            ((subject, key, source, int(best[0]), best[1], best[2]) for source, best in values.items()),
         )
     if item.owner is not None:
         confidence, at, name = item.owner

@@ -92,8 +92,8 @@ class State:
         self._stored: dict[str, Labels] = {}
         self._granted: dict[int, Grant] = {}
         self._passkeys = Changing(conn)
-        self._used = UsageHistory(reads.used(conn))
-        self._accounts = Accounts(reads.spent(conn))
+        self._used = UsageHistory(reads.usage(conn))
+        self._accounts = Accounts(reads.balances(conn))
         self._pasts = Pasts(conn)
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
         """What changed of the other tables, by table and key."""
@@ -150,8 +150,8 @@ class State:
         }
         for table, items in self._seldom.items():
             changed[table] = list(items.values())
-        for taken in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
-            taken.clear()
+        for collection in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
+            collection.clear()
         self._granted.clear()
         self._passkeys.clear()
         for cached in (self._sessions, self._stored):
@@ -201,8 +201,8 @@ class State:
                 self._change("stopped", subject(stop.what), rows.stopped_row(subject(stop.what), stop))
             case Resumed(what):
                 self._change("stopped", subject(what), rows.stopped_row(subject(what), None))
-            case SignedOff(said):
-                self._change("signed_off", said.breach, rows.signed_off_row(said))
+            case SignedOff(sign_off):
+                self._change("signed_off", sign_off.breach, rows.signed_off_row(sign_off))
             case TokenRevoked(token, expires):
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):
@@ -249,8 +249,8 @@ class State:
             self._change("confidence", after.sid, rows.confidence_row(after.sid, after.confidence))
 
     def _remember(self, new: Sequence[Use], ident: int) -> None:
-        for one in new:
-            row = rows.used_row(one, ident)
+        for use in new:
+            row = rows.used_row(use, ident)
             self._change("used", str(row[0]), row)
 
     def _change_grant(self, delta: GrantDelta) -> None:
@@ -264,9 +264,9 @@ class State:
     def _session(self, sid: str) -> Counted | None:
         row = self._sessions.get(sid)
         if row is None:
-            found = rows.read_session(self._conn, sid)
-            if found is not None:
-                number, session, last = found
+            stored = rows.read_session(self._conn, sid)
+            if stored is not None:
+                number, session, last = stored
                 row = Counted(number, session, session.calls, session.irreversible_calls, last)
                 self._sessions[sid] = row
         return row

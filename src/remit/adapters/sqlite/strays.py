@@ -36,11 +36,11 @@ def strays(conn: sqlite3.Connection) -> Iterator[LedgerFinding]:
     signed = conn.execute("SELECT size, note FROM signed ORDER BY size LIMIT ?", (_SHOWN_MAX,)).fetchall()
     for size, note in signed:
         try:
-            said = Checkpoint.parse(Note.parse(str(note)).text).size
+            noted_size = Checkpoint.parse(Note.parse(str(note)).text).size
         except NoteWrong:
             # Whoever compares with the last one says so.
             continue
-        if said != size:
-            yield LedgerFinding(None, TREE, f"a checkpoint of {said} records lies where one of {size} would")
+        if noted_size != size:
+            yield LedgerFinding(None, TREE, f"a checkpoint of {noted_size} records lies where one of {size} would")
     if len(signed) > 1:
         yield LedgerFinding(None, TREE, f"{len(signed)} checkpoints lie where the last one alone is kept")

@@ -42,17 +42,17 @@ class LedgerTail:
     def _page(self, mark: str) -> Page:
         with closing(open_readonly(self._path)) as conn:
             origin = origin_of(conn)
-            of, _, said = mark.rpartition(" ")
-            if of != origin or not said.isdecimal():
+            log, _, position = mark.rpartition(" ")
+            if log != origin or not position.isdecimal():
                 if self._whole:
                     return Page((), f"{origin} 0", more=True)
                 row = conn.execute("SELECT first + count - 1 FROM segment ORDER BY first DESC LIMIT 1").fetchone()
                 return Page((), f"{origin} {0 if row is None else row[0]}", more=False)
-            stored = stored_after(conn, int(said), PAGE)
-        found: list[Entry] = []
-        for number, one in enumerate(stored):
+            stored = stored_after(conn, int(position), PAGE)
+        entries: list[Entry] = []
+        for number, stored_record in enumerate(stored):
             if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                 time.sleep(_BREATH_S)
-            if any(kind in one.record for kind in self._kinds):
-                found.append(entry(one))
-        return Page(found, f"{origin} {stored[-1].id}" if stored else mark, more=len(stored) == PAGE)
+            if any(kind in stored_record.record for kind in self._kinds):
+                entries.append(entry(stored_record))
+        return Page(entries, f"{origin} {stored[-1].id}" if stored else mark, more=len(stored) == PAGE)

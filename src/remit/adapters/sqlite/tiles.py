@@ -143,9 +143,9 @@ class Tiles:
             tree = self._tree
             if tree is not None and number == tree.size >> HEIGHT * (level + 1):
                 return tree.edge(level)
-            found = self._finished.get(tile_id(level, number))
-            if found is not None:
-                return found
+            tile = self._finished.get(tile_id(level, number))
+            if tile is not None:
+                return tile
             with closing(self._open()) as conn:
                 return read_tile(conn, level, number)
 
@@ -153,10 +153,10 @@ class Tiles:
         """The record at `ref`, as it lies in the file."""
         with closing(self._open()) as conn:
             row = conn.execute("SELECT no FROM chain WHERE name = ?", (ref.chain,)).fetchone()
-            found = None if row is None else stored_at(conn, row[0] << SEQ_BITS | ref.seq)
-            if found is None:
+            stored = None if row is None else stored_at(conn, row[0] << SEQ_BITS | ref.seq)
+            if stored is None:
                 return None
-            return Leaf(index_of(conn, found.id), found.record, found.salt, found.body)
+            return Leaf(index_of(conn, stored.id), stored.record, stored.salt, stored.body)
 
     def _open(self) -> sqlite3.Connection:
         return open_readonly(self._path, immutable=self._immutable)

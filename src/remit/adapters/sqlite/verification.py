@@ -68,12 +68,12 @@ def verify_file(
     reading = _Reading(progress, trusted)
     try:
         open_current(path).close()
-        made = Refold(path, immutable=at_rest(path))
+        refold = Refold(path, immutable=at_rest(path))
         try:
-            reading.compare_with(made.conn, against)
-            reading.read(made)
+            reading.compare_with(refold.conn, against)
+            reading.read(refold)
         finally:
-            made.conn.close()
+            refold.conn.close()
     except SegmentTorn as error:
         reading.stop(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
@@ -114,9 +114,9 @@ class _Reading:
         self._origin = origin_of(conn)
         self._tree = compared(conn, against, self.verifier.note)
 
-    def read(self, made: Refold) -> None:
+    def read(self, refold: Refold) -> None:
         """All records, then the state, compared in the very snapshot that has no record more."""
-        conn = made.conn
+        conn = refold.conn
         last = -1
         while True:
             conn.execute("BEGIN")
@@ -124,7 +124,7 @@ class _Reading:
             names: dict[int, str] = {number: name for number, name in chains if _is_chain(name)}
             page = page_after(conn, last)
             if not page:
-                self._compare(made)
+                self._compare(refold)
                 self._compare_tree()
                 for finding in strays(conn):
                     self.verifier.note(finding)
@@ -133,7 +133,7 @@ class _Reading:
             # The writer's log can start over while this page is looked at.
             conn.execute("COMMIT")
             conn.execute("BEGIN")
-            self._take(made, page, names)
+            self._take(refold, page, names)
             conn.execute("COMMIT")
             last = page[-1][0]
 
@@ -142,27 +142,27 @@ class _Reading:
         self.verifier.note(finding)
         self.uncompared = self.uncompared or "the file could not be read to its end"
 
-    def _take(self, made: Refold, page: Sequence[Segment], names: Mapping[int, str]) -> None:
+    def _take(self, refold: Refold, page: Sequence[Segment], names: Mapping[int, str]) -> None:
         for segment in page:
             for stored in unpack(*segment):
                 row = _row(stored, names)
                 self._last = row.ref
                 self._leaves.append(leaf_hash(row.record))
-                kept = frame_of(made.conn, stored.id, "held") if stored.body is None else None
-                said = self.verifier.feed(row, kept)
-                if said is None:
+                frame = frame_of(refold.conn, stored.id, "held") if stored.body is None else None
+                parsed = self.verifier.feed(row, frame)
+                if parsed is None:
                     self.uncompared = self.uncompared or "a record or body is gone, or cannot be read"
                 else:
-                    self._note_key(row.ref, said[1])
+                    self._note_key(row.ref, parsed[1])
                     if self.uncompared is None:
-                        self._fold(made, stored, row.ref, *said, kept)
+                        self._fold(refold, stored, row.ref, *parsed, frame)
                 self.seen += 1
                 if self._progress is not None and self.seen % 10_000 == 0:
                     self._progress(self.seen)
             self._grow()
         if self.uncompared is None:
             try:
-                made.flush()
+                refold.flush()
             except UNFOLDABLE as error:
                 self._unfoldable(None, error)
 
@@ -173,14 +173,14 @@ class _Reading:
             self._tree.feed_all(Ref(chain, seq + 1 - len(self._leaves)), self._leaves)
         self._leaves = []
 
-    def _note_key(self, ref: Ref, seen: Seen) -> None:
-        if isinstance(seen, AdminBody) and seen.event is Event.CHECKPOINT_KEY:
+    def _note_key(self, ref: Ref, body: Seen) -> None:
+        if isinstance(body, AdminBody) and body.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):
-                self.keys.append(Key.parse(str(seen.data.get("key"))))
-        if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_RESTORED and self._tree is not None:
+                self.keys.append(Key.parse(str(body.data.get("key"))))
+        if isinstance(body, AdminBody) and body.event is Event.LEDGER_RESTORED and self._tree is not None:
             self._grow()
-            self._tree.restored(ref, str(seen.data.get("log")))
-        if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_ERASED and self._tree is not None:
+            self._tree.restored(ref, str(body.data.get("log")))
+        if isinstance(body, AdminBody) and body.event is Event.LEDGER_ERASED and self._tree is not None:
             self._tree.erased(ref)
 
     def _compare_tree(self) -> None:
@@ -188,10 +188,12 @@ class _Reading:
             for finding in self._tree.findings(self._origin, self.keys, self._trusted, verified):
                 self.verifier.note(finding)
 
-    def _fold(self, made: Refold, stored: Stored, ref: Ref, record: Record, seen: Seen, kept: bytes | None) -> None:
+    def _fold(
+        self, refold: Refold, stored: Stored, ref: Ref, record: Record, parsed: Seen, frame: bytes | None
+    ) -> None:
         try:
-            body = decode_body(record.kind, stored.body or kept or b"") if isinstance(seen, Glance) else seen
-            earlier = made.feed(ref, record, body)
+            body = decode_body(record.kind, stored.body or frame or b"") if isinstance(parsed, Glance) else parsed
+            earlier = refold.feed(ref, record, body)
         except UNFOLDABLE as error:
             self._unfoldable(ref, error)
             return
@@ -204,9 +206,9 @@ class _Reading:
         self.verifier.note(LedgerFinding(ref, "state", f"what the records change cannot be folded: {error}"))
         self.uncompared = "not every record can be folded"
 
-    def _compare(self, made: Refold) -> None:
+    def _compare(self, refold: Refold) -> None:
         if self.uncompared is None:
-            for what in made.differences():
+            for what in refold.differences():
                 self.verifier.note(LedgerFinding(None, "state", what))
 
 
@@ -214,15 +216,17 @@ def compared(
     conn: sqlite3.Connection, against: Sequence[KeptCheckpoint], say: Callable[[LedgerFinding], None]
 ) -> TreeComparison:
     """A comparison with `against`, with the ledger's own tree and the last that it signed."""
-    kept = list(against)
+    checkpoints = list(against)
     signed = stored_note(conn)
     if signed is not None:
         try:
             note = Note.parse(signed)
-            kept.append(KeptCheckpoint("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
+            checkpoints.append(
+                KeptCheckpoint("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True)
+            )
         except NoteWrong as error:
             say(LedgerFinding(None, TREE, f"the ledger's own last checkpoint: {error}"))
-    return TreeComparison(kept, lambda level, number: read_tile(conn, level, number), stored_size(conn))
+    return TreeComparison(checkpoints, lambda level, number: read_tile(conn, level, number), stored_size(conn))
 
 
 def copy_ledger(source: Path, target: Path) -> None:

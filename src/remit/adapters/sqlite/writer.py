@@ -201,14 +201,14 @@ class Writer:
 
     def _serve(self) -> None:
         """Commit until nothing is queued."""
-        done: Batch | None = None
+        committed: Batch | None = None
         while True:
             batch = self._next()
-            if done is not None:
-                _tell(done.items, partial(_resolve, done))
+            if committed is not None:
+                _tell(committed.items, partial(_resolve, committed))
             if batch is None:
                 return
-            done = batch if self._insist(batch) else None
+            committed = batch if self._insist(batch) else None
             try:
                 self._checkpointer.move()
             except BaseException as error:  # noqa: BLE001
@@ -216,9 +216,9 @@ class Writer:
 
     def _next(self) -> Batch | None:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
-        held, self._held = self._held, None
-        if held is not None:
-            return held
+        locked_batch, self._held = self._held, None
+        if locked_batch is not None:
+            return locked_batch
         while True:
             with self._lock:
                 # `append` queues, then looks who is busy, without the lock: here it is the other way round, so that
@@ -239,10 +239,10 @@ class Writer:
     def _take(self) -> list[Item]:
         """What is queued, up to some number and size."""
         queue = self._queue
-        wanted = min(max(_WHOLE_MAX, len(queue) // 2), _RECORDS_MAX, len(queue))
+        count = min(max(_WHOLE_MAX, len(queue) // 2), _RECORDS_MAX, len(queue))
         items: list[Item] = []
         size = 0
-        while len(items) < wanted and size < _BYTES_MAX:
+        while len(items) < count and size < _BYTES_MAX:
             item = queue.popleft()
             size += len(item[2])
             items.append(item)

@@ -34,12 +34,12 @@ class GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of `host`, all of them or none. Raises `PrivateAddressError`."""
-        found = await self._inner.resolve(host, port, family)
+        addresses = await self._inner.resolve(host, port, family)
         if is_public_name(host) and host.lower() not in self.let:
-            for one in found:
-                if not is_global(one["host"]):
-                    raise PrivateAddressError(f"its public name leads to {one['host']}")
-        return found
+            for address in addresses:
+                if not is_global(address["host"]):
+                    raise PrivateAddressError(f"its public name leads to {address['host']}")
+        return addresses
 
     async def close(self) -> None:
         """Close `inner`."""
@@ -55,11 +55,11 @@ class Connector(TCPConnector):
 def guarded(*, per_host_max: int, keepalive_s: float, inner: AbstractResolver | None = None) -> Connector:
     """Connections of all HTTP upstreams: those of one host cannot use up those of another."""
     guard = GuardedResolver(inner or ThreadedResolver())
-    found = Connector(
+    connector = Connector(
         limit=0, limit_per_host=per_host_max, keepalive_timeout=keepalive_s, ttl_dns_cache=60, resolver=guard
     )
-    found.guard = guard
-    return found
+    connector.guard = guard
+    return connector
 
 
 def is_public_name(host: str) -> bool:

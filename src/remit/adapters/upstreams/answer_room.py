@@ -28,7 +28,7 @@ class Holding:
         """`size` bytes of it are there, or will be. Raises `NoRoomError`."""
         if size > FREE_BYTES and size > self._held and self._ear is not None:
             more = max(size - self._held, FREE_BYTES)
-            if not self._ear.along.hold(more):
+            if not self._ear.context.hold(more):
                 raise NoRoomError
             self._held += more
 

@@ -8,7 +8,7 @@ from remit.adapters.upstreams.failures import Unusable, lost
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.requests import offers_of
 from remit.facts.canonical import Json
-from remit.ports.upstream import Change, Changed, Completed, Failure, Offer, Ready, Updated
+from remit.ports.upstream import Change, ElicitationCompleted, Failure, ListChanged, Offer, Ready, ResourceUpdated
 
 PENDING_MAX: Final = 1024
 CHANGES_MAX: Final = 10_000
@@ -58,7 +58,7 @@ class Watch:
 
     def anew(self) -> None:
         """Something may have been missed: all that is watched may have changed."""
-        for change in (*map(Changed, sorted(self._offers)), *map(Updated, sorted(self._uris))):
+        for change in (*map(ListChanged, sorted(self._offers)), *map(ResourceUpdated, sorted(self._uris))):
             self._pending[change] = None
         self._woken.set()
 
@@ -80,9 +80,9 @@ class Watch:
         return first
 
     def _is_wanted(self, change: Change) -> bool:
-        if isinstance(change, Completed):
+        if isinstance(change, ElicitationCompleted):
             return True
-        if isinstance(change, Changed):
+        if isinstance(change, ListChanged):
             return change.offer in self._offers
         # The schema lets a server name a part of the resource that was subscribed to.
         return any(change.uri == uri or change.uri.startswith(f"{uri.rstrip('/')}/") for uri in self._uris)

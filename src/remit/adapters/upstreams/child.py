@@ -36,7 +36,7 @@ from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, PING, UpstreamRequest, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
-from remit.ports.upstream import ALONE, Along, Era, Failure
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, UpstreamContext
 
 STDERR_BYTES_MAX: Final = 16 * 1024
 UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -116,11 +116,11 @@ class Child(asyncio.SubprocessProtocol):
         """The last of what it wrote to stderr."""
         return self._hiding.hide(self.stderr)
 
-    async def greet(self, era: Era, along: Along = ALONE) -> ErrorFrame | None:
+    async def greet(self, era: Era, context: UpstreamContext = NO_CONTEXT) -> ErrorFrame | None:
         """The first message, which fixes the child's era and, of `initialize`, capabilities; what refused it."""
         self.era = era
-        self.capabilities = along.capabilities
-        first = DISCOVER if era is Era.STATELESS else initialize_request(along.capabilities)
+        self.capabilities = context.capabilities
+        first = DISCOVER if era is Era.STATELESS else initialize_request(context.capabilities)
         outcome = await self.ask(first, Ear(aside=True))
         if isinstance(outcome, ErrorFrame):
             return outcome
@@ -134,18 +134,18 @@ class Child(asyncio.SubprocessProtocol):
             self._write(notification("notifications/initialized", {}))
         return None if spoken else ErrorFrame(garbage(self.server, f"no version of {era.value} or its kind"))
 
-    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`: cancelling it tells the child."""
         ident = self._ident + 1
-        params = asked.params(meta(self.era, ident, ear.along))
+        params = call.params(meta(self.era, ident, ear.context))
         refusal = self._unable(params)
         if refusal is not None:
             return refusal
         self._ident = ident
         answer = self._owed[ident] = asyncio.get_running_loop().create_future()
         self.hearing.opened(ident, ear)
-        waits = None if self.pulse is None else self.pulse.begins(ear)
-        self._write(request(ident, asked.method, params))
+        pulse_token = None if self.pulse is None else self.pulse.begins(ear)
+        self._write(request(ident, call.method, params))
         try:
             return await answer
         except asyncio.CancelledError:
@@ -158,7 +158,7 @@ class Child(asyncio.SubprocessProtocol):
             raise
         finally:
             if self.pulse is not None:
-                self.pulse.ends(waits)
+                self.pulse.ends(pulse_token)
             self._owed.pop(ident, None)
             self.hearing.closed(ident)
 
@@ -253,8 +253,8 @@ class Child(asyncio.SubprocessProtocol):
             return
         self._gone = True
         code = self._transport.get_returncode() if self._transport is not None else None
-        how = "closed its output" if code is None else f"ended (exit code {code})"
-        text = f"server {self.server!r} {how}; what it said on stderr: remit describe server {self.server}"
+        ending = "closed its output" if code is None else f"ended (exit code {code})"
+        text = f"server {self.server!r} {ending}; what it said on stderr: remit describe server {self.server}"
         for answer in self._owed.values():
             if not answer.done():
                 answer.set_result(ErrorFrame(Failure(cause="died", text=text, sent=True)))
@@ -281,11 +281,11 @@ class Child(asyncio.SubprocessProtocol):
         line = self._hiding.hide(line)
         message = parse(line)
         if message is not None and is_answer(message):
-            wanted = self._answered(line, message)
+            expected = self._answered(line, message)
         else:
-            wanted = message is not None and self.hearing.hear(message)
+            expected = message is not None and self.hearing.hear(message)
             self._flooded |= self._flood.more()
-        self.strays += not wanted
+        self.strays += not expected
 
     def _answered(self, line: bytes, message: Message) -> bool:
         ident = message.get("id")

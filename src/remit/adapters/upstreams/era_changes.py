@@ -47,14 +47,14 @@ async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGe
     async def ask(method: str, uri: str) -> Outcome:
         return await wire.ask(ask_request(method, {"uri": uri}), Ear(aside=True))
 
-    subscribed = wire.hearing.subscribed
-    taken: list[str] = []
+    subscriptions = wire.hearing.subscribed
+    requested: list[str] = []
     wire.hearing.watches.add(watch)
     try:
         await wire.stand()
         for uri in sorted(uris):
-            taken.append(uri)
-            await subscribed.take(uri, ask)
+            requested.append(uri)
+            await subscriptions.take(uri, ask)
         watch.ready()
         while True:
             yield await watch.next()
@@ -63,5 +63,5 @@ async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGe
         wire.sit()
         with suppress(TimeoutError):
             async with asyncio.timeout(UNSUBSCRIBE_S):
-                for uri in taken:
-                    await subscribed.give_back(uri, ask)
+                for uri in requested:
+                    await subscriptions.give_back(uri, ask)

@@ -137,9 +137,9 @@ class HttpExchange:
                     return await self._single(ident, response, holding)
                 finally:
                     response.release()
-            found = await self._stream(ident, response, hearing, holding)
-            if isinstance(found, Decoder):
-                return await self._resume(ident, found, headers, hearing, holding) if resume else self._ended()
+            outcome = await self._stream(ident, response, hearing, holding)
+            if isinstance(outcome, Decoder):
+                return await self._resume(ident, outcome, headers, hearing, holding) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
             return ErrorFrame(self._lost("cannot be reached", problem, sent=sent))
         except Unusable as unusable:
@@ -150,7 +150,7 @@ class HttpExchange:
             return ErrorFrame(no_room(self.server))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
             return ErrorFrame(self._lost("broke off", problem, sent=True))
-        return found
+        return outcome
 
     async def close(self) -> None:
         """Give up on what is still being read to its end."""
@@ -260,11 +260,11 @@ class HttpExchange:
         while last.ident and barren < BARREN_MAX:
             wait_ms = RETRY_MS if last.retry_ms is None else last.retry_ms
             await asyncio.sleep(max(RETRY_MS_MIN, min(wait_ms, RETRY_MS_MAX)) / 1000)
-            found = await self._read_on(ident, last, headers, hearing, holding)
-            if not isinstance(found, Decoder):
-                return found
-            barren = 0 if found.events else barren + 1
-            last = found
+            outcome = await self._read_on(ident, last, headers, hearing, holding)
+            if not isinstance(outcome, Decoder):
+                return outcome
+            barren = 0 if outcome.events else barren + 1
+            last = outcome
         return self._ended()
 
     async def listen(
@@ -275,12 +275,12 @@ class HttpExchange:
         Never raises but on cancellation, which closes the stream.
         """
         try:
-            found = await self._read_on(None, last, headers, hearing, Holding(None), began)
+            outcome = await self._read_on(None, last, headers, hearing, Holding(None), began)
         except Unusable as unusable:
             return ErrorFrame(unusable.failure)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
             return ErrorFrame(self._lost("broke off", problem, sent=True))
-        return found if isinstance(found, Decoder | ErrorFrame) else self._ended()
+        return outcome if isinstance(outcome, Decoder | ErrorFrame) else self._ended()
 
     async def _read_on(
         self,

@@ -88,10 +88,10 @@ def refusal(ident: Ident, code: int, text: str) -> bytes:
 
 def ident_of(message: Message) -> Ident | None:
     """The id of a request of the server's; None for a notification, which wants no answer."""
-    found = message.get("id")
-    if isinstance(found, int) and not -INTEGER_MAX <= found <= INTEGER_MAX:
+    ident = message.get("id")
+    if isinstance(ident, int) and not -INTEGER_MAX <= ident <= INTEGER_MAX:
         return None
-    return found if isinstance(found, int | str) and not isinstance(found, bool) else None
+    return ident if isinstance(ident, int | str) and not isinstance(ident, bool) else None
 
 
 def header_value(text: str) -> str:
@@ -104,12 +104,12 @@ def header_value(text: str) -> str:
 def parse(raw: bytes | bytearray) -> Message | None:
     """The JSON object in `raw`, integers of any length as they are; None where there is none."""
     try:
-        found: object = orjson.loads(raw)
+        value: object = orjson.loads(raw)
         if _LONG in raw.translate(_DIGITS) and _LONG in outside_strings(bytes(raw)).translate(_DIGITS):
-            found = json.loads(raw)
+            value = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return cast("Message", found) if isinstance(found, dict) else None
+    return cast("Message", value) if isinstance(value, dict) else None
 
 
 def is_overfull(raw: bytes | bytearray) -> bool:
@@ -128,8 +128,8 @@ def is_answer(message: Message) -> bool:
 
 def answers(message: Message, ident: int) -> bool:
     """Whether it answers the request `ident`: `true` and `1.0` are not 1."""
-    found = message.get("id")
-    return type(found) is int and found == ident
+    answered = message.get("id")
+    return type(answered) is int and answered == ident
 
 
 def members(value: Json) -> Message:
@@ -161,10 +161,10 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
 
 def _addresses(error: Message) -> Iterator[Question]:
     """What the user has to open and why, in the server's words."""
-    asked = members(error.get("data")).get("elicitations")
-    for one in asked[:ADDRESSES_MAX] if isinstance(asked, list) else ():
-        if isinstance(members(one).get("url"), str):
-            yield Question("elicitation/create", {**members(one), "mode": "url"})
+    elicitations = members(error.get("data")).get("elicitations")
+    for elicitation in elicitations[:ADDRESSES_MAX] if isinstance(elicitations, list) else ():
+        if isinstance(members(elicitation).get("url"), str):
+            yield Question("elicitation/create", {**members(elicitation), "mode": "url"})
 
 
 def _needs(error: Message) -> Mapping[str, Json]:

@@ -74,7 +74,7 @@ class UpstreamHandshake:
         async with self._opening:
             return None if self._headers is not None else await self._initialize()
 
-    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`.
 
         A server that knows the session no more says so, not that it did nothing: only
@@ -84,11 +84,11 @@ class UpstreamHandshake:
         if refusal is not None:
             return replace(refusal, failure=unsent(refusal.failure))
         if ear.inbox is None:
-            return await self._asked(asked, ear)
+            return await self._asked(call, ear)
         self._attending += 1
         try:
             await self._attend()
-            return await self._asked(asked, ear)
+            return await self._asked(call, ear)
         finally:
             self._attending -= 1
             self._linger()
@@ -145,18 +145,18 @@ class UpstreamHandshake:
         self._attended.discard(self)
         self.sit()
 
-    async def _asked(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def _asked(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         headers = self._headers or {}
-        outcome = await self._once(asked, ear, headers)
+        outcome = await self._once(call, ear, headers)
         if isinstance(outcome, ErrorFrame) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
             if self._headers is headers:
                 self._forget()
-            if asked.method != _REPEATABLE:
+            if call.method != _REPEATABLE:
                 return replace(outcome, failure=self._session_lost(outcome.failure))
             refusal = await self.open()
             if refusal is not None:
                 return refusal
-            return await self._once(asked, ear, self._headers or {})
+            return await self._once(call, ear, self._headers or {})
         return outcome
 
     async def _is_unknown(self, refused: ErrorFrame, headers: dict[str, str]) -> bool:
@@ -181,10 +181,10 @@ class UpstreamHandshake:
         )
         return replace(failure, cause="session_lost", text=text, sent=True)
 
-    async def _once(self, asked: UpstreamRequest, ear: Ear, headers: dict[str, str]) -> Outcome:
+    async def _once(self, call: UpstreamRequest, ear: Ear, headers: dict[str, str]) -> Outcome:
         self._ident += 1
         ident = self._ident
-        body = request(ident, asked.method, asked.params(meta(Era.INITIALIZE, ident, ear.along)))
+        body = request(ident, call.method, call.params(meta(Era.INITIALIZE, ident, ear.context)))
         self.hearing.opened(ident, ear)
         try:
             return await self._exchange.ask(ident, body, headers, self.hearing, resume=True)
@@ -206,8 +206,8 @@ class UpstreamHandshake:
 
     async def _initialize(self) -> ErrorFrame | None:
         self._ident += 1
-        asked, began_s = initialize_request(self.capabilities), asyncio.get_running_loop().time()
-        body = request(self._ident, asked.method, asked.params(b""))
+        initialize, began_s = initialize_request(self.capabilities), asyncio.get_running_loop().time()
+        body = request(self._ident, initialize.method, initialize.params(b""))
         outcome = await self._exchange.ask(self._ident, body, BASE_HEADERS, self.hearing)
         if isinstance(outcome, ErrorFrame):
             return outcome

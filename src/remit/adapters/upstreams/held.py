@@ -10,7 +10,7 @@ from remit.adapters.upstreams.messages import NOT_OFFERED, Ear, Inbox
 from remit.adapters.upstreams.requests import IN_ROUNDS, PING, UpstreamRequest
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Question
+from remit.ports.upstream import Question, UpstreamContext
 
 HELD_S: Final = 300.0
 """How long a server waits for the client before its call is given up."""
@@ -46,7 +46,7 @@ class OpenCall:
         self._wire = wire
         self.ear = ear
         self._on_over = on_over
-        self._inbox = ear.inbox = Inbox(ear.along.capabilities)
+        self._inbox = ear.inbox = Inbox(ear.context.capabilities)
         self._task = asyncio.create_task(self._in_turn(request) if in_turn else self._sent(request))
         self._task.add_done_callback(lambda _: self._inbox.arrived.set())
         self._expiry: asyncio.TimerHandle | None = None
@@ -63,7 +63,7 @@ class OpenCall:
             self._on_over(self)
             return self._task.result()
         self.waits = True
-        self.ear.along = Along(capabilities=self.ear.along.capabilities)
+        self.ear.context = UpstreamContext(capabilities=self.ear.context.capabilities)
         self._expiry = asyncio.get_running_loop().call_later(HELD_S, self.cancel)
         return self._inbox.take()
 
@@ -96,14 +96,14 @@ class OpenCall:
             await asyncio.sleep(SETTLE_S)
         return await self._wire.ask(request, self.ear)
 
-    async def answer(self, responses: Mapping[str, Json], along: Along) -> bool:
-        """Give the client's answers; whether all of them arrived. `along` hears from now on."""
+    async def answer(self, responses: Mapping[str, Json], context: UpstreamContext) -> bool:
+        """Give the client's answers; whether all of them arrived. `context` hears from now on."""
         self.waits = False
         if self._expiry is not None:
             self._expiry.cancel()
-        self.ear.along = along
-        given, self._inbox.given = self._inbox.given, {}
-        bodies = [self._answer(key, question, responses.get(key)) for key, question in given.items()]
+        self.ear.context = context
+        questions, self._inbox.given = self._inbox.given, {}
+        bodies = [self._answer(key, question, responses.get(key)) for key, question in questions.items()]
         try:
             if self._task.done():
                 return True
@@ -126,10 +126,10 @@ class OpenCall:
         """Wait for the end of a call that was given up."""
         await asyncio.wait([self._task])
 
-    def _answer(self, key: str, question: Question, found: Json) -> bytes:
+    def _answer(self, key: str, question: Question, answer: Json) -> bytes:
         ident = self._inbox.idents.pop(key)
-        if found is not None:
-            return response(ident, found)
+        if answer is not None:
+            return response(ident, answer)
         if question.method == "elicitation/create":
             return response(ident, {"action": "decline"})
         return refusal(ident, REFUSED if question.method == "sampling/createMessage" else METHOD_NOT_FOUND, NOT_OFFERED)

@@ -30,7 +30,7 @@ from remit.facts.catalog import Definition, Http, Server
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credential
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth, looking
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, ServerHealth, UpstreamContext, looking
 
 TELL_S: Final = 5.0
 LEAVE_S: Final = 1.0
@@ -86,15 +86,15 @@ class HttpUpstream(UpstreamTransport):
         self._closed = False
 
     async def definitions(
-        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+        self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
     ) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the server's bytes are the same."""
         limit_s = list_limit_s(self._server)
         try:
             async with asyncio.timeout(limit_s):
-                wire = await self._era(sid, era, along)
-            listings = self._listings if wire is Era.STATELESS else self._session(sid, along).listings
-            found = (await listings.of(along.capabilities).tools(anew=anew)).definitions
+                wire = await self._era(sid, era, context)
+            listings = self._listings if wire is Era.STATELESS else self._session(sid, context).listings
+            definitions = (await listings.of(context.capabilities).tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -102,7 +102,7 @@ class HttpUpstream(UpstreamTransport):
             self._doubt(failure)
         else:
             self._down = None
-            return found
+            return definitions
         self._note(failure)
         raise Unusable(failure)
 
@@ -131,8 +131,8 @@ class HttpUpstream(UpstreamTransport):
         """See `Inspected.health`."""
         eras = tuple(era for era, spoken in self._speaks.items() if spoken)
         dropped = dict(self._listings.dropped)
-        for kept in self._kept.values():
-            dropped |= kept.listings.dropped
+        for session in self._kept.values():
+            dropped |= session.listings.dropped
         state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
         cause, last_error = self._down, self._last_error
         # Where it was not even reached, that says more.
@@ -146,15 +146,15 @@ class HttpUpstream(UpstreamTransport):
             eras=eras,
             last_error=last_error,
             cause=cause,
-            connections=sum(kept.handshake.is_open for kept in self._kept.values()),
+            connections=sum(session.handshake.is_open for session in self._kept.values()),
             strays=self._exchange.strays,
             dropped=dropped,
         )
 
-    async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
-        if (era if self._speaks.get(era) else await self._era(sid, era, along)) is Era.STATELESS:
+    async def _reach(self, sid: str, era: Era, context: UpstreamContext) -> Wire:
+        if (era if self._speaks.get(era) else await self._era(sid, era, context)) is Era.STATELESS:
             return self._plain
-        handshake = self._session(sid, along).handshake
+        handshake = self._session(sid, context).handshake
         refusal = await handshake.open()
         if refusal is not None:
             raise Unusable(refusal.failure)
@@ -175,17 +175,17 @@ class HttpUpstream(UpstreamTransport):
         return bool(self._speaks) and self._down is None
 
     async def _look(self) -> None:
-        sessions = [kept.handshake for kept in self._kept.values() if kept.handshake.is_open]
+        sessions = [open_session.handshake for open_session in self._kept.values() if open_session.handshake.is_open]
         if self._speaks.get(Era.STATELESS) or not sessions:
-            found = await asked(self._plain)
+            outcome = await asked(self._plain)
         else:
-            found = await asked(next((one for one in sessions if calling(one)), sessions[-1]))
-        if isinstance(found, ErrorFrame) and found.failure.cause in _GONE:
-            self._note(found.failure)
+            outcome = await asked(next((session for session in sessions if calling(session)), sessions[-1]))
+        if isinstance(outcome, ErrorFrame) and outcome.failure.cause in _GONE:
+            self._note(outcome.failure)
         if self._away and self._pulse.silent_s is None:
             await self.definitions("", Era.STATELESS, looking(self._server), anew=True)
 
-    async def _era(self, sid: str, era: Era, along: Along) -> Era:
+    async def _era(self, sid: str, era: Era, context: UpstreamContext) -> Era:
         """The era to use: the client's if the server speaks it, else the other. Raises `Unusable`."""
         if self._closed:
             raise Unusable(closed(self._server.name))
@@ -194,7 +194,7 @@ class HttpUpstream(UpstreamTransport):
         async with self._learning:
             for candidate in (era, *(other for other in Era if other is not era)):
                 if candidate not in self._speaks:
-                    self._speaks[candidate] = await self._probe(sid, candidate, along) is None
+                    self._speaks[candidate] = await self._probe(sid, candidate, context) is None
                 if self._speaks[candidate]:
                     return candidate
             self._speaks.clear()
@@ -203,10 +203,10 @@ class HttpUpstream(UpstreamTransport):
             text += ": it looks like one of the HTTP+SSE transport of 2024-11-05, which Remit does not speak"
         raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
-    async def _probe(self, sid: str, era: Era, along: Along) -> ErrorFrame | None:
+    async def _probe(self, sid: str, era: Era, context: UpstreamContext) -> ErrorFrame | None:
         """None when the server speaks `era`, its refusal when it does not; an outage raises."""
         if era is Era.INITIALIZE:
-            refusal = await self._session(sid, along).handshake.open()
+            refusal = await self._session(sid, context).handshake.open()
         else:
             outcome = await self._plain.ask(DISCOVER, Ear(aside=True))
             refusal = outcome if isinstance(outcome, ErrorFrame) else None
@@ -231,24 +231,24 @@ class HttpUpstream(UpstreamTransport):
         if failure.cause in {"error", "refused", "garbage"}:
             self._speaks.clear()
 
-    def _session(self, sid: str, along: Along) -> _Kept:
+    def _session(self, sid: str, context: UpstreamContext) -> _Kept:
         """The upstream session that serves `sid`; opening one lets go of those long unused."""
         now_s = self._clock.monotonic_s()
-        key = (sid, orjson.dumps(dict(along.capabilities), option=orjson.OPT_SORT_KEYS))
-        kept = self._kept.pop(key, None)
-        if kept is None:
+        key = (sid, orjson.dumps(dict(context.capabilities), option=orjson.OPT_SORT_KEYS))
+        session = self._kept.pop(key, None)
+        if session is None:
             self._make_room(now_s)
-            kept = self._open(along.capabilities, now_s)
-        kept.used_s = now_s
-        self._kept[key] = kept
-        return kept
+            session = self._open(context.capabilities, now_s)
+        session.used_s = now_s
+        self._kept[key] = session
+        return session
 
     def _make_room(self, now_s: float) -> None:
-        for key, kept in tuple(islice(self._kept.items(), LOOKED_AT)):
-            if len(self._kept) < SESSIONS_MAX and now_s - kept.used_s <= IDLE_S + self._server.call_s:
+        for key, session in tuple(islice(self._kept.items(), LOOKED_AT)):
+            if len(self._kept) < SESSIONS_MAX and now_s - session.used_s <= IDLE_S + self._server.call_s:
                 return
-            if kept.handshake.hearing.is_busy:
-                kept.used_s = now_s
+            if session.handshake.hearing.is_busy:
+                session.used_s = now_s
                 self._kept[key] = self._kept.pop(key)
             else:
                 self._let_go(key)
@@ -265,10 +265,10 @@ class HttpUpstream(UpstreamTransport):
         return _Kept(handshake, listings, now_s)
 
     def _let_go(self, key: _Key) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._spawn(kept.listings.close())
-            self._spawn(kept.handshake.end())
+        session = self._kept.pop(key, None)
+        if session is not None:
+            self._spawn(session.listings.close())
+            self._spawn(session.handshake.end())
 
     def _tools_changed(self) -> None:
         self._listings.changed()

@@ -34,8 +34,8 @@ class KeptQuestions:
         if question.method != KEPT or ident in self._kept or len(self._kept) >= KEPT_MAX:
             return False
         self._kept[ident] = question
-        for one in waiting:
-            self.hurry(one)
+        for request in waiting:
+            self.hurry(request)
         return True
 
     def hurry(self, request: int) -> None:
@@ -44,8 +44,8 @@ class KeptQuestions:
 
     def take(self) -> Mapping[Ident, Question]:
         """All of them: they are asked now, or refused."""
-        taken, self._kept = self._kept, {}
-        return taken
+        questions, self._kept = self._kept, {}
+        return questions
 
     def withdraw(self, ident: Ident) -> bool:
         """The server no longer wants to know; whether it had asked."""

@@ -15,18 +15,18 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes | None]:
         """The lines that `chunk` completes, without blank ones; None for one that was too long."""
-        found: list[bytes | None] = []
+        lines: list[bytes | None] = []
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             self._take(end)
             if self.skipped:
-                found.append(None)
+                lines.append(None)
             elif line := b"".join(self._rest).strip():
-                found.append(line)
+                lines.append(line)
             self._rest, self._held, self.skipped = [], 0, 0
         if rest:
             self._take(rest)
-        return found
+        return lines
 
     def _take(self, part: bytes) -> None:
         if self.skipped:

@@ -16,7 +16,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.facts.limits import Limits
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Era
+from remit.ports.upstream import Era, UpstreamContext
 
 KINDS_MAX: Final = 16
 """Of one connection: each is a list of its own, which may be long."""
@@ -36,17 +36,17 @@ class Listings:
 
     def of(self, capabilities: Mapping[str, Json]) -> Listing:
         """The tools that a client of `capabilities` is shown; of one without, where there are too many kinds."""
-        told: dict[str, Json] = dict(capabilities) if self._wire.era is Era.STATELESS else {}
-        key = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+        declared: dict[str, Json] = dict(capabilities) if self._wire.era is Era.STATELESS else {}
+        key = orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)
         now_s = self._clock.monotonic_s()
-        found, _ = self._known.pop(key, (None, 0.0))
-        if found is None:
-            if told and not self._has_room(now_s):
+        listing, _ = self._known.pop(key, (None, 0.0))
+        if listing is None:
+            if declared and not self._has_room(now_s):
                 return self.of({})
-            fetch = pages(self._wire, Along(capabilities=told))
-            found = Listing(self._server, self._limits, self._clock, fetch)
-        self._known[key] = found, now_s
-        return found
+            fetch = pages(self._wire, UpstreamContext(capabilities=declared))
+            listing = Listing(self._server, self._limits, self._clock, fetch)
+        self._known[key] = listing, now_s
+        return listing
 
     def _has_room(self, now_s: float) -> bool:
         """Whether one more kind may be told apart, if need be in place of one that nobody uses."""

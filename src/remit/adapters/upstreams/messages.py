@@ -31,16 +31,16 @@ from remit.adapters.upstreams.subscriptions import Subscriptions
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.ports.upstream import (
-    ALONE,
     ELICITATION_CHARS_MAX,
-    Along,
-    Changed,
-    Completed,
+    NO_CONTEXT,
+    ElicitationCompleted,
+    ListChanged,
     Log,
     Offer,
     Progress,
     Question,
-    Updated,
+    ResourceUpdated,
+    UpstreamContext,
 )
 
 LOG_BYTES_MAX: Final = 64 * 1024
@@ -66,11 +66,13 @@ class Ear:
     listening of a `watch`.
     """
 
-    __slots__ = ("along", "aside", "ident", "inbox", "watch")
+    __slots__ = ("aside", "context", "ident", "inbox", "watch")
 
-    def __init__(self, along: Along = ALONE, *, aside: bool = False, watch: Watch | None = None) -> None:
+    def __init__(
+        self, context: UpstreamContext = NO_CONTEXT, *, aside: bool = False, watch: Watch | None = None
+    ) -> None:
         self.ident = 0
-        self.along = along
+        self.context = context
         self.aside = aside or watch is not None
         self.watch = watch
         self.inbox: Inbox | None = None
@@ -84,10 +86,10 @@ class Ear:
 
     def log(self, params: Message) -> bool:
         """Whether this was a log of a level that somebody asked for."""
-        level, logger, wanted = params.get("level"), params.get("logger"), self.along.log_level
-        if not isinstance(level, str) or level not in LEVELS or wanted not in LEVELS:
+        level, logger, least = params.get("level"), params.get("logger"), self.context.log_level
+        if not isinstance(level, str) or level not in LEVELS or least not in LEVELS:
             return False
-        if LEVELS.index(level) < LEVELS.index(wanted):
+        if LEVELS.index(level) < LEVELS.index(least):
             return False
         data = params.get("data")
         if not _is_small(data):
@@ -95,9 +97,9 @@ class Ear:
         return self._tell(Log(level, _cut(logger if isinstance(logger, str) else None), data))
 
     def _tell(self, notice: Progress | Log) -> bool:
-        if self.along.hear is None:
+        if self.context.hear is None:
             return False
-        self.along.hear(notice)
+        self.context.hear(notice)
         return True
 
 
@@ -123,10 +125,10 @@ class Inbox:
 
     def take(self) -> Mapping[str, Question]:
         """Everything that waits; it is then with the client."""
-        taken, self.waiting = self.waiting, {}
-        self.given |= taken
+        questions, self.waiting = self.waiting, {}
+        self.given |= questions
         self.arrived.clear()
-        return taken
+        return questions
 
     def withdraw(self, ident: Ident) -> bool:
         """The server no longer wants to know; whether it had asked."""
@@ -183,9 +185,9 @@ class Hearing:
 
         `ident` is the request on whose own stream it came, None where the wire does not say.
         """
-        asked = ident_of(message)
-        if asked is not None:
-            return self._asked(message, asked, ident)
+        question_id = ident_of(message)
+        if question_id is not None:
+            return self._asked(message, question_id, ident)
         return self._told(message.get("method"), members(message.get("params")), ident)
 
     def missed(self) -> None:
@@ -215,10 +217,10 @@ class Hearing:
             case "notifications/cancelled":
                 return self._cancelled(params.get("requestId"))
             case str():
-                wanted = self._changed(method, params, ident)
+                expected = self._changed(method, params, ident)
                 if method == _TOOLS_CHANGED:
                     self._on_change()  # a reason to look again, whoever else waits for it
-                return wanted or method == _TOOLS_CHANGED
+                return expected or method == _TOOLS_CHANGED
             case _:
                 return False
 
@@ -229,46 +231,50 @@ class Hearing:
         else:
             watch = self.listens.get(sub) if type(sub) is int and ident in {None, sub} else None
             watches = () if watch is None else (watch,)
-        wanted = False
+        expected = False
         for watch in watches:
             if method == "notifications/subscriptions/acknowledged":
-                wanted |= watch.acknowledged(members(params.get("notifications")))
+                expected |= watch.acknowledged(members(params.get("notifications")))
             elif method == "notifications/resources/updated":
                 uri = params.get("uri")
-                wanted |= isinstance(uri, str) and watch.put(Updated(uri))
+                expected |= isinstance(uri, str) and watch.put(ResourceUpdated(uri))
             elif method == _COMPLETED:
-                done = params.get("elicitationId")
-                wanted |= isinstance(done, str) and len(done) <= ELICITATION_CHARS_MAX and watch.put(Completed(done))
+                elicitation = params.get("elicitationId")
+                expected |= (
+                    isinstance(elicitation, str)
+                    and len(elicitation) <= ELICITATION_CHARS_MAX
+                    and watch.put(ElicitationCompleted(elicitation))
+                )
             else:
                 for offer in _CHANGED.get(method, ()):
-                    wanted |= watch.put(Changed(offer))
-        return wanted
+                    expected |= watch.put(ListChanged(offer))
+        return expected
 
-    def _asked(self, message: Message, asked: Ident, ident: int | None) -> bool:
+    def _asked(self, message: Message, question_id: Ident, ident: int | None) -> bool:
         if self._reply is None:
             return False
         if message.get("method") == "ping":
-            self._reply(response(asked, {}))
+            self._reply(response(question_id, {}))
             return True
-        if any(ear.inbox is not None and str(asked) in ear.inbox.idents for ear in self.open.values()):
+        if any(ear.inbox is not None and str(question_id) in ear.inbox.idents for ear in self.open.values()):
             return False  # refusing it would answer the question of that id that is open
         question, inboxes = question_of(message), self._inboxes(ident)
         unsure = ident is None and self.given_up.some
-        if len(inboxes) == 1 and question is not None and not unsure and inboxes[0].put(asked, question):
+        if len(inboxes) == 1 and question is not None and not unsure and inboxes[0].put(question_id, question):
             return True
         is_early = ident is None and not self._called
-        if question is not None and is_early and self.kept.put(asked, question, tuple(self.open)):
+        if question is not None and is_early and self.kept.put(question_id, question, tuple(self.open)):
             return True
         why = NOT_OFFERED
         if question is not None and inboxes and question.method in inboxes[0].kinds:
             self.crossed |= len(inboxes) > 1
             why = OF_SEVERAL if len(inboxes) > 1 else OF_CANCELLED if unsure else NOT_OFFERED
-        self._refuse(asked, why)
+        self._refuse(question_id, why)
         return False
 
-    def _refuse(self, asked: Ident, why: str = NOT_OFFERED) -> None:
+    def _refuse(self, question_id: Ident, why: str = NOT_OFFERED) -> None:
         if self._reply is not None:
-            self._reply(refusal(asked, METHOD_NOT_FOUND, why))
+            self._reply(refusal(question_id, METHOD_NOT_FOUND, why))
 
     def refuse_all(self, inbox: Inbox) -> None:
         """Nobody answers what was put into `inbox`, and the server would wait for it."""

@@ -16,7 +16,7 @@ from remit.adapters.upstreams.replies import Retry
 from remit.adapters.upstreams.requests import IN_ROUNDS
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Completed, Era, Failure, Question, Reply
+from remit.ports.upstream import ElicitationCompleted, Era, Failure, Question, Reply, UpstreamContext
 
 OPEN_S: Final = 30.0
 """How long a call waits for the word that what its user opened is done with."""
@@ -30,8 +30,8 @@ class Opening:
         self.failure = failure
         self.questions: Mapping[str, Question] = {f"open-{at}": one for at, one in enumerate(failure.addresses)}
         self.used = False
-        named = [one.params.get("elicitationId") for one in failure.addresses]
-        self._left = {one for one in named if isinstance(one, str)}
+        idents = [one.params.get("elicitationId") for one in failure.addresses]
+        self._left = {one for one in idents if isinstance(one, str)}
         self._wire = wire
         self._watch = Watch(server, frozenset(), frozenset())
 
@@ -46,8 +46,8 @@ class Opening:
 
     def are_opened(self, responses: Mapping[str, Json]) -> bool:
         """Whether the user opens all of them."""
-        given = [responses.get(key) for key in self.questions]
-        return all(isinstance(one, Mapping) and one.get("action") == "accept" for one in given)
+        answers = [responses.get(key) for key in self.questions]
+        return all(isinstance(answer, Mapping) and answer.get("action") == "accept" for answer in answers)
 
     async def done(self, wait_s: float) -> None:
         """Wait until the server says that all of it is done with, for so long at most."""
@@ -55,7 +55,7 @@ class Opening:
             async with asyncio.timeout(wait_s):
                 while self._left:
                     change = await self._watch.next()
-                    if isinstance(change, Completed):
+                    if isinstance(change, ElicitationCompleted):
                         self._left.discard(change.elicitation)
 
     def end(self) -> None:
@@ -65,11 +65,11 @@ class Opening:
         self._wire.sit()
 
 
-def asks_to_open(retry: Retry, reply: Reply, along: Along) -> Failure | None:
+def asks_to_open(retry: Retry, reply: Reply, context: UpstreamContext) -> Failure | None:
     """`reply` where it is one that who sent `retry` can be asked about."""
     if retry.era is not Era.STATELESS or retry.request.method not in IN_ROUNDS:
         return None
     if not isinstance(reply, Failure) or not reply.addresses:
         return None
-    elicitation = along.capabilities.get("elicitation")
+    elicitation = context.capabilities.get("elicitation")
     return reply if isinstance(elicitation, Mapping) and "url" in elicitation else None

@@ -32,14 +32,14 @@ class Plain:
         """See `Wire.era`."""
         return Era.STATELESS
 
-    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`; cancelling it closes the stream, which cancels in this era."""
-        route = (asked.method, asked.name)
+        route = (call.method, call.name)
         headers = self._prepared.get(route) or self._prepare(route)
-        if ear.along.headers:
-            headers = with_params(headers, ear.along.headers)
+        if ear.context.headers:
+            headers = with_params(headers, ear.context.headers)
         self._ident = ident = self._ident + 1
-        body = request(ident, asked.method, asked.params(meta(Era.STATELESS, ident, ear.along)))
+        body = request(ident, call.method, call.params(meta(Era.STATELESS, ident, ear.context)))
         self.hearing.opened(ident, ear)
         try:
             return await self._exchange.ask(ident, body, headers, self.hearing)
@@ -59,24 +59,24 @@ class Plain:
     def _prepare(self, route: _Route) -> CIMultiDictProxy[str]:
         if len(self._prepared) >= PREPARED_MAX:
             self._prepared.clear()
-        found = self._prepared[route] = headers_of(*route)
-        return found
+        headers = self._prepared[route] = headers_of(*route)
+        return headers
 
 
 def headers_of(method: str, name: str | None = None) -> CIMultiDictProxy[str]:
     """The headers of one stateless request (MCP 2026-07-28, transports)."""
-    found = CIMultiDict(BASE_HEADERS)
-    found[VERSION_HEADER] = Era.STATELESS.value
-    found["Mcp-Method"] = method
+    headers = CIMultiDict(BASE_HEADERS)
+    headers[VERSION_HEADER] = Era.STATELESS.value
+    headers["Mcp-Method"] = method
     if name is not None:
-        found["Mcp-Name"] = header_value(name)
-    return CIMultiDictProxy(found)
+        headers["Mcp-Name"] = header_value(name)
+    return CIMultiDictProxy(headers)
 
 
 def with_params(headers: CIMultiDictProxy[str], params: Mapping[str, str]) -> CIMultiDictProxy[str]:
     """`headers` and the `Mcp-Param-*` of the final arguments; no other header can come this way."""
-    found = CIMultiDict(headers)
+    merged = CIMultiDict(headers)
     for name, value in params.items():
         if name.lower().startswith(PARAM_PREFIX):
-            found[name] = header_value(value)
-    return CIMultiDictProxy(found)
+            merged[name] = header_value(value)
+    return CIMultiDictProxy(merged)

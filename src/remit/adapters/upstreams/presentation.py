@@ -42,26 +42,26 @@ class Hiding:
     def __init__(self) -> None:
         self._secrets: dict[bytes, tuple[bytes, ...]] = {}
 
-    def learn(self, shown: Mapping[str, str]) -> None:
+    def learn(self, headers: Mapping[str, str]) -> None:
         """Take note of headers that it is shown."""
-        for value in shown.values():
+        for value in headers.values():
             self.keep(value.rpartition(" ")[2])
 
     def keep(self, text: str) -> None:
         """Take note of one secret."""
         secret = text.encode()
         if len(secret) >= _SECRET_BYTES_MIN and secret not in self._secrets:
-            written = (text.translate(one).encode() for one in _ESCAPES)
-            self._secrets[secret] = tuple(dict.fromkeys((secret, *written)))
+            spellings = (text.translate(escape).encode() for escape in _ESCAPES)
+            self._secrets[secret] = tuple(dict.fromkeys((secret, *spellings)))
             if len(self._secrets) > _HIDDEN_MAX:
                 del self._secrets[next(iter(self._secrets))]
 
-    def hide(self, said: bytes) -> bytes:
-        """`said` without what it was shown, as it would stand in JSON too."""
+    def hide(self, output: bytes) -> bytes:
+        """`output` without what it was shown, as it would stand in JSON too."""
         for forms in self._secrets.values():
             for form in forms:
-                said = said.replace(form, _INSTEAD)
-        return said
+                output = output.replace(form, _INSTEAD)
+        return output
 
 
 def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple[ClientMiddlewareType, ...]:
@@ -73,21 +73,21 @@ def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple
     async def present(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
         if request.url.origin() != origin:
             raise _unusable("a credential was about to leave for another origin: report this", sent=False)
-        shown = await _shown(credential)
-        hiding.learn(shown)
-        request.headers.update(shown)
+        headers = await _shown(credential)
+        hiding.learn(headers)
+        request.headers.update(headers)
         response = await send(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and await _renewed(credential, shown, response):
-            shown = await _shown(credential)
-            hiding.learn(shown)
-            request.headers.update(shown)
+        if response.status == HTTPStatus.UNAUTHORIZED and await _renewed(credential, headers, response):
+            headers = await _shown(credential)
+            hiding.learn(headers)
+            request.headers.update(headers)
             response = await send(request)
         lacking = response.status == HTTPStatus.FORBIDDEN and _SCOPE in response.headers.get("WWW-Authenticate", "")
         if response.status == HTTPStatus.UNAUTHORIZED or lacking:
             response.close()
-            raise _unusable(credential.rejected(scope_missing=lacking), sent=True)
+            raise _unusable(credential.note_rejected(scope_missing=lacking), sent=True)
         if response.ok:
-            credential.accepted(shown)
+            credential.note_accepted(headers)
         return response
 
     return (present,)
@@ -121,9 +121,9 @@ async def _shown(credential: Credential) -> Mapping[str, str]:
         raise _unusable(str(refused), sent=False) from None
 
 
-async def _renewed(credential: Credential, shown: Mapping[str, str], response: ClientResponse) -> bool:
+async def _renewed(credential: Credential, headers: Mapping[str, str], response: ClientResponse) -> bool:
     try:
-        renewed = await credential.renew(shown)
+        renewed = await credential.renew(headers)
     except CredentialRefused as refused:
         response.close()
         raise _unusable(str(refused), sent=True) from None

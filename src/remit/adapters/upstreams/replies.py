@@ -9,7 +9,17 @@ from remit.adapters.upstreams.frames import ErrorFrame, Message, Outcome, member
 from remit.adapters.upstreams.requests import IN_ROUNDS, QUESTIONS, UpstreamRequest
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
-from remit.ports.upstream import Along, Begun, Era, Failure, InputRequired, Introduction, Question, Reply, Result
+from remit.ports.upstream import (
+    Era,
+    Failure,
+    InputRequired,
+    Introduction,
+    Question,
+    Reply,
+    Result,
+    TaskStarted,
+    UpstreamContext,
+)
 
 QUESTIONS_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
@@ -41,16 +51,16 @@ class Retry:
     asked: Mapping[str, Question] = field(default_factory=dict[str, Question])
     used: bool = False
 
-    def responses(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
+    def responses(self, answers: Mapping[str, Json]) -> Mapping[str, Json]:
         """`inputResponses`: answers to what was asked alone; a refused elicitation is declined, others left out."""
-        found: dict[str, Json] = {}
+        responses: dict[str, Json] = {}
         for key, question in self.asked.items():
-            answer = given.get(key)
+            answer = answers.get(key)
             if answer is not None:
-                found[key] = answer
+                responses[key] = answer
             elif question.method == "elicitation/create":
-                found[key] = {"action": "decline"}
-        return found
+                responses[key] = {"action": "decline"}
+        return responses
 
 
 def reply_of(server: str, method: str, outcome: Outcome) -> Reply:
@@ -62,7 +72,7 @@ def reply_of(server: str, method: str, outcome: Outcome) -> Reply:
     return _complete(server, method, outcome.result)
 
 
-def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) -> Reply:
+def reply_or_asked(server: str, retry: Retry, outcome: Outcome, context: UpstreamContext) -> Reply:
     """The same of a server of 2026-07-28, which may ask by `input_required`: then `retry` goes on.
 
     A call may also be answered with a task, to a client that declared that it takes one.
@@ -71,9 +81,9 @@ def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) ->
         return outcome.failure
     match outcome.result.get("resultType"):
         case "input_required" if retry.request.method in IN_ROUNDS:
-            return _asked(server, retry, outcome.result, along)
-        case "task" if retry.request.method == "tools/call" and takes_tasks(along.capabilities):
-            return Begun({key: item for key, item in outcome.result.items() if key not in _ENVELOPE})
+            return _asked(server, retry, outcome.result, context)
+        case "task" if retry.request.method == "tools/call" and takes_tasks(context.capabilities):
+            return TaskStarted({key: item for key, item in outcome.result.items() if key not in _ENVELOPE})
         case _:
             return reply_of(server, retry.request.method, outcome)
 
@@ -90,37 +100,41 @@ def _complete(server: str, method: str, result: Message) -> Reply:
         # Clients take it: what has a structure may say nothing else.
         result = {**result, "content": []}
     if (name := _LISTS.get(method)) is not None:
-        found = result.get(name)
-        if not isinstance(found, list) or any(type(item) is not dict for item in found):
+        items = result.get(name)
+        if not isinstance(items, list) or any(type(item) is not dict for item in items):
             return garbage(server, f"a {method} result whose `{name}` is no list of objects")
     if method == "tools/call":
-        told = result.get("isError")
-        if not isinstance(told, bool | None):
+        flag = result.get("isError")
+        if not isinstance(flag, bool | None):
             return garbage(server, "a tool result whose `isError` is no boolean")
-        is_error = told is True
+        is_error = flag is True
     elif method == "completion/complete" and not isinstance(result.get("completion"), Mapping):
         return garbage(server, "a completion that is no object")
     dropped = _ENVELOPE if method == "tasks/get" else _PROTOCOL
     value = {key: item for key, item in result.items() if key not in dropped}
     if method == "tools/call" and (meta := members(result.get("_meta"))):
-        kept = {key: item for key, item in meta.items() if key != _SERVER_INFO}
-        if kept:
-            value["_meta"] = kept
+        meta_kept = {key: item for key, item in meta.items() if key != _SERVER_INFO}
+        if meta_kept:
+            value["_meta"] = meta_kept
     return Result(value, is_error)
 
 
-def _asked(server: str, retry: Retry, result: Message, along: Along) -> Reply:
-    state, found = result.get("requestState"), result.get("inputRequests")
-    if not isinstance(state, str | None) or not isinstance(found, Mapping | None) or (state is None and not found):
+def _asked(server: str, retry: Retry, result: Message, context: UpstreamContext) -> Reply:
+    state, requests = result.get("requestState"), result.get("inputRequests")
+    if (
+        not isinstance(state, str | None)
+        or not isinstance(requests, Mapping | None)
+        or (state is None and not requests)
+    ):
         return garbage(server, "an input_required result without a usable inputRequests or requestState")
     if len(state or "") > STATE_CHARS_MAX:
         return garbage(server, f"a requestState above {STATE_CHARS_MAX} characters")
     questions: dict[str, Question] = {}
-    for key, item in (found or {}).items():
+    for key, item in (requests or {}).items():
         question = question_of(item)
         if question is None or len(key) > KEY_CHARS_MAX or len(questions) >= QUESTIONS_MAX:
             return garbage(server, "an input request that is none")
-        if QUESTIONS[question.method] not in along.capabilities:
+        if QUESTIONS[question.method] not in context.capabilities:
             return undeclared(server, QUESTIONS[question.method])
         questions[key] = question
     return InputRequired(questions, replace(retry, state=state, asked=questions, used=False))

@@ -9,7 +9,7 @@ import orjson
 from remit import __version__
 from remit.facts.canonical import Json
 from remit.facts.header_mirror import NAMED
-from remit.ports.upstream import ALONE, Along, Era, Offer
+from remit.ports.upstream import NO_CONTEXT, Era, Offer, UpstreamContext
 
 CLIENT_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
 ASKS_NOTHING: Final = frozenset({"resources/list", "resources/templates/list", "prompts/list"})
@@ -76,9 +76,9 @@ def call_request(name: str, arguments: bytes) -> UpstreamRequest:
 
 def ask_request(method: str, params: Mapping[str, Json] | None = None) -> UpstreamRequest:
     """Any other request."""
-    found = params or {}
-    name = found.get(NAMED[method]) if method in NAMED else None
-    return UpstreamRequest(method, orjson.dumps(found)[:-1], name if isinstance(name, str) else None)
+    members = params or {}
+    name = members.get(NAMED[method]) if method in NAMED else None
+    return UpstreamRequest(method, orjson.dumps(members)[:-1], name if isinstance(name, str) else None)
 
 
 def list_request(cursor: str | None) -> UpstreamRequest:
@@ -88,10 +88,10 @@ def list_request(cursor: str | None) -> UpstreamRequest:
 
 def listen_request(offers: frozenset[Offer], uris: frozenset[str]) -> UpstreamRequest:
     """`subscriptions/listen` for exactly these."""
-    wanted: dict[str, Json] = {_FILTER[offer]: True for offer in sorted(offers)}
+    filters: dict[str, Json] = {_FILTER[offer]: True for offer in sorted(offers)}
     if uris:
-        wanted["resourceSubscriptions"] = sorted(uris)
-    return ask_request("subscriptions/listen", {"notifications": wanted})
+        filters["resourceSubscriptions"] = sorted(uris)
+    return ask_request("subscriptions/listen", {"notifications": filters})
 
 
 def offers_of(honoured: Mapping[str, Json]) -> frozenset[Offer]:
@@ -101,10 +101,12 @@ def offers_of(honoured: Mapping[str, Json]) -> frozenset[Offer]:
 
 def initialize_request(capabilities: Mapping[str, Json]) -> UpstreamRequest:
     """`initialize` for a client of exactly these capabilities, as far as that era has them."""
-    known: Mapping[str, Json] = {name: capabilities[name] for name in QUESTIONS.values() if name in capabilities}
+    era_capabilities: Mapping[str, Json] = {
+        name: capabilities[name] for name in QUESTIONS.values() if name in capabilities
+    }
     return ask_request(
         "initialize",
-        {"protocolVersion": Era.INITIALIZE.value, "capabilities": known, "clientInfo": CLIENT_INFO},
+        {"protocolVersion": Era.INITIALIZE.value, "capabilities": era_capabilities, "clientInfo": CLIENT_INFO},
     )
 
 
@@ -112,18 +114,18 @@ DISCOVER: Final = ask_request("server/discover")
 PING: Final = ask_request("ping")
 
 
-def meta(era: Era, ident: int, along: Along) -> bytes:
+def meta(era: Era, ident: int, context: UpstreamContext) -> bytes:
     """`_meta` of the request `ident`: what the era requires and what goes along; empty for none."""
-    if along is ALONE:
+    if context is NO_CONTEXT:
         return META if era is Era.STATELESS else b""
-    found: dict[str, Json] = {}
+    members: dict[str, Json] = {}
     if era is Era.STATELESS:
-        found = _stateless_meta(along.capabilities)
-        if along.log_level in LEVELS:
-            found["io.modelcontextprotocol/logLevel"] = along.log_level
-    if along.hear is not None:
-        found["progressToken"] = ident
-    if along.trace is not None:
-        found["traceparent"] = along.trace
-    found.update(along.meta)
-    return orjson.dumps(found) if found else b""
+        members = _stateless_meta(context.capabilities)
+        if context.log_level in LEVELS:
+            members["io.modelcontextprotocol/logLevel"] = context.log_level
+    if context.hear is not None:
+        members["progressToken"] = ident
+    if context.trace is not None:
+        members["traceparent"] = context.trace
+    members.update(context.meta)
+    return orjson.dumps(members) if members else b""

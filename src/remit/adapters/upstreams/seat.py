@@ -67,23 +67,23 @@ class Start:
     cwd: Path
 
 
-def prepare(transport: Stdio, given: Mapping[str, str], home: Path) -> Start:
+def prepare(transport: Stdio, variables: Mapping[str, str], home: Path) -> Start:
     """Make the child's own folder `home`, find its program. Raises `OSError`, `ValueError`.
 
-    `given` are the variables declared for it, references resolved. The program is looked for on the child's
+    `variables` are the variables declared for it, references resolved. The program is looked for on the child's
     `PATH`, then on Remit's; the child only gets its own.
     """
-    if any("\0" in text for text in (*transport.command, *given, *given.values())):
+    if any("\0" in text for text in (*transport.command, *variables, *variables.values())):
         raise ValueError("its command or env holds a NUL character")  # uvloop would cut it off there
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    env = {"PATH": MINIMAL_PATH, "HOME": str(home), "LANG": "C.UTF-8", **given}
-    wanted, *rest = transport.command
+    env = {"PATH": MINIMAL_PATH, "HOME": str(home), "LANG": "C.UTF-8", **variables}
+    program, *rest = transport.command
     cwd = home if transport.cwd is None else Path(transport.cwd)
     if not cwd.is_dir():
         raise FileNotFoundError(f"its working folder {str(cwd)!r} does not exist")
-    if "/" in wanted:
-        wanted = str(cwd / wanted)
-    found = shutil.which(wanted, path=env["PATH"]) or shutil.which(wanted)
-    if found is None:
-        raise FileNotFoundError(f"no program {wanted!r}; give `command` its full path, then: remit apply")
-    return Start((str(Path(found).absolute()), *rest), env, cwd)
+    if "/" in program:
+        program = str(cwd / program)
+    executable = shutil.which(program, path=env["PATH"]) or shutil.which(program)
+    if executable is None:
+        raise FileNotFoundError(f"no program {program!r}; give `command` its full path, then: remit apply")
+    return Start((str(Path(executable).absolute()), *rest), env, cwd)

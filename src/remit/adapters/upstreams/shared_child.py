@@ -47,16 +47,16 @@ class Shared:
         """See `Wire.known`."""
         return self._child.known
 
-    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`; the turn is given back whatever happens, after `_settle` when cancelled."""
         if ear.aside:
-            return await self._child.ask(asked, ear)
+            return await self._child.ask(call, ear)
         await self._seat.turn.acquire()
         settling = False
         try:
             self._child = child = await self._running()
             try:
-                return await child.ask(asked, ear)
+                return await child.ask(call, ear)
             except asyncio.CancelledError:
                 settling = True
                 self._spawn(self._settle(child))

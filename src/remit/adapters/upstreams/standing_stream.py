@@ -69,17 +69,17 @@ class StandingStream:
             self._opened.set()
 
         while barren < BARREN_MAX:
-            found = await self._exchange.listen(self._headers, last, self._hearing, began)
-            if isinstance(found, ErrorFrame):
-                if found.status in _NO_STREAM:
+            outcome = await self._exchange.listen(self._headers, last, self._hearing, began)
+            if isinstance(outcome, ErrorFrame):
+                if outcome.status in _NO_STREAM:
                     self._is_refused = True
                     return
-                if 400 <= found.status < 500 and found.status != HTTPStatus.CONFLICT:
+                if 400 <= outcome.status < 500 and outcome.status != HTTPStatus.CONFLICT:
                     break
                 barren += 1
             else:
-                barren = barren + 1 if found.events == 0 else 0
-                last = found
+                barren = barren + 1 if outcome.events == 0 else 0
+                last = outcome
             wait_ms = _RETRY_MS if last.retry_ms is None else min(last.retry_ms, _RETRY_MS_MAX)
             await asyncio.sleep(max(wait_ms, 10 * 2**barren) / 1000)
         self._hearing.lose("closed its event stream")

@@ -26,7 +26,7 @@ from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, Failure, Reply, ServerHealth, looking
+from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, ServerHealth, UpstreamContext, looking
 
 START_S: Final = 30.0
 """How long a child may take to its first answer, or `call_s` where that is longer: many install themselves first."""
@@ -72,17 +72,17 @@ class StdioUpstream(UpstreamTransport):
         self._closed = False
 
     async def definitions(
-        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+        self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
     ) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the child's bytes are the same."""
         limit_s = list_limit_s(self._server)
-        seat = self._seat(sid, era, along)
+        seat = self._seat(sid, era, context)
         try:
             async with asyncio.timeout(limit_s):
-                seat, _ = await self._serving(sid, era, along)
+                seat, _ = await self._serving(sid, era, context)
             if seat.listings is None:
                 raise Unusable(closed(self._server.name))
-            return (await seat.listings.of(along.capabilities).tools(anew=anew)).definitions
+            return (await seat.listings.of(context.capabilities).tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -146,11 +146,11 @@ class StdioUpstream(UpstreamTransport):
             return "backing-off"
         return "down" if self._down else "idle"
 
-    async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
-        seat, child = await self._serving(sid, era, along)
+    async def _reach(self, sid: str, era: Era, context: UpstreamContext) -> Wire:
+        seat, child = await self._serving(sid, era, context)
         if not self._server.shared:
             return child
-        return Shared(seat, child, lambda: self._child(seat, era, along), self._spawn, self._drop)
+        return Shared(seat, child, lambda: self._child(seat, era, context), self._spawn, self._drop)
 
     def _replied(self, reply: Reply) -> None:
         if isinstance(reply, Failure):
@@ -179,19 +179,19 @@ class StdioUpstream(UpstreamTransport):
             self._note(silent(self._server.name, HUNG_S))
             self._drop(seat)  # the next look, or call, starts a clean one
 
-    async def _serving(self, sid: str, era: Era, along: Along) -> tuple[Seat, Child]:
+    async def _serving(self, sid: str, era: Era, context: UpstreamContext) -> tuple[Seat, Child]:
         """The child that serves `sid` and was told of these capabilities, where its era tells it at the start."""
         for _ in Era:  # a child that fell back may serve others than those who started it
-            seat = self._seat(sid, era, along)
-            child = await self._child(seat, era, along)
-            if child.era is Era.STATELESS or child.capabilities == along.capabilities:
+            seat = self._seat(sid, era, context)
+            child = await self._child(seat, era, context)
+            if child.era is Era.STATELESS or child.capabilities == context.capabilities:
                 return seat, child
         text = f"server {self._server.name!r} changes its era from start to start"
         raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
-    def _seat(self, sid: str, era: Era, along: Along) -> Seat:
-        wire = next((one for one in (era, *Era) if self._speaks.get(one) is not False), era)
-        key = self._key(sid, wire, along)
+    def _seat(self, sid: str, era: Era, context: UpstreamContext) -> Seat:
+        wire = next((spoken for spoken in (era, *Era) if self._speaks.get(spoken) is not False), era)
+        key = self._key(sid, wire, context)
         seat = self._seats.get(key)
         if seat is None:
             seat = self._seats[key] = Seat(self._clock.monotonic_s(), sid)
@@ -200,11 +200,11 @@ class StdioUpstream(UpstreamTransport):
         seat.used_s = self._clock.monotonic_s()
         return seat
 
-    def _key(self, sid: str, wire: Era, along: Along) -> _Key:
-        told = orjson.dumps(dict(along.capabilities), option=orjson.OPT_SORT_KEYS) if wire is Era.INITIALIZE else b""
-        return (_SHARED if self._server.shared else sid, told)
+    def _key(self, sid: str, wire: Era, context: UpstreamContext) -> _Key:
+        kind = orjson.dumps(dict(context.capabilities), option=orjson.OPT_SORT_KEYS) if wire is Era.INITIALIZE else b""
+        return (_SHARED if self._server.shared else sid, kind)
 
-    async def _child(self, seat: Seat, era: Era, along: Along) -> Child:
+    async def _child(self, seat: Seat, era: Era, context: UpstreamContext) -> Child:
         """The seat's running child, started if need be. Raises `Unusable`."""
         if (running := seat.running) is not None:
             return running
@@ -215,7 +215,7 @@ class StdioUpstream(UpstreamTransport):
             if wait_s > 0:
                 text = f"server {self._server.name!r} failed {seat.failures} times; next start in {wait_s:.1f} s"
                 raise Unusable(Failure(cause="backing_off", text=text, sent=False))
-            seat.starting = asyncio.create_task(self._start(seat, era, along))
+            seat.starting = asyncio.create_task(self._start(seat, era, context))
             seat.starting.add_done_callback(_seen)
         starting = seat.starting
         try:
@@ -225,7 +225,7 @@ class StdioUpstream(UpstreamTransport):
                 raise
             raise Unusable(closed(self._server.name)) from None
 
-    async def _start(self, seat: Seat, era: Era, along: Along) -> Child:
+    async def _start(self, seat: Seat, era: Era, context: UpstreamContext) -> Child:
         self._make_room(seat)
         if seat.failures:
             self._restarts += 1
@@ -235,7 +235,7 @@ class StdioUpstream(UpstreamTransport):
             child = await self._spawn_child(seat)
             try:
                 async with asyncio.timeout(self._start_s):
-                    refused = await child.greet(candidate, along)
+                    refused = await child.greet(candidate, context)
             except TimeoutError:
                 refused = ErrorFrame(timed_out(self._server.name, self._start_s, sent=True))
             except asyncio.CancelledError:
@@ -282,10 +282,10 @@ class StdioUpstream(UpstreamTransport):
         seat.started_s = self._clock.monotonic_s()
         seat.listings = Listings(self._server, self._limits, self._clock, child)
         child.on_gone = lambda: self._died(seat, child)
-        found = next((key for key, one in self._seats.items() if one is seat), None)
-        fitting = self._key(seat.sid, child.era, Along(capabilities=child.capabilities))
-        if found is not None and fitting not in self._seats:  # it fell back to the other era
-            self._seats[fitting] = self._seats.pop(found)
+        current = next((key for key, held_seat in self._seats.items() if held_seat is seat), None)
+        fitting = self._key(seat.sid, child.era, UpstreamContext(capabilities=child.capabilities))
+        if current is not None and fitting not in self._seats:  # it fell back to the other era
+            self._seats[fitting] = self._seats.pop(current)
 
     def _died(self, seat: Seat, child: Child) -> None:
         self._last_error, self._down = f"server {self._server.name!r} ended unasked", "died"
@@ -315,8 +315,8 @@ class StdioUpstream(UpstreamTransport):
         if len(running) < CHILDREN_MAX:
             return
         # Who holds the most makes room first: one session may have children of many capabilities.
-        held = Counter(seat.sid for _, seat in running)
-        for key, seat in sorted(running, key=lambda one: (-held[one[1].sid], one[1].used_s)):
+        counts = Counter(seat.sid for _, seat in running)
+        for key, seat in sorted(running, key=lambda entry: (-counts[entry[1].sid], entry[1].used_s)):
             if not seat.busy:
                 del self._seats[key]
                 self._drop(seat)

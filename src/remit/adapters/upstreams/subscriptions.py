@@ -42,26 +42,26 @@ class Subscriptions:
 
     async def take(self, uri: str, ask: AskFor) -> None:
         """Have the server tell of `uri` until it is given back, also where this raises `Unusable`."""
-        one = self._all.setdefault(uri, _Subscription())
-        one.wanted += 1
-        async with one.turn:
-            if one.agreed:
+        subscription = self._all.setdefault(uri, _Subscription())
+        subscription.wanted += 1
+        async with subscription.turn:
+            if subscription.agreed:
                 return
-            one.sent = True
+            subscription.sent = True
             outcome = await ask(SUBSCRIBE, uri)
             if isinstance(outcome, ErrorFrame):
                 raise Unusable(outcome.failure)
-            one.agreed = True
+            subscription.agreed = True
 
     async def give_back(self, uri: str, ask: AskFor) -> None:
         """Watch `uri` no more."""
-        one = self._all[uri]
-        one.wanted -= 1
-        async with one.turn:
-            if one.wanted:
+        subscription = self._all[uri]
+        subscription.wanted -= 1
+        async with subscription.turn:
+            if subscription.wanted:
                 return
-            if one.sent and not self._lost:
-                one.sent = one.agreed = False
+            if subscription.sent and not self._lost:
+                subscription.sent = subscription.agreed = False
                 await ask(UNSUBSCRIBE, uri)
-            if not one.wanted and self._all.get(uri) is one:
+            if not subscription.wanted and self._all.get(uri) is subscription:
                 del self._all[uri]

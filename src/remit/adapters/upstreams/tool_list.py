@@ -21,7 +21,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Definition, Server
 from remit.facts.limits import Limits
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Failure
+from remit.ports.upstream import Failure, UpstreamContext
 
 LIST_S: Final = 30.0
 NAME_CHARS_MAX: Final = 128
@@ -38,11 +38,11 @@ def list_limit_s(server: Server) -> float:
     return min(LIST_S, server.call_s)
 
 
-def pages(wire: Wire, along: Along) -> FetchPage:
-    """The pages of tools that one connection shows to a client as `along` has it."""
+def pages(wire: Wire, context: UpstreamContext) -> FetchPage:
+    """The pages of tools that one connection shows to a client as `context` has it."""
 
     async def page(cursor: str | None) -> tuple[int, Outcome]:
-        ear = Ear(along, aside=True)
+        ear = Ear(context, aside=True)
         outcome = await wire.ask(list_request(cursor), ear)
         return ear.ident, outcome
 
@@ -132,9 +132,9 @@ class Listing:
     async def _read(self) -> None:
         started_s = self._clock.monotonic_s()
         pages: list[tuple[bytes, bytes] | None] = []
-        found: list[Json] = []
+        listed: list[Json] = []
         cursor: str | None = None
-        seen: set[str] = set()
+        cursors: set[str] = set()
         size = 0
         while True:
             ident, outcome = await self._fetch(cursor)
@@ -147,26 +147,26 @@ class Listing:
             tools = outcome.result.get("tools")
             if not isinstance(tools, list):
                 raise self._unusable("a tools/list result without a list of tools")
-            found += tools
+            listed += tools
             cursor = _cursor(outcome.result)
             if cursor is None:
                 break
-            if cursor in seen or len(pages) >= PAGES_MAX or len(cursor) > CURSOR_CHARS_MAX:
+            if cursor in cursors or len(pages) >= PAGES_MAX or len(cursor) > CURSOR_CHARS_MAX:
                 raise self._unusable("pages of tools that do not end")
-            if len(found) > self._limits.tools_per_server_max or size > self._limits.result_bytes_max:
+            if len(listed) > self._limits.tools_per_server_max or size > self._limits.result_bytes_max:
                 break
-            seen.add(cursor)
-        if len(found) > self._limits.tools_per_server_max:
+            cursors.add(cursor)
+        if len(listed) > self._limits.tools_per_server_max:
             raise self._unusable(f"more than {self._limits.tools_per_server_max} tools")
         if size > self._limits.result_bytes_max:
             raise self._unusable(f"more than {self._limits.result_bytes_max} bytes of tools")
-        known = tuple(page for page in pages if page is not None)
-        if self._tools is None or known != self._pages or len(known) < len(pages):
+        comparable = tuple(page for page in pages if page is not None)
+        if self._tools is None or comparable != self._pages or len(comparable) < len(pages):
             if size < ASIDE_BYTES:
-                self._tools = read_tools(found, self._limits)
+                self._tools = read_tools(listed, self._limits)
             else:  # a hostile list may take seconds; the loop must not
-                self._tools = await asyncio.to_thread(read_tools, found, self._limits)
-        self._pages = known if len(known) == len(pages) else None
+                self._tools = await asyncio.to_thread(read_tools, listed, self._limits)
+        self._pages = comparable if len(comparable) == len(pages) else None
         self._read_s = started_s
 
     def _unusable(self, what: str) -> Unusable:
@@ -174,11 +174,11 @@ class Listing:
         return Unusable(Failure(cause="garbage", text=text, sent=True))
 
 
-def read_tools(found: Sequence[Json], limits: Limits) -> Tools:
-    """Every usable definition in `found`, in order; of a name that comes twice, none."""
+def read_tools(items: Sequence[Json], limits: Limits) -> Tools:
+    """Every usable definition in `items`, in order; of a name that comes twice, none."""
     definitions: list[Definition] = []
     dropped: dict[str, str] = {}
-    for place, item in enumerate(found):
+    for place, item in enumerate(items):
         try:
             definitions.append(_definition(item, limits))
         except ValueError as problem:
@@ -204,17 +204,17 @@ def _definition(item: Json, limits: Limits) -> Definition:
     schema = _object(item, "inputSchema")
     if schema is None:
         raise _AbsurdError("it has no inputSchema")
-    one = Definition(name, description or "", schema, _object(item, "outputSchema"), annotations or {})
-    _check_bounds(one.to_json(), limits)
-    if len(canonical(one.to_json())) > limits.schema_bytes_max:
+    definition = Definition(name, description or "", schema, _object(item, "outputSchema"), annotations or {})
+    _check_bounds(definition.to_json(), limits)
+    if len(canonical(definition.to_json())) > limits.schema_bytes_max:
         raise _AbsurdError(f"its definition is above {limits.schema_bytes_max} bytes")
-    return one
+    return definition
 
 
 def _object(item: Mapping[str, Json], key: str) -> Mapping[str, Json] | None:
-    found = item.get(key)
-    if found is None or isinstance(found, Mapping):
-        return found
+    value = item.get(key)
+    if value is None or isinstance(value, Mapping):
+        return value
     raise _AbsurdError(f"its {key} is no object")
 
 
@@ -239,9 +239,9 @@ def _children(item: Json) -> Iterator[Json]:
 
 
 def _cursor(result: Mapping[str, Json]) -> str | None:
-    found = result.get("nextCursor")
+    cursor = result.get("nextCursor")
     # Many servers say by an empty text that there is no more.
-    return found if isinstance(found, str) and found else None
+    return cursor if isinstance(cursor, str) and cursor else None
 
 
 def _around_id(raw: bytes, ident: int) -> tuple[bytes, bytes] | None:

@@ -23,7 +23,17 @@ from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Era, InputRequired, Introduction, Notice, Offer, Ready, Reply
+from remit.ports.upstream import (
+    NO_CONTEXT,
+    Era,
+    InputRequired,
+    Introduction,
+    Notice,
+    Offer,
+    Ready,
+    Reply,
+    UpstreamContext,
+)
 
 HUNG_S: Final = 10.0
 """Who lets such a question wait for so long hangs."""
@@ -41,7 +51,7 @@ class UpstreamTransport(ABC):
         self._crossed = False
 
     @abstractmethod
-    async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
+    async def _reach(self, sid: str, era: Era, context: UpstreamContext) -> Wire:
         """The connection that serves `sid`, in the client's era if the server speaks it."""
 
     @abstractmethod
@@ -72,64 +82,70 @@ class UpstreamTransport(ABC):
             async with asyncio.timeout(LIST_S):
                 await self._look()
 
-    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+    async def introduce(self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT) -> Introduction:
         """See `Upstream.introduce`."""
         limit_s = list_limit_s(self._server)
         try:
             async with asyncio.timeout(limit_s):
-                wire = await self._reach(sid, era, along)
+                wire = await self._reach(sid, era, context)
                 return await introduced(wire, self._clock, self._server.verify_s)
         except TimeoutError:
             raise Unusable(timed_out(self._server.name, limit_s, sent=True)) from None
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
+    async def call(
+        self, sid: str, era: Era, name: str, arguments: bytes, context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """See `Upstream.call`."""
-        ear = Ear(along)
+        ear = Ear(context)
         return await self._limited(ear, lambda: self._first(Retry(sid, era, call_request(name, arguments)), ear))
 
-    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def ask(
+        self, sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """See `Upstream.ask`."""
-        ear = Ear(along)
+        ear = Ear(context)
         return await self._limited(ear, lambda: self._first(Retry(sid, era, ask_request(method, params)), ear))
 
-    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+    async def resume(
+        self, continuation: object, responses: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
+    ) -> Reply:
         """See `Upstream.resume`."""
-        match held:
-            case Retry() if not held.used:
-                held.used = True
-                ear = Ear(along)
-                return await self._limited(ear, lambda: self._again(held, responses, ear))
-            case Opening() if not held.used:
-                held.used = True
-                ear = Ear(along)
-                return await self._limited(ear, lambda: self._opened(held, responses, ear))
-            case OpenCall() if held in self._held and held.waits:
-                return await self._limited(held.ear, lambda: self._continued(held, responses, along))
+        match continuation:
+            case Retry() if not continuation.used:
+                continuation.used = True
+                ear = Ear(context)
+                return await self._limited(ear, lambda: self._again(continuation, responses, ear))
+            case Opening() if not continuation.used:
+                continuation.used = True
+                ear = Ear(context)
+                return await self._limited(ear, lambda: self._opened(continuation, responses, ear))
+            case OpenCall() if continuation in self._held and continuation.waits:
+                return await self._limited(continuation.ear, lambda: self._continued(continuation, responses, context))
             case _:
                 return expired(self._server.name, "it was answered before, or is over", sent=True)
 
-    async def drop(self, held: object) -> None:
+    async def drop(self, continuation: object) -> None:
         """See `Upstream.drop`."""
-        match held:
+        match continuation:
             case Retry():
-                held.used = True
+                continuation.used = True
             case Opening():
-                held.end()
-            case OpenCall() if held in self._held:
-                self._held.discard(held)
-                held.cancel()
-                await held.over()
+                continuation.end()
+            case OpenCall() if continuation in self._held:
+                self._held.discard(continuation)
+                continuation.cancel()
+                await continuation.over()
             case _:
                 pass
 
     async def watch(
-        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], context: UpstreamContext = NO_CONTEXT
     ) -> AsyncGenerator[Notice | Ready]:
         """See `Upstream.watch`."""
         limit_s = list_limit_s(self._server)
         try:
             async with asyncio.timeout(limit_s):
-                wire = await self._reach(sid, era, along)
+                wire = await self._reach(sid, era, context)
             async with aclosing(changes(self._server.name, wire, offers, uris)) as heard:
                 async for change in heard:
                     yield change
@@ -140,24 +156,24 @@ class UpstreamTransport(ABC):
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        held, self._held = self._held, set()
-        for one in tuple(held):
-            one.cancel()
-            await one.over()
+        calls, self._held = self._held, set()
+        for call in tuple(calls):
+            call.cancel()
+            await call.over()
 
     async def _first(self, retry: Retry, ear: Ear, *, opens: bool = True) -> Reply:
-        wire = await self._reach(retry.sid, retry.era, ear.along)
+        wire = await self._reach(retry.sid, retry.era, ear.context)
         if wire.era is Era.STATELESS:
-            return reply_or_asked(self._server.name, retry, await wire.ask(retry.request, ear), ear.along)
-        await level(wire, ear.along)
-        if not ear.along.capabilities or retry.request.method in ASKS_NOTHING:
+            return reply_or_asked(self._server.name, retry, await wire.ask(retry.request, ear), ear.context)
+        await level(wire, ear.context)
+        if not ear.context.capabilities or retry.request.method in ASKS_NOTHING:
             return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
         # Learnt by any of its sessions: a server asks in the same way in all of them.
         self._crossed = self._crossed or wire.hearing.crossed
-        held = OpenCall(wire, retry.request, ear, self._held.discard, in_turn=self._crossed)
-        self._held.add(held)
-        reply = await self._further(held)
-        if opens and (refused := asks_to_open(retry, reply, ear.along)) is not None:
+        open_call = OpenCall(wire, retry.request, ear, self._held.discard, in_turn=self._crossed)
+        self._held.add(open_call)
+        reply = await self._further(open_call)
+        if opens and (refused := asks_to_open(retry, reply, ear.context)) is not None:
             opening = Opening(self._server.name, wire, retry, refused)
             await opening.begin()
             return InputRequired(opening.questions, opening)
@@ -174,23 +190,23 @@ class UpstreamTransport(ABC):
         return await self._first(opening.retry, ear, opens=False)
 
     async def _again(self, retry: Retry, responses: Mapping[str, Json], ear: Ear) -> Reply:
-        wire = await self._reach(retry.sid, retry.era, ear.along)
+        wire = await self._reach(retry.sid, retry.era, ear.context)
         if wire.era is not Era.STATELESS:
             raise Unusable(expired(self._server.name, "the server changed its era", sent=False))
         again = retry.request.again(retry.responses(responses), retry.state)
-        return reply_or_asked(self._server.name, retry, await wire.ask(again, ear), ear.along)
+        return reply_or_asked(self._server.name, retry, await wire.ask(again, ear), ear.context)
 
-    async def _further(self, held: OpenCall) -> Reply:
-        found = await held.next()
-        if isinstance(found, ResultFrame | ErrorFrame):
-            return reply_of(self._server.name, held.method, found)
-        return InputRequired(found, held)
+    async def _further(self, open_call: OpenCall) -> Reply:
+        step = await open_call.next()
+        if isinstance(step, ResultFrame | ErrorFrame):
+            return reply_of(self._server.name, open_call.method, step)
+        return InputRequired(step, open_call)
 
-    async def _continued(self, held: OpenCall, responses: Mapping[str, Json], along: Along) -> Reply:
-        if not await held.answer(responses, along):
-            held.cancel()
+    async def _continued(self, open_call: OpenCall, responses: Mapping[str, Json], context: UpstreamContext) -> Reply:
+        if not await open_call.answer(responses, context):
+            open_call.cancel()
             return expired(self._server.name, "it took no answer", sent=True)
-        return await self._further(held)
+        return await self._further(open_call)
 
     async def _limited(self, ear: Ear, step: Callable[[], Awaitable[Reply]]) -> Reply:
         """Take a step within `call_s`; whatever goes wrong in it is a failure."""

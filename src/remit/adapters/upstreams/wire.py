@@ -11,7 +11,7 @@ from remit.adapters.upstreams.replies import introduction
 from remit.adapters.upstreams.requests import DISCOVER, LEVELS, UpstreamRequest, ask_request
 from remit.facts.canonical import Json
 from remit.ports.system import Clock
-from remit.ports.upstream import Along, Era, Introduction
+from remit.ports.upstream import Era, Introduction, UpstreamContext
 
 
 class Wire(Protocol):
@@ -32,7 +32,7 @@ class Wire(Protocol):
         """Which era is spoken."""
         ...
 
-    async def ask(self, asked: UpstreamRequest, ear: Ear) -> Outcome:
+    async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """One request; sets `ear.ident` as it leaves. Cancelling it cancels upstream. Never raises else."""
         ...
 
@@ -74,13 +74,13 @@ async def introduced(wire: Wire, clock: Clock, age_s: float) -> Introduction:
     return known.introduction
 
 
-async def level(wire: Wire, along: Along) -> None:
-    """Have a session of the `initialize` era log as much as `along` asks for; it is never set to less."""
-    known, wanted = wire.known, along.log_level
-    if wire.era is Era.STATELESS or wanted not in LEVELS or known.introduction is None:
+async def level(wire: Wire, context: UpstreamContext) -> None:
+    """Have a session of the `initialize` era log as much as `context` asks for; it is never set to less."""
+    known, least = wire.known, context.log_level
+    if wire.era is Era.STATELESS or least not in LEVELS or known.introduction is None:
         return
     if "logging" not in known.introduction.capabilities:
         return
-    if known.level is None or LEVELS.index(wanted) < LEVELS.index(known.level):
-        known.level = wanted
-        await wire.ask(ask_request("logging/setLevel", {"level": wanted}), Ear(aside=True))
+    if known.level is None or LEVELS.index(least) < LEVELS.index(known.level):
+        known.level = least
+        await wire.ask(ask_request("logging/setLevel", {"level": least}), Ear(aside=True))

@@ -16,18 +16,18 @@ _MODE: Final = re.compile(r"""(?P<key>["']?mode["']?\s*:\s*)(?P<quote>["']?)obse
 
 def declared(agent: Resource, spec: AgentSpec) -> str:
     """The YAML that declares `agent`; what is as it would be anyway is left out."""
-    told: dict[str, Json] = {"owner": spec.owner, "purpose": spec.purpose}
+    spec_members: dict[str, Json] = {"owner": spec.owner, "purpose": spec.purpose}
     if spec.groups:
-        told["groups"] = list(spec.groups)
+        spec_members["groups"] = list(spec.groups)
     if spec.harness is not Harness.UNTRUSTED:
-        told["harness"] = spec.harness.value
+        spec_members["harness"] = spec.harness.value
     if spec.mode is not Mode.ENFORCE:
-        told["mode"] = spec.mode.value
+        spec_members["mode"] = spec.mode.value
     value = {
         "apiVersion": API_VERSION,
         "kind": ResourceKind.AGENT.value,
         "metadata": {"name": agent.name},
-        "spec": told,
+        "spec": spec_members,
     }
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
 

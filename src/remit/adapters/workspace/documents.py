@@ -98,7 +98,7 @@ class _Building:
 
 def documents(text: str) -> list[Document]:
     """The documents of `text` that hold something. Raises `YamlRefused`."""
-    found: list[Document] = []
+    parsed: list[Document] = []
     building: _Building | None = None
     ended: _Building | None = None
     try:
@@ -106,7 +106,7 @@ def documents(text: str) -> list[Document]:
             match event:
                 case DocumentStartEvent():
                     if ended is not None:
-                        _finish(ended, _mark(event).index, found)
+                        _finish(ended, _mark(event).index, parsed)
                     ended = None
                     building = _begin(event)
                 case DocumentEndEvent():
@@ -126,8 +126,8 @@ def documents(text: str) -> list[Document]:
         what = f"it holds a character that YAML does not allow: U+{ord(char):04X}"
         raise YamlRefused(what, line) from error
     if ended is not None:
-        _finish(ended, len(text), found)
-    return found
+        _finish(ended, len(text), parsed)
+    return parsed
 
 
 def _begin(event: DocumentStartEvent) -> _Building:
@@ -137,12 +137,12 @@ def _begin(event: DocumentStartEvent) -> _Building:
     return _Building(_mark(event).index, line, bool(event.explicit))
 
 
-def _finish(building: _Building, end: int, found: list[Document]) -> None:
+def _finish(building: _Building, end: int, parsed: list[Document]) -> None:
     if not building.rooted or building.root is None:
         return
-    if len(found) == DOCUMENTS_MAX:
+    if len(parsed) == DOCUMENTS_MAX:
         raise YamlRefused(f"it holds more than {DOCUMENTS_MAX} documents", building.line)
-    found.append(Document(building.root, building.line, building.start, end, building.lines, building.blocks))
+    parsed.append(Document(building.root, building.line, building.start, end, building.lines, building.blocks))
 
 
 def _take(building: _Building, event: Event) -> None:
@@ -150,9 +150,9 @@ def _take(building: _Building, event: Event) -> None:
     mark = _mark(event)
     line = mark.line + 1
     if isinstance(event, CollectionEndEvent):
-        done = building.stack.pop()
-        if done.anchor:
-            building.anchors[done.anchor] = (done.value, building.nodes - done.nodes_before)
+        collection = building.stack.pop()
+        if collection.anchor:
+            building.anchors[collection.anchor] = (collection.value, building.nodes - collection.nodes_before)
         return
     if not building.rooted:
         building.line = line
@@ -267,10 +267,10 @@ def edited(text: str, document: Document, value: Json, tries: Iterable[str]) -> 
 
     None where none does. Each is read again, so that nothing depends on how the place to change was found.
     """
-    wanted = [value if found.start == document.start else found.value for found in documents(text)]
+    expected = [value if found.start == document.start else found.value for found in documents(text)]
     for changed in tries:
         try:
-            if [one.value for one in documents(changed)] == wanted:
+            if [parsed.value for parsed in documents(changed)] == expected:
                 return changed
         except YamlRefused:
             continue

@@ -46,19 +46,19 @@ def found(root: Path, problems: list[WorkspaceProblem]) -> list[str]:
     """Paths of YAML and Cedar files below `root`, relative and sorted; hidden ones left out."""
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=lambda e: problems.append(_walk(root, e))):
-        here = Path(folder)
+        current = Path(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if len(here.relative_to(root).parts) >= DEPTH_MAX and folders:
-            where = SourceLocation(_relative(root, here / folders[0]))
+        if len(current.relative_to(root).parts) >= DEPTH_MAX and folders:
+            where = SourceLocation(_relative(root, current / folders[0]))
             what = f"folders are nested deeper than {DEPTH_MAX}"
             problems.append(WorkspaceProblem("workspace/depth", where, what))
             folders.clear()
         for name in list(folders):
-            if (here / name).is_symlink():
+            if (current / name).is_symlink():
                 folders.remove(name)
-                problems.append(_linked_folder(_relative(root, here / name)))
+                problems.append(_linked_folder(_relative(root, current / name)))
         names.extend(
-            _relative(root, here / name)
+            _relative(root, current / name)
             for name in files
             if not name.startswith(".") and Path(name).suffix.lower() in {*YAML, CEDAR}
         )
@@ -105,8 +105,8 @@ def inside(root: Path, file: str) -> Path:
         real, base = (root / file).resolve(strict=True), root.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         # Python 3.11 and 3.12 tell a loop of links by RuntimeError.
-        known = error if isinstance(error, OSError) else OSError(errno.ELOOP, "loop of links")
-        raise Unreadable(_os_problem(file, known)) from error
+        os_error = error if isinstance(error, OSError) else OSError(errno.ELOOP, "loop of links")
+        raise Unreadable(_os_problem(file, os_error)) from error
     if not real.is_relative_to(base):
         what = "the file is a link out of the workspace"
         why = "what stands there is not under the workspace's protection"
@@ -156,8 +156,8 @@ def _relative(root: Path, path: Path) -> str:
 
 
 def _walk(root: Path, error: OSError) -> WorkspaceProblem:
-    named = Path(str(error.filename or root))
-    file = _relative(root, named) if named.is_relative_to(root) else "."
+    path = Path(str(error.filename or root))
+    file = _relative(root, path) if path.is_relative_to(root) else "."
     return _os_problem(file, error)
 
 

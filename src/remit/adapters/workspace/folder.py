@@ -12,7 +12,7 @@ from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mea
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.catalog import PolicySource, Sink
-from remit.ports.workspace import Deleted, WorkspaceRefused
+from remit.ports.workspace import DeletedResource, WorkspaceRefused
 
 if TYPE_CHECKING:
     from remit.adapters.workspace.documents import Document
@@ -37,22 +37,22 @@ class Folder:
         resources: list[Resource] = []
         policies: list[PolicySource] = []
         cases: list[tuple[str, str]] = []
-        left = files.TOTAL_BYTES_MAX
+        bytes_left = files.TOTAL_BYTES_MAX
         for file in files.found(self.path, problems):
             try:
                 text = files.read(self.path, file)
             except files.Unreadable as error:
                 problems.append(error.problem)
                 continue
-            left -= len(text.text)
-            if left < 0:
+            bytes_left -= len(text.text)
+            if bytes_left < 0:
                 what = f"the workspace holds more than {files.TOTAL_BYTES_MAX} bytes"
                 problems.append(WorkspaceProblem("workspace/size", SourceLocation(file), what))
                 break
             if Path(file).suffix.lower() == files.CEDAR:
                 policies.append(PolicySource(file, text.text))
             else:
-                resources += [found for found, _ in _resources(text.text, file, problems) if found]
+                resources += [resource for resource, _ in _resources(text.text, file, problems) if resource]
             if file.endswith(files.CASES):
                 cases.append((file, text.text))
         lock = self._lock(problems)
@@ -67,14 +67,14 @@ class Folder:
         names = files.found(self.path, problems)
         if (self.path / FILE).exists():
             names.append(FILE)
-        seen = hashlib.sha256()
+        digest = hashlib.sha256()
         try:
             for name in names:
                 data = files.read(self.path, name, files.LOCK_BYTES_MAX).text.encode()
-                seen.update(f"{len(name)} {name} {len(data)} ".encode() + data)
+                digest.update(f"{len(name)} {name} {len(data)} ".encode() + data)
         except files.Unreadable:
             return None
-        return None if problems else seen.hexdigest()
+        return None if problems else digest.hexdigest()
 
     def copy(self, into: Path) -> None:
         """Copy every file that `load` reads below `into`, as it is now. Raises `files.Unreadable`."""
@@ -116,10 +116,17 @@ class Folder:
 
         assert isinstance(agent.spec, AgentSpec), "it is an agent's"  # noqa: S101
         file, path = agent.where.file, self.path / agent.where.file
-        there = next((found for _, _, found in self._declared(ResourceKind.AGENT) if found.name == agent.name), None)
-        taken = there.where if there else SourceLocation(file) if path.exists() or path.is_symlink() else None
+        existing = next(
+            (
+                declared_agent
+                for _, _, declared_agent in self._declared(ResourceKind.AGENT)
+                if declared_agent.name == agent.name
+            ),
+            None,
+        )
+        taken = existing.where if existing else SourceLocation(file) if path.exists() or path.is_symlink() else None
         if taken is not None:
-            what = f"{taken.file} exists already" if there is None else f"{taken} declares an agent {agent.name}"
+            what = f"{taken.file} exists already" if existing is None else f"{taken} declares an agent {agent.name}"
             next_ = "remit diff, then: remit apply"
             raise WorkspaceRefused(WorkspaceProblem("agent/exists", taken, what, "nothing is overwritten", next=next_))
         try:
@@ -191,15 +198,15 @@ class Folder:
             if problems:
                 raise WorkspaceRefused(problems[0])
 
-    def delete(self, kind: ResourceKind, name: str) -> Deleted:
+    def delete(self, kind: ResourceKind, name: str) -> DeletedResource:
         """See `ports.workspace.Workspace.delete`."""
-        known: list[str] = []
+        names: list[str] = []
         for text, document, resource in self._declared(kind):
-            known.append(resource.name)
+            names.append(resource.name)
             if resource.name == name:
                 self._cut(text, document)
-                return Deleted(kind, name, resource.where)
-        hint = did_you_mean(name, known)
+                return DeletedResource(kind, name, resource.where)
+        hint = did_you_mean(name, names)
         what = f"no {kind} is called {name[:128]!r}"
         next_ = f"remit get {kind.value.lower()}s"
         raise WorkspaceRefused(WorkspaceProblem("delete/unknown", SourceLocation("."), what, hint=hint, next=next_))
@@ -207,10 +214,10 @@ class Folder:
     def _cut(self, text: files.Text, document: "Document") -> None:
         from remit.adapters.workspace.documents import documents
 
-        kept = text.text[: document.start] + text.text[document.end :]
-        before = [found.value for found in documents(text.text)]
+        remaining = text.text[: document.start] + text.text[document.end :]
+        before = [parsed.value for parsed in documents(text.text)]
         before.remove(document.value)
-        if [found.value for found in documents(kept)] != before:
+        if [parsed.value for parsed in documents(remaining)] != before:
             raise WorkspaceRefused(
                 WorkspaceProblem(
                     "delete/entangled",
@@ -220,7 +227,7 @@ class Folder:
                     next="remove it in an editor, then run: remit apply",
                 )
             )
-        self._write(text, kept)
+        self._write(text, remaining)
 
     def _write(self, old: files.Text, text: str) -> None:
         """Replace the text of a file that was read."""
@@ -234,16 +241,16 @@ class Folder:
             raise _unwritten(file, error) from error
 
     def _lock(self, problems: list[WorkspaceProblem]) -> Lock:
-        here = self.path / FILE
-        if not here.exists() and not here.is_symlink():
+        path = self.path / FILE
+        if not path.exists() and not path.is_symlink():
             return EMPTY
         try:
             text = files.read(self.path, FILE, files.LOCK_BYTES_MAX)
         except files.Unreadable as error:
             problems.append(error.problem)
             return EMPTY
-        lock, found = lock_text.parse(text.text)
-        problems.extend(found)
+        lock, lock_problems = lock_text.parse(text.text)
+        problems.extend(lock_problems)
         return lock
 
     def _no_folder(self) -> WorkspaceProblem:
@@ -266,17 +273,17 @@ def _resources(text: str, file: str, problems: list[WorkspaceProblem]) -> list[t
     from remit.adapters.workspace.documents import YamlRefused, documents
 
     try:
-        found = documents(text)
+        parsed = documents(text)
     except YamlRefused as error:
         where = SourceLocation(file, error.line)
         problems.append(WorkspaceProblem("yaml/syntax", where, error.what, error.why, error.hint))
         return []
-    read: list[tuple[Resource | None, Document]] = []
-    for document in found:
+    resources: list[tuple[Resource | None, Document]] = []
+    for document in parsed:
         if file.endswith(files.CASES) and isinstance(document.value, list):
             # What policies are tested with, not what they are.
             continue
-        resource, wrong = shapes.resource(document, file)
-        problems.extend(wrong)
-        read.append((resource, document))
-    return read
+        resource, resource_problems = shapes.resource(document, file)
+        problems.extend(resource_problems)
+        resources.append((resource, document))
+    return resources

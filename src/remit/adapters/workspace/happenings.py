@@ -36,23 +36,25 @@ def _monitor(shape: MonitorShape) -> MonitorSpec:
 
 def _guarantee(shape: GuaranteeShape) -> GuaranteeSpec:
     # Each of its fields, of which one is right.
-    held: list[tuple[str, GuaranteeRule, WindowSpec]] = []
+    rules: list[tuple[str, GuaranteeRule, WindowSpec]] = []
     if shape.no_flow is not None:
         sinks = frozenset[str](shape.no_flow.sinks)
-        held.append(("no_flow", NoFlow(frozenset(shape.no_flow.labels), sinks), WindowSpec()))
+        rules.append(("no_flow", NoFlow(frozenset(shape.no_flow.labels), sinks), WindowSpec()))
     if shape.separate is not None:
-        said = shape.separate
-        others = tuple(sorted(said.others.items()))
-        duties, chain = tuple(map(_selector, said.duties)), said.counts == "chain"
-        separation = Separation(duties, MonitorScope(said.over), Window(), said.by, others, said.keys, chain)
-        held.append(("separate", separation, WindowSpec(said.within_s, said.step_s)))
+        separate = shape.separate
+        others = tuple(sorted(separate.others.items()))
+        duties, chain = tuple(map(_selector, separate.duties)), separate.counts == "chain"
+        separation = Separation(
+            duties, MonitorScope(separate.over), Window(), separate.by, others, separate.keys, chain
+        )
+        rules.append(("separate", separation, WindowSpec(separate.within_s, separate.step_s)))
     if shape.powers is not None:
         powers = Powers(tuple(map(_selector, shape.powers.all_of)), chain=shape.powers.counts == "chain")
-        held.append(("powers", powers, WindowSpec(shape.powers.within_s, shape.powers.step_s)))
+        rules.append(("powers", powers, WindowSpec(shape.powers.within_s, shape.powers.step_s)))
     if shape.rate is not None:
         rate = Rate(_selector(shape.rate.of), shape.rate.at_most, Window(), MonitorScope(shape.rate.over))
-        held.append(("rate", rate, WindowSpec(shape.rate.within_s, shape.rate.step_s)))
-    return GuaranteeSpec(shape.owner, tuple(held), shape.description)
+        rules.append(("rate", rate, WindowSpec(shape.rate.within_s, shape.rate.step_s)))
+    return GuaranteeSpec(shape.owner, tuple(rules), shape.description)
 
 
 def _happenings(shapes: Iterable[HappeningShape]) -> tuple[Happening, ...]:

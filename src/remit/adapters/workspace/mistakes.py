@@ -77,6 +77,6 @@ def explained(error: yaml.MarkedYAMLError) -> tuple[str, int, str, str]:
     mistake = _MISTAKES.get(error.problem or "")
     if mistake is None:
         return "it is not YAML", line, " ".join(part for part in (error.context, error.problem) if part), ""
-    began = error.context_mark.line + 1 if error.context_mark else line
-    what = f"it is not YAML: {mistake.what.format(line=began)}"
-    return what, began if mistake.there else line, "", mistake.hint
+    start_line = error.context_mark.line + 1 if error.context_mark else line
+    what = f"it is not YAML: {mistake.what.format(line=start_line)}"
+    return what, start_line if mistake.there else line, "", mistake.hint

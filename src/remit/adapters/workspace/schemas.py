@@ -47,8 +47,8 @@ def workspace_schema() -> Mapping[str, Json]:
 
 def files() -> Mapping[str, str]:
     """File names and texts of all schemas."""
-    found = {f"{kind.value.lower()}.schema.json": schema(kind) for kind in ResourceKind}
-    every = {**found, WORKSPACE: workspace_schema()}
+    by_kind = {f"{kind.value.lower()}.schema.json": schema(kind) for kind in ResourceKind}
+    every = {**by_kind, WORKSPACE: workspace_schema()}
     return {name: json.dumps(value, indent=2) + "\n" for name, value in every.items()}
 
 
@@ -85,16 +85,16 @@ def _document(kind: ResourceKind) -> dict[str, Json]:
     }
 
 
-def _inlined(value: Any, defined: Mapping[str, Any]) -> Any:
+def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
     """The schema with what it refers to in place: a pointer would not lead from a larger schema."""
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         if isinstance(target := members.get("$ref"), str):
             rest = {key: member for key, member in members.items() if key != "$ref"}
-            return _inlined({**defined[target.rpartition("/")[2]], **rest}, defined)
-        return {key: _inlined(member, defined) for key, member in members.items()}
+            return _inlined({**definitions[target.rpartition("/")[2]], **rest}, definitions)
+        return {key: _inlined(member, definitions) for key, member in members.items()}
     if isinstance(value, list):
-        return [_inlined(item, defined) for item in cast("list[Any]", value)]
+        return [_inlined(item, definitions) for item in cast("list[Any]", value)]
     return value
 
 
@@ -102,8 +102,8 @@ def _untitled(value: Any) -> Any:
     """The schema without pydantic's titles, which repeat the names of fields."""
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        kept = {k: v for k, v in members.items() if not (k == "title" and isinstance(v, str))}
-        return {key: _untitled(member) for key, member in kept.items()}
+        untitled = {k: v for k, v in members.items() if not (k == "title" and isinstance(v, str))}
+        return {key: _untitled(member) for key, member in untitled.items()}
     if isinstance(value, list):
         return [_untitled(item) for item in cast("list[Any]", value)]
     return value

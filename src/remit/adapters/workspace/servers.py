@@ -21,12 +21,12 @@ def with_sink(text: str, document: Document, sink: Sink, because: str) -> str | 
     None where that is not to be had by adding that one member.
     """
     places = _SPEC.finditer(text, document.start, document.end)
-    tries = (text[: found.end()] + _added(found, sink, because) + text[found.end() :] for found in places)
+    tries = (text[: place.end()] + _added(place, sink, because) + text[place.end() :] for place in places)
     return edited(text, document, _sinking(document.value, sink), tries)
 
 
-def _added(found: re.Match[str], sink: Sink, because: str) -> str:
-    after = ", " if found["flow"] else f"  # {one_line(because)}{found['end']}{found['indent']}"
+def _added(place: re.Match[str], sink: Sink, because: str) -> str:
+    after = ", " if place["flow"] else f"  # {one_line(because)}{place['end']}{place['indent']}"
     return f"sink: {sink.value}{after}"
 
 

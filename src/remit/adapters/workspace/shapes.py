@@ -119,7 +119,7 @@ def _header_problem(value: Mapping[str, Json], document: Document, file: str) ->
         what = f"apiVersion is {quoted(version)}" if version is not None else "apiVersion is missing"
         return WorkspaceProblem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
     where = SourceLocation(file, document.lines.get("kind", document.line))
-    kinds = [known.value for known in ResourceKind]
+    kinds = [kind_known.value for kind_known in ResourceKind]
     if not isinstance(kind, str):
         return WorkspaceProblem("yaml/kind", where, "kind is missing", hint=f"one of {', '.join(kinds)}")
     if kind in _LATER:
@@ -171,8 +171,8 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
         what = f"{at} is {' '.join([kind_of(value), quoted(value)]).rstrip()}, and must be {_TYPES[kind]}"
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
     else:
-        said = detail["msg"]
-        what = f"{at}: {said[:1].lower()}{said[1:]}"
+        message = detail["msg"]
+        what = f"{at}: {message[:1].lower()}{message[1:]}"
     return WorkspaceProblem("yaml/field", where, what, hint=hint)
 
 
@@ -191,7 +191,7 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         ("spec.impact.", ExtractorShape),
         *PAST_PARTS,
     )
-    return next((found for start, found in inner if at.startswith(start)), shape)
+    return next((part for start, part in inner if at.startswith(start)), shape)
 
 
 def _line(document: Document, at: str) -> int:
@@ -210,9 +210,9 @@ def _server(shape: ServerShape) -> ServerSpec:
         MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
         None if shape.oauth is None else _oauth(shape.oauth),
         None if shape.source is None else tuple(shape.source),
-        *(shape.private, frozenset(Find(one) for one in shape.detect)),
+        *(shape.private, frozenset(Find(find) for find in shape.detect)),
         None if shape.sink is None else Sink(shape.sink),
-        frozenset(Find(one) for one in shape.detect_sent),
+        frozenset(Find(find) for find in shape.detect_sent),
     )
 
 
@@ -255,7 +255,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case BreakerShape():
             return BreakerSpec(On(shape.on), BreakerSubject(shape.over), **shape.model_dump(exclude={"on", "over"}))
         case ChannelShape():
-            return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
+            return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(topic) for topic in shape.about))
         case MonitorShape() | GuaranteeShape() | AdmissionShape():
             return admission_spec(shape) if isinstance(shape, AdmissionShape) else past_spec(shape)
         case _:

@@ -18,10 +18,10 @@ def init_workspace(path: Path) -> list[Path]:
     Raises `WorkspaceRefused`, having written nothing, where a file of the same name exists or the
     folder holds a workspace already.
     """
-    sources = sorted(each for each in _TEMPLATE.rglob("*") if each.is_file())
-    names = [each.relative_to(_TEMPLATE).as_posix() for each in sources]
+    sources = sorted(file for file in _TEMPLATE.rglob("*") if file.is_file())
+    names = [file.relative_to(_TEMPLATE).as_posix() for file in sources]
     _refuse_existing(path, [*names, SCHEMA])
-    texts = {name: each.read_bytes() for name, each in zip(names, sources, strict=True)}
+    texts = {name: file.read_bytes() for name, file in zip(names, sources, strict=True)}
     texts[SCHEMA] = _schema()
     written: list[Path] = []
     try:
@@ -30,8 +30,8 @@ def init_workspace(path: Path) -> list[Path]:
             files.replace(path / name, data)
             written.append(path / name)
     except OSError as error:
-        for each in written:
-            each.unlink(missing_ok=True)
+        for file in written:
+            file.unlink(missing_ok=True)
         why = (error.strerror or "unknown error").lower()
         what = f"no workspace could be written to {path}"
         next_ = "name a folder that you may write: remit init DIR"
@@ -43,11 +43,11 @@ def _refuse_existing(path: Path, names: list[str]) -> None:
     problem: WorkspaceProblem | None = None
     if path.exists() and not path.is_dir():
         problem = _refusal(f"{path} is not a folder", "remit init DIR")
-    elif there := [name for name in names if (path / name).exists() or (path / name).is_symlink()]:
-        what = f"{there[0]} exists already in {path}"
+    elif existing := [name for name in names if (path / name).exists() or (path / name).is_symlink()]:
+        what = f"{existing[0]} exists already in {path}"
         problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
-    elif path.is_dir() and (found := files.found(path, [])):
-        what = f"{path} holds a workspace already: {found[0]}"
+    elif path.is_dir() and (sources := files.found(path, [])):
+        what = f"{path} holds a workspace already: {sources[0]}"
         problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
     if problem:
         raise WorkspaceRefused(problem)

@@ -20,7 +20,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Overridden:
+class CheckOverride:
     """`by` (a User) let through what `checks` refused."""
 
     checks: tuple[Check, ...]
@@ -30,7 +30,7 @@ class Overridden:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class AdmissionLook:
     """A look at a change. `at` is the check at work; `bundle` what was looked at, `base` what ran then.
 
     `checks` are as `app.admission` tells them; `owner` may let through what `refused`. `why` is of one that broke off.
@@ -46,25 +46,25 @@ class Looked:
     bundle: str | None = None
     checks: tuple[Mapping[str, Json], ...] = ()
     refused: tuple[Check, ...] = ()
-    overridden: tuple[Overridden, ...] = ()
+    overridden: tuple[CheckOverride, ...] = ()
     why: str | None = None
 
 
-class Admitting(Protocol):
+class AdmissionControl(Protocol):
     """Looks at changes; everything may raise `Missing`, `Conflict`."""
 
-    async def admit(self, by: str) -> Looked:
+    async def admit(self, by: str) -> AdmissionLook:
         """Begin to look at the workspace folder as it is now."""
         ...
 
-    def looked(self, ident: str) -> Looked:
+    def look(self, ident: str) -> AdmissionLook:
         """How far the look `ident` is, and what came of it."""
         ...
 
-    async def abandon(self, ident: str) -> Looked:
+    async def abandon(self, ident: str) -> AdmissionLook:
         """End the look `ident`, if it is at work; nothing of it is left."""
         ...
 
-    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> Looked:
+    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> AdmissionLook:
         """Have `by` (a User), who answers for the terms, let through what `checks` refused."""
         ...

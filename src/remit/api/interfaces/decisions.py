@@ -13,7 +13,7 @@ from remit.policy.destination import Destination
 from remit.trace.bodies import ActionBody, Choice
 
 
-class Deciding(Protocol):
+class ApprovalControl(Protocol):
     """Every method returns once the record is durable; a decision that is refused leaves none."""
 
     async def cast_vote(
@@ -78,7 +78,7 @@ class Deciding(Protocol):
         """Say that `by` has looked at how its glass was broken."""
         ...
 
-    def voided(self, ident: str, token: str) -> bool:
+    def token_revoked(self, ident: str, token: str) -> bool:
         """Whether `token`, by which the approval `ident` was asked for, was revoked, or one that it came from."""
         ...
 
@@ -88,7 +88,7 @@ class Deciding(Protocol):
         ...
 
 
-class Granting(Protocol):
+class GrantControl(Protocol):
     """What is granted with a yes; raises as `Deciding` does."""
 
     async def terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
@@ -109,7 +109,7 @@ class Granting(Protocol):
         """The grant `ident`, as far as it is in memory."""
         ...
 
-    def known(self) -> Sequence[Grant]:
+    def all_grants(self) -> Sequence[Grant]:
         """All that are known, the oldest first."""
         ...
 

@@ -12,7 +12,7 @@ from remit.ports.source import Trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class InventoryListing:
     """Entries of the inventory; `total` counts those that there are, `refused` what was too much, by source."""
 
     items: Sequence[InventoryEntry]
@@ -22,7 +22,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CoverageCount:
     """What was seen of one agent, team or day: actions that passed an enforcement point, and that did not.
 
     `models` are calls of models, which pass none and are in neither number.
@@ -34,10 +34,10 @@ class Covered:
     models: int
 
 
-class Discovering(Protocol):
+class DiscoveryControl(Protocol):
     """The inventory of the running service."""
 
-    async def listed(self, kind: Kind | None, limit: int) -> Listed:
+    async def listed(self, kind: Kind | None, limit: int) -> InventoryListing:
         """Entries in order of names."""
         ...
 
@@ -49,7 +49,7 @@ class Discovering(Protocol):
         """The entry that `subject` is a name of."""
         ...
 
-    async def coverage(self, by: str, days: int) -> Sequence[Covered]:
+    async def coverage(self, by: str, days: int) -> Sequence[CoverageCount]:
         """By `agent`, `team` or `day`, over the last `days`."""
         ...
 
@@ -57,7 +57,7 @@ class Discovering(Protocol):
         """A person says that two names are one, or are not. Raises `KeyError` for what is not in the inventory."""
         ...
 
-    async def adopt(self, found: Subject, name: str, by: str) -> None:
+    async def adopt(self, subject: Subject, name: str, by: str) -> None:
         """A person registered what was found as the agent `name`: the two are one."""
         ...
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from remit.api.interfaces.decisions import Deciding, Granting
-from remit.api.interfaces.limits import Spending, Standing
-from remit.api.interfaces.sessions import SessionKeeping
-from remit.api.interfaces.stops import Halting
+from remit.api.interfaces.decisions import ApprovalControl, GrantControl
+from remit.api.interfaces.limits import GuaranteeStanding, LimitControl
+from remit.api.interfaces.sessions import SessionControl
+from remit.api.interfaces.stops import HaltControl
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
@@ -15,11 +15,11 @@ from remit.pdp.decision import Decision
 from remit.trace.bodies import AdminBody
 
 
-class Controlling(Protocol):
+class AuthorizationControl(Protocol):
     """What is asked and recorded between the calls of agents."""
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> GuaranteeStanding:
         """How guarantees stand."""
         ...
 
@@ -66,31 +66,31 @@ class EnforcementDriver(Protocol):
     """
 
     @property
-    def authorization(self) -> Controlling:
+    def authorization(self) -> AuthorizationControl:
         """Tokens, delegation, and questions without effect."""
         ...
 
     @property
-    def approvals(self) -> Deciding:
+    def approvals(self) -> ApprovalControl:
         """What people decide about approvals."""
         ...
 
     @property
-    def grants(self) -> Granting:
+    def grants(self) -> GrantControl:
         """What people grant beyond one action."""
         ...
 
     @property
-    def sessions(self) -> SessionKeeping:
+    def sessions(self) -> SessionControl:
         """Sessions opened, spoken in, ended."""
         ...
 
     @property
-    def halts(self) -> Halting:
+    def halts(self) -> HaltControl:
         """What people stop, and let act again."""
         ...
 
     @property
-    def limit_admin(self) -> Spending:
+    def limit_admin(self) -> LimitControl:
         """Accounts of budgets, breakers, calls in doubt."""
         ...

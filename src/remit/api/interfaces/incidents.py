@@ -6,14 +6,14 @@ from typing import Protocol
 from remit.protect.incidents import Incident, IncidentState, Resolution
 
 
-class Handled(Protocol):
+class IncidentControl(Protocol):
     """The incidents of the running service. `assign` and `end` raise `KeyError` and `IncidentOver`."""
 
-    async def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+    async def changed_after(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
         """Those that changed after that moment, or in it and have a later name, the first changed first."""
         ...
 
-    async def listed(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
+    async def in_states(self, states: Sequence[IncidentState], limit: int) -> Sequence[Incident]:
         """Incidents in one of `states`, the last changed first."""
         ...
 
@@ -21,7 +21,7 @@ class Handled(Protocol):
         """The incident `ident`."""
         ...
 
-    async def naming(self, record: str) -> Incident | None:
+    async def of_record(self, record: str) -> Incident | None:
         """The last changed one that names `record`."""
         ...
 

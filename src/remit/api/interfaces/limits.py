@@ -12,7 +12,7 @@ from remit.protect.past import Past
 from remit.trace.bodies import ActionBody, OutcomeBody
 
 
-class Spending(Protocol):
+class LimitControl(Protocol):
     """What was spent, what tripped."""
 
     @property
@@ -41,7 +41,7 @@ class Spending(Protocol):
         ...
 
     @property
-    def tripped(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
+    def open_breakers(self) -> Sequence[tuple[Breaker, str, BreakerState, float, Trip]]:
         """Breakers that are not closed: key, state, for how many seconds more it lets nothing pass, evidence."""
         ...
 
@@ -50,13 +50,13 @@ class Spending(Protocol):
         ...
 
 
-class Standing(Protocol):
+class GuaranteeStanding(Protocol):
     """What monitors and guarantees keep, what owners let run, and what was denied of late."""
 
     past: Past
 
     @property
-    def signed_off(self) -> Mapping[str, SignOff]:
+    def sign_offs(self) -> Mapping[str, SignOff]:
         """What owners of guarantees let run, by the digest of what breaks one."""
         ...
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from remit.facts.record import Receipt
 
 
-class SessionKeeping(Protocol):
+class SessionControl(Protocol):
     """Sessions opened, spoken in, looked at and ended; each record is durable once a method returns."""
 
     async def record_confidence(self, sid: str, source: str, units: int, by: str) -> Receipt:

@@ -8,7 +8,7 @@ from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Stop, Stopped
 
 
-class Halting(Protocol):
+class HaltControl(Protocol):
     """Stops, and what they cut off. What acts raises `LedgerUnwritable` when the record never will be durable."""
 
     @property

@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from remit.api.access import named
+from remit.api.access import caller_name
 from remit.api.briefs import case_of
 from remit.api.open_approvals import most_urgent
 from remit.api.page.choices import Viewer
-from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, meant
+from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, is_own_form
 from remit.api.page.forms import ApprovalActions
-from remit.api.page.passkey_confirmation import Confirming
-from remit.api.page.render import coming, fitted, is_his, message, passkeys, sign_in, waiting
+from remit.api.page.passkey_confirmation import PasskeyConfirmation
+from remit.api.page.render import coming, fit_page, is_his, message, passkeys, sign_in, waiting
 from remit.api.page.requests import (
     PREFIX,
     Form,
@@ -27,11 +27,11 @@ from remit.api.page.requests import (
     send_on,
     send_page,
 )
-from remit.api.passkeys import ended, handle
+from remit.api.passkeys import end_passkey, handle
 from remit.api.problem import Problem
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval, sees_arguments
-from remit.api.void_approvals import voided
+from remit.api.void_approvals import void_reason
 from remit.escalate.machine import Approval
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.record import Ref
@@ -60,7 +60,7 @@ class Pages:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._desk = Desk(services.authenticator, services.clock, services.entropy, services.runtime.resource)
-        self._confirming = Confirming(services, self._desk)
+        self._confirming = PasskeyConfirmation(services, self._desk)
         self._acting = ApprovalActions(services, self._confirming)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +116,7 @@ class Pages:
                 await (self._remove(who, form) if form.get("choice") == "remove" else self._register(who, form))
                 await send_on(send, f"{PREFIX}{PASSKEYS}")
             case "GET", _ if _REF.fullmatch(ident) and not below:
-                await send_page(send, 200, (await self._shown(who, ident, heads))[1])
+                await send_page(send, 200, (await self._approval_page(who, ident, heads))[1])
             case "GET", _ if _REF.fullmatch(ident) and below == "arguments":
                 await answer(send, 200, await self._arguments(who, ident), b"text/plain; charset=utf-8")
             case "POST", _ if _REF.fullmatch(ident) and not below:
@@ -129,14 +129,18 @@ class Pages:
                 )
 
     def _signed_in(self, cookies: str) -> SignedIn | None:
-        found = self._desk.signed_in(cookies)
+        signed_in = self._desk.signed_in(cookies)
         # Who left is no user any more, whatever his token says.
-        return None if found is None or found.person.user not in self._services.runtime.catalog.users else found
+        return (
+            None
+            if signed_in is None or signed_in.person.user not in self._services.runtime.catalog.users
+            else signed_in
+        )
 
     async def _own_form(self, who: SignedIn | None, heads: Heads, receive: Receive) -> Form:
         form = await form_of(heads, receive)
         assert who is not None  # noqa: S101 - who is nobody was asked who he is
-        if not meant(who, form.get("csrf", "")):
+        if not is_own_form(who, form.get("csrf", "")):
             raise PageRefusal(403, "not decided", "this form is not from a page of this sign-in", back=PREFIX)
         return form
 
@@ -150,50 +154,52 @@ class Pages:
         await send_on(send, _path(back), self._desk.cookie(value, SIGNED_IN_MS // 1000))
 
     async def _waiting(self, who: SignedIn) -> bytes:
-        found = await most_urgent(self._services, who.person, LISTED_MAX)
+        urgent = await most_urgent(self._services, who.person, LISTED_MAX)
         viewer, now_ms = Viewer(who.person.user, who.csrf), self._services.clock.now_ms()
-        return waiting(found.items, viewer, now_ms, found.more)
+        return waiting(urgent.items, viewer, now_ms, urgent.more)
 
     async def _next(self, who: SignedIn) -> str:
         """What presses most of what he decides and said nothing of yet; empty where nothing does."""
-        found = await most_urgent(self._services, who.person, 1)
-        return next((one.id for one in found.items if is_his(one, who.person.user)), "")
+        urgent = await most_urgent(self._services, who.person, 1)
+        return next((approval.id for approval in urgent.items if is_his(approval, who.person.user)), "")
 
     async def _passkeys(self, who: SignedIn, host: str) -> bytes:
-        known = await self._confirming.of(who.person.user)
+        registered = await self._confirming.of(who.person.user)
         viewer = Viewer(who.person.user, who.csrf, await self._confirming.ask_for_new(who, host))
-        return passkeys(known, viewer, await self._confirming.ask(who, REMOVING, host))
+        return passkeys(registered, viewer, await self._confirming.ask(who, REMOVING, host))
 
     async def _register(self, who: SignedIn | None, form: Form) -> None:
         assert who is not None  # noqa: S101 - it is his own form
         back, user, services = f"{PREFIX}{PASSKEYS}", who.person.user, self._services
         name = form.get("name", "").strip()
-        known = await services.ledger.passkeys()
+        registered = await services.ledger.passkeys()
         if not 0 < len(name) <= NAME_CHARS_MAX:
             raise PageRefusal(400, "not registered", f"a name has 1 to {NAME_CHARS_MAX} characters", back=back)
-        if sum(one.user == user for one in known) >= PASSKEYS_MAX:
+        if sum(passkey.user == user for passkey in registered) >= PASSKEYS_MAX:
             why = f"you have {PASSKEYS_MAX} already"
             raise PageRefusal(409, "not registered", why, back=back, next="remit passkeys remove ID")
-        made = self._confirming.made(who, form, back)
-        if any(one.ident == made.ident for one in known):
+        new = self._confirming.new_passkey(who, form, back)
+        if any(passkey.ident == new.ident for passkey in registered):
             raise PageRefusal(409, "not registered", "it is registered already", back=back)
         if not services.invitations.redeem(user, form.get("word", "").strip(), services.clock.now_ms()):
             why = "this word invites you to nothing: it is another's, was used, or is older than an hour"
             raise PageRefusal(403, "not registered", why, back=back, next=f"remit passkeys invite {user}")
-        told = {"user": user, "key": made.key, "count": made.count, "name": name}
-        await services.driver.authorization.record(AdminBody(Event.PASSKEY_ADDED, named(who.person), made.ident, told))
+        data = {"user": user, "key": new.key, "count": new.count, "name": name}
+        await services.driver.authorization.record(
+            AdminBody(Event.PASSKEY_ADDED, caller_name(who.person), new.ident, data)
+        )
 
     async def _remove(self, who: SignedIn | None, form: Form) -> None:
         assert who is not None  # noqa: S101 - it is his own form
         back, services = f"{PREFIX}{PASSKEYS}", self._services
-        known = {handle(one): one for one in await self._confirming.of(who.person.user)}
-        found = known.get(form.get("id", ""))
-        if found is None:
+        own = {handle(one): one for one in await self._confirming.of(who.person.user)}
+        passkey = own.get(form.get("id", ""))
+        if passkey is None:
             raise PageRefusal(404, "not removed", "it is no passkey of yours", back=back, next="remit passkeys ls")
-        confirmed = await self._confirming.confirmed(who, REMOVING, form, back)
-        await ended(services, named(who.person), found, {"confirmed": list(confirmed)})
+        confirmed = await self._confirming.confirm(who, REMOVING, form, back)
+        await end_passkey(services, caller_name(who.person), passkey, {"confirmed": list(confirmed)})
 
-    async def _known(self, who: SignedIn | None, ident: str) -> tuple[SignedIn, Approval, Entry | None]:
+    async def _visible(self, who: SignedIn | None, ident: str) -> tuple[SignedIn, Approval, Entry | None]:
         if who is None:
             raise PageRefusal(401, "not signed in", "sign in, then open it again", back=f"{PREFIX}{ident}")
         approval = await self._services.ledger.approval(ident)
@@ -201,9 +207,9 @@ class Pages:
             raise PageRefusal(404, "nothing here", _NOT_HERE, back=PREFIX)
         return who, approval, await self._services.ledger.entry(Ref.parse(ident))
 
-    async def _shown(self, who: SignedIn | None, ident: str, heads: Heads) -> tuple[bool, bytes, Approval]:
+    async def _approval_page(self, who: SignedIn | None, ident: str, heads: Heads) -> tuple[bool, bytes, Approval]:
         """Whether it takes more than a key, its page, and what it stands for."""
-        who, approval, proposal = await self._known(who, ident)
+        who, approval, proposal = await self._visible(who, ident)
         services = self._services
         if not sees_arguments(services, who.person, approval):
             why = f"it is {approval.state.value}; whoever decides sees what it is about"
@@ -211,15 +217,15 @@ class Pages:
         case = await case_of(services, approval, proposal)
         if case is None:
             raise PageRefusal(410, "nothing to show", "what was asked has been erased", back=PREFIX)
-        void = await voided(services, approval, proposal)
+        void = await void_reason(services, approval, proposal)
         edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
-        told = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
+        answer = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
         viewer = await self._acting.viewer(who, approval, heads.get(b"host", ""))
-        brief, made = fitted(told, case, services.clock.now_ms(), viewer)
-        return brief.careful, made, approval
+        brief, body = fit_page(answer, case, services.clock.now_ms(), viewer)
+        return brief.careful, body, approval
 
     async def _arguments(self, who: SignedIn | None, ident: str) -> bytes:
-        who, approval, proposal = await self._known(who, ident)
+        who, approval, proposal = await self._visible(who, ident)
         if approval.edit is not None:
             proposal = await self._services.ledger.entry(Ref.parse(approval.edit.record))
         body = None if proposal is None else proposal.body
@@ -228,7 +234,7 @@ class Pages:
         return body.arguments
 
     async def _decide(self, who: SignedIn | None, ident: str, form: Form, heads: Heads) -> bytes | None:
-        careful, _, approval = await self._shown(who, ident, heads)
+        careful, _, approval = await self._approval_page(who, ident, heads)
         assert who is not None  # noqa: S101 - nothing is shown to nobody
         back = f"{PREFIX}{ident}"
         try:

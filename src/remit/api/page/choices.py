@@ -23,102 +23,105 @@ class Viewer(NamedTuple):
 
     user: str
     csrf: str
-    asked: PasskeyQuestion | None = None
+    question: PasskeyQuestion | None = None
     grants: bool = False
     delegates: bool = False
     stops: bool = False
     breaks: bool = False
-    glass: PasskeyQuestion | None = None
+    glass_question: PasskeyQuestion | None = None
 
 
-def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) -> Iterable[Html]:
+def forms(approval: ApprovalAnswer, viewer: Viewer, nonce: str, *, careful: bool) -> Iterable[Html]:
     """How the routes stand, and what `viewer` may do."""
-    for seat in told.seats:
-        said = route_standing(seat.route, seat.count, seat.by, seat.eligible, seat.short)
-        yield tag("p", f"{said[0].upper()}{said[1:]}.")
-    if told.void is not None:
-        yield tag("p", f"Nothing can come of it: {told.void}.")
-    bound = (hidden("csrf", viewer.csrf), hidden("shown", shown))
-    if told.state not in _OPEN:
-        yield tag("p", tag("strong", f"It is {told.state}."))
+    for seat in approval.seats:
+        status = route_standing(seat.route, seat.count, seat.by, seat.eligible, seat.short)
+        yield tag("p", f"{status[0].upper()}{status[1:]}.")
+    if approval.void is not None:
+        yield tag("p", f"Nothing can come of it: {approval.void}.")
+    bound = (hidden("csrf", viewer.csrf), hidden("shown", nonce))
+    if approval.state not in _OPEN:
+        yield tag("p", tag("strong", f"It is {approval.state}."))
         if viewer.stops:
             yield from _stop(bound)
         return
-    if told.may_approve:
-        yield from _yes(told, viewer, bound, careful=careful)
+    if approval.may_approve:
+        yield from _yes(approval, viewer, bound, careful=careful)
     else:
         yield tag("p", "Your yes does not count here.")
     yield from _no(bound)
     if viewer.grants:
         yield from _grant(bound)
     if viewer.delegates:
-        yield from _delegate(told, viewer, bound)
+        yield from _delegate(approval, viewer, bound)
     if viewer.stops:
         yield from _stop(bound)
     if viewer.breaks:
-        yield from _glass(told, bound, viewer.glass)
+        yield from _glass(approval, bound, viewer.glass_question)
 
 
-def _yes(told: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html], *, careful: bool) -> Iterable[Html]:
-    asked = viewer.asked
-    if asked is not None and not asked.ask:
-        yield cannot(asked, f"/a/{told.id}")
+def _yes(approval: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html], *, careful: bool) -> Iterable[Html]:
+    question = viewer.question
+    if question is not None and not question.ask:
+        yield cannot_confirm(question, f"/a/{approval.id}")
         return
     sure = tag(
         "label", tag("input", type="checkbox", name="sure", value="yes", required=True),
         " I have checked whom it reaches and what it does; it cannot be approved by one key.", class_="w",
     )  # fmt: skip
     yes = button("Approve", "approve", "yes", "a")
-    confirm, ask = confirmed(asked)
+    confirm, ask = confirmation_fields(question)
     # The first form alone is asked about by its own nonce: one question, one answer.
     yield tag("form", *bound, *confirm, *((sure,) if careful else ()), yes, class_="d", method="post", data_ask=ask)
-    yield from _edit(told, (*bound, *confirm), ask)
+    yield from _edit(approval, (*bound, *confirm), ask)
 
 
-def confirmed(asked: PasskeyQuestion | None) -> tuple[Sequence[Html], str | None]:
+def confirmation_fields(question: PasskeyQuestion | None) -> tuple[Sequence[Html], str | None]:
     """The fields of a form that a passkey signs, and what the browser is asked; neither where none has to."""
-    if asked is None or not asked.ask:
+    if question is None or not question.ask:
         return (), None
-    told = tag("p", "Your passkey confirms it.", data_told=True, class_="w")
-    return (hidden("ask", asked.nonce), hidden("confirmed", ""), told), asked.ask
+    notice = tag("p", "Your passkey confirms it.", data_told=True, class_="w")
+    return (hidden("ask", question.nonce), hidden("confirmed", ""), notice), question.ask
 
 
-def cannot(asked: PasskeyQuestion, path: str) -> Html:
+def cannot_confirm(question: PasskeyQuestion, path: str) -> Html:
     """Why a passkey cannot be asked, and where it can."""
-    link = (tag("a", "Open it there", href=f"{asked.place}{path}"),) if asked.place else ()
-    return tag("p", tag("strong", "It is confirmed with a passkey here. "), asked.why, " ", *link)
+    link = (tag("a", "Open it there", href=f"{question.place}{path}"),) if question.place else ()
+    return tag("p", tag("strong", "It is confirmed with a passkey here. "), question.why, " ", *link)
 
 
 def _no(bound: Sequence[Html]) -> Iterable[Html]:
     note = tag("input", name="note", maxlength="500")
-    asked = (
+    labels = (
         tag("label", "Why not: the agent is told ", _reasons()),
         tag("label", "And for people, on the ledger ", note),
     )
-    yield tag("form", *bound, *asked, button("Deny", "deny", "no", "d"), class_="d", method="post")
+    yield tag("form", *bound, *labels, button("Deny", "deny", "no", "d"), class_="d", method="post")
 
 
 def _reasons(chosen: str = "") -> Html:
     none = () if chosen else (tag("option", "(no reason)", value=""),)
-    found = [
-        tag("option", said, value=reason.value, selected=reason.value == chosen) for reason, said in SENTENCES.items()
+    options = [
+        tag("option", sentence, value=reason.value, selected=reason.value == chosen)
+        for reason, sentence in SENTENCES.items()
     ]
-    return tag("select", *none, *found, name="reason")
+    return tag("select", *none, *options, name="reason")
 
 
-def _edit(told: ApprovalAnswer, bound: Sequence[Html], ask: str | None) -> Iterable[Html]:
+def _edit(approval: ApprovalAnswer, bound: Sequence[Html], ask: str | None) -> Iterable[Html]:
     """Other arguments than were asked for, where the routes let people give some and they are short enough."""
-    given = told.arguments if told.edit is None else told.edit.arguments
-    said = written(given)
-    if not told.may_edit or not isinstance(given, dict) or len(said) > EDITED_CHARS_MAX:
+    arguments = approval.arguments if approval.edit is None else approval.edit.arguments
+    json_text = editable_json(arguments)
+    if not approval.may_edit or not isinstance(arguments, dict) or len(json_text) > EDITED_CHARS_MAX:
         return
-    area = tag("textarea", said, name="arguments", rows=str(min(20, said.count("\n") + 2)), spellcheck="false")
-    others = ", ".join(vote.by for vote in told.votes)
+    area = tag(
+        "textarea", json_text, name="arguments", rows=str(min(20, json_text.count("\n") + 2)), spellcheck="false"
+    )
+    others = ", ".join(vote.by for vote in approval.votes)
     void = f" {others} said yes to something else then, and has to say it again." if others else ""
-    asked = tag("label", f"These run instead, and the agent is told so.{void} ", area, class_="w")
+    label = tag("label", f"These run instead, and the agent is told so.{void} ", area, class_="w")
     yes = button("Approve with these arguments", "edit", "yes")
-    yield _folded(
-        "Approve with other arguments", tag("form", *bound, asked, yes, class_="d", method="post", data_ask=ask)
+    yield _details(
+        "Approve with other arguments", tag("form", *bound, label, yes, class_="d", method="post", data_ask=ask)
     )
 
 
@@ -135,20 +138,20 @@ def _grant(bound: Sequence[Html]) -> Iterable[Html]:
         tag("label", "Arguments of the tool held, one on a line ", where, class_="w"),
     )  # fmt: skip
     see = button("See what that would cover", "terms", None)
-    yield _folded("Grant more than this one action", tag("form", *bound, *fields, see, class_="d", method="post"))
+    yield _details("Grant more than this one action", tag("form", *bound, *fields, see, class_="d", method="post"))
 
 
-def _delegate(told: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html]) -> Iterable[Html]:
-    title, asked = "Let somebody else decide it", viewer.asked
-    if asked is not None and not asked.ask:
-        yield _folded(title, cannot(asked, f"/a/{told.id}"))
+def _delegate(approval: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html]) -> Iterable[Html]:
+    title, question = "Let somebody else decide it", viewer.question
+    if question is not None and not question.ask:
+        yield _details(title, cannot_confirm(question, f"/a/{approval.id}"))
         return
-    confirm, ask = confirmed(asked)
+    confirm, ask = confirmation_fields(question)
     to = tag("input", name="to", maxlength="63", required=True, autocapitalize="none")
     minutes = tag("input", name="minutes", inputmode="numeric", value="60", maxlength="6", required=True)
     fields = tag("label", "To the user ", to), tag("label", "For how many minutes ", minutes)
     inner = *bound, *confirm, *fields, button("Delegate", "delegate", None)
-    yield _folded(title, tag("form", *inner, class_="d", method="post", data_ask=ask))
+    yield _details(title, tag("form", *inner, class_="d", method="post", data_ask=ask))
 
 
 def _stop(bound: Sequence[Html]) -> Iterable[Html]:
@@ -159,32 +162,32 @@ def _stop(bound: Sequence[Html]) -> Iterable[Html]:
         tag("label", "Why, for people, on the ledger ", note),
     )
     stop = button("Stop the session", "stop", "no")
-    yield _folded("Stop the session", tag("form", *bound, *why, sure, stop, class_="d", method="post"))
+    yield _details("Stop the session", tag("form", *bound, *why, sure, stop, class_="d", method="post"))
 
 
-def _glass(told: ApprovalAnswer, bound: Sequence[Html], asked: PasskeyQuestion | None) -> Iterable[Html]:
-    if asked is not None and not asked.ask:
-        yield _folded("Break the glass", cannot(asked, f"/a/{told.id}"))
+def _glass(approval: ApprovalAnswer, bound: Sequence[Html], question: PasskeyQuestion | None) -> Iterable[Html]:
+    if question is not None and not question.ask:
+        yield _details("Break the glass", cannot_confirm(question, f"/a/{approval.id}"))
         return
-    confirm, ask = confirmed(asked)
+    confirm, ask = confirmation_fields(question)
     why = tag("label", "What the emergency is ", tag("input", name="why", maxlength="1000", required=True), class_="w")
     sure = _sure(" I lift every gate alone, for five minutes, under my name; somebody else looks at it later.")
     inner = *bound, *confirm, why, sure, button("Break the glass", "glass", "no")
     form = tag("form", *inner, class_="d", method="post", data_ask=ask)
-    yield _folded("Break the glass", form)
+    yield _details("Break the glass", form)
 
 
-def _sure(said: str) -> Html:
-    return tag("label", tag("input", type="checkbox", name="sure", value="yes", required=True), said, class_="w")
+def _sure(sentence: str) -> Html:
+    return tag("label", tag("input", type="checkbox", name="sure", value="yes", required=True), sentence, class_="w")
 
 
-def _folded(title: str, form: Html) -> Html:
+def _details(title: str, form: Html) -> Html:
     return tag("details", tag("summary", title), form)
 
 
-def button(said: str, choice: str, kind: str | None, key: str = "") -> Html:
+def button(label: str, choice: str, kind: str | None, key: str = "") -> Html:
     """What sends a form."""
-    inner = (f"{said} ", tag("kbd", key)) if key else (said,)
+    inner = (f"{label} ", tag("kbd", key)) if key else (label,)
     return tag("button", *inner, class_=kind, name="choice", value=choice)
 
 
@@ -193,16 +196,19 @@ def hidden(name: str, value: str) -> Html:
     return tag("input", type="hidden", name=name, value=value)
 
 
-def written(given: JsonValue) -> str:
-    """`given` as JSON that a person edits: what he would not see, or see elsewhere, stands as an escape of JSON."""
-    plain = json.dumps(given, indent=1, ensure_ascii=False)
-    return "".join(one if escaped(one) == one and one != "\t" else json.dumps(one)[1:-1] for one in plain)
+def editable_json(value: JsonValue) -> str:
+    """`value` as JSON that a person edits: what he would not see, or see elsewhere, stands as an escape of JSON."""
+    plain = json.dumps(value, indent=1, ensure_ascii=False)
+    return "".join(
+        character if escaped(character) == character and character != "\t" else json.dumps(character)[1:-1]
+        for character in plain
+    )
 
 
 def terms(
-    granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tuple[str, str]], sizes: tuple[int, int]
+    granted: GrantAnswer, viewer: Viewer, nonce: str, fields: Sequence[tuple[str, str]], sizes: tuple[int, int]
 ) -> Iterable[Html]:
-    """What a grant would lift, and would have lifted last week, and the form that gives it as it was `said`.
+    """What a grant would lift, and would have lifted last week, and the form that gives it, as its `fields` were given.
 
     Texts are cut to the first of `sizes`, lists to the second.
     """
@@ -215,25 +221,36 @@ def terms(
         ("gates", ", ".join(granted.gates)),
         ("until", f"{granted.expires}, {granted.uses_max} uses at most"),
     ]
-    held = [f"{one.name}{one.bound}{one.value}" for one in granted.where]
-    seen = [*granted.values, *granted.carried, *held, *(f"{name} <= {most}" for name, most in granted.measures.items())]
+    constraints = [f"{constraint.name}{constraint.bound}{constraint.value}" for constraint in granted.where]
+    limits = [
+        *granted.values,
+        *granted.carried,
+        *constraints,
+        *(f"{name} <= {most}" for name, most in granted.measures.items()),
+    ]
     rows = [
         (tag("dt", name), tag("dd", tag("bdi", shortened(value, chars_max), class_="given"))) for name, value in ours
     ]
     yield tag("dl", *(part for row in rows for part in row))
-    if seen:
+    if limits:
         yield tag("h2", "Held to")
-        yield tag("ul", *(tag("li", tag("bdi", shortened(one, chars_max), class_="given")) for one in seen[:lines_max]))
-    if len(seen) > lines_max:
-        yield tag("p", f"and {len(seen) - lines_max} more")
+        yield tag(
+            "ul",
+            *(
+                tag("li", tag("bdi", shortened(constraint, chars_max), class_="given"))
+                for constraint in limits[:lines_max]
+            ),
+        )
+    if len(limits) > lines_max:
+        yield tag("p", f"and {len(limits) - lines_max} more")
     week = granted.last_week
     if week is not None:
         yield tag("p", tag("strong", f"Of {week.of} asks of last week it would have covered {week.count}."))
-    if viewer.asked is not None and not viewer.asked.ask:
-        yield cannot(viewer.asked, f"/a/{granted.approval}")
+    if viewer.question is not None and not viewer.question.ask:
+        yield cannot_confirm(viewer.question, f"/a/{granted.approval}")
         return
-    confirm, ask = confirmed(viewer.asked)
-    bound = hidden("csrf", viewer.csrf), hidden("shown", shown), *(hidden(name, value) for name, value in said)
+    confirm, ask = confirmation_fields(viewer.question)
+    bound = hidden("csrf", viewer.csrf), hidden("shown", nonce), *(hidden(name, value) for name, value in fields)
     sure = _sure(" I have read what it covers: it lifts these gates without asking anybody.")
     give = button("Approve and grant", "grant", "yes")
     form = tag(

@@ -19,7 +19,7 @@ from remit.ports.system import Clock, Entropy
 
 COOKIE: Final = "remit-person"
 HTTP_PORT: Final = 80
-ASKED_MAX: Final = 64
+QUESTIONS_MAX: Final = 64
 """Questions to passkeys that one sign-in may leave unanswered."""
 SIGNED_IN_MS: Final = 12 * 3600 * 1000
 SIGNED_IN_MAX: Final = 10_000
@@ -34,16 +34,16 @@ class SignedIn:
 
     person: Person
     csrf: str
-    asked: OrderedDict[str, str]
+    questions: OrderedDict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _BrowserSession:
     user: str
     bearer: str
     csrf: str
     until_ms: int
-    asked: OrderedDict[str, str]
+    questions: OrderedDict[str, str]
 
 
 class Desk:
@@ -57,7 +57,7 @@ class Desk:
         self._authenticator = authenticator
         self._clock = clock
         self._entropy = entropy
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._sessions: OrderedDict[bytes, _BrowserSession] = OrderedDict()
 
     def sign_in(self, bearer: str) -> str:
         """The value of the cookie of the person who bears `bearer`. Raises `TokenInvalid`."""
@@ -65,34 +65,34 @@ class Desk:
         if not isinstance(caller, Person):
             raise TokenInvalid(TokenRefusal.WRONG_KIND, "this needs a user's own token: no other decides anything")
         value, until_ms = self._random(), self._clock.now_ms() + SIGNED_IN_MS
-        own = [key for key, one in self._kept.items() if one.user == caller.user]
-        if len(own) >= OF_ONE_MAX:
-            del self._kept[own[0]]
-        self._kept[_hash(value)] = _Kept(caller.user, bearer, self._random(), until_ms, OrderedDict())
-        if len(self._kept) > SIGNED_IN_MAX:
-            self._kept.popitem(last=False)
+        keys = [key for key, session in self._sessions.items() if session.user == caller.user]
+        if len(keys) >= OF_ONE_MAX:
+            del self._sessions[keys[0]]
+        self._sessions[_hash(value)] = _BrowserSession(caller.user, bearer, self._random(), until_ms, OrderedDict())
+        if len(self._sessions) > SIGNED_IN_MAX:
+            self._sessions.popitem(last=False)
         return value
 
     def signed_in(self, cookies: str) -> SignedIn | None:
         """Who sent `cookies`, the header; None for nobody, or nobody any more."""
         value = self._value(cookies)
-        kept = None if value is None else self._kept.get(_hash(value))
-        if value is None or kept is None:
+        session = None if value is None else self._sessions.get(_hash(value))
+        if value is None or session is None:
             return None
         try:
-            caller = self._authenticator.caller(kept.bearer)
+            caller = self._authenticator.caller(session.bearer)
         except TokenInvalid:
             caller = None
-        if not isinstance(caller, Person) or self._clock.now_ms() >= kept.until_ms:
+        if not isinstance(caller, Person) or self._clock.now_ms() >= session.until_ms:
             self.sign_out(cookies)
             return None
-        return SignedIn(caller, kept.csrf, kept.asked)
+        return SignedIn(caller, session.csrf, session.questions)
 
     def sign_out(self, cookies: str) -> None:
         """Forget who sent `cookies`."""
         value = self._value(cookies)
         if value is not None:
-            self._kept.pop(_hash(value), None)
+            self._sessions.pop(_hash(value), None)
 
     def cookie(self, value: str, age_s: int) -> tuple[bytes, bytes]:
         """The header that keeps `value` in the browser for `age_s` seconds.
@@ -102,36 +102,36 @@ class Desk:
         the host all the same. Over http the port is in its name, so that two services do not sign each other out.
         """
         path = "/; Secure" if self._secure else "/a"
-        said = f"{self._name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Strict"
-        return b"set-cookie", said.encode("ascii")
+        text = f"{self._name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Strict"
+        return b"set-cookie", text.encode("ascii")
 
     def ask(self, who: SignedIn, about: str) -> str:
         """The nonce of a new question to the passkey of `who` about `about`."""
         nonce = self._random()
-        who.asked[nonce] = about
-        if len(who.asked) > ASKED_MAX:
-            who.asked.popitem(last=False)
+        who.questions[nonce] = about
+        if len(who.questions) > QUESTIONS_MAX:
+            who.questions.popitem(last=False)
         return nonce
 
     @staticmethod
     def answers(who: SignedIn, about: str, nonce: str) -> bool:
         """Whether `nonce` names an open question about `about` that was put to `who`; it is none from then on."""
-        return who.asked.pop(nonce, None) == about
+        return who.questions.pop(nonce, None) == about
 
     def _value(self, cookies: str) -> str | None:
         if len(cookies) > _COOKIE_CHARS_MAX:
             return None
         try:
-            found = SimpleCookie(cookies).get(self._name)
+            morsel = SimpleCookie(cookies).get(self._name)
         except CookieError:
             return None
-        return None if found is None else found.value
+        return None if morsel is None else morsel.value
 
     def _random(self) -> str:
         return base64.urlsafe_b64encode(self._entropy.token_bytes(32)).decode("ascii").rstrip("=")
 
 
-def meant(signed_in: SignedIn, csrf: str) -> bool:
+def is_own_form(signed_in: SignedIn, csrf: str) -> bool:
     """Whether a form that carries `csrf` is one of `signed_in`'s own pages."""
     return hmac.compare_digest(signed_in.csrf.encode(), csrf.encode("utf-8", "replace"))
 

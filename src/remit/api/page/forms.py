@@ -7,13 +7,13 @@ a route wants confirmed is confirmed here, and recorded with the passkey that di
 from typing import Final
 
 from remit.api.approvals import Yes, decide, is_keyed
-from remit.api.grants import given, known_approval, previewed
+from remit.api.grants import give_grant, known_approval, preview_grant
 from remit.api.guard import may_decide
 from remit.api.halts import stop_asking
 from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
 from remit.api.page.desk import SignedIn
-from remit.api.page.passkey_confirmation import Confirming, unconfirmed
+from remit.api.page.passkey_confirmation import PasskeyConfirmation, needs_confirmation
 from remit.api.page.render import granting
 from remit.api.page.requests import PREFIX, Form, PageRefusal, arguments_of
 from remit.api.services import Services
@@ -32,7 +32,7 @@ _GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
 class ApprovalActions:
     """Forms of approvals, carried out over `services`."""
 
-    def __init__(self, services: Services, confirming: Confirming) -> None:
+    def __init__(self, services: Services, confirming: PasskeyConfirmation) -> None:
         self._services = services
         self._confirming = confirming
 
@@ -41,29 +41,29 @@ class ApprovalActions:
         services = self._services
         catalog, now_ms = services.runtime.catalog, services.clock.now_ms()
         person = catalog.users[who.person.user]
-        asked = None
-        if unconfirmed(services, who, approval):
-            asked = await self._confirming.ask(who, approval.ident, host)
-        said = any(vote.by == person.name for vote in approval.votes)
-        mine = bool(own_routes(approval, catalog.routes, catalog.users, person, now_ms))
+        question = None
+        if needs_confirmation(services, who, approval):
+            question = await self._confirming.ask(who, approval.ident, host)
+        voted = any(vote.by == person.name for vote in approval.votes)
+        may_vote = bool(own_routes(approval, catalog.routes, catalog.users, person, now_ms))
         pending = approval.state is ApprovalState.PENDING
         glass = pending and breaks(approval, catalog.routes, person)
-        if glass and asked is None and (self._wants_strong(approval) or await is_keyed(services, who.person)):
+        if glass and question is None and (self._wants_strong(approval) or await is_keyed(services, who.person)):
             ask_glass = await self._confirming.ask(who, approval.ident, host)
         else:
-            ask_glass = asked
+            ask_glass = question
         # Whom nobody asks first grants nothing.
         first = bool(own_routes(approval, catalog.routes, catalog.users, person, approval.opened_ms))
         grants = approval.state in OPEN and approval.edit is None and approval.glass is None and first
         return Viewer(
             user=person.name,
             csrf=who.csrf,
-            asked=asked,
+            question=question,
             grants=grants,
-            delegates=pending and mine and not said,
+            delegates=pending and may_vote and not voted,
             stops=sits(approval, catalog.routes, catalog.users, person, now_ms),
             breaks=glass,
-            glass=ask_glass,
+            glass_question=ask_glass,
         )
 
     async def act(self, who: SignedIn, approval: Approval, form: Form, host: str, *, careful: bool) -> bytes | None:
@@ -85,7 +85,7 @@ class ApprovalActions:
             case "delegate":
                 may_decide(services, who.person)
                 until_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
-                confirmed = await self._confirmed(who, approval, form, back)
+                confirmed = await self._confirmation(who, approval, form, back)
                 to = form.get("to", "").strip()
                 await services.driver.approvals.delegate(ident, by, to, until_ms, note, confirmed)
             case "stop":
@@ -93,14 +93,14 @@ class ApprovalActions:
                 await stop_asking(services, who.person, ident, _reason(form, back) or "suspicious", note)
             case "glass":
                 _sure(form, back)
-                _shown(form, approval, back)
+                _check_nonce(form, approval, back)
                 may_decide(services, who.person)
                 why = form.get("why", "").strip()
                 if not why:
                     raise PageRefusal(400, "not decided", "say what the emergency is", back=back)
                 keyed, confirmed = await is_keyed(services, who.person), None
                 if keyed or self._wants_strong(approval):
-                    confirmed = await self._confirming.confirmed(who, ident, form, back)
+                    confirmed = await self._confirming.confirm(who, ident, form, back)
                 shown = approval.shown
                 await services.driver.approvals.break_glass(
                     ident, by, why, shown=shown, confirmed=confirmed, keyed=keyed
@@ -110,13 +110,13 @@ class ApprovalActions:
         return None
 
     async def _approve(self, who: SignedIn, approval: Approval, form: Form, back: str, *, careful: bool) -> None:
-        _shown(form, approval, back)
+        _check_nonce(form, approval, back)
         edited = arguments_of(form, back) if form["choice"] == "edit" else None
         # Who writes arguments has used more than a key.
         if careful:
             _sure(form, back)
         may_decide(self._services, who.person)
-        confirmed = await self._confirmed(who, approval, form, back)
+        confirmed = await self._confirmation(who, approval, form, back)
         note = form.get("note") or None
         yes = Yes(approval.shown, edited, confirmed)
         await decide(self._services, who.person, approval.ident, Choice.APPROVE, note, yes=yes)
@@ -124,38 +124,38 @@ class ApprovalActions:
     async def _grant(self, who: SignedIn, approval: Approval, form: Form, back: str, host: str) -> bytes | None:
         """The terms of a grant, or, once they were read, the yes with it."""
         services = self._services
-        _shown(form, approval, back)
+        _check_nonce(form, approval, back)
         wish = _wish(form, services.clock.now_ms(), back)
         await known_approval(services, who.person, approval.ident)
         may_decide(services, who.person)
         if form["choice"] == "terms":
-            told = await previewed(services, who.person, approval.ident, wish)
+            preview = await preview_grant(services, who.person, approval.ident, wish)
             viewer = await self.viewer(who, approval, host)
-            said = [(name, form.get(name, "").replace("\r\n", "\n")) for name in _GRANT_FIELDS]
-            said += [("until", told.expires), ("terms", told.terms)]
-            return granting(told, viewer, approval.shown, said)
+            fields = [(name, form.get(name, "").replace("\r\n", "\n")) for name in _GRANT_FIELDS]
+            fields += [("until", preview.expires), ("terms", preview.terms)]
+            return granting(preview, viewer, approval.shown, fields)
         _sure(form, back)
         if wish.terms is None:
             raise PageRefusal(400, "not decided", "look at what that would cover first", back=back)
-        confirmed = await self._confirmed(who, approval, form, back)
+        confirmed = await self._confirmation(who, approval, form, back)
         # Refused before anything is said: a yes without its grant is not what was asked for.
-        await previewed(services, who.person, approval.ident, wish)
+        await preview_grant(services, who.person, approval.ident, wish)
         if approval.state is ApprovalState.PENDING:
             yes = Yes(approval.shown, confirmed=confirmed)
             await decide(services, who.person, approval.ident, Choice.APPROVE, None, yes=yes)
-        await given(services, who.person, approval.ident, wish, None, confirmed)
+        await give_grant(services, who.person, approval.ident, wish, None, confirmed)
         return None
 
     def _wants_strong(self, approval: Approval) -> bool:
         return bool(wants_strong(approval, self._services.runtime.catalog.routes))
 
-    async def _confirmed(self, who: SignedIn, approval: Approval, form: Form, back: str) -> Confirmed | None:
-        if not unconfirmed(self._services, who, approval):
+    async def _confirmation(self, who: SignedIn, approval: Approval, form: Form, back: str) -> Confirmed | None:
+        if not needs_confirmation(self._services, who, approval):
             return None
-        return await self._confirming.confirmed(who, approval.ident, form, back)
+        return await self._confirming.confirm(who, approval.ident, form, back)
 
 
-def _shown(form: Form, approval: Approval, back: str) -> None:
+def _check_nonce(form: Form, approval: Approval, back: str) -> None:
     if form.get("shown", "") != approval.shown:
         raise PageRefusal(409, "not decided", "this is not what was shown: look at it again", back=back)
 
@@ -174,38 +174,38 @@ def _reason(form: Form, back: str) -> str | None:
 
 def _number(form: Form, name: str, back: str) -> float:
     try:
-        found = float(form.get(name, ""))
+        number = float(form.get(name, ""))
     except ValueError:
-        found = 0.0
-    if not 0 < found <= 100_000:
+        number = 0.0
+    if not 0 < number <= 100_000:
         raise PageRefusal(400, "not decided", f"{name} is no number above 0", back=back)
-    return found
+    return number
 
 
 def _wish(form: Form, now_ms: int, back: str) -> Wish:
     if form.get("scope") not in {scope.value for scope in GrantScope}:
         raise PageRefusal(400, "not decided", "a grant is for the session or for the tool", back=back)
     until_ms = now_ms + int(_number(form, "hours", back) * HOUR_MS) if form.get("hours", "").strip() else None
-    if (shown := form.get("until")) is not None:
+    if (until := form.get("until")) is not None:
         # Until when it was shown, however long it was read.
-        until_ms = _moment(shown, back)
+        until_ms = _moment(until, back)
     uses = int(_number(form, "uses", back)) if form.get("uses", "").strip() else None
     where = form.get("where", "")
     if len(where) > WHERE_CHARS_MAX:
         raise PageRefusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
     lines = [line for line in where.splitlines() if line.strip()]
-    held_to = tuple(_held(line, back) for line in lines)
+    held_to = tuple(_constraint(line, back) for line in lines)
     return Wish(GrantScope(form["scope"]), until_ms, uses, held_to, form.get("terms") or None)
 
 
-def _moment(said: str, back: str) -> int:
+def _moment(text: str, back: str) -> int:
     try:
-        return moment_of(said)
+        return moment_of(text)
     except ValueError as odd:
         raise PageRefusal(400, "not decided", "until is no moment", back=back) from odd
 
 
-def _held(line: str, back: str) -> Constraint:
+def _constraint(line: str, back: str) -> Constraint:
     try:
         return parse_constraint(line)
     except ValueError as odd:

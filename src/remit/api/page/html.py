@@ -21,9 +21,9 @@ class Html(str):
     __slots__ = ()
 
 
-def text(said: str) -> Html:
-    """`said` as text of a page."""
-    return said if isinstance(said, Html) else Html(standard.escape(escaped(said)))
+def text(value: str) -> Html:
+    """`value` as text of a page."""
+    return value if isinstance(value, Html) else Html(standard.escape(escaped(value)))
 
 
 def joined(parts: Iterable[str]) -> Html:
@@ -33,12 +33,12 @@ def joined(parts: Iterable[str]) -> Html:
 
 def tag(element: str, /, *inner: str, **attributes: Value) -> Html:
     """An element. `class_` is `class`, `data_x` is `data-x`; True is an attribute without value, None is none."""
-    said = "".join(_attribute(key.strip("_").replace("_", "-"), value) for key, value in attributes.items())
+    written = "".join(_attribute(key.strip("_").replace("_", "-"), value) for key, value in attributes.items())
     if element in _VOID:
-        return Html(f"<{element}{said}>")
+        return Html(f"<{element}{written}>")
     # HTML drops a line end at the beginning of these.
     begin = "\n" if element in _LINED else ""
-    return Html(f"<{element}{said}>{begin}{joined(inner)}</{element}>")
+    return Html(f"<{element}{written}>{begin}{joined(inner)}</{element}>")
 
 
 def _attribute(name: str, value: Value) -> str:

@@ -14,8 +14,8 @@ STYLE: Final = (_HERE / "page.css").read_text("utf-8")
 SCRIPT: Final = (_HERE / "page.js").read_text("utf-8")
 
 
-def _hash(said: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(said.encode("utf-8")).digest()).decode("ascii") + "'"
+def _hash(source: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(source.encode("utf-8")).digest()).decode("ascii") + "'"
 
 
 POLICY: Final = (

@@ -18,12 +18,12 @@ from remit.escalate.eligibility import counts_for, wants_strong
 from remit.escalate.machine import Approval
 from remit.facts.passkey import Confirmed, Passkey
 from remit.facts.strictjson import JsonRefused, parse
-from remit.ports.passkeys import Made, NotConfirmed
+from remit.ports.passkeys import NewPasskey, NotConfirmed
 
 TIMEOUT_MS: Final = 120_000
 
 
-def unconfirmed(services: Services, who: SignedIn, approval: Approval) -> bool:
+def needs_confirmation(services: Services, who: SignedIn, approval: Approval) -> bool:
     """Whether a yes of `who` has to be confirmed beyond his token."""
     catalog = services.runtime.catalog
     person = catalog.users[who.person.user]
@@ -31,7 +31,7 @@ def unconfirmed(services: Services, who: SignedIn, approval: Approval) -> bool:
     return not set(counted).isdisjoint(wants_strong(approval, catalog.routes))
 
 
-class Confirming:
+class PasskeyConfirmation:
     """Questions to passkeys."""
 
     def __init__(self, services: Services, desk: Desk) -> None:
@@ -40,12 +40,12 @@ class Confirming:
 
     async def of(self, user: str) -> Sequence[Passkey]:
         """The passkeys of `user`."""
-        return [one for one in await self._services.ledger.passkeys() if one.user == user]
+        return [passkey for passkey in await self._services.ledger.passkeys() if passkey.user == user]
 
     async def ask(self, who: SignedIn, about: str, host: str) -> PasskeyQuestion:
         """What the browser of `who`, who is at `host`, is asked about `about`."""
-        known = await self.of(who.person.user)
-        if not known:
+        passkeys = await self.of(who.person.user)
+        if not passkeys:
             why = f"You have no passkey yet. Whoever runs Remit invites you: remit passkeys invite {who.person.user}"
             return PasskeyQuestion(why=why)
         elsewhere = self._elsewhere(host)
@@ -53,7 +53,7 @@ class Confirming:
             return elsewhere
         ask = {
             "rpId": self._services.passkeys.holder,
-            "allowCredentials": [{"type": "public-key", "id": one.ident} for one in known],
+            "allowCredentials": [{"type": "public-key", "id": one.ident} for one in passkeys],
             "userVerification": "required",
             "timeout": TIMEOUT_MS,
         }
@@ -69,7 +69,7 @@ class Confirming:
         handle = hashlib.sha256(b"remit-user:" + user.encode("utf-8")).digest()
         ask = {
             "rp": {"id": self._services.passkeys.holder, "name": "Remit"},
-            "user": {"id": encoded(handle), "name": user, "displayName": user},
+            "user": {"id": base64url(handle), "name": user, "displayName": user},
             "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-8, -7, -257)],
             "excludeCredentials": [{"type": "public-key", "id": one.ident} for one in await self.of(user)],
             "authenticatorSelection": {"userVerification": "required", "residentKey": "preferred"},
@@ -78,29 +78,29 @@ class Confirming:
         }
         return PasskeyQuestion(self._desk.ask(who, "passkeys"), json.dumps(ask))
 
-    async def confirmed(self, who: SignedIn, about: str, form: Form, back: str) -> Confirmed:
+    async def confirm(self, who: SignedIn, about: str, form: Form, back: str) -> Confirmed:
         """Which passkey of `who` signed `form`, the answer to what he was asked about `about`. Raises `PageRefusal`."""
-        self._answered(who, about, form, back)
-        said = form.get("confirmed", "")
-        named = _named(said)
-        known = next((one for one in await self.of(who.person.user) if one.ident == named), None)
-        if known is None:
+        self._check_question(who, about, form, back)
+        response = form.get("confirmed", "")
+        ident = _passkey_id(response)
+        passkey = next((one for one in await self.of(who.person.user) if one.ident == ident), None)
+        if passkey is None:
             raise PageRefusal(403, "not confirmed", "it is no passkey of yours", back=back, next="remit passkeys ls")
         try:
-            count = self._services.passkeys.signed(said, _challenge(form), known)
+            count = self._services.passkeys.signature_count(response, _challenge(form), passkey)
         except NotConfirmed as refused:
             raise PageRefusal(403, "not confirmed", str(refused), back=back) from refused
-        return Confirmed(known.ident, count)
+        return Confirmed(passkey.ident, count)
 
-    def made(self, who: SignedIn, form: Form, back: str) -> Made:
+    def new_passkey(self, who: SignedIn, form: Form, back: str) -> NewPasskey:
         """The passkey that the browser of `who` made. Raises `PageRefusal`."""
-        self._answered(who, "passkeys", form, back)
+        self._check_question(who, "passkeys", form, back)
         try:
-            return self._services.passkeys.made(form.get("confirmed", ""), _challenge(form))
+            return self._services.passkeys.registration(form.get("confirmed", ""), _challenge(form))
         except NotConfirmed as refused:
             raise PageRefusal(403, "not registered", str(refused), back=back) from refused
 
-    def _answered(self, who: SignedIn, about: str, form: Form, back: str) -> None:
+    def _check_question(self, who: SignedIn, about: str, form: Form, back: str) -> None:
         if not self._desk.answers(who, about, form.get("ask", "")):
             why = "this page was used already, or is too old: open it again"
             raise PageRefusal(409, "not confirmed", why, back=back)
@@ -116,7 +116,7 @@ class Confirming:
         return PasskeyQuestion(why="Your passkey is bound to another address of this service.", place=keys.origin)
 
 
-def encoded(data: bytes) -> str:
+def base64url(data: bytes) -> str:
     """`data` as browsers write it in JSON: base64url without padding."""
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
@@ -125,11 +125,11 @@ def _challenge(form: Form) -> bytes:
     return hashlib.sha256(signed_form(form)).digest()
 
 
-def _named(said: str) -> str:
-    """The id of the passkey that `said` claims to come from."""
+def _passkey_id(response: str) -> str:
+    """The id of the passkey that `response` claims to come from."""
     try:
-        found = parse(said.encode("utf-8", "replace"))
+        parsed = parse(response.encode("utf-8", "replace"))
     except JsonRefused:
         return ""
-    named = found.get("id") if isinstance(found, dict) else None
-    return named if isinstance(named, str) else ""
+    ident = parsed.get("id") if isinstance(parsed, dict) else None
+    return ident if isinstance(ident, str) else ""

@@ -6,7 +6,7 @@ from typing import Final
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
 from remit.api.moments import instant, moment_of
-from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hidden, terms
+from remit.api.page.choices import Viewer, button, cannot_confirm, confirmation_fields, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
 from remit.api.page.passkey_question import PasskeyQuestion
@@ -23,15 +23,17 @@ _ROWS: Final = (25, 12, 6)
 """Approvals of a list, likewise."""
 
 
-def fitted(told: ApprovalAnswer, case: BriefInput, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
+def fit_page(approval: ApprovalAnswer, case: BriefInput, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
     """The brief of `case` and its page for `viewer`, cut until the page is small enough."""
     for chars_max, lines_max in _SIZES:
         brief = arrange(case, chars_max=chars_max, lines_max=lines_max)
-        made = page(f"{told.state}: {told.tool}", *_decision(told, brief, now_ms, viewer, case.approval.shown))
-        if len(made) <= PAGE_BYTES_MAX:
-            return brief, made
+        body = page(
+            f"{approval.state}: {approval.tool}", *_decision(approval, brief, now_ms, viewer, case.approval.shown)
+        )
+        if len(body) <= PAGE_BYTES_MAX:
+            return brief, body
     # No text is left to cut: something else is too long, which nothing of Remit's is.
-    why = f"this approval is too long for a page: remit approvals show {told.id}"
+    why = f"this approval is too long for a page: remit approvals show {approval.id}"
     return arrange(case, chars_max=0, lines_max=0), message("too long", why, "/a/")
 
 
@@ -49,9 +51,9 @@ def page(title: str, *inner: str) -> bytes:
     return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'.encode()
 
 
-def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, shown: str) -> Iterable[Html]:
-    stands = tag("span", told.state, class_="state"), _countdown(told, brief, now_ms)
-    yield header(viewer, told.id, *stands, _onward(told, viewer))
+def _decision(approval: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, nonce: str) -> Iterable[Html]:
+    stands = tag("span", approval.state, class_="state"), _countdown(approval, brief, now_ms)
+    yield header(viewer, approval.id, *stands, _onward(approval, viewer))
     yield tag("h1", *_spans(brief.what))
     yield from _list(None, brief.shows)
     if brief.preview is not None:
@@ -63,7 +65,7 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
     yield from _list("Every value", brief.values)
     if not brief.whole:
         more = f"{brief.unlisted} more values are not shown. " if brief.unlisted else "Some values are shown in part. "
-        yield tag("p", more, tag("a", "All of it, byte for byte", href=f"/a/{told.id}/arguments"))
+        yield tag("p", more, tag("a", "All of it, byte for byte", href=f"/a/{approval.id}/arguments"))
     yield from _list("What it can do", brief.impact)
     yield tag("h2", "Before, and instead")
     yield tag("p", brief.precedent)
@@ -73,13 +75,13 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
     if brief.reason:
         yield tag("h2", "The agent says, and may be wrong or misled")
         yield tag("blockquote", "“", *_spans(brief.reason), "”")
-    if told.edit is not None:
-        yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
-    for one in brief.remarks:
-        yield tag("p", f"{one.by} {one.did}: “", tag("bdi", one.text), "”")
+    if approval.edit is not None:
+        yield tag("p", tag("strong", f"{approval.edit.by} changed the arguments: what is shown is what would run."))
+    for remark in brief.remarks:
+        yield tag("p", f"{remark.by} {remark.did}: “", tag("bdi", remark.text), "”")
     yield tag("h2", "Your decision", id="decide")
-    yield tag("p", "At zero: " if told.state in {"pending", "approved"} else "", brief.zero, ".")
-    yield from forms(told, viewer, shown, careful=brief.careful)
+    yield tag("p", "At zero: " if approval.state in {"pending", "approved"} else "", brief.zero, ".")
+    yield from forms(approval, viewer, nonce, careful=brief.careful)
 
 
 def header(viewer: Viewer, back: str, *inner: str) -> Html:
@@ -90,16 +92,16 @@ def header(viewer: Viewer, back: str, *inner: str) -> Html:
     return tag("header", *ours, *inner, tag("span", f"you are {viewer.user}"), out)
 
 
-def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
+def _countdown(approval: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
     left = max(0, (brief.expires_ms - now_ms) // 1000)
-    if told.state not in {"pending", "approved"}:
-        return tag("span", f"until {told.expires}")
-    return tag("span", f"{spelled(left)} left, until {told.expires}", data_left=str(left))
+    if approval.state not in {"pending", "approved"}:
+        return tag("span", f"until {approval.expires}")
+    return tag("span", f"{spelled(left)} left, until {approval.expires}", data_left=str(left))
 
 
-def _onward(told: ApprovalAnswer, viewer: Viewer) -> Html:
+def _onward(approval: ApprovalAnswer, viewer: Viewer) -> Html:
     """Where a person goes from the head of the page: to what he decides here, or to the next that waits for him."""
-    if told.state == "pending" and all(vote.by != viewer.user for vote in told.votes):
+    if approval.state == "pending" and all(vote.by != viewer.user for vote in approval.votes):
         return tag("a", "Decide ", tag("kbd", "a"), " ", tag("kbd", "d"), href="#decide")
     return tag("a", "Next that waits ", tag("kbd", "n"), href="/a/next")
 
@@ -143,11 +145,11 @@ def _spans(spans: Iterable[TextSpan]) -> Iterable[Html]:
 def sign_in(back: str, why: str = "") -> bytes:
     """Where a person says who he is."""
     token = tag("input", name="token", type="password", autocomplete="off", required=True)
-    asked = tag("label", "Your user token ", token, class_="w"), tag("button", "Sign in")
-    form = tag("form", hidden("next", back), *asked, class_="d", method="post", action="/a/sign-in")
-    said = (tag("p", tag("strong", why)),) if why else ()
+    fields = tag("label", "Your user token ", token, class_="w"), tag("button", "Sign in")
+    form = tag("form", hidden("next", back), *fields, class_="d", method="post", action="/a/sign-in")
+    reason = (tag("p", tag("strong", why)),) if why else ()
     how = tag("p", "Whoever runs Remit gives you one: ", tag("code", "remit token user NAME"))
-    return page("sign in", tag("h1", "Who are you?"), *said, form, how)
+    return page("sign in", tag("h1", "Who are you?"), *reason, form, how)
 
 
 def coming(place: str) -> bytes:
@@ -162,64 +164,67 @@ def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     return page(status, tag("h1", status), tag("p", why), *follows, *link)
 
 
-def is_his(one: ApprovalAnswer, user: str) -> bool:
-    """Whether `one` waits for `user`."""
-    return one.may_approve and all(vote.by != user for vote in one.votes)
+def is_his(approval: ApprovalAnswer, user: str) -> bool:
+    """Whether `approval` waits for `user`."""
+    return approval.may_approve and all(vote.by != user for vote in approval.votes)
 
 
 def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int, more: int = 0) -> bytes:
     """What waits for `viewer`, and beneath it what waits for others, or for an agent; `more` are not listed."""
-    made = _waiting(items, viewer, now_ms, more)
-    for most in _ROWS:
-        if len(made) <= PAGE_BYTES_MAX:
+    body = _waiting(items, viewer, now_ms, more)
+    for rows in _ROWS:
+        if len(body) <= PAGE_BYTES_MAX:
             break
-        made = _waiting(items[:most], viewer, now_ms, more + max(0, len(items) - most))
-    return made
+        body = _waiting(items[:rows], viewer, now_ms, more + max(0, len(items) - rows))
+    return body
 
 
 def _waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int, more: int) -> bytes:
-    his = [one for one in items if is_his(one, viewer.user)]
-    others = [one for one in items if one not in his]
+    his = [approval for approval in items if is_his(approval, viewer.user)]
+    others = [approval for approval in items if approval not in his]
     body = tag("ul", *_rows(his, now_ms)) if his else tag("p", "Nothing waits for you.")
-    rest = (tag("h2", "What waits for others"), tag("ul", *_rows(others, now_ms))) if others else ()
+    beneath = (tag("h2", "What waits for others"), tag("ul", *_rows(others, now_ms))) if others else ()
     further = (tag("p", tag("strong", f"{more:,} more, whose time ends later: "), tag("code", "remit approvals ls")),)
     keys = tag("p", tag("a", "Your passkeys", href="/a/passkeys"))
     head = header(viewer, ""), tag("h1", "What waits for you")
-    return page("what waits", *head, body, *rest, *further[: bool(more)], keys)
+    return page("what waits", *head, body, *beneath, *further[: bool(more)], keys)
 
 
 def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
-    for one in items:
-        asked = shortened(one.tool, 120) if one.what is None else one.what
-        gates = ", ".join(gate.policy for gate in one.gates[:3])
-        left = max(0, (moment_of(one.expires) - now_ms) // SECOND_MS)
-        void = f", nothing can come of it: {one.void}" if one.void else ""
+    for item in items:
+        what = shortened(item.tool, 120) if item.what is None else item.what
+        gates = ", ".join(gate.policy for gate in item.gates[:3])
+        left = max(0, (moment_of(item.expires) - now_ms) // SECOND_MS)
+        void = f", nothing can come of it: {item.void}" if item.void else ""
         yield tag(
-            "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
-            tag("small", tag("span", f"{spelled(left)} left", data_left=str(left)), f", {one.state}, {gates}{void}"),
+            "li", tag("a", f"{item.agent}: ", tag("bdi", what), href=f"/a/{item.id}"),
+            tag("small", tag("span", f"{spelled(left)} left", data_left=str(left)), f", {item.state}, {gates}{void}"),
         )  # fmt: skip
 
 
-def granting(granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tuple[str, str]]) -> bytes:
+def granting(granted: GrantAnswer, viewer: Viewer, nonce: str, fields: Sequence[tuple[str, str]]) -> bytes:
     """What a grant would lift, before it is given."""
     for sizes in _SIZES:
-        inner = terms(granted, viewer, shown, said, sizes)
-        made = page("grant", header(viewer, granted.approval), tag("h1", "What this would grant"), *inner)
-        if len(made) <= PAGE_BYTES_MAX:
-            return made
+        inner = terms(granted, viewer, nonce, fields, sizes)
+        body = page("grant", header(viewer, granted.approval), tag("h1", "What this would grant"), *inner)
+        if len(body) <= PAGE_BYTES_MAX:
+            return body
     return message("too long", "these terms are too long for a page: remit approvals approve --dry-run", "/a/")
 
 
-def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> bytes:
+def passkeys(registered: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> bytes:
     """The passkeys of `viewer`, the form that ends one, by one of them, and the form that registers one."""
-    rows = [tag("li", one.name, tag("small", f"since {instant(one.at_ms)}, signed {one.count} times")) for one in known]
-    listed = tag("ul", *rows) if rows else tag("p", "You have none.")
-    head = header(viewer, ""), tag("h1", "Your passkeys"), listed, *_removal(known, viewer, removing)
-    asked = viewer.asked
-    if asked is None or not asked.ask:
-        why = () if asked is None else (cannot(asked, "/a/passkeys"),)
+    rows = [
+        tag("li", passkey.name, tag("small", f"since {instant(passkey.at_ms)}, signed {passkey.count} times"))
+        for passkey in registered
+    ]
+    list_ = tag("ul", *rows) if rows else tag("p", "You have none.")
+    head = header(viewer, ""), tag("h1", "Your passkeys"), list_, *_removal(registered, viewer, removing)
+    question = viewer.question
+    if question is None or not question.ask:
+        why = () if question is None else (cannot_confirm(question, "/a/passkeys"),)
         return page("passkeys", *head, *why)
-    confirm, ask = confirmed(asked)
+    confirm, ask = confirmation_fields(question)
     word = tag("label", "The word of your invitation ", tag("input", name="word", required=True, autocomplete="off"))
     name = tag("label", "What you call it ", tag("input", name="name", required=True, maxlength="60"))
     make = tag("button", "Register a passkey", class_="yes")
@@ -231,11 +236,11 @@ def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion
     return page("passkeys", *head, tag("h2", "One more"), form, how)
 
 
-def _removal(known: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> Iterable[Html]:
+def _removal(registered: Sequence[Passkey], viewer: Viewer, removing: PasskeyQuestion) -> Iterable[Html]:
     if not removing.ask:
         return
-    confirm, ask = confirmed(removing)
-    which = tag("select", *(tag("option", one.name, value=handle(one)) for one in known), name="id")
+    confirm, ask = confirmation_fields(removing)
+    which = tag("select", *(tag("option", passkey.name, value=handle(passkey)) for passkey in registered), name="id")
     inner = hidden("csrf", viewer.csrf), *confirm, tag("label", "Which ", which), button("Remove", "remove", "no")
     yield tag("h2", "One less")
     yield tag("form", *inner, class_="d", method="post", action="/a/passkeys", data_ask=ask)

@@ -40,11 +40,11 @@ async def form_of(heads: Mapping[bytes, str], receive: Receive) -> Form:
     data = bytearray()
     more = True
     while more:
-        said = await receive()
-        if said["type"] == "http.disconnect":
+        message = await receive()
+        if message["type"] == "http.disconnect":
             raise PageRefusal(400, "not decided", "the form ended early", back=PREFIX)
-        data += said.get("body", b"")
-        more = said.get("more_body", False)
+        data += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(data) > FORM_BYTES_MAX:
             raise PageRefusal(413, "not decided", f"a form has at most {FORM_BYTES_MAX:,} bytes", back=PREFIX)
     try:
@@ -61,19 +61,19 @@ def signed_form(form: Form) -> bytes:
 
     A browser sends the line ends of a text as CR LF and shows them to a script as LF.
     """
-    said = [[name, value.replace("\r\n", "\n")] for name, value in form.items() if name not in _UNSIGNED]
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    fields = [[name, value.replace("\r\n", "\n")] for name, value in form.items() if name not in _UNSIGNED]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def arguments_of(form: Form, back: str) -> Mapping[str, Json]:
     """The arguments that a person wrote."""
     try:
-        found = parse(form.get("arguments", "").encode("utf-8"))
+        arguments = parse(form.get("arguments", "").encode("utf-8"))
     except JsonRefused as refused:
         raise PageRefusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
-    if not isinstance(found, Mapping):
+    if not isinstance(arguments, Mapping):
         raise PageRefusal(400, "not decided", "the arguments are no JSON object", back=back)
-    return found
+    return arguments
 
 
 async def send_page(send: Send, status: int, body: bytes) -> None:

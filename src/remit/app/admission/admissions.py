@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.adapters.system import SystemEntropy
-from remit.api.interfaces.admissions import Looked, Overridden, Stage
+from remit.api.interfaces.admissions import AdmissionLook, CheckOverride, Stage
 from remit.api.services import Conflict, Invalid, Missing
 from remit.app.admission.process import Lost, look
 from remit.app.admission.request import AdmissionRequest
@@ -35,7 +35,7 @@ _AGAIN: Final = "remit apply --admit"
 class _Look:
     """One look and the task that makes it; the `fingerprint` of the folder that it was of, which is told to nobody."""
 
-    told: Looked
+    told: AdmissionLook
     fingerprint: str = ""
     task: asyncio.Task[None] | None = None
 
@@ -49,9 +49,9 @@ class Admissions:
         self._settings = settings
         self._looks: dict[str, _Look] = {}
 
-    async def admit(self, by: str) -> Looked:
+    async def admit(self, by: str) -> AdmissionLook:
         """Begin to look at the folder. Raises `Conflict` where one look is at work."""
-        signed = dict(await self._ledger.signed_off())
+        sign_offs = dict(await self._ledger.sign_offs())
         # From here to where it is remembered nothing is awaited: there is one at a time.
         for other in self._looks.values():
             if other.told.stage is Stage.LOOKING:
@@ -60,87 +60,87 @@ class Admissions:
         ident = SystemEntropy().token_bytes(4).hex()
         running = self._runtime.running
         terms = self._terms()
-        told = Looked(ident, by, Stage.LOOKING, self._runtime.clock.now_ms(), running.bundle.digest, terms.owner)
-        asked = AdmissionRequest(
+        look = AdmissionLook(ident, by, Stage.LOOKING, self._runtime.clock.now_ms(), running.bundle.digest, terms.owner)
+        request = AdmissionRequest(
             self._settings.workspace,
             self._settings.data / LEDGER,
             running.source,
             terms,
-            signed,
+            sign_offs,
             self._runtime.clock.now_ms(),
             self._runtime.admitted,
         )
-        made = self._looks[ident] = _Look(told)
+        entry = self._looks[ident] = _Look(look)
         while len(self._looks) > KEPT_MAX:
             del self._looks[next(iter(self._looks))]
-        made.task = asyncio.create_task(self._look(made, asked))
-        return told
+        entry.task = asyncio.create_task(self._look(entry, request))
+        return look
 
-    def looked(self, ident: str) -> Looked:
+    def look(self, ident: str) -> AdmissionLook:
         """How far the look `ident` is. Raises `Missing`."""
         return self._of(ident).told
 
-    async def abandon(self, ident: str) -> Looked:
+    async def abandon(self, ident: str) -> AdmissionLook:
         """End the look `ident`. Raises `Missing`."""
-        found = self._of(ident)
-        if found.task is not None and not found.task.done():
-            found.task.cancel()
-            await asyncio.wait({found.task})
-        return found.told
+        entry = self._of(ident)
+        if entry.task is not None and not entry.task.done():
+            entry.task.cancel()
+            await asyncio.wait({entry.task})
+        return entry.told
 
-    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> Looked:
+    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> AdmissionLook:
         """Have its owner let through what `checks` refused. Raises `Missing`, `Conflict`."""
-        found = self._of(ident)
-        told = found.told
-        if told.stage is not Stage.REFUSED:
-            raise Conflict(f"{ident} is {told.stage.value}: it refuses nothing", f"remit admission show {ident}")
-        odd = [one.value for one in checks if one not in told.refused]
-        if odd:
-            names = ", ".join(one.value for one in told.refused)
-            raise Conflict(f"{odd[0]} did not refuse, but {names}", f"remit admission show {ident}")
+        entry = self._of(ident)
+        look = entry.told
+        if look.stage is not Stage.REFUSED:
+            raise Conflict(f"{ident} is {look.stage.value}: it refuses nothing", f"remit admission show {ident}")
+        unrefused = [check.value for check in checks if check not in look.refused]
+        if unrefused:
+            names = ", ".join(check.value for check in look.refused)
+            raise Conflict(f"{unrefused[0]} did not refuse, but {names}", f"remit admission show {ident}")
         # What is not on the ledger counts for nothing.
-        data: dict[str, Json] = {"look": ident, "checks": [one.value for one in checks], "why": why}
-        await self._runtime.record(Event.ADMISSION_OVERRIDDEN, by, told.bundle or "", data)
-        given = Overridden(tuple(checks), by, why, self._runtime.clock.now_ms())
-        told = replace(found.told, overridden=(*found.told.overridden, given))
-        found.told = told if _left(told) else replace(told, stage=Stage.ADMITTED)
-        return found.told
+        data: dict[str, Json] = {"look": ident, "checks": [check.value for check in checks], "why": why}
+        await self._runtime.record(Event.ADMISSION_OVERRIDDEN, by, look.bundle or "", data)
+        override = CheckOverride(tuple(checks), by, why, self._runtime.clock.now_ms())
+        look = replace(entry.told, overridden=(*entry.told.overridden, override))
+        entry.told = look if _left(look) else replace(look, stage=Stage.ADMITTED)
+        return entry.told
 
     def through(self, ident: str) -> Admitted:
         """What the look `ident` admits. Raises `Missing`, `Conflict`."""
-        found = self._of(ident)
-        told = found.told
-        if told.stage is not Stage.ADMITTED or told.bundle is None:
-            left = _left(told)
-            refused = f": {', '.join(one.value for one in left)} refused" if left else ""
-            raise Conflict(f"{ident} is {told.stage.value}{refused}", f"remit admission show {ident}")
-        if self._runtime.clock.now_ms() - told.since_ms > GOOD_FOR_MS:
+        entry = self._of(ident)
+        look = entry.told
+        if look.stage is not Stage.ADMITTED or look.bundle is None:
+            unsettled = _left(look)
+            refused = f": {', '.join(check.value for check in unsettled)} refused" if unsettled else ""
+            raise Conflict(f"{ident} is {look.stage.value}{refused}", f"remit admission show {ident}")
+        if self._runtime.clock.now_ms() - look.since_ms > GOOD_FOR_MS:
             raise Conflict(f"{ident} began more than {GOOD_FOR_MS // MINUTE_MS} minutes ago", _AGAIN)
-        by: list[Json] = [f"user:{one.by}" for one in told.overridden]
+        by: list[Json] = [f"user:{check.by}" for check in look.overridden]
         data: dict[str, Json] = {"admitted": ident, **({"overridden_by": by} if by else {})}
-        return Admitted(told.bundle, told.base, found.fingerprint, data)
+        return Admitted(look.bundle, look.base, entry.fingerprint, data)
 
     def _of(self, ident: str) -> _Look:
-        found = self._looks.get(ident)
-        if found is None:
+        entry = self._looks.get(ident)
+        if entry is None:
             since = f"the last {KEPT_MAX} since it started"
             raise Missing(f"no look at a change is called {ident[:64]!r}: the service remembers {since}", _AGAIN)
-        return found
+        return entry
 
     def _terms(self) -> AdmissionTerms:
         """Those that run; where none do, nobody answers, and what fails is not let through."""
         running: Admission | None = self._runtime.bundle.catalog.admission
         return AdmissionTerms("") if running is None else running.terms
 
-    async def _look(self, made: _Look, asked: AdmissionRequest) -> None:
-        def said(check: str) -> None:
-            made.told = replace(made.told, at=check)
+    async def _look(self, entry: _Look, request: AdmissionRequest) -> None:
+        def report(check: str) -> None:
+            entry.told = replace(entry.told, at=check)
 
         stage, why = Stage.BROKEN, "it broke off"
         try:
-            seen = await look(asked, said)
-            made.fingerprint = seen.fingerprint
-            await self._ended(made, seen.digest, seen.checks)
+            result = await look(request, report)
+            entry.fingerprint = result.fingerprint
+            await self._ended(entry, result.digest, result.checks)
         except asyncio.CancelledError:
             stage, why = Stage.CANCELLED, ""
         except Invalid as invalid:
@@ -149,21 +149,21 @@ class Admissions:
             why = str(error)
         finally:
             # However it ended: what is not told to be admitted is not.
-            if made.told.stage is Stage.LOOKING:
-                made.told = replace(made.told, stage=stage, at=None, why=why or None)
+            if entry.told.stage is Stage.LOOKING:
+                entry.told = replace(entry.told, stage=stage, at=None, why=why or None)
 
-    async def _ended(self, made: _Look, digest: str, results: Sequence[CheckResult]) -> None:
+    async def _ended(self, entry: _Look, digest: str, results: Sequence[CheckResult]) -> None:
         refused = refusing(results)
-        checks = tuple(one.to_json() for one in results)
+        checks = tuple(check.to_json() for check in results)
         stage = Stage.REFUSED if refused else Stage.ADMITTED
-        listed: list[Json] = [dict(one) for one in checks]
-        data: dict[str, Json] = {"look": made.told.ident, "base": made.told.base, "stage": stage.value}
-        data["checks"] = listed
-        await self._runtime.record(Event.ADMISSION, made.told.by, digest, data)
-        made.told = replace(made.told, stage=stage, at=None, bundle=digest, checks=checks, refused=refused)
+        recorded_checks: list[Json] = [dict(check) for check in checks]
+        data: dict[str, Json] = {"look": entry.told.ident, "base": entry.told.base, "stage": stage.value}
+        data["checks"] = recorded_checks
+        await self._runtime.record(Event.ADMISSION, entry.told.by, digest, data)
+        entry.told = replace(entry.told, stage=stage, at=None, bundle=digest, checks=checks, refused=refused)
 
 
-def _left(told: Looked) -> tuple[Check, ...]:
+def _left(look: AdmissionLook) -> tuple[Check, ...]:
     """What refused, and nobody let through."""
-    through = {check for one in told.overridden for check in one.checks}
-    return tuple(one for one in told.refused if one not in through)
+    through = {check for one in look.overridden for check in one.checks}
+    return tuple(one for one in look.refused if one not in through)

@@ -23,23 +23,33 @@ _SEARCH: Final = "remit chains"
 """Where there is no chain to cut: a policy errs, or the search takes longer."""
 
 
-def of_cases(outcomes: Sequence[CaseOutcome], left: int, gone: Sequence[CaseOutcome] = ()) -> CheckResult:
-    """All cases hold, also those that are `gone` from what runs; `left` were not reached in time."""
-    wrong = [f"{one.found.file}:{one.found.line}: {text}" for one in outcomes for text in one.wrong]
-    wrong += [f"{one.found.file}:{one.found.line}, which is gone: {text}" for one in gone for text in one.wrong]
-    failed = sum(bool(one.wrong) for one in (*outcomes, *gone))
-    figures: dict[str, Json] = {"cases": len(outcomes) + len(gone) + left, "failed": failed, "not_tried": left}
-    if gone:
-        figures["gone"] = len(gone)
-    return CheckResult(Check.CASES, _state(wrong, left), figures, tuple(wrong), "remit policy test")
+def of_cases(outcomes: Sequence[CaseOutcome], not_reached: int, removed: Sequence[CaseOutcome] = ()) -> CheckResult:
+    """All cases hold, also those that are `removed` from what runs; `not_reached` were not reached in time."""
+    problems = [f"{outcome.found.file}:{outcome.found.line}: {text}" for outcome in outcomes for text in outcome.wrong]
+    problems += [
+        f"{outcome.found.file}:{outcome.found.line}, which is gone: {text}"
+        for outcome in removed
+        for text in outcome.wrong
+    ]
+    failed = sum(bool(outcome.wrong) for outcome in (*outcomes, *removed))
+    figures: dict[str, Json] = {
+        "cases": len(outcomes) + len(removed) + not_reached,
+        "failed": failed,
+        "not_tried": not_reached,
+    }
+    if removed:
+        figures["gone"] = len(removed)
+    return CheckResult(Check.CASES, _state(problems, not_reached), figures, tuple(problems), "remit policy test")
 
 
-def of_chains(result: SearchResult, known: Collection[tuple[str, str]], left: str | None) -> CheckResult:
-    """No chain but `known` ones, by goal and tool; `left` is what was not looked at of those that are known."""
-    free = [one for one in result.free if one.goal.guarantee is None]
-    fresh = [one for one in free if (one.goal.name, one.tool) not in known]
-    wrong = [_told(one, title(one)) for one in fresh]
-    wrong += [f"policy {one.policy} cannot be evaluated for {one.action}: {one.why}" for one in result.erring]
+def of_chains(result: SearchResult, known_chains: Collection[tuple[str, str]], left: str | None) -> CheckResult:
+    """No chain but `known_chains`, by goal and tool; `left` is what was not looked at of those that are known."""
+    free = [chain for chain in result.free if chain.goal.guarantee is None]
+    fresh = [chain for chain in free if (chain.goal.name, chain.tool) not in known_chains]
+    problems = [_told(chain, title(chain)) for chain in fresh]
+    problems += [
+        f"policy {chain.policy} cannot be evaluated for {chain.action}: {chain.why}" for chain in result.erring
+    ]
     stopped = result.searched.stopped or left
     unseen = [*result.searched.unseen, *([f"the search of what runs stopped {left}"] if left else [])]
     figures: dict[str, Json] = {
@@ -50,38 +60,40 @@ def of_chains(result: SearchResult, known: Collection[tuple[str, str]], left: st
         "stopped": stopped,
         "not_looked_at": list(result.searched.left),
     }
-    return CheckResult(Check.CHAINS, _state(wrong, unseen), figures, (*wrong, *unseen), _CHAINS if fresh else _SEARCH)
+    return CheckResult(
+        Check.CHAINS, _state(problems, unseen), figures, (*problems, *unseen), _CHAINS if fresh else _SEARCH
+    )
 
 
 def of_guarantees(
-    bundle: Bundle, result: SearchResult, running: Catalog | None, signed: Mapping[str, SignOff]
+    bundle: Bundle, result: SearchResult, running: Catalog | None, sign_offs: Mapping[str, SignOff]
 ) -> CheckResult:
     """Policies keep every guarantee by themselves, or its owner signed off how they do not."""
-    wrong: list[str] = []
+    problems: list[str] = []
     broken = 0
     for guarantee in bundle.catalog.guarantees.values():
-        mine = [one for one in result.free if one.goal.guarantee == guarantee]
-        if not mine:
+        chains = [chain for chain in result.free if chain.goal.guarantee == guarantee]
+        if not chains:
             continue
         broken += 1
-        digest = breach_digest(guarantee, tuple(breach for one in mine for breach in breaches_of(one)))
-        whose, given = owners(guarantee, running), signed.get(digest)
-        if given is None or given.by not in whose:
-            more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+        digest = breach_digest(guarantee, tuple(breach for chain in chains for breach in breaches_of(chain)))
+        whose, sign_off = owners(guarantee, running), sign_offs.get(digest)
+        if sign_off is None or sign_off.by not in whose:
+            more = f" and {len(chains) - 1} more" if len(chains) > 1 else ""
             may = f"{' and '.join(sorted(whose))} may sign off: {digest}"
-            wrong.append(_told(mine[0], f"guarantee {guarantee.name}: {title(mine[0])}{more}; {may}"))
+            problems.append(_told(chains[0], f"guarantee {guarantee.name}: {title(chains[0])}{more}; {may}"))
     stopped = result.searched.stopped if bundle.catalog.guarantees else None
     unseen = result.searched.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
     next_ = f"{_CHAINS}; or its owner: remit guarantees sign-off NAME BREACH --why TEXT"
-    return CheckResult(Check.GUARANTEES, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
+    return CheckResult(Check.GUARANTEES, _state(problems, unseen), figures, (*problems, *unseen), next_)
 
 
 def breaches_of(chain: FoundChain) -> tuple[Breach, ...]:
     """Who breaks the guarantee of `chain`, and by which tools, in their order."""
     guarantee = chain.goal.guarantee
     calls = [step.doing for step in chain.steps if step.doing.kind is not ActionKind.DELEGATE]
-    tools = tuple(f"{one.server}/{one.name}" for one in calls)
+    tools = tuple(f"{call.server}/{call.name}" for call in calls)
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
@@ -91,18 +103,18 @@ def of_replay(changes: VerdictChanges, terms: AdmissionTerms, stopped: str | Non
     That says otherwise of `since` of their actions than was decided then, which refuses nothing.
     """
     permitted, denied = changes.total("permit"), changes.total("deny")
-    was, now = changes.asked_was / changes.days, changes.asked_now / changes.days
-    wrong: list[str] = []
+    asks_before, asks_after = changes.asked_was / changes.days, changes.asked_now / changes.days
+    problems: list[str] = []
     if permitted > terms.newly_permitted_max:
-        wrong.append(f"{permitted} past actions newly permitted, at most {terms.newly_permitted_max} may be")
-        wrong += _rows(changes, "permit")
+        problems.append(f"{permitted} past actions newly permitted, at most {terms.newly_permitted_max} may be")
+        problems += _rows(changes, "permit")
     if denied > terms.newly_denied_max:
-        wrong.append(f"{denied} past actions newly denied, at most {terms.newly_denied_max} may be")
-        wrong += _rows(changes, "deny")
-    most = max(terms.asks_a_day_free, was * terms.asks_times_max)
-    if now > most:
-        wrong.append(f"{now:.1f} asks a day where there were {was:.1f}, at most {most:.1f} may be")
-        wrong += _rows(changes, "escalate")
+        problems.append(f"{denied} past actions newly denied, at most {terms.newly_denied_max} may be")
+        problems += _rows(changes, "deny")
+    most = max(terms.asks_a_day_free, asks_before * terms.asks_times_max)
+    if asks_after > most:
+        problems.append(f"{asks_after:.1f} asks a day where there were {asks_before:.1f}, at most {most:.1f} may be")
+        problems += _rows(changes, "escalate")
     lacking = {why: count for why, count in sorted(changes.left.items()) if why in LACKING}
     unseen = [f"the replay stopped {stopped}"] if stopped else []
     if sum(lacking.values()) > terms.not_judged_max:
@@ -115,13 +127,13 @@ def of_replay(changes: VerdictChanges, terms: AdmissionTerms, stopped: str | Non
         "newly_permitted": permitted,
         "newly_denied": denied,
         "newly_asked": changes.total("escalate"),
-        "asks_a_day_before": round(was, 2),
-        "asks_a_day_after": round(now, 2),
+        "asks_a_day_before": round(asks_before, 2),
+        "asks_a_day_after": round(asks_after, 2),
         "changed_before": since,
         "stopped": stopped,
     }
     next_ = "remit replay --ledger --against WORKSPACE, beside what was decided then"
-    return CheckResult(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
+    return CheckResult(Check.REPLAY, _state(problems, unseen), figures, (*problems, *unseen), next_)
 
 
 def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: AdmissionTerms) -> CheckResult:
@@ -144,9 +156,9 @@ def _told(chain: FoundChain, head: str) -> str:
 
 
 def _rows(changes: VerdictChanges, verdict: str) -> list[str]:
-    found = [one for one in changes.rows() if one.now == verdict]
-    by = [", ".join(one.policies) or "no policy" for one in found]
+    rows = [row for row in changes.rows() if row.now == verdict]
+    policy_lists = [", ".join(row.policies) or "no policy" for row in rows]
     return [
-        f"{one.count} {NEWLY[verdict]}: {one.agent} {one.tool}, was {one.was}, by {policies}"
-        for one, policies in zip(found, by, strict=True)
+        f"{row.count} {NEWLY[verdict]}: {row.agent} {row.tool}, was {row.was}, by {policies}"
+        for row, policies in zip(rows, policy_lists, strict=True)
     ]

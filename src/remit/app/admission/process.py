@@ -31,15 +31,15 @@ class AdmissionResult(NamedTuple):
     checks: tuple[CheckResult, ...]
 
 
-async def look(asked: AdmissionRequest, said: Callable[[str], None]) -> AdmissionResult:
-    """What was seen; `said` hears which check is at work.
+async def look(request: AdmissionRequest, report: Callable[[str], None]) -> AdmissionResult:
+    """What was seen; `report` hears which check is at work.
 
     Raises `Invalid` where there is no such bundle, and `Lost`. Cancelled, it ends the process and what that started.
     """
     process = await _started()
     try:
-        async with asyncio.timeout(asked.terms.seconds_max + GRACE_S):
-            return await _followed(process, packed(asked), said)
+        async with asyncio.timeout(request.terms.seconds_max + GRACE_S):
+            return await _followed(process, packed(request), report)
     except TimeoutError:
         raise Lost("it took longer than it may") from None
     except (OSError, ValueError, KeyError) as error:
@@ -49,7 +49,7 @@ async def look(asked: AdmissionRequest, said: Callable[[str], None]) -> Admissio
 
 
 async def _started() -> asyncio.subprocess.Process:
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -58,26 +58,28 @@ async def _started() -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.defpath, **kept},
+        env={"PATH": os.defpath, **environment},
         limit=_LINE_BYTES_MAX,
     )
 
 
-async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Callable[[str], None]) -> AdmissionResult:
+async def _followed(
+    process: asyncio.subprocess.Process, request: bytes, report: Callable[[str], None]
+) -> AdmissionResult:
     assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101
-    process.stdin.write(asked)
+    process.stdin.write(request)
     process.stdin.write_eof()
     digest, fingerprint, checks = "", "", list[CheckResult]()
     while line := await process.stdout.readline():
-        told: dict[str, Any] = json.loads(line)
-        match told:
+        message: dict[str, Any] = json.loads(line)
+        match message:
             case {"at": str(check)}:
-                said(check)
-            case {"bundle": str(found), "folder": str(read)}:
-                digest, fingerprint = found, read
+                report(check)
+            case {"bundle": str(digest_read), "folder": str(folder_read)}:
+                digest, fingerprint = digest_read, folder_read
             case {"came": _}:
-                checks.append(CheckResult.of_json(told["came"]))
+                checks.append(CheckResult.of_json(message["came"]))
             case {"problems": [*problems], "next": str(following)}:
                 raise Invalid([str(problem) for problem in problems], following)
             case _:

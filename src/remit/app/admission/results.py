@@ -43,14 +43,14 @@ class CheckResult:
 
     def to_json(self) -> dict[str, Json]:
         """For the ledger and for programs; long lists are cut, and say so."""
-        told = [one[:_CHARS_MAX] for one in self.findings[:FINDINGS_MAX]]
+        findings = [finding[:_CHARS_MAX] for finding in self.findings[:FINDINGS_MAX]]
         if len(self.findings) > FINDINGS_MAX:
-            told.append(f"and {len(self.findings) - FINDINGS_MAX} more")
+            findings.append(f"and {len(self.findings) - FINDINGS_MAX} more")
         return {
             "check": self.check.value,
             "state": self.state.value,
             "figures": dict(self.figures),
-            "findings": list(told),
+            "findings": list(findings),
             "next": self.next,
         }
 
@@ -68,7 +68,7 @@ class CheckResult:
 
 def refusing(checks: Sequence[CheckResult]) -> tuple[Check, ...]:
     """The checks because of which a bundle may not run."""
-    return tuple(one.check for one in checks if one.refuses)
+    return tuple(check.check for check in checks if check.refuses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,13 @@ _ENDED: Final = 128 + signal.SIGTERM
 class AdmissionRun:
     """One look at a change; `said` hears which check is at work."""
 
-    def __init__(self, asked: AdmissionRequest, said: Callable[[str], None]) -> None:
-        self._asked = asked
-        self._said = said
-        self._end_s = time.monotonic() + asked.terms.seconds_max
-        folder = Folder(asked.workspace)
+    def __init__(self, request: AdmissionRequest, report: Callable[[str], None]) -> None:
+        self._asked = request
+        self._said = report
+        self._end_s = time.monotonic() + request.terms.seconds_max
+        folder = Folder(request.workspace)
         self.bundle = prepare(folder.load()).bundle
-        self._running = None if asked.running is None else prepare(asked.running).bundle
+        self._running = None if request.running is None else prepare(request.running).bundle
         self.fingerprint = folder.fingerprint() or ""
 
     def results(self) -> Iterator[CheckResult]:
@@ -70,56 +70,56 @@ class AdmissionRun:
 
     def tried(self) -> CheckResult:
         """What comes of the workspace's cases, and of those that what runs has and the workspace has no more."""
-        over, tried = self._until(Check.CASES), list[CaseOutcome]()
-        found, running = cases_of(self._asked.workspace), self._asked.running
-        now = [one.case for one in found]
-        gone = [] if running is None else [one for one in cases_in(running) if one.case not in now]
-        for one in (*found, *gone):
+        over, outcomes = self._until(Check.CASES), list[CaseOutcome]()
+        current, running = cases_of(self._asked.workspace), self._asked.running
+        now = [case.case for case in current]
+        removed = [] if running is None else [case for case in cases_in(running) if case.case not in now]
+        for case in (*current, *removed):
             if over():
                 break
-            tried.append(CaseOutcome(one, failures(self.bundle, one.case)))
-        kept, left = tried[: len(found)], len(found) + len(gone) - len(tried)
-        return judgement.of_cases(kept, left, tried[len(found) :])
+            outcomes.append(CaseOutcome(case, failures(self.bundle, case.case)))
+        of_current, not_reached = outcomes[: len(current)], len(current) + len(removed) - len(outcomes)
+        return judgement.of_cases(of_current, not_reached, outcomes[len(current) :])
 
     def _chains(self) -> Iterator[CheckResult]:
-        asked, over = self._asked, self._until(Check.CHAINS)
+        request, over = self._asked, self._until(Check.CHAINS)
         running = self._running
         result = chains(self.bundle, SearchLimits(stop=over))
-        known, left = frozenset[tuple[str, str]](), None
-        if asked.terms.refuses is ChainCriterion.NEW and running is not None and result.free:
+        known_chains, stopped = frozenset[tuple[str, str]](), None
+        if request.terms.refuses is ChainCriterion.NEW and running is not None and result.free:
             before = chains(running, SearchLimits(stop=self._until(Check.CHAINS)))
-            known = frozenset((one.goal.name, one.tool) for one in before.free)
-            left = before.searched.stopped
-        yield judgement.of_guarantees(self.bundle, result, None if running is None else running.catalog, asked.signed)
-        yield judgement.of_chains(result, known, left)
+            known_chains = frozenset((chain.goal.name, chain.tool) for chain in before.free)
+            stopped = before.searched.stopped
+        yield judgement.of_guarantees(self.bundle, result, None if running is None else running.catalog, request.signed)
+        yield judgement.of_chains(result, known_chains, stopped)
 
     def _replay(self) -> CheckResult:
-        asked, over = self._asked, self._until(Check.REPLAY)
+        request, over = self._asked, self._until(Check.REPLAY)
         changes, count, since = VerdictChanges(), 0, 0
         stopped = False
-        for was, one in self._relived(over):
+        for before, action in self._relived(over):
             count += 1
-            if was is None or one.now is None:
-                changes.left[one.why] += 1
+            if before is None or action.now is None:
+                changes.left[action.why] += 1
             else:
-                since += was["verdict"] != one.was["verdict"]
-                changes.take(was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
+                since += before["verdict"] != action.was["verdict"]
+                changes.take(before, action.now, agent=action.agent, tool=action.tool, at_ms=action.at_ms)
             if count % 100 == 0 and over():
                 stopped = True
                 break
-        where = f"after {count} actions, when its time was over" if stopped or over() else None
-        return judgement.of_replay(changes, asked.terms, where, since)
+        stopped_at = f"after {count} actions, when its time was over" if stopped or over() else None
+        return judgement.of_replay(changes, request.terms, stopped_at, since)
 
     def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, ReplayedAction]]:
         """Each action as the folder judges it, and what it is held against.
 
         That is what runs, over the same records: what changed before was let through then, or nobody looked at changes.
         """
-        asked = self._asked
-        since_ms = asked.now_ms - asked.terms.days * DAY_MS
-        if self._running is None or not asked.admitted:
-            return ((one.was, one) for one in relived(asked.ledger, self.bundle, since_ms, over))
-        both = relived_by_both(asked.ledger, self._running, self.bundle, since_ms, over)
+        request = self._asked
+        since_ms = request.now_ms - request.terms.days * DAY_MS
+        if self._running is None or not request.admitted:
+            return ((action.was, action) for action in relived(request.ledger, self.bundle, since_ms, over))
+        both = relived_by_both(request.ledger, self._running, self.bundle, since_ms, over)
         return ((before.now, after) for before, after in both)
 
     def _attack(self) -> CheckResult:
@@ -129,15 +129,15 @@ class AdmissionRun:
         self._said(Check.ATTACK.value)
         seconds = max(1.0, self._end_s - time.monotonic())
         try:
-            made = attack(self._asked.workspace, profile=replace(QUICK, seconds=min(seconds, QUICK.seconds)))
+            attacked = attack(self._asked.workspace, profile=replace(QUICK, seconds=min(seconds, QUICK.seconds)))
         except CommandFailure as failure:
             if not any(form.quarantined is None for form in self.bundle.tools.values()):
                 # Nobody can call anything.
                 return judgement.of_attack({}, 0, 0, terms)
             why = f"the attack was not made: {failure.what}: {failure.why}"
             return CheckResult(Check.ATTACK, CheckState.UNFINISHED, {}, (why,), failure.next)
-        opened = {one.attempt.ident: one.attempt.title for one in made.open}
-        return judgement.of_attack(opened, len(made.results), made.left, terms)
+        opened = {result.attempt.ident: result.attempt.title for result in attacked.open}
+        return judgement.of_attack(opened, len(attacked.results), attacked.left, terms)
 
 
 def main() -> None:
@@ -146,15 +146,15 @@ def main() -> None:
     # Whatever an attack started ends with us.
     signal.signal(signal.SIGTERM, _end)
     # What the service that started us wrote into our pipe.
-    asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
-    assert isinstance(asked, AdmissionRequest)  # noqa: S101
+    request: object = pickle.load(sys.stdin.buffer)  # noqa: S301
+    assert isinstance(request, AdmissionRequest)  # noqa: S101
     try:
-        with scratch("remit-look-") as copied:
-            Folder(asked.workspace).copy(copied)
-            looking = AdmissionRun(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
+        with scratch("remit-look-") as copy:
+            Folder(request.workspace).copy(copy)
+            looking = AdmissionRun(replace(request, workspace=copy), lambda check: _tell({"at": check}))
             _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
-            for one in looking.results():
-                _tell({"came": one.to_json()})
+            for result in looking.results():
+                _tell({"came": result.to_json()})
     except Unreadable as error:
         _tell({"problems": [str(error.problem)], "next": "mend the workspace, then: remit apply --admit"})
     except Invalid as invalid:

@@ -52,19 +52,21 @@ def searched(
             f"there is no user named {user[:64]}", why=why, next="remit get users", exit=Exit.NOT_FOUND
         )
 
-    def search(one: Bundle) -> SearchResult:
-        return chains(one, SearchLimits(states, steps, _until(seconds)), user)
+    def search(case: Bundle) -> SearchResult:
+        return chains(case, SearchLimits(states, steps, _until(seconds)), user)
 
     result = search(bundle)
     if not result.free:
         return ChainFindings(bundle, result, None)
     # What holds now has to hold when the chains are cut.
-    held = [one.case for one in cases_of(workspace) if not failures(bundle, one.case, user)]
-    return ChainFindings(bundle, result, cut(bundle, result, search, lambda made: not _broken(made, held, user)))
+    holding = [case.case for case in cases_of(workspace) if not failures(bundle, case.case, user)]
+    return ChainFindings(
+        bundle, result, cut(bundle, result, search, lambda candidate: not _broken(candidate, holding, user))
+    )
 
 
-def _broken(bundle: Bundle, held: Sequence[Case], user: str | None) -> bool:
-    return any(failures(bundle, case, user) for case in held)
+def _broken(bundle: Bundle, cases: Sequence[Case], user: str | None) -> bool:
+    return any(failures(bundle, case, user) for case in cases)
 
 
 def _until(seconds: float) -> Callable[[], bool]:
@@ -76,16 +78,18 @@ def cases_text(found: ChainFindings) -> str:
     """The chains as cases, which hold once the chains are cut."""
     head = "# Chains that were found: each of these fails until the last step is denied. See: remit chains\n"
     free = found.result.free
-    left = "".join(f"# Left out, for want of a value: {canonical(_line(one)).decode()}\n" for one in free if one.open)
-    made = [case(one) for one in free if not one.open]
-    return head + left + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
+    left = "".join(
+        f"# Left out, for want of a value: {canonical(_line(chain)).decode()}\n" for chain in free if chain.open
+    )
+    as_cases = [case(chain) for chain in free if not chain.open]
+    return head + left + yaml.safe_dump(as_cases, sort_keys=False, allow_unicode=True, width=110)
 
 
 def policies_text(found: ChainFindings) -> str:
     """The policies that end them."""
     remedies = () if found.cut is None else found.cut.remedies
-    said = [one.text if isinstance(one, Forbid) else f"// {one.text}\n" for one in remedies]
-    return "// What ends the chains that were found. See: remit chains\n\n" + "\n".join(said)
+    texts = [remedy.text if isinstance(remedy, Forbid) else f"// {remedy.text}\n" for remedy in remedies]
+    return "// What ends the chains that were found. See: remit chains\n\n" + "\n".join(texts)
 
 
 _ALWAYS: Final = (OUTSIDE, FINAL, DUTIES)
@@ -93,7 +97,7 @@ _ALWAYS: Final = (OUTSIDE, FINAL, DUTIES)
 
 def rules(found: ChainFindings) -> dict[str, str]:
     """The rules of findings: what is looked for everywhere, and what the workspace's guarantees add."""
-    goals = [*_ALWAYS, *(goal_of(one) for one in found.bundle.catalog.guarantees.values())]
+    goals = [*_ALWAYS, *(goal_of(guarantee) for guarantee in found.bundle.catalog.guarantees.values())]
     return {f"chain/{goal.name}": goal.says for goal in goals}
 
 
@@ -101,10 +105,10 @@ def checks(found: ChainFindings) -> list[ReportCheck]:
     """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, and all was seen."""
     free = found.result.free
     goals = [
-        ReportCheck("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
+        ReportCheck("chains", says, [_line(chain) for chain in free if f"chain/{chain.goal.name}" == rule])
         for rule, says in rules(found).items()
     ]
-    wrong = [f"policy {one.policy}, for {one.action}: {one.why}" for one in found.result.erring]
+    wrong = [f"policy {chain.policy}, for {chain.action}: {chain.why}" for chain in found.result.erring]
     whole = ReportCheck("search", "it looked at everything", found.result.searched.unseen)
     return [*goals, ReportCheck("search", "every policy can be evaluated", wrong), whole]
 
@@ -112,15 +116,17 @@ def checks(found: ChainFindings) -> list[ReportCheck]:
 def findings(found: ChainFindings) -> list[ReportFinding]:
     """Each chain, where the policy stands that permitted its last step; a note where people would have to say yes."""
     return [
-        ReportFinding(f"chain/{one.goal.name}", _line(one), *_where(found.bundle, one), "note" if one.asks else "error")
-        for one in (*found.result.free, *found.result.asking)
+        ReportFinding(
+            f"chain/{chain.goal.name}", _line(chain), *_where(found.bundle, chain), "note" if chain.asks else "error"
+        )
+        for chain in (*found.result.free, *found.result.asking)
     ]
 
 
-def _line(one: FoundChain) -> str:
-    return f"{title(one)}: {'; '.join(story(one))}"
+def _line(chain: FoundChain) -> str:
+    return f"{title(chain)}: {'; '.join(story(chain))}"
 
 
-def _where(bundle: Bundle, one: FoundChain) -> tuple[str, int]:
-    known = [policy for name in one.steps[-1].policies if (policy := bundle.policies.get(name)) is not None]
-    return (known[0].statement.file, known[0].statement.line) if known else (LOCK, 0)
+def _where(bundle: Bundle, chain: FoundChain) -> tuple[str, int]:
+    policies = [policy for name in chain.steps[-1].policies if (policy := bundle.policies.get(name)) is not None]
+    return (policies[0].statement.file, policies[0].statement.line) if policies else (LOCK, 0)

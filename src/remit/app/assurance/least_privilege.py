@@ -58,27 +58,29 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
             next=f"name the one that has it: remit policy suggest {agent} --workspace DIR --data DIR",
             exit=Exit.NOT_FOUND,
         )
-    by: dict[UsedAction, dict[frozenset[str], Usage]] = {}
+    by_use: dict[UsedAction, dict[frozenset[str], Usage]] = {}
     for entry, _ in _entries(ledger):
         body = _done(entry, agent)
         if body is not None and entry.record.at >= since_ms:
-            let = frozenset(one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None})
-            by.setdefault(_use(body), {}).setdefault(let, Usage()).add(body.user, _given(bundle, body))
-    used = {use: ways(each, _inside(bundle, agent, use)) for use, each in by.items()}
+            permitting = frozenset(
+                one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None}
+            )
+            by_use.setdefault(_use(body), {}).setdefault(permitting, Usage()).add(body.user, _given(bundle, body))
+    by_action = {use: ways(usages, _inside(bundle, agent, use)) for use, usages in by_use.items()}
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
     tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
-    named = PolicyVocabulary(tools, bundle.catalog.users)
-    found = least(agent, used, granted, named, since)
-    made = _compiled(bundle, agent, found)
-    if not isinstance(made, Bundle):
+    vocabulary = PolicyVocabulary(tools, bundle.catalog.users)
+    suggestion = least(agent, by_action, granted, vocabulary, since)
+    compiled = _compiled(bundle, agent, suggestion)
+    if not isinstance(compiled, Bundle):
         # Conditions of a wide permit may look at what not each of its tools has.
-        wrong = {problem.policy_id for problem in made if problem.file == FILE and problem.policy_id is not None}
-        found = least(agent, used, granted, named, since, wrong)
-        made = _compiled(bundle, agent, found)
-    if not isinstance(made, Bundle):
-        why = "\n        ".join(str(problem) for problem in made)
+        invalid = {problem.policy_id for problem in compiled if problem.file == FILE and problem.policy_id is not None}
+        suggestion = least(agent, by_action, granted, vocabulary, since, invalid)
+        compiled = _compiled(bundle, agent, suggestion)
+    if not isinstance(compiled, Bundle):
+        why = "\n        ".join(str(problem) for problem in compiled)
         raise CommandFailure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
-    return _judged(ledger, made, agent, since_ms, found)
+    return _judged(ledger, compiled, agent, since_ms, suggestion)
 
 
 def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried]:
@@ -93,26 +95,26 @@ def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried
     }
 
 
-def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[PolicyProblem]:
+def _compiled(bundle: Bundle, agent: str, suggestion: Least) -> Bundle | Sequence[PolicyProblem]:
     """The bundle with what was suggested in place of all that lets `agent` act now."""
-    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
+    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, suggestion.text))
     return compile_bundle(replace(bundle.catalog, policies=policies)).result
 
 
-def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> PolicySuggestion:
-    history, judged, same = HistoryReplay(made), 0, 0
+def _judged(ledger: Path, suggested_bundle: Bundle, agent: str, since_ms: int, suggestion: Least) -> PolicySuggestion:
+    history, judged, same = HistoryReplay(suggested_bundle), 0, 0
     differences: list[tuple[str, str, str, str]] = []
-    for entry, kept in _entries(ledger):
+    for entry, body in _entries(ledger):
         ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
-        one = history.take(ref, record.at, record.bundle, kept, erased=entry.body is None)
-        if one is None or one.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
+        action = history.take(ref, record.at, record.bundle, body, erased=entry.body is None)
+        if action is None or action.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
             continue
         judged += 1
-        was, now = str(one.was["verdict"]), str(one.now["verdict"])
+        was, now = str(action.was["verdict"]), str(action.now["verdict"])
         same += was == now
         if was != now and len(differences) < DIFFERENCES_MAX:
-            differences.append((ref, one.tool, was, now))
-    return PolicySuggestion(found, judged, same, tuple(differences))
+            differences.append((ref, action.tool, was, now))
+    return PolicySuggestion(suggestion, judged, same, tuple(differences))
 
 
 def _done(entry: Entry, agent: str) -> ActionBody | None:
@@ -130,12 +132,12 @@ def _use(body: ActionBody) -> UsedAction:
 def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
     """The arguments of a call. `null` is none, and what is secret is not recorded."""
     tool = bundle.catalog.tools.get((body.server, body.name))
-    given: object = json.loads(body.arguments or b"{}")
-    if tool is None or not isinstance(given, dict):
+    arguments: object = json.loads(body.arguments or b"{}")
+    if tool is None or not isinstance(arguments, dict):
         return {}
     return {
         name: value if isinstance(value, str | int) and name not in tool.secrets else None
-        for name, value in cast("dict[str, object]", given).items()
+        for name, value in cast("dict[str, object]", arguments).items()
         if value is not None
     }
 
@@ -157,9 +159,9 @@ def _entries(ledger: Path) -> Iterator[tuple[Entry, Body | None]]:
     try:
         with closing(reads.open_readonly(ledger)) as conn:
             after = 0
-            while found := reads.stored_after(conn, after, PAGE):
-                after = found[-1].id
-                for stored in found:
+            while page := reads.stored_after(conn, after, PAGE):
+                after = page[-1].id
+                for stored in page:
                     entry = reads.entry(stored)
                     yield entry, kept_of(conn, stored) if entry.body is None else entry.body
     except sqlite3.Error as error:

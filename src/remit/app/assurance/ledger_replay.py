@@ -58,8 +58,8 @@ def relived(
 
     `stop` is asked after each page whether it has to end. Raises `CommandFailure`.
     """
-    for (one,) in _relived(ledger, [HistoryReplay(bundle, since_ms)], stop):
-        yield one
+    for (action,) in _relived(ledger, [HistoryReplay(bundle, since_ms)], stop):
+        yield action
 
 
 def relived_by_both(
@@ -87,10 +87,12 @@ def _relived(
                 for stored in page:
                     record, erased = decode_record(stored.record), stored.body is None
                     ref, body = str(Ref(record.chain, record.seq)), kept_of(conn, stored)
-                    taken = [one.take(ref, record.at, record.bundle, body, erased=erased) for one in histories]
+                    actions = [
+                        history.take(ref, record.at, record.bundle, body, erased=erased) for history in histories
+                    ]
                     # Whether a record holds an action to judge, it says itself: all of them, or none.
-                    if found := [one for one in taken if one is not None]:
-                        yield found
+                    if judged := [history for history in actions if history is not None]:
+                        yield judged
     except sqlite3.Error as error:
         why = str(error)
         raise CommandFailure(
@@ -98,17 +100,17 @@ def _relived(
         ) from error
 
 
-def as_recorded(ledger: Path, bundle: Bundle, account: ReplayTally) -> Iterator[bytes]:
-    """The line of each action that `bundle` decided; `account` is kept on the way."""
-    for one in relived(ledger, bundle):
-        if one.bundle != bundle.digest:
-            account.strange[one.bundle] += 1
-        elif one.now is None:
-            account.left[one.why] += 1
+def as_recorded(ledger: Path, bundle: Bundle, tally: ReplayTally) -> Iterator[bytes]:
+    """The line of each action that `bundle` decided; `tally` is kept on the way."""
+    for action in relived(ledger, bundle):
+        if action.bundle != bundle.digest:
+            tally.strange[action.bundle] += 1
+        elif action.now is None:
+            tally.left[action.why] += 1
         else:
-            account.judged += 1
-            account.same += one.same
-            yield _line(one.now)
+            tally.judged += 1
+            tally.same += action.same
+            yield _line(action.now)
 
 
 def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFailure:
@@ -128,11 +130,11 @@ def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFail
 
 def against_history(ledger: Path, bundle: Bundle, changes: VerdictChanges) -> Iterator[bytes]:
     """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
-    for one in relived(ledger, bundle):
-        if one.now is None:
-            changes.left[one.why] += 1
-        elif changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms):
-            yield _line({**one.now, "was": one.was["verdict"]})
+    for action in relived(ledger, bundle):
+        if action.now is None:
+            changes.left[action.why] += 1
+        elif changes.take(action.was, action.now, agent=action.agent, tool=action.tool, at_ms=action.at_ms):
+            yield _line({**action.now, "was": action.was["verdict"]})
 
 
 def against_sessions(
@@ -150,14 +152,14 @@ def against_sessions(
 
 def summary(changes: VerdictChanges) -> Iterator[str]:
     """What changes, in lines for a person."""
-    for one in changes.rows():
-        policies = ", ".join(one.policies) or "no policy"
-        yield f"{one.count:>6}  {NEWLY[one.now]}  {one.agent}  {one.tool}  was {one.was}  {policies}"
+    for row in changes.rows():
+        policies = ", ".join(row.policies) or "no policy"
+        yield f"{row.count:>6}  {NEWLY[row.now]}  {row.agent}  {row.tool}  was {row.was}  {policies}"
     totals = "  ".join(f"{name} {changes.total(verdict)}" for verdict, name in NEWLY.items())
     yield f"{changes.actions} actions: {totals}"
     for why, count in sorted(changes.left.items()):
         yield f"{count} actions not judged: {why}"
-    was, now = (asked / changes.days for asked in (changes.asked_was, changes.asked_now))
+    was, now = (asks / changes.days for asks in (changes.asked_was, changes.asked_now))
     yield f"asks per day: {was:.1f} before, {now:.1f} after, over {changes.days:.1f} days"
 
 

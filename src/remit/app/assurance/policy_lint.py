@@ -44,17 +44,17 @@ def linted(workspace: Path) -> Linted:
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         # Policies are checked against a catalog, which does not come of this.
-        return Linted(_sorted(_declared(one) for one in assembly.problems), 0)
+        return Linted(_sorted(_declared(problem) for problem in assembly.problems), 0)
     compiled = compile_bundle(assembly.catalog, shadow_every=0)
     errors = () if isinstance(compiled.result, Bundle) else compiled.result
-    found = [_declared(one) for one in assembly.warnings]
-    found += [_policy(one, ProblemSeverity.ERROR) for one in errors]
-    found += [_policy(one, ProblemSeverity.WARNING) for one in compiled.warnings]
-    return Linted(_sorted(found), len(compiled.result.policies) if isinstance(compiled.result, Bundle) else 0)
+    findings = [_declared(problem) for problem in assembly.warnings]
+    findings += [_policy(problem, ProblemSeverity.ERROR) for problem in errors]
+    findings += [_policy(problem, ProblemSeverity.WARNING) for problem in compiled.warnings]
+    return Linted(_sorted(findings), len(compiled.result.policies) if isinstance(compiled.result, Bundle) else 0)
 
 
 def _sorted(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
-    return tuple(sorted(findings, key=lambda one: (one.file, one.line, one.severity, one.text)))
+    return tuple(sorted(findings, key=lambda finding: (finding.file, finding.line, finding.severity, finding.text)))
 
 
 def _declared(problem: WorkspaceProblem) -> LintFinding:

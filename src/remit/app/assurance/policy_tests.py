@@ -70,35 +70,35 @@ class Tested:
         return dict(shares(self.bundle, self.touched))
 
 
-def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[LocatedCase]:
-    """The cases of `workspace`, or those of the files `named`. Raises `CommandFailure`."""
-    return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
+def cases_of(workspace: Path, case_files: Sequence[Path] = ()) -> list[LocatedCase]:
+    """The cases of `workspace`, or those of the files `case_files`. Raises `CommandFailure`."""
+    return [case for file, text in _texts(workspace, case_files) for case in _cases(file, text)]
 
 
 def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
     """The cases of a workspace that was read. Raises `CommandFailure`."""
-    return [found for file, text in source.cases for found in _cases(file, text)]
+    return [case for file, text in source.cases for case in _cases(file, text)]
 
 
-def try_cases(workspace: Path, named: Sequence[Path], user: str | None, *, mutate: bool = False) -> Tested:
-    """Try the cases of the files `named`, or all of `workspace` where none is. Raises `CommandFailure`."""
+def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, mutate: bool = False) -> Tested:
+    """Try the cases of the files `case_files`, or all of `workspace` where none is. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
-    found = cases_of(workspace, named)
-    _known(bundle, found, user)
-    touched = CaseCoverage()
-    watching = with_coverage(bundle, touched)
-    outcomes = tuple(CaseOutcome(one, failures(watching, one.case, user)) for one in found)
-    told: list[MutantResult | None] | None = None
+    located = cases_of(workspace, case_files)
+    _known(bundle, located, user)
+    coverage = CaseCoverage()
+    watched = with_coverage(bundle, coverage)
+    outcomes = tuple(CaseOutcome(case, failures(watched, case.case, user)) for case in located)
+    results: list[MutantResult | None] | None = None
     if mutate:
-        told = list(fates(bundle, [one.found.case for one in outcomes if not one.wrong], user))
-    valid = None if told is None else tuple(fate for fate in told if fate is not None)
-    return Tested(bundle, outcomes, touched, valid, 0 if told is None else told.count(None))
+        results = list(fates(bundle, [case.found.case for case in outcomes if not case.wrong], user))
+    valid = None if results is None else tuple(fate for fate in results if fate is not None)
+    return Tested(bundle, outcomes, coverage, valid, 0 if results is None else results.count(None))
 
 
-def _texts(workspace: Path, named: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def _texts(workspace: Path, case_files: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """The files of cases, by the name that people are told, with their text."""
-    if named:
-        for path in named:
+    if case_files:
+        for path in case_files:
             yield from _named(path)
         return
     if not workspace.is_dir():
@@ -113,25 +113,25 @@ def _texts(workspace: Path, named: Sequence[Path]) -> Iterator[tuple[str, str]]:
 
 
 def _named(path: Path) -> Iterator[tuple[str, str]]:
-    listed = [path] if not path.is_dir() else sorted(one for end in files.CASES for one in path.rglob(f"*{end}"))
-    for one in listed:
+    paths = [path] if not path.is_dir() else sorted(entry for end in files.CASES for entry in path.rglob(f"*{end}"))
+    for entry in paths:
         try:
-            text = files.read(one.parent, one.name).text
+            text = files.read(entry.parent, entry.name).text
         except files.Unreadable as error:
             next_ = "name a file of cases: --cases FILE"
             raise CommandFailure(
-                f"{one} cannot be read", why=error.problem.why, next=next_, exit=Exit.NOT_FOUND
+                f"{entry} cannot be read", why=error.problem.why, next=next_, exit=Exit.NOT_FOUND
             ) from error
-        yield str(one), text
+        yield str(entry), text
 
 
 def _cases(file: str, text: str) -> Iterator[LocatedCase]:
     try:
-        read = documents(text)
+        parsed = documents(text)
     except YamlRefused as error:
         what, next_ = f"{file}:{error.line}: {error.what}", error.hint or _HOW
         raise CommandFailure(what, why=error.why, next=next_, exit=Exit.INVALID) from error
-    for document in read:
+    for document in parsed:
         if not isinstance(document.value, list):
             continue
         for number, value in enumerate(document.value):
@@ -145,12 +145,12 @@ def _cases(file: str, text: str) -> Iterator[LocatedCase]:
             yield LocatedCase(case, file, line)
 
 
-def _known(bundle: Bundle, found: Sequence[LocatedCase], user: str | None) -> None:
+def _known(bundle: Bundle, located: Sequence[LocatedCase], user: str | None) -> None:
     """Raise `CommandFailure` for a case for a user whom the workspace does not know: it would test nothing."""
-    for one in found:
-        named = user if one.case.user is None else one.case.user
-        if named is not None and named not in bundle.catalog.users:
-            what = f"{one.file}:{one.line} is for {named[:64]}, and there is no such user"
+    for case in located:
+        case_user = user if case.case.user is None else case.case.user
+        if case_user is not None and case_user not in bundle.catalog.users:
+            what = f"{case.file}:{case.line} is for {case_user[:64]}, and there is no such user"
             raise CommandFailure(
                 what, why=f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}", exit=Exit.INVALID
             )

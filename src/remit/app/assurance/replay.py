@@ -79,11 +79,11 @@ def bundle_of(workspace: Path) -> Bundle:
 def cast_of(bundle: Bundle, agent: str | None, user: str | None) -> Cast:
     """Who stands for agents that the workspace does not know: `agent`, else its only one."""
     agents, users = bundle.catalog.agents, bundle.catalog.users
-    for name, known, noun in ((agent, agents, "agent"), (user, users, "user")):
-        if name is not None and name not in known:
+    for name, declared, noun in ((agent, agents, "agent"), (user, users, "user")):
+        if name is not None and name not in declared:
             raise CommandFailure(
                 f"the workspace has no {noun} named {name}",
-                why=f"it has {', '.join(sorted(known)) or 'none'}",
+                why=f"it has {', '.join(sorted(declared)) or 'none'}",
                 next=f"remit replay --{noun} NAME …",
                 exit=Exit.NOT_FOUND,
             )
@@ -100,28 +100,28 @@ class Setting:
 
 def approved_in(file: Path) -> Approvals:
     """What the lines of `file` grant. Raises `CommandFailure`."""
-    found: dict[tuple[str, str], GrantScope] = {}
+    approvals: dict[tuple[str, str], GrantScope] = {}
     for number, text in _lines(file):
         try:
             call, scope = approved(text)
         except MalformedSession as error:
             raise _malformed(file, MalformedLine(number, str(error)), "approval: {session, call_id, scope}") from error
         if scope is not None:
-            found[call] = scope
-    return found
+            approvals[call] = scope
+    return approvals
 
 
 def replayed(file: Path, workspace: Path, setting: Setting, bundle: Bundle, jobs: int = 0) -> Iterator[Done]:
     """What came of each line of `file`, in order. Raises `CommandFailure` at the first line that is none."""
     jobs = jobs or os.cpu_count() or 1
     if jobs > 1 and _size(file) >= PARALLEL_FROM_BYTES:
-        found = _parallel(file, workspace, setting, jobs)
+        results = _parallel(file, workspace, setting, jobs)
     else:
-        found = (_one(bundle, setting, line) for line in _lines(file))
-    for one in found:
-        if isinstance(one, MalformedLine):
-            raise _malformed(file, one)
-        yield one
+        results = (_one(bundle, setting, line) for line in _lines(file))
+    for result in results:
+        if isinstance(result, MalformedLine):
+            raise _malformed(file, result)
+        yield result
 
 
 def replay_lines(file: Path) -> Iterator[RecordedSession]:
@@ -140,7 +140,9 @@ def _one(bundle: Bundle, setting: Setting, line: Numbered) -> Done | MalformedLi
     except MalformedSession as error:
         return MalformedLine(number, str(error))
     judged = replay(bundle, session, setting.cast, setting.approved)
-    return Done(len(judged), b"".join(orjson.dumps(one.line(), option=orjson.OPT_APPEND_NEWLINE) for one in judged))
+    return Done(
+        len(judged), b"".join(orjson.dumps(decision.line(), option=orjson.OPT_APPEND_NEWLINE) for decision in judged)
+    )
 
 
 def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[Done | MalformedLine]:
@@ -156,10 +158,10 @@ def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Itera
         try:
             take(jobs * 4)
             while waiting:
-                done = waiting.popleft()
-                if isinstance(done, CommandFailure):
-                    raise done
-                yield from done.result()
+                finished = waiting.popleft()
+                if isinstance(finished, CommandFailure):
+                    raise finished
+                yield from finished.result()
                 take(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -250,10 +252,10 @@ def _size(file: Path) -> int:
     return size * 8 if file.suffix == ".gz" else size
 
 
-def _malformed(file: Path, wrong: MalformedLine, what: str = "recorded session") -> CommandFailure:
+def _malformed(file: Path, malformed: MalformedLine, what: str = "recorded session") -> CommandFailure:
     return CommandFailure(
-        f"{file}:{wrong.number} is no {what}",
-        why=wrong.why,
+        f"{file}:{malformed.number} is no {what}",
+        why=malformed.why,
         next="docs/how-to/replay-sessions.md shows the form of a line",
         exit=Exit.INVALID,
     )

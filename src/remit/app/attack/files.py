@@ -56,57 +56,59 @@ class AttackFigures:
     trouble: str | None = None
 
 
-def write(workspace: Path, attacked: Attacked, wanted: AttackFiles) -> AttackFigures:
+def write(workspace: Path, attacked: Attacked, wanted_files: AttackFiles) -> AttackFigures:
     """Write what is wanted. Raises `CommandFailure`."""
     mended = mend(attacked.bundle, attacked.results, chores(attacked.bundle), attacked.user)
-    replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
+    replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted_files)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted.quick), wanted)
-    if wanted.junit is not None:
-        reports.written(wanted.junit, reports.junit("remit attack", forms.checks(attacked)))
-    if wanted.sarif is not None:
-        reports.written(wanted.sarif, reports.sarif(forms.RULES, forms.findings(attacked), forms.unseen(attacked)))
-    if wanted.cases is not None:
-        reports.new(wanted.cases, forms.cases_text(attacked, mended))
-    if wanted.fix is not None:
-        reports.new(wanted.fix, forms.policies_text(mended))
-    if wanted.report is not None:
+    points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted_files.quick), wanted_files)
+    if wanted_files.junit is not None:
+        reports.written(wanted_files.junit, reports.junit("remit attack", forms.checks(attacked)))
+    if wanted_files.sarif is not None:
+        reports.written(
+            wanted_files.sarif, reports.sarif(forms.RULES, forms.findings(attacked), forms.unseen(attacked))
+        )
+    if wanted_files.cases is not None:
+        reports.new(wanted_files.cases, forms.cases_text(attacked, mended))
+    if wanted_files.fix is not None:
+        reports.new(wanted_files.fix, forms.policies_text(mended))
+    if wanted_files.report is not None:
         from remit.app.attack.report import AttackReport, page
 
         chains = searched(workspace, attacked.user, seconds=CHAINS_S_MAX)
-        told = AttackReport(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
-        reports.written(wanted.report, page(told))
+        content = AttackReport(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
+        reports.written(wanted_files.report, page(content))
     return AttackFigures(mended, replayed, points, trouble)
 
 
-def _run_to_run(point: Point, wanted: AttackFiles) -> tuple[Sequence[Point], str | None]:
+def _run_to_run(point: Point, wanted_files: AttackFiles) -> tuple[Sequence[Point], str | None]:
     """The runs so far with this one, and why it was not kept. Raises `CommandFailure` of a file that was asked for."""
-    if wanted.trend is not None:
-        return kept(wanted.trend, point), None
-    if wanted.kept is None:
+    if wanted_files.trend is not None:
+        return kept(wanted_files.trend, point), None
+    if wanted_files.kept is None:
         return (), None
-    if not wanted.kept.is_dir():
-        return (), f"there is no data folder {wanted.kept}: --data DIR or --trend FILE keeps it"
+    if not wanted_files.kept.is_dir():
+        return (), f"there is no data folder {wanted_files.kept}: --data DIR or --trend FILE keeps it"
     try:
-        return kept(wanted.kept / FILE, point), None
+        return kept(wanted_files.kept / FILE, point), None
     except CommandFailure as failure:
         # Nobody asked for it.
         return (), failure.what
 
 
-def _replayed(before: Bundle, after: Bundle, wanted: AttackFiles) -> list[str]:
+def _replayed(before: Bundle, after: Bundle, wanted_files: AttackFiles) -> list[str]:
     """What all proposed policies together would change of what is recorded."""
     lines: list[str] = []
-    for name, file in (("recorded sessions", wanted.sessions), ("the ledger", wanted.data)):
+    for name, file in (("recorded sessions", wanted_files.sessions), ("the ledger", wanted_files.data)):
         if file is None:
             continue
         changes = VerdictChanges()
-        if file is wanted.sessions:
+        if file is wanted_files.sessions:
             sides = [(bundle, cast_of(bundle, None, None)) for bundle in (before, after)]
-            found = against_sessions(file, sides[0], sides[1], changes)
+            lines_changed = against_sessions(file, sides[0], sides[1], changes)
         else:
-            found = against_history(file / LEDGER, after, changes)
-        for _ in found:
+            lines_changed = against_history(file / LEDGER, after, changes)
+        for _ in lines_changed:
             pass
         lines += [f"over {name}:", *summary(changes)]
     return lines

@@ -36,24 +36,30 @@ def told(attacked: Attacked, mended: MendResult) -> dict[str, Any]:
             }
             for row in by_risk(attacked.results)
         ],
-        "scores": [_score(one) for one in attacked.scores],
+        "scores": [_score(item) for item in attacked.scores],
         "left": attacked.left,
         "moot": attacked.moot,
-        "untried": [{"tool": one.tool, "why": one.why} for one in untried(attacked.bundle)],
-        "attempts": [_attempt(one, over_all.get(one.attempt.ident, ())) for one in attacked.results],
+        "untried": [{"tool": item.tool, "why": item.why} for item in untried(attacked.bundle)],
+        "attempts": [_attempt(item, over_all.get(item.attempt.ident, ())) for item in attacked.results],
         "work": [
-            {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}
-            for one in attacked.did
+            {
+                "id": item.chore.ident,
+                "title": item.chore.title,
+                "alone": item.alone,
+                "asked": item.asked,
+                "said": item.said,
+            }
+            for item in attacked.did
         ],
         "fixes": [
             {
-                "policy": one.policy.text,
-                "ends": list(one.ends),
-                "newly_denied": one.cost.denied,
-                "newly_asked": one.cost.asked,
-                "of": one.cost.of,
+                "policy": item.policy.text,
+                "ends": list(item.ends),
+                "newly_denied": item.cost.denied,
+                "newly_asked": item.cost.asked,
+                "of": item.cost.of,
             }
-            for one in mended.fixes
+            for item in mended.fixes
         ],
         "not_mended": list(mended.left),
     }
@@ -61,33 +67,37 @@ def told(attacked: Attacked, mended: MendResult) -> dict[str, Any]:
 
 def checks(attacked: Attacked) -> list[ReportCheck]:
     """Each attempt, and what is wrong with it; and that all of them were made."""
-    made = [
+    attempt_checks = [
         ReportCheck(
-            f"{one.attempt.risk.value} {TITLES[one.attempt.risk]}",
-            f"{one.attempt.ident} {one.attempt.title}",
-            () if one.stopped else (f"not stopped: {one.said}",),
+            f"{result.attempt.risk.value} {TITLES[result.attempt.risk]}",
+            f"{result.attempt.ident} {result.attempt.title}",
+            () if result.stopped else (f"not stopped: {result.said}",),
         )
-        for one in attacked.results
+        for result in attacked.results
     ]
-    return [*made, ReportCheck("attack", "every attempt was made", unseen(attacked))]
+    return [*attempt_checks, ReportCheck("attack", "every attempt was made", unseen(attacked))]
 
 
 def findings(attacked: Attacked) -> list[ReportFinding]:
     """Each attempt that got through, where the policy stands that let it."""
     return [
-        ReportFinding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one))
-        for one in attacked.open
+        ReportFinding(result.attempt.risk.value, f"not stopped: {result.attempt.title}", *_where(result))
+        for result in attacked.open
     ]
 
 
-def noticed(one: AttemptResult) -> str:
+def noticed(result: AttemptResult) -> str:
     """Whether an incident told people of it, and how soon."""
-    return "not noticed" if one.noticed_s is None else f"noticed after {one.noticed_s:.1f} s ({', '.join(one.causes)})"
+    return (
+        "not noticed"
+        if result.noticed_s is None
+        else f"noticed after {result.noticed_s:.1f} s ({', '.join(result.causes)})"
+    )
 
 
-def again(one: AttemptResult) -> str:
+def again(result: AttemptResult) -> str:
     """The command that makes this attempt alone."""
-    return f"remit attack --only {one.attempt.ident}"
+    return f"remit attack --only {result.attempt.ident}"
 
 
 def unseen(attacked: Attacked) -> tuple[str, ...]:
@@ -97,9 +107,9 @@ def unseen(attacked: Attacked) -> tuple[str, ...]:
 
 def carried(attacked: Attacked) -> Iterator[str]:
     """In a sentence for each thing that counts over all sessions, of which attempts it may have decided."""
-    found = attacked.carried
-    for by in sorted({by for every in found.values() for by in every}):
-        idents = [ident for ident, every in found.items() if by in every]
+    by_ident = attacked.carried
+    for by in sorted({by for carriers in by_ident.values() for by in carriers}):
+        idents = [ident for ident, carriers in by_ident.items() if by in carriers]
         more = f" and {len(idents) - CARRIED_SHOWN} more" if len(idents) > CARRIED_SHOWN else ""
         yield (
             f"{by} counts over all sessions, so that what was tried before may have decided of "
@@ -109,10 +119,10 @@ def carried(attacked: Attacked) -> Iterator[str]:
 
 def cases_text(attacked: Attacked, mended: MendResult) -> str:
     """The findings that policy can mend as cases, which hold once they are mended."""
-    made = [case(one.attempt, _mended_by(mended.of(one.attempt.ident))) for one in attacked.open]
+    as_cases = [case(result.attempt, _mended_by(mended.of(result.attempt.ident))) for result in attacked.open]
     head = "# Attacks that got through: each of these fails until its end is no longer permitted. See: remit attack\n"
-    said = [one for one in made if one is not None]
-    return head + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110)
+    usable = [result for result in as_cases if result is not None]
+    return head + yaml.safe_dump(usable, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _mended_by(fix: Fix | None) -> str:
@@ -123,7 +133,7 @@ def _mended_by(fix: Fix | None) -> str:
 def policies_text(mended: MendResult) -> str:
     """The policies that mend them."""
     head = "// What ends the attacks that got through. See: remit attack\n\n"
-    return head + "\n".join(one.policy.text for one in mended.fixes)
+    return head + "\n".join(fix.policy.text for fix in mended.fixes)
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -131,8 +141,8 @@ def _score(score: Score) -> dict[str, Any]:
     return {"name": score.name, "count": score.count, "of": score.of, "low": round(low, 3), "high": round(high, 3)}
 
 
-def _attempt(one: AttemptResult, carried: Sequence[str]) -> dict[str, Any]:
-    attempt = one.attempt
+def _attempt(result: AttemptResult, carried: Sequence[str]) -> dict[str, Any]:
+    attempt = result.attempt
     return {
         "id": attempt.ident,
         "actor": attempt.actor.value,
@@ -141,26 +151,26 @@ def _attempt(one: AttemptResult, carried: Sequence[str]) -> dict[str, Any]:
         "techniques": list(attempt.techniques),
         "title": attempt.title,
         "steps": [_step(step) for step in attempt.steps],
-        "stopped": one.stopped,
-        "by": None if one.control is None else one.control.value,
-        "noticed_s": one.noticed_s,
-        "causes": list(one.causes),
-        "said": one.said,
+        "stopped": result.stopped,
+        "by": None if result.control is None else result.control.value,
+        "noticed_s": result.noticed_s,
+        "causes": list(result.causes),
+        "said": result.said,
         "counted_over_all": list(carried),
-        "evidence": [decided.ref for decided in one.evidence],
+        "evidence": [decided.ref for decided in result.evidence],
     }
 
 
 def _step(step: Step) -> dict[str, Any]:
-    said: dict[str, Any] = {"step": type(step).__name__.lower()}
-    for one in fields(step):
-        value: Any = getattr(step, one.name)
-        said[one.name] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
-    return said
+    members: dict[str, Any] = {"step": type(step).__name__.lower()}
+    for member in fields(step):
+        value: Any = getattr(step, member.name)
+        members[member.name] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+    return members
 
 
-def _where(one: AttemptResult) -> tuple[str, int]:
+def _where(result: AttemptResult) -> tuple[str, int]:
     """The policy that permitted its last call."""
-    places = [because.where for decided in one.evidence for because in decided.because if because.where]
+    places = [because.where for decided in result.evidence for because in decided.because if because.where]
     file, _, line = (places[-1] if places else f"{LOCK}:0").rpartition(":")
     return file, int(line)

@@ -62,37 +62,42 @@ def lay_out(workspace: Path, root: Path, url: str) -> AttackFolder:
 
 def sign_off(ground: AttackFolder, bundle: Bundle) -> None:
     """Have the owners of guarantees sign off what `bundle` breaks of them."""
-    found = breaches(bundle)
-    broken = {breach.guarantee for breach in found}
-    signed = [
-        AdminBody(Event.GUARANTEE_SIGNED, one.owner, one.name, {"breach": breach_digest(one, found), "why": _WHY})
-        for one in bundle.catalog.guarantees.values()
-        if one.name in broken
+    found_breaches = breaches(bundle)
+    broken = {breach.guarantee for breach in found_breaches}
+    records = [
+        AdminBody(
+            Event.GUARANTEE_SIGNED,
+            guarantee.owner,
+            guarantee.name,
+            {"breach": breach_digest(guarantee, found_breaches), "why": _WHY},
+        )
+        for guarantee in bundle.catalog.guarantees.values()
+        if guarantee.name in broken
     ]
-    if signed:
-        record(ground.data / LEDGER, *signed)
+    if records:
+        record(ground.data / LEDGER, *records)
 
 
 def _elsewhere(text: str, url: str) -> str:
     """The documents of `text`, nothing in which reaches anybody."""
-    told: list[Json] = []
+    documents_out: list[Json] = []
     # Read as a workspace is: to YAML 1.1 `on` is no text.
     for value in (document.value for document in documents(text)):
         if not isinstance(value, Mapping):
-            told.append(value)
+            documents_out.append(value)
             continue
-        made: dict[str, Any] = dict(value)
-        spec: dict[str, Any] = dict(made.get("spec") or {})
-        match made.get("kind"):
+        resource: dict[str, Any] = dict(value)
+        spec: dict[str, Any] = dict(resource.get("spec") or {})
+        match resource.get("kind"):
             case "Server":
-                kept = {name: value for name, value in spec.items() if name not in _REACHES}
-                made["spec"] = {**kept, "url": f"{url}/{made['metadata']['name']}/mcp"}
+                harmless = {name: value for name, value in spec.items() if name not in _REACHES}
+                resource["spec"] = {**harmless, "url": f"{url}/{resource['metadata']['name']}/mcp"}
             case "Route":
-                made["spec"] = {**spec, "hold_s": HOLD_S}
-                made["spec"].pop("channels", None)
+                resource["spec"] = {**spec, "hold_s": HOLD_S}
+                resource["spec"].pop("channels", None)
             case kind if kind in _LEFT_OUT:
                 continue
             case _:
                 pass
-        told.append(made)
-    return yaml.safe_dump_all(told, sort_keys=False, allow_unicode=True)
+        documents_out.append(resource)
+    return yaml.safe_dump_all(documents_out, sort_keys=False, allow_unicode=True)

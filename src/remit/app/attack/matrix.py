@@ -29,7 +29,7 @@ _WIDE: Final = 300
 
 def score_list(scores: Sequence[Score]) -> Html:
     """The scores side by side, each with its interval drawn."""
-    return tag("ul", *(_score(one) for one in scores), class_="scores")
+    return tag("ul", *(_score(score) for score in scores), class_="scores")
 
 
 def _score(score: Score) -> Html:
@@ -66,38 +66,38 @@ def _path(**attributes: str) -> Html:
 def matrix(results: Sequence[AttemptResult]) -> Html:
     """Attacks, by risk and kind, against what stopped and noticed them."""
     whole = row("all", results)
-    controls = [one for one in SecurityControl if whole.by.get(one)]
+    controls = [control for control in SecurityControl if whole.by.get(control)]
     heads = ["attack", "attempts", *controls, "not stopped", "noticed"]
     head = tag("tr", *(tag("th", name, scope="col", class_="n" if at else None) for at, name in enumerate(heads)))
     body = [line for risk in TITLES for line in _risk(risk, results, controls)]
     table = tag("table", tag("thead", head), tag("tbody", *body, _line(whole, controls, "risk")))
-    told = "; ".join(f"{one.value}: {_SAYS[one]}" for one in controls)
-    silent = ", ".join(one.value for one in SecurityControl if one not in controls)
-    key = [tag("p", f"Columns say what stopped an attempt. {told}.", class_="key")]
+    legend = "; ".join(f"{control.value}: {_SAYS[control]}" for control in controls)
+    silent = ", ".join(control.value for control in SecurityControl if control not in controls)
+    key = [tag("p", f"Columns say what stopped an attempt. {legend}.", class_="key")]
     key += [tag("p", f"Stopped none of them: {silent}.", class_="key")] if silent else []
     return joined([tag("div", table, class_="scroll"), *key])
 
 
 def _risk(risk: str, results: Sequence[AttemptResult], controls: Sequence[SecurityControl]) -> Iterator[Html]:
-    mine = [one for one in results if one.attempt.risk == risk]
-    title = f"{risk} {next(text for known, text in TITLES.items() if known == risk)}"
-    if not mine:
-        why = next((text for known, text in UNTRIED.items() if known == risk), "nothing here to try it with")
+    of_risk = [result for result in results if result.attempt.risk == risk]
+    title = f"{risk} {next(text for code, text in TITLES.items() if code == risk)}"
+    if not of_risk:
+        why = next((text for code, text in UNTRIED.items() if code == risk), "nothing here to try it with")
         yield tag(
             "tr", tag("th", title, scope="row"), tag("td", f"not tried: {why}", colspan=str(len(controls) + 3)),
             class_="risk",
         )  # fmt: skip
         return
-    yield _line(row(title, mine), controls, "risk")
+    yield _line(row(title, of_risk), controls, "risk")
     for kind in AttackKind:
-        if found := [one for one in mine if one.attempt.kind is kind]:
-            yield _line(row(kind.value, found), controls, "kind")
+        if of_kind := [result for result in of_risk if result.attempt.kind is kind]:
+            yield _line(row(kind.value, of_kind), controls, "kind")
 
 
-def _line(one: AttemptTally, controls: Sequence[SecurityControl], class_: str) -> Html:
-    cells = [tag("th", one.name, scope="row"), tag("td", str(one.attempts), class_="n")]
-    cells += [_count(one.by.get(control, 0), "ok", "✓") for control in controls]
-    cells += [_count(one.attempts - one.stopped, "bad", "✗"), _count(one.noticed, "", "◉")]
+def _line(tally: AttemptTally, controls: Sequence[SecurityControl], class_: str) -> Html:
+    cells = [tag("th", tally.name, scope="row"), tag("td", str(tally.attempts), class_="n")]
+    cells += [_count(tally.by.get(control, 0), "ok", "✓") for control in controls]
+    cells += [_count(tally.attempts - tally.stopped, "bad", "✗"), _count(tally.noticed, "", "◉")]
     return tag("tr", *cells, class_=class_)
 
 
@@ -108,7 +108,7 @@ def _count(count: int, class_: str, sign: str) -> Html:
 def trend(points: Sequence[Point]) -> Html:
     """The runs one after the other: stopped and left alone as lines, the rest as a table."""
     heads = ("when", "bundle", "attempts", "stopped", "noticed", "harmless work", "left alone", "asked")
-    rows = [tag("tr", *(tag("td", text) for text in one.cells())) for one in reversed(points)]
+    rows = [tag("tr", *(tag("td", text) for text in point.cells())) for point in reversed(points)]
     head = tag("tr", *(tag("th", text, scope="col") for text in heads))
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     lines = tag("figure", _lines(points), class_="trend") if len(points) > 1 else Html("")
@@ -120,12 +120,12 @@ def _lines(points: Sequence[Point]) -> Html:
     for at, text in ((10, "100 %"), (90, "0 %")):
         shapes.append(tag("text", text, x="0", y=str(at + 4), font_size="11", fill="#5a626b"))
     for name, colour, dash, shares in (
-        ("stopped", "#a40e26", None, [one.stopped / max(1, one.attempts) for one in points]),
-        ("left alone", "#13653a", "6 3", [one.alone / max(1, one.work) for one in points]),
+        ("stopped", "#a40e26", None, [point.stopped / max(1, point.attempts) for point in points]),
+        ("left alone", "#13653a", "6 3", [point.alone / max(1, point.work) for point in points]),
     ):
         step = 480 / (len(points) - 1)
-        told = " ".join(f"{40 + at * step:.1f},{90 - share * 80:.1f}" for at, share in enumerate(shares))
-        line = tag("polyline", points=told, fill="none", stroke=colour, stroke_width="2", stroke_dasharray=dash)
+        coordinates = " ".join(f"{40 + at * step:.1f},{90 - share * 80:.1f}" for at, share in enumerate(shares))
+        line = tag("polyline", points=coordinates, fill="none", stroke=colour, stroke_width="2", stroke_dasharray=dash)
         last = f"{90 - shares[-1] * 80 + (0 if dash is None else 12):.1f}"
         shapes += [line, tag("text", name, x="528", y=last, font_size="11", fill=colour)]
     label = "stopped (solid) and harmless work left alone (dashed), from run to run"

@@ -52,7 +52,7 @@ class Model:
         if not isinstance(last, Calls) or not isinstance(goal, Arrives):
             return None
         definition = bundle.tools[last.server, last.tool].tool.definition
-        told: dict[str, Any] = {
+        question: dict[str, Any] = {
             "attempt": result.attempt.title,
             "tool": last.tool,
             "description": definition.description,
@@ -63,12 +63,12 @@ class Model:
         }
         self.asked += 1
         try:
-            said = self._said(json.dumps(told))
+            reply = self._said(json.dumps(question))
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             self.trouble = f"{type(error).__name__.lower()}: {error}"
             return None
-        given = _object_in(said)
-        return None if given is None else with_arguments(bundle, result.attempt, given)
+        arguments = _object_in(reply)
+        return None if arguments is None else with_arguments(bundle, result.attempt, arguments)
 
     def _said(self, question: str) -> str:
         at = urlsplit(self.url)
@@ -105,11 +105,11 @@ def model(url: str | None, name: str | None, key_file: Path | None) -> Model | N
     return Model(url, name, key)
 
 
-def _object_in(said: str) -> Mapping[str, Json] | None:
+def _object_in(text: str) -> Mapping[str, Json] | None:
     """The one JSON object of an answer, with or without a fence around it."""
-    begin, end = said.find("{"), said.rfind("}")
+    begin, end = text.find("{"), text.rfind("}")
     try:
-        found = parse(said[begin : end + 1].encode("utf-8", "surrogatepass")) if begin >= 0 else None
+        value = parse(text[begin : end + 1].encode("utf-8", "surrogatepass")) if begin >= 0 else None
     except JsonRefused:
         return None
-    return cast("Mapping[str, Json]", found) if isinstance(found, Mapping) else None
+    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else None

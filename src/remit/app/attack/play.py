@@ -96,7 +96,7 @@ class Player:
             stopped = {because.policy for because in reasons if because.code == Code.BREAKER_OPEN}
             tripped = self._closed()
             # One that was closed before had counted nothing: what tripped it is the attempt's own.
-            if all(one in fresh for one in tripped if catalog.breakers[one[0]].policy in stopped):
+            if all(breaker in fresh for breaker in tripped if catalog.breakers[breaker[0]].policy in stopped):
                 return result
             if tries == BREAKERS_TRIES_MAX:
                 return result
@@ -107,7 +107,7 @@ class Player:
         self.dry.says = _injection(attempt)
         before, last, waited = self._incidents(), self._last(), self._waiting()
         began = time.monotonic()
-        said, passes, meant = "", False, True
+        answer, passes, approved = "", False, True
         open_calls: list[Thread] = []
         try:
             for step in attempt.steps:
@@ -117,11 +117,11 @@ class Player:
                         open_calls.append(wire.begin(step))
                     case Calls():
                         self.dry.carrier = step.carrier
-                        said = wire.call(step)
+                        answer = wire.call(step)
                     case Reads():
-                        said = wire.read(step)
+                        answer = wire.read(step)
                     case Approves():
-                        meant = meant and wire.approve()
+                        approved = approved and wire.approve()
                     case Redescribes(server, tool):
                         self.dry.redescribed.add((server, tool))
                         # A service may trust what it compared for as long as `verify_s` says.
@@ -130,9 +130,9 @@ class Player:
                     case Opens():
                         self.ground.open_all()
                     case Tampers(how):
-                        passes, said = found_in_a_changed_copy(self.service, self.ground, how, self.program)
+                        passes, answer = found_in_a_changed_copy(self.service, self.ground, how, self.program)
                     case Edits():
-                        passes, said = shown_though_edited(self.service, self.ground)
+                        passes, answer = shown_though_edited(self.service, self.ground)
         finally:
             self.dry.released.set()
             for calling in open_calls:
@@ -140,26 +140,28 @@ class Player:
             self.dry.redescribed.clear()
             self.ground.close_again()
         succeeded = passes if isinstance(attempt.goal, Passes) else self._reached(attempt.goal, waited)
-        if not meant or (succeeded and not self._fed(attempt)):
+        if not approved or (succeeded and not self._fed(attempt)):
             return None
         evidence, odd = self._decided(last)
-        if isinstance(attempt.goal, Waits) and all(one.verdict == "permit" for one in evidence):
+        if isinstance(attempt.goal, Waits) and all(decision.verdict == "permit" for decision in evidence):
             # Nobody is asked about what is permitted.
             return None
         noticed_s, causes = self._noticed(before, began) if odd else (None, ())
-        return AttemptResult(attempt, not succeeded, said, evidence, noticed_s, causes)
+        return AttemptResult(attempt, not succeeded, answer, evidence, noticed_s, causes)
 
     def _done(self, chore: Chore) -> ChoreResult:
         wire = self._begun(chore.words)
         self.dry.says = "Nothing new."
-        last, said = self._last(), ""
+        last, answer = self._last(), ""
         for call in chore.calls:
-            said = wire.call(call)
-        return ChoreResult(chore, self._decided(last)[0], said)
+            answer = wire.call(call)
+        return ChoreResult(chore, self._decided(last)[0], answer)
 
     def _closed(self) -> _Breakers:
         """Close every breaker that has tripped; which those were. What one had counted is gone with it."""
-        tripped = frozenset((str(one["name"]), str(one["whose"])) for one in self._admin.get("/breakers")["items"])
+        tripped = frozenset(
+            (str(breaker["name"]), str(breaker["whose"])) for breaker in self._admin.get("/breakers")["items"]
+        )
         for name in sorted({name for name, _ in tripped}):
             self._admin.post(f"/breakers/{name}/reset", {"why": _WHY})
         return tripped
@@ -185,10 +187,10 @@ class Player:
 
     def _fed(self, attempt: AttackAttempt) -> bool:
         """Whether all that it reads reached the server that has the words; else what came after stands alone."""
-        asked = [(step.server, step.tool) for step in attempt.steps if isinstance(step, Calls)]
-        asked += [(step.server, step.uri) for step in attempt.steps if isinstance(step, Reads)]
-        arrived = {(one.server, one.tool) for one in self.dry.arrived}
-        return isinstance(attempt.goal, Passes | Waits) or arrived.issuperset(asked)
+        targets = [(step.server, step.tool) for step in attempt.steps if isinstance(step, Calls)]
+        targets += [(step.server, step.uri) for step in attempt.steps if isinstance(step, Reads)]
+        arrived = {(call.server, call.tool) for call in self.dry.arrived}
+        return isinstance(attempt.goal, Passes | Waits) or arrived.issuperset(targets)
 
     def _waiting(self) -> int:
         return len(self._admin.get("/approvals", open="true", limit=1000)["items"])
@@ -213,13 +215,17 @@ class Player:
     def _decided(self, after: str | None) -> tuple[tuple[RecordedDecision, ...], bool]:
         """What was decided since the record `after`, and whether there is anything that people may be told of."""
         items: list[dict[str, Any]] = self._admin.get("/ledger/entries", after=after, limit=1000)["items"]
-        decided = tuple(_decided(one) for one in items if one["kind"] in _ACTIONS and one["body"] is not None)
-        told = any(one["kind"] == "admin" and _event(one) in _TOLD for one in items)
-        return decided, told or any(one.verdict == "deny" for one in decided)
+        decided = tuple(
+            _decided(record) for record in items if record["kind"] in _ACTIONS and record["body"] is not None
+        )
+        reportable = any(record["kind"] == "admin" and _event(record) in _TOLD for record in items)
+        return decided, reportable or any(record.verdict == "deny" for record in decided)
 
     def _incidents(self) -> Mapping[str, tuple[int, tuple[str, ...]]]:
         items: list[dict[str, Any]] = self._admin.get("/incidents", state="all", limit=1000)["items"]
-        return {str(one["id"]): (int(one["count"]), tuple(map(str, one["causes"]))) for one in items}
+        return {
+            str(incident["id"]): (int(incident["count"]), tuple(map(str, incident["causes"]))) for incident in items
+        }
 
     def _noticed(
         self, before: Mapping[str, tuple[int, tuple[str, ...]]], began: float
@@ -227,7 +233,7 @@ class Player:
         until = time.monotonic() + self.patience_s
         while True:
             now = self._incidents()
-            new = {cause for ident, told in now.items() if before.get(ident) != told for cause in told[1]}
+            new = {cause for ident, state in now.items() if before.get(ident) != state for cause in state[1]}
             if new:
                 return round(time.monotonic() - began, 1), tuple(sorted(new))
             if time.monotonic() > until:
@@ -244,8 +250,8 @@ def _decided(entry: Mapping[str, Any]) -> RecordedDecision:
 
 
 def _because(reasons: Sequence[Mapping[str, Any]]) -> Iterator[RecordedReason]:
-    for one in reasons:
-        yield RecordedReason(str(one["code"]), str(one["text"]), one["policy"], one["where"])
+    for reason in reasons:
+        yield RecordedReason(str(reason["code"]), str(reason["text"]), reason["policy"], reason["where"])
 
 
 def _event(entry: Mapping[str, Any]) -> str:
@@ -256,6 +262,6 @@ def _event(entry: Mapping[str, Any]) -> str:
 def _injection(attempt: AttackAttempt) -> str:
     """What an untrusted result tells the agent in this attempt: to do what comes next."""
     mark = attempt.goal.mark if isinstance(attempt.goal, Arrives) else ""
-    wanted = [step for step in attempt.steps if isinstance(step, Calls) and mark and holds(step.arguments, mark)]
-    told = [json.dumps(dict(step.arguments), ensure_ascii=False) for step in wanted]
-    return wording(attempt.twists).format(order=" and ".join(told)) if told else "Nothing new."
+    marked = [step for step in attempt.steps if isinstance(step, Calls) and mark and holds(step.arguments, mark)]
+    orders = [json.dumps(dict(step.arguments), ensure_ascii=False) for step in marked]
+    return wording(attempt.twists).format(order=" and ".join(orders)) if orders else "Nothing new."

@@ -76,82 +76,82 @@ def page(report: AttackReport) -> str:
 
 def _about(report: AttackReport) -> Html:
     attacked = report.attacked
-    told = (
+    facts = (
         ("Bundle", attacked.digest.removeprefix("sha256:")[:16]),
         ("When", report.at),
         ("Attempts", str(len(attacked.results))),
         ("Took", f"{attacked.seconds:.0f} s"),
         ("Remit", __version__),
     )
-    return tag("p", *(tag("span", tag("b", name), f" {text}") for name, text in told), class_="head")
+    return tag("p", *(tag("span", tag("b", name), f" {text}") for name, text in facts), class_="head")
 
 
 def _verdict(report: AttackReport) -> Html:
     attacked = report.attacked
     chains = len(report.chains.result.free)
-    wrong: list[str] = []
+    problems: list[str] = []
     if attacked.open:
         count = len(attacked.open)
-        wrong.append(
+        problems.append(
             f"{count} of {counted(len(attacked.results), 'attempt')} {'was' if count == 1 else 'were'} not stopped"
         )
     if chains:
         ends = "ends where it must not" if chains == 1 else "end where they must not"
-        wrong.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
+        problems.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
     if attacked.left:
-        wrong.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
+        problems.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
     if not attacked.results:
-        wrong.append("nothing was tried")
-    wrong += report.chains.result.searched.unseen
-    if wrong:
-        return tag("p", f"✗ {'; '.join(wrong)}.", class_="verdict bad")
-    held = "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not."
-    return tag("p", held, class_="verdict ok")
+        problems.append("nothing was tried")
+    problems += report.chains.result.searched.unseen
+    if problems:
+        return tag("p", f"✗ {'; '.join(problems)}.", class_="verdict bad")
+    text = "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not."
+    return tag("p", text, class_="verdict ok")
 
 
 def _findings(report: AttackReport) -> Iterator[Html]:
-    found = report.attacked.open
-    yield tag("h2", f"Findings ({len(found)})")
-    if not found:
+    open_results = report.attacked.open
+    yield tag("h2", f"Findings ({len(open_results)})")
+    if not open_results:
         yield tag("p", "None: no attempt got through.")
-    for one in found:
-        yield _finding(one, report.mended.of(one.attempt.ident))
+    for result in open_results:
+        yield _finding(result, report.mended.of(result.attempt.ident))
     if report.mended.fixes:
         yield tag("h2", "What the proposed policies cost by replay")
         lines = report.replayed or ("Nothing recorded was given to replay: --sessions FILE or --data DIR.",)
         yield tag("pre", *(f"{line}\n" for line in lines))
 
 
-def _finding(one: AttemptResult, fix: Fix | None) -> Html:
-    attempt = one.attempt
+def _finding(result: AttemptResult, fix: Fix | None) -> Html:
+    attempt = result.attempt
     tags = [
         tag("li", "✗ not stopped", class_="bad"),
-        tag("li", f"{'○' if one.noticed_s is None else '◉'} {forms.noticed(one)}"),
+        tag("li", f"{'○' if result.noticed_s is None else '◉'} {forms.noticed(result)}"),
     ]
     tags += [tag("li", f"{attempt.risk} {TITLES[attempt.risk]}")]
     tags += [tag("li", f"{code} {TECHNIQUES[code]}") for code in attempt.techniques]
     parts = [
         ("Who", attempt.actor.value),
         ("Path", tag("ol", *(tag("li", _step(step)) for step in attempt.steps))),
-        ("Answered", one.said),
-        ("On the ledger", _evidence(one.evidence)),
-        ("Do it again", tag("code", forms.again(one))),
+        ("Answered", result.said),
+        ("On the ledger", _evidence(result.evidence)),
+        ("Do it again", tag("code", forms.again(result))),
         ("Proposed", _fix(fix)),
     ]
-    told = tag("dl", *(joined([tag("dt", name), tag("dd", value)]) for name, value in parts))
+    details = tag("dl", *(joined([tag("dt", name), tag("dd", value)]) for name, value in parts))
     head = [tag("h3", attempt.title), tag("ul", *tags, class_="tags")]
-    return tag("section", *head, told, class_="finding", id=attempt.ident)
+    return tag("section", *head, details, class_="finding", id=attempt.ident)
 
 
 def _step(step: Step) -> Html:
     if not isinstance(step, Calls):
-        said = [f"{one.name} {getattr(step, one.name)}" for one in fields(step)]
-        return joined([type(step).__name__.lower(), " ", ", ".join(said)])
+        members = [f"{member.name} {getattr(step, member.name)}" for member in fields(step)]
+        return joined([type(step).__name__.lower(), " ", ", ".join(members)])
     who = step.agent if step.via is None else f"{step.agent}, sent by {step.via},"
     times = "" if step.times == 1 else f" {step.times} times"
     bearer = "" if step.bearer is Bearer.OWN else f" with {step.bearer.value}"
-    given = canonical(step.arguments).decode()
-    shown = given if len(given) <= ARGUMENTS_CHARS_MAX else f"{given[:ARGUMENTS_CHARS_MAX]}…"
+    arguments = canonical(step.arguments).decode()
+    shown = arguments if len(arguments) <= ARGUMENTS_CHARS_MAX else f"{arguments[:ARGUMENTS_CHARS_MAX]}…"
     return joined([f"{who} calls {step.server}/{step.tool}{times}{bearer} ", tag("code", shown)])
 
 
@@ -159,10 +159,10 @@ def _evidence(evidence: Sequence[RecordedDecision]) -> Html:
     if not evidence:
         return tag("span", "nothing: it was refused before anything was decided", class_="soft")
     rows: list[Html] = []
-    for one in evidence[-EVIDENCE_MAX:]:
-        why = "; ".join(f"{because.policy or because.code}: {because.text}" for because in one.because)
-        said = (tag("td", text) for text in (one.verdict, one.tool, why))
-        rows.append(tag("tr", tag("td", tag("code", one.ref)), *said))
+    for decision in evidence[-EVIDENCE_MAX:]:
+        why = "; ".join(f"{because.policy or because.code}: {because.text}" for because in decision.because)
+        cells = (tag("td", text) for text in (decision.verdict, decision.tool, why))
+        rows.append(tag("tr", tag("td", tag("code", decision.ref)), *cells))
     return tag("table", tag("tbody", *rows))
 
 
@@ -171,8 +171,8 @@ def _fix(fix: Fix | None) -> Html:
         return tag("span", "No policy mends this; see what is said of the risk in the how-to.", class_="soft")
     cost = fix.cost
     ends = f"Ends {counted(len(fix.ends), 'finding')}; of {counted(cost.of, 'harmless piece')} of work it newly denies "
-    told = f"{ends}{cost.denied} and newly asks about {cost.asked}."
-    return joined([tag("pre", fix.policy.text.strip()), tag("p", told)])
+    cost_text = f"{ends}{cost.denied} and newly asks about {cost.asked}."
+    return joined([tag("pre", fix.policy.text.strip()), tag("p", cost_text)])
 
 
 def _chains(chains: ChainFindings) -> Iterator[Html]:
@@ -180,46 +180,46 @@ def _chains(chains: ChainFindings) -> Iterator[Html]:
     yield tag("h2", f"Chains of permitted calls ({len(result.free)}, and {len(result.asking)} where people say yes)")
     if not result.free and not result.asking:
         yield tag("p", f"None in {result.searched.states} states.")
-    for one in (*result.free, *result.asking):
-        yield _chain(one)
+    for chain in (*result.free, *result.asking):
+        yield _chain(chain)
     if chains.cut is not None:
         yield tag("h3", "What cuts them" if chains.cut.whole else "What cuts them, as far as it was tried")
-        yield tag("pre", "\n\n".join(one.text.strip() for one in chains.cut.remedies))
+        yield tag("pre", "\n\n".join(chain.text.strip() for chain in chains.cut.remedies))
     if result.searched.stopped is not None:
         yield tag("p", f"The search stopped {result.searched.stopped}.", class_="soft")
 
 
-def _chain(one: FoundChain) -> Html:
-    said = "only where people who are asked say yes" if one.asks else "nobody is asked"
+def _chain(chain: FoundChain) -> Html:
+    consent = "only where people who are asked say yes" if chain.asks else "nobody is asked"
     # The drawing escapes every text of its own.
-    picture = tag("div", Html(drawing([one])), class_="picture")
-    steps = tag("ol", *(tag("li", line.partition(". ")[2]) for line in story(one)))
-    class_ = "finding asks" if one.asks else "finding"
-    return tag("section", tag("h3", title(one)), tag("p", said, class_="soft"), picture, steps, class_=class_)
+    picture = tag("div", Html(drawing([chain])), class_="picture")
+    steps = tag("ol", *(tag("li", line.partition(". ")[2]) for line in story(chain)))
+    class_ = "finding asks" if chain.asks else "finding"
+    return tag("section", tag("h3", title(chain)), tag("p", consent, class_="soft"), picture, steps, class_=class_)
 
 
 def _work(did: Sequence[ChoreResult]) -> Iterator[Html]:
-    held = [one for one in did if not one.alone]
-    yield tag("h2", f"Harmless work that was not left alone ({len(held)} of {len(did)})")
-    if not held:
+    not_alone = [result for result in did if not result.alone]
+    yield tag("h2", f"Harmless work that was not left alone ({len(not_alone)} of {len(did)})")
+    if not not_alone:
         yield tag("p", "None." if did else "No harmless work was tried.")
         return
     rows: list[Html] = []
-    for one in held:
-        last = one.evidence[-1] if one.evidence else None
-        why = one.said if last is None else "; ".join(because.policy or because.code for because in last.because)
-        verdict = "asked" if one.asked else "denied"
-        rows.append(tag("tr", *(tag("td", text) for text in (one.chore.title, verdict, why))))
+    for result in not_alone:
+        last = result.evidence[-1] if result.evidence else None
+        why = result.said if last is None else "; ".join(because.policy or because.code for because in last.because)
+        verdict = "asked" if result.asked else "denied"
+        rows.append(tag("tr", *(tag("td", text) for text in (result.chore.title, verdict, why))))
     heads = tag("tr", *(tag("th", text, scope="col") for text in ("work", "came out", "by")))
     yield tag("div", tag("table", tag("thead", heads), tag("tbody", *rows)), class_="scroll")
 
 
 def _untried(bundle: Bundle) -> Iterator[Html]:
-    left = untried(bundle)
-    if left:
-        yield tag("h2", f"Tools that no attempt goes through ({len(left)} of {len(bundle.tools)})")
+    untried_tools = untried(bundle)
+    if untried_tools:
+        yield tag("h2", f"Tools that no attempt goes through ({len(untried_tools)} of {len(bundle.tools)})")
         heads = tag("tr", *(tag("th", text, scope="col") for text in ("tool", "why")))
-        rows = (tag("tr", tag("td", one.tool), tag("td", one.why)) for one in left)
+        rows = (tag("tr", tag("td", tool.tool), tag("td", tool.why)) for tool in untried_tools)
         yield tag("div", tag("table", tag("thead", heads), tag("tbody", *rows)), class_="scroll")
 
 
@@ -231,9 +231,9 @@ def _trend(points: Sequence[Point]) -> Iterator[Html]:
 
 def _foot(report: AttackReport) -> Html:
     searched = report.chains.result.searched
-    told = (
+    text = (
         "Stopped means that no effect arrived at a tool's own server, or that verification finds what was changed; "
         "noticed, that an incident told of it. Tools were played. What the catalog leaves out is not tried. "
         f"Chains: {searched.states} states, {searched.transitions} transitions. Names: {EDITIONS}."
     )
-    return tag("footer", told)
+    return tag("footer", text)

@@ -72,7 +72,7 @@ class Attacked:
     @property
     def open(self) -> tuple[AttemptResult, ...]:
         """The attempts that succeeded."""
-        return tuple(one for one in self.results if not one.stopped)
+        return tuple(result for result in self.results if not result.stopped)
 
     @property
     def carried(self) -> Mapping[str, tuple[str, ...]]:
@@ -108,7 +108,7 @@ class _Run:
         dry, port = DryRun(self.bundle), _free_port()
         with serving(dry, port):
             todo = list(work)
-            for number, mine in enumerate(_by_service(chosen, self.profile)):
+            for number, attempts_here in enumerate(_by_service(chosen, self.profile)):
                 if self._over():
                     return
                 (self.root / str(number)).mkdir()
@@ -119,35 +119,37 @@ class _Run:
                     # The first service has all the work, before anything is attacked.
                     while todo and not self._over():
                         self.did.append(player.do(todo.pop(0)))
-                    for one in mine:
+                    for attempt in attempts_here:
                         if self._over():
                             return
-                        self._play(player, one)
-                    self._further(player, {one.ident for one in mine})
+                        self._play(player, attempt)
+                    self._further(player, {attempt.ident for attempt in attempts_here})
 
     def _play(self, player: Player, attempt: AttackAttempt) -> None:
-        found = player.play(attempt)
-        if found is None:
+        result = player.play(attempt)
+        if result is None:
             self.moot += 1
         else:
-            self.results.append(found)
+            self.results.append(result)
         self.told(len(self.results) + self.moot)
 
     def _further(self, player: Player, idents: set[str]) -> None:
         """Try what got furthest of the attempts `idents` in other ways, and those again."""
         for _ in range(self.profile.rounds):
-            results = [one for one in self.results if one.attempt.ident in idents]
+            results = [item for item in self.results if item.attempt.ident in idents]
             more = next_attempts(self.bundle, results, self.profile.breadth)
             if self.model is not None:
                 more += [
-                    made for one in furthest(results) if (made := self.model.propose(self.bundle, one)) is not None
+                    proposed
+                    for item in furthest(results)
+                    if (proposed := self.model.propose(self.bundle, item)) is not None
                 ]
-            for one in more:
+            for item in more:
                 if self._over():
                     return
-                idents.add(one.ident)
+                idents.add(item.ident)
                 self.searched += 1
-                self._play(player, one)
+                self._play(player, item)
 
     def _over(self) -> bool:
         return time.monotonic() > self.until_s
@@ -172,7 +174,7 @@ def attack(
     """
     began_s = time.monotonic()
     bundle = bundle_of(workspace)
-    chosen = [one for one in attempts(bundle) if _fits(one, only)]
+    chosen = [attempt for attempt in attempts(bundle) if _fits(attempt, only)]
     if profile.each is not None:
         chosen = sampled(chosen, profile.each)
     if not chosen:
@@ -182,12 +184,12 @@ def attack(
         )
     acts_for = _user(bundle, user)
 
-    def heard(made: int) -> None:
+    def on_count(count: int) -> None:
         if told is not None:
-            told(made, len(chosen))
+            told(count, len(chosen))
 
     with scratch("remit-attack-") as root:
-        run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard, model)
+        run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, on_count, model)
         try:
             run.go(chosen, chores(bundle, profile.chores))
         except KeyboardInterrupt:
@@ -199,15 +201,17 @@ def attack(
                 f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
             )
             raise CommandFailure(failure.what, why=why, next=next_, exit=failure.exit) from failure
-    left = len(chosen) + run.searched - len(run.results) - run.moot
-    return Attacked(bundle, acts_for, tuple(run.results), tuple(run.did), run.moot, left, time.monotonic() - began_s)
+    not_made = len(chosen) + run.searched - len(run.results) - run.moot
+    return Attacked(
+        bundle, acts_for, tuple(run.results), tuple(run.did), run.moot, not_made, time.monotonic() - began_s
+    )
 
 
 def by_risk(results: Sequence[AttemptResult]) -> list[AttemptTally]:
     """The row of each risk that was tried."""
     return [
-        row(risk.value, [one for one in results if one.attempt.risk is risk])
-        for risk in sorted({one.attempt.risk for one in results})
+        row(risk.value, [result for result in results if result.attempt.risk is risk])
+        for risk in sorted({result.attempt.risk for result in results})
     ]
 
 
@@ -216,7 +220,13 @@ def _by_service(chosen: Sequence[AttackAttempt], profile: AttackProfile) -> list
     if profile.together:
         return [list(chosen)]
     # The first has the harmless work alone: what that did decides of no attempt either.
-    return [[], *([one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen}))]
+    return [
+        [],
+        *(
+            [attempt for attempt in chosen if attempt.risk is risk]
+            for risk in sorted({attempt.risk for attempt in chosen})
+        ),
+    ]
 
 
 def _fits(attempt: AttackAttempt, only: str) -> bool:

@@ -29,21 +29,21 @@ def found_in_a_changed_copy(
     folder = ground.root / "copy"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    copy, kept = folder / LEDGER, folder / "kept-elsewhere"
-    kept.write_text(service.client("admin").get("/ledger/checkpoint")["checkpoint"], "utf-8")
+    copy, checkpoint = folder / LEDGER, folder / "kept-elsewhere"
+    checkpoint.write_text(service.client("admin").get("/ledger/checkpoint")["checkpoint"], "utf-8")
     with (
         closing(sqlite3.connect(f"file:{ground.data / LEDGER}?mode=ro", uri=True)) as live,
         closing(sqlite3.connect(copy)) as to,
     ):
         live.backup(to)
     _change(copy, how)
-    command = [*program, "ledger", "verify", str(copy), "--against", str(kept), "-o", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False)
+    command = [*program, "ledger", "verify", str(copy), "--against", str(checkpoint), "-o", "json"]
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False)
     shutil.rmtree(folder, ignore_errors=True)
-    if done.returncode == 0:
+    if completed.returncode == 0:
         return True, "verification finds nothing"
-    found = json.loads(done.stdout)["findings"] if done.stdout.startswith("{") else [done.stderr]
-    return False, f"verification: {found[0] if found else 'not clean'}"
+    findings = json.loads(completed.stdout)["findings"] if completed.stdout.startswith("{") else [completed.stderr]
+    return False, f"verification: {findings[0] if findings else 'not clean'}"
 
 
 def shown_though_edited(service: ServiceProcess, ground: AttackFolder) -> tuple[bool, str]:
@@ -51,32 +51,32 @@ def shown_though_edited(service: ServiceProcess, ground: AttackFolder) -> tuple[
     admin = service.client("admin")
     digest = str(admin.get("/bundles", limit=1)["items"][0]["bundle"])
     file = ground.data / BUNDLES / file_of("bundle", digest)
-    kept = file.read_bytes()
+    original = file.read_bytes()
     # So that it can be read as before, and says something else.
-    file.write_bytes(kept.replace(b'"text":"', b'"text":" '))
+    file.write_bytes(original.replace(b'"text":"', b'"text":" '))
     try:
         admin.get("/bundles/diff", before=digest, after=digest)
     except CommandFailure as refused:
         return False, f"the service: {refused.what}"
     finally:
-        file.write_bytes(kept)
+        file.write_bytes(original)
     return True, "the service shows it as the bundle that ran"
 
 
 def _change(copy: Path, how: Tampering) -> None:
-    with closing(sqlite3.connect(copy)) as changed, changed:
-        held = [number for (number,) in changed.execute("SELECT first FROM segment ORDER BY first")]
+    with closing(sqlite3.connect(copy)) as conn, conn:
+        segments = [number for (number,) in conn.execute("SELECT first FROM segment ORDER BY first")]
         match how:
             case Tampering.BYTE:
-                records = changed.execute("SELECT records FROM segment WHERE first = ?", (held[-1],)).fetchone()[0]
+                records = conn.execute("SELECT records FROM segment WHERE first = ?", (segments[-1],)).fetchone()[0]
                 middle = len(records) // 2
                 altered = records[:middle] + bytes((records[middle] ^ 1,)) + records[middle + 1 :]
-                changed.execute("UPDATE segment SET records = ? WHERE first = ?", (altered, held[-1]))
+                conn.execute("UPDATE segment SET records = ? WHERE first = ?", (altered, segments[-1]))
             case Tampering.GONE:
-                _take_out(changed, held[len(held) // 2])
+                _take_out(conn, segments[len(segments) // 2])
             case Tampering.CUT:
-                for number in held[-(len(held) // 3 or 1) :]:
-                    _take_out(changed, number)
+                for number in segments[-(len(segments) // 3 or 1) :]:
+                    _take_out(conn, number)
             case _:
                 assert_never(how)
 

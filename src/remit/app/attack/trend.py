@@ -45,21 +45,21 @@ def kept(file: Path, point: Point) -> Sequence[Point]:
     """
     try:
         before = file.read_bytes()[-BYTES_MAX:] if file.exists() else b""
-        every = [_read(file, line) for line in before.splitlines() if line.strip()]
-        found = [one for one in every if one.workspace in {"", point.workspace} and one.quick == point.quick]
+        runs = [_read(file, line) for line in before.splitlines() if line.strip()]
+        comparable = [run for run in runs if run.workspace in {"", point.workspace} and run.quick == point.quick]
         with file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(point)) + "\n")
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
         raise CommandFailure(f"{file} cannot be kept", why=why, next="name another file: --trend FILE") from error
-    return [*found, point][-POINTS_MAX:]
+    return [*comparable, point][-POINTS_MAX:]
 
 
 def _read(file: Path, line: bytes) -> Point:
     try:
-        said = cast("dict[str, Any]", json.loads(line))
-        point = Point(**said)
-        kinds = {one.name: _KINDS.get(one.name, int) for one in fields(point)}
+        members = cast("dict[str, Any]", json.loads(line))
+        point = Point(**members)
+        kinds = {member.name: _KINDS.get(member.name, int) for member in fields(point)}
         if all(isinstance(getattr(point, name), kind) for name, kind in kinds.items()):
             return point
     except (ValueError, TypeError):

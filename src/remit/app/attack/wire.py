@@ -60,17 +60,17 @@ class AttemptSessions:
         send = partial(self._sent, _request(step), self._bearer(step))
         if step.at_once:
             with ThreadPoolExecutor(step.times) as racers:
-                return [one.result() for one in [racers.submit(send) for _ in range(step.times)]][-1]
-        said = ""
+                return [future.result() for future in [racers.submit(send) for _ in range(step.times)]][-1]
+        answer = ""
         for _ in range(step.times):
-            said = send()
-        return said
+            answer = send()
+        return answer
 
     def begin(self, step: Calls) -> Thread:
         """Make the call in a thread of its own; on return the first of its answer was heard, or none came in time."""
         heard = Event()
-        asked, bearer = _request(replace(step, meta={**step.meta, "progressToken": "heard"})), self._bearer(step)
-        calling = Thread(target=self._sent, args=(asked, bearer, heard), name="remit-attack", daemon=True)
+        request, bearer = _request(replace(step, meta={**step.meta, "progressToken": "heard"})), self._bearer(step)
+        calling = Thread(target=self._sent, args=(request, bearer, heard), name="remit-attack", daemon=True)
         calling.start()
         heard.wait(HEARD_S_MAX)
         return calling
@@ -86,7 +86,7 @@ class AttemptSessions:
         """Have everybody say yes who may, to the last question that waits; whether it has been lifted."""
         # Newest first: those that are open come in the order of their ends.
         items = self.admin.get("/approvals", limit=1000)["items"]
-        ident = next((one["id"] for one in items if one["state"] in OPEN), None)
+        ident = next((approval["id"] for approval in items if approval["state"] in OPEN), None)
         if ident is None:
             return False
         for user in sorted(self.users):
@@ -95,27 +95,27 @@ class AttemptSessions:
                 person.post(f"/approvals/{ident}/approve")
         return str(self.admin.get(f"/approvals/{ident}")["state"]) == ApprovalState.APPROVED.value
 
-    def _sent(self, asked: "_Request", bearer: str | None, heard: Event | None = None) -> str:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": asked.method, "params": asked.params})
+    def _sent(self, request: "_Request", bearer: str | None, heard: Event | None = None) -> str:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": request.method, "params": request.params})
         headers = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             "mcp-protocol-version": VERSION,
-            "mcp-method": asked.method,
-            "mcp-name": asked.name,
-            **asked.headers,
+            "mcp-method": request.method,
+            "mcp-name": request.name,
+            **request.headers,
         }
         if bearer is not None:
             headers["authorization"] = f"Bearer {bearer}"
         at = urlsplit(self.service.url)
         connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=CALL_S_MAX)
         try:
-            connection.request("POST", f"/mcp/{asked.server}", body.encode(), headers)
-            found = connection.getresponse()
-            first = b"" if heard is None else found.readline()
+            connection.request("POST", f"/mcp/{request.server}", body.encode(), headers)
+            response = connection.getresponse()
+            first = b"" if heard is None else response.readline()
             if heard is not None:
                 heard.set()
-            return f"{found.status} {_told(first + found.read())}"
+            return f"{response.status} {_told(first + response.read())}"
         except OSError as error:
             return f"no answer: {error}"
         finally:
@@ -140,13 +140,13 @@ class AttemptSessions:
                 head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
                 return f"{head}.{self._own(step).split('.')[1]}."
             case Bearer.REVOKED:
-                made = self._mint("agent", step.agent)
-                self.admin.post("/tokens/revoke", {"token": made["jti"]})
-                return str(made["token"])
+                token = self._mint("agent", step.agent)
+                self.admin.post("/tokens/revoke", {"token": token["jti"]})
+                return str(token["token"])
             case Bearer.EXPIRED:
-                made = self._mint("agent", step.agent, ttl_s=1)
+                token = self._mint("agent", step.agent, ttl_s=1)
                 time.sleep(EXPIRED_S)
-                return str(made["token"])
+                return str(token["token"])
             case Bearer.FOREIGN:
                 return _signed_elsewhere(self._own(step))
             case Bearer.ORPHAN:
@@ -155,9 +155,9 @@ class AttemptSessions:
                 self.admin.post("/tokens/revoke", {"token": parent["jti"]})
                 return child
             case Bearer.ENDED:
-                made = self._opened(step.agent)
-                self.admin.post(f"/sessions/{made['sid']}/end")
-                return str(made["token"])
+                token = self._opened(step.agent)
+                self.admin.post(f"/sessions/{token['sid']}/end")
+                return str(token["token"])
 
     def _own(self, step: Calls) -> str:
         if step.via is not None:
@@ -165,31 +165,31 @@ class AttemptSessions:
         return self._session(step.agent, step.session)
 
     def _exchanged(self, parent: str, agent: str) -> str:
-        told = _EXCHANGE | {"subject_token": parent, "actor": agent}
+        form = _EXCHANGE | {"subject_token": parent, "actor": agent}
         try:
-            return str(ServiceClient(None, self.service.url).form("/token", told)["access_token"])
+            return str(ServiceClient(None, self.service.url).form("/token", form)["access_token"])
         except CommandFailure:
             return "nothing-was-delegated"
 
     def _session(self, agent: str, name: str) -> str:
         """The token of the session that this attempt calls `name`: the same for every call in it."""
-        found = self._tokens.get((agent, name))
-        if found is None:
+        token = self._tokens.get((agent, name))
+        if token is None:
             trusted = self.agents[agent].harness is Harness.TRUSTED
-            made = self._opened(agent) if trusted else self._mint("agent", agent)
-            found = self._tokens[agent, name] = str(made["token"])
-        return found
+            answer = self._opened(agent) if trusted else self._mint("agent", agent)
+            token = self._tokens[agent, name] = str(answer["token"])
+        return token
 
     def _opened(self, agent: str) -> Mapping[str, Any]:
         harness = ServiceClient(str(self._mint("harness", agent)["token"]), self.service.url)
-        made: Mapping[str, Any] = harness.post("/sessions", {"user": self.user} if self.user else {})
-        harness.post(f"/sessions/{made['sid']}/words", {"text": self.words})
-        return made
+        session: Mapping[str, Any] = harness.post("/sessions", {"user": self.user} if self.user else {})
+        harness.post(f"/sessions/{session['sid']}/words", {"text": self.words})
+        return session
 
     def _mint(self, kind: str, name: str, ttl_s: int = TOKEN_S) -> Mapping[str, Any]:
         acts_for = {"user": self.user} if self.user and kind == "agent" else {}
-        made: Mapping[str, Any] = self.admin.post("/tokens", {"kind": kind, "name": name, "ttl_s": ttl_s, **acts_for})
-        return made
+        token: Mapping[str, Any] = self.admin.post("/tokens", {"kind": kind, "name": name, "ttl_s": ttl_s, **acts_for})
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +215,9 @@ def _meta(more: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def _signed_elsewhere(token: str) -> str:
     """`token`'s own head and claims under the signature of a key that is not the service's."""
-    said = token.rpartition(".")[0]
-    signature = Ed25519PrivateKey.generate().sign(said.encode("ascii"))
-    return f"{said}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+    signed_part = token.rpartition(".")[0]
+    signature = Ed25519PrivateKey.generate().sign(signed_part.encode("ascii"))
+    return f"{signed_part}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
 def _told(raw: bytes) -> str:

@@ -45,8 +45,8 @@ class BridgeSession:
     @property
     def headers(self) -> dict[str, str]:
         """What every later request of the session says."""
-        named = {} if self.ident is None else {SESSION: self.ident}
-        return {"mcp-protocol-version": self.version, **named}
+        session_header = {} if self.ident is None else {SESSION: self.ident}
+        return {"mcp-protocol-version": self.version, **session_header}
 
 
 class BridgeConversation:
@@ -118,14 +118,14 @@ class BridgeConversation:
             self.session = BridgeSession(answer.session, version, exchange.ask)
         return answer
 
-    def _again(self, gone: BridgeSession) -> BridgeSession:
-        """The session after `gone`, opened unless another thread was quicker."""
+    def _again(self, lost_session: BridgeSession) -> BridgeSession:
+        """The session after `lost_session`, opened unless another thread was quicker."""
         with self._opening:
-            if self.session is not gone:
+            if self.session is not lost_session:
                 return self._known()
-            answer = self._open(BridgeExchange(self._place, gone.opening, self._hear))
+            answer = self._open(BridgeExchange(self._place, lost_session.opening, self._hear))
             fresh = self._known()
-            if fresh is gone:
+            if fresh is lost_session:
                 why = escaped(str(answer.value.get("error")), chars_max=_SHOWN_MAX)
                 raise CommandFailure("the service opens no session again", why=why, next="remit doctor")
             self._post(fresh, INITIALIZED)
@@ -151,7 +151,7 @@ class BridgeConversation:
     def _listen(self, session: BridgeSession) -> None:
         decoder = Decoder(ANSWER_BYTES_MAX)
         wait_ms = 0
-        told = False
+        reported = False
         while not session.ended.wait(wait_ms / 1000):
             try:
                 status = self._stream(session, decoder)
@@ -159,12 +159,12 @@ class BridgeConversation:
                 return
             except CommandFailure as error:
                 status = 0
-                if not told:
+                if not reported:
                     say(f"not hearing the service: {error.what}")
-                    told = True
+                    reported = True
             match status:
                 case 200:
-                    told, wait_ms = False, min(decoder.retry_ms or RETRY_MS, RETRY_MS_MAX)
+                    reported, wait_ms = False, min(decoder.retry_ms or RETRY_MS, RETRY_MS_MAX)
                 case 404:
                     with suppress(CommandFailure, CallEnded):
                         self._again(session)
@@ -183,8 +183,8 @@ class BridgeConversation:
         if session.ended.is_set():
             raise CallEnded
         try:
-            asked = {**self._bearer(), **session.headers, **resumed, "accept": "text/event-stream"}
-            response = call.send("GET", asked)
+            headers = {**self._bearer(), **session.headers, **resumed, "accept": "text/event-stream"}
+            response = call.send("GET", headers)
             if response.status == 200:
                 for event in call.events(response, decoder):
                     if "method" in (parsed(event.data) or {}):

@@ -60,15 +60,15 @@ class BridgeExchange:
         try:
             if self.given_up.is_set():
                 raise CallEnded
-            asked = {**headers, "accept": f"application/json, {_STREAM}", "content-type": "application/json"}
-            response = call.send("POST", asked, self.ask.raw)
+            all_headers = {**headers, "accept": f"application/json, {_STREAM}", "content-type": "application/json"}
+            response = call.send("POST", all_headers, self.ask.raw)
             if response.status != 200 or _kind(response) != _STREAM:
                 return self._single(response, call.body(response), gone=SESSION in headers)
             decoder = Decoder(ANSWER_BYTES_MAX)
-            found = self._streamed(call, response, decoder)
+            answer = self._streamed(call, response, decoder)
         finally:
             call.close()
-        return found or self._resumed(headers, decoder)
+        return answer or self._resumed(headers, decoder)
 
     def end(self) -> None:
         """Close the connection it is on, from any thread: `run` raises `wire.Ended`."""
@@ -110,15 +110,15 @@ class BridgeExchange:
                 response = call.send("GET", {**headers, "accept": _STREAM, "last-event-id": decoder.ident})
                 if response.status != 200 or _kind(response) != _STREAM:
                     break
-                found = self._streamed(call, response, decoder)
+                answer = self._streamed(call, response, decoder)
             except CommandFailure:
                 # What becomes of the request is not known: that, and not this, is what there is to tell.
                 unreached += 1
                 continue
             finally:
                 call.close()
-            if found is not None:
-                return found
+            if answer is not None:
+                return answer
         raise CommandFailure(
             "the service ended the stream without an answer",
             why=UNKNOWN,
@@ -133,8 +133,8 @@ class BridgeExchange:
         if response.status == 200 and is_answer(value, self.ask.ident):
             return BridgeResponse(on_one_line(body), value, response.getheader(SESSION))
         if isinstance(value.get("error"), Mapping) and value.get("id") in {None, self.ask.ident}:
-            named = {**value, "id": self.ask.ident}
-            return BridgeResponse(orjson.dumps(named), named)
+            answer = {**value, "id": self.ask.ident}
+            return BridgeResponse(orjson.dumps(answer), answer)
         raise refused(response.status, value)
 
 
@@ -148,11 +148,11 @@ def continued(decoder: Decoder) -> Decoder:
 def refused(status: int, body: Object) -> CommandFailure:
     """What an HTTP answer that is no JSON-RPC response says, in what, why and next."""
 
-    def said(*names: str) -> str:
+    def member(*names: str) -> str:
         texts = (body.get(name) for name in names)
         return next((escaped(text, chars_max=_SHOWN_MAX) for text in texts if isinstance(text, str)), "")
 
-    why, following = said("error_description", "why"), said("next")
+    why, following = member("error_description", "why"), member("next")
     if 300 <= status < 400:
         return CommandFailure(
             f"the address redirects (HTTP {status}), which is never followed",
@@ -166,7 +166,7 @@ def refused(status: int, body: Object) -> CommandFailure:
             next=following or "remit token agent NAME",
             exit=Exit.FORBIDDEN,
         )
-    code = said("error", "title")
+    code = member("error", "title")
     what = f"the service refused the request (HTTP {status}{f', {code}' if code else ''})"
     return CommandFailure(what, why=why, next=following or "remit doctor", exit=Exit.NEGATIVE)
 

@@ -41,10 +41,10 @@ class Ask:
         """The routing headers of the stateless era; none in the other."""
         if self.version is None:
             return {}
-        found = {"Mcp-Protocol-Version": self.version, "Mcp-Method": self.method}
+        headers = {"Mcp-Protocol-Version": self.version, "Mcp-Method": self.method}
         if self.name is not None:
-            found["Mcp-Name"] = encoded(self.name)
-        return found
+            headers["Mcp-Name"] = encoded(self.name)
+        return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def parsed(raw: bytes) -> Object | None:
 
 def is_answer(value: Object, ident: Ident) -> bool:
     """Whether `value` answers the request `ident`: 1 is neither "1" nor true."""
-    found = value.get("id")
-    return "method" not in value and type(found) is type(ident) and found == ident
+    answered = value.get("id")
+    return "method" not in value and type(answered) is type(ident) and answered == ident
 
 
 def on_one_line(raw: bytes) -> bytes:

@@ -34,8 +34,8 @@ class Mirroring:
         arguments = ask.params.get("arguments")
         if ask.method != CALL or ask.name is None or not isinstance(arguments, dict):
             return {}
-        said = headers(self._known.get(ask.name, ()), cast("Mapping[str, Json]", arguments))
-        return {name: encoded(value) for name, value in said.items()}
+        mirrored = headers(self._known.get(ask.name, ()), cast("Mapping[str, Json]", arguments))
+        return {name: encoded(value) for name, value in mirrored.items()}
 
     def learn(self, answer: BridgeResponse) -> str | None:
         """Read the schemas of one page of a list; the cursor of the next one."""
@@ -65,9 +65,9 @@ class Mirroring:
 
 def _list(ask: Ask, cursor: str | None) -> Ask:
     params = {"_meta": ask.params["_meta"]} | ({} if cursor is None else {"cursor": cursor})
-    made = read(orjson.dumps({"jsonrpc": "2.0", "id": _IDENT, "method": LIST, "params": params}))
-    assert isinstance(made, Ask), "it is a request"  # noqa: S101
-    return made
+    request = read(orjson.dumps({"jsonrpc": "2.0", "id": _IDENT, "method": LIST, "params": params}))
+    assert isinstance(request, Ask), "it is a request"  # noqa: S101
+    return request
 
 
 def _object(value: object) -> Object:

@@ -59,8 +59,8 @@ class Relay:
         finally:
             self._end()
 
-    def _take_all(self, found: list[bytes | None]) -> None:
-        for line in found:
+    def _take_all(self, lines: list[bytes | None]) -> None:
+        for line in lines:
             self._take(
                 MalformedMessage(_INVALID, f"a line has at most {LINE_BYTES_MAX} bytes") if line is None else read(line)
             )
@@ -71,9 +71,9 @@ class Relay:
                 self._say(failure(ident, code, CommandFailure("the line is no message of MCP", why=why)))
             case Ask(method="initialize", version=None):
                 # Nothing can be said in a session before it is open.
-                said = self._answer(BridgeExchange(self._place, line, self._say), self._conversation.open)
-                if said is not None:
-                    self._say(said)
+                answer = self._answer(BridgeExchange(self._place, line, self._say), self._conversation.open)
+                if answer is not None:
+                    self._say(answer)
             case Ask():
                 self._fly(BridgeExchange(self._place, line, self._say))
             case Tell(method=method, cancels=cancels) if method == CANCELLED and self._cancelled(cancels):
@@ -101,12 +101,12 @@ class Relay:
 
     def _flown(self, key: tuple[type, Ident], exchange: BridgeExchange) -> None:
         try:
-            said = self._answer(exchange, self._conversation.ask if exchange.ask.version is None else self._alone)
+            answer = self._answer(exchange, self._conversation.ask if exchange.ask.version is None else self._alone)
             with self._changed:
                 # Before the answer is out: the client may use its id again at once.
                 del self._flights[key]
-            if said is not None:
-                self._say(said)
+            if answer is not None:
+                self._say(answer)
         finally:
             with self._changed:
                 self._busy -= 1
@@ -131,18 +131,18 @@ class Relay:
     def _answer(self, exchange: BridgeExchange, way: Callable[[BridgeExchange], BridgeResponse]) -> bytes | None:
         """What answers the request; None where nobody waits for that any more."""
         try:
-            said = way(exchange).raw
+            answer = way(exchange).raw
         except CallEnded:
             return None
         except CommandFailure as problem:
-            said = failure(exchange.ask.ident, _CONNECTION, problem)
+            answer = failure(exchange.ask.ident, _CONNECTION, problem)
         except SessionGone:
-            said = failure(exchange.ask.ident, _CONNECTION, CommandFailure("the service knows of no session here"))
+            answer = failure(exchange.ask.ident, _CONNECTION, CommandFailure("the service knows of no session here"))
         except Exception as error:  # noqa: BLE001 - an error of our own is told, or the client waits for ever
-            said = failure(
+            answer = failure(
                 exchange.ask.ident, _INTERNAL, CommandFailure(f"remit mcp itself failed: {type(error).__name__}")
             )
-        return None if exchange.given_up.is_set() else said
+        return None if exchange.given_up.is_set() else answer
 
     def _cancelled(self, ident: Ident | None) -> bool:
         """Give up the request `ident`; False where the service has to be told in words."""

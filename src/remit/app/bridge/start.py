@@ -78,15 +78,15 @@ def _path(server: str | None) -> str:
 
 def _token(token_file: Path | None) -> Callable[[], str]:
     """What gives the bearer: the file named, else `REMIT_TOKEN`, else the file `REMIT_TOKEN_FILE` names."""
-    if token_file is None and (given := os.environ.get("REMIT_TOKEN")):
-        if not is_token(given.encode()):
+    if token_file is None and (token := os.environ.get("REMIT_TOKEN")):
+        if not is_token(token.encode()):
             raise CommandFailure("REMIT_TOKEN does not hold a token", next="remit token agent NAME", exit=Exit.USAGE)
-        return lambda: given
-    named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
-    if named is None:
+        return lambda: token
+    path = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
+    if path is None:
         raise CommandFailure(
             "no token to speak with",
             next="remit token agent NAME --save FILE, then: remit mcp --token-file FILE",
             exit=Exit.USAGE,
         )
-    return TokenFile(named.absolute(), "agent").read
+    return TokenFile(path.absolute(), "agent").read

@@ -88,12 +88,12 @@ class Call:
     def body(self, response: http.client.HTTPResponse) -> bytes:
         """What is left of the response, whole."""
         try:
-            found = response.read(ANSWER_BYTES_MAX + 1)
+            data = response.read(ANSWER_BYTES_MAX + 1)
         except _BROKEN as error:
             raise self._broken(error) from error
-        if len(found) > ANSWER_BYTES_MAX:
+        if len(data) > ANSWER_BYTES_MAX:
             raise self._too_large()
-        return found
+        return data
 
     def events(self, response: http.client.HTTPResponse, after: Decoder | None = None) -> Iterator[ServerSentEvent]:
         """The events of the stream as they come, until the service ends it or it breaks.

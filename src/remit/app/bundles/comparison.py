@@ -39,10 +39,10 @@ class States:
 
 def kind_of(word: str) -> ResourceKind:
     """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
-    found = kind_named(word)
-    if found is None:
+    kind = kind_named(word)
+    if kind is None:
         raise Missing(f"no kind of resource is called {word[:64]!r}")
-    return found
+    return kind
 
 
 def resources(running: RunningBundle, kind: ResourceKind, states: States) -> Sequence[RunningResource]:
@@ -52,12 +52,14 @@ def resources(running: RunningBundle, kind: ResourceKind, states: States) -> Seq
         ident: BundlePolicyText(policy.statement.text, SourceLocation(policy.statement.file, policy.statement.line))
         for ident, policy in bundle.policies.items()
     }
-    found: list[RunningResource] = []
-    for one in manifest_entries(kind, running.source, bundle.catalog, policies):
-        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, states))
-        where = FILE if one.where is None and kind is ResourceKind.TOOL else one.where
-        found.append(RunningResource(kind.value, one.name, manifest, None if where is None else str(where)))
-    return found
+    running_resources: list[RunningResource] = []
+    for entry in manifest_entries(kind, running.source, bundle.catalog, policies):
+        manifest = _with_status(entry.manifest, _status(kind, entry.name, bundle, states))
+        where = FILE if entry.where is None and kind is ResourceKind.TOOL else entry.where
+        running_resources.append(
+            RunningResource(kind.value, entry.name, manifest, None if where is None else str(where))
+        )
+    return running_resources
 
 
 def changes_between(old: RunningBundle, new: RunningBundle) -> tuple[Change, ...]:
@@ -80,31 +82,36 @@ def server_pin(
     waiting = review(running.source.lock, server, live, entered)
     reviewed = {item.comparison.tool: item for item in waiting.tools}
     compared = compare(running.source.lock, server, live)
-    rows = tuple(_compared(one, reviewed.get(one.tool), bundle) for one in compared)
+    rows = tuple(_compared(comparison, reviewed.get(comparison.tool), bundle) for comparison in compared)
     whole = waiting.pin or (list_pin(live) if compared and not waiting.tools else None)
     return ServerPin(server, whole, rows)
 
 
-def _compared(one: DriftComparison, reviewed: ToolReview | None, bundle: Bundle) -> ToolPin:
-    known = bundle.catalog.tools.get((one.server, one.tool))
-    stand_in = one.live or one.pinned
-    if known is None and stand_in is not None:
-        known = Tool(one.server, stand_in, "")
-    if known is None:
+def _compared(comparison: DriftComparison, reviewed: ToolReview | None, bundle: Bundle) -> ToolPin:
+    tool = bundle.catalog.tools.get((comparison.server, comparison.tool))
+    stand_in = comparison.live or comparison.pinned
+    if tool is None and stand_in is not None:
+        tool = Tool(comparison.server, stand_in, "")
+    if tool is None:
         raise AssertionError("a compared tool is live or locked")
     lines: list[str] = []
     if reviewed is not None:
         lines += reviewed.lines
-        lines += [f"read twice: {found}" for found in _poison(one, bundle)]
-    row = _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
+        lines += [f"read twice: {finding}" for finding in _poison(comparison, bundle)]
+    row = _pin(tool, comparison.standing.value, comparison.pin, tuple(lines), bundle)
     suggestion = None if reviewed is None else reviewed.suggestion
-    return replace(row, definition=one.live.to_json() if one.live else None, suggestion=suggestion)
+    definition = comparison.live.to_json() if comparison.live else None
+    return replace(row, definition=definition, suggestion=suggestion)
 
 
-def _poison(one: DriftComparison, bundle: Bundle) -> tuple[Poison, ...]:
+def _poison(comparison: DriftComparison, bundle: Bundle) -> tuple[Poison, ...]:
     """What in the live definition speaks to the model, or of other tools than itself."""
-    others = {tool.name for tool in bundle.catalog.tools.values() if (tool.server, tool.name) != (one.server, one.tool)}
-    return () if one.live is None else poison(one.live, others)
+    others = {
+        tool.name
+        for tool in bundle.catalog.tools.values()
+        if (tool.server, tool.name) != (comparison.server, comparison.tool)
+    }
+    return () if comparison.live is None else poison(comparison.live, others)
 
 
 def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundle: Bundle) -> ToolPin:
@@ -126,28 +133,28 @@ def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundl
 
 def _status(kind: ResourceKind, name: str, bundle: Bundle, states: States) -> Mapping[str, Json]:
     """What only the running service knows of a resource."""
-    if kind is ResourceKind.SOURCE and (does := states.sources.get(name)) is not None:
-        return _source_status(does)
+    if kind is ResourceKind.SOURCE and (source := states.sources.get(name)) is not None:
+        return _source_status(source)
     if kind is ResourceKind.POLICY and (policy := bundle.policies.get(name)) is not None:
         route = None if policy.gate is None else policy.gate.route
-        said = {"does": policy.role, "route": route, "reason": policy.text, "obligation": policy.obligation}
-        return cast("Mapping[str, Json]", said)
+        policy_status = {"does": policy.role, "route": route, "reason": policy.text, "obligation": policy.obligation}
+        return cast("Mapping[str, Json]", policy_status)
     credential = states.credentials.get(name)
     if kind is ResourceKind.TOOL:
         server, _, tool = name.partition("/")
         return {"quarantined": bundle.quarantined.get((server, tool))}
-    if kind is ResourceKind.SERVER and (seen := states.health.get(name)) is not None:
+    if kind is ResourceKind.SERVER and (health := states.health.get(name)) is not None:
         return {
-            "state": seen.state,
-            "eras": [era.value for era in seen.eras],
-            "last_error": seen.last_error,
-            "pids": list(seen.pids),
-            "restarts": seen.restarts,
-            "stray_messages": seen.strays,
-            "dropped_tools": dict(seen.dropped),
-            "stderr": seen.stderr.splitlines()[-STDERR_LINES_MAX:],
+            "state": health.state,
+            "eras": [era.value for era in health.eras],
+            "last_error": health.last_error,
+            "pids": list(health.pids),
+            "restarts": health.restarts,
+            "stray_messages": health.strays,
+            "dropped_tools": dict(health.dropped),
+            "stderr": health.stderr.splitlines()[-STDERR_LINES_MAX:],
             **({} if credential is None else {"credential": credential_view(credential)}),
-            **mended(bundle.catalog.servers.get(name), seen),
+            **mended(bundle.catalog.servers.get(name), health),
         }
     return {}
 
@@ -174,7 +181,7 @@ def credential_view(state: CredentialState) -> Mapping[str, Json]:
     """How a credential stands: never what it is."""
     until = None if state.until_ms is None else instant(state.until_ms)
     return {
-        "state": state.standing.value,
+        "state": state.status.value,
         "until": until,
         "issuer": state.issuer,
         "scopes": list(state.scopes),

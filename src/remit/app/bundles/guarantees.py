@@ -12,26 +12,26 @@ from remit.policy.bundle import Bundle
 _NEXT = "narrow the policies, or have the owner sign it off: remit guarantees sign-off NAME BREACH --why TEXT"
 
 
-def check_guarantees(new: Bundle, running: Catalog | None, signed: Mapping[str, SignOff]) -> None:
+def check_guarantees(new: Bundle, running: Catalog | None, sign_offs: Mapping[str, SignOff]) -> None:
     """Raise `Invalid` where `new` breaks a guarantee by its scopes and nobody who may has signed that off.
 
-    `signed` are sign-offs by the digest of what they are of. Of a guarantee that runs already, its owner is the one
+    `sign_offs` are by the digest of what they are of. Of a guarantee that runs already, its owner is the one
     who runs: nobody makes himself the owner by the change that he signs off.
     """
     if not new.catalog.guarantees:
         return
-    found, problems = breaches(new), list[str]()
+    every, problems = breaches(new), list[str]()
     for guarantee in new.catalog.guarantees.values():
-        mine = [breach for breach in found if breach.guarantee == guarantee.name]
-        if not mine:
+        broken = [breach for breach in every if breach.guarantee == guarantee.name]
+        if not broken:
             continue
-        digest = breach_digest(guarantee, found)
-        given = signed.get(digest)
-        if given is None or given.by not in owners(guarantee, running):
-            more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+        digest = breach_digest(guarantee, every)
+        sign_off = sign_offs.get(digest)
+        if sign_off is None or sign_off.by not in owners(guarantee, running):
+            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
             problems.append(
-                f"guarantee {guarantee.name}: {mine[0].text}{more}; {' and '.join(sorted(owners(guarantee, running)))} "
-                f"may sign off: {digest}"
+                f"guarantee {guarantee.name}: {broken[0].text}{more}; "
+                f"{' and '.join(sorted(owners(guarantee, running)))} may sign off: {digest}"
             )
     if problems:
         raise Invalid(problems, _NEXT)
@@ -39,7 +39,11 @@ def check_guarantees(new: Bundle, running: Catalog | None, signed: Mapping[str, 
 
 def declared(source: WorkspaceSource, name: str) -> str | None:
     """The owner of the guarantee `name` as `source` declares it; None where it does not."""
-    specs = (one.spec for one in source.resources if one.kind is ResourceKind.GUARANTEE and one.name == name)
+    specs = (
+        resource.spec
+        for resource in source.resources
+        if resource.kind is ResourceKind.GUARANTEE and resource.name == name
+    )
     return next((spec.owner for spec in specs if isinstance(spec, GuaranteeSpec)), None)
 
 

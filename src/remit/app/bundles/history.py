@@ -32,13 +32,15 @@ _LOG: Final = logging.getLogger(__name__)
 def counts_of(running: RunningBundle) -> dict[str, Json]:
     """What the record of a bundle says of its size, and of the Admission that holds while it runs."""
     catalog = running.bundle.catalog
-    told: dict[str, Json] = {
+    counts: dict[str, Json] = {
         "policies": len(running.bundle.policies),
         "tools": len(catalog.tools),
         "agents": len(catalog.agents),
     }
     return (
-        told if catalog.admission is None else told | {"admission": catalog.admission.name, "cases": [*running.guards]}
+        counts
+        if catalog.admission is None
+        else counts | {"admission": catalog.admission.name, "cases": [*running.guards]}
     )
 
 
@@ -52,8 +54,8 @@ def admitted_as(last: AdminBody | None, running: RunningBundle) -> bool:
     if "admission" not in last.data:
         return True
     cases = last.data.get("cases")
-    gone = {*map(str, cases if isinstance(cases, list) else ())}.difference(running.guards)
-    return last.subject == running.bundle.digest and not gone
+    missing = {*map(str, cases if isinstance(cases, list) else ())}.difference(running.guards)
+    return last.subject == running.bundle.digest and not missing
 
 
 class Brought(NamedTuple):
@@ -65,12 +67,12 @@ class Brought(NamedTuple):
     @property
     def said(self) -> dict[str, Json]:
         """As the record of the start has it."""
-        told: dict[str, Json] = {"from": self.before}
-        return told if self.changes is None else told | {"changes": [*self.changes]}
+        members: dict[str, Json] = {"from": self.before}
+        return members if self.changes is None else members | {"changes": [*self.changes]}
 
     def __str__(self) -> str:
-        told = "what it changed is not kept" if self.changes is None else counted(len(self.changes), "change")
-        return f"the start took the folder, and put in force what was not: {told}; remit bundle diff {self.before[:19]}"
+        what = "what it changed is not kept" if self.changes is None else counted(len(self.changes), "change")
+        return f"the start took the folder, and put in force what was not: {what}; remit bundle diff {self.before[:19]}"
 
 
 class BundleHistory:
@@ -87,17 +89,17 @@ class BundleHistory:
 
     async def in_force(self, limit: int) -> Sequence[InForce]:
         """The last `limit` bundles, the latest first; starts with the same one count once."""
-        found: list[InForce] = []
+        bundles: list[InForce] = []
         until_ms: int | None = None
         for entry, body in await self._records():
-            if found and found[-1].digest == body.subject:
-                found[-1] = _told(entry, body, found[-1].until_ms, found[-1].records + 1)
-            elif len(found) < limit:
-                found.append(_told(entry, body, until_ms, 1))
+            if bundles and bundles[-1].digest == body.subject:
+                bundles[-1] = _told(entry, body, bundles[-1].until_ms, bundles[-1].records + 1)
+            elif len(bundles) < limit:
+                bundles.append(_told(entry, body, until_ms, 1))
             else:
                 break
             until_ms = entry.record.at
-        return found
+        return bundles
 
     async def last(self) -> AdminBody | None:
         """The latest record of a bundle that was noted down; None where none is known without a search."""
@@ -114,7 +116,9 @@ class BundleHistory:
             changes = await asyncio.to_thread(self.difference, last.subject, running)
         except Missing:
             return Brought(last.subject, None)
-        return Brought(last.subject, tuple(f"{one.op.value} {one.kind.value} {one.name}" for one in changes))
+        return Brought(
+            last.subject, tuple(f"{change.op.value} {change.kind.value} {change.name}" for change in changes)
+        )
 
     async def clean(self, running: str) -> None:
         """Remove what is kept of bundles that no record names, since an apply was killed before.
@@ -126,30 +130,30 @@ class BundleHistory:
         last = await self._entry(refs[-1]) if refs else None
         if last is None or not self._bundles.left({running}, since_s := last.record.at / 1e3):
             return
-        named = {running}
+        digests = {running}
         for ref in refs:
             entry = await self._entry(ref)
             body = None if entry is None else _body(entry)
             if body is None:
                 return
-            named.add(body.subject)
-        left = await asyncio.to_thread(self._bundles.left, named, since_s)
-        for path in left:
+            digests.add(body.subject)
+        leftover = await asyncio.to_thread(self._bundles.left, digests, since_s)
+        for path in leftover:
             path.unlink(missing_ok=True)
-        if left:
-            _LOG.info("what an apply that was killed kept is removed", extra={"count": len(left)})
+        if leftover:
+            _LOG.info("what an apply that was killed kept is removed", extra={"count": len(leftover)})
 
-    async def digest(self, named: str) -> str:
-        """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""
-        plain = named.removeprefix("sha256:").lower()
+    async def digest(self, prefix: str) -> str:
+        """The whole digest of the one bundle that `prefix` begins. Raises `Missing`, `Conflict`."""
+        plain = prefix.removeprefix("sha256:").lower()
         if len(plain) < _SHORTEST:
-            raise Conflict(f"{named} is too short to name a bundle", f"give at least six digits: {_LIST}")
-        found = [digest for digest in self._bundles.digests() if digest.startswith(f"sha256:{plain}")]
-        if not found:
+            raise Conflict(f"{prefix} is too short to name a bundle", f"give at least six digits: {_LIST}")
+        digests = [digest for digest in self._bundles.digests() if digest.startswith(f"sha256:{plain}")]
+        if not digests:
             raise Missing(f"no bundle that is kept begins with {plain[:64]}: it was pruned, or never ran here", _LIST)
-        if len(found) > 1:
-            raise Conflict(f"{len(found)} bundles begin with {plain[:64]}", f"give more digits: {_LIST} -o wide")
-        return found[0]
+        if len(digests) > 1:
+            raise Conflict(f"{len(digests)} bundles begin with {plain[:64]}", f"give more digits: {_LIST} -o wide")
+        return digests[0]
 
     def difference(self, before: str, after: str) -> Sequence[ResourceChange]:
         """What turns one bundle that ran into another. Raises `Missing`."""
@@ -165,12 +169,12 @@ class BundleHistory:
         if refs is None:
             refs = await self._looked_for()
             self._bundles.note_all(refs)
-        found: list[tuple[Entry, AdminBody]] = []
+        records: list[tuple[Entry, AdminBody]] = []
         for ref in reversed(refs[-READ_MAX:]):
             entry = await self._entry(ref)
             if entry is not None and (body := _body(entry)) is not None:
-                found.append((entry, body))
-        return found
+                records.append((entry, body))
+        return records
 
     async def _entry(self, ref: str) -> Entry | None:
         try:
@@ -180,12 +184,12 @@ class BundleHistory:
 
     async def _looked_for(self) -> list[str]:
         """The records as the whole ledger has them."""
-        found: list[str] = []
+        refs: list[str] = []
         after: Ref | None = None
         while entries := await self._ledger.entries(after=after, limit=_PAGE, sid=None):
-            found += [f"{one.record.chain}.{one.record.seq}" for one in entries if _body(one) is not None]
+            refs += [f"{entry.record.chain}.{entry.record.seq}" for entry in entries if _body(entry) is not None]
             after = Ref(entries[-1].record.chain, entries[-1].record.seq)
-        return found
+        return refs
 
 
 def _body(entry: Entry) -> AdminBody | None:

@@ -39,12 +39,12 @@ class Resuming:
     def found(self) -> KeptSource | None:
         """What was in force; None where that is not known, or was another folder's."""
         try:
-            kept = self._path.read_bytes()
+            content = self._path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError:
-            kept = b""
-        seal, data = kept[:SEAL_BYTES], kept[SEAL_BYTES:]
+            content = b""
+        seal, data = content[:SEAL_BYTES], content[SEAL_BYTES:]
         if not self._vouching.own(self._path.name, seal, data):
             damaged(self._path)
             return None

@@ -41,14 +41,14 @@ def kept_of(bundle: Bundle) -> KeptBundle:
     definitions: dict[str, Json] = {}
     resources: list[Json] = []
     for (kind, name), members in side.resources.items():
-        told = dict(members)
+        spec = dict(members)
         if kind is ResourceKind.TOOL:
-            told["pin"] = pins[name]
-            definitions[pins[name]] = told.pop("definition")
-        resources.append([kind.value, name, told])
+            spec["pin"] = pins[name]
+            definitions[pins[name]] = spec.pop("definition")
+        resources.append([kind.value, name, spec])
     policies: Json = {
-        ident: {"path": one.statement.file, "line": one.statement.line, "text": one.statement.text}
-        for ident, one in bundle.policies.items()
+        ident: {"path": policy.statement.file, "line": policy.statement.line, "text": policy.statement.text}
+        for ident, policy in bundle.policies.items()
     }
     return KeptBundle(
         {
@@ -61,9 +61,9 @@ def kept_of(bundle: Bundle) -> KeptBundle:
     )
 
 
-def pins_of(kept: Mapping[str, Any]) -> frozenset[str]:
+def pins_of(stored: Mapping[str, Any]) -> frozenset[str]:
     """The files of the definitions that a kept bundle has."""
-    tools = (members for kind, _, members in kept["resources"] if kind == ResourceKind.TOOL)
+    tools = (members for kind, _, members in stored["resources"] if kind == ResourceKind.TOOL)
     return frozenset(file_of("pin", str(members["pin"])) for members in tools)
 
 
@@ -80,17 +80,17 @@ def _without_value(server: Server) -> Server:
     return replace(server, transport=replace(transport, env=env))
 
 
-def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> BundleDescription:
+def described_of(stored: Mapping[str, Any], definition: Callable[[str], Json]) -> BundleDescription:
     """A kept bundle as it is compared. Raises `KeyError`, `ValueError` or `TypeError` where it is none of this form."""
-    if kept["form"] != FORM:
+    if stored["form"] != FORM:
         raise ValueError("another form")
     resources: dict[tuple[ResourceKind, str], Mapping[str, Json]] = {}
-    for kind, name, members in kept["resources"]:
-        told = cast("dict[str, Json]", members)
+    for kind, name, members in stored["resources"]:
+        spec = cast("dict[str, Json]", members)
         if kind == ResourceKind.TOOL:
-            told = {**told, "definition": definition(str(told["pin"]))}
-            if told["definition"] is None:
+            spec = {**spec, "definition": definition(str(spec["pin"]))}
+            if spec["definition"] is None:
                 raise ValueError("the definition of a tool is lost")
-        resources[ResourceKind(kind), name] = told
-    policies = {ident: one["text"] for ident, one in kept["policies"].items()}
-    return BundleDescription(resources, policies, kept["session_hours_max"])
+        resources[ResourceKind(kind), name] = spec
+    policies = {ident: policy["text"] for ident, policy in stored["policies"].items()}
+    return BundleDescription(resources, policies, stored["session_hours_max"])

@@ -38,8 +38,8 @@ def shape() -> str:
         (kind.__name__, [field.name for field in fields(kind)])
         for kind in (CheckCache, ParsedPolicy, ScopeConstraint, AttributePath)
     ]
-    told = ("sealed", __version__, version("cedarpy"), sys.version, kinds)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    parts = ("sealed", __version__, version("cedarpy"), sys.version, kinds)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 class Remembering:
@@ -60,15 +60,15 @@ class Remembering:
         """Read the file again when next asked: another process wrote it."""
         self._memory = None
 
-    def keep(self, found: CheckCache, breath: Breath) -> None:
-        """Remember `found`, and of what was known as much as there is room for."""
-        known = self.memory(breath)
-        if _within(found, known):
+    def keep(self, cache: CheckCache, breath: Breath) -> None:
+        """Remember `cache`, and of what was known as much as there is room for."""
+        earlier = self.memory(breath)
+        if _within(cache, earlier):
             return
         self._memory = CheckCache(
-            forms=dict(islice({**found.forms, **known.forms}.items(), KEPT_MAX)),
-            validated=_some(found.validated, known.validated),
-            plain=_some(found.plain, known.plain),
+            forms=dict(islice({**cache.forms, **earlier.forms}.items(), KEPT_MAX)),
+            validated=_some(cache.validated, earlier.validated),
+            plain=_some(cache.plain, earlier.plain),
         )
         if not self._vouching.able:
             return
@@ -85,9 +85,11 @@ class Remembering:
             breath()
 
 
-def _within(found: CheckCache, known: CheckCache) -> bool:
+def _within(cache: CheckCache, earlier: CheckCache) -> bool:
     return (
-        found.validated <= known.validated and found.plain <= known.plain and found.forms.keys() <= known.forms.keys()
+        cache.validated <= earlier.validated
+        and cache.plain <= earlier.plain
+        and cache.forms.keys() <= earlier.forms.keys()
     )
 
 
@@ -96,12 +98,12 @@ def _some(first: frozenset[str], then: frozenset[str]) -> frozenset[str]:
 
 
 def _cut(memory: CheckCache) -> Iterator[CheckCache]:
-    for one in _chunks(memory.forms.items(), PIECE):
-        yield CheckCache(forms=dict(one))
-    for one in _chunks(memory.validated, PIECE * 10):
-        yield CheckCache(validated=frozenset(one))
-    for one in _chunks(memory.plain, PIECE * 10):
-        yield CheckCache(plain=frozenset(one))
+    for chunk in _chunks(memory.forms.items(), PIECE):
+        yield CheckCache(forms=dict(chunk))
+    for chunk in _chunks(memory.validated, PIECE * 10):
+        yield CheckCache(validated=frozenset(chunk))
+    for chunk in _chunks(memory.plain, PIECE * 10):
+        yield CheckCache(plain=frozenset(chunk))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -127,13 +129,13 @@ def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Each piece with its seal; one that breaks off is empty."""
     try:
         with path.open("rb") as file:
-            left = os.fstat(file.fileno()).st_size
+            bytes_left = os.fstat(file.fileno()).st_size
             while head := file.read(_SIZE_BYTES + SEAL_BYTES):
                 size = int.from_bytes(head[:_SIZE_BYTES], "big")
-                left -= len(head)
+                bytes_left -= len(head)
                 # A size that is damaged asks for no more memory than the file has bytes.
-                data = file.read(min(size, max(left, 0)))
-                left -= len(data)
+                data = file.read(min(size, max(bytes_left, 0)))
+                bytes_left -= len(data)
                 yield head[_SIZE_BYTES:], data
     except FileNotFoundError:
         return
@@ -144,8 +146,8 @@ def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
 def _read(data: bytes) -> CheckCache | None:
     """The piece that `data` is; None where it cannot be read. Its seal was right (`vouching`)."""
     try:
-        found = pickle.loads(data)  # noqa: S301
-        forms, validated, plain = cast("tuple[dict[str, ParsedPolicy], frozenset[str], frozenset[str]]", found)
+        value = pickle.loads(data)  # noqa: S301
+        forms, validated, plain = cast("tuple[dict[str, ParsedPolicy], frozenset[str], frozenset[str]]", value)
         return CheckCache(forms, validated, plain)
     except Exception:  # noqa: BLE001 - whatever it is, nothing is remembered then
         return None

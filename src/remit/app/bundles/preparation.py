@@ -40,15 +40,15 @@ class Preparing:
         if source.lock != running.lock or _others(source) != _others(running):
             # The schema may be another, and what the linter looks at.
             return len(texts)
-        known = self._bundles.memory(pace.breathe).forms
-        return sum(text not in known for text in texts)
+        forms = self._bundles.memory(pace.breathe).forms
+        return sum(text not in forms for text in texts)
 
 
 def _policies(source: WorkspaceSource) -> Iterable[PolicySource]:
     yield from source.policies
-    for one in source.resources:
-        if isinstance(one.spec, PolicySpec):
-            yield PolicySource(one.where.file, one.spec.cedar)
+    for resource in source.resources:
+        if isinstance(resource.spec, PolicySpec):
+            yield PolicySource(resource.where.file, resource.spec.cedar)
 
 
 def _texts(policy: PolicySource, pace: Pace) -> list[str]:
@@ -58,4 +58,6 @@ def _texts(policy: PolicySource, pace: Pace) -> list[str]:
 
 
 def _others(source: WorkspaceSource) -> list[tuple[str, object]]:
-    return [(one.name, one.spec) for one in source.resources if not isinstance(one.spec, PolicySpec)]
+    return [
+        (resource.name, resource.spec) for resource in source.resources if not isinstance(resource.spec, PolicySpec)
+    ]

@@ -15,8 +15,8 @@ class Recent:
 
     def known(self, bundle: Bundle) -> Bundle:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
-        known = self._kept.get(bundle.digest)
-        return bundle if known is None or known.catalog != bundle.catalog else known
+        earlier = self._kept.get(bundle.digest)
+        return bundle if earlier is None or earlier.catalog != bundle.catalog else earlier
 
     def ran(self, bundle: Bundle) -> None:
         """Keep `bundle` as the latest."""

@@ -37,17 +37,17 @@ class RunningBundle:
 
         By the digest, and by what that leaves out: values of variables, and cases.
         """
-        mine, its = self.bundle, other.bundle
-        gone = set(other.source.cases) - set(self.source.cases)
-        return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers or bool(gone)
+        own, others = self.bundle, other.bundle
+        missing_cases = set(other.source.cases) - set(self.source.cases)
+        return own.digest != others.digest or own.catalog.servers != others.catalog.servers or bool(missing_cases)
 
     def news(self, before: "RunningBundle") -> tuple[str, ...]:
         """Its warnings but for those that `before` had too, of which one line tells: what always warns warns nobody."""
-        fresh = tuple(one for one in self.warnings if one not in before.warnings)
-        known = len(self.warnings) - len(fresh)
-        if not known:
+        fresh = tuple(warning for warning in self.warnings if warning not in before.warnings)
+        repeated = len(self.warnings) - len(fresh)
+        if not repeated:
             return fresh
-        return (*fresh, f"{counted(known, 'warning')} as before: remit diff")
+        return (*fresh, f"{counted(repeated, 'warning')} as before: remit diff")
 
     @property
     def guards(self) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ def prepare(
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         raise _invalid(assembly.errors)
-    known = NOTHING if bundles is None else bundles.memory(lambda: progress(0, 0))
-    compiled = compile_bundle(assembly.catalog, memory=known, progress=progress)
+    memory = NOTHING if bundles is None else bundles.memory(lambda: progress(0, 0))
+    compiled = compile_bundle(assembly.catalog, memory=memory, progress=progress)
     if bundles is not None:
         bundles.remember(compiled.memory, lambda: progress(0, 0))
     if not isinstance(compiled.result, Bundle):
@@ -88,10 +88,10 @@ def prepare(
 def enforced(source: WorkspaceSource, name: str) -> tuple[Resource, ...]:
     """The resources of `source`, the agent `name` held to policy."""
     return tuple(
-        replace(one, spec=replace(one.spec, mode=Mode.ENFORCE))
-        if one.name == name and isinstance(one.spec, AgentSpec)
-        else one
-        for one in source.resources
+        replace(resource, spec=replace(resource.spec, mode=Mode.ENFORCE))
+        if resource.name == name and isinstance(resource.spec, AgentSpec)
+        else resource
+        for resource in source.resources
     )
 
 

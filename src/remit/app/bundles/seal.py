@@ -57,15 +57,15 @@ def _key(keys: Path) -> bytes:
     path = keys / FILE
     try:
         must_be_private(path, 0o600)
-        found = path.read_bytes()
-        if len(found) == _KEY_BYTES:
-            return found
+        key = path.read_bytes()
+        if len(key) == _KEY_BYTES:
+            return key
     except FileNotFoundError:
         pass
     except KeyringUnusable:
         # Whoever could read it could seal: another one.
         _LOG.warning("the key of what is remembered of bundles is made anew: others could read it")
-    made = SystemEntropy().token_bytes(_KEY_BYTES)
+    new_key = SystemEntropy().token_bytes(_KEY_BYTES)
     private_folder(keys)
-    write_private(path, made)
-    return made
+    write_private(path, new_key)
+    return new_key

@@ -37,8 +37,8 @@ def shape() -> str:
         Part,
     )
     kinds = (*plain, *get_args(Spec), *get_args(GuaranteeRule), AdmissionTerms, WindowSpec, Window, Happening, Selector)
-    named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
-    return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
+    fields_by_kind = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
+    return hashlib.sha256(repr(("sealed", __version__, sys.version, fields_by_kind)).encode()).hexdigest()[:16]
 
 
 def _frozen(members: dict[object, object]) -> Mapping[object, object]:

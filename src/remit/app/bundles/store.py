@@ -65,19 +65,19 @@ class Bundles:
         """The workspace with that fingerprint as it was read, if it was the last one."""
         path = self.root / f"source-{shape()}"
         try:
-            kept = path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError:
-            kept = b""
-        seal, data = kept[:SEAL_BYTES], kept[SEAL_BYTES:]
-        own = self._vouching.own(path.name, seal, data)
-        if own and data[:_FINGERPRINT_CHARS] != fingerprint.encode("ascii"):
+            content = b""
+        seal, data = content[:SEAL_BYTES], content[SEAL_BYTES:]
+        is_own = self._vouching.own(path.name, seal, data)
+        if is_own and data[:_FINGERPRINT_CHARS] != fingerprint.encode("ascii"):
             return None
-        found = _source(data) if own else None
-        if found is None:
+        source = _source(data) if is_own else None
+        if source is None:
             damaged(path)
-        return found
+        return source
 
     def keep_source(self, fingerprint: str, source: WorkspaceSource) -> None:
         """Keep a workspace that was read without problems."""
@@ -89,9 +89,9 @@ class Bundles:
         """What earlier compilations found; nothing when the file is missing or damaged."""
         return self._remembering.memory(breath)
 
-    def remember(self, found: CheckCache, breath: Breath = silent) -> None:
+    def remember(self, cache: CheckCache, breath: Breath = silent) -> None:
         """Keep what a compilation found."""
-        self._remembering.keep(found, breath)
+        self._remembering.keep(cache, breath)
 
     def refresh(self) -> None:
         """Another process has remembered something."""
@@ -100,33 +100,40 @@ class Bundles:
     def keep(self, bundle: Bundle) -> None:
         """Keep what `bundle` was."""
         name = file_of("bundle", bundle.digest)
-        had = self._read(name)
-        if not self._vouching.able or (had is not None and had["form"] == FORM):
+        stored = self._read(name)
+        if not self._vouching.able or (stored is not None and stored["form"] == FORM):
             # It is in use again: what prunes beside this service looks at when that was.
-            for used in () if had is None else (name, *pins_of(had)):
+            for name_used in () if stored is None else (name, *pins_of(stored)):
                 with contextlib.suppress(OSError):
-                    os.utime(self.root / used)
+                    os.utime(self.root / name_used)
             return
-        kept = kept_of(bundle)
-        for pin, definition in kept.definitions.items():
+        content = kept_of(bundle)
+        for pin, definition in content.definitions.items():
             if self._read(file_of("pin", pin)) is None:
                 self._write(file_of("pin", pin), definition)
-        self._write(name, kept.bundle)
+        self._write(name, content.bundle)
 
     def policy(self, digest: str, ident: str) -> PolicyText | None:
         """The text of `ident` in the bundle `digest`, if that bundle ran here."""
-        found = self._read(file_of("bundle", digest))
+        stored = self._read(file_of("bundle", digest))
         try:
-            one = found["policies"][ident]
-            return PolicyText(one["path"], one["line"], one["text"])
+            text = stored["policies"][ident]
+            return PolicyText(text["path"], text["line"], text["text"])
         except (KeyError, TypeError):
             return None
 
     def resource(self, digest: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle `digest` declared the resource `name` of `kind`, if that bundle ran here."""
-        found = self._read(file_of("bundle", digest))
+        stored = self._read(file_of("bundle", digest))
         try:
-            return next((told for of, named, told in found["resources"] if (of, named) == (kind.value, name)), None)
+            return next(
+                (
+                    spec
+                    for kind_stored, name_stored, spec in stored["resources"]
+                    if (kind_stored, name_stored) == (kind.value, name)
+                ),
+                None,
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -143,32 +150,32 @@ class Bundles:
 
     def latest(self) -> str | None:
         """The digest of the bundle that was in use last; None where none is kept."""
-        kept = list(self.root.glob("bundle-*.kept"))
-        last = max(kept, key=lambda path: path.stat().st_mtime, default=None)
+        paths = list(self.root.glob("bundle-*.kept"))
+        last = max(paths, key=lambda path: path.stat().st_mtime, default=None)
         return None if last is None else f"sha256:{last.stem.removeprefix('bundle-')}"
 
     def names(self, digest: str, kind: ResourceKind) -> Collection[str] | None:
         """The names of `kind` in the bundle `digest`; None where what is kept of it cannot be read."""
-        found = self._read(file_of("bundle", digest))
+        stored = self._read(file_of("bundle", digest))
         try:
-            return [named for of, named, _ in found["resources"] if of == kind.value]
+            return [name for kind_stored, name, _ in stored["resources"] if kind_stored == kind.value]
         except (KeyError, TypeError, ValueError):
             return None
 
-    def idle(self, named: Collection[str], since_s: float) -> Sequence[Path]:
-        """The files of bundles that are not `named` and were not kept since then, and of definitions of these alone.
+    def idle(self, live: Collection[str], since_s: float) -> Sequence[Path]:
+        """The files of bundles that are not `live` and were not kept since then, and of definitions of these alone.
 
         `since_s` is in seconds since the epoch. Definitions stay where a bundle that stays cannot be read.
         """
         bundles = {self.root / file_of("bundle", digest): digest for digest in self.digests()}
-        idle = [path for path, digest in bundles.items() if digest not in named and _older(path, since_s)]
+        idle = [path for path, digest in bundles.items() if digest not in live and _older(path, since_s)]
         return [*idle, *(path for path in self._pins_without(idle) if _older(path, since_s))]
 
-    def left(self, named: Collection[str], after_s: float) -> Sequence[Path]:
-        """The files of bundles that are not `named` and were kept after then, and of definitions of these alone."""
+    def left(self, live: Collection[str], after_s: float) -> Sequence[Path]:
+        """The files of bundles that are not `live` and were kept after then, and of definitions of these alone."""
         bundles = {self.root / file_of("bundle", digest): digest for digest in self.digests()}
-        left = [path for path, digest in bundles.items() if digest not in named and not _older(path, after_s)]
-        return [*left, *(path for path in self._pins_without(left) if not _older(path, after_s))]
+        leftover = [path for path, digest in bundles.items() if digest not in live and not _older(path, after_s)]
+        return [*leftover, *(path for path in self._pins_without(leftover) if not _older(path, after_s))]
 
     def sweep(self) -> None:
         """Remove what other processes began to write here and were killed over, and what other versions read."""
@@ -182,9 +189,9 @@ class Bundles:
     def _pins_without(self, bundles: Sequence[Path]) -> Sequence[Path]:
         """The files of definitions that no bundle has but `bundles`; none where another cannot be read."""
         staying = [self._read(path.name) for path in set(self.root.glob("bundle-*.kept")) - set(bundles)]
-        if not all(one is not None and one["form"] == FORM for one in staying):
+        if not all(stored is not None and stored["form"] == FORM for stored in staying):
             return ()
-        used = {name for one in staying for name in pins_of(one)}
+        used = {name for stored in staying for name in pins_of(stored)}
         return [path for path in sorted(self.root.glob("pin-*.kept")) if path.name not in used]
 
     def note(self, ref: str) -> None:
@@ -209,20 +216,20 @@ class Bundles:
         """Note down `refs` instead of what was."""
         write_beside(self.root / HISTORY, (f"{ref}\n".encode("ascii") for ref in refs))
 
-    def _write(self, name: str, kept: Json) -> None:
-        data = orjson.dumps(kept)
+    def _write(self, name: str, content: Json) -> None:
+        data = orjson.dumps(content)
         write_beside(self.root / name, (self._vouching.seal(name, data), data))
 
     def _read(self, name: str) -> Any:
         """What was written to the file `name`; None where there is none, or what is there is something else."""
         try:
-            kept = (self.root / name).read_bytes()
+            content = (self.root / name).read_bytes()
         except OSError:
             return None
-        if not self._vouching.own(name, kept[:SEAL_BYTES], kept[SEAL_BYTES:]):
+        if not self._vouching.own(name, content[:SEAL_BYTES], content[SEAL_BYTES:]):
             damaged(self.root / name)
             return None
-        return orjson.loads(kept[SEAL_BYTES:])
+        return orjson.loads(content[SEAL_BYTES:])
 
 
 def _older(path: Path, since_s: float) -> bool:
@@ -235,7 +242,7 @@ def _older(path: Path, since_s: float) -> bool:
 def _source(data: bytes) -> WorkspaceSource | None:
     """The workspace that `data` is. Its seal was right (`vouching`)."""
     try:
-        found: object = pickle.loads(data[_FINGERPRINT_CHARS:])  # noqa: S301
+        value: object = pickle.loads(data[_FINGERPRINT_CHARS:])  # noqa: S301
     except Exception:  # noqa: BLE001 - whatever it is, the workspace is read anew
         return None
-    return found if isinstance(found, WorkspaceSource) else None
+    return value if isinstance(value, WorkspaceSource) else None

@@ -117,8 +117,8 @@ def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
         return 130
     except BrokenPipeError:
         return Exit.OK
-    except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):
+    except SystemExit as exit_:
+        if isinstance(exit_.__context__, BrokenPipeError):
             # Whoever reads us has read enough; typer would call that a failure.
             return Exit.OK
         raise

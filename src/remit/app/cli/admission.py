@@ -28,9 +28,9 @@ Look = Annotated[str, typer.Argument(help="The id of a look, as `remit apply --a
 @app.command("show")
 def show_one(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     """Show what came of a look at a change. Exit code 1 where it does not admit it."""
-    found: dict[str, Any] = client(token_file).get(f"/admissions/{look}")
-    told(found, output)
-    return Exit.OK if found["stage"] == "admitted" else Exit.NEGATIVE
+    answer: dict[str, Any] = client(token_file).get(f"/admissions/{look}")
+    told(answer, output)
+    return Exit.OK if answer["stage"] == "admitted" else Exit.NEGATIVE
 
 
 @app.command("override")
@@ -42,76 +42,76 @@ def override(
     token_file: TokenFile = None,
 ) -> int:
     """Let through what checks refused: the decision of the Admission's owner, on the ledger. Then run: remit apply."""
-    asked = {"checks": checks, "why": why}
-    found: dict[str, Any] = client(token_file).post(f"/admissions/{look}/override", asked)
-    told(found, output)
-    if found["stage"] == "admitted":
+    body = {"checks": checks, "why": why}
+    answer: dict[str, Any] = client(token_file).post(f"/admissions/{look}/override", body)
+    told(answer, output)
+    if answer["stage"] == "admitted":
         say(f"let through; run: remit apply --admission {look}")
-    return Exit.OK if found["stage"] == "admitted" else Exit.NEGATIVE
+    return Exit.OK if answer["stage"] == "admitted" else Exit.NEGATIVE
 
 
 @app.command("cancel")
 def cancel(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """End a look that is at work. Nothing of it is left."""
-    found: dict[str, Any] = client(token_file).delete(f"/admissions/{look}")
-    answered(found, output, f"{look} is {found['stage']}")
+    answer: dict[str, Any] = client(token_file).delete(f"/admissions/{look}")
+    answered(answer, output, f"{look} is {answer['stage']}")
 
 
-def looked(asked: ServiceClient) -> dict[str, Any]:
+def looked(service: ServiceClient) -> dict[str, Any]:
     """Have the service look at its workspace folder, and follow that to its end. Raises `CommandFailure`.
 
     Interrupted, the look is ended as well.
     """
-    found: dict[str, Any] = asked.post("/admissions")
-    ident, at, said_s = str(found["id"]), None, time.monotonic()
+    answer: dict[str, Any] = service.post("/admissions")
+    ident, at, said_s = str(answer["id"]), None, time.monotonic()
     begun_s = said_s
     try:
-        while found["stage"] == "looking":
+        while answer["stage"] == "looking":
             now_s = time.monotonic()
-            if found["at"] != at or now_s - said_s >= _TOLD_S:
-                at, said_s = found["at"], now_s
+            if answer["at"] != at or now_s - said_s >= _TOLD_S:
+                at, said_s = answer["at"], now_s
                 say(f"  {now_s - begun_s:4.0f} s  looking at {_DOES.get(str(at), 'the workspace')} …")
             time.sleep(POLL_S)
-            found = asked.get(f"/admissions/{ident}")
+            answer = service.get(f"/admissions/{ident}")
     except KeyboardInterrupt:
-        asked.delete(f"/admissions/{ident}")
+        service.delete(f"/admissions/{ident}")
         say("interrupted: nothing was changed")
         raise
-    if found["stage"] in {"broken", "cancelled"}:
+    if answer["stage"] in {"broken", "cancelled"}:
         raise CommandFailure(
-            f"the look at the workspace is {found['stage']}",
-            why=str(found["why"] or ""),
+            f"the look at the workspace is {answer['stage']}",
+            why=str(answer["why"] or ""),
             next="correct it, or look at the service: remit doctor; then: remit apply --admit",
-            exit=Exit.INVALID if found["why"] else Exit.NEGATIVE,
+            exit=Exit.INVALID if answer["why"] else Exit.NEGATIVE,
         )
-    return found
+    return answer
 
 
-def told(found: Mapping[str, Any], output: Format) -> None:
+def told(answer: Mapping[str, Any], output: Format) -> None:
     """Print what came of a look."""
     if output in {Format.JSON, Format.YAML}:
-        data(dict(found), output)
+        data(dict(answer), output)
         return
-    through = {check for one in found["overridden"] for check in one["checks"]}
-    for one in found["checks"]:
+    through = {check for one in answer["overridden"] for check in one["checks"]}
+    for one in answer["checks"]:
         state = "let through" if one["check"] in through else one["state"]
-        said = {name: value for name, value in one["figures"].items() if value not in ([], {}, None)}
-        figures = ", ".join(f"{name} {_figure(value)}" for name, value in said.items())
+        shown = {name: value for name, value in one["figures"].items() if value not in ([], {}, None)}
+        figures = ", ".join(f"{name} {_figure(value)}" for name, value in shown.items())
         print(escaped(f"{one['check']:<11} {state:<11} {figures}"))
         for finding in one["findings"]:
             print("  " + escaped(finding).replace("\n", "\n    "))
-        if one["check"] in found["refused"] and one["check"] not in through:
+        if one["check"] in answer["refused"] and one["check"] not in through:
             print(escaped(f"  next: {one['next']}"))
 
 
-def refusal(found: Mapping[str, Any]) -> CommandFailure:
+def refusal(answer: Mapping[str, Any]) -> CommandFailure:
     """Why a look does not admit, and what is next."""
-    owner, ident = found["owner"], found["id"]
-    names = " ".join(found["refused"])
+    owner, ident = answer["owner"], answer["id"]
+    names = " ".join(answer["refused"])
     may = f"; or {owner} lets it through: remit admission override {ident} {names} --why TEXT" if owner else ""
     return CommandFailure(
         "the change is not admitted; nothing was changed",
-        why=f"refused by: {', '.join(found['refused'])}",
+        why=f"refused by: {', '.join(answer['refused'])}",
         next=f"correct it, then: remit apply --admit{may}",
         exit=Exit.NEGATIVE,
     )

@@ -69,8 +69,10 @@ def register(
             + (f"; remit agents report {name}" if observe else "")
         )
         if sighting is not None:
-            one = f"agent/{escaped(name)} {escaped(sighting)}"
-            say(f"{escaped(sighting)} is agent/{escaped(name)} from now on; to undo that: remit inventory apart {one}")
+            names = f"agent/{escaped(name)} {escaped(sighting)}"
+            say(
+                f"{escaped(sighting)} is agent/{escaped(name)} from now on; to undo that: remit inventory apart {names}"
+            )
 
 
 @app.command()
@@ -129,8 +131,8 @@ def _checked(name: str) -> None:
 
 
 def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, token_file: Path | None) -> None:
-    asked = client(token_file)
-    entry: dict[str, Any] = asked.get(f"/inventory/{quote(sighting, safe='/')}")
+    service = client(token_file)
+    entry: dict[str, Any] = service.get(f"/inventory/{quote(sighting, safe='/')}")
     if entry["kind"] != "agent":
         raise CommandFailure(
             f"{sighting} is no agent",
@@ -138,17 +140,17 @@ def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, tok
             next="remit get inventory",
             exit=Exit.USAGE,
         )
-    tools, servers = ([item["name"] for item in asked.get(f"/resources/{kind}")["items"]] for kind in _AROUND)
-    made = draft(name, entry, WorkspaceNames(tools, servers), owner, purpose)
+    tools, servers = ([item["name"] for item in service.get(f"/resources/{kind}")["items"]] for kind in _AROUND)
+    drafted = draft(name, entry, WorkspaceNames(tools, servers), owner, purpose)
     if owner is None or purpose is None:
-        print(f"# agents/{name}.yaml\n{made.agent}")
-        for short, text in made.servers.items():
+        print(f"# agents/{name}.yaml\n{drafted.agent}")
+        for short, text in drafted.servers.items():
             print(f"# servers/{short}.yaml\n{text}")
         print(f"# {name}.cedar")
-        say(f"a draft; nothing is changed. To register it: say --owner and --purpose (seen: {escaped(made.owner)})")
-    print(made.policies, end="")
-    if made.unnamed:
-        say(f"it uses {counted(len(made.unnamed), 'thing')} that no policy can name: see the comments")
+        say(f"a draft; nothing is changed. To register it: say --owner and --purpose (seen: {escaped(drafted.owner)})")
+    print(drafted.policies, end="")
+    if drafted.unnamed:
+        say(f"it uses {counted(len(drafted.unnamed), 'thing')} that no policy can name: see the comments")
 
 
 def _applied(answer: dict[str, Any], output: Format) -> None:

@@ -28,16 +28,16 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def say_how(found: Mapping[str, Any]) -> None:
+def say_how(approval: Mapping[str, Any]) -> None:
     """What the person says next."""
-    ident, edit = found["id"], found["edit"]
+    ident, edit = approval["id"], approval["edit"]
     if edit is not None:
         say(f"{edit['by']} approved other arguments: what is shown is what runs")
-    if not found["may_approve"]:
+    if not approval["may_approve"]:
         return
-    shown = "" if edit is None else f" --shown {found['nonce']}"
-    agree = f"remit approvals approve {ident}{shown}"
-    if found.get("by_passkey", False):
+    shown_option = "" if edit is None else f" --shown {approval['nonce']}"
+    agree = f"remit approvals approve {ident}{shown_option}"
+    if approval.get("by_passkey", False):
         agree = f"with your passkey, on the page /a/{ident}"
     say(f"  to agree: {agree}")
     say(f"  to refuse: remit approvals deny {ident} --reason REASON")

@@ -54,14 +54,14 @@ def ls(
     With --all and --unreviewed: newest first.
     """
     waiting = not everything and not unreviewed
-    read = waiting and output in {Format.TABLE, Format.WIDE}
-    most = limit or (READABLE_MAX if read else LISTED_MAX)
+    is_table = waiting and output in {Format.TABLE, Format.WIDE}
+    rows_max = limit or (READABLE_MAX if is_table else LISTED_MAX)
     answer = client(token_file).get(
-        "/approvals", open="true" if waiting else None, limit=LISTED_MAX if unreviewed else most
+        "/approvals", open="true" if waiting else None, limit=LISTED_MAX if unreviewed else rows_max
     )
     items: list[dict[str, Any]] = answer["items"]
     if unreviewed:
-        items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]][:most]
+        items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]][:rows_max]
     rows = items if output in {Format.JSON, Format.YAML} else [row(item) for item in items]
     show(
         rows,
@@ -80,17 +80,17 @@ def ls(
 @app.command("show")
 def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Show one approval: its brief as a card; with -o json or yaml all of it, the exact arguments too."""
-    found = client(token_file).get(f"/approvals/{ident}")
-    if output in {Format.JSON, Format.YAML} or found["brief"] is None:
-        data(found, output)
+    approval = client(token_file).get(f"/approvals/{ident}")
+    if output in {Format.JSON, Format.YAML} or approval["brief"] is None:
+        data(approval, output)
         return
     from rich.console import Console
 
     from remit.app.cli.card import card
 
-    card(found, Console(highlight=False), datetime.now(UTC))
-    if found["state"] == ApprovalState.PENDING.value:
-        say_how(found)
+    card(approval, Console(highlight=False), datetime.now(UTC))
+    if approval["state"] == ApprovalState.PENDING.value:
+        say_how(approval)
 
 
 @app.command()
@@ -126,27 +126,27 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     wish = None if grant is None else wished(grant, for_, uses, where or [])
     if wish is not None:
         # Refused before anything is said: a yes without its grant is not what was asked for.
-        told = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True})
+        preview = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True})
         if dry_run:
-            data(told, output if output is Format.JSON else Format.YAML)
+            data(preview, output if output is Format.JSON else Format.YAML)
             return
-        wish["terms"] = told["terms"]
-    said: dict[str, Any] = {"note": note, "shown": shown}
+        wish["terms"] = preview["terms"]
+    body: dict[str, Any] = {"note": note, "shown": shown}
     before: list[str] = []
     if edit:
-        found = client(token_file).get(f"/approvals/{ident}")
+        approval = client(token_file).get(f"/approvals/{ident}")
         # What somebody else changed meanwhile was not what this person saw: that takes his --shown.
-        saw = shown or (found["nonce"] if found["edit"] is None else None)
-        said |= {"arguments": _edited(found, edit), "shown": saw}
-        before = [vote["by"] for vote in found["votes"]]
-    answer = client(token_file).post(f"/approvals/{ident}/approve", said)
+        saw = shown or (approval["nonce"] if approval["edit"] is None else None)
+        body |= {"arguments": _edited(approval, edit), "shown": saw}
+        before = [vote["by"] for vote in approval["votes"]]
+    answer = client(token_file).post(f"/approvals/{ident}/approve", body)
     void = sorted(set(before).difference(vote["by"] for vote in answer["votes"]))
     if void:
         say(f"{', '.join(void)} said yes to other arguments, and has to say it again")
-    given = None if wish is None else client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
-    say_how_it_stands(answer if given is None else {**answer, "grant": given}, output)
-    if given is not None and output not in {Format.JSON, Format.YAML}:
-        say_what_is_granted(given)
+    granted = None if wish is None else client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
+    say_how_it_stands(answer if granted is None else {**answer, "grant": granted}, output)
+    if granted is not None and output not in {Format.JSON, Format.YAML}:
+        say_what_is_granted(granted)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> Non
         raise CommandFailure(
             "no grant goes with other arguments", why=why, next="leave out one of them", exit=Exit.USAGE
         )
-    stray = [name for name, given in terms.items() if given]
+    stray = [name for name, value in terms.items() if value]
     if stray and not grant:
         why = "they are the terms of a grant, and without one the yes is for this one action, whole"
         following = "add --grant session or --grant tool, or leave them out"
@@ -179,17 +179,17 @@ def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> Non
 
 def wished(scope: GrantLength, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
     """The request for a grant. Raises `CommandFailure`."""
-    held = [_held(text) for text in where]
-    return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": held}
+    constraints = [_held(text) for text in where]
+    return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": constraints}
 
 
 def _held(text: str) -> dict[str, Any]:
     try:
-        one = parse_constraint(text)
+        constraint = parse_constraint(text)
     except ValueError as odd:
         following = "write NAME=VALUE or NAME<=NUMBER; a text that looks like JSON goes in quotes"
         raise CommandFailure(f"this holds no argument: {text}", why=str(odd), next=following, exit=Exit.USAGE) from odd
-    return {"name": one.name, "bound": one.bound.value, "value": one.value}
+    return {"name": constraint.name, "bound": constraint.bound.value, "value": constraint.value}
 
 
 @app.command()
@@ -199,9 +199,9 @@ def stats(
     token_file: TokenFile = None,
 ) -> None:
     """How attentively people decide, by person and route; and which of their habits could be rules."""
-    found = client(token_file).get("/approval-stats", days=days)
+    answer = client(token_file).get("/approval-stats", days=days)
     if output in {Format.JSON, Format.YAML}:
-        data(found, output)
+        data(answer, output)
         return
     rows = [
         {
@@ -210,11 +210,11 @@ def stats(
             "median": f"{one['median_ms'] / 1000:.1f} s",
             "under 3 s": f"{one['hasty'] / one['asks']:.0%}",
         }
-        for one in found["people"]
+        for one in answer["people"]
     ]
     columns = ("person", "route", "asks", "approved", "median", "under 3 s", "edited")
     show(rows, output, columns, empty="nobody has decided anything")
-    for one in found["proposals"]:
+    for one in answer["proposals"]:
         policies = ", ".join(one["policies"])
         say(f"approved {one['asks']} times unedited: {escaped(one['tool'])} by {one['agent']}, each before {policies}")
         say(f"  proposed rule, at the end of {policies}: {escaped(one['cedar'])}")
@@ -236,9 +236,9 @@ def delegate(
     say_how_it_stands(answer, output)
     if output in {Format.JSON, Format.YAML}:
         return
-    [given, *_] = [one for one in reversed(answer["delegations"]) if one["to"] == to]
-    cut = ", which is when it expires" if given["until"] == answer["expires"] else ""
-    say(f"{to} decides in the place of {given['by']} until {given['until']}{cut}")
+    [delegation, *_] = [entry for entry in reversed(answer["delegations"]) if entry["to"] == to]
+    cut = ", which is when it expires" if delegation["until"] == answer["expires"] else ""
+    say(f"{to} decides in the place of {delegation['by']} until {delegation['until']}{cut}")
 
 
 @app.command()
@@ -287,25 +287,25 @@ def break_glass(
     say(f"Somebody else looks at it: remit approvals review {ident}")
 
 
-def _decide(ident: str, choice: str, said: dict[str, Any], output: Format, token_file: Path | None) -> None:
-    say_how_it_stands(client(token_file).post(f"/approvals/{ident}/{choice}", said), output)
+def _decide(ident: str, choice: str, body: dict[str, Any], output: Format, token_file: Path | None) -> None:
+    say_how_it_stands(client(token_file).post(f"/approvals/{ident}/{choice}", body), output)
 
 
-def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+def _edited(approval: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     """The arguments that would run, changed."""
-    edit = found["edit"]
-    held = found["arguments"] if edit is None else edit["arguments"]
-    if not isinstance(held, dict):
+    edit = approval["edit"]
+    current = approval["arguments"] if edit is None else edit["arguments"]
+    if not isinstance(current, dict):
         why = "its arguments are not kept, or not for you to see"
-        raise CommandFailure("it cannot be edited", why=why, next=f"remit approvals show {found['id']} -o json")
-    given = dict(cast("dict[str, Any]", held))
+        raise CommandFailure("it cannot be edited", why=why, next=f"remit approvals show {approval['id']} -o json")
+    edited = dict(cast("dict[str, Any]", current))
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals or not name:
             raise CommandFailure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
         try:
-            given[name] = written(value)
+            edited[name] = written(value)
         except JsonRefused as odd:
             following = "--edit 'amount=40'; a text that looks like JSON goes in quotes"
             raise CommandFailure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
-    return given
+    return edited

@@ -76,25 +76,25 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     from remit.app.terminal import reports
 
     reports.refuse_existing(cases, fix)
-    told = _progress if output is Format.TABLE else None
+    progress = _progress if output is Format.TABLE else None
     attacker = model(model_url, model_name, model_key)
     folder = workspace_folder(workspace)
-    found = attacked(folder, only, told, user, profile=QUICK if quick else FULL, model=attacker)
+    result = attacked(folder, only, progress, user, profile=QUICK if quick else FULL, model=attacker)
     # What tried only some of it says nothing of how it goes.
-    kept = None if only or found.left else folder_of(data_folder)
-    wanted = AttackFiles(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept, quick)
-    written = write(folder, found, wanted)
+    kept_in = None if only or result.left else folder_of(data_folder)
+    files = AttackFiles(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept_in, quick)
+    written = write(folder, result, files)
     if output in {Format.JSON, Format.YAML}:
-        data(forms.told(found, written.mended), output)
+        data(forms.told(result, written.mended), output)
     else:
-        _say(found, written, output)
+        _say(result, written, output)
     if attacker is not None:
         trouble = "" if attacker.trouble is None else f"; not asked any more, since {escaped(attacker.trouble)}"
         say(f"the attacker model was asked {attacker.asked} times{trouble}")
-    return Exit.NEGATIVE if found.open or found.left else Exit.OK
+    return Exit.NEGATIVE if result.open or result.left else Exit.OK
 
 
-def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
+def _say(attacked: "Attacked", written: "AttackFigures", output: Format) -> None:
     from remit.app.attack import forms
     from remit.app.attack.run import by_risk
     from remit.assure.attack.risks import TITLES, Risk
@@ -102,10 +102,10 @@ def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
     rows = [
         {"risk": one.name, "title": TITLES[Risk(one.name)], "attempts": one.attempts, "stopped": one.stopped}
         | {"noticed": one.noticed, "by": ", ".join(f"{control.value} {count}" for control, count in one.by.items())}
-        for one in by_risk(found.results)
+        for one in by_risk(attacked.results)
     ]
     show(rows, output, ("risk", "title", "attempts", "stopped", "noticed", "by"))
-    for one in found.open:
+    for one in attacked.open:
         _finding(one)
     for fix in written.mended.fixes:
         cost = fix.cost
@@ -118,44 +118,44 @@ def _say(found: "Attacked", written: "AttackFigures", output: Format) -> None:
     for line in written.replayed:
         say(escaped(line))
     say("")
-    for score in found.scores:
+    for score in attacked.scores:
         say(f"{score.name}: {score}")
     for point in written.points[:-1][-3:]:
         left = f"{point.alone} of {point.work} left alone"
         say(f"before, {point.at}: {point.stopped} of {point.attempts} stopped, {left}")
     if written.trouble is not None:
         say(escaped(f"not kept for the next run: {written.trouble}"))
-    if found.moot:
-        say(f"{counted(found.moot, 'attempt')} about nothing here: nobody could be asked, or nothing was read")
-    for line in forms.carried(found):
+    if attacked.moot:
+        say(f"{counted(attacked.moot, 'attempt')} about nothing here: nobody could be asked, or nothing was read")
+    for line in forms.carried(attacked):
         say(escaped(line))
-    _say_untried(found)
-    say(f"bundle {found.digest[:19]}, in {found.seconds:.0f} s")
-    if found.left:
-        say(f"ended early: {found.left} attempts were not made")
+    _say_untried(attacked)
+    say(f"bundle {attacked.digest[:19]}, in {attacked.seconds:.0f} s")
+    if attacked.left:
+        say(f"ended early: {attacked.left} attempts were not made")
 
 
-def _say_untried(found: "Attacked") -> None:
+def _say_untried(attacked: "Attacked") -> None:
     from remit.assure.attack.untried_tools import untried
 
     by_why: dict[str, list[str]] = {}
-    for one in untried(found.bundle):
-        by_why.setdefault(one.why, []).append(one.tool)
+    for untried_tool in untried(attacked.bundle):
+        by_why.setdefault(untried_tool.why, []).append(untried_tool.tool)
     for why, tools in by_why.items():
         more = f" and {len(tools) - TOOLS_SAID_MAX} more" if len(tools) > TOOLS_SAID_MAX else ""
         say(escaped(f"no attempt goes through {', '.join(tools[:TOOLS_SAID_MAX])}{more}: {why}"))
 
 
-def _finding(one: "AttemptResult") -> None:
+def _finding(result: "AttemptResult") -> None:
     from remit.app.attack import forms
 
-    print(f"\nNOT STOPPED  {one.attempt.ident}  {one.attempt.risk.value} {' '.join(one.attempt.techniques)}")
-    print(f"  {one_line(one.attempt.title)}")
-    print(f"  answered: {one_line(one.said)[:SAID_CHARS_MAX]}; {escaped(forms.noticed(one))}")
-    for decided in one.evidence[-3:]:
+    print(f"\nNOT STOPPED  {result.attempt.ident}  {result.attempt.risk.value} {' '.join(result.attempt.techniques)}")
+    print(f"  {one_line(result.attempt.title)}")
+    print(f"  answered: {one_line(result.said)[:SAID_CHARS_MAX]}; {escaped(forms.noticed(result))}")
+    for decided in result.evidence[-3:]:
         by = ", ".join(because.policy or because.code for because in decided.because)
         print(f"  on the ledger of the run: {decided.ref} {decided.verdict} {escaped(decided.tool)} by {escaped(by)}")
-    print(f"  do it again: {forms.again(one)}")
+    print(f"  do it again: {forms.again(result)}")
 
 
 def _progress(made: int, of: int) -> None:

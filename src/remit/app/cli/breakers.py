@@ -36,11 +36,11 @@ def ls(
 @app.command("show")
 def show_one(name: Named, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
     """Show one breaker: as it is declared, what it is open for, with the records that say why, and its last trips."""
-    asked = client(token_file)
-    found: dict[str, Any] = asked.get(f"/resources/breaker/{quote(name, safe='')}")
-    answer = asked.get("/breakers", past=True)
-    of_it = {part: [one for one in answer[part] if one["name"] == name] for part in ("items", "past")}
-    data({**found, "status": {"tripped": of_it["items"], "past": of_it["past"]}}, output)
+    service = client(token_file)
+    resource: dict[str, Any] = service.get(f"/resources/breaker/{quote(name, safe='')}")
+    answer = service.get("/breakers", past=True)
+    of_it = {part: [item for item in answer[part] if item["name"] == name] for part in ("items", "past")}
+    data({**resource, "status": {"tripped": of_it["items"], "past": of_it["past"]}}, output)
 
 
 @app.command()
@@ -55,6 +55,6 @@ def reset(
 
     Exit code 5 where it is open over nobody, or not over whom --of names.
     """
-    asked = {"whose": whose, "why": why}
-    answer: dict[str, Any] = client(token_file).post(f"/breakers/{quote(name, safe='')}/reset", asked)
+    body = {"whose": whose, "why": why}
+    answer: dict[str, Any] = client(token_file).post(f"/breakers/{quote(name, safe='')}/reset", body)
     answered(answer, output, f"{name} is closed over {', '.join(answer['reset'])}")

@@ -38,6 +38,6 @@ def reset(
 
     Exit code 5 where nothing is spent of it, or not by whom --of names: then nothing is reset.
     """
-    asked = {"whose": whose, "why": why}
-    answer: dict[str, Any] = client(token_file).post(f"/budgets/{quote(name, safe='')}/reset", asked)
+    body = {"whose": whose, "why": why}
+    answer: dict[str, Any] = client(token_file).post(f"/budgets/{quote(name, safe='')}/reset", body)
     answered(answer, output, f"{name} begins anew for {', '.join(answer['reset'])}")

@@ -74,13 +74,13 @@ def prune(
         raise CommandFailure(
             f"there is no ledger at {ledger}", next="remit bundle prune --data DIR", exit=Exit.NOT_FOUND
         )
-    kept = Bundles(folder / "bundles")
+    bundles = Bundles(folder / "bundles")
     try:
-        idle = kept.idle(bundles_named(ledger, int(since_s * 1000)), since_s)
+        idle = bundles.idle(bundles_named(ledger, int(since_s * 1000)), since_s)
     except sqlite3.Error as error:
         why, following = str(error), f"remit ledger verify {ledger}"
         raise CommandFailure(f"{ledger} cannot be read", why=why, next=following, exit=Exit.INVALID) from error
-    found = [
+    idle_bundles = [
         {"bundle": f"sha256:{path.stem.removeprefix('bundle-')}", "bytes": path.stat().st_size}
         for path in idle
         if path.stem.startswith("bundle-")
@@ -90,9 +90,9 @@ def prune(
         for path in idle:
             path.unlink(missing_ok=True)
     if output in {Format.JSON, Format.YAML}:
-        data({"items": found, "files": len(idle), "bytes": size, "removed": yes}, output)
+        data({"items": idle_bundles, "files": len(idle), "bytes": size, "removed": yes}, output)
         return
-    show(found, output, ("bundle", "bytes"), empty="every bundle is named by a record of late")
-    if found:
-        what = f"{counted(len(found), 'bundle')}, {size // 1024} KiB with the tools that they alone had"
+    show(idle_bundles, output, ("bundle", "bytes"), empty="every bundle is named by a record of late")
+    if idle_bundles:
+        what = f"{counted(len(idle_bundles), 'bundle')}, {size // 1024} KiB with the tools that they alone had"
         say(f"removed {what}" if yes else f"{what}, would go: remit bundle prune --older {older} --yes")

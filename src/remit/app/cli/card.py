@@ -89,8 +89,8 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
         yield Rule("the agent says, and may be wrong or misled", align="left")
         yield Text.assemble("“", _spans(brief["reason"]), "”")
     yield Rule(align="left")
-    for one in brief["remarks"]:
-        yield Text(f"{steady(one['by'])} {steady(one['did'])}: “{steady(one['text'])}”")
+    for remark in brief["remarks"]:
+        yield Text(f"{steady(remark['by'])} {steady(remark['did'])}: “{steady(remark['text'])}”")
     rest = f"{left(brief['expires'], now)}; then " if approval["state"] in _OPEN else ""
     yield Text(f"{rest}{steady(brief['zero'])}")
     if approval["void"]:
@@ -138,12 +138,12 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _spans(spans: Sequence[Mapping[str, Any]]) -> Text:
-    found = Text(overflow="fold")
+    text = Text(overflow="fold")
     for span in spans:
         mark = span["mark"]
         bar = _BARS.get(mark, "")
-        found.append(f"{bar}{steady(span['text'])}{'»' if bar else ''}", _STYLES.get(mark, "bold"))
-    return found
+        text.append(f"{bar}{steady(span['text'])}{'»' if bar else ''}", _STYLES.get(mark, "bold"))
+    return text
 
 
 def left(expires: str, now: datetime) -> str:

@@ -57,69 +57,69 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     from remit.assure.chains.drawing import drawing
 
     reports.refuse_existing(cases, fix)
-    found = searched(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
-    result = found.result
+    chain_findings = searched(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
+    result = chain_findings.result
     if cases is not None:
-        reports.new(cases, cases_text(found))
+        reports.new(cases, cases_text(chain_findings))
     if fix is not None:
-        reports.new(fix, policies_text(found))
+        reports.new(fix, policies_text(chain_findings))
     if junit is not None:
-        reports.written(junit, reports.junit("remit chains", checks(found)))
+        reports.written(junit, reports.junit("remit chains", checks(chain_findings)))
     if sarif is not None:
-        reports.written(sarif, reports.sarif(rules(found), findings(found), result.searched.unseen))
+        reports.written(sarif, reports.sarif(rules(chain_findings), findings(chain_findings), result.searched.unseen))
     match output:
         case ChainFormat.JSON:
-            data(_told(found), Format.JSON)
+            data(_told(chain_findings), Format.JSON)
         case ChainFormat.SVG:
             print(drawing([*result.free, *result.asking]), end="")
         case ChainFormat.TABLE:
-            _say(found)
+            _say(chain_findings)
     if result.free or result.erring:
         return Exit.NEGATIVE
     return Exit.TIMEOUT if result.searched.unseen else Exit.OK
 
 
-def _say(found: "ChainFindings") -> None:
-    result = found.result
-    for one in result.free:
-        print(f"\n{_head(one)}")
-        _story(one)
-    for one in result.erring:
-        print(f"\npolicy {escaped(one.policy)} cannot be evaluated for {escaped(one.action)}: {escaped(one.why)}")
-    for told, found_so in (("Only where people say yes:", result.asking), ("Left to a guarantee:", result.held)):
-        if found_so:
-            print(f"\n{told}")
-        for one in found_so:
-            print(f"\n{_head(one)}")
-            _story(one)
-    if found.cut is not None:
-        print("\nWhat cuts them:" if found.cut.whole else "\nWhat cuts them, as far as it was tried:")
-        for remedy in found.cut.remedies:
+def _say(chain_findings: "ChainFindings") -> None:
+    result = chain_findings.result
+    for item in result.free:
+        print(f"\n{_head(item)}")
+        _story(item)
+    for item in result.erring:
+        print(f"\npolicy {escaped(item.policy)} cannot be evaluated for {escaped(item.action)}: {escaped(item.why)}")
+    for heading, group in (("Only where people say yes:", result.asking), ("Left to a guarantee:", result.held)):
+        if group:
+            print(f"\n{heading}")
+        for item in group:
+            print(f"\n{_head(item)}")
+            _story(item)
+    if chain_findings.cut is not None:
+        print("\nWhat cuts them:" if chain_findings.cut.whole else "\nWhat cuts them, as far as it was tried:")
+        for remedy in chain_findings.cut.remedies:
             print()
             print("\n".join(escaped(line) for line in remedy.text.splitlines()))
-    _account(found)
+    _account(chain_findings)
 
 
-def _head(one: "FoundChain") -> str:
+def _head(chain: "FoundChain") -> str:
     from remit.assure.chains.written import title
 
-    return escaped(title(one))
+    return escaped(title(chain))
 
 
-def _story(one: "FoundChain") -> None:
+def _story(chain: "FoundChain") -> None:
     from remit.assure.chains.written import story
 
-    for line in story(one):
+    for line in story(chain):
         print(f"  {escaped(line)}")
-    if one.hidden:
+    if chain.hidden:
         print("  The data lost its label on the way: the catalog does not say all that a tool reads or brings.")
-    if one.suspects:
-        print(f"  Policies about such data that let it pass: {escaped(', '.join(one.suspects))}")
+    if chain.suspects:
+        print(f"  Policies about such data that let it pass: {escaped(', '.join(chain.suspects))}")
 
 
-def _account(found: "ChainFindings") -> None:
-    searched = found.result.searched
-    free, asking = len(found.result.free), len(found.result.asking)
+def _account(chain_findings: "ChainFindings") -> None:
+    searched = chain_findings.result.searched
+    free, asking = len(chain_findings.result.free), len(chain_findings.result.asking)
     need = "needs" if free == 1 else "need"
     say(f"{counted(free, 'chain')} that {need} nobody, {asking} that people would have to allow")
     say(
@@ -134,19 +134,19 @@ def _account(found: "ChainFindings") -> None:
         say(f"assumed: {escaped(text)}")
 
 
-def _told(found: "ChainFindings") -> dict[str, Any]:
+def _told(chain_findings: "ChainFindings") -> dict[str, Any]:
     from remit.assure.chains.written import chain_json
 
-    result, searched = found.result, found.result.searched
+    result, searched = chain_findings.result, chain_findings.result.searched
     return {
-        "bundle": found.bundle.digest,
+        "bundle": chain_findings.bundle.digest,
         "chains": [chain_json(one) for one in result.free],
         "with_approval": [chain_json(one) for one in result.asking],
         "left_to_guarantees": [chain_json(one) for one in result.held],
         "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.erring],
         "fix": None
-        if found.cut is None
-        else {"remedies": [one.text for one in found.cut.remedies], "cuts_all": found.cut.whole},
+        if chain_findings.cut is None
+        else {"remedies": [one.text for one in chain_findings.cut.remedies], "cuts_all": chain_findings.cut.whole},
         "searched": {
             "labels": list(searched.labels),
             "states": searched.states,

@@ -100,28 +100,28 @@ def _look(source: SightingSource, output: Format, token_file: Path | None, *, se
             )
         keep_looking(source, client(token_file), every_s, partial(_health, source))
         return Exit.OK
-    seen = look(source, client(token_file) if send else None)
-    _name(seen.troubles)
+    result = look(source, client(token_file) if send else None)
+    _name(result.troubles)
     if output in {Format.JSON, Format.YAML}:
-        data(seen.document(), output)
-        return _code(seen)
+        data(result.document(), output)
+        return _code(result)
     rows = [
         {
-            "subject": str(one.subject),
-            "with": [f"{edge.verb} {edge.to}" for edge in one.edges],
-            "evidence": one.evidence,
-            "traits": [f"{trait.key}: {trait.value}" for trait in one.traits],
+            "subject": str(sighting.subject),
+            "with": [f"{edge.verb} {edge.to}" for edge in sighting.edges],
+            "evidence": sighting.evidence,
+            "traits": [f"{trait.key}: {trait.value}" for trait in sighting.traits],
         }
-        for one in seen.sightings
+        for sighting in result.sightings
     ]
     show(rows, output, ("subject", "with", "evidence"), wide=("traits",), empty="nothing was found")
-    say(f"{counted(seen.sent, 'sighting')} sent" if send else f"{counted(len(rows), 'sighting')}; --send sends them")
-    return _code(seen)
+    say(f"{counted(result.sent, 'sighting')} sent" if send else f"{counted(len(rows), 'sighting')}; --send sends them")
+    return _code(result)
 
 
-def _code(seen: "DiscoveryResult") -> Exit:
+def _code(result: "DiscoveryResult") -> Exit:
     """What cannot be taken is no reason to fail beside what was found; without anything it is."""
-    return Exit.INVALID if seen.troubles and not seen.sightings else Exit.OK
+    return Exit.INVALID if result.troubles and not result.sightings else Exit.OK
 
 
 def _name(troubles: Iterable[Trouble]) -> None:
@@ -133,7 +133,7 @@ def _health(source: SightingSource, health: SourceHealth, wait_s: float, trouble
     _name(troubles[:NAMED_MAX])
     if len(troubles) > NAMED_MAX:
         say(f"{len(troubles) - NAMED_MAX} more are not named")
-    told = f"{counted(health.sightings, 'sighting')}, {health.troubles} not taken"
+    state = f"{counted(health.sightings, 'sighting')}, {health.troubles} not taken"
     if health.failed:
-        told = f"failed {health.failed} in a row: {one_line(health.why)}"
-    say(f"{one_line(source.name)}: look {health.looked}: {told}; again in {wait_s:.0f} s")
+        state = f"failed {health.failed} in a row: {one_line(health.why)}"
+    say(f"{one_line(source.name)}: look {health.looked}: {state}; again in {wait_s:.0f} s")

@@ -35,6 +35,6 @@ def sign_off(
     token_file: TokenFile = None,
 ) -> None:
     """Let a bundle run whose scopes break the guarantee exactly so: its owner's decision. It is held all the same."""
-    asked = {"breach": breach, "why": why}
-    answer: dict[str, Any] = client(token_file).post(f"/guarantees/{quote(name, safe='')}/sign-off", asked)
+    body = {"breach": breach, "why": why}
+    answer: dict[str, Any] = client(token_file).post(f"/guarantees/{quote(name, safe='')}/sign-off", body)
     answered(answer, output, f"{answer['by']} signed off what breaks {name}: {answer['record']}; run: remit apply")

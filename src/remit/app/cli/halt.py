@@ -61,9 +61,9 @@ def halt(
     KIND NAME. For a service that does not answer the halt is left in its data folder, and is in force before it does
     anything more.
     """
-    asked = client(token_file)
+    service = client(token_file)
     if kind is None:
-        items: list[dict[str, Any]] = asked.get("/halts")["items"]
+        items: list[dict[str, Any]] = service.get("/halts")["items"]
         show(items, output, ("kind", "name", "holds", "since", "by", "why"), empty="nothing is stopped")
         return
     if why is None and not drill:
@@ -73,7 +73,7 @@ def halt(
     lacks = _lacks(folder) or ("" if is_named(data_given) else _others(folder))
     try:
         timeout_s = _FAR_S if lacks else _ANSWER_S
-        answer: dict[str, Any] = asked.post("/halts", body, timeout_s=timeout_s)
+        answer: dict[str, Any] = service.post("/halts", body, timeout_s=timeout_s)
     except CommandFailure as failure:
         if drill or why is None or failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
             raise
@@ -81,8 +81,8 @@ def halt(
             raise _nowhere(failure, f"{folder}: {lacks}", (kind, name), why) from failure
         _leave(failure, folder, (kind, name), why)
         return
-    said = "would be stopped (drill)" if drill else "is stopped"
-    _say(answer, f"{kind.value} {name}".rstrip(), said, output)
+    state = "would be stopped (drill)" if drill else "is stopped"
+    _say(answer, f"{kind.value} {name}".rstrip(), state, output)
 
 
 class May(StrEnum):
@@ -111,12 +111,12 @@ def quarantine(
     _say(answer, f"{kind.value} {name}".rstrip(), f"may {may.value} and no more", output)
 
 
-def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
+def _say(answer: dict[str, Any], what: str, state: str, output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
     drill: bool = answer["drill"]
-    say(f"{what} {said}, in {answer['ms']:.1f} ms; record {answer['record']}")
+    say(f"{what} {state}, in {answer['ms']:.1f} ms; record {answer['record']}")
     if answer["stays"] is not None:
         say(f"  it was stopped before and stays the stop of {answer['stays']}, who may resume it: remit halt")
     cut: list[str] = answer["cut"]
@@ -130,11 +130,11 @@ def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
 
 def cut_off(cut: Sequence[str], *, drill: bool) -> str:
     """What a stop did to the actions under way, by their decision ids, or `drill` says that it would."""
-    one = len(cut) == 1
-    verb = "would be" if drill else "was" if one else "were"
+    single = len(cut) == 1
+    verb = "would be" if drill else "was" if single else "were"
     more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
-    shown = " ".join(cut[:_CUT_SHOWN_MAX])
-    return f"{len(cut)} under way {verb} cut off, {'its' if one else 'their'} effect is in doubt: {shown}{more}"
+    idents = " ".join(cut[:_CUT_SHOWN_MAX])
+    return f"{len(cut)} under way {verb} cut off, {'its' if single else 'their'} effect is in doubt: {idents}{more}"
 
 
 def _lacks(folder: Path) -> str:
@@ -180,26 +180,26 @@ def _warn(folder: Path, what: Stopped) -> None:
     if over in {StopSubject.SESSION, StopSubject.EVERYTHING} or not (folder / BUNDLES).is_dir():
         return
     kind = ResourceKind.SERVER if over is StopSubject.RESOURCE else ResourceKind(over.value.capitalize())
-    named = name.partition("/")[0] if over is StopSubject.RESOURCE else name
-    bundles, known = Bundles(folder / BUNDLES), None
+    resource_name = name.partition("/")[0] if over is StopSubject.RESOURCE else name
+    bundles, names = Bundles(folder / BUNDLES), None
     with suppress(OSError):
         last = bundles.latest()
-        known = None if last is None else bundles.names(last, kind)
-    if known is None or named in known:
+        names = None if last is None else bundles.names(last, kind)
+    if names is None or resource_name in names:
         return
-    listed = did_you_mean(named, known) or f"there: {', '.join(sorted(known)[:_NAMES_MAX]) or 'none'}"
-    lacking = f"no {kind.value.lower()} {escaped(named)} was in what ran there last"
-    say(f"warning: {lacking}, so that it stops nobody; {listed}")
+    hint = did_you_mean(resource_name, names) or f"there: {', '.join(sorted(names)[:_NAMES_MAX]) or 'none'}"
+    lacking = f"no {kind.value.lower()} {escaped(resource_name)} was in what ran there last"
+    say(f"warning: {lacking}, so that it stops nobody; {hint}")
 
 
 def _nowhere(failure: CommandFailure, looked_at: str, what: Stopped, why: str) -> CommandFailure:
     """`failure`, with what was looked at in vain, and the command that leaves the halt in the right folder."""
     kind, name = what
-    looked = f"and the halt cannot be left in the data folder {looked_at}"
+    in_vain = f"and the halt cannot be left in the data folder {looked_at}"
     again = shlex.join(["remit", "halt", kind.value, *([name] if name else []), "--why", why])
     return CommandFailure(
         failure.what,
-        why=f"{failure.why}, {looked}" if failure.why else looked,
+        why=f"{failure.why}, {in_vain}" if failure.why else in_vain,
         next=f"{again} --data DIR (on the service's machine, with the DIR of its remit up --data DIR)",
         exit=failure.exit,
     )

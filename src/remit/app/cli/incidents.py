@@ -40,7 +40,7 @@ def ls(
 
 def gravest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`items`, which are in the order of their last change, and stay so where they are as grave."""
-    return sorted(items, key=lambda one: Severity[one["severity"].upper()], reverse=True)
+    return sorted(items, key=lambda incident: Severity[incident["severity"].upper()], reverse=True)
 
 
 @app.command("show")
@@ -89,7 +89,7 @@ def export(
     since_ms = 0 if since is None else max(0, SystemClock().now_ms() - seconds(since) * 1000)
     count = 0
     for page in client(token_file).pages("/incident-events", since_ms=since_ms):
-        lines = "".join(f"{orjson.dumps(one).decode('utf-8')}\n" for one in page)
+        lines = "".join(f"{orjson.dumps(event).decode('utf-8')}\n" for event in page)
         count += len(page)
         if file is None:
             print(lines, end="")

@@ -34,13 +34,13 @@ _KINDS: Final = {"inventory": None, "models": "model", "prompts": "prompt", "dat
 _SHOWN: Final = ("Governed", "Owned", "Shadow", "Drifted", "Dormant", "ToxicCombination")
 
 
-def get(asked: ServiceClient, kind: str, name: str | None, output: Format) -> None:
+def get(service: ServiceClient, kind: str, name: str | None, output: Format) -> None:
     """`remit get inventory [NAME]`, and its kinds."""
     if name is not None:
-        answer: dict[str, Any] = asked.get(f"/inventory/{quote(name, safe='/')}")
+        answer: dict[str, Any] = service.get(f"/inventory/{quote(name, safe='/')}")
         data(answer, Format.YAML if output is Format.TABLE else output)
         return
-    found: dict[str, Any] = asked.get("/inventory", kind=_KINDS[kind], limit=10_000)
+    found: dict[str, Any] = service.get("/inventory", kind=_KINDS[kind], limit=10_000)
     _listed(found, output)
 
 
@@ -89,9 +89,9 @@ def sources(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
 
     Exit code 1 when one fails.
     """
-    found: list[dict[str, Any]] = client(token_file).get("/inventory", limit=1)["sources"]
-    show(found, output, ("name", "healthy", "last", "message"), wide=("reason",))
-    return Exit.NEGATIVE if any(one["healthy"] == "False" for one in found) else Exit.OK
+    all_sources: list[dict[str, Any]] = client(token_file).get("/inventory", limit=1)["sources"]
+    show(all_sources, output, ("name", "healthy", "last", "message"), wide=("reason",))
+    return Exit.NEGATIVE if any(source["healthy"] == "False" for source in all_sources) else Exit.OK
 
 
 @app.command()
@@ -112,30 +112,34 @@ def accept(name: Name, output: Output = Format.YAML, token_file: TokenFile = Non
     data(client(token_file).post("/settled", {"name": name}), output)
 
 
-def _listed(found: dict[str, Any], output: Format) -> None:
+def _listed(answer: dict[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
-        data(found, output)
+        data(answer, output)
         return
     whole = output is not Format.TABLE
-    cut = sum(len(entry["name"]) > _NAME_CHARS for entry in found["items"]) if not whole else 0
+    cut = sum(len(entry["name"]) > _NAME_CHARS for entry in answer["items"]) if not whole else 0
     rows = [
         {
             **entry,
             "name": entry["name"] if whole else shortened(entry["name"]),
-            "is": [one["type"] for one in entry["conditions"] if one["type"] in _SHOWN and one["status"] == "True"],
+            "is": [
+                condition["type"]
+                for condition in entry["conditions"]
+                if condition["type"] in _SHOWN and condition["status"] == "True"
+            ],
             "uses": [link["to"] for link in entry["links"]],
         }
-        for entry in found["items"]
+        for entry in answer["items"]
     ]
     columns = ("name", "owner", "is", "passed", "observed", "last")
     show(rows, output, columns, wide=("confidence", "sources", "first", "uses"))
     if cut:
         say(f"{counted(cut, 'name')} cut at the end: -o name and -o wide show them whole")
-    if found["total"] > len(found["items"]):
-        say(f"{found['total'] - len(found['items'])} more entries are left out")
-    for source, number in found["refused"].items():
+    if answer["total"] > len(answer["items"]):
+        say(f"{answer['total'] - len(answer['items'])} more entries are left out")
+    for source, number in answer["refused"].items():
         say(f"{one_line(source)} reported {number} names and edges too many: they are not in the inventory")
-    for trouble in found["troubles"]:
+    for trouble in answer["troubles"]:
         say(f"{trouble['code']} ({one_line(trouble['where'])}): {one_line(trouble['why'])}")
 
 

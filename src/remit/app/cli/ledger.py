@@ -44,8 +44,8 @@ def backup(
         raise CommandFailure(error.what, why=error.why, next=error.next) from error
     head, beside = report.heads[-1], None if outbox is None else str(file.with_name(outbox.name))
     if output in {Format.JSON, Format.YAML}:
-        said = {"id": str(head.ref), "hash": head.hash}
-        data({"file": str(file), "outbox": beside, "records": report.records, "head": said}, output)
+        head_members = {"id": str(head.ref), "hash": head.hash}
+        data({"file": str(file), "outbox": beside, "records": report.records, "head": head_members}, output)
         return
     print(f"{report.records} records in {file}")
     print(f"head {head.ref} {head.hash}")
@@ -78,22 +78,22 @@ def restore(
             exit=Exit.NOT_FOUND,
         )
     try:
-        done = restored(file, ledger, talk(output))
+        restoration = restored(file, ledger, talk(output))
     except LedgerRefused as error:
         raise CommandFailure(error.what, why=error.why, next=error.next) from error
-    kept = None if done.aside is None else str(done.aside)
+    kept_aside = None if restoration.aside is None else str(restoration.aside)
     if output in {Format.JSON, Format.YAML}:
-        told = {"data": str(ledger.parent), "records": done.report.records, "chain": done.chain}
-        data({**told, "kept": kept, "remembered": done.remembered, "void": done.void}, output)
+        members = {"data": str(ledger.parent), "records": restoration.report.records, "chain": restoration.chain}
+        data({**members, "kept": kept_aside, "remembered": restoration.remembered, "void": restoration.void}, output)
         return
-    print(f"{done.report.records} records restored in {ledger.parent}; {done.chain} begins")
-    if kept is not None:
-        print(f"the ledger that was there: {kept}")
-    if not done.remembered:
+    print(f"{restoration.report.records} records restored in {ledger.parent}; {restoration.chain} begins")
+    if kept_aside is not None:
+        print(f"the ledger that was there: {kept_aside}")
+    if not restoration.remembered:
         again = "remit token revoke, remit passkeys remove, remit halt"
         say(f"it cannot be read: stop again what was stopped since the backup ({again})")
     say("every session has ended: agents need new tokens (remit token agent NAME)")
-    if done.void:
+    if restoration.void:
         say("every token is void, people's too: nobody can tell which were revoked (remit token user NAME)")
 
 
@@ -131,15 +131,15 @@ def checkpoint(
     log = Offline(data_folder(data_given))
     note = log.checkpoint()
     continued = None if since is None else log.since(kept_in(since))
-    shown = output in {Format.JSON, Format.YAML} or continued is not None
-    if to is not None or not shown:
+    as_data = output in {Format.JSON, Format.YAML} or continued is not None
+    if to is not None or not as_data:
         _write(str(note), to)
-    if shown:
+    if as_data:
         shape = output if output in {Format.JSON, Format.YAML} else Format.JSON
         data({**log.said(note), **({} if continued is None else {"since": continued})}, shape)
         return
-    for one in log.said(note)["keys"]:
-        say(f"verifier key: {one}")
+    for key in log.said(note)["keys"]:
+        say(f"verifier key: {key}")
 
 
 @app.command()
@@ -157,12 +157,12 @@ def prove(
     """
     from remit.app.data.proofs import Offline
 
-    found = Offline(data_folder(data_given)).prove(record, reveal=reveal)
-    shown = output in {Format.JSON, Format.YAML}
-    if to is not None or not shown:
-        _write(str(found), to)
-    if shown:
-        data({"record": record, "index": found.index, "proof": str(found)}, output)
+    proof = Offline(data_folder(data_given)).prove(record, reveal=reveal)
+    as_data = output in {Format.JSON, Format.YAML}
+    if to is not None or not as_data:
+        _write(str(proof), to)
+    if as_data:
+        data({"record": record, "index": proof.index, "proof": str(proof)}, output)
         return
     say(f"to check it: python3 verify_proof.py {to or 'FILE'} KEY, with docs/verify_proof.py and the verifier key")
     say("  which `remit ledger checkpoint` tells; how: docs/how-to/prove-what-happened.md")
@@ -199,7 +199,7 @@ def in_doubt(output: Output = Format.TABLE, token_file: TokenFile = None) -> Non
 
     OUTCOME is none where the service ended before the call did; else how it ended: lost, timeout or upstream_error.
     """
-    items = [one for page in client(token_file).pages("/ledger/in-doubt") for one in page]
+    items = [intent for page in client(token_file).pages("/ledger/in-doubt") for intent in page]
     show(items, output, ("id", "outcome", "at", "sid"), empty="every call that was sent was answered, or is settled")
     if items and output in {Format.TABLE, Format.WIDE}:
         say("look there what became of it (remit why ID), then: remit ledger settle ID")

@@ -39,10 +39,10 @@ _UNITS: Final = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
 def seconds(text: str) -> int:
     """`90s`, `15m`, `8h`, `7d` in seconds."""
-    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
-    if found is None:
+    match = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
+    if match is None:
         raise CommandFailure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
-    return int(found[1]) * _UNITS[found[2]]
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def client(token_file: Path | None) -> ServiceClient:

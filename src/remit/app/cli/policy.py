@@ -62,11 +62,13 @@ def suggest(
 
     since_ms = int(time.time() * 1000) - seconds(since) * 1000
     day = datetime.fromtimestamp(since_ms / 1000, UTC).date().isoformat()
-    found = suggested(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
-    least = found.least
+    suggestion = suggested(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
+    least = suggestion.least
     if output in {Format.JSON, Format.YAML}:
         used = [{"use": str(use), "kind": use.kind.value, "count": calls} for use, calls in sorted(least.used.items())]
-        differences = [dict(zip(("id", "use", "was", "now"), one, strict=True)) for one in found.differences]
+        differences = [
+            dict(zip(("id", "use", "was", "now"), difference, strict=True)) for difference in suggestion.differences
+        ]
         data(
             {
                 "agent": agent,
@@ -77,8 +79,8 @@ def suggest(
                 "gone": list(least.gone),
                 "carried": list(least.carried),
                 "conditional": list(least.lost),
-                "judged": found.judged,
-                "same": found.same,
+                "judged": suggestion.judged,
+                "same": suggestion.same,
                 "differences": differences,
             },
             output,
@@ -94,11 +96,11 @@ def suggest(
             say(f"  with the conditions and obligations of {one_line(name)}")
         for name in least.lost:
             say(f"  wider than {one_line(name)}, which has conditions: add those that are still to hold")
-        say(f"of {counted(found.judged, 'action')} {found.same} would be decided as they were")
-        for ref, use, was, now in found.differences:
+        say(f"of {counted(suggestion.judged, 'action')} {suggestion.same} would be decided as they were")
+        for ref, use, was, now in suggestion.differences:
             say(f"  {ref} {one_line(use)}: {was}, now {now}")
         say("next: keep it in the workspace, take the agent out of what permits more, then: remit diff")
-    return Exit.OK if found.same == found.judged else Exit.NEGATIVE
+    return Exit.OK if suggestion.same == suggestion.judged else Exit.NEGATIVE
 
 
 @app.command("test")
@@ -125,20 +127,20 @@ def try_(
     from remit.app.settings import workspace_folder
 
     folder = workspace_folder(workspace)
-    named = tuple(cases or ())
+    case_files = tuple(cases or ())
 
     def once() -> int:
-        found = try_cases(folder, named, user, mutate=mutate)
-        _reports(found, junit, sarif)
+        tested = try_cases(folder, case_files, user, mutate=mutate)
+        _reports(tested, junit, sarif)
         if output in {Format.JSON, Format.YAML}:
-            data(_told(found), output)
+            data(_told(tested), output)
         else:
-            _say(found)
-        if found.failed or found.survived:
+            _say(tested)
+        if tested.failed or tested.survived:
             return Exit.NEGATIVE
-        return Exit.OK if found.outcomes else Exit.NOT_FOUND
+        return Exit.OK if tested.outcomes else Exit.NOT_FOUND
 
-    return _watching((folder, *named), once) if watch else once()
+    return _watching((folder, *case_files), once) if watch else once()
 
 
 @app.command()
@@ -160,17 +162,20 @@ def lint(
     folder = workspace_folder(workspace)
 
     def once() -> int:
-        found = linted(folder)
+        result = linted(folder)
         if sarif is not None:
-            _lint_report(found.findings, sarif)
-        rows = [{"severity": str(one.severity), "where": _place(one), "text": one.text} for one in found.findings]
+            _lint_report(result.findings, sarif)
+        rows = [
+            {"severity": str(finding.severity), "where": _place(finding), "text": finding.text}
+            for finding in result.findings
+        ]
         if output in {Format.JSON, Format.YAML}:
-            data({"findings": rows, "refused": found.refused}, output)
+            data({"findings": rows, "refused": result.refused}, output)
         else:
             for row in rows:
                 print(escaped(f"{row['where']}: {row['severity']}: {row['text']}"))
-            say("an apply would change nothing" if found.refused else f"policies checked: {found.policies}")
-        if found.refused:
+            say("an apply would change nothing" if result.refused else f"policies checked: {result.policies}")
+        if result.refused:
             return Exit.INVALID
         return Exit.NEGATIVE if rows else Exit.OK
 
@@ -186,13 +191,13 @@ def coverage(workspace: Workspace = None, cases: Cases = None, user: User = None
     from remit.app.assurance.policy_tests import try_cases
     from remit.app.settings import workspace_folder
 
-    found = try_cases(workspace_folder(workspace), tuple(cases or ()), user)
-    rows = [{"kind": gap.kind, "name": gap.name, "where": gap.where, "missing": gap.text} for gap in found.gaps]
+    tested = try_cases(workspace_folder(workspace), tuple(cases or ()), user)
+    rows = [{"kind": gap.kind, "name": gap.name, "where": gap.where, "missing": gap.text} for gap in tested.gaps]
     if output in {Format.JSON, Format.YAML}:
-        data({"shares": found.shares, "untouched": rows}, output)
+        data({"shares": tested.shares, "untouched": rows}, output)
     else:
         show(rows, output, ("kind", "name", "where", "missing"), empty="everything is touched")
-        say(_shares(found))
+        say(_shares(tested))
     return Exit.NEGATIVE if rows else Exit.OK
 
 
@@ -200,11 +205,11 @@ def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
     """Do it `once`, and again whenever something below `paths` changed, until interrupted."""
     from remit.app.service.workspace_watch import stamp
 
-    seen: object = None
+    last: object = None
     while True:
         now = [stamp(path) for path in paths]
-        if now != seen:
-            seen = now
+        if now != last:
+            last = now
             try:
                 once()
             except CommandFailure as failure:
@@ -213,66 +218,66 @@ def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
         time.sleep(_PERIOD_S)
 
 
-def _say(found: "Tested") -> None:
-    for outcome in found.outcomes:
+def _say(tested: "Tested") -> None:
+    for outcome in tested.outcomes:
         for text in outcome.wrong:
             print(f"{escaped(outcome.found.file)}:{outcome.found.line}: {escaped(text)}")
-    for fate in found.survived:
-        one = fate.mutant
-        print(f"{escaped(one.where)}: no case notices {escaped(one.ident)} {escaped(one.change)}")
-    if not found.outcomes:
+    for fate in tested.survived:
+        mutant = fate.mutant
+        print(f"{escaped(mutant.where)}: no case notices {escaped(mutant.ident)} {escaped(mutant.change)}")
+    if not tested.outcomes:
         say("there is no case: write one beside the policies, in a file that ends in .cases.yaml")
-    count, failed = len(found.outcomes), len(found.failed)
+    count, failed = len(tested.outcomes), len(tested.failed)
     say(f"{counted(count, 'case')}: {count - failed} hold, {failed} fail")
-    if found.fates is not None:
-        killed = len(found.fates) - len(found.survived)
-        say(f"{counted(len(found.fates), 'changed version')} of policies: a case notices {killed}")
-    say(_shares(found))
+    if tested.fates is not None:
+        killed = len(tested.fates) - len(tested.survived)
+        say(f"{counted(len(tested.fates), 'changed version')} of policies: a case notices {killed}")
+    say(_shares(tested))
 
 
-def _shares(found: "Tested") -> str:
-    return "touched: " + ", ".join(f"{some} of {all_} {name}" for name, (some, all_) in found.shares.items())
+def _shares(tested: "Tested") -> str:
+    return "touched: " + ", ".join(f"{some} of {all_} {name}" for name, (some, all_) in tested.shares.items())
 
 
-def _told(found: "Tested") -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _told(tested: "Tested") -> dict[str, Any]:
+    answer: dict[str, Any] = {
         "cases": [
             {"name": one.found.case.name, "file": one.found.file, "line": one.found.line, "wrong": list(one.wrong)}
-            for one in found.outcomes
+            for one in tested.outcomes
         ],
-        "failed": len(found.failed),
-        "shares": found.shares,
+        "failed": len(tested.failed),
+        "shares": tested.shares,
     }
-    if found.fates is not None:
-        told["mutants"] = [
+    if tested.fates is not None:
+        answer["mutants"] = [
             {"policy": fate.mutant.ident, "change": fate.mutant.change, "noticed_by": fate.killer}
-            for fate in found.fates
+            for fate in tested.fates
         ]
-        told["survived"] = len(found.survived)
-    return told
+        answer["survived"] = len(tested.survived)
+    return answer
 
 
-def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
+def _reports(tested: "Tested", junit: Path | None, sarif: Path | None) -> None:
     from remit.app.terminal import reports
 
     if junit is not None:
-        checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in found.outcomes]
+        checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in tested.outcomes]
         checks += [
             reports.ReportCheck("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _unnoticed(fate.killer))
-            for fate in found.fates or ()
+            for fate in tested.fates or ()
         ]
         reports.written(junit, reports.junit("remit policy test", checks))
     if sarif is not None:
         findings = [
             reports.ReportFinding("case", text, one.found.file, one.found.line)
-            for one in found.failed
+            for one in tested.failed
             for text in one.wrong
         ]
-        for fate in found.survived:
+        for fate in tested.survived:
             file, _, line = fate.mutant.where.rpartition(":")
             text = f"no case notices {fate.mutant.ident} {fate.mutant.change}"
             findings.append(reports.ReportFinding("mutant", text, file, int(line), "warning"))
-        for gap in found.gaps:
+        for gap in tested.gaps:
             file, _, line = gap.where.rpartition(":")
             text = f"{gap.kind} {gap.name}: {gap.text}"
             findings.append(
@@ -281,18 +286,22 @@ def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
         reports.written(sarif, reports.sarif(_RULES, findings))
 
 
-def _place(one: "LintFinding") -> str:
-    return f"{one.file}:{one.line}" if one.line else one.file
+def _place(finding: "LintFinding") -> str:
+    return f"{finding.file}:{finding.line}" if finding.line else finding.file
 
 
-def _lint_report(found: Iterable["LintFinding"], file: Path) -> None:
+def _lint_report(lint_findings: Iterable["LintFinding"], file: Path) -> None:
     from remit.app.terminal import reports
 
     findings = [
         reports.ReportFinding(
-            "invalid" if one.severity == "error" else "odd", one.text, one.file, one.line, one.severity.value
+            "invalid" if finding.severity == "error" else "odd",
+            finding.text,
+            finding.file,
+            finding.line,
+            finding.severity.value,
         )
-        for one in found
+        for finding in lint_findings
     ]
     reports.written(file, reports.sarif(_LINT_RULES, findings))
 

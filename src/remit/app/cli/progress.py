@@ -14,10 +14,10 @@ EVERY_S: Final = 1.0
 
 
 @contextmanager
-def showing_checks(asked: ServiceClient) -> Generator[None]:
+def showing_checks(service: ServiceClient) -> Generator[None]:
     """Until the block ends, say each second on stderr how many policies are checked, where there are thousands."""
     ended = threading.Event()
-    watching = threading.Thread(target=_watch, args=(asked, ended), daemon=True)
+    watching = threading.Thread(target=_watch, args=(service, ended), daemon=True)
     watching.start()
     try:
         yield
@@ -45,14 +45,14 @@ def _tally(count: Callable[[], int], what: str, ended: threading.Event) -> None:
             say(f"{now} {what} …")
 
 
-def _watch(asked: ServiceClient, ended: threading.Event) -> None:
+def _watch(service: ServiceClient, ended: threading.Event) -> None:
     last = 0
     while not ended.wait(EVERY_S):
         try:
-            found: dict[str, Any] = asked.get("/bundles/progress")
+            answer: dict[str, Any] = service.get("/bundles/progress")
         except CommandFailure:
             # Whoever waits is told what is wrong; this is a courtesy.
             return
-        if found["making"] and found["total"] >= THOUSANDS and found["done"] > last:
-            last = found["done"]
-            say(progress(last, found["total"]))
+        if answer["making"] and answer["total"] >= THOUSANDS and answer["done"] > last:
+            last = answer["done"]
+            say(progress(last, answer["total"]))

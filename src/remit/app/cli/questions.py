@@ -50,7 +50,7 @@ def can(
     server, slash, name = tool.partition("/")
     if not slash:
         raise CommandFailure(f"not a tool: {tool}", next="write it as SERVER/TOOL", exit=Exit.USAGE)
-    asked = {
+    body = {
         "agent": agent,
         "user": user,
         "sid": sid,
@@ -59,7 +59,7 @@ def can(
         "kind": kind.value,
         "arguments": _arguments(arguments),
     }
-    answer: dict[str, Any] = client(token_file).post("/can", asked)
+    answer: dict[str, Any] = client(token_file).post("/can", body)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
@@ -127,8 +127,8 @@ def _recorded(answer: dict[str, Any]) -> None:
         print(f"  {one_line(line)}")
     if answer["records"]:
         print("\nrecords")
-    for one in answer["records"]:
-        print(f"  {one['id']}  {one['kind']:<8}  {one_line(one['text'])}")
+    for record in answer["records"]:
+        print(f"  {record['id']}  {record['kind']:<8}  {one_line(record['text'])}")
     for part in ("said", "incident", "receipt"):
         _members(part, answer[part] or {})
     if answer["incident"]:
@@ -147,11 +147,11 @@ def _values(values: list[dict[str, Any]]) -> None:
     if values:
         print("\nvalues")
     for value in values:
-        shown = one_line(json.dumps(value["value"], ensure_ascii=False)[:_SHOWN_MAX])
+        text = one_line(json.dumps(value["value"], ensure_ascii=False)[:_SHOWN_MAX])
         part = f", by {one_line(value['part'])}" if value["part"] else ""
-        known = ", in a directory" if value["established"] else ""
+        directory_note = ", in a directory" if value["established"] else ""
         role = value["role"] or "counts nowhere"
-        print(f"  {one_line(value['arg'])} = {shown}  {value['origin']} ({role}{part}{known})")
+        print(f"  {one_line(value['arg'])} = {text}  {value['origin']} ({role}{part}{directory_note})")
         for depth, step in enumerate(value["lineage"], start=2):
             print(
                 f"{'  ' * depth}first seen in {step['call']} {one_line(step['tool'] or '')} at {one_line(step['at'])}"
@@ -178,16 +178,16 @@ def _limit(limit: dict[str, Any]) -> None:
 def _reason(reason: dict[str, Any]) -> None:
     """What a reason does to the action, by a sign and a word, and what it says."""
     does = reason["does"] or ""
-    says = reason.get("policy") or reason["code"]
+    name = reason.get("policy") or reason["code"]
     where = f" ({reason['where']})" if reason.get("where") else ""
     mark = f"{_SIGNS[does]} {does:<{_DOES_CHARS}}"
-    print(f"  {mark}  {one_line(str(says))}: {one_line(reason['text'])}{one_line(where)}")
+    print(f"  {mark}  {one_line(str(name))}: {one_line(reason['text'])}{one_line(where)}")
 
 
-def _obligations(said: list[str]) -> None:
+def _obligations(obligations: list[str]) -> None:
     """What has to be done with the call, and with what it brings."""
-    for one in said:
-        print(f"  obligation: {one_line(one)}")
+    for obligation in obligations:
+        print(f"  obligation: {one_line(obligation)}")
 
 
 def _arguments(text: str) -> dict[str, Any]:

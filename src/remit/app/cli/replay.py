@@ -73,13 +73,13 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
     setting = Setting(cast_of(bundle, agent, user), NO_APPROVALS if approve is None else approved_in(approve))
     count = calls = 0
-    said_s = begun_s = time.monotonic()
-    for done in replayed(sessions, folder, setting, bundle, jobs):
-        sys.stdout.buffer.write(done.output)
-        count, calls = count + 1, calls + done.calls
+    reported_s = begun_s = time.monotonic()
+    for result in replayed(sessions, folder, setting, bundle, jobs):
+        sys.stdout.buffer.write(result.output)
+        count, calls = count + 1, calls + result.calls
         now_s = time.monotonic()
-        if now_s - said_s >= _PROGRESS_S:
-            said_s = now_s
+        if now_s - reported_s >= _PROGRESS_S:
+            reported_s = now_s
             say(f"{count} sessions, {calls} calls, {calls / (now_s - begun_s):,.0f} calls/s")
     sys.stdout.buffer.flush()
     say(f"{count} sessions, {calls} calls judged by bundle {bundle.digest}")
@@ -109,7 +109,7 @@ def _against(
     data: Path | None,
     folder: Path,
     against: Path,
-    named: tuple[str | None, str | None],
+    agent_and_user: tuple[str | None, str | None],
     output: VerdictFormat,
 ) -> int:
     from remit.app.assurance.ledger_replay import against_history, against_sessions, summary
@@ -117,21 +117,23 @@ def _against(
     from remit.app.settings import LEDGER, data_folder
     from remit.assure.changes import VerdictChanges
 
-    changes, other = VerdictChanges(), bundle_of(against)
+    changes, theirs = VerdictChanges(), bundle_of(against)
     if sessions is None:
-        lines = against_history(data_folder(data) / LEDGER, other, changes)
+        lines = against_history(data_folder(data) / LEDGER, theirs, changes)
     else:
-        one = bundle_of(folder)
-        lines = against_sessions(sessions, (one, cast_of(one, *named)), (other, cast_of(other, *named)), changes)
-    told = output is VerdictFormat.JSONL
+        ours = bundle_of(folder)
+        lines = against_sessions(
+            sessions, (ours, cast_of(ours, *agent_and_user)), (theirs, cast_of(theirs, *agent_and_user)), changes
+        )
+    as_lines = output is VerdictFormat.JSONL
     with tallied(lambda: changes.actions, "actions"):
-        if told:
+        if as_lines:
             _write(lines)
         else:
             for _ in lines:
                 pass
     for text in summary(changes):
-        if told:
+        if as_lines:
             say(escaped(text))
         else:
             print(escaped(text))

@@ -27,9 +27,9 @@ def login(
     token_file: TokenFile = None,
 ) -> int:
     """Log Remit in at a server by OAuth: prints the address to open in your browser."""
-    asked = client(token_file)
-    before = asked.get(f"/servers/{name}/login")
-    answer: dict[str, Any] = asked.post(f"/servers/{name}/login")
+    service = client(token_file)
+    before = service.get(f"/servers/{name}/login")
+    answer: dict[str, Any] = service.post(f"/servers/{name}/login")
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return Exit.OK
@@ -37,7 +37,7 @@ def login(
     say(f"open it in a browser and say yes at {escaped(answer['issuer'])}; it is good until {answer['expires']}")
     if not wait:
         return Exit.OK
-    return _waited(asked, name, before)
+    return _waited(service, name, before)
 
 
 @app.command()
@@ -47,11 +47,11 @@ def logout(name: Name, output: Output = Format.TABLE, token_file: TokenFile = No
     answered(answer, output, f"logged out of {escaped(answer['server'])}: {answer['state']}")
 
 
-def _waited(asked: ServiceClient, name: str, before: dict[str, Any]) -> int:
+def _waited(service: ServiceClient, name: str, before: dict[str, Any]) -> int:
     deadline = time.monotonic() + _WAIT_S
     while time.monotonic() < deadline:
         time.sleep(_POLL_S)
-        now: dict[str, Any] = asked.get(f"/servers/{name}/login")
+        now: dict[str, Any] = service.get(f"/servers/{name}/login")
         if now["usable"] and now != before:
             until = f" until {now['until']}, then renewed where it can be" if now["until"] else ""
             say(f"logged in at {escaped(name)}: {now['state']}{until}")

@@ -128,21 +128,21 @@ def logs(  # noqa: PLR0913 - each is an option
             next="leave one out",
             exit=Exit.USAGE,
         )
-    asked = client(token_file)
+    service = client(token_file)
     looking = RecordQuery.of(agent=agent, server=server, verdict=verdict, since=since, until=until)
-    wanted, unsearched = looking.latest(asked, limit)
-    for kind, name in (("agent", agent), ("server", server)) if not wanted else ():
+    records, unsearched = looking.latest(service, limit)
+    for kind, name in (("agent", agent), ("server", server)) if not records else ():
         # A name that nothing has is refused, where it would be silent.
         if name is not None:
-            asked.get(f"/resources/{kind}/{quote(name, safe='')}")
-    for item in wanted:
+            service.get(f"/resources/{kind}/{quote(name, safe='')}")
+    for item in records:
         _line(item, output)
-    if not wanted and not follow:
+    if not records and not follow:
         say("no such record" if looking else "no record yet")
     if unsearched is not None:
         say(f"what is older than {unsearched} was not searched; to go on there: --until {unsearched}")
     if follow:
-        for item in asked.events("/events"):
+        for item in service.events("/events"):
             if looking.finds(item):
                 _line(item, output)
         say("the service ended the stream")
@@ -156,14 +156,14 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
     Exit code 1 when something is wrong, which a warning is not, 7 when it does not answer: with its data folder,
     --data or REMIT_DATA, this says which process that is.
     """
-    asked = client(token_file)
+    service = client(token_file)
     try:
-        asked.awake(_AWAKE_S)
+        service.awake(_AWAKE_S)
     except CommandFailure as failure:
         if failure.exit is not Exit.TIMEOUT:
             raise
         raise _hangs(data) from failure
-    answer: dict[str, Any] = asked.get("/doctor")
+    answer: dict[str, Any] = service.get("/doctor")
     if output in {Format.JSON, Format.YAML}:
         from remit.app.terminal.output import data as whole
 
@@ -174,18 +174,18 @@ def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFi
         print(f"{_STATES[check['state']]}  {check['name']}: {escaped(check['text'])}")
         if check.get("next"):
             print(f"      next: {escaped(check['next'])}")
-    wrong = [check for check in answer["checks"] if not check["ok"]]
+    failed = [check for check in answer["checks"] if not check["ok"]]
     warns = sum(check["state"] == "warn" for check in answer["checks"])
-    said = "all is well" if not wrong else f"{len(wrong)} to mend"
-    say(f"{said}, {counted(warns, 'warning')}" if warns else said)
-    return Exit.NEGATIVE if wrong else Exit.OK
+    summary = "all is well" if not failed else f"{len(failed)} to mend"
+    say(f"{summary}, {counted(warns, 'warning')}" if warns else summary)
+    return Exit.NEGATIVE if failed else Exit.OK
 
 
-def _hangs(given: Path | None) -> CommandFailure:
+def _hangs(data: Path | None) -> CommandFailure:
     """That the service does not answer, and by whose fault as far as its data folder, where it is known, tells."""
     from remit.adapters.sqlite.lock import holder
 
-    folder = data_folder(given) if given is not None or variable("REMIT_DATA", "") else None
+    folder = data_folder(data) if data is not None or variable("REMIT_DATA", "") else None
     pid = None if folder is None else holder(folder)
     what = f"the service at {service_url()} does not answer"
     if folder is None:

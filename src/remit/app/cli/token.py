@@ -97,8 +97,8 @@ def ls(
 
     Of use it is known since the service started. The tokens themselves are kept nowhere.
     """
-    asked = {"name": name, "ended": "true" if all_of_them else None, "limit": limit}
-    answer: dict[str, Any] = client(token_file).get("/tokens", **asked)
+    parameters = {"name": name, "ended": "true" if all_of_them else None, "limit": limit}
+    answer: dict[str, Any] = client(token_file).get("/tokens", **parameters)
     columns = ("jti", "kind", "name", "user", "since", "until", "state", "used")
     show(answer["items"], output, columns, wide=("sid", "by", "agents", "came_from"), empty="no such token")
     if answer["more"]:

@@ -19,15 +19,15 @@ Which = Annotated[str, typer.Argument(help="SERVER or SERVER/TOOL.")]
 @app.command("ls")
 def ls(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """List every tool with its pin state."""
-    asked = client(token_file)
-    answer: dict[str, Any] = asked.get("/tools")
+    service = client(token_file)
+    answer: dict[str, Any] = service.get("/tools")
     nothing = "no server has shown a tool yet; see: remit doctor"
     show(
         answer["items"],
         output,
         ("tool", "state", "effect", "sink", "source"),
         wide=("pin", "live_pin", "catalogued", "untypable"),
-        empty=nothing if answer["items"] or _has_servers(asked) else NO_SERVER,
+        empty=nothing if answer["items"] or _has_servers(service) else NO_SERVER,
     )
     _unreachable(answer)
 
@@ -42,9 +42,9 @@ def review(
 
     Exit code 1 when something waits for review.
     """
-    asked = client(token_file)
+    service = client(token_file)
     say(f"asking {'every server' if which is None else escaped(which.partition('/')[0])} for its tools …")
-    answer: dict[str, Any] = asked.get("/tools/review", which=which)
+    answer: dict[str, Any] = service.get("/tools/review", which=which)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
@@ -58,7 +58,7 @@ def review(
             print(f"all of {escaped(server)} at once: remit tools accept {escaped(server)} (shows their pin)")
         _unreachable(answer)
         if not answer["items"] and not answer["unreachable"]:
-            say("every live tool is as remit.lock has it" if _has_servers(asked) else NO_SERVER)
+            say("every live tool is as remit.lock has it" if _has_servers(service) else NO_SERVER)
     return Exit.NEGATIVE if answer["items"] or answer["unreachable"] else Exit.OK
 
 
@@ -110,7 +110,7 @@ def suggest(
 
     folder = workspace_folder(workspace)
     if listing is None:
-        found = tool_suggestions.suggested(folder, which)
+        suggestions = tool_suggestions.suggested(folder, which)
     else:
         if server is None:
             raise CommandFailure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
@@ -121,26 +121,27 @@ def suggest(
             say(f"next: read tools/{server}.yaml, then: remit replay --sessions FILE --workspace {folder}")
             return
         source = tool_suggestions.Folder(folder).load()
-        found = tool_suggestions.without_entry(source, tool_suggestions.proposed(source, server, definitions))
-    for one in found.spoken_of:
-        say(f"{escaped(one.name)} {'has an entry' if one.kind == 'Tool' else 'declares its sink'} already")
+        suggestions = tool_suggestions.without_entry(source, tool_suggestions.proposed(source, server, definitions))
+    for proposal in suggestions.spoken_of:
+        say(f"{escaped(proposal.name)} {'has an entry' if proposal.kind == 'Tool' else 'declares its sink'} already")
     if write:
-        written = tool_suggestions.write(folder, found.proposals)
+        written = tool_suggestions.write(folder, suggestions.proposals)
         for path in written:
             print(path)
         say("next: read what was proposed, then: remit diff" if written else "nothing was proposed, nothing written")
     elif output is Format.JSON:
         items = [
-            {one.kind.lower(): one.name, **one.to_json(), **({"where": one.where} if one.where else {})}
-            for one in found.proposals
+            {proposal.kind.lower(): proposal.name, **proposal.to_json()}
+            | ({"where": proposal.where} if proposal.where else {})
+            for proposal in suggestions.proposals
         ]
         data(items, output)
     else:
-        print(tool_suggestions.proposed_text(found.proposals), end="")
+        print(tool_suggestions.proposed_text(suggestions.proposals), end="")
 
 
-def _has_servers(asked: ServiceClient) -> bool:
-    return bool(asked.get("/resources/server")["items"])
+def _has_servers(service: ServiceClient) -> bool:
+    return bool(service.get("/resources/server")["items"])
 
 
 def _reviewed(item: dict[str, Any]) -> None:

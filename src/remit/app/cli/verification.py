@@ -46,14 +46,14 @@ def verify(
     from remit.app.data.proofs import kept_in, keys_of
 
     file = path or data_folder(data_given) / LEDGER
-    kept, trusted = [kept_in(one) for one in against or ()], keys_of(key or ())
+    checkpoints, trusted = [kept_in(one) for one in against or ()], keys_of(key or ())
     if links:
-        return _links(file, kept, trusted, output)
+        return _links(file, checkpoints, trusted, output)
     try:
-        report = verify_file(file, talk(output), kept, trusted, marked=file.name == LEDGER)
+        report = verify_file(file, talk(output), checkpoints, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
         raise _refused(file, error) from error
-    said: dict[str, Any] = {
+    members: dict[str, Any] = {
         "file": str(file),
         **asdict(report),
         "clean": report.clean,
@@ -65,13 +65,13 @@ def verify(
         "unsigned": _unsigned(report.findings),
     }
     if output in {Format.JSON, Format.YAML}:
-        data(said, output)
+        data(members, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
     print(f"ledger {escaped(str(file))}")
     _told(report)
     for head in report.heads[-1:]:
         print(f"head {head.ref} {head.hash}")
-    _holds(kept if report.clean else ())
+    _holds(checkpoints if report.clean else ())
     say(
         f"verified: {escaped(str(file))}: links, commitments and references hold, the state is theirs, pages are sound"
         if report.clean
@@ -105,16 +105,16 @@ def _tell(report: Report) -> None:
         print(f"open: {ref} (in flight while the service runs, else in doubt)")
 
 
-def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], output: Format) -> int:
+def _links(file: Path, checkpoints: Sequence[KeptCheckpoint], trusted: Sequence[Key], output: Format) -> int:
     from remit.adapters.sqlite.errors import LedgerRefused
     from remit.adapters.sqlite.quick import verify_links
 
     try:
-        report = verify_links(file, talk(output), kept, trusted, marked=file.name == LEDGER)
+        report = verify_links(file, talk(output), checkpoints, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
         raise _refused(file, error) from error
     if output in {Format.JSON, Format.YAML}:
-        said: dict[str, Any] = {
+        members: dict[str, Any] = {
             "file": str(file),
             "records": report.records,
             "chains": len(report.heads),
@@ -124,12 +124,12 @@ def _links(file: Path, kept: Sequence[KeptCheckpoint], trusted: Sequence[Key], o
             "unsigned": _unsigned(report.findings),
             "more_findings": report.more_findings,
         }
-        data(said, output)
+        data(members, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
     print(f"ledger {escaped(str(file))}")
     print(f"{counted(report.records, 'record')} in {counted(len(report.heads), 'chain')}")
     _wrong(report.findings, report.more_findings)
-    _holds(kept if report.clean else ())
+    _holds(checkpoints if report.clean else ())
     say(
         f"verified: {escaped(str(file))}: links, commitments, tree, pages; not what records say of others, nor state"
         if report.clean
@@ -171,9 +171,10 @@ def _unsigned(findings: Sequence[LedgerFinding]) -> list[str]:
     return [str(finding.ref) for finding in findings if finding.invariant == UNSIGNED]
 
 
-def _holds(kept: Sequence[KeptCheckpoint]) -> None:
-    for one in kept:
-        print(f"holds  {escaped(one.name)}: the first {one.checkpoint.size} records are those it was signed of")
+def _holds(checkpoints: Sequence[KeptCheckpoint]) -> None:
+    for checkpoint in checkpoints:
+        size = checkpoint.checkpoint.size
+        print(f"holds  {escaped(checkpoint.name)}: the first {size} records are those it was signed of")
 
 
 def talk(output: Format) -> Callable[[int], None] | None:

@@ -61,25 +61,25 @@ def apply(
     A bundle that does not validate changes nothing. With --admit it runs only where every check admits it; with
     --dry-run as well, the checks are made and nothing is changed. Exit code 1 where it is not admitted.
     """
-    asked = client(token_file)
-    looked: dict[str, Any] | None = None
+    service = client(token_file)
+    look: dict[str, Any] | None = None
     if admit:
-        looked = admissions.looked(asked)
-        if looked["stage"] != "admitted" or dry_run:
-            admissions.told(looked, output)
-        if looked["stage"] != "admitted":
-            raise admissions.refusal(looked)
+        look = admissions.looked(service)
+        if look["stage"] != "admitted" or dry_run:
+            admissions.told(look, output)
+        if look["stage"] != "admitted":
+            raise admissions.refusal(look)
         if dry_run:
             return Exit.OK
-        admission = str(looked["id"])
-    with showing_checks(asked):
+        admission = str(look["id"])
+    with showing_checks(service):
         body = {"dry_run": dry_run} | ({} if admission is None else {"admission": admission})
-        answer: dict[str, Any] = asked.post("/apply", body, timeout_s=_APPLY_S)
+        answer: dict[str, Any] = service.post("/apply", body, timeout_s=_APPLY_S)
     if output in {Format.JSON, Format.YAML}:
-        data(answer if looked is None else {**answer, "admission": looked}, output)
+        data(answer if look is None else {**answer, "admission": look}, output)
         return Exit.OK
-    if looked is not None:
-        admissions.told(looked, output)
+    if look is not None:
+        admissions.told(look, output)
     changes(answer)
     warned(answer)
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
@@ -130,12 +130,12 @@ def get(
     if output in {Format.JSON, Format.YAML}:
         data(items, output)
         return
-    known = kind_named(kind)
-    if known is None:
+    kind_known = kind_named(kind)
+    if kind_known is None:
         raise CommandFailure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
-    found = table(known, [(item, item["where"]) for item in items])
-    show(found.rows, output, found.columns, wide=found.wide)
-    if name and known is ResourceKind.POLICY and output is not Format.NAME:
+    columns_and_rows = table(kind_known, [(item, item["where"]) for item in items])
+    show(columns_and_rows.rows, output, columns_and_rows.columns, wide=columns_and_rows.wide)
+    if name and kind_known is ResourceKind.POLICY and output is not Format.NAME:
         _text_of(answer)
 
 

@@ -38,15 +38,15 @@ def _sessions(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[Admi
 
 def _stopped(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for what, stop in sorted(theirs.stopped.items()):
-        known = ours.stopped.get(what)
-        if known is None or (known.by, known.reason, known.holds) != (stop.by, stop.reason, stop.holds):
+        earlier = ours.stopped.get(what)
+        if earlier is None or (earlier.by, earlier.reason, earlier.holds) != (stop.by, stop.reason, stop.holds):
             data: dict[str, Json] = {"reason": stop.reason, "holds": stop.holds.value, **WHY}
             yield AdminBody(Event.HALT, stop.by, subject(what), data)
 
 
 def _spent(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
-    for account, held in sorted(theirs.spent.items()):
-        less = spent_since(ours.spent.get(account), held)
+    for account, balance in sorted(theirs.spent.items()):
+        less = spent_since(ours.spent.get(account), balance)
         if less is not None:
             data: dict[str, Json] = {"since_ms": less.since_ms, "units": less.units, **WHY}
             yield AdminBody(Event.BUDGET_CARRIED, BY, account, data)
@@ -72,13 +72,18 @@ def _credentials(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[A
 
 def _passkeys(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     """Also who had one since, since glass asks him for it, and how far each has counted."""
-    for ident, one in sorted(theirs.passkeys.items()):
-        known = ours.passkeys.get(ident)
-        if known is None or (one.key and known != one):
-            told: dict[str, Json] = {"user": one.user, "key": one.key, "count": one.count, "name": one.name}
-            yield AdminBody(Event.PASSKEY_ADDED, BY, ident, {**told, "at_ms": one.at_ms, **WHY})
-        if not one.key and (known is None or known.key):
-            yield AdminBody(Event.PASSKEY_REMOVED, BY, ident, {"user": one.user, **WHY})
+    for ident, passkey in sorted(theirs.passkeys.items()):
+        earlier = ours.passkeys.get(ident)
+        if earlier is None or (passkey.key and earlier != passkey):
+            members: dict[str, Json] = {
+                "user": passkey.user,
+                "key": passkey.key,
+                "count": passkey.count,
+                "name": passkey.name,
+            }
+            yield AdminBody(Event.PASSKEY_ADDED, BY, ident, {**members, "at_ms": passkey.at_ms, **WHY})
+        if not passkey.key and (earlier is None or earlier.key):
+            yield AdminBody(Event.PASSKEY_REMOVED, BY, ident, {"user": passkey.user, **WHY})
 
 
 def _stored(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
@@ -106,16 +111,16 @@ def _entrusted(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[Adm
     for index, bodies in sorted(theirs.entrusted.items()):
         if ours.keyed.get(index) != theirs.keyed[index]:
             yield AdminBody(Event.SESSION_KEYED, BY, index, {"key": theirs.keyed[index], **WHY})
-        known = ours.entrusted.get(index, ())
-        yield from (AdminBody(body.event, BY, index, {**body.data, **WHY}) for body in bodies if body not in known)
+        earlier = ours.entrusted.get(index, ())
+        yield from (AdminBody(body.event, BY, index, {**body.data, **WHY}) for body in bodies if body not in earlier)
 
 
 def _settled(ours: LedgerState, _: LedgerState, since: Since) -> Iterator[AdminBody]:
     """What became of what is in doubt by the backup alone: settled again, budgets would get back twice what it took."""
     for intent, happened in sorted(since.ends.items()):
         outcome = ours.doubtful[intent]
-        known: dict[str, Json] = {} if outcome is None else {"outcome": str(outcome)}
-        yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **known, **WHY})
+        outcome_members: dict[str, Json] = {} if outcome is None else {"outcome": str(outcome)}
+        yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **outcome_members, **WHY})
     for intent, (happened, ended) in sorted(since.failed.items()):
         yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, "outcome": ended, **WHY})
 

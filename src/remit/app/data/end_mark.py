@@ -36,7 +36,7 @@ class Marking:
 def _file(path: Path) -> tuple[int, int] | None:
     """Which file `path` names, by device and number; None where it names none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -86,11 +86,11 @@ async def _ledger(settings: Settings, clock: Clock) -> SqliteLedger:
         mark.forget(settings.ledger)
         losses.append((Event.LEDGER_LOSS_ACCEPTED, lost.why))
     marked = mark.last(settings.ledger)
-    gone = [name for name in (() if marked is None else marked.keys) if not (settings.data / name).is_file()]
-    if gone and not settings.accept_loss:
-        raise _lost(settings, gone)
-    gone += _issuer_lost(settings, None if marked is None else marked.issuer)
-    losses += [(Event.KEY_LOSS_ACCEPTED, f"{name} was lost") for name in gone]
+    lost_keys = [name for name in (() if marked is None else marked.keys) if not (settings.data / name).is_file()]
+    if lost_keys and not settings.accept_loss:
+        raise _lost(settings, lost_keys)
+    lost_keys += _issuer_lost(settings, None if marked is None else marked.issuer)
+    losses += [(Event.KEY_LOSS_ACCEPTED, f"{name} was lost") for name in lost_keys]
     ledger = open_ledger(settings.ledger, clock, SystemEntropy())
     try:
         for event, why in losses:
@@ -100,7 +100,7 @@ async def _ledger(settings: Settings, clock: Clock) -> SqliteLedger:
     except LedgerUnwritable:
         await ledger.close()
         raise
-    if gone:
+    if lost_keys:
         mark.mark(settings.ledger)
     return ledger
 
@@ -116,31 +116,31 @@ def _signing(settings: Settings, resource: str, origin: str, clock: Clock) -> tu
 
 def _issuer_lost(settings: Settings, marked: str | None) -> Sequence[str]:
     """Whether nobody knows any more as whom tokens were signed; where the mark does, that is put back."""
-    kept = settings.data / ISSUER
-    if kept.exists() or not any((settings.data / KEYS).glob("*.pem")):
+    path = settings.data / ISSUER
+    if path.exists() or not any((settings.data / KEYS).glob("*.pem")):
         return ()
     if marked:
-        write_private(kept, marked.encode("ascii"))
-        say(f"{escaped(str(kept))} was lost and is put back: tokens are signed as {marked}")
+        write_private(path, marked.encode("ascii"))
+        say(f"{escaped(str(path))} was lost and is put back: tokens are signed as {marked}")
         _LOG.warning("who signs tokens was lost and is put back from ledger.mark", extra={"place": ISSUER})
         return ()
     if settings.accept_loss:
         return (ISSUER,)
     raise CommandFailure(
-        f"{kept} is lost, which says as whom this service signs",
+        f"{path} is lost, which says as whom this service signs",
         why="under another address than before every token would be void, agents' and people's, and none could tell",
         next=f"put it back from your copy of the data folder, or write the address into it that the service had at its "
-        f"first start: printf %s http://127.0.0.1:7070 >{kept}; nobody knows it: remit up --accept-loss",
+        f"first start: printf %s http://127.0.0.1:7070 >{path}; nobody knows it: remit up --accept-loss",
     )
 
 
-def _lost(settings: Settings, gone: Sequence[str]) -> CommandFailure:
-    folders = {name.partition("/")[0] for name in gone}
+def _lost(settings: Settings, lost_keys: Sequence[str]) -> CommandFailure:
+    folders = {name.partition("/")[0] for name in lost_keys}
     costs = "; ".join(cost for folder, cost in _COSTS.items() if folder in folders)
     return CommandFailure(
         "keys that this service signs with are lost",
-        why=f"{' and '.join(gone)} of {settings.data} {'was' if len(gone) == 1 else 'were'} there, and "
-        f"{'is' if len(gone) == 1 else 'are'} not: {costs}",
+        why=f"{' and '.join(lost_keys)} of {settings.data} {'was' if len(lost_keys) == 1 else 'were'} there, and "
+        f"{'is' if len(lost_keys) == 1 else 'are'} not: {costs}",
         next=f"put {' and '.join(f'{folder}/' for folder in sorted(folders))} back from your copy of the data folder; "
         "without one: remit up --accept-loss, which makes new keys",
     )

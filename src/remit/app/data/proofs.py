@@ -69,44 +69,46 @@ class Offline:
             raise CommandFailure(str(error), next="remit logs", exit=Exit.USAGE) from error
         try:
             note = self._note_over(ref)
-            found = proved(self._tiles, Checkpoint.parse(note.text).size, note, ref, reveal=reveal)
+            proof = proved(self._tiles, Checkpoint.parse(note.text).size, note, ref, reveal=reveal)
         except KeyError as error:
             why = "the ledger has no such record"
             raise CommandFailure(f"{ref} was not proved", why=why, next="remit logs", exit=Exit.NOT_FOUND) from error
         except (Unprovable, ProofWrong) as error:
             raise CommandFailure(f"{ref} was not proved", why=str(error), next="remit ledger verify") from error
-        actual = record_hash(found.record).hex()
+        actual = record_hash(proof.record).hex()
         if digest and digest != actual:
             raise CommandFailure(
                 f"{ref} is not the record of that receipt",
                 why=f"it hashes to {actual[:16]}…, the receipt says {digest[:16]}…",
                 next="remit ledger verify",
             )
-        return found
+        return proof
 
     def since(self, kept: KeptCheckpoint) -> dict[str, Any]:
         """That the ledger goes on from `kept`."""
-        note, said = self.checkpoint(), kept.checkpoint
+        note, earlier = self.checkpoint(), kept.checkpoint
         try:
-            found = continued(self._tiles, Checkpoint.parse(note.text).size, note, said.size)
-            if range_hash(0, said.size, self._tiles.read) != said.root:
-                raise Unprovable(f"the first {said.size} records are not those it was signed of, by {said.origin}")
+            continuation = continued(self._tiles, Checkpoint.parse(note.text).size, note, earlier.size)
+            if range_hash(0, earlier.size, self._tiles.read) != earlier.root:
+                raise Unprovable(
+                    f"the first {earlier.size} records are not those it was signed of, by {earlier.origin}"
+                )
         except (Unprovable, ProofWrong) as error:
             next = f"remit ledger verify --against {kept.name}"
             raise CommandFailure(f"it does not go on from {kept.name}", why=str(error), next=next) from error
-        return {"size": found.old, "path": [encoded(one) for one in found.path]}
+        return {"size": continuation.old, "path": [encoded(one) for one in continuation.path]}
 
     def said(self, note: Note) -> dict[str, Any]:
         """What `note` says, and who signed it as far as this folder knows."""
         checkpoint = Checkpoint.parse(note.text)
-        named = {ident.hex() for _, ident, _ in note.signatures}
+        signers = {ident.hex() for _, ident, _ in note.signatures}
         files = sorted((self._folder / FOLDER).glob("*.vkey"))
         return {
             "origin": checkpoint.origin,
             "size": checkpoint.size,
             "root": encoded(checkpoint.root),
             "checkpoint": str(note),
-            "keys": [path.read_text("utf-8").strip() for path in files if path.stem in named],
+            "keys": [path.read_text("utf-8").strip() for path in files if path.stem in signers],
         }
 
     def _note_over(self, ref: Ref) -> Note:
@@ -126,10 +128,10 @@ class Offline:
                 next="remit up on this data folder, which makes a key and names it on the ledger",
                 exit=Exit.NOT_FOUND,
             ) from error
-        if notary.unannounced():
+        if notary.unannounced_keys():
             raise CommandFailure(
                 "the checkpoint was not signed",
-                why=f"the ledger does not name the key {notary.unannounced()[0].id.hex()} yet",
+                why=f"the ledger does not name the key {notary.unannounced_keys()[0].id.hex()} yet",
                 next="remit up on this data folder, which names it",
             )
         return notary.sign(Checkpoint(self._origin, self._tree.size, self._tree.root()))

@@ -97,11 +97,11 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
         outbox = ledger.with_name(OUTBOX)
         # Where there is one, it knows more of what was told than its copy does.
-        told = not outbox.exists() and copy_beside(_outbox_beside(backup), stage / OUTBOX)
+        has_outbox = not outbox.exists() and copy_beside(_outbox_beside(backup), stage / OUTBOX)
         # Before the exchange: where that does not happen, they are made again from the ledger that stays.
         _forget(ledger.with_name(INCIDENTS))
         exchange(ledger, staged, aside or ledger)
-        if told:
+        if has_outbox:
             (stage / OUTBOX).rename(outbox)
         if not whole:
             # Nobody can tell which tokens were revoked since, or were given out and never used.
@@ -146,8 +146,8 @@ async def _begin(
         data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None, "log": log}
         bodies = [AdminBody(Event.LEDGER_RESTORED, BY, str(last.ref), data)]
         bodies += carried(ours, before)
-        for one in await ledger.approvals(open_only=True, limit=report.records):
-            bodies.append(AdminBody(Event.APPROVAL_EXPIRED, BY, one.ident, WHY))
+        for approval in await ledger.approvals(open_only=True, limit=report.records):
+            bodies.append(AdminBody(Event.APPROVAL_EXPIRED, BY, approval.ident, WHY))
         pending = [ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)) for body in bodies]
         pending += [
             ledger.append(Draft(RecordKind.DECISION, clock.now_ms(), "", "", _ended(grant)))

@@ -45,8 +45,8 @@ def _sweep(prefix: str) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove `folder` where it is this user's and nobody holds it."""
-    told = folder.lstat()
-    if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.geteuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return
     file = os.open(folder / _HELD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:

@@ -43,11 +43,11 @@ class Veiling:
             if self._known is not None:
                 raise KeyringUnusable(f"{self._key.path} is missing: {_MEND}")
             key = await asyncio.to_thread(self._key.make)
-        hashed = "sha256:" + hashlib.sha256(key).hexdigest()
+        digest = "sha256:" + hashlib.sha256(key).hexdigest()
         if self._known is None:
-            await record(Event.CREDENTIAL, "the service", SUBJECT, {"hash": hashed})
-            self._known = hashed
-        elif hashed != self._known:
+            await record(Event.CREDENTIAL, "the service", SUBJECT, {"hash": digest})
+            self._known = digest
+        elif digest != self._known:
             raise KeyringUnusable(f"{self._key.path} is another key than the ledger's: {_MEND}")
         self._veil = Veil(key)
 

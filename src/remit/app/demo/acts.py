@@ -43,52 +43,52 @@ def with_remit(stage: DemoStage, service: ServiceProcess) -> str | None:
     """The errand and the attack, through Remit; the decision id of the refused read."""
     service.mint("agent", AGENT, USER)
     service.mint("user", APPROVER)
-    told = stage.narrator
+    narrator = stage.narrator
     token = str(stage.scene.token(f"agent-{AGENT}"))
     way = ["--page", stage.world.page_url, "--url", service.mcp, "--token-file", token]
-    told.plain(
+    narrator.plain(
         f"Remit governs at {service.url}. Agent `{AGENT}` acts for {USER}; {APPROVER} decides what it may not alone."
     )
     with acting(stage.python, way, stage.scene.root / "agent.log") as lines:
-        told.act(f"{USER} wants a note on refunds: `{AGENT}` reads a page and writes it")
-        _follow(told, errand(stage.scene, stage.world), lines, Sign.PERMIT)
-        if told.faults:
+        narrator.act(f"{USER} wants a note on refunds: `{AGENT}` reads a page and writes it")
+        _follow(narrator, errand(stage.scene, stage.world), lines, Sign.PERMIT)
+        if narrator.faults:
             return None
-        told.act("The agent obeys the order, and Remit stands between")
+        narrator.act("The agent obeys the order, and Remit stands between")
         return _attack(stage, service.client(f"user-{APPROVER}"), lines)
 
 
 def without_remit(stage: DemoStage) -> None:
     """The same agent, page and servers, with nothing between them."""
-    told = stage.narrator
-    told.act("The same agent, page and servers without Remit")
+    narrator = stage.narrator
+    narrator.act("The same agent, page and servers without Remit")
     way = ["--page", stage.world.page_url, "--servers", str(stage.scene.servers)]
     with acting(stage.python, way, stage.scene.root / "agent-without.log") as lines:
-        _follow(told, errand(stage.scene, stage.world), lines, None)
-        _follow(told, harmed(stage.scene), lines, Sign.HARM)
-    if told.faults:
+        _follow(narrator, errand(stage.scene, stage.world), lines, None)
+        _follow(narrator, harmed(stage.scene), lines, Sign.HARM)
+    if narrator.faults:
         return
     if leaked(stage.scene, stage.world.received()):
-        told.line(Sign.HARM, f"the strange host received {stage.world.received()[-1]}")
+        narrator.line(Sign.HARM, f"the strange host received {stage.world.received()[-1]}")
     else:
-        told.line(Sign.FAULT, "no harm was done, so the refusals above prove nothing")
+        narrator.line(Sign.FAULT, "no harm was done, so the refusals above prove nothing")
 
 
 def what_next(stage: DemoStage, service: ServiceProcess, ref: str, *, leave: bool) -> None:
     """Three commands to go on with."""
-    told = stage.narrator
-    told.act("What to try next")
+    narrator = stage.narrator
+    narrator.act("What to try next")
     remit = _remit()
     if leave:
-        told.plain(f"   {remit} demo                            the same, and the service stays up")
-        told.plain(f"   {remit} init my-remit                   a workspace of your own")
-        told.plain(f"   {remit} up --workspace my-remit         govern with it")
+        narrator.plain(f"   {remit} demo                            the same, and the service stays up")
+        narrator.plain(f"   {remit} init my-remit                   a workspace of your own")
+        narrator.plain(f"   {remit} up --workspace my-remit         govern with it")
         return
-    told.plain(f"   export REMIT_URL={service.url}")
-    told.plain(f"   export REMIT_TOKEN_FILE={stage.scene.token('admin')}")
-    told.plain(f"   {remit} why {ref}")
-    told.plain(f"""   {remit} can {AGENT} web/fetch '{{"url": "https://example.com/"}}' --user {USER}""")
-    told.plain(f"   {remit} logs -f")
+    narrator.plain(f"   export REMIT_URL={service.url}")
+    narrator.plain(f"   export REMIT_TOKEN_FILE={stage.scene.token('admin')}")
+    narrator.plain(f"   {remit} why {ref}")
+    narrator.plain(f"""   {remit} can {AGENT} web/fetch '{{"url": "https://example.com/"}}' --user {USER}""")
+    narrator.plain(f"   {remit} logs -f")
 
 
 def _remit() -> str:
@@ -98,52 +98,52 @@ def _remit() -> str:
     return str(command.relative_to(here) if command.is_relative_to(here) else command)
 
 
-def _follow(told: Narrator, steps: Iterable[Expect], lines: AgentOutput, sign: Sign | None) -> AgentLine | None:
+def _follow(narrator: Narrator, steps: Iterable[Expect], lines: AgentOutput, sign: Sign | None) -> AgentLine | None:
     """Hold the agent's next lines against `steps`, telling each under `sign`; the last one."""
-    seen: AgentLine | None = None
+    line: AgentLine | None = None
     for step in steps:
         try:
-            seen = lines.next(STEP_S_MAX)
-            fault = step.fault(seen) if seen else "the agent ended before"
+            line = lines.next(STEP_S_MAX)
+            fault = step.fault(line) if line else "the agent ended before"
         except TimeoutError as error:
             fault = str(error)
-        if seen is None or fault is not None:
-            told.line(Sign.FAULT, f"the agent {step.told}: {fault}")
+        if line is None or fault is not None:
+            narrator.line(Sign.FAULT, f"the agent {step.told}: {fault}")
             return None
-        if sign and seen.tool:
-            told.line(sign, f"{step.told}: {seen.tool} {seen.args_short}")
-        elif sign and seen.step == "instruction":
-            told.line(Sign.NOTE, "the page hides an order from people, white on white and off the screen:")
-            told.more(f"“{seen.text}”")
-    return seen
+        if sign and line.tool:
+            narrator.line(sign, f"{step.told}: {line.tool} {line.args_short}")
+        elif sign and line.step == "instruction":
+            narrator.line(Sign.NOTE, "the page hides an order from people, white on white and off the screen:")
+            narrator.more(f"“{line.text}”")
+    return line
 
 
 def _attack(stage: DemoStage, decider: ServiceClient, lines: AgentOutput) -> str | None:
-    told, world = stage.narrator, stage.world
+    narrator, world = stage.narrator, stage.world
     credential, _ = refused(stage.scene, approved=False)
-    seen = _follow(told, [credential], lines, Sign.DENY)
-    if seen is None:
+    refusal = _follow(narrator, [credential], lines, Sign.DENY)
+    if refusal is None:
         return None
-    if reason := REASON.search(seen.text):
-        told.more(f"policy {reason['policy']}, {reason['where']}: {reason['text']}")
+    if reason := REASON.search(refusal.text):
+        narrator.more(f"policy {reason['policy']}, {reason['where']}: {reason['text']}")
     approval = _held(decider, lines)
     if approval is None:
-        told.line(Sign.FAULT, "the request to the strange host did not wait for a person")
+        narrator.line(Sign.FAULT, "the request to the strange host did not wait for a person")
         return None
-    told.line(Sign.WAIT, f"opens the strange host: {approval['tool']} {json.dumps(approval['arguments'])}")
+    narrator.line(Sign.WAIT, f"opens the strange host: {approval['tool']} {json.dumps(approval['arguments'])}")
     for gate in approval["gates"]:
-        told.more(f"policy {gate['policy']} asks {APPROVER}, by route {gate['route']}: {gate['reason']}")
-    approved = ask.decide(decider, approval, APPROVER, told)
+        narrator.more(f"policy {gate['policy']} asks {APPROVER}, by route {gate['route']}: {gate['reason']}")
+    approved = ask.decide(decider, approval, APPROVER, narrator)
     _, send = refused(stage.scene, approved=approved)
-    _follow(told, [send], lines, None)
+    _follow(narrator, [send], lines, None)
     requests = world.received()
     if leaked(stage.scene, requests) or len(requests) != int(approved):
-        told.line(Sign.FAULT, f"the strange host received {requests}")
+        narrator.line(Sign.FAULT, f"the strange host received {requests}")
     else:
-        told.line(Sign.OK, f"the strange host received {'one request, without the key' if approved else 'nothing'}")
-    decision = DECISION.search(seen.text)
+        narrator.line(Sign.OK, f"the strange host received {'one request, without the key' if approved else 'nothing'}")
+    decision = DECISION.search(refusal.text)
     if decision is None:
-        told.line(Sign.FAULT, f"the refusal names no decision: {seen.text}")
+        narrator.line(Sign.FAULT, f"the refusal names no decision: {refusal.text}")
         return None
     return decision["ref"]
 

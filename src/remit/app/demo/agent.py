@@ -172,13 +172,13 @@ async def play(hands: Hands, page: str, notes: str) -> None:
 
 def summarised(text: str) -> str:
     """The headings of a page and the first sentence under each: a model's summary, scripted."""
-    kept: list[str] = []
+    lines: list[str] = []
     for line in (line.strip() for line in text.splitlines()):
         if line.startswith("#"):
-            kept.append(line)
-        elif line and kept and kept[-1].startswith("#"):
-            kept.append(line.partition(". ")[0].rstrip(".") + ".")
-    return "\n".join(kept) + "\n"
+            lines.append(line)
+        elif line and lines and lines[-1].startswith("#"):
+            lines.append(line.partition(". ")[0].rstrip(".") + ".")
+    return "\n".join(lines) + "\n"
 
 
 def options() -> argparse.Namespace:
@@ -210,13 +210,13 @@ async def run(way: AbstractAsyncContextManager[Hands], page: str, notes: str) ->
 
 def reasons(group: BaseExceptionGroup[BaseException]) -> list[str]:
     """Every leaf of a group of errors, in words."""
-    found: list[str] = []
+    texts: list[str] = []
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            found += reasons(cast("BaseExceptionGroup[BaseException]", error))
+            texts += reasons(cast("BaseExceptionGroup[BaseException]", error))
         else:
-            found.append(f"{type(error).__name__}: {error}")
-    return found
+            texts.append(f"{type(error).__name__}: {error}")
+    return texts
 
 
 def main() -> int:

@@ -35,13 +35,13 @@ class Expect:
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
-    def fault(self, seen: AgentLine) -> str | None:
-        """Why `seen` is not what was expected, or None."""
-        if seen.step != self.step:
-            return f"the agent went on to {seen.step!r}: {seen.text}"
-        if seen.ok is not self.ok:
-            return f"it {'failed' if self.ok else 'went through'}: {seen.text}"
-        text = " ".join(seen.text.split())
+    def fault(self, line: AgentLine) -> str | None:
+        """Why `line` is not what was expected, or None."""
+        if line.step != self.step:
+            return f"the agent went on to {line.step!r}: {line.text}"
+        if line.ok is not self.ok:
+            return f"it {'failed' if self.ok else 'went through'}: {line.text}"
+        text = " ".join(line.text.split())
         for words in self.holds:
             if words not in text:
                 return f"it does not hold {words!r}: {text}"
@@ -62,13 +62,13 @@ def parse(line: str) -> AgentLine:
 
 def errand(scene: Scene, world: DemoHosts) -> tuple[Expect, ...]:
     """What the user asked for, which nothing should stand in the way of."""
-    kept = (Expect("stage", "stages it"), Expect("commit", "commits it")) if scene.git else ()
+    git_steps = (Expect("stage", "stages it"), Expect("commit", "commits it")) if scene.git else ()
     return (
         Expect("tools", "sees its tools", holds=("web___fetch", "filesystem___write_file")),
         Expect("time", "asks the time", holds=("Etc/UTC",)),
         Expect("page", "reads the handbook's page", holds=(world.sentence,)),
         Expect("write", "writes a summary"),
-        *kept,
+        *git_steps,
         Expect("instruction", "finds an instruction in the page", holds=(world.sentence,)),
     )
 

@@ -75,12 +75,12 @@ def install(
         Failure: no tool to install with, no package index, or a hash that does not match.
     """
     root = (cache or default_cache()).absolute()
-    made: dict[str, VirtualEnvironment] = {}
+    environments: dict[str, VirtualEnvironment] = {}
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _alone(root):
             for name in names:
-                made[name] = _ensure(name, root, say)
+                environments[name] = _ensure(name, root, say)
     except OSError as error:
         raise CommandFailure(
             f"cannot write the demo's tool servers to {root}",
@@ -88,7 +88,7 @@ def install(
             next="XDG_CACHE_HOME=DIR remit demo, with a folder that can be written to",
             exit=Exit.USAGE,
         ) from error
-    return made
+    return environments
 
 
 def agent_python(say: Callable[[str], None]) -> Path:
@@ -153,7 +153,7 @@ def _populate(environment: VirtualEnvironment) -> None:
 def _run(environment: VirtualEnvironment, command: list[str]) -> None:
     what = f"cannot install {release(environment.name)}"
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=environment.folder.parent,
             stdin=subprocess.DEVNULL,
@@ -168,11 +168,11 @@ def _run(environment: VirtualEnvironment, command: list[str]) -> None:
     except subprocess.TimeoutExpired as error:
         why = f"not done after {INSTALL_S_MAX} s"
         raise CommandFailure(what, why=why, next=ADVICE_NETWORK, exit=Exit.TIMEOUT) from error
-    if done.returncode == 0:
+    if completed.returncode == 0:
         return
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    why = "\n        ".join(lines[-4:]) or f"{Path(command[0]).name} ended with {done.returncode}"
-    following = ADVICE_VENV if "ensurepip" in done.stdout else ADVICE_NETWORK
+    lines = [line.strip() for line in completed.stdout.splitlines() if line.strip()]
+    why = "\n        ".join(lines[-4:]) or f"{Path(command[0]).name} ended with {completed.returncode}"
+    following = ADVICE_VENV if "ensurepip" in completed.stdout else ADVICE_NETWORK
     raise CommandFailure(what, why=why, next=following, exit=Exit.UNREACHABLE)
 
 
@@ -183,8 +183,8 @@ def _environment() -> dict[str, str]:
     """
     env = dict(os.environ)
     folder = ssl.get_default_verify_paths().capath
-    known = ssl.create_default_context().cert_store_stats()["x509_ca"] > 0
-    if known or (folder and any(Path(folder).iterdir())):
+    has_certificates = ssl.create_default_context().cert_store_stats()["x509_ca"] > 0
+    if has_certificates or (folder and any(Path(folder).iterdir())):
         env.setdefault("UV_SYSTEM_CERTS", "1")
     return env
 

@@ -83,8 +83,8 @@ class Narrator:
         return textwrap.wrap(_told(text), self._width) or [""]
 
     def _clipped(self, text: str) -> str:
-        told = _told(text)
-        return told if len(told) <= self._width else told[: self._width - 1] + "…"
+        clean = _told(text)
+        return clean if len(clean) <= self._width else clean[: self._width - 1] + "…"
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)

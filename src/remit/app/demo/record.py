@@ -17,28 +17,28 @@ from remit.app.settings import Settings
 VERIFY_S_MAX: Final = 60
 
 
-def check(told: Narrator, scene: Scene, ref: str) -> None:
+def check(narrator: Narrator, scene: Scene, ref: str) -> None:
     """Verify the ledger, then a copy in which one byte of the refused read `ref` was changed."""
-    told.act("What is on record")
-    found = _verify(scene.data)
-    counted = f"{found.get('records')} records, {found.get('intents')} intents, {found.get('outcomes')} outcomes"
-    if found.get("clean") is True:
-        told.line(Sign.OK, f"remit ledger verify: {counted}; every link and commitment holds")
+    narrator.act("What is on record")
+    report = _verify(scene.data)
+    counts = f"{report.get('records')} records, {report.get('intents')} intents, {report.get('outcomes')} outcomes"
+    if report.get("clean") is True:
+        narrator.line(Sign.OK, f"remit ledger verify: {counts}; every link and commitment holds")
     else:
-        told.line(Sign.FAULT, f"remit ledger verify: {' '.join(found.get('findings') or [counted])}")
+        narrator.line(Sign.FAULT, f"remit ledger verify: {' '.join(report.get('findings') or [counts])}")
     copy = scene.root / "copy"
     place = _change_one_byte(_copied(scene, copy), CREDENTIALS.encode())
-    wrong = " ".join(_verify(copy).get("findings") or ["nothing is found"])
-    sign = Sign.OK if place is not None and wrong.startswith(f"{ref}: ") else Sign.FAULT
-    told.line(sign, f"byte {place} of a copy changed, and found in {wrong}")
+    finding = " ".join(_verify(copy).get("findings") or ["nothing is found"])
+    sign = Sign.OK if place is not None and finding.startswith(f"{ref}: ") else Sign.FAULT
+    narrator.line(sign, f"byte {place} of a copy changed, and found in {finding}")
 
 
 def _verify(data: Path) -> Mapping[str, Any]:
     """What `remit ledger verify -o json` finds in `data`."""
     command = [sys.executable, "-m", "remit.app.main", "ledger", "verify", "-o", "json", "--data", str(data)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False)
-        return json.loads(done.stdout) if done.stdout else {"findings": [done.stderr]}
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False)
+        return json.loads(completed.stdout) if completed.stdout else {"findings": [completed.stderr]}
     except (ValueError, subprocess.TimeoutExpired) as error:
         return {"findings": [str(error)]}
 

@@ -103,11 +103,11 @@ def _inside_quotes(path: Path) -> str:
 
 def _direct(scene: Scene) -> Mapping[str, Mapping[str, object]]:
     """The workspace's own servers, started the same way by the agent itself on other files."""
-    found: dict[str, Mapping[str, object]] = {}
+    servers: dict[str, Mapping[str, object]] = {}
     for path in sorted(scene.workspace.glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text("utf-8")):
             if document["kind"] == "Server":
                 spec = document["spec"]
                 cwd = str(scene.files_without) if "cwd" in spec else None
-                found[document["metadata"]["name"]] = {**spec, "cwd": cwd}
-    return found
+                servers[document["metadata"]["name"]] = {**spec, "cwd": cwd}
+    return servers

@@ -51,16 +51,22 @@ def tell(*, leave: bool, port: int) -> int:
 
 
 def _stage(
-    told: Narrator, root: Path, environments: Mapping[str, VirtualEnvironment], python: Path, port: int, *, leave: bool
+    narrator: Narrator,
+    root: Path,
+    environments: Mapping[str, VirtualEnvironment],
+    python: Path,
+    port: int,
+    *,
+    leave: bool,
 ) -> list[str]:
     """Everything that has to be ended again, in one place; the faults of the story."""
     with _signals_end_it(), open_world() as world:
         scene = lay_out(root, world, environments, f"shop-key-{secrets.token_hex(8)}")
         with running(scene, _port(port)) as service:
-            _play(DemoStage(told, world, scene, python), service, leave=leave)
-            if not leave and not told.faults:
+            _play(DemoStage(narrator, world, scene, python), service, leave=leave)
+            if not leave and not narrator.faults:
                 _stay(service, scene)
-    return told.faults
+    return narrator.faults
 
 
 def _port(port: int) -> int:

@@ -63,7 +63,7 @@ def draft(
     """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`."""
     counts, unnamed = Counter[UsedAction](), list[str]()
     servers: dict[str, str] = {}
-    said: dict[str, str] = {}
+    hints: dict[str, str] = {}
     for link in entry["links"]:
         to: str = link["to"]
         use = _use(to, around.tools)
@@ -75,20 +75,20 @@ def draft(
             if command is not None:
                 short = _called(to, {*around.servers, *servers})
                 servers[short] = _server(short, to, command, entry["traits"])
-                said[to] = f"declare the Server {short}, then: remit tools review {short}"
+                hints[to] = f"declare the Server {short}, then: remit tools review {short}"
     answers = owner or entry["owner"] or "SOMEBODY"
-    seen = f"was seen by {', '.join(entry['sources'])} since {entry['first'][:10]}"
-    meant = purpose or f"to be said; it {seen}"
-    spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(meant)}\n  mode: enforce\n"
-    found = f"# {one_line(entry['name'])} {seen}\n"
-    used = {use: (PermittedUsage(Usage(count)),) for use, count in counts.items()}
-    policies = least(name, used, (), PolicyVocabulary({tool: {} for tool in around.tools}), entry["first"][:10]).text
+    sighted = f"was seen by {', '.join(entry['sources'])} since {entry['first'][:10]}"
+    purpose_text = purpose or f"to be said; it {sighted}"
+    spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(purpose_text)}\n  mode: enforce\n"
+    comment = f"# {one_line(entry['name'])} {sighted}\n"
+    usage = {use: (PermittedUsage(Usage(count)),) for use, count in counts.items()}
+    policies = least(name, usage, (), PolicyVocabulary({tool: {} for tool in around.tools}), entry["first"][:10]).text
     notes = "".join(
-        f"// not permitted: it uses {one_line(one)}, which {_lacking(one)}{f'; {said[one]}' if one in said else ''}\n"
-        for one in unnamed
+        f"// not permitted: it uses {one_line(to)}, which {_lacking(to)}{f'; {hints[to]}' if to in hints else ''}\n"
+        for to in unnamed
     )
-    agent = f"{found}{_HEAD.format('Agent')}metadata:\n  name: {json.dumps(name)}\n{spec}"
-    return Drafted(answers, meant, agent, notes + policies, tuple(unnamed), servers)
+    agent = f"{comment}{_HEAD.format('Agent')}metadata:\n  name: {json.dumps(name)}\n{spec}"
+    return Drafted(answers, purpose_text, agent, notes + policies, tuple(unnamed), servers)
 
 
 def _had(to: str, servers: Collection[str]) -> bool:
@@ -119,7 +119,7 @@ def _called(to: str, taken: Collection[str]) -> str:
     _, name, _ = parsed(to)
     plain = re.sub(r"^https?://|^\w+:(?:.*/)?", "", name).partition("/")[0].lower()
     short = re.sub(r"[^a-z0-9]+", "-", plain)[:_SERVER_CHARS_MAX].strip("-") or "server"
-    return next(one for one in _numbered(short) if one not in taken)
+    return next(candidate for candidate in _numbered(short) if candidate not in taken)
 
 
 def _numbered(short: str) -> Iterator[str]:
@@ -130,9 +130,11 @@ def _numbered(short: str) -> Iterator[str]:
 def _server(name: str, to: str, command: tuple[str, ...] | str, traits: list[Mapping[str, Any]]) -> str:
     """The `Server` as YAML, with what is known of how it is started."""
     of = parsed(to).name
-    known = [one["value"] for one in traits if one["key"].startswith("server ") and of in one["value"].split(" ")]
+    commands = [
+        trait["value"] for trait in traits if trait["key"].startswith("server ") and of in trait["value"].split(" ")
+    ]
     notes = [f"# {one_line(to)}; its arguments, folders and secrets are yours to say"]
-    notes += [f"# as it was found: {one_line(value)}" for value in sorted(set(known))]
+    notes += [f"# as it was found: {one_line(value)}" for value in sorted(set(commands))]
     way = f"  url: {json.dumps(command)}" if isinstance(command, str) else f"  command: {json.dumps(list(command))}"
     head = f"{_HEAD.format('Server')}metadata:\n  name: {json.dumps(name)}\nspec:\n{way}\n"
     return "\n".join([*notes, head])

@@ -55,12 +55,12 @@ class Drifts:
         """Put these on record, and do what follows. Where it raises, all of them are to be told again."""
         for drift in drifts:
             await self._follow(drift)
-        found = [change for change in changes if change.source not in _KNOWN_OTHERWISE]
-        if found:
+        notable = [change for change in changes if change.source not in _KNOWN_OTHERWISE]
+        if notable:
             # Of more than one record lists, a new agent is what people should see.
-            found.sort(key=lambda change: (change.what, change.subject.kind) != (What.FOUND, Kind.AGENT))
-            listed = [_told(change) for change in found[:CHANGES_MAX]]
-            data: dict[str, Json] = {"changes": listed, "more": len(found) - len(listed)}
+            notable.sort(key=lambda change: (change.what, change.subject.kind) != (What.FOUND, Kind.AGENT))
+            shown_changes = [_told(change) for change in notable[:CHANGES_MAX]]
+            data: dict[str, Json] = {"changes": shown_changes, "more": len(notable) - len(shown_changes)}
             await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", data))
 
     async def _follow(self, drift: Drift) -> None:
@@ -92,6 +92,6 @@ class Drifts:
 
 
 def _told(change: InventoryChange) -> Json:
-    told = {"what": change.what.value, "subject": str(change.subject), "source": change.source}
+    members = {"what": change.what.value, "subject": str(change.subject), "source": change.source}
     more = {"key": change.key, "before": change.before, "after": change.after}
-    return {**told, **{key: value for key, value in more.items() if value}}
+    return {**members, **{key: value for key, value in more.items() if value}}

@@ -21,20 +21,20 @@ from remit.discover.sighting import Verb, parsed
 ENTRIES_MAX: Final = 10_000
 
 
-def of_service(asked: ServiceClient) -> list[Node]:
+def of_service(service: ServiceClient) -> list[Node]:
     """The nodes of the running service's inventory."""
-    found: dict[str, Any] = asked.get("/inventory", limit=ENTRIES_MAX)
-    if found["total"] > len(found["items"]):
-        say(f"{found['total'] - len(found['items'])} more entries are left out")
-    return [_node(item) for item in found["items"]]
+    answer: dict[str, Any] = service.get("/inventory", limit=ENTRIES_MAX)
+    if answer["total"] > len(answer["items"]):
+        say(f"{answer['total'] - len(answer['items'])} more entries are left out")
+    return [_node(item) for item in answer["items"]]
 
 
 def of_files(files: list[Path]) -> list[Node]:
     """The nodes of files that `remit discover import` takes, folded together."""
-    seen = [look(ListingSource(file, SystemClock().now_ms)) for file in files]
-    for trouble in (trouble for one in seen for trouble in one.troubles):
+    results = [look(ListingSource(file, SystemClock().now_ms)) for file in files]
+    for trouble in (trouble for result in results for trouble in result.troubles):
         say(f"{trouble.where}: {trouble.code}: {trouble.why}")
-    return [*nodes_of(fold(sighting for one in seen for sighting in one.sightings))]
+    return [*nodes_of(fold(sighting for result in results for sighting in result.sightings))]
 
 
 def exported(nodes: list[Node], form: str) -> str:
@@ -54,8 +54,8 @@ def written(text: str, file: Path | None) -> None:
 
 
 def _node(item: Mapping[str, Any]) -> Node:
-    conditions = tuple(one["type"] for one in item["conditions"] if one["status"] == "True")
-    traits = {(one["key"], one["value"]) for one in item["traits"]}
+    conditions = tuple(part["type"] for part in item["conditions"] if part["status"] == "True")
+    traits = {(part["key"], part["value"]) for part in item["traits"]}
     return Node(
         parsed(item["name"]),
         item["owner"],

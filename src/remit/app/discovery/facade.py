@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from remit.api.interfaces.discovery import Covered, Listed
+from remit.api.interfaces.discovery import CoverageCount, InventoryListing
 from remit.app.discovery.drift import Drifts
 from remit.app.discovery.source_watch import SourceWatcher
 from remit.discover.conditions import ACCEPTED, ConditionFacts
@@ -33,7 +33,7 @@ from remit.policy.schema import EVERYONE
 from remit.ports.sightings import Sightings
 from remit.ports.source import SightingSource, SourceBatch, SourceFailed
 from remit.ports.system import Clock
-from remit.ports.telemetry import Sent
+from remit.ports.telemetry import TelemetryExport
 from remit.work.discovery import Discovery
 
 _LOG: Final = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Discoverer:
         self._drifts = drifts
         self._drifting = DriftMemory()
         self._scopes: Mapping[str, frozenset[str]] | None = None
-        self.forward: Callable[[Sent], None] | None = None
+        self.forward: Callable[[TelemetryExport], None] | None = None
         """Passes telemetry that was taken in on to the user's own backend."""
         self._ledger: SightingSource | None = None
         self._watching = SourceWatcher(discovery, clock)
@@ -83,12 +83,12 @@ class Discoverer:
         self._started.set()
         await self.follow()
 
-    async def receive(self, sent: Sent) -> bytes:
+    async def receive(self, export: TelemetryExport) -> bytes:
         """Take one export in: `ports.telemetry.Receiver`."""
         await asyncio.wait_for(self._started.wait(), START_S)
-        answered = await self.discovery.receive(sent)
+        answered = await self.discovery.receive(export)
         if self.forward is not None:
-            self.forward(sent)
+            self.forward(export)
         return answered
 
     async def turn(self) -> None:
@@ -104,8 +104,8 @@ class Discoverer:
         name = ledger.name
         before = self.discovery.states.get(name)
         try:
-            async for found in ledger.look():
-                await self.discovery.take(name, found)
+            async for batch in ledger.look():
+                await self.discovery.take(name, batch)
         except SourceFailed as error:
             self.discovery.states[name] = failing(name, str(error), before and before.at_ms)
             if before is None or before.status is not ConditionStatus.FALSE:
@@ -115,10 +115,10 @@ class Discoverer:
 
     def states(self) -> Sequence[SourceState]:
         """How every source does: the ledger, telemetry by who sends it, and Source resources."""
-        known = dict(self.discovery.states)
-        ledger = known.pop(SOURCE, None) or unseen(SOURCE, "it was not read yet")
-        otlp = known.pop("otlp", None) or unseen("otlp", "nobody sent telemetry without an agent's token yet")
-        return [ledger, otlp, *(known[name] for name in sorted(known)), *self.watched.values()]
+        others = dict(self.discovery.states)
+        ledger = others.pop(SOURCE, None) or unseen(SOURCE, "it was not read yet")
+        otlp = others.pop("otlp", None) or unseen("otlp", "nobody sent telemetry without an agent's token yet")
+        return [ledger, otlp, *(others[name] for name in sorted(others)), *self.watched.values()]
 
     @property
     def watched(self) -> Mapping[str, SourceState]:
@@ -155,37 +155,37 @@ class Discoverer:
         if bundle is self._of:
             return
         catalog = bundle.catalog
-        found, now_ms = known(catalog), self._clock.now_ms()
-        within = {
+        registry, now_ms = known(catalog), self._clock.now_ms()
+        scopes = {
             agent: frozenset(f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent]))
             for agent in catalog.agents
         }
         people = frozenset(catalog.users) | (catalog.groups - {EVERYONE})
-        self._facts = ConditionFacts(now_ms, natures(catalog), within, people, self._doors, socket.gethostname())
+        self._facts = ConditionFacts(now_ms, natures(catalog), scopes, people, self._doors, socket.gethostname())
         self._of = bundle
         self._watching.follow(catalog.sources)
-        self.discovery.known = found
+        self.discovery.known = registry
         # Whoever asks may give up before its turn comes: it is taken in all the same.
         await asyncio.shield(self._register(bundle, SourceBatch(tuple(sightings(catalog, now_ms)))))
 
-    async def _register(self, bundle: Bundle, found: SourceBatch) -> None:
+    async def _register(self, bundle: Bundle, batch: SourceBatch) -> None:
         """Take in what `bundle` registers; what was not is taken by whoever asks next."""
         try:
-            await self.discovery.take("workspace", found)
+            await self.discovery.take("workspace", batch)
         except BaseException:
             if self._of is bundle:
                 self._of = None
             raise
 
-    async def listed(self, kind: Kind | None, limit: int) -> Listed:
+    async def listed(self, kind: Kind | None, limit: int) -> InventoryListing:
         """Entries in order of names."""
         await self.follow()
         discovery = self.discovery
 
-        def look() -> Listed:
+        def look() -> InventoryListing:
             entries = self._view().entries(kind)
             items = list(islice(entries, limit))
-            return Listed(
+            return InventoryListing(
                 items, len(items) + sum(1 for _ in entries), dict(discovery.refused), tuple(discovery.troubles.values())
             )
 
@@ -196,7 +196,7 @@ class Discoverer:
         await self.follow()
         return await self.discovery.run(lambda: self._view().find(subject))
 
-    async def coverage(self, by: str, days: int) -> Sequence[Covered]:
+    async def coverage(self, by: str, days: int) -> Sequence[CoverageCount]:
         """By `agent`, `team` or `day`, over the last `days`."""
         await self.follow()
         return await self.discovery.run(lambda: self._coverage(by, days))
@@ -209,10 +209,10 @@ class Discoverer:
                 raise KeyError(str(subject))
         await self.discovery.take(by, SourceBatch((self._stated(one, by, Edge(verb, other)),)))
 
-    async def adopt(self, found: Subject, name: str, by: str) -> None:
+    async def adopt(self, subject: Subject, name: str, by: str) -> None:
         """A person registered what was found as the agent `name`, which need not run yet."""
         await self.discovery.take(
-            by, SourceBatch((self._stated(found, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),))
+            by, SourceBatch((self._stated(subject, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),))
         )
 
     async def accept(self, subject: Subject, by: str) -> None:
@@ -248,7 +248,7 @@ class Discoverer:
         since_day = now_ms // DAY_MS - WINDOW_DAYS + 1
         return View(discovery.inventory, discovery.known, discovery.reconciler.counts, facts, since_day)
 
-    def _coverage(self, by: str, days: int) -> list[Covered]:
+    def _coverage(self, by: str, days: int) -> list[CoverageCount]:
         discovery, first_day = self.discovery, self._clock.now_ms() // DAY_MS - days + 1
         identities = self._view().identities
         counted: dict[str, PassageCounts] = {}
@@ -265,7 +265,7 @@ class Discoverer:
                 else:
                     models[name] = models.get(name, 0) + counts.passed + counts.observed
                 agents.setdefault(name, set()).add(one)
-        return [Covered(name, counted[name], len(agents[name]), models.get(name, 0)) for name in sorted(counted)]
+        return [CoverageCount(name, counted[name], len(agents[name]), models.get(name, 0)) for name in sorted(counted)]
 
 
 def open_discovery(

@@ -34,8 +34,8 @@ class DiscoveryResult:
     def document(self) -> dict[str, Any]:
         """All of it as JSON."""
         return {
-            "sightings": [to_json(one) for one in self.sightings],
-            "troubles": [{"code": one.code, "where": one.where, "why": one.why} for one in self.troubles],
+            "sightings": [to_json(item) for item in self.sightings],
+            "troubles": [{"code": item.code, "where": item.where, "why": item.why} for item in self.troubles],
         }
 
 
@@ -44,10 +44,10 @@ def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) ->
     for folder in (*homes, *projects):
         if not folder.is_dir():
             raise CommandFailure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
-    named = [Home(folder.resolve().name or "root", folder.resolve()) for folder in homes] or [own_home()]
+    named_homes = [Home(folder.resolve().name or "root", folder.resolve()) for folder in homes] or [own_home()]
     return HostSource(
         socket.gethostname(),
-        named,
+        named_homes,
         SystemClock().now_ms,
         projects=[folder.resolve() for folder in projects],
         proc=Path("/proc") if processes else None,
@@ -81,11 +81,11 @@ def keep_looking(source: SightingSource, client: ServiceClient, every_s: float, 
         looked(health, wait_s, troubles)
         troubles.clear()
 
-    async def take(found: SourceBatch) -> None:
-        troubles.extend(found.troubles)
-        for start in range(0, len(found.sightings), SENT_AT_ONCE):
+    async def take(batch: SourceBatch) -> None:
+        troubles.extend(batch.troubles)
+        for start in range(0, len(batch.sightings), SENT_AT_ONCE):
             try:
-                await asyncio.to_thread(_send, client, found.sightings[start : start + SENT_AT_ONCE])
+                await asyncio.to_thread(_send, client, batch.sightings[start : start + SENT_AT_ONCE])
             except CommandFailure as failure:
                 if failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
                     raise
@@ -100,31 +100,31 @@ def look(source: SightingSource, client: ServiceClient | None = None) -> Discove
 
 
 async def _look(source: SightingSource, client: ServiceClient | None) -> DiscoveryResult:
-    seen = DiscoveryResult()
+    result = DiscoveryResult()
     waiting: list[Sighting] = []
     try:
-        async for found in source.look():
-            seen.troubles += found.troubles
-            room = SIGHTINGS_MAX - len(seen.sightings)
-            seen.sightings += found.sightings[:room]
-            if client is None and len(found.sightings) > room:
+        async for batch in source.look():
+            result.troubles += batch.troubles
+            room = SIGHTINGS_MAX - len(result.sightings)
+            result.sightings += batch.sightings[:room]
+            if client is None and len(batch.sightings) > room:
                 why = f"more than {SIGHTINGS_MAX} sightings: those after them are not shown"
-                seen.troubles.append(Trouble("discover/sightings", source.name, why))
+                result.troubles.append(Trouble("discover/sightings", source.name, why))
                 break
             if client is not None:
-                waiting += found.sightings
+                waiting += batch.sightings
                 while len(waiting) >= SENT_AT_ONCE:
-                    seen.sent += _send(client, waiting[:SENT_AT_ONCE])
+                    result.sent += _send(client, waiting[:SENT_AT_ONCE])
                     del waiting[:SENT_AT_ONCE]
     except SourceFailed as failed:
         raise CommandFailure(
             f"{source.name} could not be looked at", why=str(failed), next=failed.next, exit=Exit.INVALID
         ) from failed
     if client is not None and waiting:
-        seen.sent += _send(client, waiting)
-    return seen
+        result.sent += _send(client, waiting)
+    return result
 
 
 def _send(client: ServiceClient, sightings: Sequence[Sighting]) -> int:
-    client.post("/sightings", {"sightings": [to_json(one) for one in sightings]})
+    client.post("/sightings", {"sightings": [to_json(sighting) for sighting in sightings]})
     return len(sightings)

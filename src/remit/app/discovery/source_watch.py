@@ -30,10 +30,10 @@ class SourceWatcher:
     def follow(self, sources: Mapping[str, Watched]) -> None:
         """Look at `sources` and no others from now on."""
         wanted = set(sources.values())
-        for gone in self._tasks.keys() - wanted:
-            self._tasks.pop(gone).cancel()
-            self._states.pop(gone, None)
-            self._discovery.troubles.pop((FAILED, _named(gone)), None)
+        for removed in self._tasks.keys() - wanted:
+            self._tasks.pop(removed).cancel()
+            self._states.pop(removed, None)
+            self._discovery.troubles.pop((FAILED, _named(removed)), None)
         for new in wanted - self._tasks.keys():
             self._tasks[new] = asyncio.get_running_loop().create_task(self._watch(new))
 
@@ -41,7 +41,8 @@ class SourceWatcher:
     def states(self) -> Mapping[str, SourceState]:
         """How each Source does, by the name of its resource."""
         return {
-            one.name: self._states.get(one) or unseen(_named(one), "it was not looked at yet") for one in self._tasks
+            watched.name: self._states.get(watched) or unseen(_named(watched), "it was not looked at yet")
+            for watched in self._tasks
         }
 
     async def close(self) -> None:
@@ -55,8 +56,8 @@ class SourceWatcher:
     async def _watch(self, watched: Watched) -> None:
         name = _named(watched)
 
-        async def take(found: SourceBatch) -> None:
-            await self._discovery.take(name, found)
+        async def take(batch: SourceBatch) -> None:
+            await self._discovery.take(name, batch)
 
         def told(health: SourceHealth, wait_s: float) -> None:
             key, before = (FAILED, name), self._states.get(watched)
@@ -66,8 +67,8 @@ class SourceWatcher:
                 self._states[watched] = failing(name, why, before and before.at_ms)
             else:
                 self._discovery.troubles.pop(key, None)
-                seen = f"{health.sightings} sightings; looked at again in {wait_s:.0f} s"
-                self._states[watched] = well(name, self._clock.now_ms(), seen, health.troubles)
+                message = f"{health.sightings} sightings; looked at again in {wait_s:.0f} s"
+                self._states[watched] = well(name, self._clock.now_ms(), message, health.troubles)
 
         await watch(_Looking(watched, self._clock.now_ms), watched.every_s, take, told)
 
@@ -84,8 +85,8 @@ class _Looking:
         """Look at everything once."""
         try:
             source = await asyncio.to_thread(_source, self._watched, self._now_ms)
-            async for found in source.look():
-                yield found
+            async for batch in source.look():
+                yield batch
         except SourceFailed:
             raise
         except Exception as error:

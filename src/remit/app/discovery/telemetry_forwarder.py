@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from remit.ports.telemetry import Sent
+from remit.ports.telemetry import TelemetryExport
 from remit.work.loop import every
 
 _LOG: Final = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 class TelemetryReceiver(Protocol):
     """What takes telemetry in, and hands it on."""
 
-    forward: Callable[[Sent], None] | None
+    forward: Callable[[TelemetryExport], None] | None
 
 
 async def forward_telemetry(
@@ -51,15 +51,15 @@ class TelemetryForwarder:
         self._session = session
         self._url = url
         self._headers = headers
-        self._waiting: deque[Sent] = deque()
+        self._waiting: deque[TelemetryExport] = deque()
         self._bytes = 0
         self._some = asyncio.Event()
         self.counted = Counter[str]()
 
-    def offer(self, sent: Sent) -> None:
-        """Pass `sent` on when its turn comes; the oldest make room."""
-        self._waiting.append(sent)
-        self._bytes += len(sent.body)
+    def offer(self, export: TelemetryExport) -> None:
+        """Pass `export` on when its turn comes; the oldest make room."""
+        self._waiting.append(export)
+        self._bytes += len(export.body)
         while self._bytes > WAITING_BYTES_MAX or len(self._waiting) > WAITING_MAX:
             self._bytes -= len(self._waiting.popleft().body)
             self.counted["dropped"] += 1
@@ -70,23 +70,23 @@ class TelemetryForwarder:
         while not self._waiting:
             self._some.clear()
             await self._some.wait()
-        sent = self._waiting.popleft()
-        self._bytes -= len(sent.body)
+        export = self._waiting.popleft()
+        self._bytes -= len(export.body)
         done = False
         try:
-            done = await self._pass_on(sent)
+            done = await self._pass_on(export)
         finally:
             self.counted["passed on" if done else "dropped"] += 1
 
-    async def _pass_on(self, sent: Sent) -> bool:
-        encoding = {"content-encoding": sent.encoding} if sent.encoding else {}
-        headers = {**self._headers, "content-type": sent.kind, **encoding}
+    async def _pass_on(self, export: TelemetryExport) -> bool:
+        encoding = {"content-encoding": export.encoding} if export.encoding else {}
+        headers = {**self._headers, "content-type": export.kind, **encoding}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         why = ""
         for attempt in range(ATTEMPTS):
             try:
                 async with self._session.post(
-                    self._url, data=sent.body, headers=headers, timeout=timeout, allow_redirects=False
+                    self._url, data=export.body, headers=headers, timeout=timeout, allow_redirects=False
                 ) as answer:
                     if answer.status < 300:
                         return True

@@ -40,9 +40,9 @@ class Bounds:
         self.open: dict[BoundedProtocol, None] = {}
         self.waiting: dict[BoundedProtocol, None] = {}
 
-    def protocol(self, **given: Any) -> "BoundedProtocol":
+    def protocol(self, **arguments: Any) -> "BoundedProtocol":
         """One connection's protocol: what uvicorn calls as its protocol class."""
-        return BoundedProtocol(self, **given)
+        return BoundedProtocol(self, **arguments)
 
 
 class BoundedProtocol(HttpToolsProtocol):

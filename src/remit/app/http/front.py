@@ -79,9 +79,9 @@ class Front:
             self._tally.took(CallStage.TOTAL, took_s)
         level = logging.DEBUG if room in _QUIET else logging.INFO
         if _LOG.isEnabledFor(level):
-            known = method if method in _METHODS else "other"
-            said = {"room": room, "method": known, "status": status, "ms": round(took_s * 1000, 1)}
-            _LOG.log(level, "request", extra={**said, **_of(account)})
+            method_label = method if method in _METHODS else "other"
+            fields = {"room": room, "method": method_label, "status": status, "ms": round(took_s * 1000, 1)}
+            _LOG.log(level, "request", extra={**fields, **_of(account)})
 
 
 def _of(account: RequestContext) -> dict[str, str | None]:
@@ -92,9 +92,9 @@ def _of(account: RequestContext) -> dict[str, str | None]:
 
 
 def _given(scope: Scope) -> str | None:
-    found = [value for name, value in scope["headers"] if name == _HEADER]
+    values = [value for name, value in scope["headers"] if name == _HEADER]
     # Two of them are two callers: neither is believed (section 3.2.1).
-    return found[0].decode("latin-1").strip(" \t") if len(found) == 1 else None
+    return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 
 
 def _room(path: str) -> str:

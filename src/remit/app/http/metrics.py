@@ -25,7 +25,7 @@ from remit.pep.driver import Driver
 from remit.pep.tally import Tally
 from remit.pep.throttle import Throttle
 from remit.ports.ledger import Ledger
-from remit.ports.transparency import Signed
+from remit.ports.transparency import SigningProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LedgerMetrics:
 
     ledger: Ledger
     batches: Batches
-    signed: Callable[[], Signed]
+    signed: Callable[[], SigningProgress]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +73,25 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of ours."""
-        counted = self._counted
+        sources = self._counted
         yield _info({"version": __version__, "python": sys.version.split()[0]})
-        yield from _calls(counted)
-        yield from _clients(counted)
-        yield from _ledger(counted.written)
-        yield from _servers(counted)
+        yield from _calls(sources)
+        yield from _clients(sources)
+        yield from _ledger(sources.written)
+        yield from _servers(sources)
         lost = CounterMetricFamily("remit_log_lines_dropped", "Log lines that were not written.")
-        lost.add_metric([], 0 if counted.logs is None else counted.logs.dropped)
+        lost.add_metric([], 0 if sources.logs is None else sources.logs.dropped)
         yield lost
 
 
 def _info(labels: Mapping[str, str]) -> Metric:
-    found = GaugeMetricFamily("remit_build_info", "What runs; the value is always 1.", labels=list(labels))
-    found.add_metric(list(labels.values()), 1)
-    return found
+    family = GaugeMetricFamily("remit_build_info", "What runs; the value is always 1.", labels=list(labels))
+    family.add_metric(list(labels.values()), 1)
+    return family
 
 
-def _calls(counted: MetricSources) -> Iterator[Metric]:
-    tally = counted.tally
+def _calls(sources: MetricSources) -> Iterator[Metric]:
+    tally = sources.tally
     decisions = CounterMetricFamily(
         "remit_decisions", "Actions judged, by what they are and the verdict.", labels=["kind", "verdict"]
     )
@@ -103,10 +103,10 @@ def _calls(counted: MetricSources) -> Iterator[Metric]:
         outcomes.add_metric([status], number)
     yield outcomes
     stages = HistogramMetricFamily("remit_stage_seconds", "How long each stage took.", labels=["stage"])
-    for stage, found in tally.stages.items():
-        stages.add_metric([stage.value], _buckets(found.bounds, found.counts), found.total)
+    for stage, histogram in tally.stages.items():
+        stages.add_metric([stage.value], _buckets(histogram.bounds, histogram.counts), histogram.total)
     yield stages
-    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.authorization.waiting)
+    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", sources.driver.authorization.waiting)
 
 
 def _clients(counted: MetricSources) -> Iterator[Metric]:

@@ -24,7 +24,11 @@ def reached_as(settings: Settings, port: int, resource: str) -> tuple[frozenset[
         public = urlsplit(settings.public_url)
         hosts.add(public.netloc)
         if public.port is None:
-            hosts.update(f"{public.netloc}:{known}" for known, scheme in _SCHEMES.items() if scheme == public.scheme)
+            hosts.update(
+                f"{public.netloc}:{default_port}"
+                for default_port, scheme in _SCHEMES.items()
+                if scheme == public.scheme
+            )
     if port in _SCHEMES:
         hosts |= names
         origins |= {f"{_SCHEMES[port]}://{name}" for name in names}
@@ -36,8 +40,8 @@ def issuer_of(data: Path, resource: str) -> str:
 
     Raises `CommandFailure` where it is not the address of anything, `OSError` where it cannot be kept.
     """
-    kept = data / ISSUER
-    if not kept.exists():
+    file = data / ISSUER
+    if not file.exists():
         if _ISSUER.fullmatch(resource) is None:
             raise CommandFailure(
                 f"nobody can sign as {resource}",
@@ -45,13 +49,13 @@ def issuer_of(data: Path, resource: str) -> str:
                 next="name one: remit up --public-url https://remit.example.com",
                 exit=Exit.USAGE,
             )
-        write_private(kept, resource.encode("ascii"))
-    issuer = kept.read_text("ascii", errors="replace").strip()
+        write_private(file, resource.encode("ascii"))
+    issuer = file.read_text("ascii", errors="replace").strip()
     if _ISSUER.fullmatch(issuer) is None:
         raise CommandFailure(
-            f"{kept} does not say who signs tokens",
+            f"{file} does not say who signs tokens",
             why="it is empty, or holds no http or https address; a start that was cut short may have left it so",
-            next=f"write the address into it under which tokens were signed; if there are none yet: rm {kept}",
+            next=f"write the address into it under which tokens were signed; if there are none yet: rm {file}",
             exit=Exit.INVALID,
         )
     return issuer

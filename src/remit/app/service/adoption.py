@@ -75,8 +75,8 @@ def _call(entry: Entry, body: ActionBody) -> Observed:
 def _offer(body: ActionBody) -> str:
     """Which list it asks for, or asks to be told of: `resources`, `prompts` and the like."""
     try:
-        said: object = json.loads(body.arguments)
+        value: object = json.loads(body.arguments)
     except ValueError:
-        said = None
-    found = cast("dict[str, object]", said) if isinstance(said, dict) else {}
-    return str(found.get("list") or found.get("watch") or "what it offers")
+        value = None
+    arguments = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return str(arguments.get("list") or arguments.get("watch") or "what it offers")

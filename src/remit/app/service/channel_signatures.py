@@ -20,12 +20,12 @@ async def unsigned(source: WorkspaceSource, clock: Clock) -> tuple[WorkspaceProb
 
     No program is run for it: what one prints is known once there is something to sign.
     """
-    found, references = list[WorkspaceProblem](), References(os.environ, clock)
-    for one in source.resources:
-        if isinstance(one.spec, ChannelSpec) and not isinstance(one.spec.secret.origin, FromCommand):
-            why = await _refused(one.spec.secret, references)
-            found += [] if why is None else [_warning(one, why)]
-    return tuple(found)
+    problems, references = list[WorkspaceProblem](), References(os.environ, clock)
+    for resource in source.resources:
+        if isinstance(resource.spec, ChannelSpec) and not isinstance(resource.spec.secret.origin, FromCommand):
+            why = await _refused(resource.spec.secret, references)
+            problems += [] if why is None else [_warning(resource, why)]
+    return tuple(problems)
 
 
 async def _refused(secret: Secret, references: References) -> str | None:
@@ -39,7 +39,7 @@ async def _refused(secret: Secret, references: References) -> str | None:
 
 
 def _warning(resource: Resource, why: str) -> WorkspaceProblem:
-    said, _, following = why.partition("; ")
-    what = f"channel {resource.name[:64]!r} is told nothing: {said}"
+    cause, _, following = why.partition("; ")
+    what = f"channel {resource.name[:64]!r} is told nothing: {cause}"
     where = resource.at("spec.secret")
     return WorkspaceProblem(UNSIGNED, where, what, "", next=following or _AGAIN, severity=ProblemSeverity.WARNING)

@@ -77,8 +77,8 @@ class ServiceProcess:
 
     def mint(self, kind: str, name: str, user: str | None = None) -> None:
         """Have a token minted and keep it in the file `KIND-NAME`."""
-        asked = {"kind": kind, "name": name, "ttl_s": TOKEN_S}
-        answer = self.client("admin").post("/tokens", asked | ({"user": user} if user else {}))
+        body = {"kind": kind, "name": name, "ttl_s": TOKEN_S}
+        answer = self.client("admin").post("/tokens", body | ({"user": user} if user else {}))
         _keep(self.place.token(f"{kind}-{name}"), str(answer["token"]))
 
 
@@ -93,18 +93,18 @@ def running(place: ServiceFolder, port: int, program: Sequence[str] = REMIT) -> 
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        said = _Said(place)
-        listener = threading.Thread(target=said.listen, args=(process,), daemon=True)
+        output = _Said(place)
+        listener = threading.Thread(target=output.listen, args=(process,), daemon=True)
         listener.start()
         try:
-            if not said.settled.wait(START_S_MAX) or said.url is None:
+            if not output.settled.wait(START_S_MAX) or output.url is None:
                 raise CommandFailure(
                     "the service did not start",
-                    why="\n        ".join(said.lines[-LOG_LINES_SHOWN:]) or f"no word for {START_S_MAX:.0f} s",
+                    why="\n        ".join(output.lines[-LOG_LINES_SHOWN:]) or f"no word for {START_S_MAX:.0f} s",
                     next=f"remit up --workspace {place.workspace} --data {place.data}",
                     exit=Exit.UNREACHABLE,
                 )
-            yield ServiceProcess(said.url, process, place)
+            yield ServiceProcess(output.url, process, place)
         finally:
             _stop(process)
             listener.join(STOP_S_MAX)
@@ -139,8 +139,8 @@ class _Said:
                 self.lines.append(line.rstrip())
                 log.write(line)
                 log.flush()
-                if found := ADDRESS.search(line):
-                    self.url = found["url"]
+                if match := ADDRESS.search(line):
+                    self.url = match["url"]
                     self.settled.set()
         self.settled.set()
 

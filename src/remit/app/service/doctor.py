@@ -12,7 +12,7 @@ from typing import Final
 from remit.adapters.halts import BY
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.api.in_force import DoctorCheck
-from remit.api.interfaces.stops import Halting
+from remit.api.interfaces.stops import HaltControl
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
 from remit.app.bundles.comparison import server_pin
@@ -33,7 +33,7 @@ from remit.pdp.stops import runs
 from remit.ports.credentials import CredentialState, CredentialStatus
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import ChannelStatus as Fares
-from remit.ports.transparency import Signed
+from remit.ports.transparency import SigningProgress
 from remit.ports.upstream import ServerHealth
 
 SIGNED_S_MAX: Final = 10.0
@@ -51,10 +51,10 @@ class DoctorInputs:
     """
 
     watched: Callable[[], Mapping[str, SourceState]]
-    signed: Callable[[], Signed]
+    signed: Callable[[], SigningProgress]
     unwritten: Callable[[], str | None]
     ahead_ms: Callable[[], int]
-    halting: Halting
+    halting: HaltControl
     signs: Callable[[], Sequence[Path]]
 
 
@@ -64,22 +64,22 @@ async def checks(
     credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
-    seen: DoctorInputs,
+    inputs: DoctorInputs,
 ) -> Sequence[DoctorCheck]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
-    found = [
+    all_checks = [
         records(ledger.unwritable()),
         *_data(settings),
-        keys(seen.signs()),
-        clock(seen.ahead_ms()),
-        logs(settings.logs, seen.unwritten()),
-        *halts(runtime.bundle.catalog, seen.halting.unread, seen.halting.stops),
+        keys(inputs.signs()),
+        clock(inputs.ahead_ms()),
+        logs(settings.logs, inputs.unwritten()),
+        *halts(runtime.bundle.catalog, inputs.halting.unread, inputs.halting.stops),
         await _workspace(runtime),
         *_admission(runtime),
     ]
     in_doubt = await ledger.in_doubt()
-    found.append(_labels(await runtime.unnameable()))
-    found.append(
+    all_checks.append(_labels(await runtime.unnameable()))
+    all_checks.append(
         DoctorCheck(
             "in-doubt",
             not in_doubt,
@@ -89,64 +89,68 @@ async def checks(
             f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
         )
     )
-    found.append(checkpoint(seen.signed()))
+    all_checks.append(checkpoint(inputs.signed()))
     pins = await _pins(runtime, health)
-    reached, shown = health(), credentials()
+    reached, credential_states = health(), credentials()
     if not pins:
-        found.append(DoctorCheck("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
-    found.extend(_server(server, reached.get(server.server)) for server in pins)
-    found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
-    found.extend(_reach(runtime, settings))
-    found.extend(await _channels(runtime, settings))
-    for one in await runtime.unmanned():
-        said = ": ".join(part for part in (one.what, one.why) if part)
-        found.append(DoctorCheck(_NAMED.get(one.code, "routes"), False, said, one.next))  # noqa: FBT003
-    found.extend(_source(name, state) for name, state in sorted(seen.watched().items()))
-    found.extend(_observers(runtime))
-    found.extend(_words(runtime))
-    return found
+        all_checks.append(DoctorCheck("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
+    all_checks.extend(_server(server, reached.get(server.server)) for server in pins)
+    all_checks.extend(
+        _credential(credential_states[name])
+        for name in sorted(runtime.bundle.catalog.servers)
+        if name in credential_states
+    )
+    all_checks.extend(_reach(runtime, settings))
+    all_checks.extend(await _channels(runtime, settings))
+    for problem in await runtime.unmanned():
+        text = ": ".join(part for part in (problem.what, problem.why) if part)
+        all_checks.append(DoctorCheck(_NAMED.get(problem.code, "routes"), False, text, problem.next))  # noqa: FBT003
+    all_checks.extend(_source(name, state) for name, state in sorted(inputs.watched().items()))
+    all_checks.extend(_observers(runtime))
+    all_checks.extend(_words(runtime))
+    return all_checks
 
 
 async def _pins(runtime: Runtime, health: Callable[[], Mapping[str, ServerHealth]]) -> Sequence[ServerPin]:
     """Every server's live tools against the lock; one that answers nothing is not waited for until it is given up."""
-    asked = {name: asyncio.ensure_future(runtime.pins(name)) for name in sorted(runtime.bundle.catalog.servers)}
+    tasks = {name: asyncio.ensure_future(runtime.pins(name)) for name in sorted(runtime.bundle.catalog.servers)}
     try:
-        while waiting := {name: task for name, task in asked.items() if not task.done()}:
-            seen = health()
-            if all(name in seen and seen[name].state == "silent" for name in waiting):
+        while waiting := {name: task for name, task in tasks.items() if not task.done()}:
+            states = health()
+            if all(name in states and states[name].state == "silent" for name in waiting):
                 break
             await asyncio.wait(waiting.values(), timeout=_LOOK_S)
-        found: list[ServerPin] = []
-        for name, task in asked.items():
+        pins: list[ServerPin] = []
+        for name, task in tasks.items():
             if task.done():
-                found.extend(task.result())
+                pins.extend(task.result())
             else:
-                found.append(server_pin(runtime.running, name, None, unreachable=health()[name].last_error))
-        return found
+                pins.append(server_pin(runtime.running, name, None, unreachable=health()[name].last_error))
+        return pins
     finally:
-        for task in asked.values():
+        for task in tasks.values():
             task.cancel()
 
 
 async def _channels(runtime: Runtime, settings: Settings) -> Sequence[DoctorCheck]:
     """Whether people hear of what waits: routes that tell somebody, and channels by how they fare."""
     catalog = runtime.bundle.catalog
-    standing: Mapping[str, Fares] = {}
+    statuses: Mapping[str, Fares] = {}
     if catalog.channels and (settings.data / OUTBOX).exists():
         outbox = SqliteOutbox(settings.data / OUTBOX)
         try:
-            standing = await outbox.standing()
+            statuses = await outbox.channels()
         finally:
             await outbox.close()
-    found: list[DoctorCheck] = []
+    channel_checks: list[DoctorCheck] = []
     for name in sorted(catalog.channels):
-        fares = standing.get(name, Fares(0, 0, None))
+        fares = statuses.get(name, Fares(0, 0, None))
         bad = fares.why is not None
         waits = f"{counted(fares.waiting, 'notice')} waiting, {fares.given_up} given up"
         text = f"channel {name}: {waits}: {fares.why}" if bad else f"channel {name}: {waits}"
         next_ = f"look at its receiver and its secret: remit describe channel {name}" if bad else None
-        found.append(DoctorCheck("channel", not bad, text, next_))
-    return found
+        channel_checks.append(DoctorCheck("channel", not bad, text, next_))
+    return channel_checks
 
 
 def _data(settings: Settings) -> Iterator[DoctorCheck]:
@@ -182,10 +186,10 @@ def records(unwritable: str | None) -> DoctorCheck:
 
 def keys(files: Sequence[Path]) -> DoctorCheck:
     """Whether what signs tokens and checkpoints is there for the next start too: these are its `files`."""
-    gone = [str(file) for file in files if not file.is_file()]
-    if not gone:
+    missing = [str(file) for file in files if not file.is_file()]
+    if not missing:
         return DoctorCheck("keys", True, "those that sign are in the data folder")  # noqa: FBT003
-    text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone: the next start is refused"
+    text = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone: the next start is refused"
     following = "put back from your copy of the data folder what is gone, before the service ends"
     return DoctorCheck("keys", False, text, following)  # noqa: FBT003
 
@@ -231,14 +235,17 @@ async def _workspace(runtime: Runtime) -> DoctorCheck:
     return DoctorCheck("workspace", not differs, text, "remit diff" if differs else None)
 
 
-def _labels(held: Mapping[str, str]) -> DoctorCheck:
-    text = "; ".join(f"no policy can name {label}, which {by} holds" for label, by in sorted(held.items())[:5])
+def _labels(holders: Mapping[str, str]) -> DoctorCheck:
+    text = "; ".join(f"no policy can name {label}, which {by} holds" for label, by in sorted(holders.items())[:5])
     return DoctorCheck(
-        "labels", not held, text or "policies can name every label that is held", "remit get tools" if held else None
+        "labels",
+        not holders,
+        text or "policies can name every label that is held",
+        "remit get tools" if holders else None,
     )
 
 
-def checkpoint(signed: Signed) -> DoctorCheck:
+def checkpoint(signed: SigningProgress) -> DoctorCheck:
     """Whether what is on the ledger is signed as it grows: what no checkpoint has could be cut off unseen."""
     text = f"the last has {counted(signed.records, 'record')}, every one on disk {signed.age_s:.0f} s ago"
     if signed.age_s < SIGNED_S_MAX:
@@ -250,8 +257,8 @@ def checkpoint(signed: Signed) -> DoctorCheck:
 def _server(server: ServerPin, health: ServerHealth | None) -> DoctorCheck:
     name = f"server {server.server}"
     if server.unreachable:
-        said = health.stderr.strip().splitlines()[-1:] if health is not None else []
-        text = "; ".join([server.unreachable, *(f"its stderr ends: {one_line(line)}" for line in said)])
+        last_line = health.stderr.strip().splitlines()[-1:] if health is not None else []
+        text = "; ".join([server.unreachable, *(f"its stderr ends: {one_line(line)}" for line in last_line)])
         return DoctorCheck(name, False, text, f"remit describe server {server.server}")  # noqa: FBT003
     odd = [tool for tool in server.tools if tool.state != "matches" or tool.untypable]
     if not odd:
@@ -270,9 +277,9 @@ def _credential(state: CredentialState) -> DoctorCheck:
     """How a server's credential stands, never what it is."""
     until = f" until {instant(state.until_ms)}" if state.until_ms is not None else ""
     why = f": {state.why}" if state.why else ""
-    wants_person = state.standing in {CredentialStatus.NEEDS_LOGIN, CredentialStatus.EXPIRED}
+    wants_person = state.status in {CredentialStatus.NEEDS_LOGIN, CredentialStatus.EXPIRED}
     mend = f"remit servers login {state.server}" if wants_person else f"remit describe server {state.server}"
-    text = f"{state.standing.value}{until}{why}"
+    text = f"{state.status.value}{until}{why}"
     return DoctorCheck(f"credential {state.server}", state.usable, text, None if state.usable else mend)
 
 
@@ -282,9 +289,9 @@ def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
         if not isinstance(server.transport, Stdio):
             continue
         home = settings.data / SERVERS / name
-        for folder, kept in reached(server.transport, home, (settings.workspace, settings.data)):
-            holds = "which holds" if kept.resolve().is_relative_to(folder) else "which is in"
-            text = f"{name} is given {folder}, {holds} {kept}"
+        for folder, own_folder in reached(server.transport, home, (settings.workspace, settings.data)):
+            holds = "which holds" if own_folder.resolve().is_relative_to(folder) else "which is in"
+            text = f"{name} is given {folder}, {holds} {own_folder}"
             yield DoctorCheck("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003
     if os.name == "posix":
         same = any(isinstance(s.transport, Stdio) for s in runtime.bundle.catalog.servers.values())
@@ -295,12 +302,12 @@ def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
 
 def _admission(runtime: Runtime) -> Iterator[DoctorCheck]:
     """Whether what runs is what the Admission saw."""
-    found = runtime.bundle.catalog.admission
+    admission = runtime.bundle.catalog.admission
     if not runtime.admitted:
         text = "the service was started with another workspace than was admitted, or without a case of it"
         yield DoctorCheck("admission", False, text, "remit apply --admit")  # noqa: FBT003
-    elif found is not None:
-        yield DoctorCheck("admission", True, f"the Admission {found.name} looks at every change before it runs")  # noqa: FBT003
+    elif admission is not None:
+        yield DoctorCheck("admission", True, f"the Admission {admission.name} looks at every change before it runs")  # noqa: FBT003
 
 
 def _observers(runtime: Runtime) -> Iterator[DoctorCheck]:

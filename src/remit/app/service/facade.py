@@ -12,10 +12,10 @@ from remit.adapters.sqlite.search import searched
 from remit.adapters.workspace.folder import Folder
 from remit.api.in_force import BundleProgress, InForce
 from remit.api.in_force import DoctorCheck as Line
-from remit.api.interfaces.admissions import Looked
+from remit.api.interfaces.admissions import AdmissionLook
 from remit.api.services import (
     Adoption,
-    Applied,
+    ApplyResult,
     Change,
     PolicyText,
     RunningResource,
@@ -56,7 +56,7 @@ class Facade:
         settings: Settings,
         resource: str,
         logins: Logins,
-        seen: DoctorInputs,
+        inputs: DoctorInputs,
     ) -> None:
         self._runtime = runtime
         self._fleet = fleet
@@ -65,7 +65,7 @@ class Facade:
         self._settings = settings
         self._resource = resource
         self._logins = logins
-        self._seen = seen
+        self._seen = inputs
         self._reporting = asyncio.Lock()
         self._admissions = Admissions(runtime, ledger, settings)
 
@@ -103,19 +103,19 @@ class Facade:
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         if bundle == self.digest:
-            found = self._runtime.bundle.policies.get(policy)
-            own = None if found is None else found.statement
-            return None if own is None else PolicyText(own.file, own.line, own.text)
+            policy_found = self._runtime.bundle.policies.get(policy)
+            statement = None if policy_found is None else policy_found.statement
+            return None if statement is None else PolicyText(statement.file, statement.line, statement.text)
         return self._bundles.policy(bundle, policy)
 
-    def declared(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
+    def declaration(self, bundle: str, kind: ResourceKind, name: str) -> Mapping[str, Json] | None:
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         return self._bundles.resource(bundle, kind, name)
 
     async def waits(self, kind: ResourceKind, name: str) -> str | None:
         """The command by which `name` of `kind` runs, where the folder declares it; None where it does not."""
         source = await asyncio.to_thread(Folder(self._settings.workspace).load)
-        if not any((one.kind, one.name) == (kind, name) for one in source.resources):
+        if not any((resource.kind, resource.name) == (kind, name) for resource in source.resources):
             return None
         return "remit apply" if self.catalog.admission is None else "remit apply --admit"
 
@@ -126,41 +126,45 @@ class Facade:
     async def between(self, before: str, after: str | None) -> tuple[str, str, Sequence[Change]]:
         """Two bundles by how their digests begin, None the running one: both digests, and what differs."""
         history = self._runtime.history
-        one, two = await history.digest(before), self.digest if after is None else await history.digest(after)
-        found = await asyncio.to_thread(history.difference, one, two)
-        return one, two, [Change(each.op.value, each.kind.value, each.name, each.lines) for each in found]
+        old, latest = await history.digest(before), self.digest if after is None else await history.digest(after)
+        changes = await asyncio.to_thread(history.difference, old, latest)
+        return (
+            old,
+            latest,
+            [Change(change.op.value, change.kind.value, change.name, change.lines) for change in changes],
+        )
 
     def progress(self) -> BundleProgress | None:
         """How far the bundle is that is being made; None where none is."""
         pace = self._runtime.pace
         return None if pace is None else BundleProgress(pace.done, pace.total)
 
-    async def diff(self) -> Applied:
+    async def diff(self) -> ApplyResult:
         """The workspace folder compared with the running bundle."""
         return await self._runtime.diff()
 
-    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> Applied:
+    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> ApplyResult:
         """Take the workspace folder as it is now, as the look `admission` at it allows."""
         admitted = None if admission is None else self._admissions.through(admission)
         return await self._runtime.apply(dry_run=dry_run, by=by, admitted=admitted)
 
-    async def admit(self, by: str) -> Looked:
+    async def admit(self, by: str) -> AdmissionLook:
         """Begin to look at the workspace folder as it is now."""
         return await self._admissions.admit(by)
 
-    def looked(self, ident: str) -> Looked:
+    def look(self, ident: str) -> AdmissionLook:
         """How far the look `ident` is, and what came of it."""
-        return self._admissions.looked(ident)
+        return self._admissions.look(ident)
 
-    async def abandon(self, ident: str) -> Looked:
+    async def abandon(self, ident: str) -> AdmissionLook:
         """End the look `ident`, if it is at work."""
         return await self._admissions.abandon(ident)
 
-    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> Looked:
+    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> AdmissionLook:
         """Have `by` let through what `checks` refused."""
         return await self._admissions.let_through(ident, checks, by, why)
 
-    async def delete(self, kind: str, name: str, by: str) -> Applied:
+    async def delete(self, kind: str, name: str, by: str) -> ApplyResult:
         """Remove a resource from the workspace folder and recompile."""
         return await self._runtime.delete(kind, name, by)
 
@@ -168,15 +172,15 @@ class Facade:
         """Every server's tools against the lock, or those of `server`; `refresh` reads the live lists anew."""
         return await self._runtime.pins(server, anew=refresh)
 
-    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> ApplyResult:
         """Write the live definition of `tool` (all tools when None) to the lock and recompile."""
         return await self._runtime.accept(server, tool, pin, by)
 
-    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+    async def register(self, name: str, spec: AgentSpec, by: str) -> ApplyResult:
         """Declare the agent `name` in the workspace folder and recompile."""
         return await self._runtime.register(name, spec, by)
 
-    async def enforce(self, name: str, by: str) -> Applied:
+    async def enforce(self, name: str, by: str) -> ApplyResult:
         """Hold the agent `name` to policy: its `mode` in the workspace folder and in what runs."""
         return await self._runtime.enforce(name, by)
 
@@ -185,17 +189,17 @@ class Facade:
         async with self._reporting:
             return await asyncio.to_thread(adoption, self._settings.ledger, name, since_ms, self.policy_text)
 
-    async def decided(self, since_ms: int) -> Sequence[Entry]:
+    async def decisions_since(self, since_ms: int) -> Sequence[Entry]:
         """What people decided since then, the latest first; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(lambda: list(decided(self._settings.ledger, since_ms, DECIDED_MAX)))
 
-    async def happened(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
+    async def events_since(self, events: AbstractSet[Event], since_ms: int, limit: int) -> Sequence[Entry]:
         """The records of the last `limit` of `events`, the latest first; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(lambda: list(happened(self._settings.ledger, events, since_ms, limit)))
 
-    async def searched(self, search: RecordSearch, limit: int) -> FoundRecords:
+    async def search(self, search: RecordSearch, limit: int) -> FoundRecords:
         """The last `limit` records that `search` finds; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(searched, self._settings.ledger, search, limit)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from remit.facts.catalog import Server
-from remit.ports.upstream import Inspected, ServerHealth, Upstream
+from remit.ports.upstream import MonitoredUpstream, ServerHealth, Upstream
 
 
 class Fleet:
@@ -14,10 +14,10 @@ class Fleet:
     `upstreams` is a live view: enforcement points hold it across changes.
     """
 
-    def __init__(self, build: Callable[[Server], Inspected]) -> None:
+    def __init__(self, build: Callable[[Server], MonitoredUpstream]) -> None:
         self._build = build
         self._declared: dict[str, Server] = {}
-        self._upstreams: dict[str, Inspected] = {}
+        self._upstreams: dict[str, MonitoredUpstream] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property

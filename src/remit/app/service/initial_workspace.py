@@ -31,27 +31,27 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundles = Bundles(settings.data / BUNDLES)
     try:
-        begun = _resumed(settings, folder, bundles) or _governing(settings, folder, bundles)
+        beginning = _resumed(settings, folder, bundles) or _governing(settings, folder, bundles)
     except CommandFailure:
         if new:
             bundles.discard()
         raise
-    bundles.keep(begun.running.bundle)
-    return folder, bundles, begun
+    bundles.keep(beginning.running.bundle)
+    return folder, bundles, beginning
 
 
 def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning | None:
     """What was in force; None where that is not known, does not validate any more, or is not wanted."""
     resuming = bundles.resuming(folder.path)
-    found = resuming.found() if settings.resume else None
-    if found is None:
+    kept_source = resuming.found() if settings.resume else None
+    if kept_source is None:
         return None
     try:
-        running = prepare(found.source, bundles, Telling(say))
+        running = prepare(kept_source.source, bundles, Telling(say))
     except Invalid as error:
         _LOG.warning("what was in force does not validate: the folder is taken", extra=fault(error))
         return None
-    return Beginning(running, resuming, found.fingerprint, resumed=True)
+    return Beginning(running, resuming, kept_source.fingerprint, resumed=True)
 
 
 def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning:
@@ -71,9 +71,9 @@ def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Beginnin
 
 
 def _source(folder: Folder, bundles: Bundles, fingerprint: str | None) -> WorkspaceSource:
-    known = None if fingerprint is None else bundles.source(fingerprint)
-    if known is not None:
-        return known
+    cached = None if fingerprint is None else bundles.source(fingerprint)
+    if cached is not None:
+        return cached
     source = folder.load()
     if fingerprint is not None and not source.problems:
         bundles.keep_source(fingerprint, source)

@@ -44,13 +44,13 @@ class Liveness:
         now_s = self._clock.monotonic_s()
         for name in self._gone.keys() - health.keys():
             del self._gone[name]
-        for name, found in health.items():
+        for name, state in health.items():
             gone = self._gone.get(name)
-            if not found.is_well:
+            if not state.is_well:
                 if gone is None:
                     gone = self._gone[name] = _Gone(now_s)
-                    told = {"server": name, "code": found.cause or found.state}
-                    _LOG.warning("a server does not answer; next: remit describe server NAME", extra=told)
+                    fields = {"server": name, "code": state.cause or state.state}
+                    _LOG.warning("a server does not answer; next: remit describe server NAME", extra=fields)
                 gone.well_s = None
             elif gone is not None:
                 gone.well_s = now_s if gone.well_s is None else gone.well_s

@@ -54,27 +54,27 @@ Render: TypeAlias = Callable[[Any, str, Event], str | bytes]
 def event_of(record: logging.LogRecord) -> Event:
     """What is told of `record`: an event and its fields, nothing else."""
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    found: Event = {
+    event: Event = {
         "at": at,
         "level": record.levelname.lower(),
         "event": _plain(record.msg if isinstance(record.msg, str) else type(record.msg).__name__),
         "logger": record.name,
     }
     if record.exc_info and record.exc_info[1] is not None:
-        found |= fault(record.exc_info[1])
-    held = record.__dict__
+        event |= fault(record.exc_info[1])
+    attributes = record.__dict__
     for name in FIELDS:
-        value = held.get(name)
+        value = attributes.get(name)
         if isinstance(value, str):
-            found[name] = _plain(value)
+            event[name] = _plain(value)
         elif isinstance(value, (int, float)):
-            found[name] = value
-    return found
+            event[name] = value
+    return event
 
 
-def level_of(given: str | None) -> int:
-    """The level named `given`, else by `REMIT_LOG_LEVEL`, else info. Raises `CommandFailure`."""
-    name = (given or os.environ.get("REMIT_LOG_LEVEL") or "info").lower()
+def level_of(option: str | None) -> int:
+    """The level named `option`, else by `REMIT_LOG_LEVEL`, else info. Raises `CommandFailure`."""
+    name = (option or os.environ.get("REMIT_LOG_LEVEL") or "info").lower()
     if name not in LEVELS:
         raise CommandFailure(
             f"there is no log level {name!r}",

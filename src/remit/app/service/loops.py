@@ -40,10 +40,10 @@ _EXPIRY_S: Final = 1.0
 _REFUSALS_S: Final = 10.0
 
 
-async def background(service: Service, settings: Settings, logs: Logs, seen: Stamp | None) -> None:
+async def background(service: Service, settings: Settings, logs: Logs, taken: Stamp | None) -> None:
     """Finish the start of `service` and run its loops, until cancelled.
 
-    With `seen`, the workspace as it was taken, its changes are taken by themselves.
+    With `taken`, the workspace as it was taken, its changes are taken by themselves.
     """
     # Enforcement goes on without any of these; what is erased on record stays to be erased.
     for step in (
@@ -57,19 +57,19 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
     settle_collector()
     try:
         async with asyncio.TaskGroup() as group:
-            for loop in _loops(service, settings, seen):
+            for loop in _loops(service, settings, taken):
                 group.create_task(loop)
     except* Exception as errors:  # noqa: BLE001 - the law above
-        for each in errors.exceptions:
-            tell(each)
+        for error in errors.exceptions:
+            tell(error)
 
 
 async def unapplied(runtime: Runtime) -> None:
     """Say what of the workspace folder does not run, where a start went on with what was in force."""
     problem: str | None = None
     try:
-        found = await runtime.waiting()
-        count = 0 if found is None else len(found.changes)
+        pending = await runtime.waiting()
+        count = 0 if pending is None else len(pending.changes)
         code, why = "workspace/unapplied", f"the workspace folder has {counted(count, 'change')} not applied"
     except Invalid as error:
         problem, count = error.problems[0], len(error.problems)
@@ -82,7 +82,7 @@ async def unapplied(runtime: Runtime) -> None:
         say(f"{escaped(why)}; what was in force runs: remit diff, then: remit apply")
 
 
-def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Coroutine[Any, Any, None]]:
+def _loops(service: Service, settings: Settings, taken: Stamp | None) -> list[Coroutine[Any, Any, None]]:
     clock = SystemClock()
     turns: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
         "discovery": (DISCOVERY_S, service.discoverer.turn),
@@ -95,8 +95,8 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         "servers": (LIVENESS_S, Liveness(service.fleet, clock).turn),
         "refusals": (_REFUSALS_S, _telling_refusals(service.tally)),
     }
-    if seen is not None:
-        turns["watch"] = (WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, seen).turn)
+    if taken is not None:
+        turns["watch"] = (WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, taken).turn)
     loops: list[Coroutine[Any, Any, None]] = [
         every(period_s, partial(Recurring(name, clock).turn, turn), tell) for name, (period_s, turn) in turns.items()
     ]
@@ -107,12 +107,12 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
 
 def _telling_refusals(tally: Tally) -> Callable[[], Coroutine[Any, Any, None]]:
     """Say what limits refused since the last time: a line for each would be a way to fill the disk."""
-    told = Counter[str]()
+    reported = Counter[str]()
 
     async def turn() -> None:
-        nonlocal told
-        for code, number in (tally.refused - told).items():
+        nonlocal reported
+        for code, number in (tally.refused - reported).items():
             _LOG.warning("a limit refused requests", extra={"code": code, "count": number})
-        told = tally.refused.copy()
+        reported = tally.refused.copy()
 
     return turn

@@ -131,7 +131,7 @@ def serve(settings: Settings, *, watch: bool = False) -> None:
 async def _serve(settings: Settings, listening: socket.socket, logs: Logs, ending: _Ending, *, watch: bool) -> None:
     port: int = listening.getsockname()[1]
     # What changes from here on it may not have started with.
-    seen = await asyncio.to_thread(stamp, settings.workspace) if watch else None
+    taken = await asyncio.to_thread(stamp, settings.workspace) if watch else None
     limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
     try:
         service = await build(replace(settings, limits=limits), port, logs)
@@ -155,10 +155,10 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
             timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
         ),
     )
-    beside = asyncio.create_task(background(service, settings, logs, seen))
+    beside = asyncio.create_task(background(service, settings, logs, taken))
     _greet(service, settings, port)
-    told = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
-    _LOG.info("the service governs", extra=told)
+    fields = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
+    _LOG.info("the service governs", extra=fields)
     try:
         ending.ends(server)
         await server.serve(sockets=[listening])
@@ -220,18 +220,18 @@ def _affordable(connections_max: int) -> int:
     Raises `CommandFailure` where those are too few to run at all.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections_max + _FILES_KEPT
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    files_wanted = connections_max + _FILES_KEPT
+    if soft != resource.RLIM_INFINITY and soft < files_wanted:
+        granted = files_wanted if hard == resource.RLIM_INFINITY else min(files_wanted, hard)
         least = _FILES_KEPT + min(connections_max, _CONNECTIONS_MIN)
         if granted < least:
             raise CommandFailure(
                 f"only {granted} files may be open at once (ulimit -n)",
                 why=f"{least} are needed: {_FILES_KEPT} for the ledger and for servers, the rest for connections",
-                next=f"ulimit -n {wanted} (systemd: LimitNOFILE={wanted}), then: remit up",
+                next=f"ulimit -n {files_wanted} (systemd: LimitNOFILE={files_wanted}), then: remit up",
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
-        if granted < wanted:
+        if granted < files_wanted:
             say(f"only {granted - _FILES_KEPT} connections at once: the system grants {granted} files (ulimit -n)")
         return granted - _FILES_KEPT
     return connections_max

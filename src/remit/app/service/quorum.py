@@ -19,26 +19,28 @@ _WHY: Final = "whoever waits there waits until it expires"
 
 def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[WorkspaceProblem, ...]:
     """A warning for each route of `source` that has too few people by itself."""
-    found: list[WorkspaceProblem] = []
-    for one in source.resources:
-        if isinstance(one.spec, RouteSpec) and (route := catalog.routes.get(one.name)) is not None:
+    problems: list[WorkspaceProblem] = []
+    for resource in source.resources:
+        if isinstance(resource.spec, RouteSpec) and (route := catalog.routes.get(resource.name)) is not None:
             people = [user.who for user in catalog.users.values() if member(route, user)]
-            found += people_problems(one, one.spec, people)
-    return tuple(found)
+            problems += people_problems(resource, resource.spec, people)
+    return tuple(problems)
 
 
 async def unconfirmed(
     source: WorkspaceSource, catalog: Catalog, ledger: Ledger, passkeys: Passkeys
 ) -> tuple[WorkspaceProblem, ...]:
     """A warning for each strong route of `source` by which nobody, or not enough people, could say yes."""
-    strong = [one for one in source.resources if isinstance(one.spec, RouteSpec) and one.spec.strong]
+    strong = [
+        resource for resource in source.resources if isinstance(resource.spec, RouteSpec) and resource.spec.strong
+    ]
     if not strong:
         return ()
     if not passkeys.holder:
-        return tuple(_nowhere(one, passkeys.origin) for one in strong)
-    keyed = {one.user for one in await ledger.passkeys()}
-    found = (_few(one, catalog.routes, catalog.users, keyed) for one in strong)
-    return tuple(one for one in found if one is not None)
+        return tuple(_nowhere(resource, passkeys.origin) for resource in strong)
+    keyed = {resource.user for resource in await ledger.passkeys()}
+    problems = (_few(resource, catalog.routes, catalog.users, keyed) for resource in strong)
+    return tuple(resource for resource in problems if resource is not None)
 
 
 def _nowhere(resource: Resource, origin: str) -> WorkspaceProblem:

@@ -15,8 +15,8 @@ _PARTS: Final = re.compile(r"[=,:;]|file://")
 """What parts the folders of one word: `--root=/srv/a`, `/srv/a:/srv/b`, `file:///srv`."""
 
 
-def reached(transport: Stdio, home: Path, kept: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each folder that a server is given, with that of `kept` which it holds or lies in; `home` is the server's own.
+def reached(transport: Stdio, home: Path, folders: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each folder that a server is given, with that of `folders` which it holds or lies in; `home` is the server's own.
 
     Links are followed: what counts is where a folder is, not what it is called.
     """
@@ -24,10 +24,10 @@ def reached(transport: Stdio, home: Path, kept: Sequence[Path]) -> Iterator[tupl
     for folder in dict.fromkeys(_given(transport, home)):
         if folder.is_relative_to(home):
             continue
-        for one in kept:
-            place = one.resolve()
+        for own in folders:
+            place = own.resolve()
             if place.is_relative_to(folder) or folder.is_relative_to(place):
-                yield folder, one
+                yield folder, own
 
 
 def _given(transport: Stdio, home: Path) -> Iterator[Path]:

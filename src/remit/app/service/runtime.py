@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from remit.adapters.private import KeyringUnusable
-from remit.api.services import Applied, Conflict, Missing, ServerPin
+from remit.api.services import ApplyResult, Conflict, Missing, ServerPin
 from remit.app.admission.results import Admitted
 from remit.app.bundles.guarantees import check_guarantees
 from remit.app.bundles.held_labels import check_labels, held_labels
@@ -50,7 +50,7 @@ class Runtime:
 
     def __init__(
         self,
-        begun: Beginning,
+        beginning: Beginning,
         workspace: Workspace,
         bundles: Bundles,
         fleet: Fleet,
@@ -61,8 +61,8 @@ class Runtime:
     ) -> None:
         self._veiling = veiling
         self._passkeys = passkeys
-        self._running = running = begun.running
-        self._begun = begun
+        self._running = running = beginning.running
+        self._begun = beginning
         self._workspace = workspace
         self._bundles = bundles
         self._fleet = fleet
@@ -94,7 +94,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`, `Invalid`."""
-        check_guarantees(self.bundle, None, await self._ledger.signed_off())
+        check_guarantees(self.bundle, None, await self._ledger.sign_offs())
         self._running = await self._warned(self._running)
         await self._veiling.prepare(self.bundle.catalog, self.record)
         self._fleet.take(self.bundle.catalog.servers)
@@ -108,30 +108,30 @@ class Runtime:
             data |= {} if self.brought is None else self.brought.said
         await self._in_force(_WATCHER, self._running, data, self._begun.fingerprint)
 
-    async def waiting(self) -> Applied | None:
+    async def waiting(self) -> ApplyResult | None:
         """What the folder says and this process did not begin with; None where that is nothing. Raises `Invalid`."""
-        begun = self._begun
-        if not begun.resumed or begun.fingerprint == await asyncio.to_thread(self._workspace.fingerprint):
+        beginning = self._begun
+        if not beginning.resumed or beginning.fingerprint == await asyncio.to_thread(self._workspace.fingerprint):
             return None
-        found = await self.diff()
-        return found if found.changes else None
+        pending = await self.diff()
+        return pending if pending.changes else None
 
-    async def diff(self) -> Applied:
+    async def diff(self) -> ApplyResult:
         """The workspace folder compared with the running bundle. Raises `Invalid`."""
         from remit.app.bundles.comparison import changes_between
 
         new = await self._folder()
         changes = await asyncio.to_thread(changes_between, self._running, new)
-        return Applied(new.bundle.digest, changes, new.warnings, applied=False)
+        return ApplyResult(new.bundle.digest, changes, new.warnings, applied=False)
 
     def annotations(self, agent: str) -> Mapping[str, str]:
         """What people annotated the resource of `agent` with, as it runs."""
-        for one in self._running.source.resources:
-            if one.kind is ResourceKind.AGENT and one.name == agent:
-                return one.annotations
+        for resource in self._running.source.resources:
+            if resource.kind is ResourceKind.AGENT and resource.name == agent:
+                return resource.annotations
         return {}
 
-    async def apply(self, *, dry_run: bool, by: str, admitted: Admitted | None = None) -> Applied:
+    async def apply(self, *, dry_run: bool, by: str, admitted: Admitted | None = None) -> ApplyResult:
         """Take the workspace folder as it is now. Raises `Invalid`, and `Conflict` where that has to be `admitted`."""
         if dry_run:
             return await self.diff()
@@ -144,16 +144,16 @@ class Runtime:
             if admitted is None and demanded is not None and new.differs(self._running):
                 raise Conflict(f"the Admission {demanded.name} looks at every change before it runs", _ADMIT)
             await self._keeps_labels(new)
-            done = await self._swap(new, by, {} if admitted is None else admitted.said, fingerprint)
+            result = await self._swap(new, by, {} if admitted is None else admitted.said, fingerprint)
             self.admitted = self.admitted or admitted is not None
-            return done
+            return result
 
     async def _is_that(self, admitted: Admitted, new: RunningBundle) -> bool:
-        read = await asyncio.to_thread(self._workspace.fingerprint)
-        seen = admitted.digest, admitted.base, admitted.fingerprint
-        return seen == (new.bundle.digest, self.bundle.digest, read)
+        fingerprint = await asyncio.to_thread(self._workspace.fingerprint)
+        expected = admitted.digest, admitted.base, admitted.fingerprint
+        return expected == (new.bundle.digest, self.bundle.digest, fingerprint)
 
-    async def delete(self, kind: str, name: str, by: str) -> Applied:
+    async def delete(self, kind: str, name: str, by: str) -> ApplyResult:
         """Remove a resource that runs from the folder, and run what is left of what runs.
 
         What is left is checked first: a resource in use stays, folder and all. Other changes of
@@ -161,23 +161,23 @@ class Runtime:
         """
         from remit.app.bundles.comparison import kind_of
 
-        wanted = kind_of(kind)
+        chosen = kind_of(kind)
         async with self._changing:
             source = self._running.source
-            kept = tuple(r for r in source.resources if (r.kind, r.name) != (wanted, name))
-            if wanted is ResourceKind.POLICY and len(kept) == len(source.resources) and name in self.bundle.policies:
+            rest = tuple(r for r in source.resources if (r.kind, r.name) != (chosen, name))
+            if chosen is ResourceKind.POLICY and len(rest) == len(source.resources) and name in self.bundle.policies:
                 where = self.bundle.policies[name].where
                 raise Conflict(f"{name} stands in {where}", f"remove it from {where}, then: remit apply")
-            if len(kept) == len(source.resources):
-                raise Missing(f"no {wanted.value.lower()} is called {name}")
-            new = await self._prepare(replace(source, resources=kept))
+            if len(rest) == len(source.resources):
+                raise Missing(f"no {chosen.value.lower()} is called {name}")
+            new = await self._prepare(replace(source, resources=rest))
             await self._keeps_labels(new)
-            await _edited(partial(self._workspace.delete, wanted, name))
-            data: dict[str, Json] = {"kind": wanted.value}
+            await _edited(partial(self._workspace.delete, chosen, name))
+            data: dict[str, Json] = {"kind": chosen.value}
             await self.record(Event.RESOURCE_DELETED, by, name, data)
             return await self._swap(new, by)
 
-    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> ApplyResult:
         """Write what is live into the lock, if it still is what `pin` says, and run that.
 
         Only the lock changes: what else has changed in the folder waits for an apply.
@@ -196,7 +196,7 @@ class Runtime:
             await self.record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
             return await self._swap(new, by)
 
-    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+    async def register(self, name: str, spec: AgentSpec, by: str) -> ApplyResult:
         """Declare the agent `name` in a file of its own, and run what runs with it.
 
         Other changes of the folder wait for an apply.
@@ -205,13 +205,13 @@ class Runtime:
             source = self._running.source
             if name in self.bundle.catalog.agents:
                 raise Conflict(f"an agent is called {name} already", f"remit describe agent {name}")
-            made = Resource(name, spec, SourceLocation(f"agents/{name}.yaml", 1))
-            new = await self._prepare(replace(source, resources=(*source.resources, made)))
-            await _edited(partial(self._workspace.add_agent, made))
+            resource = Resource(name, spec, SourceLocation(f"agents/{name}.yaml", 1))
+            new = await self._prepare(replace(source, resources=(*source.resources, resource)))
+            await _edited(partial(self._workspace.add_agent, resource))
             await self.record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
             return await self._swap(new, by)
 
-    async def enforce(self, name: str, by: str) -> Applied:
+    async def enforce(self, name: str, by: str) -> ApplyResult:
         """Hold the agent `name` to policy from here on; there is no such way back.
 
         Only its mode changes: what else has changed in the folder waits for an apply.
@@ -267,12 +267,12 @@ class Runtime:
     async def _prepare(self, source: WorkspaceSource) -> RunningBundle:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
-        check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())
+        check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.sign_offs())
         return await self._warned(replace(new, bundle=self._recent.known(new.bundle)))
 
     async def _warned(self, running: RunningBundle) -> RunningBundle:
-        found = await self._doubts(running)
-        return replace(running, warnings=(*running.warnings, *(problem_line(one, one.next) for one in found)))
+        doubts = await self._doubts(running)
+        return replace(running, warnings=(*running.warnings, *(problem_line(doubt, doubt.next) for doubt in doubts)))
 
     async def _doubts(self, running: RunningBundle) -> Sequence[WorkspaceProblem]:
         """What is odd about it beside what stands in the folder."""
@@ -284,18 +284,18 @@ class Runtime:
         await check_labels(new.bundle, self.bundle, self._ledger, self.clock.now_ms())
 
     async def _swap(
-        self, new: RunningBundle, by: str, said: Mapping[str, Json] | None = None, fingerprint: str | None = None
-    ) -> Applied:
-        """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder.
+        self, new: RunningBundle, by: str, admission: Mapping[str, Json] | None = None, fingerprint: str | None = None
+    ) -> ApplyResult:
+        """Run `new`; where an Admission has to look first, and that gave no `admission`, leave it in the folder.
 
         `fingerprint` is that of the folder where `new` is all of it.
         """
         from remit.app.bundles.comparison import changes_between
 
-        if said is None and self.bundle.catalog.admission is not None and new.differs(self._running):
+        if admission is None and self.bundle.catalog.admission is not None and new.differs(self._running):
             waits = f"it is written and does not run yet, since the Admission looks at it first: {_ADMIT}"
             changes = await asyncio.to_thread(changes_between, self._running, new)
-            return Applied(self.bundle.digest, changes, (*new.warnings, waits), applied=False)
+            return ApplyResult(self.bundle.digest, changes, (*new.warnings, waits), applied=False)
         try:
             await self._veiling.prepare(new.bundle.catalog, self.record)
         except KeyringUnusable as error:
@@ -306,13 +306,13 @@ class Runtime:
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
         # What a start took is on record as unseen until a look is.
         data: dict[str, Json] | None = None
-        if new.differs(self._running) or (said and not self.admitted):
+        if new.differs(self._running) or (admission and not self.admitted):
             await asyncio.to_thread(self._bundles.keep, new.bundle)
             data = {
                 "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
                 **({} if self.admitted else {"admitted": False}),
-                **(said or {}),
+                **(admission or {}),
             }
         await self._in_force(by, new, data, fingerprint)
         if old.shadow.difference is not None and new.bundle is not old:
@@ -321,7 +321,7 @@ class Runtime:
         self._running = new
         self._recent.ran(new.bundle)
         self._fleet.take(new.bundle.catalog.servers)
-        return Applied(new.bundle.digest, changes, news, applied=True)
+        return ApplyResult(new.bundle.digest, changes, news, applied=True)
 
     async def _in_force(
         self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None

@@ -18,10 +18,10 @@ Stamp = frozenset[tuple[str, int, int]]
 class WorkspaceWatcher:
     """Applies `workspace` whenever a file of it is no longer as in `seen`."""
 
-    def __init__(self, workspace: Path, runtime: Runtime, seen: Stamp) -> None:
+    def __init__(self, workspace: Path, runtime: Runtime, taken: Stamp) -> None:
         self._workspace = workspace
         self._runtime = runtime
-        self._seen = seen
+        self._seen = taken
 
     async def turn(self) -> None:
         """Apply what changed, and say what came of it. What cannot be applied waits for the next change.
@@ -53,7 +53,7 @@ def _stays(*why: str) -> None:
 
 def stamp(workspace: Path) -> Stamp:
     """What tells whether a file below `workspace`, or it itself where it is one, changed. What is gone is left out."""
-    found: set[tuple[str, int, int]] = set()
+    stamps: set[tuple[str, int, int]] = set()
     below = (Path(folder, name) for folder, _, names in os.walk(workspace) for name in names)
     for path in (workspace, *below):
         try:
@@ -61,5 +61,5 @@ def stamp(workspace: Path) -> Stamp:
         except OSError:
             continue
         if path.is_file():
-            found.add((str(path), status.st_mtime_ns, status.st_size))
-    return frozenset(found)
+            stamps.add((str(path), status.st_mtime_ns, status.st_size))
+    return frozenset(stamps)

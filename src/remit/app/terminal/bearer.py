@@ -34,11 +34,11 @@ class TokenFile:
         except OSError as error:
             raise self._unusable(error.strerror or type(error).__name__, self._anew) from error
         try:
-            found = os.fstat(opened)
-            self._check(found)
-            seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            if seen != self._seen:
-                self._token, self._seen = self._in(os.read(opened, BYTES_MAX)), seen
+            status = os.fstat(opened)
+            self._check(status)
+            stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if stamp != self._seen:
+                self._token, self._seen = self._in(os.read(opened, BYTES_MAX)), stamp
         finally:
             os.close(opened)
         return self._token
@@ -47,13 +47,13 @@ class TokenFile:
     def _anew(self) -> str:
         return f"remit token {self._kind} NAME --save {self._path}"
 
-    def _check(self, found: os.stat_result) -> None:
-        if not stat.S_ISREG(found.st_mode):
+    def _check(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
             raise self._unusable("it is no regular file", "name the file that holds the token: --token-file FILE")
-        if found.st_uid not in {os.geteuid(), 0}:
+        if status.st_uid not in {os.geteuid(), 0}:
             raise self._unusable("it belongs to another user", f"make a file of your own: chown $USER {self._path}")
-        if found.st_mode & 0o077:
-            mode = stat.S_IMODE(found.st_mode)
+        if status.st_mode & 0o077:
+            mode = stat.S_IMODE(status.st_mode)
             raise self._unusable(f"others may open it too (mode {mode:04o})", f"chmod 600 {self._path}")
 
     def _in(self, data: bytes) -> str:

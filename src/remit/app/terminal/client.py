@@ -39,10 +39,10 @@ def read_token(token_file: Path | None) -> str | None:
     """The bearer from `token_file`, `REMIT_TOKEN` or `REMIT_TOKEN_FILE`, whichever is first."""
     if token_file is None and (token := os.environ.get("REMIT_TOKEN")):
         return token
-    named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
-    if named is None:
+    file = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
+    if file is None:
         return None
-    return TokenFile(named, "user").read()
+    return TokenFile(file, "user").read()
 
 
 class ServiceClient:
@@ -71,8 +71,8 @@ class ServiceClient:
 
     def get(self, path: str, **query: object) -> Any:
         """GET `path` under `/api/v1`; None values of `query` are left out."""
-        told = {key: value for key, value in query.items() if value is not None}
-        return self._send("GET", path + (f"?{urlencode(told)}" if told else ""), None)
+        parameters = {key: value for key, value in query.items() if value is not None}
+        return self._send("GET", path + (f"?{urlencode(parameters)}" if parameters else ""), None)
 
     def pages(self, path: str, **query: object) -> Iterator[list[dict[str, Any]]]:
         """The items at `path`, page by page; `query` is asked of the first."""
@@ -149,8 +149,8 @@ class ServiceClient:
             headers["authorization"] = f"Bearer {self._token}"
         content = None
         if body is not None:
-            told = urlencode(body) if form else json.dumps(body)
-            content = told.encode("utf-8")
+            text = urlencode(body) if form else json.dumps(body)
+            content = text.encode("utf-8")
             kind = "x-www-form-urlencoded" if form else "json"
             headers["content-type"] = f"application/{kind}"
         sent = False

@@ -17,11 +17,11 @@ def failure_of(error: Exception) -> CommandFailure | None:
     """How a command fails that ended by `error`; None where that may be a fault of ours."""
     match error:
         case OSError():
-            found = environment_of(error)
+            trouble = environment_of(error)
             return (
                 None
-                if found is None
-                else CommandFailure(f"{found.place} cannot be used", why=found.why, next=found.next)
+                if trouble is None
+                else CommandFailure(f"{trouble.place} cannot be used", why=trouble.why, next=trouble.next)
             )
         case LedgerUnwritable():
             why = str(error.__cause__ or error)

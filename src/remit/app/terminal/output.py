@@ -128,12 +128,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
 
 def fitted(widths: Sequence[int], total: int | None) -> list[int]:
     """`widths` of columns so that a row fits into `total` characters: the widest give way, none beyond a minimum."""
-    made = list(widths)
-    over = 0 if total is None else sum(made) + len(_BETWEEN) * (len(made) - 1) - total
-    while over > 0 and (widest := max(made)) > _COLUMN_MIN:
-        made[made.index(widest)] -= 1
+    fitting = list(widths)
+    over = 0 if total is None else sum(fitting) + len(_BETWEEN) * (len(fitting) - 1) - total
+    while over > 0 and (widest := max(fitting)) > _COLUMN_MIN:
+        fitting[fitting.index(widest)] -= 1
         over -= 1
-    return made
+    return fitting
 
 
 def _cut(cell: str, room: int) -> str:

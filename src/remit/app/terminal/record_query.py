@@ -52,16 +52,16 @@ class RecordQuery:
         """Whether anything is looked for at all."""
         return self != RecordQuery()
 
-    def latest(self, asked: ServiceClient, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    def latest(self, service: ServiceClient, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The last `limit` records that are looked for, oldest first.
 
         Then the instant before which nothing was searched, where there were too many to look through.
         """
         if not self:
-            return asked.get("/ledger/entries", latest=limit)["items"], None
+            return service.get("/ledger/entries", latest=limit)["items"], None
         words = {"agent": self.agent, "server": self.server, "verdict": self.verdict}
         times = {"since_ms": _ms(self.since), "until_ms": _ms(self.until)}
-        answer = asked.get("/ledger/search", limit=limit, **words, **times)
+        answer = service.get("/ledger/search", limit=limit, **words, **times)
         return answer["items"], answer["unsearched"]
 
     def finds(self, item: Mapping[str, Any]) -> bool:
@@ -81,18 +81,18 @@ def _ms(at: str | None) -> int | None:
     return None if at is None else max(0, moment_of(at))
 
 
-def _instant(option: str, given: str | None, now_ms: int) -> str | None:
-    if given is None:
+def _instant(option: str, option_text: str | None, now_ms: int) -> str | None:
+    if option_text is None:
         return None
-    ago = _AGO.fullmatch(given)
+    ago = _AGO.fullmatch(option_text)
     try:
         if ago is not None:
             at = datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         else:
-            at = datetime.fromisoformat(given)
+            at = datetime.fromisoformat(option_text)
     except (ValueError, OverflowError) as error:
         following = f"for example {option} 15m, or {option} 2026-11-22T11:05:00Z"
-        raise CommandFailure(f"{given!r} is no time", next=following, exit=Exit.USAGE) from error
+        raise CommandFailure(f"{option_text!r} is no time", next=following, exit=Exit.USAGE) from error
     if at.tzinfo is None:
         at = at.astimezone()
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -40,20 +40,20 @@ class ReportFinding:
 def junit(name: str, checks: Sequence[ReportCheck]) -> str:
     """`checks` as JUnit XML."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
-    failed = sum(bool(one.wrong) for one in checks)
+    failed = sum(bool(check.wrong) for check in checks)
     counts = f'tests="{len(checks)}" failures="{failed}"'
     lines.append(f"<testsuites name={_attribute(name)} {counts}>")
-    for group in dict.fromkeys(one.group for one in checks):
-        mine = [one for one in checks if one.group == group]
-        wrong = sum(bool(one.wrong) for one in mine)
-        lines.append(f'  <testsuite name={_attribute(group)} tests="{len(mine)}" failures="{wrong}">')
-        for one in mine:
-            head = f"    <testcase classname={_attribute(group)} name={_attribute(one.name)}"
-            if not one.wrong:
+    for group in dict.fromkeys(check.group for check in checks):
+        of_group = [check for check in checks if check.group == group]
+        wrong = sum(bool(check.wrong) for check in of_group)
+        lines.append(f'  <testsuite name={_attribute(group)} tests="{len(of_group)}" failures="{wrong}">')
+        for check in of_group:
+            head = f"    <testcase classname={_attribute(group)} name={_attribute(check.name)}"
+            if not check.wrong:
                 lines.append(f"{head}/>")
                 continue
-            text = escape(_UNSAID.sub("�", "\n".join(one.wrong)))
-            lines.append(f"{head}><failure message={_attribute(one.wrong[0])}>{text}</failure></testcase>")
+            text = escape(_UNSAID.sub("�", "\n".join(check.wrong)))
+            lines.append(f"{head}><failure message={_attribute(check.wrong[0])}>{text}</failure></testcase>")
         lines.append("  </testsuite>")
     return "\n".join([*lines, "</testsuites>", ""])
 
@@ -64,26 +64,26 @@ def sarif(rules: Mapping[str, str], findings: Iterable[ReportFinding], unseen: S
     A run that left something out is not told as one that succeeded (SARIF 2.1.0, 3.20.14 and 3.20.21).
     """
     results: list[dict[str, Any]] = []
-    for one in findings:
-        place: dict[str, Any] = {"artifactLocation": {"uri": one.file}}
-        if one.line > 0:
-            place["region"] = {"startLine": one.line}
+    for finding in findings:
+        place: dict[str, Any] = {"artifactLocation": {"uri": finding.file}}
+        if finding.line > 0:
+            place["region"] = {"startLine": finding.line}
         results.append(
             {
-                "ruleId": one.rule,
-                "level": one.level,
-                "message": {"text": one.text},
+                "ruleId": finding.rule,
+                "level": finding.level,
+                "message": {"text": finding.text},
                 "locations": [{"physicalLocation": place}],
             }
         )
-    listed = [{"id": name, "shortDescription": {"text": text}} for name, text in rules.items()]
-    driver = {"name": "remit", "version": __version__, "rules": listed}
+    rule_list = [{"id": name, "shortDescription": {"text": text}} for name, text in rules.items()]
+    driver = {"name": "remit", "version": __version__, "rules": rule_list}
     run: dict[str, Any] = {"executionSuccessful": not unseen}
     if unseen:
         run["toolExecutionNotifications"] = [{"level": "error", "message": {"text": text}} for text in unseen]
     runs = [{"tool": {"driver": driver}, "invocations": [run], "results": results}]
-    whole = {"$schema": SARIF, "version": "2.1.0", "runs": runs}
-    return json.dumps(whole, indent=2, ensure_ascii=True) + "\n"
+    document = {"$schema": SARIF, "version": "2.1.0", "runs": runs}
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def written(file: Path, text: str) -> None:

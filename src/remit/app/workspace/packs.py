@@ -32,7 +32,7 @@ def folder() -> Path:
 
 def packs() -> tuple[str, ...]:
     """The names of the packs that there are."""
-    return tuple(sorted(one.name for one in folder().iterdir() if one.is_dir())) if folder().is_dir() else ()
+    return tuple(sorted(path.name for path in folder().iterdir() if path.is_dir())) if folder().is_dir() else ()
 
 
 def pack_files(name: str) -> dict[str, str]:
@@ -41,8 +41,8 @@ def pack_files(name: str) -> dict[str, str]:
         why = f"there are {', '.join(packs()) or 'none'}"
         raise CommandFailure(f"no pack is called {name[:64]}", why=why, next="remit pack ls", exit=Exit.NOT_FOUND)
     root = folder() / name
-    found = sorted(one for one in root.rglob("*") if one.is_file() and _CASES not in one.relative_to(root).parts)
-    return {f"packs/{name}/{one.relative_to(root).as_posix()}": one.read_text("utf-8") for one in found}
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and _CASES not in path.relative_to(root).parts)
+    return {f"packs/{name}/{path.relative_to(root).as_posix()}": path.read_text("utf-8") for path in paths}
 
 
 def add(name: str, workspace: Path) -> list[Path]:
@@ -55,9 +55,11 @@ def add(name: str, workspace: Path) -> list[Path]:
     if not has_workspace(workspace):
         raise no_workspace(workspace)
     refuse_existing(workspace, texts)
-    declared = {(one.kind, one.name): one.where for one in Folder(workspace).load().resources}
+    declared = {(resource.kind, resource.name): resource.where for resource in Folder(workspace).load().resources}
     twice = [
-        f"{kind} {named} in {declared[kind, named]}" for kind, named in _declared(texts) if (kind, named) in declared
+        f"{kind} {declared_name} in {declared[kind, declared_name]}"
+        for kind, declared_name in _declared(texts)
+        if (kind, declared_name) in declared
     ]
     if twice:
         next_ = f"take those out there, then: remit pack add {name}; or add another pack: remit pack ls"
@@ -80,14 +82,14 @@ class SecondCopies:
 
 def second_copies(name: str, workspace: Path) -> Iterator[SecondCopies]:
     """What of `workspace` says what its pack `name` says, whatever it is called and gives as its reason."""
-    sources = {one.path: [*_read(one)] for one in Folder(workspace).load().policies}
+    sources = {source.path: [*_read(source)] for source in Folder(workspace).load().policies}
     inside = f"packs/{name}/"
-    ours = [pair for file, found in sources.items() if file.startswith(inside) for pair in found]
-    for file, found in sources.items():
+    ours = [pair for file, policies in sources.items() if file.startswith(inside) for pair in policies]
+    for file, policies in sources.items():
         if not file.startswith(inside):
-            pairs = tuple((ident, own) for ident, says in found for own, said in ours if said == says)
+            pairs = tuple((ident, own) for ident, says in policies for own, said in ours if said == says)
             if pairs:
-                yield SecondCopies(file, pairs, whole=len(pairs) == len(found))
+                yield SecondCopies(file, pairs, whole=len(pairs) == len(policies))
 
 
 def _read(source: PolicySource) -> Iterator[tuple[str, Mapping[str, Json]]]:
@@ -104,5 +106,5 @@ def _declared(texts: Mapping[str, str]) -> Iterator[tuple[ResourceKind, str]]:
     """What the YAML among `texts` declares."""
     for file, text in texts.items():
         if Path(file).suffix in YAML:
-            found = (shapes.resource(one, file)[0] for one in documents(text))
-            yield from ((one.kind, one.name) for one in found if one is not None)
+            resources = (shapes.resource(document, file)[0] for document in documents(text))
+            yield from ((document.kind, document.name) for document in resources if document is not None)

@@ -47,13 +47,13 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
     declared = {resource.name for resource in source.resources if resource.kind is ResourceKind.SERVER}
-    found: list[SuggestedSpec] = []
+    proposals: list[SuggestedSpec] = []
     for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
-            found += proposed(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
+            proposals += proposed(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
     if tool:
-        found = [one for one in found if one.name == which]
-    if not found:
+        proposals = [proposal for proposal in proposals if proposal.name == which]
+    if not proposals:
         what = (
             f"no accepted tool or Server is called {which}"
             if which
@@ -63,7 +63,7 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
         raise CommandFailure(
             what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND
         )
-    return without_entry(source, found)
+    return without_entry(source, proposals)
 
 
 def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[SuggestedSpec]:
@@ -84,10 +84,10 @@ def without_entry(source: WorkspaceSource, proposals: Iterable[SuggestedSpec]) -
         for resource in source.resources
         if not isinstance(resource.spec, ServerSpec) or resource.spec.sink is not None
     }
-    found = tuple(proposals)
+    all_proposals = tuple(proposals)
     return CatalogSuggestions(
-        tuple(one for one in found if (one.kind, one.name) not in entered),
-        tuple(one for one in found if (one.kind, one.name) in entered),
+        tuple(proposal for proposal in all_proposals if (proposal.kind, proposal.name) not in entered),
+        tuple(proposal for proposal in all_proposals if (proposal.kind, proposal.name) in entered),
     )
 
 
@@ -99,14 +99,18 @@ def write(workspace: Path, proposals: Sequence[SuggestedSpec]) -> list[Path]:
     """
     refused: list[WorkspaceProblem] = []
     texts: dict[str, list[SuggestedSpec]] = {}
-    for one in proposals:
-        if one.kind is ResourceKind.TOOL:
-            texts.setdefault(_server_name(one.name.partition("/")[0]), []).append(one)
-    written = write_new(workspace, {f"tools/{server}.yaml": proposed_text(of) for server, of in texts.items()})
-    for one in proposals:
-        if one.kind is ResourceKind.SERVER:
+    for proposal in proposals:
+        if proposal.kind is ResourceKind.TOOL:
+            texts.setdefault(_server_name(proposal.name.partition("/")[0]), []).append(proposal)
+    written = write_new(
+        workspace, {f"tools/{server}.yaml": proposed_text(proposals_of) for server, proposals_of in texts.items()}
+    )
+    for proposal in proposals:
+        if proposal.kind is ResourceKind.SERVER:
             try:
-                file = Folder(workspace).declare_sink(one.name, Sink(str(one.spec["sink"])), one.because["sink"])
+                file = Folder(workspace).declare_sink(
+                    proposal.name, Sink(str(proposal.spec["sink"])), proposal.because["sink"]
+                )
             except WorkspaceRefused as error:
                 refused.append(error.problem)
             else:
@@ -121,8 +125,8 @@ def proposed_text(proposals: Sequence[SuggestedSpec]) -> str:
     """The YAML of `proposals`. Raises `CommandFailure` unless, read again, it holds just the Tools that are meant."""
     text = text_of(proposals)
     try:
-        wanted, found = [intended(one) for one in proposals], [one.value for one in documents(text)]
-        if canonical(found) == canonical(wanted):
+        expected, read_again = [intended(item) for item in proposals], [item.value for item in documents(text)]
+        if canonical(read_again) == canonical(expected):
             return text
         why = "read again, it would be something else"
     except (YamlRefused, ValueError, RecursionError) as error:
@@ -189,20 +193,20 @@ def listed(file: Path) -> tuple[Definition, ...]:
     tools = value.get("tools") if isinstance(value, Mapping) else value
     if not isinstance(tools, Sequence) or isinstance(tools, str):
         raise _no_list(file, "it holds no list")
-    return tuple(_definition(file, number, one) for number, one in enumerate(tools, 1))
+    return tuple(_definition(file, number, tool) for number, tool in enumerate(tools, 1))
 
 
-def _definition(file: Path, number: int, one: Json) -> Definition:
-    if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+def _definition(file: Path, number: int, tool: Json) -> Definition:
+    if not isinstance(tool, Mapping) or not isinstance(tool.get("name"), str):
         raise _no_list(file, f"tool {number} has no name")
     nothing: Json = {"type": "object", "properties": {}}
-    schema = next((one[name] for name in _SCHEMAS if name in one), nothing)
-    output, hints = one.get("outputSchema"), one.get("annotations", {})
+    schema = next((tool[name] for name in _SCHEMAS if name in tool), nothing)
+    output, hints = tool.get("outputSchema"), tool.get("annotations", {})
     if not isinstance(schema, Mapping) or not isinstance(hints, Mapping):
         raise _no_list(file, f"the schema or the annotations of tool {number} are not an object")
-    description = one.get("description")
+    description = tool.get("description")
     return Definition(
-        cast("str", one["name"]),
+        cast("str", tool["name"]),
         description if isinstance(description, str) else "",
         schema,
         output if isinstance(output, Mapping) else None,

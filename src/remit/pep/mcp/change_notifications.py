@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from remit.pep.mcp import rpc
-from remit.ports.upstream import Change, Updated
+from remit.ports.upstream import Change, ResourceUpdated
 
 PENDING_MAX: Final = 1_024
 """Changes not yet told; whoever reads more slowly asks for everything again."""
@@ -48,9 +48,9 @@ class ChangeNotifications:
         lost, self._lost = self._lost, False
         return lost
 
-    def keep(self, resources: frozenset[Updated]) -> None:
+    def keep(self, resources: frozenset[ResourceUpdated]) -> None:
         """Of the resources that were not told of yet, tell of none but these."""
-        kept = (notice for notice in self._pending if not isinstance(notice, Updated) or notice in resources)
+        kept = (notice for notice in self._pending if not isinstance(notice, ResourceUpdated) or notice in resources)
         self._pending = dict.fromkeys(kept)
 
     def take(self) -> bytes:

@@ -15,7 +15,7 @@ from remit.pep.mcp.elicitations import Elicitations
 from remit.pep.mcp.notices import change
 from remit.pep.mcp.upstream_watches import AGREE_S, URIS_MAX, Following, Listener, UpstreamWatches, WatchFilter
 from remit.pep.throttle import Busy
-from remit.ports.upstream import Changed, Offer, Updated
+from remit.ports.upstream import ListChanged, Offer, ResourceUpdated
 
 LINGER_S: Final = 60.0
 """How long changes are followed without a stream to tell them on."""
@@ -48,9 +48,9 @@ class ConnectionSubscriptions:
         if self._missed:
             self._missed = False
             for offer in self._lists:
-                self.changes.put(Changed(offer))
+                self.changes.put(ListChanged(offer))
             for server, uri in self._resources:
-                self.changes.put(Updated(listener.shown(server, uri)))
+                self.changes.put(ResourceUpdated(listener.shown(server, uri)))
 
     def rest(self) -> None:
         """It does not any more; the client has a while to come back."""

@@ -7,7 +7,16 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.pep.mcp.rpc import Ident
-from remit.ports.upstream import Change, Changed, Completed, Log, Notice, Offer, Progress, Updated
+from remit.ports.upstream import (
+    Change,
+    ElicitationCompleted,
+    ListChanged,
+    Log,
+    Notice,
+    Offer,
+    Progress,
+    ResourceUpdated,
+)
 
 Token: TypeAlias = str | int
 """A client's progress token."""
@@ -56,7 +65,7 @@ def notification(notice: Notice, token: Token | None, level: str | None) -> byte
             if notice.logger is not None:
                 said["logger"] = notice.logger
             return _notification("notifications/message", said)
-        case Changed() | Updated() | Completed():
+        case ListChanged() | ResourceUpdated() | ElicitationCompleted():
             # None belongs to a call.
             return None
         case _:
@@ -67,11 +76,11 @@ def change(notice: Change, subscription: Ident | None) -> bytes:
     """The notification of a change, on the stream of `subscription` where the era has them."""
     params: dict[str, Json] = {} if subscription is None else {"_meta": {SUBSCRIPTION_KEY: subscription}}
     match notice:
-        case Changed(offer):
+        case ListChanged(offer):
             return _written(CHANGES[offer], params)
-        case Updated(uri):
+        case ResourceUpdated(uri):
             return _written("notifications/resources/updated", {**params, "uri": uri})
-        case Completed(elicitation):
+        case ElicitationCompleted(elicitation):
             return _written("notifications/elicitation/complete", {**params, "elicitationId": elicitation})
         case _:
             assert_never(notice)

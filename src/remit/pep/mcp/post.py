@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from remit.facts.agent import Authority
 from remit.pep.mcp.asgi import Heads, Receive, Send
 from remit.pep.request_context import RequestContext
-from remit.ports.upstream import Hold, unbounded
+from remit.ports.upstream import HoldBytes, unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +19,4 @@ class Post:
     send: Send
     may_stream: bool
     account: RequestContext = field(default_factory=RequestContext)
-    hold: Hold = unbounded
+    hold: HoldBytes = unbounded

@@ -25,7 +25,7 @@ from remit.pep.mcp.change_notifications import ChangeNotifications
 from remit.pep.mcp.elicitations import Elicitations
 from remit.pep.resource_names import exposed_uri
 from remit.pep.throttle import Throttle
-from remit.ports.upstream import Change, Changed, Completed, Era, Offer, Updated
+from remit.ports.upstream import Change, ElicitationCompleted, Era, ListChanged, Offer, ResourceUpdated
 
 URIS_MAX: Final = 256
 """Resources that one stream follows."""
@@ -188,7 +188,7 @@ class UpstreamWatches:
                 before, watch.shown = watch.shown, self._driver.list_tools(watch.listener.authority, watch.server)
                 for offer in frozenset[Offer]() if watch.may is None else watch.may.offers:
                     if offer is not Offer.TOOLS or watch.shown != before:
-                        watch.tell(Changed(offer))
+                        watch.tell(ListChanged(offer))
 
     def _is_halted(self, watch: _Watch) -> bool:
         """Whether people stopped something that is followed."""
@@ -245,7 +245,7 @@ class UpstreamWatches:
         """Tell what may have changed before it was followed: lists that were told without it, all of it `again`."""
         for change in now.changes:
             missed = False
-            if isinstance(change, Changed):
+            if isinstance(change, ListChanged):
                 missed = self._missed.pop((key.token, key.server, change.offer), False)
             if missed or again:
                 watch.tell(change)
@@ -266,7 +266,7 @@ class Following:
         self._watches = watches
         self._elicitations = elicitations
         self._changes = changes
-        self._resources: frozenset[Updated] = frozenset()
+        self._resources: frozenset[ResourceUpdated] = frozenset()
         self._agreed: dict[str, asyncio.Future[Watching]] = {}
         self._joined: dict[_Key, Told] = {}
         self._leaving: dict[_Key, Told] = {}
@@ -286,7 +286,7 @@ class Following:
         each = {server: Watching(wanted.offers, frozenset(uris)) for server, uris in by_server.items()}
         for server, of in each.items():
             self._watches.may_join(listener, server, of, instead=server in followed)
-        self._resources = frozenset(Updated(listener.shown(server, uri)) for server, uri in wanted.uris)
+        self._resources = frozenset(ResourceUpdated(listener.shown(server, uri)) for server, uri in wanted.uris)
         self._changes.keep(self._resources)
         agreed: dict[str, asyncio.Future[Watching]] = {}
         before, self._joined = self._joined, {}
@@ -319,17 +319,17 @@ class Following:
         if notice is None:
             self._changes.end()
             return
-        if isinstance(notice, Updated):
-            notice = Updated(listener.shown(server, notice.uri))
+        if isinstance(notice, ResourceUpdated):
+            notice = ResourceUpdated(listener.shown(server, notice.uri))
             # A watch that waits for its successor still hears of what is not followed any more.
             if notice not in self._resources:
                 return
-        elif isinstance(notice, Completed):
+        elif isinstance(notice, ElicitationCompleted):
             known = self._elicitations
             shown = None if known is None else known.completed(server, notice.elicitation)
             if shown is None:
                 return
-            notice = Completed(shown)
+            notice = ElicitationCompleted(shown)
         self._changes.put(notice)
 
     def _succeeded(self, key: _Key, told: Told, _next: object) -> None:
