@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from remit.adapters.credentials.challenge import bearer_challenge
 from remit.adapters.credentials.client_registration import CallbackAddress
 from remit.adapters.credentials.fetch import BODY_BYTES_MAX, Fetch, FetchFailed, Reach
-from remit.adapters.credentials.held import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.metadata import MetadataRefused, find_issuer, issuer_places
 from remit.adapters.credentials.references import SECRET_BYTES_MAX, References
 from remit.adapters.credentials.store import Keeping
+from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemEntropy

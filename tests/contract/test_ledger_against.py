@@ -11,7 +11,7 @@ import pytest
 
 from remit.adapters.notary import FolderNotary
 from remit.adapters.sqlite import verify_file
-from remit.adapters.sqlite.quick import verify_links
+from remit.adapters.sqlite.link_verification import verify_links
 from remit.adapters.sqlite.tiles import Tiles
 from remit.app.data.restoration import restore
 from remit.facts.record import Ref

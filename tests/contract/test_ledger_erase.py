@@ -13,7 +13,7 @@ import pytest
 from remit.adapters.notary import verified
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.erasure import SqliteBodies
-from remit.adapters.sqlite.quick import verify_links
+from remit.adapters.sqlite.link_verification import verify_links
 from remit.adapters.sqlite.reads import open_readonly
 from remit.app.assurance.ledger_replay import relived
 from remit.app.cli import run

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from remit.adapters.sqlite import SqliteLedger, firsts, reads
-from remit.adapters.sqlite.firsts import first_of
+from remit.adapters.sqlite import SqliteLedger, first_record, reads
+from remit.adapters.sqlite.first_record import first_of
 from remit.facts.record import Ref
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody, Event
@@ -74,7 +74,7 @@ async def test_it_is_the_first_whenever_it_began_and_whatever_clocks_did(tmp_pat
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What each batch that is read begins with."""
     read: list[int] = []
-    for module in (firsts, reads):
+    for module in (first_record, reads):
         real: Callable[..., Any] = module.unpack
 
         def unpack(first: int, *rest: Any, real: Callable[..., Any] = real) -> Any:

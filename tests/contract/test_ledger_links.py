@@ -10,9 +10,9 @@ import pytest
 
 from proof.mutations import CLASSES, Hand, dump, in_full, incrementally, noticed
 from remit.adapters.sqlite import LedgerRefused, verify_file
-from remit.adapters.sqlite import quick as quick_module
+from remit.adapters.sqlite import link_verification as quick_module
+from remit.adapters.sqlite.link_verification import verify_links
 from remit.adapters.sqlite.mark import mark
-from remit.adapters.sqlite.quick import verify_links
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.facts.record import Ref

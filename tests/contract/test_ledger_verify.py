@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import LedgerRefused, NotALedger, copy_ledger, verify_file
-from remit.adapters.sqlite.quick import verify_links
+from remit.adapters.sqlite.link_verification import verify_links
 from remit.facts.record import RecordKind, Ref
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft, flip
 from tests.core.recording import Step, action, outcome

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.adapters.upstreams import given_up, handshake, held, messages, standing_stream
+from remit.adapters.upstreams import abandoned_calls, handshake, messages, open_call, standing_stream
 from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.frames import METHOD_NOT_FOUND
 from remit.adapters.upstreams.stdio import StdioUpstream
@@ -142,10 +142,10 @@ async def test_a_call_waits_so_long_for_its_turn_and_no_longer(monkeypatch: pyte
         await asyncio.gather(*(upstream.call("a", OLD, "t", b"{}", ROOTS) for _ in range(2)))
         first = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(first, InputRequired)
-        monkeypatch.setattr(held, "TURN_S", 0.0)
+        monkeypatch.setattr(open_call, "TURN_S", 0.0)
         assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == messages.OF_SEVERAL
         gone = asyncio.create_task(upstream.call("a", OLD, "t", b"{}", ROOTS))
-        monkeypatch.setattr(held, "TURN_S", 20.0)
+        monkeypatch.setattr(open_call, "TURN_S", 20.0)
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.wait({gone})
@@ -304,14 +304,14 @@ async def test_while_a_server_does_not_say_that_it_knows_what_it_asks_may_be_of_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is put to nobody, so that nothing is answered, or recorded, in the name of another call."""
-    monkeypatch.setattr(given_up, "WAIT_S", 0.0)
+    monkeypatch.setattr(abandoned_calls, "WAIT_S", 0.0)
     late = Late()
     server = late.server
     async with upstream_of(server, call_s=20.0) as upstream:
         await cancelled(server, upstream)
         assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == messages.OF_CANCELLED
         late.reads.set()
-        monkeypatch.setattr(given_up, "WAIT_S", 20.0)
+        monkeypatch.setattr(abandoned_calls, "WAIT_S", 20.0)
         reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
         assert isinstance(reply, InputRequired), "and no call waits for a turn of its own for that"
         assert said(await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(
@@ -326,8 +326,8 @@ async def test_over_pipes_what_a_cancelled_call_asks_is_put_to_nobody_either(
 ) -> None:
     """A server that answers no ping is waited for a while, and owes nothing after it."""
     if told:
-        monkeypatch.setattr(given_up, "WAIT_S", 0.0)
-        monkeypatch.setattr(given_up, "CONFIRM_S", 0.05)
+        monkeypatch.setattr(abandoned_calls, "WAIT_S", 0.0)
+        monkeypatch.setattr(abandoned_calls, "CONFIRM_S", 0.05)
     command = Stdio((sys.executable, str(LATE), *told))
     upstream = StdioUpstream(Server("late", command, call_s=20.0), DEFAULT, ManualClock(), tmp_path)
     try:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstreams import kept_questions, messages
-from remit.adapters.upstreams.kept_questions import KEPT_MAX, KeptQuestions
+from remit.adapters.upstreams import early_questions, messages
+from remit.adapters.upstreams.early_questions import KEPT_MAX, KeptQuestions
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
@@ -69,7 +69,7 @@ async def test_who_is_refused_it_is_called_all_the_same(tmp_path: Path) -> None:
 async def test_a_server_that_answers_nothing_before_is_told_no_and_lists_its_tools(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_questions, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(early_questions, "PATIENCE_S", 0.05)
     async with early(tmp_path, "first") as upstream:
         assert [one.name for one in await upstream.definitions("a", OLD, ROOTS)] == ["roots"]
         assert said(await upstream.call("a", OLD, "roots", b"{}", ROOTS))["message"] == messages.NOT_OFFERED

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstreams import held, http
+from remit.adapters.upstreams import http, open_call
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
@@ -84,7 +84,7 @@ async def test_a_held_call_expires_and_is_cancelled(monkeypatch: pytest.MonkeyPa
         await say(asked("q"))
         await asyncio.sleep(1000)
 
-    monkeypatch.setattr(held, "HELD_S", 0.1)
+    monkeypatch.setattr(open_call, "HELD_S", 0.1)
     server = Scripted(call, pongs=True)
     async with upstream_of(server) as upstream:
         _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))

@@ -11,8 +11,8 @@ from typing import Final
 from yarl import URL
 
 from remit.adapters.credentials.fetch import Fetch
-from remit.adapters.credentials.held import OAuthClient
 from remit.adapters.credentials.metadata import Issuer, MetadataRefused
+from remit.adapters.credentials.stored_login import OAuthClient
 from remit.facts.canonical import Json
 from remit.facts.credential import OAuth
 

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from remit.adapters.credentials.client_registration import CallbackAddress, client_for
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import StoredLogin
 from remit.adapters.credentials.metadata import MetadataRefused, ProtectedResource, discover
 from remit.adapters.credentials.oauth import OAuthCredential
+from remit.adapters.credentials.stored_login import StoredLogin
 from remit.adapters.credentials.token_endpoint import GrantRefused, ask
 from remit.facts.credential import OAuth, OAuthGrant
 from remit.ports.credentials import CredentialRefused, LoggedIn, LoginRefused, LoginStarted

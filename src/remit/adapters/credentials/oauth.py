@@ -14,7 +14,6 @@ from yarl import URL
 
 from remit.adapters.credentials.client_registration import own_client
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.metadata import (
     Issuer,
     MetadataRefused,
@@ -24,6 +23,7 @@ from remit.adapters.credentials.metadata import (
     reach_of,
 )
 from remit.adapters.credentials.references import References
+from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, unsealed
 from remit.adapters.credentials.token_endpoint import GrantRefused, ask, revoke
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable

@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import quote
 
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
-from remit.adapters.credentials.held import OAuthClient, Tokens
 from remit.adapters.credentials.metadata import Issuer
+from remit.adapters.credentials.stored_login import OAuthClient, Tokens
 from remit.control.credentials import SCOPE
 from remit.facts.canonical import Json
 

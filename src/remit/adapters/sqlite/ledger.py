@@ -19,7 +19,7 @@ from remit.adapters.sqlite.doubt import left_in_doubt
 from remit.adapters.sqlite.ends import check_end, looked_at, unopened
 from remit.adapters.sqlite.erasure import cut_leftover
 from remit.adapters.sqlite.errors import damaged
-from remit.adapters.sqlite.firsts import first_of
+from remit.adapters.sqlite.first_record import first_of
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
 from remit.adapters.sqlite.reads import Readers

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
-from remit.adapters.upstreams import given_up, launch
+from remit.adapters.upstreams import abandoned_calls, launch
 from remit.adapters.upstreams.answer_room import Holding, NoRoomError
 from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
@@ -244,7 +244,7 @@ class Child(asyncio.SubprocessProtocol):
 
     async def _confirm(self, ident: int) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(given_up.CONFIRM_S):
+            async with asyncio.timeout(abandoned_calls.CONFIRM_S):
                 await self.ask(PING, Ear(aside=True))
         self.hearing.given_up.end(ident)
 

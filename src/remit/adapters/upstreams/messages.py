@@ -12,7 +12,9 @@ from typing import Final
 
 import orjson
 
+from remit.adapters.upstreams.abandoned_calls import GivenUp
 from remit.adapters.upstreams.change_queue import Watch
+from remit.adapters.upstreams.early_questions import KeptQuestions
 from remit.adapters.upstreams.frames import (
     METHOD_NOT_FOUND,
     UPSTREAM_TEXT_CHARS_MAX,
@@ -23,8 +25,6 @@ from remit.adapters.upstreams.frames import (
     refusal,
     response,
 )
-from remit.adapters.upstreams.given_up import GivenUp
-from remit.adapters.upstreams.kept_questions import KeptQuestions
 from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
 from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
 from remit.adapters.upstreams.subscriptions import Subscriptions

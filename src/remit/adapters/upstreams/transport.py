@@ -12,8 +12,8 @@ from typing import Final
 from remit.adapters.upstreams.era_changes import changes
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome, ResultFrame
-from remit.adapters.upstreams.held import OpenCall
 from remit.adapters.upstreams.messages import Ear
+from remit.adapters.upstreams.open_call import OpenCall
 from remit.adapters.upstreams.opening import OPEN_S, Opening, asks_to_open
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from remit.adapters.workspace.plain import Name, Names, Shape
+from remit.adapters.workspace.base_shape import Name, Names, Shape
 from remit.control.resources import AdmissionSpec
 from remit.facts.admission import AdmissionTerms, AttackDepth, ChainCriterion
 

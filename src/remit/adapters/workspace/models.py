@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import Discriminator, Field, StrictBool, StrictStr, Tag, model_validator
 
 from remit.adapters.workspace.admission_models import AdmissionShape
+from remit.adapters.workspace.base_shape import Name, Names, Paths, Shape, Text, Word
 from remit.adapters.workspace.past_models import GuaranteeShape, MonitorShape
-from remit.adapters.workspace.plain import Name, Names, Paths, Shape, Text, Word
 from remit.control.resources import ResourceKind
 
 PLAIN: Final = "[plain]"

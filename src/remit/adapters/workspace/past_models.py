@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from remit.adapters.workspace.plain import Name, Names, Shape, Text
+from remit.adapters.workspace.base_shape import Name, Names, Shape, Text
 
 
 class SelectorShape(Shape):

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from remit.adapters.workspace.admission_models import AdmissionShape, admission_spec
+from remit.adapters.workspace.base_shape import Shape
 from remit.adapters.workspace.documents import Document
-from remit.adapters.workspace.happenings import past_spec
 from remit.adapters.workspace.models import (
     PLAIN,
     REFERENCE,
@@ -36,8 +36,8 @@ from remit.adapters.workspace.models import (
     UserShape,
 )
 from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, MonitorShape
-from remit.adapters.workspace.plain import Shape
-from remit.adapters.workspace.shown import kind_of, quoted
+from remit.adapters.workspace.past_specs import past_spec
+from remit.adapters.workspace.quotation import kind_of, quoted
 from remit.adapters.workspace.tool_shape import tool_spec
 from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import (

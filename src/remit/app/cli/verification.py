@@ -107,7 +107,7 @@ def _tell(report: Report) -> None:
 
 def _links(file: Path, checkpoints: Sequence[KeptCheckpoint], trusted: Sequence[Key], output: Format) -> int:
     from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.adapters.sqlite.quick import verify_links
+    from remit.adapters.sqlite.link_verification import verify_links
 
     try:
         report = verify_links(file, talk(output), checkpoints, trusted, marked=file.name == LEDGER)
