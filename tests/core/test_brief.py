@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from remit.escalate.brief import BlockingPolicy, BriefInput, BriefLine, Precedent, Safer, TextSpan, arrange, defaults_of
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval, ApprovalState, Glass, Vote
-from remit.escalate.wording import GIVEN, filled, listed, marked, route_standing, shortened, spelled
+from remit.escalate.wording import GIVEN, filled, grant_standing, listed, marked, route_standing, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
 from remit.facts.impact import Extractor, ImpactMeasure
@@ -290,6 +290,19 @@ def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and
 def test_how_it_ended_where_little_is_known() -> None:
     assert "refused by" in arrange(case(state=ApprovalState.DENIED)).zero
     assert arrange(case(state=ApprovalState.SUPERSEDED)).zero == "a grant covers it by now"
+    assert arrange(case(state=ApprovalState.CANCELLED)).zero == "it was withdrawn: nobody waits for it any more"
+
+
+def test_what_was_withdrawn_says_by_what() -> None:
+    known = case(state=ApprovalState.CANCELLED, withdrawn="agent bot was stopped by sam: odd")
+    assert arrange(known).zero == "it was withdrawn: agent bot was stopped by sam: odd"
+
+
+def test_how_a_grant_stands() -> None:
+    lasting = grant_standing("r1-1.5", ("ann", "sam"), "2026-01-01T08:00:00Z", (1, 9), None)
+    assert lasting.startswith("ann, sam granted more with it (r1-1.5), until 2026-01-01T08:00:00Z, used 1 of 9 times; ")
+    over = grant_standing("r1-1.5", ("sam",), "2026-01-01T08:00:00Z", (9, 9), "used up")
+    assert over == "sam granted more with it (r1-1.5), and that lifts nothing: used up"
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,16 @@ def test_whom_it_is_for_by_now_lifts_nothing_by_the_glass_that_he_broke() -> Non
     assert complete(broken, board(sec(break_glass=frozenset({"oncall"}), requester_may_approve=True)), now_his)
 
 
+def test_who_hands_it_on_reads_why_another_is_no_deputy() -> None:
+    room = Electorate(board(sec(strong=True)), USERS)
+    for handed, why in (
+        (Delegation("ann", "req", 1, 900, strong=True), "req cannot decide in your place: the action is done for"),
+        (Delegation("ann", "cat", 1, 900), "is confirmed beyond a token"),
+    ):
+        with pytest.raises(VoteRefused, match=why):
+            voting.delegate(asked("sec"), room, handed)
+
+
 def test_a_second_deputy_takes_the_place_of_the_first_whose_time_is_over() -> None:
     room = named_twice()
     first = voting.delegate(asked("sec"), room, Delegation("ana", "bob", 1, 5))

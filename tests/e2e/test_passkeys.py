@@ -275,6 +275,41 @@ def test_a_removed_passkey_confirms_nothing(counting: Counting, chromium: Browse
     assert counting.service.remit("ledger", "verify").returncode == 0
 
 
+def test_a_copy_of_a_passkey_confirms_nothing_and_the_page_says_what_to_do(
+    counting: Counting, chromium: BrowserContext
+) -> None:
+    strong(counting, on=True)
+    try:
+        forgotten(counting)
+        page = chromium.new_page()
+        session, where = authenticator(page)
+        registered(counting, page)
+        [mine] = kept(counting)
+        [copied] = session.send("WebAuthn.getCredentials", {"authenticatorId": where})["credentials"]
+
+        def approves(name: str) -> str:
+            ident, _ = asked(counting, name)
+            page.goto(address(counting, ident))
+            page.get_by_label("I have checked whom it reaches").check()
+            page.get_by_role("button", name="Approve a", exact=True).click()
+            return ident
+
+        own = approves("by-its-owner")
+        page.get_by_text("You said yes, and it is approved").wait_for()
+        named = {"authenticatorId": where, "credentialId": copied["credentialId"]}
+        session.send("WebAuthn.removeCredential", named)
+        session.send("WebAuthn.addCredential", {"authenticatorId": where, "credential": copied})
+        other = approves("by-a-thief")
+        page.get_by_text("somebody may have a copy of it").wait_for()
+        page.get_by_text(f"have it ended: remit passkeys remove {mine['id']} --why TEXT").wait_for()
+        states = [counting.service.approval(one)["state"] for one in (own, other)]
+        assert states == ["approved", "pending"]
+        counting.service.logs("a passkey may have been copied")
+        page.close()
+    finally:
+        strong(counting, on=False)
+
+
 def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
     counting: Counting, chromium: BrowserContext
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.facts.passkey import Passkey
-from remit.ports.passkeys import NewPasskey, NotConfirmed
+from remit.ports.passkeys import CopySuspected, NewPasskey, NotConfirmed
 
 SAID_CHARS_MAX: Final = 16_384
 
@@ -52,7 +52,7 @@ class WebAuthn:
         return NewPasskey(_text(verified.credential_id), _text(verified.credential_public_key), verified.sign_count)
 
     def signature_count(self, response: str, challenge: bytes, passkey: Passkey) -> int:
-        """The count of `passkey` after it signed `challenge`. Raises `NotConfirmed`."""
+        """The count of `passkey` after it signed `challenge`. Raises `NotConfirmed`, `CopySuspected`."""
         from webauthn import verify_authentication_response
         from webauthn.helpers.exceptions import WebAuthnException
 
@@ -63,14 +63,19 @@ class WebAuthn:
                 expected_rp_id=self._holder,
                 expected_origin=self._origin,
                 credential_public_key=_bytes(passkey.key),
-                credential_current_sign_count=passkey.count,
+                # Asked beneath, of what is proven to be its own.
+                credential_current_sign_count=0,
                 require_user_verification=True,
             )
         except (WebAuthnException, ValueError) as error:
             raise NotConfirmed(_why(error)) from error
         if _text(verified.credential_id) != passkey.ident:
             raise NotConfirmed("another passkey signed it")
-        return verified.new_sign_count
+        count = verified.new_sign_count
+        if count <= passkey.count and passkey.count > 0:
+            why = f"it counts {count} by now, and had counted {passkey.count}: somebody may have a copy of it"
+            raise CopySuspected(why)
+        return count
 
 
 def _place(resource: str) -> tuple[str, str]:

@@ -1,8 +1,9 @@
 """What the API answers about decisions: approvals and verdicts."""
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from remit.api.answers import Answer
+from remit.api.answers_grants import GrantAnswer
 
 
 class GateAnswer(Answer):
@@ -138,7 +139,7 @@ class ApprovalAnswer(Answer):
     """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself.
 
     In lists `what` says to them on one line what is asked. `by_passkey`: the caller's yes counts only where he confirms
-    it with a passkey.
+    it with a passkey. `grants` are those that were given with it, where one approval is shown by itself.
     """
 
     id: str
@@ -171,6 +172,7 @@ class ApprovalAnswer(Answer):
     brief: BriefAnswer | None = None
     what: str | None = None
     by_passkey: bool = False
+    grants: list[GrantAnswer] = Field(default_factory=list)
 
 
 class FiguresAnswer(Answer):

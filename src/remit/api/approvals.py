@@ -9,6 +9,7 @@ from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
 from remit.api.approval_list import list_item
 from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
+from remit.api.grants import grants_of_approval
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.halts import stop_asking
 from remit.api.open_approvals import READ_MAX, most_urgent
@@ -79,6 +80,7 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
     answer = await _answer(services, caller, approval)
     if not sees_arguments(services, caller, approval):
         return answer
+    answer = answer.model_copy(update={"grants": await grants_of_approval(services, caller, ident)})
     # What is told of is what runs: other arguments than were asked for, where somebody approved those.
     record = ident if approval.edit is None else approval.edit.record
     case = await case_of(services, approval, await services.ledger.entry(Ref.parse(record)))
@@ -131,11 +133,8 @@ async def decide(
     Raises `Problem`, `EditRefused`, and `VoteRefused` where it has ended or is not what was shown.
     """
     approval, by = await _approval_and_voter(services, caller, ident)
-    if choice is Choice.APPROVE and sees_approval(services, caller, approval):
-        void = await void_reason(services, approval, await services.ledger.entry(Ref.parse(ident)))
-        if void is not None:
-            why = f"{void}: nobody could use the yes"
-            raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
+    if choice is Choice.APPROVE:
+        await check_usable(services, caller, approval)
     vote = (
         services.driver.approvals.cast_vote(
             ident, by, choice, note, reason=reason, shown=yes.shown, confirmed=yes.confirmed
@@ -146,6 +145,16 @@ async def decide(
         )
     )
     return await _cast(services, caller, approval, vote)
+
+
+async def check_usable(services: Services, caller: Person, approval: Approval) -> None:
+    """Raise `Problem` where nobody could use what `caller` lifts with `approval`."""
+    if not sees_approval(services, caller, approval):
+        return
+    void = await void_reason(services, approval, await services.ledger.entry(Ref.parse(approval.ident)))
+    if void is not None:
+        why, following = f"{void}: nobody could use the yes", f"remit approvals deny {approval.ident}"
+        raise Problem(409, "nothing can come of this approval", why=why, next=following)
 
 
 @router.post("/approvals/{ident}/delegate")
@@ -169,6 +178,7 @@ async def stop(ident: RefPath, request: StopSessionRequest, services: With, call
 async def break_glass(ident: RefPath, request: GlassRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Lift every gate alone, in an emergency: for five minutes, and somebody else looks at it later."""
     approval, by = await _approval_and_voter(services, caller, ident)
+    await check_usable(services, caller, approval)
     vote = services.driver.approvals.break_glass(
         ident, by, request.why, shown=request.shown, keyed=await is_keyed(services, caller)
     )

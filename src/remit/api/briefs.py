@@ -21,7 +21,7 @@ from remit.api.views import tool_name
 from remit.assure.alternatives import candidates, precedent
 from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, Safer, defaults_of
 from remit.escalate.concern import concerned
-from remit.escalate.machine import Approval
+from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.wording import TextSpan, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
@@ -33,16 +33,19 @@ from remit.facts.lineage import Lineage
 from remit.facts.obligation import Cap, NoObligationError, parsed
 from remit.facts.record import Ref
 from remit.facts.strictjson import JsonRefused, parse
+from remit.facts.text import one_line
 from remit.policy.form import AttributePath, UnreadablePolicy, form_of
 from remit.policy.parse import Statement
-from remit.policy.verdict import Permit
+from remit.policy.verdict import Gate, Permit
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, AdminBody, Event
 
 LOOKED_MAX: Final = 1_000
 """How many of the latest approvals are looked through for those of the same shape."""
 SAFER_MAX: Final = 2
 NAME_CHARS_MAX: Final = 60
+WITHDRAWN_CHARS_MAX: Final = 200
+_ANOTHER: Final = "this policy is another by now: the call is judged by that, and people may be asked anew"
 
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> BriefInput | None:
@@ -75,7 +78,20 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         foreseen=services.driver.approvals.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
         server=services.runtime.catalog.servers.get(body.server),
+        withdrawn=await _withdrawal_reason(services, approval),
     )
+
+
+async def _withdrawal_reason(services: Services, approval: Approval) -> str | None:
+    """Why `approval` was withdrawn, as its record says; None where it was not, or that is not at hand."""
+    if approval.state is not ApprovalState.CANCELLED:
+        return None
+    opened = Ref.parse(approval.ident)
+    for entry in await services.ledger.entries(after=opened, limit=LOOKED_MAX, sid=approval.sid):
+        body = entry.body
+        if isinstance(body, AdminBody) and (body.event, body.subject) == (Event.APPROVAL_CANCELLED, approval.ident):
+            return one_line(str(body.data.get("why") or ""), chars_max=WITHDRAWN_CHARS_MAX) or None
+    return None
 
 
 def brief_view(brief: Brief) -> BriefAnswer:
@@ -126,12 +142,20 @@ def _stops(
         policy = services.runtime.policy_text(bundle, gate.policy)
         reason = reasons.get(gate.policy)
         text = f"policy {gate.policy} asks for a person" if reason is None else reason.text
+        if approval.state in OPEN and _is_another(services, gate):
+            text += f" ({_ANOTHER})"
         where = None if policy is None else f"{policy.path}:{policy.line}"
         lines = () if policy is None else tuple(policy.text.splitlines())
         stops.append(BlockingPolicy(gate.policy, gate.route, text, where, lines))
         if policy is not None:
             accesses += _accesses(Statement(policy.path, policy.line, 1, policy.text))
     return stops, accesses
+
+
+def _is_another(services: Services, gate: Gate) -> bool:
+    """Whether the running bundle has not the gate that people are asked to lift, but another or none in its place."""
+    found = services.runtime.policy_text(services.runtime.digest, gate.policy)
+    return found is None or Statement(found.path, found.line, 1, found.text).text_hash != gate.text_hash
 
 
 def _accesses(statement: Statement) -> Sequence[AttributePath]:

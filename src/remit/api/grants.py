@@ -28,6 +28,7 @@ WEEK_MS: Final = 7 * DAY_MS
 LOOKED_MAX: Final = 1_000
 """How many asks of last week are looked through."""
 SHOWN_MAX: Final = 20
+UNFILLED: Final = "more people are needed, or whoever gave it may not any more"
 
 
 @router.post("/approvals/{ident}/grant")
@@ -68,7 +69,13 @@ async def give_grant(
 async def list_grants(services: With, caller: ByReader) -> GrantsAnswer:
     """Grants, newest first, those that ended since the service began among them; a user sees those that he decides."""
     own = [grant for grant in reversed(services.driver.grants.all_grants()) if _sees(services, caller, grant)]
-    return GrantsAnswer(items=[_view(services, grant) for grant in own])
+    return GrantsAnswer(items=[await _view(services, grant) for grant in own])
+
+
+async def grants_of_approval(services: Services, caller: Admin | Person, ident: str) -> list[GrantAnswer]:
+    """What people granted with the approval `ident`, the oldest first, as far as `caller` may see it."""
+    found = [grant for grant in services.driver.grants.all_grants() if grant.terms.approval == ident]
+    return [await _view(services, grant) for grant in found if _sees(services, caller, grant)]
 
 
 @router.get("/grants/{ident}")
@@ -82,7 +89,7 @@ async def revoke(ident: RefPath, request: VoteRequest, services: With, caller: B
     """End it: nothing is lifted by it from then on."""
     _visible_grant(services, caller, ident)
     voter = services.runtime.catalog.users[caller.user]
-    return _view(services, await services.driver.grants.revoke(ident, voter, request.note))
+    return await _view(services, await services.driver.grants.revoke(ident, voter, request.note))
 
 
 def _visible_grant(services: Services, caller: Admin | Person, ident: str) -> Grant:
@@ -114,7 +121,7 @@ def _wish(request: GrantRequest, now_ms: int) -> Wish:
 async def _answer(services: Services, grant: Grant) -> GrantAnswer:
     covered, looked = await _last_week(services, grant.terms)
     answer = CoveredAnswer(of=looked, count=len(covered), approvals=covered[:SHOWN_MAX])
-    return _view(services, grant).model_copy(update={"last_week": answer})
+    return (await _view(services, grant)).model_copy(update={"last_week": answer})
 
 
 async def _last_week(services: Services, terms: GrantTerms) -> tuple[list[str], int]:
@@ -140,11 +147,20 @@ async def _covers(services: Services, terms: GrantTerms, approval: Approval) -> 
     return isinstance(body, ActionBody) and reached is not None and covers(terms, body, reached)
 
 
-def _view(services: Services, grant: Grant) -> GrantAnswer:
-    terms, now_ms = grant.terms, services.clock.now_ms()
-    ended = grant.spent(now_ms)
-    if ended is None and grant.ident and not services.driver.grants.holds(grant):
-        ended = "more people are needed, or whoever gave it may not any more"
+async def _ended(services: Services, grant: Grant) -> str | None:
+    """Why `grant` lifts nothing; None where it does."""
+    ended = grant.spent(services.clock.now_ms())
+    if ended is not None or not grant.ident:
+        return ended
+    if grant.terms.scope is GrantScope.SESSION:
+        session = await services.ledger.session(grant.terms.sid)
+        if session is not None and session.ended_ms is not None:
+            return "its session has ended"
+    return None if services.driver.grants.holds(grant) else UNFILLED
+
+
+async def _view(services: Services, grant: Grant) -> GrantAnswer:
+    terms, ended = grant.terms, await _ended(services, grant)
     if terms.kind != "call_tool":
         raise Problem(500, "a grant for something else than a tool", why=terms.kind)
     return GrantAnswer(

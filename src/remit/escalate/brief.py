@@ -119,7 +119,7 @@ class BriefInput:
     `values` are those of the action, `about` the paths of those that some gate is about. `tool` is the catalog's
     entry, None for what is no tool or has gone, and `server` that of where it goes. `size` are the bytes of the
     arguments, `labels` what the session holds, `impact` what is known of the magnitude. `reason` is the agent's own,
-    `foreseen` what a dry run told.
+    `foreseen` what a dry run told, `withdrawn` why nobody is asked any more, where that is known.
     """
 
     approval: Approval
@@ -137,6 +137,7 @@ class BriefInput:
     reason: str | None = None
     foreseen: Foreseen | None = None
     server: Server | None = None
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def arrange(case: BriefInput, *, chars_max: int = CHARS_MAX, lines_max: int = LI
         reason=() if case.reason is None else (TextSpan(shortened(case.reason, chars_max), GIVEN),),
         remarks=tuple(_remarks(case.approval, chars_max))[:lines_max],
         expires_ms=case.approval.expires_ms,
-        zero=_zero(case.approval),
+        zero=_zero(case.approval, case.withdrawn),
         careful=reach.careful or not whole,
         whole=whole,
     )
@@ -309,7 +310,7 @@ def _remarks(approval: Approval, chars_max: int) -> Iterator[Remark]:
             yield Remark(vote.by, "said yes", shortened(vote.note, chars_max))
 
 
-def _zero(approval: Approval) -> str:
+def _zero(approval: Approval, withdrawn: str | None) -> str:
     match approval.state:
         case ApprovalState.PENDING:
             return "silence is a no: nothing runs, and the agent is told that nobody decided"
@@ -322,7 +323,7 @@ def _zero(approval: Approval) -> str:
         case ApprovalState.EXPIRED:
             return "it expired, and nothing ran"
         case ApprovalState.CANCELLED:
-            return "it was withdrawn: nobody waits for it any more"
+            return f"it was withdrawn: {withdrawn or 'nobody waits for it any more'}"
         case ApprovalState.SUPERSEDED if approval.superseded_by is not None:
             return f"people are asked anew: remit approvals show {approval.superseded_by}"
         case ApprovalState.SUPERSEDED:

@@ -84,8 +84,9 @@ def approve(
         return approval
     person = voter(approval, room, vote.by, vote.at)
     if approval.state is not ApprovalState.PENDING:
+        how = "" if approval.edit is None else f", with other arguments, by {approval.edit.by}"
         raise VoteRefused(
-            f"this approval is {approval.state.value}: it needs no more votes",
+            f"this approval is {approval.state.value}{how}: it needs no more votes",
             f"see it with: remit approvals show {approval.ident}",
             ended=True,
         )
@@ -172,7 +173,10 @@ def delegate(approval: Approval, room: Electorate, delegation: Delegation) -> Ap
         )
     after = delegated(approval, delegation)
     if not counts_for(after, room.routes, room.users, deputy, delegation.at):
-        raise ineligible(after, room, deputy, delegation.at)
+        # He who hands it on reads this, and not the deputy.
+        requester = is_requester(approval, room.users, deputy)
+        why = "the action is done for him: the requester may not approve it" if requester else "his yes would not count"
+        raise VoteRefused(f"{deputy.name} cannot decide in your place: {why}", "name another User: remit get users")
     return after
 
 
@@ -218,8 +222,9 @@ def review(approval: Approval, room: Electorate, by: str) -> Approval:
 def voter(approval: Approval, room: Electorate, by: str, at: int) -> User:
     """The person `by`, where `approval` can still be decided at `at`. Raises `VoteRefused`."""
     if approval.state not in OPEN:
+        by = "" if approval.refused_by is None else f", by {approval.refused_by},"
         raise VoteRefused(
-            f"this approval is {approval.state.value} and can no longer be decided",
+            f"this approval is {approval.state.value}{by} and can no longer be decided",
             f"see it with: remit approvals show {approval.ident}",
             ended=True,
         )

@@ -16,6 +16,8 @@ from remit.facts.template import Slot, pieces
 
 GIVEN: Final = "given"
 """The mark of what an agent chose where nobody asked for its origin, and of what is around a marked part."""
+RUNS: Final = "it runs once: with the call that still waits, or when the agent makes the same call again"
+"""What comes of an action that people approved."""
 _NAMED_MAX: Final = 3
 _PEOPLE_MAX: Final = 10
 _MARKED_MAX: Final = 8
@@ -128,3 +130,11 @@ def route_standing(route: str, count: int, by: Sequence[str], may: Sequence[str]
     more = f" and {len(may) - _PEOPLE_MAX} more" if len(may) > _PEOPLE_MAX else ""
     standing += f"; {', '.join(may[:_PEOPLE_MAX]) or 'nobody else'}{more} may"
     return standing if not short else f"{standing}, which leaves it {short} short: it waits until it expires"
+
+
+def grant_standing(ident: str, by: Sequence[str], until: str, uses: tuple[int, int], ended: str | None) -> str:
+    """How the grant `ident` stands, which `by` gave until then, for so many of so many `uses`."""
+    given = f"{', '.join(by)} granted more with it ({ident})"
+    if ended is not None:
+        return f"{given}, and that lifts nothing: {ended}"
+    return f"{given}, until {until}, used {uses[0]} of {uses[1]} times; to end it: remit grants revoke {ident}"

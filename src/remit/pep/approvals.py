@@ -68,7 +68,7 @@ class Approvals:
         `reason` is the preset word of a no; `shown` is that of `voting.approve`; `confirmed` says
         how he confirmed it beyond his token.
         """
-        async with self._known(ident) as found:
+        async with self._open(ident) as found:
             room, now_ms = self.room(), self._clock.now_ms()
             said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
             match choice:
@@ -103,7 +103,7 @@ class Approvals:
         It has to be permitted, or stopped by no gate but those that people are asked to lift. Votes before it are
         void. Raises `EditRefused` too.
         """
-        async with self._known(ident) as found:
+        async with self._open(ident) as found:
             voting.editor(found, self.room(), by.name, self._clock.now_ms())
         action = await self._edited(found, arguments)
         sids = action.authority.sids
@@ -142,7 +142,7 @@ class Approvals:
         self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
     ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`; `confirmed` as of a yes."""
-        async with self._known(ident) as found:
+        async with self._open(ident) as found:
             given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
             after = voting.delegate(found, self.room(), given)
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
@@ -160,7 +160,7 @@ class Approvals:
         keyed: bool = False,
     ) -> Approval:
         """Lift every gate alone, in an emergency; `keyed` says that `by` could have `confirmed` it."""
-        async with self._known(ident) as found:
+        async with self._open(ident) as found:
             glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
             after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
@@ -204,7 +204,7 @@ class Approvals:
         return found
 
     @contextlib.asynccontextmanager
-    async def _known(self, ident: str) -> AsyncGenerator[Approval]:
+    async def _open(self, ident: str) -> AsyncGenerator[Approval]:
         """The approval `ident` as it is now, without an await from there to the block.
 
         A refusal in it because of what others said is raised once that is on disk.

@@ -10,6 +10,10 @@ class NotConfirmed(Exception):
     """What came is no signature of a passkey over what was asked; says why."""
 
 
+class CopySuspected(NotConfirmed):
+    """It signed, and counts from where the passkey was before: two may hold it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewPasskey:
     """A new passkey: its id and public key (base64url), and how often its authenticator says that it signed."""
@@ -37,5 +41,8 @@ class Passkeys(Protocol):
         ...
 
     def signature_count(self, response: str, challenge: bytes, passkey: Passkey) -> int:
-        """The count of `passkey` after it signed `challenge`, as `response` (JSON) shows. Raises `NotConfirmed`."""
+        """The count of `passkey` after it signed `challenge`, as `response` (JSON) shows. Raises `NotConfirmed`.
+
+        `CopySuspected` where it does not count beyond `passkey.count`, as authenticators do that count at all.
+        """
         ...

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from remit.api.access import caller_name
 from remit.api.briefs import case_of
+from remit.api.grants import grants_of_approval
 from remit.api.open_approvals import most_urgent
 from remit.api.page.choices import Viewer
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, is_own_form
@@ -220,6 +221,7 @@ class Pages:
         void = await void_reason(services, approval, proposal)
         edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
         answer = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
+        answer = answer.model_copy(update={"grants": await grants_of_approval(services, who.person, ident)})
         viewer = await self._acting.viewer(who, approval, heads.get(b"host", ""))
         brief, body = fit_page(answer, case, services.clock.now_ms(), viewer)
         return brief.careful, body, approval

@@ -11,7 +11,7 @@ from remit.api.answers_grants import GrantAnswer
 from remit.api.page.html import Html, tag
 from remit.api.page.passkey_question import PasskeyQuestion
 from remit.escalate.refusals import SENTENCES
-from remit.escalate.wording import route_standing, shortened
+from remit.escalate.wording import RUNS, grant_standing, route_standing, shortened
 from remit.facts.text import escaped
 
 EDITED_CHARS_MAX: Final = 4_000
@@ -36,6 +36,12 @@ def forms(approval: ApprovalAnswer, viewer: Viewer, nonce: str, *, careful: bool
     for seat in approval.seats:
         status = route_standing(seat.route, seat.count, seat.by, seat.eligible, seat.short)
         yield tag("p", f"{status[0].upper()}{status[1:]}.")
+    if approval.glass is not None:
+        yield tag("p", tag("strong", f"Its glass is broken: {approval.glass.by} lifted every gate alone."))
+        if approval.glass.reviewed_by is None:
+            yield tag("p", f"Somebody else looks at it: remit approvals review {approval.id}")
+    for one in approval.grants:
+        yield tag("p", grant_standing(one.id, one.by, one.expires, (one.uses, one.uses_max), one.ended), ".")
     if approval.void is not None:
         yield tag("p", f"Nothing can come of it: {approval.void}.")
     bound = (hidden("csrf", viewer.csrf), hidden("shown", nonce))
@@ -44,10 +50,10 @@ def forms(approval: ApprovalAnswer, viewer: Viewer, nonce: str, *, careful: bool
         if viewer.stops:
             yield from _stop(bound)
         return
+    if (stands := _own_yes(approval, viewer)) is not None:
+        yield tag("p", tag("strong", stands))
     if approval.may_approve:
         yield from _yes(approval, viewer, bound, careful=careful)
-    else:
-        yield tag("p", "Your yes does not count here.")
     yield from _no(bound)
     if viewer.grants:
         yield from _grant(bound)
@@ -57,6 +63,18 @@ def forms(approval: ApprovalAnswer, viewer: Viewer, nonce: str, *, careful: bool
         yield from _stop(bound)
     if viewer.breaks:
         yield from _glass(approval, bound, viewer.glass_question)
+
+
+def _own_yes(approval: ApprovalAnswer, viewer: Viewer) -> str | None:
+    """What became of the yes of `viewer`, or would; None where he has not said it and may."""
+    has_voted = any(vote.by == viewer.user for vote in approval.votes)
+    if approval.void is not None:
+        return None
+    if approval.state == "approved":
+        return f"{'You said yes, and it' if has_voted else 'It'} is approved: {RUNS}."
+    if has_voted:
+        return "You said yes; it waits for others, and a no ends it still."
+    return None if approval.may_approve else "Your yes does not count here."
 
 
 def _yes(approval: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html], *, careful: bool) -> Iterable[Html]:

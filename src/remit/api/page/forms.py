@@ -6,7 +6,7 @@ a route wants confirmed is confirmed here, and recorded with the passkey that di
 
 from typing import Final
 
-from remit.api.approvals import Yes, decide, is_keyed
+from remit.api.approvals import Yes, check_usable, decide, is_keyed
 from remit.api.grants import give_grant, known_approval, preview_grant
 from remit.api.guard import may_decide
 from remit.api.halts import stop_asking
@@ -26,6 +26,8 @@ from remit.facts.passkey import Confirmed
 from remit.trace.bodies import Choice
 
 WHERE_CHARS_MAX: Final = 1_000
+NOTE_CHARS_MAX: Final = 2_000
+WHY_CHARS_MAX: Final = 1_000
 _GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
 
 
@@ -72,7 +74,7 @@ class ApprovalActions:
         Raises `PageRefusal` and more.
         """
         services, ident, back = self._services, approval.ident, f"{PREFIX}{approval.ident}"
-        choice, note = form.get("choice", ""), form.get("note") or None
+        choice, note = form.get("choice", ""), _text_field(form, "note", back)
         by = services.runtime.catalog.users[who.person.user]
         match choice:
             case "approve" | "edit":
@@ -84,7 +86,8 @@ class ApprovalActions:
                 return await self._grant(who, approval, form, back, host)
             case "delegate":
                 may_decide(services, who.person)
-                until_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
+                asked_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
+                until_ms = min(asked_ms, approval.expires_ms)
                 confirmed = await self._confirmation(who, approval, form, back)
                 to = form.get("to", "").strip()
                 await services.driver.approvals.delegate(ident, by, to, until_ms, note, confirmed)
@@ -95,9 +98,10 @@ class ApprovalActions:
                 _sure(form, back)
                 _check_nonce(form, approval, back)
                 may_decide(services, who.person)
-                why = form.get("why", "").strip()
+                why = (_text_field(form, "why", back, WHY_CHARS_MAX) or "").strip()
                 if not why:
                     raise PageRefusal(400, "not decided", "say what the emergency is", back=back)
+                await check_usable(services, who.person, approval)
                 keyed, confirmed = await is_keyed(services, who.person), None
                 if keyed or self._wants_strong(approval):
                     confirmed = await self._confirming.confirm(who, ident, form, back)
@@ -117,7 +121,7 @@ class ApprovalActions:
             _sure(form, back)
         may_decide(self._services, who.person)
         confirmed = await self._confirmation(who, approval, form, back)
-        note = form.get("note") or None
+        note = _text_field(form, "note", back)
         yes = Yes(approval.shown, edited, confirmed)
         await decide(self._services, who.person, approval.ident, Choice.APPROVE, note, yes=yes)
 
@@ -155,9 +159,19 @@ class ApprovalActions:
         return await self._confirming.confirm(who, approval.ident, form, back)
 
 
+def _text_field(form: Form, name: str, back: str, chars_max: int = NOTE_CHARS_MAX) -> str | None:
+    """What he wrote for other people; None where that is nothing."""
+    text = form.get(name) or None
+    if text is not None and len(text) > chars_max:
+        raise PageRefusal(400, "not decided", f"{name} has more than {chars_max:,} characters", back=back)
+    return text
+
+
 def _check_nonce(form: Form, approval: Approval, back: str) -> None:
     if form.get("shown", "") != approval.shown:
-        raise PageRefusal(409, "not decided", "this is not what was shown: look at it again", back=back)
+        edit = approval.edit
+        since = "this is not what was shown" if edit is None else f"{edit.by} changed the arguments since you opened it"
+        raise PageRefusal(409, "not decided", f"{since}: look at it again", back=back)
 
 
 def _sure(form: Form, back: str) -> None:

@@ -7,18 +7,23 @@ is answered once, by the sign-in that it was put to, about what it was put about
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from remit.api.page.desk import Desk, SignedIn
 from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.page.requests import Form, PageRefusal, signed_form
+from remit.api.passkeys import handle
 from remit.api.services import Services
 from remit.escalate.eligibility import counts_for, wants_strong
 from remit.escalate.machine import Approval
 from remit.facts.passkey import Confirmed, Passkey
 from remit.facts.strictjson import JsonRefused, parse
-from remit.ports.passkeys import NewPasskey, NotConfirmed
+from remit.ports.passkeys import CopySuspected, NewPasskey, NotConfirmed
+
+_LOG: Final = logging.getLogger(__name__)
 
 TIMEOUT_MS: Final = 120_000
 
@@ -37,6 +42,8 @@ class PasskeyConfirmation:
     def __init__(self, services: Services, desk: Desk) -> None:
         self._services = services
         self._desk = desk
+        self._counted: dict[str, int] = {}
+        """How far passkeys have counted, also for what was then refused, or is not on disk yet."""
 
     async def of(self, user: str) -> Sequence[Passkey]:
         """The passkeys of `user`."""
@@ -66,10 +73,10 @@ class PasskeyConfirmation:
             return elsewhere
         user = who.person.user
         # No name is in it: an authenticator shows its id to whoever holds it.
-        handle = hashlib.sha256(b"remit-user:" + user.encode("utf-8")).digest()
+        holder = hashlib.sha256(b"remit-user:" + user.encode("utf-8")).digest()
         ask = {
             "rp": {"id": self._services.passkeys.holder, "name": "Remit"},
-            "user": {"id": base64url(handle), "name": user, "displayName": user},
+            "user": {"id": base64url(holder), "name": user, "displayName": user},
             "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-8, -7, -257)],
             "excludeCredentials": [{"type": "public-key", "id": one.ident} for one in await self.of(user)],
             "authenticatorSelection": {"userVerification": "required", "residentKey": "preferred"},
@@ -86,10 +93,16 @@ class PasskeyConfirmation:
         passkey = next((one for one in await self.of(who.person.user) if one.ident == ident), None)
         if passkey is None:
             raise PageRefusal(403, "not confirmed", "it is no passkey of yours", back=back, next="remit passkeys ls")
+        passkey = replace(passkey, count=max(passkey.count, self._counted.get(passkey.ident, 0)))
         try:
             count = self._services.passkeys.signature_count(response, _challenge(form), passkey)
+        except CopySuspected as refused:
+            _LOG.warning("a passkey may have been copied", extra={"ref": handle(passkey)})
+            following = f"have it ended: remit passkeys remove {handle(passkey)} --why TEXT"
+            raise PageRefusal(403, "not confirmed", str(refused), back=back, next=following) from refused
         except NotConfirmed as refused:
             raise PageRefusal(403, "not confirmed", str(refused), back=back) from refused
+        self._counted[passkey.ident] = count
         return Confirmed(passkey.ident, count)
 
     def new_passkey(self, who: SignedIn, form: Form, back: str) -> NewPasskey:

@@ -55,6 +55,8 @@ def _decision(approval: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewe
     stands = tag("span", approval.state, class_="state"), _countdown(approval, brief, now_ms)
     yield header(viewer, approval.id, *stands, _onward(approval, viewer))
     yield tag("h1", *_spans(brief.what))
+    if approval.edit is not None:
+        yield tag("p", tag("strong", f"{approval.edit.by} changed the arguments: what is shown is what would run."))
     yield from _list(None, brief.shows)
     if brief.preview is not None:
         yield from _preview(brief.preview)
@@ -75,8 +77,6 @@ def _decision(approval: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewe
     if brief.reason:
         yield tag("h2", "The agent says, and may be wrong or misled")
         yield tag("blockquote", "“", *_spans(brief.reason), "”")
-    if approval.edit is not None:
-        yield tag("p", tag("strong", f"{approval.edit.by} changed the arguments: what is shown is what would run."))
     for remark in brief.remarks:
         yield tag("p", f"{remark.by} {remark.did}: “", tag("bdi", remark.text), "”")
     yield tag("h2", "Your decision", id="decide")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from remit.app.terminal.output import Format, data, say
 from remit.escalate.machine import OPEN, ApprovalState
+from remit.escalate.wording import RUNS
 
 _OPEN: Final = frozenset(state.value for state in OPEN)
 
@@ -31,8 +32,6 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
 def say_how(approval: Mapping[str, Any]) -> None:
     """What the person says next."""
     ident, edit = approval["id"], approval["edit"]
-    if edit is not None:
-        say(f"{edit['by']} approved other arguments: what is shown is what runs")
     if not approval["may_approve"]:
         return
     shown_option = "" if edit is None else f" --shown {approval['nonce']}"
@@ -49,6 +48,10 @@ def say_how_it_stands(answer: Mapping[str, Any], output: Format) -> None:
         data(answer, output)
         return
     say(f"{answer['id']} is now {answer['state']}")
+    if answer["state"] == ApprovalState.APPROVED.value:
+        from remit.app.cli.card import left
+
+        say(f"  {RUNS}, {left(answer['expires'], datetime.now(UTC))}")
     if answer["state"] == ApprovalState.PENDING.value:
         from remit.app.cli.card import standing
 

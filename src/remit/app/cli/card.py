@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.escalate.machine import OPEN
-from remit.escalate.wording import route_standing
+from remit.escalate.wording import grant_standing, route_standing
 from remit.facts.durations import spelled
 from remit.facts.text import one_line
 
@@ -63,6 +63,8 @@ def card(approval: Mapping[str, Any], console: Console, now: datetime) -> None:
 
 def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: datetime) -> Iterable[RenderableType]:
     yield Text.assemble(Text("asked: ", "bold"), _spans(brief["what"]))
+    if (edit := approval.get("edit")) is not None:
+        yield Text(f"{steady(edit['by'])} changed the arguments: what is shown is what would run", "bold")
     if brief["shows"]:
         yield _table(brief["shows"])
     if brief["preview"] is not None:
@@ -97,6 +99,9 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
         yield Text(f"nothing can come of it: {steady(approval['void'])}")
     else:
         yield from map(Text, standing(approval))
+    for one in approval.get("grants", ()):  # a service of before tells none
+        uses = one["uses"], one["uses_max"]
+        yield Text(steady(grant_standing(one["id"], one["by"], one["expires"], uses, one["ended"])))
 
 
 def _preview(preview: Mapping[str, Any]) -> Iterable[RenderableType]:
