@@ -27,9 +27,9 @@ echo "  next: install one, or name it: make $@ PYTHON=/path/to/python3" >&2; \
 exit 1
 endef
 
-run: ## set up, run the demo, leave the service up (REMIT_DEMO_EXIT=1: end with the demo)
+run: ## set up, run the demo, leave the service up (REMIT_DEMO_EXIT=1: end with the demo); ARGS="--port 7170"
 	@$(call python,tools/setup_env.py run)
-	@exec $(IN)remit demo $(if $(REMIT_DEMO_EXIT),--exit)
+	@exec $(IN)remit demo $(if $(REMIT_DEMO_EXIT),--exit) $(ARGS)
 
 test: ## set up, run all tests; ARGS="-k word" chooses, JOBS=0 in one process, REMIT_ALL=1 makes a skip fail
 	@$(call python,tools/setup_env.py dev)

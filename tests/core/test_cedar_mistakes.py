@@ -120,6 +120,36 @@ def test_the_words_of_other_languages_say_what_cedar_has_instead(said: str, hint
     assert found == hint
 
 
+@pytest.mark.parametrize(
+    ("scope", "words", "hint"),
+    [
+        ('principal, action == "shop___send", resource', '"shop___send"', 'write Remit::Action::"shop___send"'),
+        ("principal, action == shop___send, resource", "shop___send", 'write Remit::Action::"shop___send"'),
+        ('principal, action in [Remit::Action::"call_tool", "b"], resource', '"b"', 'write Remit::Action::"b"'),
+        ('principal == "ada", action, resource', '"ada"', 'write Remit::Agent::"ada"'),
+        ('principal in "desk", action, resource', '"desk"', 'write Remit::Group::"desk"'),
+        ('principal, action, resource == "shop"', '"shop"', 'write Remit::Server::"shop"'),
+        ('principal, action == ("b"), resource', '"b"', None),
+    ],
+)
+def test_a_bare_name_in_a_scope_says_what_it_is_as_a_whole(scope: str, words: str, hint: str | None) -> None:
+    [(text, found, meant)] = told(f'@id("p") permit ({scope});')
+    assert text.startswith("expected an entity uid")
+    assert (found, meant) == (words, hint)
+
+
+def test_texts_stand_in_double_quotes() -> None:
+    [(_, _, hint)] = told("@id(\"p\") permit (principal, action == Remit::Action::'shop___send', resource);")
+    assert hint == 'a text stands in double quotes: "…"'
+    [(_, _, hint)] = told('@id("p") permit (principal, action, resource) when { # };')
+    assert hint is None
+
+
+def test_an_entity_is_compared_with_entities() -> None:
+    sentence, words = "principal is an entity, and is compared with entities", 'principal == "ada"'
+    assert (sentence, words, 'write principal == Remit::Agent::"ada"') in when(words)
+
+
 def test_a_text_is_no_set() -> None:
     whole, meant = "context.input.to is a String, and contains asks a set", 'write context.input.to like "*x*"'
     assert when('context.input.to.contains("x")') == [(whole, "context.input.to.contains", meant)]

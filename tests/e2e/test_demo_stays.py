@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_make_run_is_the_demo_that_stays() -> None:
     recipe = re.search(r"^run:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert recipe is not None
-    assert recipe[1].rstrip().endswith("remit demo $(if $(REMIT_DEMO_EXIT),--exit)")
+    assert recipe[1].rstrip().endswith("remit demo $(if $(REMIT_DEMO_EXIT),--exit) $(ARGS)")
 
 
 def tour() -> list[list[str]]:

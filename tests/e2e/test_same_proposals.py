@@ -94,10 +94,13 @@ def test_the_api_and_the_terminal_say_of_a_live_server_what_its_workspace_says(t
         answer: dict[str, Any] = service.told("tools", "review", "notes")
         terminal = service.remit("tools", "review", "notes/write_note").stdout
         pin = service.told("tools", "accept", "notes")["pin"]
-        assert service.remit("tools", "accept", "notes", "--pin", pin).returncode == 0
+        bare = service.remit("tools", "accept", "notes", "--pin", pin)
         asked = ("tools", "suggest", "--workspace", str(service.workspace))
         items = json.loads(service.remit(*asked, "-o", "json").stdout)
         page = service.remit(*asked, "notes/write_note").stdout
+        assert service.remit(*asked, "notes", "--write").returncode == 0
+        service.apply()
+        described = service.remit("tools", "accept", "notes/read_note", "--pin", answer["items"][0]["live_pin"])
     finally:
         service.stop()
     proposed = {one["tool"]: one["suggested"] for one in answer["items"]}
@@ -106,3 +109,7 @@ def test_the_api_and_the_terminal_say_of_a_live_server_what_its_workspace_says(t
     _, entry = page.split("spec:\n")
     assert "# its argument cc names somebody" in entry
     assert textwrap.indent(textwrap.dedent(entry), "    ") in terminal
+    assert (bare.returncode, described.returncode) == (0, 0)
+    assert "2 without a catalog entry" in bare.stderr
+    assert "next: remit tools suggest notes --write" in bare.stderr
+    assert "catalog entry" not in described.stderr

@@ -90,6 +90,22 @@ def test_what_is_in_the_lock_is_proposed_and_what_has_an_entry_is_left_alone(
     assert run(["tools", "suggest", "elsewhere", *here]) == Exit.NOT_FOUND
 
 
+def test_entries_are_written_tool_by_tool_as_tools_are_accepted(
+    listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As each line of a review says; what stands in a file already is a person's."""
+    folder = tmp_path / "w"
+    run(["tools", "suggest", "--from", str(listing), "--server", "mail", "--workspace", str(folder), "--write"])
+    (folder / "tools" / "mail.yaml").unlink()
+    capfd.readouterr()
+    for tool, file in (("read_inbox", "mail.yaml"), ("send_mail", "mail.2.yaml")):
+        assert run(["tools", "suggest", f"mail/{tool}", "--write", "--workspace", str(folder)]) == Exit.OK
+        assert capfd.readouterr().out.splitlines() == [str(folder / "tools" / file)]
+        assert f'name: "mail/{tool}"' in (folder / "tools" / file).read_text()
+    tools = bundle_of(folder).catalog.tools
+    assert {name: tool.catalogued for (_, name), tool in tools.items()} == {"read_inbox": True, "send_mail": True}
+
+
 def test_the_sink_of_a_server_is_proposed_and_written_where_it_is_declared(
     listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,13 +80,17 @@ class AppliedAnswer(Answer):
 
 
 class AcceptAnswer(Answer):
-    """The pin to pass and what it changes; or what was accepted, and the bundle since."""
+    """The pin to pass and what it changes; or what was accepted, and the bundle since.
+
+    `uncatalogued` are those of `accepted` that count as the worst, for the catalog has no entry of theirs.
+    """
 
     accepted: list[str]
     pin: str
     items: list[ToolAnswer]
     bundle: str
     waits: str | None = None
+    uncatalogued: list[str] = []
 
 
 class TokenAnswer(Answer):

@@ -120,6 +120,7 @@ async def accept(request: AcceptRequest, services: With, caller: ByAdmin) -> Acc
         items=[],
         bundle=applied.digest,
         waits=None if applied.applied else applied.warnings[-1],
+        uncatalogued=[tool_name(tool.server, tool.name) for tool in offered if tool.live and not tool.catalogued],
     )
 
 

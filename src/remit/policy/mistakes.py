@@ -17,6 +17,10 @@ _METHOD: Final = re.compile(r"`(\w+)` is not a valid method")
 _DECIMAL: Final = re.compile(r'.*failed to parse as a decimal value: `"(.*)"`', re.DOTALL)
 _TYPED: Final = re.compile(r"unexpected type: expected .+ but saw .+|the types .+ and .+ are not compatible", re.DOTALL)
 
+_UID: Final = re.compile(
+    r"expected an entity uid(?: or matching template slot)?, found (?:literal|name) `(.+)`", re.DOTALL
+)
+
 _PATH: Final = r"(?<![\w.])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
 _SIGN: Final = r"<=|>=|==|!=|<|>"
 _VALUE: Final = r'(?<![\w.])-?[0-9]+|decimal\(\s*"[^"]*"\s*\)'
@@ -25,6 +29,7 @@ _COMPARED: Final = re.compile(rf"({_PATH})\s*({_SIGN})\s*({_VALUE})")
 _TURNED: Final = re.compile(rf"({_VALUE})\s*({_SIGN})\s*({_PATH})")
 _ASKED: Final = re.compile(rf"({_PATH})\.(\w+)\(\s*({_VALUE})\s*\)")
 _CONTAINED: Final = re.compile(rf"({_PATH})\.contains\(\s*{_TEXT}\s*\)")
+_BARE: Final = re.compile(rf"(?<![\w.])(principal|action|resource)\s*(==|!=|in)\s*{_TEXT}")
 _POINTED: Final = re.compile(r"(?<![\w.])-?[0-9]+\.[0-9]+")
 _WHOLE: Final = re.compile(r"-?[0-9]+")
 _PLACES: Final = re.compile(r"-?[0-9]+\.[0-9]{5,}")
@@ -52,10 +57,29 @@ def in_syntax(statement: Statement, message: str) -> str | None:
     if (match := _METHOD.match(message)) and (pattern := _LIKE.get(match[1])) is not None:
         called = re.search(rf"({_PATH})\.{match[1]}\(\s*{_TEXT}\s*\)", text)
         return _like(pattern, "…", "…") if called is None else _like(pattern, called[1], called[2])
-    pointed = _POINTED.search(re.sub(_TEXT, lambda said: " " * len(said[0]), text))
+    if match := _UID.match(message):
+        return _uid(text, match[1])
+    unquoted = re.sub(_TEXT, lambda said: " " * len(said[0]), text)
+    if message == "invalid token" and "'" in unquoted:
+        return 'a text stands in double quotes: "…"'
+    pointed = _POINTED.search(unquoted)
     if pointed is not None and "unexpected token" in message:
         return f"a number with a point is a decimal: write {_decimal(pointed[0])}"
     return None
+
+
+def _uid(text: str, name: str) -> str | None:
+    """How the bare `name` of an entity in the scope is written whole."""
+    scope = re.search(rf"\b(principal|action|resource)\s*(==|in)\s*(?:\[[^\]]*?)?{re.escape(name)}", text)
+    if scope is None:
+        return None
+    return f"write {_entity(scope[1], scope[2], name.strip(chr(34)))}"
+
+
+def _entity(variable: str, sign: str, name: str) -> str:
+    """What `variable` may be compared with, called `name`."""
+    kinds = {"principal": "Group" if sign == "in" else "Agent", "action": "Action", "resource": "Server"}
+    return f'{NAMESPACE}::{kinds[variable]}::"{name}"'
 
 
 def in_types(
@@ -69,6 +93,9 @@ def in_types(
     if any("decimal" in message for message in type_messages):
         mistakes += _numbers(text, kinds)
     if any("String" in message for message in type_messages):
+        for bare in _BARE.finditer(text):
+            sentence = f"{bare[1]} is an entity, and is compared with entities"
+            mistakes.append(Mistake(sentence, bare[0], f"write {bare[1]} {bare[2]} {_entity(*bare.groups())}"))
         for path, part in _CONTAINED.findall(text):
             if kinds.of(path) == "String":
                 sentence = f"{path} is a String, and contains asks a set"

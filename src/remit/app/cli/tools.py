@@ -87,6 +87,9 @@ def accept(
     if answer["waits"] is not None:
         say(escaped(answer["waits"]))
     say(f"running bundle {answer['bundle']}")
+    if bare := len(answer["uncatalogued"]):
+        say(f"{bare} without a catalog entry: what is not described counts as irreversible, external, untrusted")
+        say(f"next: remit tools suggest {escaped(which)} --write; read what it wrote, then: remit apply")
     return Exit.OK
 
 

@@ -4,8 +4,10 @@ Without a running service. What is written is new files, and a `sink` where a Se
 in a workspace is touched.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Final, cast
 
@@ -94,8 +96,8 @@ def without_entry(source: WorkspaceSource, proposals: Iterable[SuggestedSpec]) -
 def write(workspace: Path, proposals: Sequence[SuggestedSpec]) -> list[Path]:
     """One new file below `workspace` for the tools of each server, and the sink of each Server where it is declared.
 
-    Raises `CommandFailure`, having written nothing, where such a file exists; having written all else, where a Server's
-    document does not take its sink.
+    Raises `CommandFailure`, having written nothing, where no such file can be; having written all else, where a
+    Server's document does not take its sink.
     """
     refused: list[WorkspaceProblem] = []
     texts: dict[str, list[SuggestedSpec]] = {}
@@ -103,7 +105,8 @@ def write(workspace: Path, proposals: Sequence[SuggestedSpec]) -> list[Path]:
         if proposal.kind is ResourceKind.TOOL:
             texts.setdefault(_server_name(proposal.name.partition("/")[0]), []).append(proposal)
     written = write_new(
-        workspace, {f"tools/{server}.yaml": proposed_text(proposals_of) for server, proposals_of in texts.items()}
+        workspace,
+        {_new_file(workspace, server): proposed_text(proposals_of) for server, proposals_of in texts.items()},
     )
     for proposal in proposals:
         if proposal.kind is ResourceKind.SERVER:
@@ -119,6 +122,12 @@ def write(workspace: Path, proposals: Sequence[SuggestedSpec]) -> list[Path]:
         why = "everything else that was proposed is written"
         raise CommandFailure(refused[0].what, why=why, next=refused[0].next, exit=Exit.INVALID)
     return list(dict.fromkeys(written))
+
+
+def _new_file(workspace: Path, server: str) -> str:
+    """Where the entries of `server` go: beside those that a person has written or read already, not into them."""
+    names = chain([f"tools/{server}.yaml"], (f"tools/{server}.{number}.yaml" for number in count(2)))
+    return next(name for name in names if not os.path.lexists(workspace / name))
 
 
 def proposed_text(proposals: Sequence[SuggestedSpec]) -> str:
