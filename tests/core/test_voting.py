@@ -11,7 +11,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from remit.escalate import eligibility, voting
 from remit.escalate.eligibility import routes_of
-from remit.escalate.machine import MOVES, Approval, ApprovalMove, ApprovalState, Delegation, Edit, Glass, Vote, step
+from remit.escalate.machine import (
+    MOVES,
+    UNDER_WAY,
+    Approval,
+    ApprovalMove,
+    ApprovalState,
+    Delegation,
+    Edit,
+    Glass,
+    Vote,
+    step,
+)
 from remit.escalate.quorum import complete, seats
 from remit.escalate.voting import Electorate, VoteRefused
 from remit.facts.agent import User
@@ -332,6 +343,20 @@ def test_what_has_ended_is_not_decided(state: ApprovalState):
         with pytest.raises(VoteRefused, match=state.value) as refused:
             act()
         assert refused.value.ended
+        # A no that comes too late is no use: what is under way is cut off.
+        cuts_off = refused.value.next.endswith("remit approvals stop r1-1.1")
+        assert cuts_off is (state in UNDER_WAY)
+
+
+def test_a_yes_said_again_is_for_what_runs() -> None:
+    room = Electorate(board(sec()), USERS)
+    edit = Edit("ann", 1, "sha256:1", "r1-1.2", "n1")
+    edited = voting.approve(replace(asked("sec"), nonce="n0"), room, Vote("ann", 1, ()), shown="n0", edit=edit)
+    assert edited.state is ApprovalState.APPROVED
+    assert voting.approve(edited, room, Vote("ann", 2, ()), shown="n1") is edited
+    with pytest.raises(VoteRefused, match="not what would run now") as refused:
+        voting.approve(edited, room, Vote("ann", 2, ()), shown="n0")
+    assert refused.value.stale
 
 
 def test_an_approval_that_expired_is_not_decided_though_nobody_recorded_it_yet():

@@ -22,6 +22,7 @@ from remit.escalate.eligibility import (
 )
 from remit.escalate.machine import (
     OPEN,
+    UNDER_WAY,
     Approval,
     ApprovalState,
     Delegation,
@@ -81,6 +82,8 @@ def approve(
     confirmed beyond his token this time. Raises `VoteRefused`.
     """
     if approval.state is ApprovalState.APPROVED and edit is None and any(v.by == vote.by for v in approval.votes):
+        if shown is not None:
+            _fresh(approval, shown)
         return approval
     person = voter(approval, room, vote.by, vote.at)
     if approval.state is not ApprovalState.PENDING:
@@ -222,12 +225,13 @@ def review(approval: Approval, room: Electorate, by: str) -> Approval:
 def voter(approval: Approval, room: Electorate, by: str, at: int) -> User:
     """The person `by`, where `approval` can still be decided at `at`. Raises `VoteRefused`."""
     if approval.state not in OPEN:
-        by = "" if approval.refused_by is None else f", by {approval.refused_by},"
-        raise VoteRefused(
-            f"this approval is {approval.state.value}{by} and can no longer be decided",
-            f"see it with: remit approvals show {approval.ident}",
-            ended=True,
-        )
+        refuser = "" if approval.refused_by is None else f", by {approval.refused_by},"
+        why = f"this approval is {approval.state.value}{refuser} and can no longer be decided"
+        following = f"see it with: remit approvals show {approval.ident}"
+        if approval.state in UNDER_WAY:
+            why += ": what was approved is under way"
+            following = f"to cut it off, and its session with it: remit approvals stop {approval.ident}"
+        raise VoteRefused(why, following, ended=True)
     if at >= approval.expires_ms:
         raise VoteRefused("this approval has expired", "let the agent ask again", ended=True)
     person = room.users.get(by)
