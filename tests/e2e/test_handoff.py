@@ -262,7 +262,7 @@ async def test_a_stopped_session_does_nothing_any_more(b: Bench) -> None:
     assert "stopped by user:bob: it looks as if" in repr(below)
     with pytest.raises(VoteRefused, match="not one of those"):
         await b.driver.halts.stop_session(ident, b.bundle.catalog.users["dan"], "suspicious", None)
-    assert [name for _, name in await b.ledger.stopped()] == [f"{b.root}0"]
+    assert [name for _, name in await b.ledger.stops()] == [f"{b.root}0"]
 
 
 @driven
