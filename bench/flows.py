@@ -24,7 +24,7 @@ from bench.flows_without import ABLATIONS, Ablation
 from proof.verdict import say
 from remit.adapters.system import settle_collector
 from remit.app.assurance.replay import bundle_of
-from remit.app.workspace.tool_suggestions import listed, made
+from remit.app.workspace.tool_suggestions import make_workspace, read_listing
 from remit.assure.recording import recorded
 from remit.assure.replay import Cast, replay
 from remit.policy.verdict import Code, Reason
@@ -123,7 +123,7 @@ def bundles(bench: Path) -> Iterator[tuple[str, Bundle]]:
             yield suite, bundle_of(workspace)
             continue
         with tempfile.TemporaryDirectory() as folder:
-            made(Path(folder) / suite, suite, listed(bench / suite / "tools.json"))
+            make_workspace(Path(folder) / suite, suite, read_listing(bench / suite / "tools.json"))
             print(f"{suite} has no workspace: judged by what `remit tools suggest` proposes", file=sys.stderr)
             yield suite, bundle_of(Path(folder) / suite)
 

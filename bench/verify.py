@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from proof.verdict import say
-from remit.adapters.sqlite.segment import body_head, linked, record_head
+from remit.adapters.sqlite.segment import body_head, check_segment, record_head
 from remit.facts.record import Record, RecordKind, Ref
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.comparison import TreeComparison
@@ -62,7 +62,7 @@ def verified(made: Sequence[Segment], *, tree: bool) -> float:
     prev = genesis(CHAIN)
     for segment in made:
         leaves: list[bytes] | None = [] if tree else None
-        prev = linked((CHAIN, segment[0], prev), segment, leaves)
+        prev = check_segment((CHAIN, segment[0], prev), segment, leaves)
         if leaves is not None:
             comparison.feed_all(Ref(CHAIN, segment[0]), leaves)
     assert not list(comparison.findings("", (), (), nobody))

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 from proof.verdict import say
 from remit.adapters.notary import FolderNotary
 from remit.adapters.sqlite import LedgerRefused, verify_file
-from remit.adapters.sqlite.segment import LinkBroken, SegmentTorn, body_head, linked, record_head, unpack
+from remit.adapters.sqlite.segment import LinkBroken, SegmentTorn, body_head, check_segment, record_head, unpack
 from remit.adapters.sqlite.tiles import Tiles
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.note import Checkpoint
@@ -209,7 +209,7 @@ class Batches:
             self.starts.append((chain, segment[0] & (1 << 40) - 1, ends.get(chain, genesis(chain))))
             self.trees.append(tree.copy())
             leaves: list[bytes] = []
-            ends[chain] = linked(self.starts[-1], segment, leaves)
+            ends[chain] = check_segment(self.starts[-1], segment, leaves)
             tree.add(leaves)
 
     def linked(self, changed: Sequence[Segment], number: int) -> bool:
@@ -217,7 +217,7 @@ class Batches:
         ends: dict[str, str] = {}
         try:
             for segment, (chain, seq, prev) in zip(changed, self.starts[number:], strict=False):
-                ends[chain] = linked((chain, seq, ends.get(chain, prev)), segment, None)
+                ends[chain] = check_segment((chain, seq, ends.get(chain, prev)), segment, None)
         except (LinkBroken, SegmentTorn):
             return False
         return True
@@ -230,7 +230,7 @@ class Batches:
             for segment, start in zip(changed, self.starts[number:], strict=False):
                 leaves: list[bytes] = []
                 chain = start[0]
-                ends[chain] = linked((chain, start[1], ends.get(chain, start[2])), segment, leaves)
+                ends[chain] = check_segment((chain, start[1], ends.get(chain, start[2])), segment, leaves)
                 tree.add(leaves[: self.size - tree.size])
                 if tree.size == self.size:
                     return tree.root() == self.root

@@ -21,14 +21,14 @@ from remit.assure.attack.results import interval
 from tests.attacked import GATE, PERMIT, shop, wide, write
 
 if TYPE_CHECKING:
-    from remit.app.attack.run import Attacked
+    from remit.app.attack.run import AttackResult
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUITES: Final = ("banking", "slack")
 TOLD_ONLY: Final = frozenset({"ASI08", "ASI09"})
 
 
-def table(name: str, found: Attacked) -> list[str]:
+def table(name: str, found: AttackResult) -> list[str]:
     """Print what came of the attempts on one workspace; the ids of those that should have been stopped."""
     for row in by_risk(found.results):
         low, high = interval(row.stopped, row.attempts)

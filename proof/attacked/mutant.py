@@ -222,9 +222,9 @@ def _nothing_is_found_in_a_ledger() -> None:
 
 
 def _anything_kept_is_believed() -> None:
-    from remit.app.bundles.seal import Vouching
+    from remit.app.bundles.seal import FileSeal
 
-    put(Vouching, "own", always(True))  # noqa: FBT003
+    put(FileSeal, "own", always(True))  # noqa: FBT003
 
 
 @dataclass(frozen=True, slots=True)

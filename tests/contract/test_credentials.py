@@ -20,8 +20,8 @@ from remit.adapters.credentials.client_registration import CallbackAddress
 from remit.adapters.credentials.fetch import BODY_BYTES_MAX, Fetch, FetchFailed, Reach
 from remit.adapters.credentials.metadata import MetadataRefused, find_issuer, issuer_places
 from remit.adapters.credentials.references import SECRET_BYTES_MAX, References
-from remit.adapters.credentials.store import Keeping
-from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, unsealed
+from remit.adapters.credentials.store import CredentialStore
+from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, login_from
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.adapters.system import SystemEntropy
@@ -196,10 +196,10 @@ HELD = StoredLogin(
 
 
 def test_what_is_held_is_read_back_and_shows_no_secret() -> None:
-    assert unsealed(HELD.sealed()) == HELD
+    assert login_from(HELD.sealed()) == HELD
     assert "canary" not in f"{HELD!r} {HELD}"
-    assert unsealed(b"{}") is None
-    assert unsealed(b"nonsense") is None
+    assert login_from(b"{}") is None
+    assert login_from(b"nonsense") is None
 
 
 CHALLENGES: dict[str, dict[str, str]] = {
@@ -314,9 +314,9 @@ def test_an_issuer_that_a_server_may_not_name_is_refused_before_anything_is_sent
         fetched(lambda fetch: find_issuer(fetch, issuer, Reach.PUBLIC))
 
 
-def keeping(folder: Path, environ: dict[str, str]) -> Keeping:
+def keeping(folder: Path, environ: dict[str, str]) -> CredentialStore:
     place = CallbackAddress("http://127.0.0.1:7070")
-    return Keeping(folder, place, environ, clock=ManualClock(), entropy=SystemEntropy())
+    return CredentialStore(folder, place, environ, clock=ManualClock(), entropy=SystemEntropy())
 
 
 def test_headers_and_variables_by_reference_are_resolved_together(tmp_path: Path) -> None:

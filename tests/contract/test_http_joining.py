@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from remit.app.http.joint_write import Joining
+from remit.app.http.joint_write import JointWrite
 
 
 class Transport:
@@ -27,7 +27,7 @@ class Transport:
 def test_a_head_waits_for_its_body_but_not_for_a_stream() -> None:
     async def main() -> None:
         real = Transport()
-        joining = Joining(real, asyncio.get_running_loop())
+        joining = JointWrite(real, asyncio.get_running_loop())
         joining.write(b"head ")
         joining.write(b"body")
         assert real.written == [b"head body"]

@@ -17,9 +17,9 @@ from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
 from remit.adapters.sqlite.backup import back_up, copy_beside
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.outbox import SqliteOutbox
-from remit.adapters.sqlite.replaced_ledger import standing
+from remit.adapters.sqlite.replaced_ledger import read_state
 from remit.adapters.system import SystemEntropy
-from remit.app.data.restoration import Restored, backed_up, restore
+from remit.app.data.restoration import RestorationResult, backed_up, restore
 from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, StopSubject
@@ -182,7 +182,7 @@ def test_a_backup_that_is_killed_leaves_no_half_of_one_under_its_name(tmp_path: 
     assert kept_in(away / "b.outbox") == ["msg_1"]
 
 
-def restored(tmp_path: Path, *since: AdminBody) -> tuple[Path, Restored]:
+def restored(tmp_path: Path, *since: AdminBody) -> tuple[Path, RestorationResult]:
     """A ledger that was backed up, went on with `since` in two epochs, and was then restored."""
     data, backup = tmp_path / "data", tmp_path / "backup"
     record(
@@ -267,7 +267,7 @@ def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: 
         AdminBody(Event.HALT, "user:ann", "everything", {"reason": "to be sure"}),
         AdminBody(Event.RESUME, "user:ann", "everything"),
     )
-    found = standing(data / "ledger.sqlite3")
+    found = read_state(data / "ledger.sqlite3")
     assert found is not None
     [stop] = found.stopped.values()
     assert (stop.what, stop.by, stop.reason) == ((StopSubject.AGENT, "clerk"), "user:ann", "it loops")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.notary import verified
+from remit.adapters.notary import verify_signature
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.link_verification import verify_links
 from remit.adapters.sqlite.reads import open_readonly
-from remit.app.assurance.ledger_replay import relived
+from remit.app.assurance.ledger_replay import replayed_actions
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.facts.novelty import UsageHistory
@@ -82,7 +82,7 @@ async def test_what_was_erased_is_gone_from_every_byte_and_all_of_the_rest_holds
     assert entry.body is None
     assert await log.ledger.session("s1") == session
     proof = await log.checkpoints.prove(intents[0], reveal=False)
-    proof.check(log.notary.keys, verified)
+    proof.check(log.notary.keys, verify_signature)
     with pytest.raises(Unprovable, match="was erased"):
         await log.checkpoints.prove(intents[0], reveal=True)
     after = await log.kept("after.note")
@@ -144,7 +144,7 @@ async def test_history_is_judged_again_by_what_an_erasure_keeps(tmp_path: Path) 
     await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s1", outcome(str(intents[0])))])
     await erasures_of(log).erase(intents[:1], "x", "user:dpo")
     await log.close()
-    [again] = relived(log.file, running)
+    [again] = replayed_actions(log.file, running)
     assert again.was["call_id"] == str(intents[1])
     assert again.same
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from remit.adapters.sqlite.search import OLDER_MAX, searched
+from remit.adapters.sqlite.search import OLDER_MAX, search_records
 from remit.facts.record import RecordKind
 from remit.ports.record_search import RecordSearch
 from remit.trace.bodies import AdminBody, Event
@@ -40,7 +40,7 @@ async def ledger(tmp_path: Path) -> Path:
 
 def numbers(path: Path, limit: int = 1_000, looked_max: int = 100_000, **search: str | int) -> tuple[list[int], int]:
     """The numbers of the records that are found, and up to which none was looked at."""
-    found = searched(path, RecordSearch(**search), limit, looked_max)  # pyright: ignore[reportArgumentType]
+    found = search_records(path, RecordSearch(**search), limit, looked_max)  # pyright: ignore[reportArgumentType]
     unsearched = AT if found.unsearched_ms is None else found.unsearched_ms
     return [entry.record.at - AT for entry in found.entries], unsearched - AT
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.keyring import KeyringUnusable
-from remit.adapters.notary import FolderNotary, verified
+from remit.adapters.notary import FolderNotary, verify_signature
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.tiles import Tiles, TreeWrong
 from remit.facts.record import RecordKind, Ref
@@ -40,7 +40,7 @@ async def test_a_checkpoint_is_over_what_is_durable_and_signed_by_a_key_the_ledg
     await log.fill(150)
     second = await log.kept()
     assert (first.checkpoint.size, second.checkpoint.size) == (2, 302)
-    assert second.note.signed_by(log.notary.keys, verified) == log.notary.keys[0]
+    assert second.note.signed_by(log.notary.keys, verify_signature) == log.notary.keys[0]
     entry = await log.ledger.entry(Ref(log.ledger.chain, 2))
     assert entry is not None
     assert isinstance(entry.body, AdminBody)
@@ -61,7 +61,7 @@ async def test_every_record_is_proved_with_and_without_its_body(tmp_path: Path) 
     for seq in (1, 2, 3, 256, 257, 282):
         ref = Ref(log.ledger.chain, seq)
         shown = await log.checkpoints.prove(ref, reveal=True)
-        checkpoint, record = shown.check(log.notary.keys, verified)
+        checkpoint, record = shown.check(log.notary.keys, verify_signature)
         assert (checkpoint.size, record.seq, shown.index) == (282, seq, seq - 1)
         assert (await log.checkpoints.prove(ref, reveal=False)).body is None
     with pytest.raises(KeyError):
@@ -85,7 +85,7 @@ async def test_nothing_is_proved_by_a_tile_that_was_changed(tmp_path: Path) -> N
         conn.execute("UPDATE tile SET hashes = ? WHERE id = 0", (bytes(32) + tile[32:],))
     with pytest.raises(Unprovable, match=f"does not lead from {near} to the signed root"):
         await log.checkpoints.prove(near, reveal=False)
-    (await log.checkpoints.prove(far, reveal=False)).check(log.notary.keys, verified)
+    (await log.checkpoints.prove(far, reveal=False)).check(log.notary.keys, verify_signature)
     await log.close()
 
 
@@ -188,14 +188,14 @@ async def test_keys_rotate_and_both_sign_for_a_day(tmp_path: Path) -> None:
     kept = await log.kept()
     new = await log.checkpoints.rotate("admin")
     both = await log.kept("both.note")
-    assert both.note.signed_by([old], verified) == old
-    assert both.note.signed_by([new], verified) == new
+    assert both.note.signed_by([old], verify_signature) == old
+    assert both.note.signed_by([new], verify_signature) == new
     log.place.clock.at += 25 * 3600 * 1000
     await log.close()
     await log.open()
     assert tuple(log.notary.keys) == (new,)
     alone = await log.kept("alone.note")
-    assert alone.note.signed_by([old], verified) is None
+    assert alone.note.signed_by([old], verify_signature) is None
     await log.close()
     assert verify_file(log.file, against=[kept, both, alone]).clean
     found = verify_file(log.file, against=[alone], trusted=[old])
@@ -215,7 +215,7 @@ def test_a_key_is_asked_for_where_there_is_none_and_told_where_it_is_not_ours(tm
     assert Key.parse(next((tmp_path / "checkpoint-keys").glob("*.vkey")).read_text()) == key
     other = FolderNotary(tmp_path / "checkpoint-keys", log.place.clock, "remit.dev/log/y")
     assert [one.name for one in other.unannounced_keys()] == ["remit.dev/log/y"], "a key is named to each log"
-    assert not verified(b"short", b"", b"")
+    assert not verify_signature(b"short", b"", b"")
 
 
 def test_a_checkpoint_is_what_it_says(tmp_path: Path) -> None:

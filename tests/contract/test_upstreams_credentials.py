@@ -15,7 +15,7 @@ from aiohttp import web
 from remit.adapters.system import SystemEntropy
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
-from remit.adapters.upstreams.presentation import Hiding
+from remit.adapters.upstreams.presentation import SecretMask
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server
 from remit.facts.credential import FromEnv, Secret
@@ -163,7 +163,7 @@ async def test_a_server_that_tells_what_it_was_shown_is_not_heard(tells: Callabl
     ids=["plainly", "PHP", ".NET", "Gson"],
 )
 def test_a_secret_is_found_as_json_is_written_in_other_languages(one: str, written: str) -> None:
-    hiding = Hiding()
+    hiding = SecretMask()
     for secret in ("Ab+c/9xYz01==", 'quo"ted\\secret'):
         hiding.learn({"Authorization": f"Basic {secret}"})
         text = json.dumps(f"you sent Basic {secret}").replace(one, written)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remit.adapters.upstreams import early_questions, messages
-from remit.adapters.upstreams.early_questions import KEPT_MAX, KeptQuestions
+from remit.adapters.upstreams.early_questions import KEPT_MAX, EarlyQuestions
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server, Stdio
@@ -89,7 +89,7 @@ async def test_who_gives_up_a_call_before_it_was_made_has_its_server_told_no(tmp
 @pytest.mark.asyncio
 async def test_only_roots_are_kept_each_once_and_not_many() -> None:
     refused: list[Any] = []
-    kept = KeptQuestions(set[int](), refused.append)
+    kept = EarlyQuestions(set[int](), refused.append)
     assert not kept.put("x", Question("elicitation/create", {}), ())
     roots = Question("roots/list", {})
     assert [kept.put(at, roots, ()) for at in (*range(KEPT_MAX), 0, "more")] == [True] * KEPT_MAX + [False] * 2

@@ -79,7 +79,7 @@ async def test_the_call_is_made_once_all_of_it_is_done_with() -> None:
         late = await upstream.resume(reply.continuation, dict.fromkeys(reply.questions, YES), OPENS)
         assert isinstance(late, Failure), "it is answered once"
         assert locked.calls() == 2
-        [kept] = upstream._kept.values()  # pyright: ignore[reportPrivateUsage]
+        [kept] = upstream._sessions.values()  # pyright: ignore[reportPrivateUsage]
         assert not kept.handshake.hearing.watches
 
 
@@ -112,7 +112,7 @@ async def test_who_gives_it_up_leaves_nothing_behind() -> None:
     locked = Locked()
     async with upstream_of(locked.server) as upstream:
         reply = await asked(upstream)
-        [kept] = upstream._kept.values()  # pyright: ignore[reportPrivateUsage]
+        [kept] = upstream._sessions.values()  # pyright: ignore[reportPrivateUsage]
         await upstream.drop(reply.continuation)
         await eventually(lambda: not kept.handshake.hearing.watches)
         assert isinstance(

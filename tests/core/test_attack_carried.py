@@ -4,7 +4,7 @@ import pytest
 
 from remit.app.assurance.replay import bundle_of
 from remit.app.attack import forms
-from remit.app.attack.run import Attacked
+from remit.app.attack.run import AttackResult
 from remit.assure.attack.attempts import attempts
 from remit.assure.attack.carry_over import carried
 from remit.assure.attack.results import AttemptResult, RecordedDecision, RecordedReason
@@ -65,6 +65,6 @@ def test_what_counts_over_all_sessions_is_told(
     decided = RecordedDecision("r-1.1", tool, "deny", (RecordedReason(code, "because", where=where),))
     came = AttemptResult(attempt, stopped=True, said="200 no", evidence=(decided,), noticed_s=None)
     assert carried(bundle, [came]) == ({attempt.ident: by} if by else {})
-    told = list(forms.carried(Attacked(bundle, None, (came,), (), 0, 0, 1.0)))
+    told = list(forms.carried(AttackResult(bundle, None, (came,), (), 0, 0, 1.0)))
     assert len(told) == len(by)
     assert all(line.startswith(by) and attempt.ident in line and "--only ID" in line for line in told)

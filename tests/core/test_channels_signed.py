@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.service.channel_signatures import unsigned
+from remit.app.service.channel_signatures import unsigned_channels
 from remit.control.resources import ChannelSpec
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Origin, Secret
 from tests.contract.ledger_world import SteadyClock
@@ -16,7 +16,7 @@ KEY = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 async def said(origin: Origin) -> list[tuple[str, str]]:
     source = small(declare("desk", ChannelSpec("https://hooks.example", Secret(origin))))
-    return [(one.what, one.next) for one in await unsigned(source, SteadyClock())]
+    return [(one.what, one.next) for one in await unsigned_channels(source, SteadyClock())]
 
 
 @pytest.mark.asyncio

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from remit.adapters.sqlite.failure import LOCKED, unwritable
 from remit.api.in_force import DoctorCheck
-from remit.app.bundles.comparison import mended
+from remit.app.bundles.comparison import remedy
 from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records
 from remit.facts.catalog import Http, Server, Stdio
 from remit.ports.transparency import SigningProgress
@@ -54,11 +54,11 @@ def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:
     here = Server("notes", Stdio(("python", "-m", "a b"), cwd="/srv/n 1"))
     down = ServerHealth("notes", "stdio", "backing-off", last_error="server 'notes' ended unasked")
     by_hand = "cd '/srv/n 1' && python -m 'a b'"
-    assert mended(here, down) == {"next": f"read its stderr here, and run its command by hand: {by_hand}"}
-    assert mended(replace(here, transport=Stdio(("a",))), down)["next"] == (
+    assert remedy(here, down) == {"next": f"read its stderr here, and run its command by hand: {by_hand}"}
+    assert remedy(replace(here, transport=Stdio(("a",))), down)["next"] == (
         "read its stderr here, and run its command by hand: a"
     )
-    assert mended(here, replace(down, state="up")) == {}
-    assert mended(here, replace(down, last_error=None)) == {}
-    assert mended(None, down) == {}
-    assert mended(replace(here, transport=Http("http://127.0.0.1:9/mcp")), down) == {}
+    assert remedy(here, replace(down, state="up")) == {}
+    assert remedy(here, replace(down, last_error=None)) == {}
+    assert remedy(None, down) == {}
+    assert remedy(replace(here, transport=Http("http://127.0.0.1:9/mcp")), down) == {}

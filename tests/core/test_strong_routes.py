@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from remit.adapters.passkeys import WebAuthn
-from remit.app.service.quorum import crowded_out, unconfirmed
+from remit.app.service.quorum import unconfirmable, understaffed_routes
 from remit.control.assemble import Assembled, assemble
 from remit.control.resources import GroupSpec, RouteSpec, UserSpec
 from remit.ports.ledger import Ledger
@@ -47,7 +47,7 @@ def test_a_route_that_the_requester_is_needed_for_is_told_of(said: RouteSpec, pe
     assert isinstance(made, Assembled)
     wanted = [] if code is None else [code]
     assert [one.code for one in made.warnings if one.code.startswith("route/")] == wanted
-    assert [one.code for one in crowded_out(source, made.catalog)] == wanted
+    assert [one.code for one in understaffed_routes(source, made.catalog)] == wanted
 
 
 def test_the_route_of_those_who_erase_is_one_persons() -> None:
@@ -86,7 +86,7 @@ async def test_where_no_passkey_can_be(resource: str, words: str) -> None:
     source = small(declare("sam", UserSpec()), declare("owner", RouteSpec(users=("sam",), strong=True)))
     made = assemble(source)
     assert isinstance(made, Assembled)
-    [problem] = await unconfirmed(source, made.catalog, cast("Ledger", Nobody()), WebAuthn(resource))
+    [problem] = await unconfirmable(source, made.catalog, cast("Ledger", Nobody()), WebAuthn(resource))
     assert words in problem.what
     plain = replace(source, resources=source.resources[:2])
-    assert await unconfirmed(plain, made.catalog, cast("Ledger", Nobody()), WebAuthn(resource)) == ()
+    assert await unconfirmable(plain, made.catalog, cast("Ledger", Nobody()), WebAuthn(resource)) == ()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from remit.app.terminal.output import Format, fitted, show
+from remit.app.terminal.output import Format, fit_columns, show
 
 ROWS = [{"id": "r7f3-5.1234", "agent": "clerk", "what": "mail/send " + "x" * 200, "left": "7 h 56 min"}]
 COLUMNS = ("id", "agent", "what", "left")
@@ -22,7 +22,7 @@ COLUMNS = ("id", "agent", "what", "left")
     ],
 )
 def test_the_widest_columns_give_way_and_none_wholly(widths: list[int], total: int | None, made: list[int]) -> None:
-    assert fitted(widths, total) == made
+    assert fit_columns(widths, total) == made
 
 
 def shown(capsys: pytest.CaptureFixture[str], form: Format) -> list[str]:

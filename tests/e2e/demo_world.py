@@ -41,7 +41,7 @@ class Demo:
 @contextmanager
 def demo(folder: Path) -> Generator[Demo]:
     """It keeps what it writes below `folder`."""
-    install.install(install.wanted(), print)
+    install.install(install.runnable_servers(), print)
     env = os.environ | {"TMPDIR": str(folder), "NO_COLOR": "1"}
     with subprocess.Popen(
         [REMIT, "demo", "--port", "0"],

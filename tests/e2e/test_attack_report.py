@@ -15,13 +15,13 @@ import pytest
 from playwright.sync_api import BrowserContext, Dialog, FloatRect
 
 from proof.service import REMIT, environment
-from remit.app.assurance.chains import searched
+from remit.app.assurance.chains import search_workspace
 from remit.app.attack import forms
 from remit.app.attack.files import AttackFiles
 from remit.app.attack.files import write as written
 from remit.app.attack.report import AttackReport, page
-from remit.app.attack.run import QUICK, Attacked, attack
-from remit.app.attack.trend import Point, kept
+from remit.app.attack.run import QUICK, AttackResult, attack
+from remit.app.attack.trend import Point, keep_point
 from remit.app.terminal.reports import sarif
 from remit.assure.attack.remedy import MendResult
 from remit.assure.chains.search import STEPS_MAX
@@ -110,8 +110,8 @@ def test_signs_and_words_say_what_colours_say(files: Path, chromium: BrowserCont
 def test_what_was_not_tried_and_not_searched_is_no_tick(tmp_path: Path) -> None:
     workspace = write(tmp_path / "workspace", PERMIT + GATE)
     for steps, told in ((STEPS_MAX, "nothing was tried."), (1, "nothing was tried; the search stopped after 1 step")):
-        chains = searched(workspace, steps=steps)
-        attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
+        chains = search_workspace(workspace, steps=steps)
+        attacked = AttackResult(chains.bundle, None, (), (), 0, 0, 1.0)
         html = page(AttackReport("w", "now", attacked, MendResult((), chains.bundle, ()), chains))
         assert f"✗ {told}" in html
         assert "✓ Every attempt" not in html
@@ -119,8 +119,8 @@ def test_what_was_not_tried_and_not_searched_is_no_tick(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_hostile_names_are_text(files: Path, tmp_path: Path, chromium: BrowserContext) -> None:
-    chains = searched(write(tmp_path / "workspace", PERMIT + GATE), seconds=5.0)
-    attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
+    chains = search_workspace(write(tmp_path / "workspace", PERMIT + GATE), seconds=5.0)
+    attacked = AttackResult(chains.bundle, None, (), (), 0, 0, 1.0)
     shown = chromium.new_page()
     dialogs: list[str] = []
 
@@ -157,14 +157,14 @@ def test_other_programs_get_the_same(files: Path) -> None:
 
 
 def test_an_attack_that_was_ended_is_no_run_that_succeeded(tmp_path: Path) -> None:
-    bundle = searched(write(tmp_path / "workspace", PERMIT), seconds=5.0).bundle
-    left = forms.unseen(Attacked(bundle, None, (), (), 0, 3, 1.0))
+    bundle = search_workspace(write(tmp_path / "workspace", PERMIT), seconds=5.0).bundle
+    left = forms.unseen(AttackResult(bundle, None, (), (), 0, 3, 1.0))
     (run,) = json.loads(sarif(forms.RULES, (), left))["runs"]
     (told,) = run["invocations"]
     assert not told["executionSuccessful"]
     (notified,) = told["toolExecutionNotifications"]
     assert notified == {"level": "error", "message": {"text": "ended early: 3 attempts were not made"}}
-    assert not forms.unseen(Attacked(bundle, None, (), (), 0, 0, 1.0))
+    assert not forms.unseen(AttackResult(bundle, None, (), (), 0, 0, 1.0))
 
 
 def test_what_mends_it_mends_it(files: Path, tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ def test_runs_are_kept_in_the_data_folder_and_held_against_their_like(files: Pat
     )
     runs = tmp_path / "runs.jsonl"
     for one in (older, quick, full, other):
-        kept(runs, one)
-    assert kept(runs, quick) == [older, quick, quick]
+        keep_point(runs, one)
+    assert keep_point(runs, quick) == [older, quick, quick]
     found = attack(write(tmp_path / "mail", PERMIT), profile=replace(QUICK, seconds=0.0))
     none = tmp_path / "none"
     told = written(tmp_path / "mail", found, AttackFiles(kept=none))

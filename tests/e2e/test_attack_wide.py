@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proof.attacked.mutant import MUTANTS
-from remit.app.attack.run import Attacked, AttackProfile, attack
+from remit.app.attack.run import AttackProfile, AttackResult, attack
 from remit.assure.attack.plan import AttackKind
 from remit.assure.attack.results import SecurityControl
 from tests.attacked import wide
@@ -23,17 +23,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(workspace: Path) -> Attacked:
+def found(workspace: Path) -> AttackResult:
     return attack(workspace, profile=LEAN)
 
 
-def test_everything_is_tried_and_held(found: Attacked) -> None:
+def test_everything_is_tried_and_held(found: AttackResult) -> None:
     assert [one.attempt.title for one in found.open] == []
     assert found.left == 0
     assert {one.attempt.kind for one in found.results} == set(AttackKind), "each kind was about something here"
 
 
-def test_what_stopped_each_kind_is_told(found: Attacked) -> None:
+def test_what_stopped_each_kind_is_told(found: AttackResult) -> None:
     by = {kind: {one.control for one in found.results if one.attempt.kind is kind} for kind in AttackKind}
     assert by[AttackKind.TOKEN] <= {SecurityControl.IDENTITY, SecurityControl.STOPS}
     assert by[AttackKind.DRIFT] == {SecurityControl.PINS}

@@ -11,7 +11,7 @@ import pytest
 from remit.api.services import Conflict, Invalid
 from remit.app.service import loops as beside
 from remit.app.service.loops import background
-from remit.app.service.repeated_failures import AGAIN_S, Recurring
+from remit.app.service.repeated_failures import AGAIN_S, RepeatedFailures
 from remit.app.service.workspace_watch import WorkspaceWatcher, stamp
 from remit.pep.tally import Tally
 from remit.ports.ledger import LedgerUnwritable
@@ -113,7 +113,7 @@ async def test_what_fails_again_and_again_is_said_once_and_then_counted_until_it
 ) -> None:
     clock = ManualClock()
     clock.stop()
-    loop = Recurring("incidents", clock)
+    loop = RepeatedFailures("incidents", clock)
 
     def fails(times: int, error: Exception) -> None:
         for _ in range(times):

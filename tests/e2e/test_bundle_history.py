@@ -202,7 +202,7 @@ def test_who_waits_for_a_command_is_told_how_far_it_is(
 def test_who_waits_for_a_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pace, "LINE_S", 0.0)
-    tell = pace.Telling(said.append)
+    tell = pace.ProgressReporter(said.append)
     for done, total in ((0, 2_500), (10, 2_500), (20, 999)):
         tell(done, total)
     assert said == ["  checked 10 of 2,500 policies …"]

@@ -15,7 +15,7 @@ from remit.api.services import Invalid
 from remit.app.bundles import preparation, recent
 from remit.app.bundles.compiler_process import check_apart
 from remit.app.bundles.pace import Pace
-from remit.app.bundles.preparation import Preparing
+from remit.app.bundles.preparation import Preparation
 from remit.app.bundles.store import Bundles
 from remit.control.resources import GroupSpec, PolicySpec, WorkspaceSource
 from remit.facts.catalog import PolicySource
@@ -145,7 +145,7 @@ async def test_a_process_is_started_only_where_there_is_enough_to_check(
     monkeypatch.setattr(preparation, "check_apart", counting)
     monkeypatch.setattr(preparation, "APART_MIN", 3)
     making, more = (
-        Preparing(Bundles(tmp_path / "bundles")),
+        Preparation(Bundles(tmp_path / "bundles")),
         tuple(declare(f"inline{n}", PolicySpec(ONE % n)) for n in range(3)),
     )
     one, two = small(), small(*more)

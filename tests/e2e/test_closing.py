@@ -9,7 +9,7 @@ import pytest
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.build import Service, build
-from remit.app.service.closure import close_all, closed
+from remit.app.service.closure import close_all, close_service
 from remit.app.settings import Settings
 from remit.app.terminal.failure import CommandFailure
 from remit.facts.record import RecordKind
@@ -73,7 +73,7 @@ async def test_a_part_that_fails_costs_neither_outcomes_nor_files(
     await service.outbox.kept.mark()
     monkeypatch.setattr(service.discoverer, "close", fails)
     last = service.ledger.append(Draft(RecordKind.ADMIN, 5, "", "", AdminBody(Event.TOKEN_ISSUED, "ana", "t1", {})))
-    await closed(service)
+    await close_service(service)
     assert "while closing: OperationalError: disk full" in capsys.readouterr().err
     again = open_ledger(tmp_path / "data" / "ledger.sqlite3", SystemClock(), SystemEntropy())
     assert await again.entry(last.ref) is not None

@@ -38,7 +38,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 @pytest.fixture(scope="module")
 def environments() -> Mapping[str, install.VirtualEnvironment]:
-    return install.install(install.wanted(), print)
+    return install.install(install.runnable_servers(), print)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from remit.app.assurance.replay import bundle_of
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.app.workspace import packs
-from remit.app.workspace.tool_suggestions import listed
+from remit.app.workspace.tool_suggestions import read_listing
 from remit.assure.cases import Case, MalformedCases, cases
 from remit.assure.mutants import fates
 from remit.assure.trials import failures
@@ -34,7 +34,7 @@ def workspace(name: str, folder: Path) -> Path:
     folder.mkdir()
     shutil.copy(home / "workspace.yaml", folder)
     packs.add(name, folder)
-    tools = listed(home / "tools.json")
+    tools = read_listing(home / "tools.json")
     (folder / FILE).write_text(serialise(accept_server(EMPTY, SERVER, tools, list_pin(tools))))
     return folder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.app.assurance.least_privilege import suggested
+from remit.app.assurance.least_privilege import suggest_policy
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from tests.e2e.api_world import POLICIES, world
@@ -26,7 +26,7 @@ async def test_what_an_agent_used_is_suggested_and_its_history_comes_out_the_sam
         await api.call(bot, "fails", {})
         await api.delegate(bot, "sub")
     data, workspace = tmp_path / "data", tmp_path / "workspace"
-    found = suggested(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
+    found = suggest_policy(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
     assert sorted(str(use) for use in found.least.used) == ["hand/echo", "sub"]
     assert "hand/error" in found.least.unused
     assert "hand/fails" not in found.least.text
@@ -43,7 +43,7 @@ async def test_what_an_agent_used_is_suggested_and_its_history_comes_out_the_sam
     kept = POLICIES.replace(wide, wide.replace("principal", 'principal == Remit::Agent::"other"'))
     (workspace / "policies.cedar").write_text(kept)
     (workspace / "least.cedar").write_text(said["policies"])
-    again = suggested(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
+    again = suggest_policy(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
     assert again.least.unused == ()
     assert run(["policy", "suggest", "nobody", *options]) == Exit.NOT_FOUND
     assert run(["policy", "suggest", "bot", "--data", str(tmp_path), "--workspace", str(workspace)]) == Exit.NOT_FOUND
@@ -54,7 +54,7 @@ async def test_a_value_that_every_call_had_is_all_that_is_suggested(tmp_path: Pa
         bot = await api.token("agent", "bot", user="ann")
         for _ in range(4):
             await api.call(bot, "echo", {"text": "x"})
-    found = suggested(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
+    found = suggest_policy(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
     assert 'context.input["text"] == "x"' in found.least.text
     assert (found.judged, found.same) == (4, 4)
 
@@ -85,7 +85,7 @@ async def test_conditions_of_the_permits_it_stands_for_go_with_it(
     wide = '@reason("bots may use the hand")\npermit (principal,'
     kept = POLICIES.replace(wide, wide.replace("principal", 'principal == Remit::Agent::"other"'))
     policies.write_text(kept)
-    again = suggested(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
+    again = suggest_policy(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
     assert again.least.text.count('context.input.text like "*;*"') == 1, "what was suggested before is what runs now"
     (tmp_path / "workspace" / "least.cedar").unlink()
     policies.write_text(POLICIES)

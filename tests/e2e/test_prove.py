@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
-from remit.adapters.notary import verified
+from remit.adapters.notary import verify_signature
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.cli import run
@@ -142,7 +142,7 @@ def test_checkpoints_by_command_and_api_go_on_from_each_other(counting: Counting
     late = Checkpoint.parse(note.text)
     assert (late.origin, late.size > early.size) == (early.origin, True)
     keys = [Key.parse(key) for key in json.loads(remit(counting, "checkpoint", "-o", "json"))["keys"]]
-    assert note.signed_by(keys, verified) in keys
+    assert note.signed_by(keys, verify_signature) in keys
     for found in (
         ask(counting, f"/ledger/consistency?since={early.size}"),
         json.loads(remit(counting, "checkpoint", "--since", str(file)))["since"],
@@ -179,7 +179,7 @@ def test_a_proof_by_the_api_is_the_one_of_the_command(counting: Counting) -> Non
     found = ask(counting, f"/ledger/proof/{intent['id']}?reveal=true")
     keys = [Key.parse(key) for key in json.loads(remit(counting, "checkpoint", "-o", "json"))["keys"]]
     proof = Proof.parse(found["proof"])
-    _, record = proof.check(keys, verified)
+    _, record = proof.check(keys, verify_signature)
     assert (f"{record.chain}.{record.seq}", b"by-api" in (proof.body or b"")) == (intent["id"], True)
 
 

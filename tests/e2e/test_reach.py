@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proof.service import Service
-from remit.app.service.reach import reached
+from remit.app.service.reach import reachable_folders
 from remit.facts.catalog import Stdio
 from tests.e2e.speaking import api
 
@@ -40,7 +40,7 @@ def found(root: Path, *words: str, cwd: str | None = None, env: Mapping[str, str
     given = {key: value.replace("ROOT", str(root)) for key, value in (env or {}).items()}
     transport = Stdio(command, given, None if cwd is None else cwd.replace("ROOT", str(root)))
     kept = (root / "workspace", root / "data")
-    return {one.name for _, one in reached(transport, root / "data" / "servers" / "files", kept)}
+    return {one.name for _, one in reachable_folders(transport, root / "data" / "servers" / "files", kept)}
 
 
 @pytest.mark.parametrize(

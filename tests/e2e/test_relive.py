@@ -62,7 +62,7 @@ async def test_every_verdict_comes_out_as_it_was_recorded_byte_for_byte(tmp_path
     bundle, recorded = await history(tmp_path)
     assert {body.verdict for body in recorded} == {"permit", "deny", "escalate"}
     assert any(body.approval for body in recorded if body.verdict == "permit")
-    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
     assert [one.was["verdict"] for one in found] == [body.verdict for body in recorded]
     assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
     account = ledger_replay.ReplayTally()
@@ -98,11 +98,11 @@ async def test_two_bundles_differ_where_they_do_and_never_where_they_are_one(tmp
     ledger = tmp_path / "ledger.sqlite3"
     changed = POLICIES.replace("context.input.amount > 100", "context.input.amount > 1")
     running = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
-    alike = list(ledger_replay.relived_by_both(ledger, running, running))
+    alike = list(ledger_replay.replayed_by_both(ledger, running, running))
     assert len(alike) == len(recorded)
     assert [(one.now, other.now) for one, other in alike if one.now != other.now] == []
     assert any(one.now != one.was for one, _ in alike), "what was decided then is another matter"
-    both = list(ledger_replay.relived_by_both(ledger, running, bundle))
+    both = list(ledger_replay.replayed_by_both(ledger, running, bundle))
     assert {(str(one.now["verdict"]), str(other.now["verdict"])) for one, other in both if one.now and other.now} == {
         ("permit", "permit"),
         ("deny", "deny"),
@@ -122,7 +122,12 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
         await b.call("pay", b.authority("helper"), amount=2, to="eve")
         bundle = b.bundle
     ledger = tmp_path / "ledger.sqlite3"
-    assert [one.was["verdict"] for one in ledger_replay.relived(ledger, bundle)] == ["permit", "permit", "deny", "deny"]
+    assert [one.was["verdict"] for one in ledger_replay.replayed_actions(ledger, bundle)] == [
+        "permit",
+        "permit",
+        "deny",
+        "deny",
+    ]
     more = PolicySource("more.cedar", '@id("more") forbid (principal, action, resource) when { false };')
     other = compiled(replace(bundle.catalog, policies=(*bundle.catalog.policies, more)))
     changes = VerdictChanges()
@@ -156,7 +161,7 @@ async def test_prompts_and_completions_are_judged_by_what_was_recorded_of_them(t
         await b.driver.read_resource(me, client, "shop", "file:///notes/a")
         await b.driver.complete(me, client, "shop", {"ref": of, "argument": {"name": "x", "value": "zoo"}})
         bundle = b.bundle
-    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
     assert [one.was["verdict"] for one in found] == ["permit", "permit", "deny", "deny", "permit", "deny"]
     assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
 
@@ -176,7 +181,7 @@ def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.Captur
 
 def test_a_ledger_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(CommandFailure, match="there is no ledger"):
-        next(ledger_replay.relived(tmp_path / "none", compiled_nothing()))
+        next(ledger_replay.replayed_actions(tmp_path / "none", compiled_nothing()))
 
 
 def compiled_nothing() -> Bundle:
@@ -225,7 +230,7 @@ async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path)
             await b.call("echo", text=source)
         entries = await b.records(RecordKind.INTENT)
         assert len([one for one in entries if isinstance(one.body, ActionBody) and one.body.grants]) == 2
-    found = list(ledger_replay.relived(tmp_path / "ledger.sqlite3", bundle))
+    found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
     assert [(one.was, one.now) for one in found if not one.same] == []
     spoken = str([one.was["policies"] for one in found])
     assert "new-tool" in spoken

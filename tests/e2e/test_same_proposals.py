@@ -14,7 +14,7 @@ from proof.service import Service
 from remit.adapters.workspace.folder import Folder
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
-from remit.app.workspace.tool_suggestions import listed, made
+from remit.app.workspace.tool_suggestions import make_workspace, read_listing
 from remit.control.lock import EMPTY
 from remit.control.review import review
 from remit.facts.catalog import Definition
@@ -33,7 +33,7 @@ def lists() -> Iterator[tuple[str, str, tuple[Definition, ...]]]:
             for server in lock.servers:
                 yield f"bench/{folder.name}", server, tuple(one.definition for one in lock.of(server).values())
     for file in sorted([*(ROOT / "packs").glob("*/cases/tools.json"), *(SHARED / "bench").glob("*/tools.json")]):
-        yield str(file.parent), "listed", listed(file)
+        yield str(file.parent), "listed", read_listing(file)
     rows = known()
     for server in sorted({row.name for row in rows}):
         yield (
@@ -49,7 +49,7 @@ def lists() -> Iterator[tuple[str, str, tuple[Definition, ...]]]:
 def test_review_proposes_what_suggest_does_once_it_is_accepted(
     server: str, tools: tuple[Definition, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(tmp_path, server, tools)
+    make_workspace(tmp_path, server, tools)
     (tmp_path / "tools" / f"{server}.yaml").unlink()
     assert run(["tools", "suggest", server, "-o", "json", "--workspace", str(tmp_path)]) == Exit.OK
     suggested = {one.pop("tool"): one for one in json.loads(capsys.readouterr().out) if "tool" in one}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from remit.adapters.notary import verified
+from remit.adapters.notary import verify_signature
 from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.facts.record import RecordKind, Ref
@@ -122,7 +122,7 @@ class Proofs(Law):
         self.laws.counts["proofs"] += 1
         for one in (proof, self.proved.setdefault(ref, proof)):
             try:
-                one.check(self.seal.keys, verified)
+                one.check(self.seal.keys, verify_signature)
             except ProofWrong as error:
                 self.laws.break_("checkpoint-is-true", f"the proof of {ref} does not hold: {error}")
             if one.record != proof.record:

@@ -73,7 +73,7 @@ class FolderNotary:
         return self._folder / f"{key.id.hex()}.vkey"
 
 
-def verified(public: bytes, signature: bytes, text: bytes) -> bool:
+def verify_signature(public: bytes, signature: bytes, text: bytes) -> bool:
     """`trace.note.CheckSignature`."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, text)

@@ -41,7 +41,7 @@ class WebAuthn:
 
         try:
             verified = verify_registration_response(
-                credential=_bounded(response),
+                credential=_check_size(response),
                 expected_challenge=challenge,
                 expected_rp_id=self._holder,
                 expected_origin=self._origin,
@@ -58,7 +58,7 @@ class WebAuthn:
 
         try:
             verified = verify_authentication_response(
-                credential=_bounded(response),
+                credential=_check_size(response),
                 expected_challenge=challenge,
                 expected_rp_id=self._holder,
                 expected_origin=self._origin,
@@ -92,7 +92,7 @@ def _place(resource: str) -> tuple[str, str]:
     return "localhost", f"{parts.scheme}://localhost{port}"
 
 
-def _bounded(response: str) -> str:
+def _check_size(response: str) -> str:
     if len(response) > SAID_CHARS_MAX:
         raise ValueError(f"more than {SAID_CHARS_MAX:,} characters")
     return response

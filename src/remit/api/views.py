@@ -167,7 +167,7 @@ def approval_view(
     """`approval` as `caller` may see it; reasons and arguments only with its `proposal`.
 
     `listed` leaves out what only one approval by itself shows: arguments, and who may decide.
-    `edited` is the proposal of what people approved in its place. `void` is why nothing can come of it (`voided`).
+    `edited` is the proposal of what people approved in its place. `void` is why nothing can come of it (`void_reason`).
     """
     catalog = services.runtime.catalog
     person = catalog.users.get(caller.user) if isinstance(caller, Person) else None

@@ -14,7 +14,7 @@ import aiohttp
 
 from remit.adapters.credentials.client_registration import CallbackAddress
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.store import Keeping
+from remit.adapters.credentials.store import CredentialStore
 from remit.adapters.halts import HaltFolder
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FolderNotary
@@ -104,7 +104,7 @@ class Service:
     ledger: SqliteLedger
     fleet: Fleet
     session: aiohttp.ClientSession
-    keeping: Keeping
+    keeping: CredentialStore
     proofs: Proofs
     outbox: Posting
     discoverer: Discoverer
@@ -130,7 +130,7 @@ class Service:
         await close_all(*parts, self.outbox.notifying, self.outbox.kept, self.ledger)
 
 
-def _introduced(driver: Driver, resource: str) -> str:
+def _configure_driver(driver: Driver, resource: str) -> str:
     """Tell `driver` who looks up hosts, and what the addresses of pages begin with: that is the answer."""
     driver.resolves_by(HostResolver())
     driver.callers.pages = f"{resource}/a/"
@@ -143,7 +143,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     resource = settings.public_url or f"http://{settings.host}:{port}"
     ledger, signer, notary = await opened(settings, resource, clock := clock_of(settings.ledger))
     session = open_http_session()
-    keeping = Keeping(settings.data, CallbackAddress(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
+    keeping = CredentialStore(settings.data, CallbackAddress(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
     state = settings.data / SERVERS
 
@@ -158,10 +158,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     runtime = Runtime(beginning, folder, bundles, fleet, ledger, clock, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, clock, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.authorization.load()
-    pages = _introduced(driver, resource)
+    pages = _configure_driver(driver, resource)
     lease = driver.halts.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, clock, revoked=await ledger.revoked_tokens(), credentials=credentials)
-    await _started(runtime, fleet, keeping, session, ledger)
+    await _start(runtime, fleet, keeping, session, ledger)
     lease.renew()  # What was left for it is in force, and told of, before it is ready.
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
@@ -246,7 +246,7 @@ def _outbox(
     )
 
 
-async def _started(runtime: Runtime, *opened: Closes) -> None:
+async def _start(runtime: Runtime, *opened: Closes) -> None:
     """Start `runtime`; where it cannot, close what was `opened` and raise `CommandFailure`."""
     try:
         await runtime.start()

@@ -30,7 +30,7 @@ class Notifier(Protocol):
     """Says one notice."""
 
     async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
-        """Return once the receiver has it. Raises `Undelivered`."""
+        """Return once the receiver has it. Raises `DeliveryFailed`."""
         ...
 
 

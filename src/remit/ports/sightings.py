@@ -37,7 +37,7 @@ class Sightings(Protocol):
     ) -> None:
         """Keep what is now known of the `dirty` subjects, the counts given and the marks, all or nothing.
 
-        Counts of nothing are forgotten; of all `heard` the last `discover.reconcile.HEARD_MAX` are kept.
+        Counts of nothing are forgotten; of all `heard` the last `discover.reconcile.JUDGED_MAX` are kept.
         """
         ...
 

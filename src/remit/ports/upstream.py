@@ -142,8 +142,8 @@ NoticeListener: TypeAlias = Callable[[Notice], None]
 HoldBytes: TypeAlias = Callable[[int], bool]
 
 
-def unbounded(size: int) -> bool:  # noqa: ARG001 - as `Hold` has it
-    """The `Hold` of who may be held any number of bytes for."""
+def unbounded(size: int) -> bool:  # noqa: ARG001 - as `HoldBytes` has it
+    """The `HoldBytes` of who may be held any number of bytes for."""
     return True
 
 

@@ -192,13 +192,13 @@ def _stops_ignored() -> Planted:
 
 
 def _not_linked() -> Planted:
-    real: Any = vars(writer.Writer)["_chained"]
+    real: Any = vars(writer.Writer)["_link"]
 
     def chained(one: Any, items: Any) -> Any:
         one._prev = writer.genesis(one._chain)
         return real(one, items)
 
-    return writer.Writer, "_chained", chained
+    return writer.Writer, "_link", chained
 
 
 def _named(bundle: str) -> Planted:

@@ -41,7 +41,7 @@ class FetchFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedResponse:
     """An answer: `body` is its JSON object, None where it is none."""
 
     status: int
@@ -55,17 +55,17 @@ class Fetch:
     def __init__(self) -> None:
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
-    async def get(self, url: str, reach: Reach) -> Fetched:
+    async def get(self, url: str, reach: Reach) -> FetchedResponse:
         """GET `url`. Raises `FetchFailed`."""
         return await self._send("GET", url, reach, {})
 
     async def post_form(
         self, url: str, fields: Mapping[str, str], reach: Reach, headers: Mapping[str, str] | None = None
-    ) -> Fetched:
+    ) -> FetchedResponse:
         """POST `fields` form-encoded. Raises `FetchFailed`."""
         return await self._send("POST", url, reach, headers or {}, data=dict(fields))
 
-    async def post_json(self, url: str, body: Mapping[str, Json], reach: Reach) -> Fetched:
+    async def post_json(self, url: str, body: Mapping[str, Json], reach: Reach) -> FetchedResponse:
         """POST `body` as JSON. Raises `FetchFailed`."""
         return await self._send("POST", url, reach, {"Accept": "application/json, text/event-stream"}, json=dict(body))
 
@@ -75,7 +75,9 @@ class Fetch:
         for session in sessions:
             await session.close()
 
-    async def _send(self, method: str, url: str, reach: Reach, headers: Mapping[str, str], **body: Any) -> Fetched:
+    async def _send(
+        self, method: str, url: str, reach: Reach, headers: Mapping[str, str], **body: Any
+    ) -> FetchedResponse:
         where = _origin(url)
         try:
             async with (
@@ -86,8 +88,8 @@ class Fetch:
             ):
                 challenges = tuple(response.headers.getall("WWW-Authenticate", ()))
                 is_json = response.content_type == "application/json"
-                data = await _bounded(response, where) if is_json else b""
-                return Fetched(response.status, _object(data) if is_json else None, challenges)
+                data = await _read_bounded(response, where) if is_json else b""
+                return FetchedResponse(response.status, _object(data) if is_json else None, challenges)
         except TimeoutError:
             raise FetchFailed(f"{where} took longer than {TIMEOUT_S:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -122,7 +124,7 @@ def _public_socket(address: tuple[Any, ...]) -> socket.socket:
     return socket.socket(family, kind, proto)
 
 
-async def _bounded(response: aiohttp.ClientResponse, where: str) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse, where: str) -> bytes:
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk

@@ -34,7 +34,7 @@ _TOLD: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class _PendingLogin:
     """A login that a person has begun."""
 
     credential: OAuthCredential
@@ -54,7 +54,7 @@ class LoginFlow:
         self._place = place
         self._clock = clock
         self._entropy = entropy
-        self._pending: dict[bytes, _Pending] = {}
+        self._pending: dict[bytes, _PendingLogin] = {}
 
     async def begin(self, credential: OAuthCredential, by: str) -> LoginStarted:
         """The address at which a person logs in. Raises `LoginRefused`."""
@@ -79,7 +79,7 @@ class LoginFlow:
         until_ms = self._clock.now_ms() + LOGIN_MS
         login = credential.holding(guarded, client)
         self._make_room()
-        self._pending[_key(state)] = _Pending(credential, guarded, login, scope, by, until_ms, verifier)
+        self._pending[_key(state)] = _PendingLogin(credential, guarded, login, scope, by, until_ms, verifier)
         query = {
             "response_type": "code",
             "client_id": client.ident,

@@ -70,13 +70,13 @@ async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> ProtectedReso
     ping = await fetch.post_json(url, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, reach)
     challenge = bearer_challenge(ping.challenges if ping.status == 401 else ())
     resource = await _resource(fetch, URL(url), reach, challenge.get("resource_metadata"))
-    chosen = _chosen(oauth.issuer, resource)
+    chosen = _choose_issuer(oauth.issuer, resource)
     issuer = await find_issuer(fetch, chosen, reach_of(transport, oauth))
     scopes = oauth.scopes or _words(challenge.get("scope")) or (resource.scopes if resource is not None else ())
     return ProtectedResource(resource.resource if resource is not None else canonical(url), issuer, scopes)
 
 
-def _chosen(issuer_named: str | None, resource: _Resource | None) -> str:
+def _choose_issuer(issuer_named: str | None, resource: _Resource | None) -> str:
     """`issuer_named` by a person, else the first that the server names."""
     offered = resource.issuers if resource is not None else ()
     if issuer_named is not None:

@@ -23,7 +23,7 @@ from remit.adapters.credentials.metadata import (
     reach_of,
 )
 from remit.adapters.credentials.references import References
-from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, unsealed
+from remit.adapters.credentials.stored_login import OAuthClient, StoredLogin, Tokens, login_from
 from remit.adapters.credentials.token_endpoint import GrantRefused, ask, revoke
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
@@ -66,23 +66,23 @@ class OAuthCredential:
         self._renewed_s = self._failed_s = float("-inf")
         self._why: str | None = None
         self._rejected: Tokens | None = None
-        self._held = self._load()
+        self._login = self._load()
 
     @property
     def held(self) -> StoredLogin | None:
         """What is kept, if it is of what is declared now."""
-        return self._held
+        return self._login
 
     async def headers(self) -> Mapping[str, str]:
         """See `Credential.headers`."""
-        tokens = self._held.tokens if self._held is not None else None
+        tokens = self._login.tokens if self._login is not None else None
         if tokens is None or self._is_due(tokens):
             tokens = await self._fresh(tokens)
         return {"Authorization": f"Bearer {tokens.access}"}
 
     async def renew(self, headers: Mapping[str, str]) -> bool:
         """See `Credential.renew`."""
-        tokens = self._held.tokens if self._held is not None else None
+        tokens = self._login.tokens if self._login is not None else None
         if tokens is not None and headers.get("Authorization") != f"Bearer {tokens.access}":
             return True
         now_s = self._clock.monotonic_s()
@@ -95,21 +95,21 @@ class OAuthCredential:
         return True
 
     def note_accepted(self, headers: Mapping[str, str]) -> None:
-        """See `Credential.accepted`."""
+        """See `Credential.note_accepted`."""
         if self._rejected is not None and headers.get("Authorization") == f"Bearer {self._rejected.access}":
             self._rejected = None
 
     def note_rejected(self, *, scope_missing: bool) -> str:
-        """See `Credential.rejected`."""
+        """See `Credential.note_rejected`."""
         login = f"remit servers login {self.server}"
-        self._rejected = self._held.tokens if self._held is not None else None
+        self._rejected = self._login.tokens if self._login is not None else None
         if scope_missing:
             return (
                 f"server {self.server!r} wants a scope that was not granted; add it to oauth.scopes, then: remit apply"
             )
         if self.oauth.grant is OAuthGrant.AUTHORIZATION_CODE:
             return f"server {self.server!r} refuses the login (HTTP 401); a person logs in again: {login}"
-        issuer = self._held.issuer if self._held is not None else self.oauth.issuer
+        issuer = self._login.issuer if self._login is not None else self.oauth.issuer
         return f"server {self.server!r} refuses the token that {issuer} gives for it (HTTP 401); see: remit doctor"
 
     async def accept(self, login: StoredLogin) -> None:
@@ -120,7 +120,7 @@ class OAuthCredential:
 
     async def forget(self) -> None:
         """Log out: end the tokens at the authorization server where it can, and here always."""
-        login, self._held = self._held, None
+        login, self._login = self._login, None
         await asyncio.to_thread(self._vault.remove, self.server)
         if login is None or login.tokens is None:
             return
@@ -132,8 +132,8 @@ class OAuthCredential:
 
     def state(self) -> CredentialState:
         """How it stands now; asks nobody."""
-        tokens = self._held.tokens if self._held is not None else None
-        issuer = self._held.issuer if self._held is not None else self.oauth.issuer
+        tokens = self._login.tokens if self._login is not None else None
+        issuer = self._login.issuer if self._login is not None else self.oauth.issuer
         is_person = self.oauth.grant is OAuthGrant.AUTHORIZATION_CODE
         if tokens is None:
             standing = CredentialStatus.NEEDS_LOGIN if is_person else CredentialStatus.NOT_ASKED
@@ -172,38 +172,38 @@ class OAuthCredential:
                 raise self._refusal(self._why or "its login could not be renewed a moment ago")
             await self._renewal()
         except CredentialRefused:
-            if tokens is not None and self._held is not None and not self._is_over(tokens):
+            if tokens is not None and self._login is not None and not self._is_over(tokens):
                 return tokens
             raise
-        if self._held is None or self._held.tokens is None:
+        if self._login is None or self._login.tokens is None:
             raise self._refusal(f"it was logged out; a person logs in: remit servers login {self.server}")
-        return self._held.tokens
+        return self._login.tokens
 
     async def _renewal(self) -> None:
         """One renewal for all who wait. Raises `CredentialRefused`."""
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
-            self._renewing.add_done_callback(_seen)
+            self._renewing.add_done_callback(_retrieve_exception)
         await asyncio.shield(self._renewing)
 
     async def _renew(self) -> None:
-        before = self._held
+        before = self._login
         try:
-            login, grant = await self._asking(before)
+            login, grant = await self._grant_request(before)
             issuer = self._issuer or await self._issuer_of(login)
             secret = await self.secret(login.client)
             tokens = await ask(self._fetch, issuer, login.client, secret, grant, self._clock.now_ms())
         except GrantRefused as refused:
-            raise await self._lost(before, refused) from None
+            raise await self._grant_refusal(before, refused) from None
         except (FetchFailed, MetadataRefused, CredentialRefused) as problem:
             self._issuer = None
-            raise self._failed(str(problem)) from None
-        if self._held is not before:
+            raise self._failure(str(problem)) from None
+        if self._login is not before:
             raise self._refusal("its login changed meanwhile; call again")
         await self._keep(replace(login, tokens=tokens))
         self._why = None
 
-    async def _asking(self, login: StoredLogin | None) -> tuple[StoredLogin, Mapping[str, str]]:
+    async def _grant_request(self, login: StoredLogin | None) -> tuple[StoredLogin, Mapping[str, str]]:
         """What to ask the token endpoint for, and as whom."""
         if login is not None and login.tokens is not None and login.tokens.refresh is not None:
             return login, {
@@ -231,23 +231,23 @@ class OAuthCredential:
         self._issuer = await find_issuer(self._fetch, login.issuer, reach_of(self.transport, self.oauth))
         return self._issuer
 
-    async def _lost(self, before: StoredLogin | None, refused: GrantRefused) -> CredentialRefused:
+    async def _grant_refusal(self, before: StoredLogin | None, refused: GrantRefused) -> CredentialRefused:
         """A grant that is over is forgotten, so that nobody tries it again; another refusal is only told."""
         if refused.code not in _LOST or before is None or before.tokens is None:
-            return self._failed(str(refused))
-        if self._held is before:
+            return self._failure(str(refused))
+        if self._login is before:
             await self._keep(replace(before, tokens=None))
         self._why = str(refused)
         if self.oauth.grant is OAuthGrant.CLIENT_CREDENTIALS:
-            return self._failed(str(refused))
+            return self._failure(str(refused))
         return self._refusal(f"its login has ended ({refused}); a person logs in: remit servers login {self.server}")
 
     async def _keep(self, login: StoredLogin) -> None:
         try:
             await asyncio.to_thread(self._vault.write, self.server, login.sealed())
         except (KeyringUnusable, OSError) as error:
-            raise self._failed(f"its login cannot be kept: {error}") from None
-        self._held = login
+            raise self._failure(f"its login cannot be kept: {error}") from None
+        self._login = login
 
     def _load(self) -> StoredLogin | None:
         try:
@@ -255,7 +255,7 @@ class OAuthCredential:
         except KeyringUnusable as error:
             self._why = str(error)
             return None
-        login = unsealed(data) if data is not None else None
+        login = login_from(data) if data is not None else None
         if login is None:
             return None
         of_this = login.origin == str(URL(self.transport.url).origin()) and login.grant == self.oauth.grant.value
@@ -277,7 +277,7 @@ class OAuthCredential:
     def _is_over(self, tokens: Tokens) -> bool:
         return tokens.until_ms is not None and self._clock.now_ms() >= tokens.until_ms
 
-    def _failed(self, why: str) -> CredentialRefused:
+    def _failure(self, why: str) -> CredentialRefused:
         self._failed_s = self._clock.monotonic_s()
         self._why = why
         return self._refusal(f"its credential cannot be got: {why}")
@@ -286,7 +286,7 @@ class OAuthCredential:
         return CredentialRefused(f"server {self.server!r} is not called: {why}")
 
 
-def _seen(task: "asyncio.Task[None]") -> None:
+def _retrieve_exception(task: "asyncio.Task[None]") -> None:
     """Take note of a failure; whoever waits gets it from the task itself."""
     if not task.cancelled():
         task.exception()

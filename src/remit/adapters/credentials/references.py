@@ -29,7 +29,7 @@ class References:
     def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
         self._environ = environ
         self._clock = clock
-        self._kept: dict[Origin, tuple[str, float]] = {}
+        self._cache: dict[Origin, tuple[str, float]] = {}
         self._reading: dict[Origin, asyncio.Lock] = {}
 
     async def value(self, secret: Secret) -> str:
@@ -40,27 +40,29 @@ class References:
         """The value of `secret`, fit for a header. Raises `CredentialRefused`."""
         value = await self.value(secret)
         if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise CredentialRefused(f"what {_named(secret.origin)} gives holds characters that no header may")
+            raise CredentialRefused(f"what {_origin_text(secret.origin)} gives holds characters that no header may")
         return value
 
     async def changed(self, secret: Secret, before: str) -> bool:
         """Whether `secret`, read anew, is no longer `before`. Raises `CredentialRefused`."""
-        self._kept.pop(secret.origin, None)
+        self._cache.pop(secret.origin, None)
         return await self.value(secret) != before
 
     async def _origin(self, origin: Origin) -> str:
         if isinstance(origin, FromEnv):
             value = self._environ.get(origin.name)
             if not value:
-                raise CredentialRefused(f"{_named(origin)} is not set; set it for the service, then start it: remit up")
+                raise CredentialRefused(
+                    f"{_origin_text(origin)} is not set; set it for the service, then start it: remit up"
+                )
             return value
         async with self._reading.setdefault(origin, asyncio.Lock()):
-            cached = self._kept.get(origin)
+            cached = self._cache.get(origin)
             now_s = self._clock.monotonic_s()
             if cached is not None and now_s - cached[1] < KEEP_S:
                 return cached[0]
             text = _text(origin, await self._read(origin))
-            self._kept[origin] = (text, now_s)
+            self._cache[origin] = (text, now_s)
             return text
 
     async def _read(self, origin: FromFile | FromCommand) -> bytes:
@@ -70,9 +72,9 @@ class References:
                     return await asyncio.to_thread(_file, Path(path))
                 except OSError as error:
                     why = error.strerror or "it is no regular file"
-                    raise CredentialRefused(f"{_named(origin)} cannot be read: {why}") from None
+                    raise CredentialRefused(f"{_origin_text(origin)} cannot be read: {why}") from None
             case FromCommand():
-                return await _printed(origin)
+                return await _output_of(origin)
             case _:
                 assert_never(origin)
 
@@ -104,7 +106,7 @@ class _Output(asyncio.SubprocessProtocol):
         self.gone.set()
 
 
-async def _printed(origin: FromCommand) -> bytes:
+async def _output_of(origin: FromCommand) -> bytes:
     output = _Output()
     try:
         transport, _ = await asyncio.get_running_loop().subprocess_exec(
@@ -116,13 +118,13 @@ async def _printed(origin: FromCommand) -> bytes:
             start_new_session=True,
         )
     except OSError as error:
-        raise CredentialRefused(f"{_named(origin)} cannot be started: {error.strerror}") from None
+        raise CredentialRefused(f"{_origin_text(origin)} cannot be started: {error.strerror}") from None
     pid = transport.get_pid()
     try:
         async with asyncio.timeout(COMMAND_S):
             await output.over.wait()
     except TimeoutError:
-        raise CredentialRefused(f"{_named(origin)} took longer than {COMMAND_S:g} s") from None
+        raise CredentialRefused(f"{_origin_text(origin)} took longer than {COMMAND_S:g} s") from None
     finally:
         code = transport.get_returncode()
         with suppress(ProcessLookupError, PermissionError):
@@ -131,23 +133,25 @@ async def _printed(origin: FromCommand) -> bytes:
             await asyncio.wait_for(output.gone.wait(), ENDING_S)
         transport.close()
     if code and len(output.data) <= SECRET_BYTES_MAX:
-        raise CredentialRefused(f"{_named(origin)} failed with exit code {code}; run it yourself to see why")
+        raise CredentialRefused(f"{_origin_text(origin)} failed with exit code {code}; run it yourself to see why")
     return bytes(output.data)
 
 
 def _text(origin: Origin, data: bytes) -> str:
     if len(data) > SECRET_BYTES_MAX:
-        raise CredentialRefused(f"{_named(origin)} gives more than {SECRET_BYTES_MAX} bytes")
+        raise CredentialRefused(f"{_origin_text(origin)} gives more than {SECRET_BYTES_MAX} bytes")
     try:
         text = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise CredentialRefused(f"{_named(origin)} gives something that is no UTF-8 text") from None
+        raise CredentialRefused(f"{_origin_text(origin)} gives something that is no UTF-8 text") from None
     if not text or "\0" in text:
-        raise CredentialRefused(f"{_named(origin)} gives nothing" if not text else f"{_named(origin)} gives a NUL")
+        raise CredentialRefused(
+            f"{_origin_text(origin)} gives nothing" if not text else f"{_origin_text(origin)} gives a NUL"
+        )
     return text
 
 
-def _named(origin: Origin) -> str:
+def _origin_text(origin: Origin) -> str:
     match origin:
         case FromEnv(name):
             return f"the environment variable {name}"

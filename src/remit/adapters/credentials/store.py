@@ -69,12 +69,12 @@ class ServerCredentials:
         return renewed
 
     def note_accepted(self, headers: Mapping[str, str]) -> None:
-        """See `Credential.accepted`."""
+        """See `Credential.note_accepted`."""
         if self.login is not None:
             self.login.note_accepted(headers)
 
     def note_rejected(self, *, scope_missing: bool) -> str:
-        """See `Credential.rejected`."""
+        """See `Credential.note_rejected`."""
         if self.login is not None:
             return self.login.note_rejected(scope_missing=scope_missing)
         status = 403 if scope_missing else 401
@@ -88,7 +88,7 @@ class ServerCredentials:
         return CredentialState(self._server, standing, why=self._why)
 
 
-class Keeping:
+class CredentialStore:
     """Owns what credentials share: the references read, the sealed files, the logins under way."""
 
     def __init__(
@@ -100,16 +100,16 @@ class Keeping:
         self._vault = Vault(data / FOLDER, data / "keys", entropy)
         self._fetch = Fetch()
         self._flow = LoginFlow(self._fetch, place, clock, entropy)
-        self._shown: dict[str, tuple[Http, ServerCredentials]] = {}
+        self._by_server: dict[str, tuple[Http, ServerCredentials]] = {}
 
     def of(self, server: Server) -> Credential | None:
         """See `Credentials.of`; the same object for the same declaration."""
         transport = server.transport
         if not isinstance(transport, Http) or (not transport.headers and transport.oauth is None):
-            self._shown.pop(server.name, None)
+            self._by_server.pop(server.name, None)
             self._flow.drop(server.name)
             return None
-        declared = self._shown.get(server.name)
+        declared = self._by_server.get(server.name)
         if declared is not None and declared[0] == transport:
             return declared[1]
         self._flow.drop(server.name)
@@ -127,7 +127,7 @@ class Keeping:
         credentials = ServerCredentials(
             server.name, transport.headers, login, references=self._references, clock=self._clock
         )
-        self._shown[server.name] = (transport, credentials)
+        self._by_server[server.name] = (transport, credentials)
         return credentials
 
     async def environment(self, server: str, env: Mapping[str, str | Secret]) -> Mapping[str, str]:
@@ -156,7 +156,7 @@ class Keeping:
 
     def states(self) -> Mapping[str, CredentialState]:
         """See `Logins.states`."""
-        return {name: credentials.state() for name, (_, credentials) in self._shown.items()}
+        return {name: credentials.state() for name, (_, credentials) in self._by_server.items()}
 
     def document(self) -> Mapping[str, Json]:
         """See `Logins.document`."""
@@ -164,13 +164,13 @@ class Keeping:
 
     async def close(self) -> None:
         """Let renewals end, then close connections."""
-        for _, credentials in self._shown.values():
+        for _, credentials in self._by_server.values():
             if credentials.login is not None:
                 await credentials.login.close()
         await self._fetch.close()
 
     def _login(self, server: str) -> OAuthCredential:
-        entry = self._shown.get(server)
+        entry = self._by_server.get(server)
         if entry is None or entry[1].login is None:
             raise LoginRefused(f"server {server[:64]!r} has no login (oauth)", f"remit describe server {server[:64]}")
         return entry[1].login

@@ -69,7 +69,7 @@ class StoredLogin:
         return orjson.dumps(members)
 
 
-def unsealed(data: bytes) -> StoredLogin | None:
+def login_from(data: bytes) -> StoredLogin | None:
     """What `StoredLogin.sealed` wrote; None where this version cannot read it."""
     try:
         value: Json = orjson.loads(data)

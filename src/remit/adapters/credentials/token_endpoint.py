@@ -40,13 +40,13 @@ async def ask(
     now_ms: int,
 ) -> Tokens:
     """Tokens for `grant`; `secret` is the client's. Raises `GrantRefused`, `FetchFailed`."""
-    fields, headers = authenticated(client, secret, grant)
+    fields, headers = with_client_authentication(client, secret, grant)
     answer = await fetch.post_form(issuer.token_endpoint, fields, issuer.reach, headers)
     if answer.status >= 500 or answer.status == 429:
         raise FetchFailed(f"the authorization server {issuer.issuer} answers with HTTP {answer.status}")
     body: Mapping[str, Json] = answer.body or {}
     if answer.status != 200:
-        code = told_code(body.get("error"))
+        code = error_code(body.get("error"))
         raise GrantRefused(code, f"the authorization server {issuer.issuer} refuses: {code or f'HTTP {answer.status}'}")
     return _tokens(body, issuer, grant, now_ms)
 
@@ -56,11 +56,11 @@ async def revoke(fetch: Fetch, issuer: Issuer, client: OAuthClient, secret: str 
     if issuer.revocation_endpoint is None:
         return False
     token = {"token": tokens.refresh or tokens.access}
-    fields, headers = authenticated(client, secret, token)
+    fields, headers = with_client_authentication(client, secret, token)
     return (await fetch.post_form(issuer.revocation_endpoint, fields, issuer.reach, headers)).status == 200
 
 
-def authenticated(
+def with_client_authentication(
     client: OAuthClient, secret: str | None, fields: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """`fields` and headers that say who asks (RFC 6749 section 2.3.1)."""
@@ -75,7 +75,7 @@ def authenticated(
             return identified, {}
 
 
-def told_code(code: object) -> str:
+def error_code(code: object) -> str:
     """`code` where it is one of OAuth's own, else nothing: other text is not repeated."""
     return code if isinstance(code, str) and code in _CODES else ""
 

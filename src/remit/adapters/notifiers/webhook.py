@@ -48,7 +48,7 @@ class Webhooks:
         self._references = references
 
     async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
-        """Post `notice` to `channel`; the timestamp is that of the attempt. Raises `Undelivered`."""
+        """Post `notice` to `channel`; the timestamp is that of the attempt. Raises `DeliveryFailed`."""
         now_s = now_ms // 1000
         try:
             signed = signature(await self._references.value(channel.secret), notice.ident, now_s, notice.body)

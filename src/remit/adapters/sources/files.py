@@ -20,7 +20,7 @@ _WHY: Final = {
 }
 
 
-class Untaken(Exception):
+class FileNotTaken(Exception):
     """A file that is there and cannot be taken."""
 
     def __init__(self, trouble: Trouble) -> None:
@@ -29,13 +29,13 @@ class Untaken(Exception):
 
 
 def read(path: Path, bytes_max: int, area: str = "file") -> bytes | None:
-    """The bytes of the regular file at `path`, or None where there is nothing. Raises `Untaken`, coded `area/…`."""
+    """The bytes of the regular file at `path`, or None where there is nothing. Raises `FileNotTaken` (`area/…`)."""
     try:
         # Without O_NONBLOCK, opening a pipe would wait for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Untaken(Trouble(f"{area}/kind", clipped(str(path)), "it is no regular file"))
+                raise FileNotTaken(Trouble(f"{area}/kind", clipped(str(path)), "it is no regular file"))
             with os.fdopen(handle, "rb", closefd=False) as opened:
                 data = opened.read(bytes_max + 1)
         finally:
@@ -43,17 +43,17 @@ def read(path: Path, bytes_max: int, area: str = "file") -> bytes | None:
     except OSError as error:
         if error.errno in _ABSENT:
             return None
-        raise Untaken(failed(path, error, area)) from error
+        raise FileNotTaken(trouble_of(path, error, area)) from error
     except ValueError:
         # A path with a NUL in it.
         return None
     if len(data) > bytes_max:
         why = f"it is larger than {bytes_max} bytes"
-        raise Untaken(Trouble(f"{area}/size", clipped(str(path)), why))
+        raise FileNotTaken(Trouble(f"{area}/size", clipped(str(path)), why))
     return data
 
 
-def failed(path: Path, error: OSError, area: str = "file") -> Trouble:
+def trouble_of(path: Path, error: OSError, area: str = "file") -> Trouble:
     """The trouble that `error` is."""
     name = _CODES.get(error.errno or 0, "read")
     why = _WHY.get(name) or (error.strerror or "unknown error").lower()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sources.files import Untaken, read
+from remit.adapters.sources.files import FileNotTaken, read
 from remit.discover import lenient
 from remit.discover.client_configuration import read_configuration
 from remit.discover.clients import CLIENTS, ClientProgram, File, FileFormat, PathRoot
@@ -98,7 +98,7 @@ class HostSource:
                 return SourceBatch(), ()
             text = lenient.decode(data)
             value = _value(text, file.form)
-        except Untaken as error:
+        except FileNotTaken as error:
             return SourceBatch(troubles=(error.trouble,)), ()
         except lenient.Unparsed as error:
             where = f"{path}:{error.line}" if error.line else str(path)

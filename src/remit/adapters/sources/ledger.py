@@ -74,10 +74,10 @@ class LedgerSource:
             stored = [] if recalled else stored_after(conn, self._after, PAGE)
             chains: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
         if recalled:
-            return SourceBatch(recalled=tuple(_enforced(recalled, chains).passages)), True
+            return SourceBatch(recalled=tuple(_sightings_of(recalled, chains).passages)), True
         if not stored:
             return None, False
-        sightings = _enforced(stored, chains)
+        sightings = _sightings_of(stored, chains)
         self._after = stored[-1].id
         batch = SourceBatch(
             tuple(sightings.sightings()), (), tuple(sightings.passages), f"{self._origin} {self._after}"
@@ -94,7 +94,7 @@ class LedgerSource:
         return 0 if row is None else int(row[0]), False
 
 
-def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> LedgerSightings:
+def _sightings_of(stored: Sequence[Stored], chains: Mapping[int, str]) -> LedgerSightings:
     sightings = LedgerSightings()
     for number, record in enumerate(stored):
         if number % _BREATHE_EVERY == 0:

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sources.files import Untaken, read
+from remit.adapters.sources.files import FileNotTaken, read
 from remit.discover import lenient
 from remit.discover.file_import import ImportFile, ImportProblem, read_import
 from remit.discover.sighting import Sighting, clipped
@@ -29,7 +29,7 @@ class ListingSource:
         try:
             data = await asyncio.to_thread(read, self._path, BYTES_MAX, "import")
             text = None if data is None else lenient.decode(data)
-        except Untaken as error:
+        except FileNotTaken as error:
             raise SourceFailed(f"{error.trouble.where}: {error.trouble.why}") from error
         except lenient.Unparsed as error:
             raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error

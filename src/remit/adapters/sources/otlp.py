@@ -46,7 +46,7 @@ _NS_PER_MS: Final = 1_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 
-class _Scoped(NamedTuple):
+class _ScopeSpans(NamedTuple):
     """The names of a service and one of its scopes, and where the spans of that stand."""
 
     service: str
@@ -59,7 +59,7 @@ class Export:
 
     def __init__(self, kind: str, encoding: str, body: bytes) -> None:
         """Unpack and parse. Raises `TelemetryRefused`."""
-        data = unpacked(body, encoding)
+        data = decompress(body, encoding)
         self.rejected = 0
         match kind:
             case "application/x-protobuf":
@@ -87,7 +87,7 @@ def answer(kind: str, rejected: int, why: str) -> bytes:
     return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
 
 
-def unpacked(body: bytes, encoding: str) -> bytes:
+def decompress(body: bytes, encoding: str) -> bytes:
     """`body` without its content encoding, within bounds. Raises `TelemetryRefused`."""
     if encoding in {"", "identity"}:
         return body
@@ -107,14 +107,14 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
 def _of_protobuf(data: bytes) -> Iterator[Span | None]:
     try:
-        return _parsed(data, list(_walk(Walk(data, PARTS_MAX), data)))
+        return _parse_spans(data, list(_walk(Walk(data, PARTS_MAX), data)))
     except (Torn, DecodeError) as error:
         raise TelemetryRefused("otlp/protobuf", "the body is no ExportTraceServiceRequest, or ends early") from error
     except TooMany as error:
         raise _too_many() from error
 
 
-def _walk(walk: Walk, data: bytes) -> Iterator[_Scoped]:
+def _walk(walk: Walk, data: bytes) -> Iterator[_ScopeSpans]:
     """Where the spans of each scope stand. What is too large to be a resource or a scope is an unknown one.
 
     Each resource and scope is parsed once, and before any span. Raises `DecodeError` too.
@@ -139,7 +139,7 @@ def _walk(walk: Walk, data: bytes) -> Iterator[_Scoped]:
                 elif inner == _SPANS:
                     spans.append((begin, over))
             scope_name = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
-            yield _Scoped(service, scope_name, spans)
+            yield _ScopeSpans(service, scope_name, spans)
 
 
 def _service(data: bytes) -> str:
@@ -150,7 +150,7 @@ def _service(data: bytes) -> str:
     return service
 
 
-def _parsed(data: bytes, scopes: Sequence[_Scoped]) -> Iterator[Span | None]:
+def _parse_spans(data: bytes, scopes: Sequence[_ScopeSpans]) -> Iterator[Span | None]:
     for service, scope, spans in scopes:
         for start, end in spans:
             yield _span(data[start:end], service, scope) if end - start <= PIECE_BYTES_MAX else None
@@ -167,7 +167,7 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
     except DecodeError:
         return None
     trace, ident, parent = span.trace_id, span.span_id, span.parent_span_id
-    if not _identified(trace, ident, parent):
+    if not _has_ids(trace, ident, parent):
         return None
     attributes: dict[str, str] = {}
     for pair in islice(span.attributes, ATTRIBUTES_MAX):
@@ -176,7 +176,7 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
             value = pair.value
             which = value.WhichOneof("value")
             if which == "string_value":
-                attributes[key] = _kept(key, value.string_value)
+                attributes[key] = _attribute_value(key, value.string_value)
             elif which in _PLAIN:
                 attributes[key] = str(getattr(value, which))
     return Span(
@@ -192,7 +192,7 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
     )
 
 
-def _identified(trace: bytes, span: bytes, parent: bytes) -> bool:
+def _has_ids(trace: bytes, span: bytes, parent: bytes) -> bool:
     """Whether these are ids of a span; they are kept, and would be as long as anybody likes."""
     return len(trace) == 16 and len(span) == 8 and len(parent) in {0, 8}
 
@@ -213,7 +213,7 @@ def _of_json(data: bytes) -> Iterator[Span | None]:
     except orjson.JSONDecodeError as error:
         raise TelemetryRefused("otlp/json", "the body is not JSON") from error
     try:
-        return _walk_json(list(_scoped(_object(request, "the body"))))
+        return _walk_json(list(_json_scopes(_object(request, "the body"))))
     except _WrongTypeError as error:
         raise TelemetryRefused("otlp/json", f"the body is no ExportTraceServiceRequest: {error}") from None
 
@@ -222,16 +222,16 @@ class _WrongTypeError(ValueError):
     """What has another type than the JSON mapping of protobuf gives it."""
 
 
-def _scoped(request: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Any]]]:
+def _json_scopes(request: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Any]]]:
     """Service, scope and spans, all around the spans checked. Raises `_WrongTypeError`."""
-    for number, item in enumerate(_listed(request, "resourceSpans", "")):
+    for number, item in enumerate(_list(request, "resourceSpans", "")):
         at = f"resourceSpans[{number}]"
         resource = _object(item, at)
         about = _attributes(_inner(resource, "resource", at), frozenset({"service.name"}), f"{at}.resource")
         service = about.get("service.name") or "unknown_service"
-        for index, scoped in enumerate(_listed(resource, "scopeSpans", at)):
+        for index, scoped in enumerate(_list(resource, "scopeSpans", at)):
             within = f"{at}.scopeSpans[{index}]"
-            spans = _listed(_object(scoped, within), "spans", within)
+            spans = _list(_object(scoped, within), "spans", within)
             scope_name = _string(_inner(scoped, "scope", within), "name", f"{within}.scope")
             yield service, scope_name[:VALUE_CHARS_MAX], spans
 
@@ -248,7 +248,7 @@ def _walk_json(scopes: Sequence[tuple[str, str, Sequence[Any]]]) -> Iterator[Spa
 def _json_span(span: Mapping[str, Any], service: str, scope: str) -> Span | None:
     """Raises `ValueError` or `OverflowError`."""
     trace, ident, parent = (_string(span, name, "").lower() for name in ("traceId", "spanId", "parentSpanId"))
-    if not _identified(*map(bytes.fromhex, (trace, ident, parent))):
+    if not _has_ids(*map(bytes.fromhex, (trace, ident, parent))):
         return None
     return Span(
         trace,
@@ -275,7 +275,7 @@ def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
 
 def _attributes(of: Mapping[str, Any], wanted: frozenset[str], at: str) -> dict[str, str]:
     attributes: dict[str, str] = {}
-    for item in _listed(of, "attributes", at)[:ATTRIBUTES_MAX]:
+    for item in _list(of, "attributes", at)[:ATTRIBUTES_MAX]:
         pair = _object(item, _path(at, "attributes"))
         key = _string(pair, "key", _path(at, "attributes"))
         if key not in wanted:
@@ -287,7 +287,7 @@ def _attributes(of: Mapping[str, Any], wanted: frozenset[str], at: str) -> dict[
                 continue
             if not isinstance(scalar, types):
                 raise _WrongTypeError(f"{_path(at, 'attributes')}: {kind} has another type")
-            attributes[key] = _kept(key, str(scalar))
+            attributes[key] = _attribute_value(key, str(scalar))
     return attributes
 
 
@@ -296,7 +296,7 @@ _SCALARS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
 )
 
 
-def _kept(key: str, value: str) -> str:
+def _attribute_value(key: str, value: str) -> str:
     if key in DIGESTED:
         return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return value[:VALUE_CHARS_MAX]
@@ -318,7 +318,7 @@ def _inner(of: Mapping[str, Any], name: str, at: str) -> Mapping[str, Any]:
     return {} if value is None else _object(value, _path(at, name))
 
 
-def _listed(of: Mapping[str, Any], name: str, at: str) -> Sequence[Any]:
+def _list(of: Mapping[str, Any], name: str, at: str) -> Sequence[Any]:
     value = of.get(name)
     if value is None:
         return ()

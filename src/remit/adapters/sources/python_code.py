@@ -164,7 +164,7 @@ class _Reader:
                 return self._value(node.value, bound, within, depth + 1)
             case _:
                 inner = [self._value(element, bound, within, depth + 1) for element in _inside(node)]
-                return _joined(node, inner)
+                return _join(node, inner)
 
     def _table(self, node: ast.Dict, within: str, depth: int) -> ObjectLiteral:
         items: dict[str, Value] = {}
@@ -220,7 +220,7 @@ def _inside(node: ast.expr) -> "Iterator[ast.expr]":
             yield from (child.iter, *child.ifs)
 
 
-def _joined(node: ast.expr, inner: "list[Value]") -> Value:
+def _join(node: ast.expr, inner: "list[Value]") -> Value:
     """Of texts joined, all that is literal; of `a or b` the last, which is the default."""
     match node:
         case ast.JoinedStr():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sources import python_code
-from remit.adapters.sources.files import Untaken, failed, read
+from remit.adapters.sources.files import FileNotTaken, read, trouble_of
 from remit.discover import lenient
 from remit.discover.client_configuration import read_configuration
 from remit.discover.clients import CLIENTS, File, FileFormat, PathRoot
@@ -56,22 +56,22 @@ class RepoSource:
         count = 0
         for path in self._files():
             if isinstance(path, Trouble):
-                yield self._told(path)
+                yield self._report(path)
                 continue
             count += 1
             if count > FILES_MAX:
-                yield self._told(Trouble("repo/files", self._called, f"it holds more than {FILES_MAX} files of code"))
+                yield self._report(Trouble("repo/files", self._called, f"it holds more than {FILES_MAX} files of code"))
                 break
             if trouble := await asyncio.to_thread(self._take, path, repository, local):
-                yield self._told(trouble)
+                yield self._report(trouble)
         for file in (file for client in CLIENTS for file in client.files if file.root is PathRoot.PROJECT):
             if trouble := await asyncio.to_thread(self._configuration, file, repository):
-                yield self._told(trouble)
+                yield self._report(trouble)
         sightings = repository.sightings(Provenance(self._called, "", "", self._now_ms(), self.name))
         while batch := tuple(islice(sightings, _BATCH)):
             yield SourceBatch(batch)
 
-    def _told(self, trouble: Trouble) -> SourceBatch:
+    def _report(self, trouble: Trouble) -> SourceBatch:
         self._troubles += 1
         if self._troubles == TROUBLES_MAX:
             return SourceBatch(troubles=(Trouble("repo/troubles", self._called, "there are more: they are not told"),))
@@ -86,7 +86,7 @@ class RepoSource:
             troubles.clear()
             here = Path(folder)
             if len(here.relative_to(self._folder).parts) >= DEPTH_MAX and folders:
-                yield Trouble("repo/depth", self._shown(here), f"folders are nested deeper than {DEPTH_MAX}")
+                yield Trouble("repo/depth", self._display_path(here), f"folders are nested deeper than {DEPTH_MAX}")
                 folders.clear()
             folders[:] = sorted(name for name in folders if not self._left_out(here, name, files))
             yield from (here / name for name in sorted(files) if _language(name) and not (here / name).is_symlink())
@@ -111,8 +111,8 @@ class RepoSource:
         """Read one file into `repository`; the trouble with it, if there is any."""
         try:
             data = read(path, FILE_BYTES_MAX, "repo")
-        except Untaken as error:
-            return Trouble(error.trouble.code, self._shown(path), error.trouble.why)
+        except FileNotTaken as error:
+            return Trouble(error.trouble.code, self._display_path(path), error.trouble.why)
         if data is None:
             return None
         trouble: Trouble | None = None
@@ -138,9 +138,9 @@ class RepoSource:
         repository.frameworks.update(framework for name in module.imports if (framework := framework_of(name)))
         items, whole = components_of(module)
         if not repository.take(path.relative_to(self._folder).as_posix(), items):
-            return Trouble("repo/items", self._shown(path), "the repository makes more than is kept")
+            return Trouble("repo/items", self._display_path(path), "the repository makes more than is kept")
         if not whole:
-            return Trouble("repo/steps", self._shown(path), "its lists lead further than they are followed")
+            return Trouble("repo/steps", self._display_path(path), "its lists lead further than they are followed")
         return trouble
 
     def _configuration(self, file: File, repository: Repository) -> Trouble | None:
@@ -153,10 +153,10 @@ class RepoSource:
             configuration = read_configuration(
                 lenient.toml(text) if file.form is FileFormat.TOML else lenient.jsonc(text or "{}"), file.layout
             )
-        except Untaken as error:
-            return Trouble(error.trouble.code, self._shown(path), error.trouble.why)
+        except FileNotTaken as error:
+            return Trouble(error.trouble.code, self._display_path(path), error.trouble.why)
         except lenient.Unparsed as error:
-            return Trouble(error.code, f"{self._shown(path)}:{error.line}", error.why)
+            return Trouble(error.code, f"{self._display_path(path)}:{error.line}", error.why)
         heads = [keys[0] for keys in file.layout.servers]
         lines = lenient.lines_of(text, heads, (entry.name for entry in configuration.entries))
         at = {
@@ -167,14 +167,16 @@ class RepoSource:
         return None
 
     def _syntax(self, path: Path, line: int, why: str) -> Trouble:
-        return Trouble("repo/syntax", f"{self._shown(path)}:{line}" if line else self._shown(path), why)
+        return Trouble("repo/syntax", f"{self._display_path(path)}:{line}" if line else self._display_path(path), why)
 
-    def _shown(self, path: Path) -> str:
+    def _display_path(self, path: Path) -> str:
         return clipped(f"{self._called}/{path.relative_to(self._folder).as_posix()}")
 
     def _unreadable(self, error: OSError) -> Trouble:
-        trouble = failed(Path(str(error.filename or self._folder)), error, "repo")
-        return Trouble(trouble.code, self._shown(Path(trouble.where)) if error.filename else self._called, trouble.why)
+        trouble = trouble_of(Path(str(error.filename or self._folder)), error, "repo")
+        return Trouble(
+            trouble.code, self._display_path(Path(trouble.where)) if error.filename else self._called, trouble.why
+        )
 
 
 def _language(name: str) -> bool:

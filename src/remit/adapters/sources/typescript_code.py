@@ -59,7 +59,7 @@ class _Reader:
                     self._import(node)
                     continue
                 case "variable_declarator" | "assignment_expression" | "public_field_definition":
-                    self._bound(node, around)
+                    self._binding(node, around)
                     continue
                 case (
                     "function_declaration"
@@ -90,9 +90,9 @@ class _Reader:
                 elif part.type == "namespace_import":
                     self._alias[_text(part.named_children[0])] = module
                 else:
-                    self._named(part, module)
+                    self._import_names(part, module)
 
-    def _named(self, imports: Node, module: str) -> None:
+    def _import_names(self, imports: Node, module: str) -> None:
         for specifier in imports.named_children:
             name, alias = specifier.child_by_field_name("name"), specifier.child_by_field_name("alias")
             if name is not None:
@@ -125,7 +125,7 @@ class _Reader:
         self.module.definitions.append(CodeDefinition(_text(name), line, (), bases, attributes, within))
         return _text(name)
 
-    def _bound(self, node: Node, within: str) -> None:
+    def _binding(self, node: Node, within: str) -> None:
         target = node.child_by_field_name("left" if node.type == "assignment_expression" else "name")
         value = node.child_by_field_name("right" if node.type == "assignment_expression" else "value")
         if value is None or target is None:
@@ -133,7 +133,7 @@ class _Reader:
         name = _text(target) if target.type in {"identifier", "property_identifier"} else ""
         if target.type == "member_expression" and (last := target.child_by_field_name("property")) is not None:
             name = _text(last)
-        if required := _required(value):
+        if required := _required_module(value):
             self._require(target, required)
         assigned = self._value(value, name, within)
         if name and assigned is not None:
@@ -292,7 +292,7 @@ def _literal(node: Node) -> str:
     return "".join(parts)
 
 
-def _required(value: Node) -> str:
+def _required_module(value: Node) -> str:
     """The module that `require("…")` names, or empty."""
     function, arguments = value.child_by_field_name("function"), value.child_by_field_name("arguments")
     if value.type != "call_expression" or function is None or arguments is None or _text(function) != "require":

@@ -63,7 +63,7 @@ def back_up(
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except FileExistsError as error:
-        raise _taken(what, source, Path(error.filename2 or error.filename)) from error
+        raise _exists_already(what, source, Path(error.filename2 or error.filename)) from error
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space, or name a file elsewhere") from error
     except sqlite3.Error as error:
@@ -127,7 +127,7 @@ def _check(what: str, source: Path, targets: Iterable[Path], unfinished: Path) -
         for end in _ENDS:
             name = target.with_name(target.name + end)
             if name.exists() or name.is_symlink():
-                raise _taken(what, source, name)
+                raise _exists_already(what, source, name)
     if unfinished.exists() or unfinished.is_symlink():
         why = f"{unfinished} is there: another backup to that name runs, or one was cut off"
         raise LedgerRefused(what, why, f"rm -r {unfinished}, once no other runs")
@@ -138,7 +138,7 @@ def _is_of_a_write(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) in _OF_A_WRITE
 
 
-def _taken(what: str, source: Path, name: Path) -> LedgerRefused:
+def _exists_already(what: str, source: Path, name: Path) -> LedgerRefused:
     next = f"remit ledger backup ANOTHER-FILE --data {source.parent}: nothing is overwritten"
     return LedgerRefused(what, f"{name} is there already", next)
 

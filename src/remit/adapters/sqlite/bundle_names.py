@@ -16,7 +16,7 @@ _END: Final = (1 << 63) - 1
 _OPEN_MAX: Final = 1_000_000
 
 
-def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
+def mentioned_bundles(path: Path, since_ms: int) -> frozenset[str]:
     """The digests in the records of the ledger at `path` since then, and of what came into force last. Blocks.
 
     Where an approval is open that was opened earlier, it is since then. A page is read to its beginning, so that a
@@ -28,7 +28,7 @@ def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
         since_ms = min([since_ms, *(approval.opened_ms for approval in waiting)])
         end = _END
         while page := reads.stored_before(conn, end, 0, PAGE):
-            mentions = list(_named(page))
+            mentions = list(_mentions(page))
             digests.update(mention.digest for mention in mentions if mention.at_ms >= since_ms)
             if end == _END:
                 # The record that a bundle comes into force is still one of the bundle before.
@@ -40,7 +40,7 @@ def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
     return frozenset(digests)
 
 
-class _Named(NamedTuple):
+class _Mention(NamedTuple):
     """A bundle that a record of that moment is of, or says to begin."""
 
     at_ms: int
@@ -48,11 +48,11 @@ class _Named(NamedTuple):
     begins: bool = False
 
 
-def _named(page: Iterable[Stored]) -> Iterator[_Named]:
+def _mentions(page: Iterable[Stored]) -> Iterator[_Mention]:
     for stored in page:
         record = decode_record(stored.record)
-        yield _Named(record.at, record.bundle)
+        yield _Mention(record.at, record.bundle)
         if record.kind is RecordKind.ADMIN:
             body = reads.entry(stored).body
             if isinstance(body, AdminBody) and body.event is Event.BUNDLE:
-                yield _Named(record.at, body.subject, begins=True)
+                yield _Mention(record.at, body.subject, begins=True)

@@ -5,7 +5,7 @@ import sqlite3
 from remit.adapters.sqlite.reads import UNSETTLED
 
 
-def left_in_doubt(conn: sqlite3.Connection) -> int:
+def count_in_doubt(conn: sqlite3.Connection) -> int:
     """How many intents `remit ledger in-doubt` lists after the next start, which finds open ones to be in doubt too.
 
     Raises `sqlite3.Error`.

@@ -47,7 +47,7 @@ def _is_verified(conn: sqlite3.Connection, path: Path) -> bool:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             return False
-        raise unopened(path, error) from error
+        raise opening_error(path, error) from error
     return True
 
 
@@ -68,7 +68,7 @@ def check_end(conn: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, "its last records and their bodies do not go together")
 
 
-def unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
+def opening_error(path: Path, error: sqlite3.DatabaseError) -> Exception:
     """What a file is refused with at which SQLite failed with `error`."""
     match error.sqlite_errorcode & 0xFF:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

@@ -23,10 +23,10 @@ class SqliteIncidents:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._conn = _opened(path)
+            self._conn = _open(path)
         except sqlite3.DatabaseError:
             path.replace(path.with_name(path.name + ".unreadable"))
-            self._conn = _opened(path)
+            self._conn = _open(path)
 
     def mark(self) -> str:
         """How far the ledger was followed."""
@@ -90,7 +90,7 @@ class SqliteIncidents:
         self._conn.close()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:

@@ -15,8 +15,8 @@ from typing import Final
 
 from remit.adapters.sqlite import approvals, reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
-from remit.adapters.sqlite.doubt import left_in_doubt
-from remit.adapters.sqlite.ends import check_end, looked_at, unopened
+from remit.adapters.sqlite.doubt import count_in_doubt
+from remit.adapters.sqlite.ends import check_end, looked_at, opening_error
 from remit.adapters.sqlite.erasure import cut_leftover
 from remit.adapters.sqlite.errors import damaged
 from remit.adapters.sqlite.first_record import first_of
@@ -247,7 +247,7 @@ class SqliteLedger:
         try:
             if self._writer.failure is None or self.unwritten:
                 with suppress(sqlite3.Error):
-                    self.left = left_in_doubt(self._conn)
+                    self.left = count_in_doubt(self._conn)
             if self._writer.failure is None:
                 # What cannot be moved stays in the log: it is durable there, and the next start finds it.
                 with suppress(sqlite3.Error):
@@ -288,7 +288,7 @@ def open_ledger(
                 writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
                 opened.pop_all()
         except sqlite3.DatabaseError as error:
-            raise unopened(path, error) from error
+            raise opening_error(path, error) from error
         except (SegmentTorn, ValueError, KeyError, OverflowError) as error:
             raise damaged(path, f"its tables contradict each other: {error}") from error
         undo.pop_all()

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.notary import verified
+from remit.adapters.notary import verify_signature
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.pages import unsound
-from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stored, linked, unpack
+from remit.adapters.sqlite.pages import unsound_pages
+from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stored, check_segment, unpack
 from remit.adapters.sqlite.strays import strays
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.adapters.sqlite.verification import UNREADABLE, at_rest, compared, cut_off, open_current, page_after
+from remit.adapters.sqlite.verification import UNREADABLE, at_rest, comparison_with, cut_off, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import genesis, parts
@@ -36,7 +36,7 @@ _TOLD: Final = tuple(
 
 
 @dataclass(slots=True)
-class Links:
+class LinkReport:
     """What was found; `heads` are the last records of the chains."""
 
     records: int = 0
@@ -67,16 +67,16 @@ def verify_links(
     trusted: Sequence[Key] = (),
     *,
     marked: bool = False,
-) -> Links:
+) -> LinkReport:
     """Verify the links of the ledger at `path`, which may be in use; the rest as with `verifying.verify_file`."""
     if not path.is_file():
         raise LedgerRefused(
             f"{path} was not verified", "there is no such file", "remit ledger verify --data FOLDER, or FILE"
         )
-    links = Links()
+    links = LinkReport()
     try:
         with closing(open_current(path)) as conn:
-            comparison = compared(conn, against, links.note)
+            comparison = comparison_with(conn, against, links.note)
             last = -1
             while page := page_after(conn, last):
                 names: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
@@ -88,19 +88,19 @@ def verify_links(
                 last = page[-1][0]
             for ref in sorted(map(Ref.parse, links.gone)):
                 links.note(LedgerFinding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
-            findings = comparison.findings(origin_of(conn), links.keys, trusted, verified)
+            findings = comparison.findings(origin_of(conn), links.keys, trusted, verify_signature)
             for finding in (*findings, *strays(conn)):
                 links.note(finding)
     except SegmentTorn as error:
         links.note(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         links.note(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
-    for finding in (*unsound(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
+    for finding in (*unsound_pages(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
         links.note(finding)
     return links
 
 
-def _take(links: Links, segment: Segment, names: dict[int, str], comparison: TreeComparison) -> None:
+def _take(links: LinkReport, segment: Segment, names: dict[int, str], comparison: TreeComparison) -> None:
     first, count, _, bodies = segment
     chain, seq = names.get(first >> SEQ_BITS), first & _SEQ_MASK
     if chain is None or not seq:
@@ -116,7 +116,7 @@ def _take(links: Links, segment: Segment, names: dict[int, str], comparison: Tre
     leaves: list[bytes] = []
     erased: list[int] = []
     try:
-        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, erased)
+        end = check_segment((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, erased)
     except LinkBroken as error:
         links.note(LedgerFinding(Ref(chain, seq + error.number), "chain-links", error.what))
         end = segment[2][-32:].hex()
@@ -127,7 +127,7 @@ def _take(links: Links, segment: Segment, names: dict[int, str], comparison: Tre
     links.heads[chain] = Receipt(Ref(chain, seq + count - 1), end)
 
 
-def _begin(links: Links, chain: str, segment: Segment) -> None:
+def _begin(links: LinkReport, chain: str, segment: Segment) -> None:
     """INVARIANT(chain-links), between the epochs of one replica."""
     replica, epoch = parts(chain)
     before = links.heads.get(f"{replica}-{epoch - 1}")
@@ -139,7 +139,7 @@ def _begin(links: Links, chain: str, segment: Segment) -> None:
         links.note(LedgerFinding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
 
 
-def _note_admin(links: Links, segment: Segment, chain: str, comparison: TreeComparison) -> None:
+def _note_admin(links: LinkReport, segment: Segment, chain: str, comparison: TreeComparison) -> None:
     for stored in unpack(*segment):
         body = _admin(stored) if any(event in (stored.body or b"") for event in _TOLD) else None
         if body is None:

@@ -6,7 +6,7 @@ from remit.facts.session import Session
 
 
 @dataclass(slots=True)
-class Counted:
+class LiveSession:
     """A session: its number, what seldom changes of it, its counters, its last record's id.
 
     The counters of `session` itself are those it was read with; the ones here go on.

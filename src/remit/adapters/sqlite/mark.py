@@ -76,10 +76,10 @@ def check(ledger: Path, keys: Path) -> None:
             why = f"there is none, but keys of one are in {keys}: tokens that were revoked there would act again"
             raise LedgerLost(ledger, why)
     elif marked is not None and not _holds(ledger, marked):
-        raise LedgerLost(ledger, _gone(marked))
+        raise LedgerLost(ledger, _loss_text(marked))
 
 
-def named(ledger: Path, files: Sequence[Path]) -> tuple[str, ...]:
+def relative_names(ledger: Path, files: Sequence[Path]) -> tuple[str, ...]:
     """`files` by their names in the data folder of `ledger`, as a mark keeps them."""
     return tuple(str(file.relative_to(ledger.parent)) for file in files)
 
@@ -108,13 +108,13 @@ def is_behind(ledger: Path) -> bool:
     return marked is not None and not _holds(ledger, marked)
 
 
-def lost(ledger: Path, *, immutable: bool) -> str | None:
+def loss_of(ledger: Path, *, immutable: bool) -> str | None:
     """What `ledger` has lost of what its mark names, for whoever reads it; None where nothing."""
     try:
         marked = last(ledger)
     except LedgerLost as error:
         return error.why
-    return None if marked is None or _holds(ledger, marked, immutable=immutable) else _gone(marked)
+    return None if marked is None or _holds(ledger, marked, immutable=immutable) else _loss_text(marked)
 
 
 def forget(ledger: Path) -> None:
@@ -122,7 +122,7 @@ def forget(ledger: Path) -> None:
     ledger.with_name(FILE).unlink(missing_ok=True)
 
 
-def _gone(marked: LedgerMark) -> str:
+def _loss_text(marked: LedgerMark) -> str:
     return f"its end is lost: it had come to {marked.chain}.{marked.seq}, which is not in it, or is another record"
 
 

@@ -22,7 +22,7 @@ PAGES: Final = "pages"
 _ORPHAN: Final = re.compile(r"Page \d+ is never used")
 
 
-def unsound(path: Path, *, immutable: bool) -> Iterator[LedgerFinding]:
+def unsound_pages(path: Path, *, immutable: bool) -> Iterator[LedgerFinding]:
     """What SQLite finds wrong with the pages of the ledger at `path`, of a hundred things at most."""
     orphans: list[str] = []
     try:

@@ -78,28 +78,28 @@ class Since:
     erasures: tuple[AdminBody, ...]
 
 
-def standing(path: Path) -> LedgerState | None:
+def read_state(path: Path) -> LedgerState | None:
     """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
     try:
-        conn = _opened(path)
+        conn = _open(path)
         try:
-            return _standing(conn)
+            return _state(conn)
         finally:
             conn.close()
     except _UNREADABLE:
         return None
 
 
-def replaced(path: Path, ours: LedgerState) -> tuple[LedgerState, Since] | None:
+def read_replaced(path: Path, ours: LedgerState) -> tuple[LedgerState, Since] | None:
     """What the ledger at `path`, which nobody uses, has to say to its backup `ours`; None where it cannot be read."""
     try:
-        conn = _opened(path)
+        conn = _open(path)
         try:
-            theirs = _standing(conn)
-            shared = _shared(conn, ours)
+            theirs = _state(conn)
+            shared = _shared_counts(conn, ours)
             doubtful = {ref for ref in ours.doubtful.keys() - theirs.doubtful.keys() if ref.chain in shared}
             erased = {ref for ref in theirs.erased - ours.erased if ref.seq <= shared.get(ref.chain, 0)}
-            failed = dict(_failed(conn, shared, ours.doubtful.keys()))
+            failed = dict(_failed_settlements(conn, shared, ours.doubtful.keys()))
             return theirs, Since(dict(_ends(conn, doubtful)), failed, tuple(_erasures(conn, erased)))
         finally:
             conn.close()
@@ -107,7 +107,7 @@ def replaced(path: Path, ours: LedgerState) -> tuple[LedgerState, Since] | None:
         return None
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     """Raises what is in `_UNREADABLE`."""
     conn = open_readonly(path, immutable=at_rest(path))
     try:
@@ -119,7 +119,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def _standing(conn: sqlite3.Connection) -> LedgerState:
+def _state(conn: sqlite3.Connection) -> LedgerState:
     [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
     [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
     chains = dict[int, str](conn.execute("SELECT no, name FROM chain"))
@@ -139,13 +139,13 @@ def _standing(conn: sqlite3.Connection) -> LedgerState:
         reads.store_labels(conn),
         reads.trips(conn),
         (keyed := dict(conn.execute("SELECT sid, key FROM keyed"))),
-        {sid: tuple(_entrusted(conn, sid)) for sid in keyed if is_of_server(sid)},
+        {sid: tuple(_entrusted_bodies(conn, sid)) for sid in keyed if is_of_server(sid)},
         {_ref(chains, passkey): None if end is None else _ref(chains, end) for passkey, end in _doubtful(conn)},
         frozenset(_ref(chains, ident) for [ident] in conn.execute("SELECT id FROM erased")),
     )
 
 
-def _entrusted(conn: sqlite3.Connection, sid: str) -> Iterator[AdminBody]:
+def _entrusted_bodies(conn: sqlite3.Connection, sid: str) -> Iterator[AdminBody]:
     origins = reads.origins(conn, sid)
     for body in () if origins is None else origins.bodies:
         if isinstance(body, AdminBody):
@@ -168,7 +168,7 @@ def _heads(conn: sqlite3.Connection, chains: Mapping[int, str]) -> Iterator[tupl
         yield name, (last & _SEQ_MASK, b"" if stored is None else stored.hash)
 
 
-def _shared(conn: sqlite3.Connection, ours: LedgerState) -> Mapping[str, int]:
+def _shared_counts(conn: sqlite3.Connection, ours: LedgerState) -> Mapping[str, int]:
     """How many records of each chain `ours` has, of those that are the very same here."""
     numbers = dict[str, int](conn.execute("SELECT name, no FROM chain"))
     shared: dict[str, int] = {}
@@ -186,10 +186,10 @@ def _ends(conn: sqlite3.Connection, intents: Iterable[Ref]) -> Iterator[tuple[Re
         row = conn.execute("SELECT outcome FROM outcome WHERE intent = ?", (number,)).fetchone()
         stored = None if row is None else stored_at(conn, row[0])
         if stored is not None:
-            yield intent, _happened(kept_of(conn, stored))
+            yield intent, _took_effect(kept_of(conn, stored))
 
 
-def _failed(
+def _failed_settlements(
     conn: sqlite3.Connection, shared: Mapping[str, int], doubtful: Iterable[Ref]
 ) -> Iterator[tuple[Ref, tuple[bool, str]]]:
     """What people said, in records that the backup lacks, of calls of it that had ended before."""
@@ -205,10 +205,10 @@ def _failed(
         stored = stored_at(conn, end)
         body = None if stored is None else kept_of(conn, stored)
         if isinstance(body, AdminBody):
-            yield intent, (_happened(body), str(body.data.get("outcome", "")))
+            yield intent, (_took_effect(body), str(body.data.get("outcome", "")))
 
 
-def _happened(body: Body | None) -> bool:
+def _took_effect(body: Body | None) -> bool:
     match body:
         case OutcomeBody(status=status):
             return status is not Status.NOT_SENT
@@ -226,17 +226,17 @@ def _erasures(conn: sqlite3.Connection, refs: Iterable[Ref]) -> Iterator[AdminBo
         if isinstance(body, AdminBody):
             bodies = body.data.get("bodies")
             matching = (
-                [body_entry for body_entry in bodies if _named(body_entry) in erased]
+                [body_entry for body_entry in bodies if _body_id(body_entry) in erased]
                 if isinstance(bodies, list)
                 else []
             )
             if matching:
                 yield AdminBody(
-                    body.event, body.by, _named(matching[0]), {"why": body.data.get("why"), "bodies": matching}
+                    body.event, body.by, _body_id(matching[0]), {"why": body.data.get("why"), "bodies": matching}
                 )
 
 
-def _named(body_entry: Json) -> str:
+def _body_id(body_entry: Json) -> str:
     return str(body_entry.get("id")) if isinstance(body_entry, dict) else ""
 
 

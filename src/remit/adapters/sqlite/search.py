@@ -18,7 +18,7 @@ _PAGE: Final = f"{reads.SEGMENT} WHERE segment.first < ? ORDER BY segment.first 
 _END: Final = (1 << 63) - 1
 
 
-def searched(path: Path, search: RecordSearch, limit: int, looked_max: int = SEARCHED_MAX) -> FoundRecords:
+def search_records(path: Path, search: RecordSearch, limit: int, looked_max: int = SEARCHED_MAX) -> FoundRecords:
     """The last `limit` records of the ledger at `path` that `search` finds, among `looked_max`. Blocks."""
     words = [orjson.dumps(word) for word in search.words]
     entries: list[Entry] = []

@@ -101,7 +101,7 @@ class LinkBroken(Exception):
         self.what = what
 
 
-def linked(
+def check_segment(
     start: tuple[str, int, str], segment: Segment, hashes: list[bytes] | None, erased: list[int] | None = None
 ) -> str:
     """Check the chain and the commitments of one batch that begins at `start`: chain, seq, and the hash before it.

@@ -41,19 +41,19 @@ class SqliteSightings:
         """Open or make the file. One that is damaged or of a later version is put aside, and begun anew."""
         self._path = path
         try:
-            self._conn = _opened(path)
+            self._conn = _open(path)
         except sqlite3.DatabaseError:
             path.replace(path.with_name(path.name + ".unreadable"))
-            self._conn = _opened(path)
+            self._conn = _open(path)
 
     def load(self) -> Inventory:
         """The fold of everything that was kept."""
         items: dict[Subject, SubjectRecord] = {}
         for subject, source, *rest in self._conn.execute("SELECT * FROM sighting"):
-            _item(items, subject).evidence[source] = _seen(*rest)
+            _item(items, subject).evidence[source] = _evidence(*rest)
         for subject, verb, other, source, *rest in self._conn.execute("SELECT * FROM edge"):
             edge = Edge(Verb(verb), parsed(other))
-            _item(items, subject).edges.setdefault(edge, {})[source] = _seen(*rest)
+            _item(items, subject).edges.setdefault(edge, {})[source] = _evidence(*rest)
         for subject, key, source, confidence, at, value in self._conn.execute("SELECT * FROM trait"):
             _item(items, subject).traits.setdefault(key, {})[source] = (SourceConfidence(confidence), at, value)
         for subject, confidence, at, name in self._conn.execute("SELECT * FROM owner"):
@@ -117,7 +117,7 @@ class SqliteSightings:
         self._conn.close()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     if not path.exists():
         path.touch(mode=0o600)
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
@@ -147,7 +147,7 @@ def _item(items: dict[Subject, SubjectRecord], text: str) -> SubjectRecord:
     return items.setdefault(parsed(text), SubjectRecord())
 
 
-def _seen(first: int, last: int, count: int, confidence: int, at: int, evidence: str) -> SourceEvidence:
+def _evidence(first: int, last: int, count: int, confidence: int, at: int, evidence: str) -> SourceEvidence:
     return SourceEvidence(first, last, (SourceConfidence(confidence), at, evidence), count)
 
 

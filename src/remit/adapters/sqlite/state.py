@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from remit.adapters.sqlite import reads, rows
-from remit.adapters.sqlite.live_session import Counted
+from remit.adapters.sqlite.live_session import LiveSession
 from remit.adapters.sqlite.passkeys import Changing
 from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.segment import Stored
@@ -80,19 +80,19 @@ class State:
         self.chains: dict[str, int] = dict(conn.execute("SELECT name, no FROM chain"))
         [last] = conn.execute("SELECT coalesce(max(no), 0) FROM session").fetchone()
         self._sessions_made: int = last
-        self._sessions: dict[str, Counted] = {}
+        self._sessions: dict[str, LiveSession] = {}
         self._open: dict[int, int] = dict(conn.execute("SELECT block, bits FROM open_intents"))
         self._doubtful: set[int] = {row[0] for row in conn.execute("SELECT id FROM in_doubt")}
-        self._active: dict[str, Counted] = {}
-        self._described: dict[str, Counted] = {}
+        self._active: dict[str, LiveSession] = {}
+        self._described: dict[str, LiveSession] = {}
         self._blocks: set[int] = set()
         self._closed: list[rows.Row] = []
-        self._asked: dict[int, Approval] = {}
+        self._approvals: dict[int, Approval] = {}
         [self._origins] = conn.execute("SELECT coalesce(max(no), 0) FROM origin").fetchone()
-        self._stored: dict[str, Labels] = {}
-        self._granted: dict[int, Grant] = {}
+        self._store_labels: dict[str, Labels] = {}
+        self._grants: dict[int, Grant] = {}
         self._passkeys = Changing(conn)
-        self._used = UsageHistory(reads.usage(conn))
+        self._usage = UsageHistory(reads.usage(conn))
         self._accounts = Accounts(reads.balances(conn))
         self._pasts = Pasts(conn)
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
@@ -118,7 +118,7 @@ class State:
                     self._change_session(delta)
             elif type(delta) is IntentOpened:
                 body = delta.body
-                if new := self._used.intent(body.links, body.kind, body.server, body.name, body.reaches):
+                if new := self._usage.intent(body.links, body.kind, body.server, body.name, body.reaches):
                     self._remember(new, ident)
                 block = ident >> BLOCK_BITS
                 self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
@@ -144,17 +144,17 @@ class State:
             "open_intents": [(block, self._open.get(block)) for block in self._blocks],
             "outcome": list(self._closed),
             "session": [rows.session_row(row.no, row.session) for row in self._described.values()],
-            "approval": [rows.approval_row(ident, approval) for ident, approval in self._asked.items()],
-            "granted": [rows.grant_row(ident, grant) for ident, grant in self._granted.items()],
+            "approval": [rows.approval_row(ident, approval) for ident, approval in self._approvals.items()],
+            "granted": [rows.grant_row(ident, grant) for ident, grant in self._grants.items()],
             "past": self._pasts.take(),
         }
         for table, items in self._seldom.items():
             changed[table] = list(items.values())
-        for collection in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
+        for collection in (self._active, self._described, self._blocks, self._closed, self._approvals, self._seldom):
             collection.clear()
-        self._granted.clear()
+        self._grants.clear()
         self._passkeys.clear()
-        for cached in (self._sessions, self._stored):
+        for cached in (self._sessions, self._store_labels):
             if len(cached) > _CACHED_MAX:
                 cached.clear()
         return changed
@@ -170,9 +170,9 @@ class State:
             case IntentClosed():
                 self._close(delta)
             case ApprovalOpened(approval):
-                ident = self._named(approval.ident)
+                ident = self._id_named(approval.ident)
                 if ident is not None:
-                    self._asked[ident] = approval
+                    self._approvals[ident] = approval
             case (
                 Halted() | Resumed() | SignedOff() | TokenRevoked() | CredentialSet()
                 | PasskeyAdded() | PasskeyUsed() | PasskeyRemoved()
@@ -221,7 +221,7 @@ class State:
                 self._change("spent", account, rows.spent_row(account, apply_budget(self._accounts, delta)))
 
     def _erase(self, delta: BodiesErased) -> None:
-        for number in filter(None, map(self._named, delta.erased)):
+        for number in filter(None, map(self._id_named, delta.erased)):
             self._change("erased", number, (number, self.id_of(delta.ref)))
 
     def _change_session(self, delta: SessionDelta) -> None:
@@ -230,7 +230,7 @@ class State:
         if row is None:
             self._sessions_made += 1
             session = apply_session(None, delta)
-            row = Counted(self._sessions_made, session, session.calls, session.irreversible_calls)
+            row = LiveSession(self._sessions_made, session, session.calls, session.irreversible_calls)
             self._sessions[sid] = row
             self._described[sid] = self._active[sid] = row
             self._state_confidence(UNSAID, session)
@@ -254,28 +254,28 @@ class State:
             self._change("used", str(row[0]), row)
 
     def _change_grant(self, delta: GrantDelta) -> None:
-        ident = self._named(delta.ident)
+        ident = self._id_named(delta.ident)
         if ident is not None:
-            before = self._granted.get(ident) or rows.read_grant(self._conn, ident)
+            before = self._grants.get(ident) or rows.read_grant(self._conn, ident)
             after = apply_grant(before, delta)
             if after is not None:
-                self._granted[ident] = after
+                self._grants[ident] = after
 
-    def _session(self, sid: str) -> Counted | None:
+    def _session(self, sid: str) -> LiveSession | None:
         row = self._sessions.get(sid)
         if row is None:
             stored = rows.read_session(self._conn, sid)
             if stored is not None:
                 number, session, last = stored
-                row = Counted(number, session, session.calls, session.irreversible_calls, last)
+                row = LiveSession(number, session, session.calls, session.irreversible_calls, last)
                 self._sessions[sid] = row
         return row
 
     def _label(self, where: str, labels: Labels) -> None:
-        before = self._stored.get(where)
+        before = self._store_labels.get(where)
         if before is None:
             before = rows.read_stored(self._conn, where)
-        after = self._stored[where] = before | labels
+        after = self._store_labels[where] = before | labels
         if after != before:
             self._change("stored", where, rows.stored_row(where, after))
 
@@ -283,21 +283,21 @@ class State:
         self._seldom.setdefault(table, {})[key] = row
 
     def _change_approval(self, delta: ApprovalDelta) -> None:
-        ident = self._named(delta.ident)
+        ident = self._id_named(delta.ident)
         if ident is None:
             return
-        before = self._asked.get(ident)
+        before = self._approvals.get(ident)
         if before is None:
             before = rows.read_approval(self._conn, ident)
         if before is None:
             return
         after = apply_approval(before, delta)
         if after is not before:
-            self._asked[ident] = after
+            self._approvals[ident] = after
 
     def _close(self, delta: IntentClosed) -> None:
         """An intent has one outcome, the first, until a person says more; what is no open intent changes nothing."""
-        ident = self._named(delta.intent)
+        ident = self._id_named(delta.intent)
         outcome = self.id_of(delta.outcome)
         if ident is None or outcome is None:
             return
@@ -342,7 +342,7 @@ class State:
             for delta in in_doubt(body, at):
                 self._apply(delta)
 
-    def _named(self, ident: str) -> int | None:
+    def _id_named(self, ident: str) -> int | None:
         try:
             return self.id_of(Ref.parse(ident))
         except ValueError:

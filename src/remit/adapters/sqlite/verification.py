@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.notary import verified
+from remit.adapters.notary import verify_signature
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.frames import frame_of
-from remit.adapters.sqlite.mark import lost
-from remit.adapters.sqlite.pages import unsound
+from remit.adapters.sqlite.mark import loss_of
+from remit.adapters.sqlite.pages import unsound_pages
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
@@ -78,7 +78,7 @@ def verify_file(
         reading.stop(LedgerFinding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         reading.stop(LedgerFinding(None, "chain-links", f"SQLite cannot read it: {error}"))
-    for finding in (*unsound(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
+    for finding in (*unsound_pages(path, immutable=at_rest(path)), *(cut_off(path) if marked else ())):
         reading.verifier.note(finding)
     if progress is not None:
         progress(reading.seen)
@@ -87,7 +87,7 @@ def verify_file(
 
 def cut_off(path: Path) -> Iterator[LedgerFinding]:
     """What the mark beside the ledger at `path` names and is not there any more."""
-    why = lost(path, immutable=at_rest(path))
+    why = loss_of(path, immutable=at_rest(path))
     if why is not None:
         yield LedgerFinding(None, "chain-links", why)
 
@@ -112,7 +112,7 @@ class _Reading:
     def compare_with(self, conn: sqlite3.Connection, against: Sequence[KeptCheckpoint]) -> None:
         """Compare what will be read with `against`, with the ledger's own tree and the last that it signed."""
         self._origin = origin_of(conn)
-        self._tree = compared(conn, against, self.verifier.note)
+        self._tree = comparison_with(conn, against, self.verifier.note)
 
     def read(self, refold: Refold) -> None:
         """All records, then the state, compared in the very snapshot that has no record more."""
@@ -185,7 +185,7 @@ class _Reading:
 
     def _compare_tree(self) -> None:
         if self._tree is not None:
-            for finding in self._tree.findings(self._origin, self.keys, self._trusted, verified):
+            for finding in self._tree.findings(self._origin, self.keys, self._trusted, verify_signature):
                 self.verifier.note(finding)
 
     def _fold(
@@ -212,7 +212,7 @@ class _Reading:
                 self.verifier.note(LedgerFinding(None, "state", what))
 
 
-def compared(
+def comparison_with(
     conn: sqlite3.Connection, against: Sequence[KeptCheckpoint], say: Callable[[LedgerFinding], None]
 ) -> TreeComparison:
     """A comparison with `against`, with the ledger's own tree and the last that it signed."""

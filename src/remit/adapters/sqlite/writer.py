@@ -98,11 +98,11 @@ class Writer:
         self._lock = threading.Lock()
         """Around the flags: who finds the queue empty says in the same moment that nobody looks at it."""
         self._busy = False
-        self._asked = False
+        self._start_due = False
         self._ended = False
         self._slow = False
         self._tries_max = float(_BEGIN_TRIES)
-        self._held: Batch | None = None
+        self._locked_batch: Batch | None = None
         """What the loop could not commit for want of the lock; the worker's, while `_busy`."""
         self._worker = worker
         self.failure: BaseException | None = None
@@ -135,8 +135,8 @@ class Writer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         ref = self._take_in(draft, future)
-        if not (self._asked or self._busy):
-            self._asked = True
+        if not (self._start_due or self._busy):
+            self._start_due = True
             loop.call_soon(self._start)
         return Pending(ref, future)
 
@@ -179,7 +179,7 @@ class Writer:
     def _start(self) -> None:
         """On the loop, one iteration after a record came to an idle writer: what came with it is here too."""
         with self._lock:
-            self._asked = False
+            self._start_due = False
             if self._busy or self._ended or not self._queue:
                 return
             self._busy = True
@@ -191,7 +191,7 @@ class Writer:
             try:
                 committed = self._commit(batch)
             except _Locked:
-                self._held = batch
+                self._locked_batch = batch
                 self._worker.wake()
                 return
             if committed:
@@ -216,7 +216,7 @@ class Writer:
 
     def _next(self) -> Batch | None:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
-        locked_batch, self._held = self._held, None
+        locked_batch, self._locked_batch = self._locked_batch, None
         if locked_batch is not None:
             return locked_batch
         while True:
@@ -231,7 +231,7 @@ class Writer:
             failure = self.failure
             if failure is None:
                 try:
-                    return self._chained(items)
+                    return self._link(items)
                 except BaseException as error:  # noqa: BLE001
                     failure = self.poison(error)
             _tell(items, partial(_refuse, items, self.unwritable(failure)))
@@ -248,7 +248,7 @@ class Writer:
             items.append(item)
         return items
 
-    def _chained(self, items: Sequence[Item]) -> Batch:
+    def _link(self, items: Sequence[Item]) -> Batch:
         """`items` as they will lie in the file, each linked to the one before it."""
         state = self._state
         salts = self._entropy.token_bytes(SALT_BYTES * len(items))

@@ -13,7 +13,7 @@ CONFIRM_S: Final = 30.0
 WAIT_S: Final = 5.0
 
 
-class GivenUp:
+class AbandonedCalls:
     """Those of one connection, by the ids of their requests."""
 
     def __init__(self) -> None:

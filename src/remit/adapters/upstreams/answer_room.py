@@ -15,7 +15,7 @@ class NoRoomError(Exception):
     """As many large answers as may be are held for who asked."""
 
 
-class Holding:
+class AnswerRoom:
     """What is held of one answer to the request of `ear`, None where nobody asked for it."""
 
     __slots__ = ("_ear", "_held")

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.upstreams import abandoned_calls, launch
-from remit.adapters.upstreams.answer_room import Holding, NoRoomError
+from remit.adapters.upstreams.answer_room import AnswerRoom, NoRoomError
 from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     ErrorFrame,
     Message,
     Outcome,
-    cancelled,
+    cancellation,
     is_answer,
     is_overfull,
     notification,
@@ -31,10 +31,10 @@ from remit.adapters.upstreams.frames import (
 )
 from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.messages import Ear, Hearing
-from remit.adapters.upstreams.presentation import Hiding
+from remit.adapters.upstreams.presentation import SecretMask
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, PING, UpstreamRequest, initialize_request, meta
-from remit.adapters.upstreams.wire import Known
+from remit.adapters.upstreams.wire import ServerProfile
 from remit.facts.canonical import Json
 from remit.ports.upstream import NO_CONTEXT, Era, Failure, UpstreamContext
 
@@ -50,16 +50,16 @@ EXIT_CODE_S: Final = 0.3
 class Child(asyncio.SubprocessProtocol):
     """Made by `spawn`, then greeted once, which fixes its era; `ask` never raises but on cancellation."""
 
-    def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None], hiding: Hiding) -> None:
+    def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None], hiding: SecretMask) -> None:
         self.server = server
         self.era = Era.STATELESS
         self.hearing = Hearing(on_change, self._reply)
-        self.known = Known()
+        self.known = ServerProfile()
         self.capabilities: Mapping[str, Json] = {}
         self.strays = 0
         self.stderr = b""
         self.pid = 0
-        self.on_gone: Callable[[], None] = _nothing
+        self.on_gone: Callable[[], None] = _no_op
         self.pulse: Pulse | None = None
         self.quiet = asyncio.Event()
         self.quiet.set()
@@ -89,7 +89,7 @@ class Child(asyncio.SubprocessProtocol):
         cwd: Path,
         bytes_max: int,
         on_change: Callable[[], None],
-        hiding: Hiding,
+        hiding: SecretMask,
     ) -> "Child":
         """Start `command` (its first member a path); `hiding` has the secrets in `env`.
 
@@ -152,7 +152,7 @@ class Child(asyncio.SubprocessProtocol):
             if not answer.done() or answer.cancelled():
                 self._late.add(ident)
                 self.quiet.clear()
-                self._write(cancelled(ident))
+                self._write(cancellation(ident))
                 if ear.inbox is not None:
                     self._give_up(ident)
             raise
@@ -177,7 +177,7 @@ class Child(asyncio.SubprocessProtocol):
 
     async def end(self) -> None:
         """Close stdin, then SIGTERM, then SIGKILL, to the whole group; returns once it is over."""
-        self.on_gone = _nothing
+        self.on_gone = _no_op
         if self._stdin is not None:
             self._stdin.close()
         for number in (None, signal.SIGTERM, signal.SIGKILL):
@@ -188,7 +188,7 @@ class Child(asyncio.SubprocessProtocol):
                     await self._exited.wait()
                 break
         self._signal(signal.SIGKILL)
-        self._lost()
+        self._on_lost()
         if self._transport is not None:
             self._transport.close()
 
@@ -209,14 +209,14 @@ class Child(asyncio.SubprocessProtocol):
             if line is None:
                 self._overlong()
             else:
-                self._heard(line)
+                self._on_line(line)
         if self._lines.skipped and not self._suspects:
             self._suspects = frozenset(self._owed)
         if self._lines.skipped > self._bytes_max * OVERLONG_FACTOR or self._flooded:
             self._signal(signal.SIGKILL)
             if self._lines.skipped:
                 self._overlong()
-            self._lost()
+            self._on_lost()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """A pipe closed; after stdout nothing can be answered any more."""
@@ -231,9 +231,9 @@ class Child(asyncio.SubprocessProtocol):
 
     def _settle_soon(self) -> None:
         if self._exited.is_set() and not self._stdout_open:
-            self._lost()
+            self._on_lost()
         else:
-            asyncio.get_running_loop().call_later(EXIT_CODE_S, self._lost)
+            asyncio.get_running_loop().call_later(EXIT_CODE_S, self._on_lost)
 
     def _give_up(self, ident: int) -> None:
         """What is asked from now on may be of the call `ident`, until a ping is answered."""
@@ -248,7 +248,7 @@ class Child(asyncio.SubprocessProtocol):
                 await self.ask(PING, Ear(aside=True))
         self.hearing.given_up.end(ident)
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         if self._gone:
             return
         self._gone = True
@@ -272,7 +272,7 @@ class Child(asyncio.SubprocessProtocol):
                 answer.set_result(refusal)
         self._suspects = frozenset()
 
-    def _heard(self, line: bytes) -> None:
+    def _on_line(self, line: bytes) -> None:
         if self.pulse is not None:
             self.pulse.heard()
         if is_overfull(line):
@@ -281,13 +281,13 @@ class Child(asyncio.SubprocessProtocol):
         line = self._hiding.hide(line)
         message = parse(line)
         if message is not None and is_answer(message):
-            expected = self._answered(line, message)
+            expected = self._take_answer(line, message)
         else:
             expected = message is not None and self.hearing.hear(message)
             self._flooded |= self._flood.more()
         self.strays += not expected
 
-    def _answered(self, line: bytes, message: Message) -> bool:
+    def _take_answer(self, line: bytes, message: Message) -> bool:
         ident = message.get("id")
         if type(ident) is not int:
             ident = 0
@@ -306,7 +306,7 @@ class Child(asyncio.SubprocessProtocol):
 
     def _read(self, ident: int, line: bytes, message: Message) -> Outcome:
         try:
-            Holding(self.hearing.open.get(ident)).whole(line)
+            AnswerRoom(self.hearing.open.get(ident)).whole(line)
         except NoRoomError:
             return ErrorFrame(no_room(self.server))
         return read(self.server, line, message)
@@ -339,5 +339,5 @@ class Child(asyncio.SubprocessProtocol):
                 os.killpg(self.pid, number)
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     return

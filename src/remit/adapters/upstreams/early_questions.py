@@ -17,7 +17,7 @@ KEPT_MAX: Final = 8
 PATIENCE_S: Final = 1.0
 
 
-class KeptQuestions:
+class EarlyQuestions:
     """Those of one connection; `open_now` has the ids of requests that wait, `refuse` tells the server no."""
 
     def __init__(self, open_now: Container[int], refuse: Callable[[Ident], None]) -> None:

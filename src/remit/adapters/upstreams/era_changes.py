@@ -20,13 +20,13 @@ async def changes(
 ) -> AsyncGenerator[Change | Ready]:
     """What changes at `wire`, until it is closed. Raises `Unusable` once the server is lost."""
     watch = Watch(server, offers, uris, acknowledges=wire.era is Era.STATELESS)
-    heard = _listened(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribed(wire, watch, uris)
+    heard = _listen(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribe(wire, watch, uris)
     async with aclosing(heard):
         async for change in heard:
             yield change
 
 
-async def _listened(
+async def _listen(
     wire: Wire, watch: Watch, offers: frozenset[Offer], uris: frozenset[str]
 ) -> AsyncGenerator[Change | Ready]:
     def ended(task: "asyncio.Task[Outcome]") -> None:
@@ -43,7 +43,7 @@ async def _listened(
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Change | Ready]:
+async def _subscribe(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Change | Ready]:
     async def ask(method: str, uri: str) -> Outcome:
         return await wire.ask(ask_request(method, {"uri": uri}), Ear(aside=True))
 

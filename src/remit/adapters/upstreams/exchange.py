@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from remit.adapters.upstreams.address_guard import PrivateAddressError, guarded
-from remit.adapters.upstreams.answer_room import Holding, NoRoomError
+from remit.adapters.upstreams.answer_room import AnswerRoom, NoRoomError
 from remit.adapters.upstreams.failures import Unusable, garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
@@ -31,7 +31,7 @@ from remit.adapters.upstreams.frames import (
     read,
 )
 from remit.adapters.upstreams.messages import Hearing
-from remit.adapters.upstreams.presentation import Hiding, presenting
+from remit.adapters.upstreams.presentation import SecretMask, credential_middleware
 from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
@@ -98,9 +98,9 @@ class HttpExchange:
         self.server = server
         self._pulse = pulse
         self._url = URL(url)
-        self._hiding = Hiding()
-        self._presenting = presenting(self._url, credential, self._hiding)
-        self._shown = self._url.with_user(None).with_query(None)  # credentials may stand in either
+        self._hiding = SecretMask()
+        self._presenting = credential_middleware(self._url, credential, self._hiding)
+        self._display_url = self._url.with_user(None).with_query(None)  # credentials may stand in either
         self._session = session
         self._bytes_max = limits.result_bytes_max
         self.strays = 0
@@ -116,17 +116,17 @@ class HttpExchange:
         """
         waits = self._pulse.begins(hearing.open.get(ident))
         try:
-            outcome = await self._asked(ident, body, headers, hearing, resume=resume)
+            outcome = await self._post(ident, body, headers, hearing, resume=resume)
             if isinstance(outcome, ResultFrame) or outcome.status:
                 self._pulse.heard()
             return outcome
         finally:
             self._pulse.ends(waits)
 
-    async def _asked(
+    async def _post(
         self, ident: int, body: bytes, headers: Mapping[str, str], hearing: Hearing, *, resume: bool
     ) -> Outcome:
-        sent, holding = False, Holding(hearing.open.get(ident))
+        sent, holding = False, AnswerRoom(hearing.open.get(ident))
         try:
             response = await self._session.post(
                 self._url, data=body, headers=headers, allow_redirects=False, middlewares=self._presenting
@@ -139,9 +139,9 @@ class HttpExchange:
                     response.release()
             outcome = await self._stream(ident, response, hearing, holding)
             if isinstance(outcome, Decoder):
-                return await self._resume(ident, outcome, headers, hearing, holding) if resume else self._ended()
+                return await self._resume(ident, outcome, headers, hearing, holding) if resume else self._stream_ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
-            return ErrorFrame(self._lost("cannot be reached", problem, sent=sent))
+            return ErrorFrame(self._connection_failure("cannot be reached", problem, sent=sent))
         except Unusable as unusable:
             return ErrorFrame(unusable.failure)
         except (TooLargeError, EventTooLargeError):
@@ -149,7 +149,7 @@ class HttpExchange:
         except NoRoomError:
             return ErrorFrame(no_room(self.server))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
-            return ErrorFrame(self._lost("broke off", problem, sent=True))
+            return ErrorFrame(self._connection_failure("broke off", problem, sent=True))
         return outcome
 
     async def close(self) -> None:
@@ -168,10 +168,10 @@ class HttpExchange:
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, Unusable):
             return 0
 
-    async def _single(self, ident: int, response: aiohttp.ClientResponse, holding: Holding) -> Outcome:
+    async def _single(self, ident: int, response: aiohttp.ClientResponse, holding: AnswerRoom) -> Outcome:
         status = response.status
         if 300 <= status < 400:
-            return ErrorFrame(self._redirected(response), status)
+            return ErrorFrame(self._redirect_failure(response), status)
         raw = self._hiding.hide(await self._body(response, holding))
         if is_overfull(raw):
             raise TooLargeError
@@ -179,7 +179,7 @@ class HttpExchange:
         encoding = response.headers.get("Content-Encoding", "identity")
         message = parse(raw) if response.content_type == "application/json" and encoding == "identity" else None
         if status != 200:
-            return self._refused(status, raw, message)
+            return self._refusal(status, raw, message)
         if message is None:
             return ErrorFrame(garbage(self.server, "an answer that is neither JSON nor an event stream"), status)
         if is_answer(message) and (answers(message, ident) or (message.get("id") is None and "error" in message)):
@@ -187,7 +187,7 @@ class HttpExchange:
         self.strays += 1
         return ErrorFrame(garbage(self.server, "an answer to another request"), status)
 
-    async def _body(self, response: aiohttp.ClientResponse, holding: Holding) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse, holding: AnswerRoom) -> bytes:
         announced = response.content_length
         if announced is not None:
             if announced > self._bytes_max:
@@ -209,7 +209,7 @@ class HttpExchange:
         ident: int | None,
         response: aiohttp.ClientResponse,
         hearing: Hearing,
-        holding: Holding,
+        holding: AnswerRoom,
         last: Decoder | None = None,
     ) -> Outcome | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
@@ -253,7 +253,7 @@ class HttpExchange:
         return decoder
 
     async def _resume(
-        self, ident: int, last: Decoder, headers: Mapping[str, str], hearing: Hearing, holding: Holding
+        self, ident: int, last: Decoder, headers: Mapping[str, str], hearing: Hearing, holding: AnswerRoom
     ) -> Outcome:
         """Read on after an early end, as the event ids allow (MCP 2025-11-25, transports)."""
         barren = 0
@@ -265,7 +265,7 @@ class HttpExchange:
                 return outcome
             barren = 0 if outcome.events else barren + 1
             last = outcome
-        return self._ended()
+        return self._stream_ended()
 
     async def listen(
         self, headers: Mapping[str, str], last: Decoder, hearing: Hearing, began: Callable[[], None]
@@ -275,12 +275,12 @@ class HttpExchange:
         Never raises but on cancellation, which closes the stream.
         """
         try:
-            outcome = await self._read_on(None, last, headers, hearing, Holding(None), began)
+            outcome = await self._read_on(None, last, headers, hearing, AnswerRoom(None), began)
         except Unusable as unusable:
             return ErrorFrame(unusable.failure)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
-            return ErrorFrame(self._lost("broke off", problem, sent=True))
-        return outcome if isinstance(outcome, Decoder | ErrorFrame) else self._ended()
+            return ErrorFrame(self._connection_failure("broke off", problem, sent=True))
+        return outcome if isinstance(outcome, Decoder | ErrorFrame) else self._stream_ended()
 
     async def _read_on(
         self,
@@ -288,7 +288,7 @@ class HttpExchange:
         last: Decoder,
         headers: Mapping[str, str],
         hearing: Hearing,
-        holding: Holding,
+        holding: AnswerRoom,
         began: Callable[[], None] = lambda: None,
     ) -> Outcome | Decoder:
         again = CIMultiDict(headers)
@@ -300,28 +300,28 @@ class HttpExchange:
         )
         if response.status != 200 or response.content_type != "text/event-stream":
             response.close()
-            return self._ended(response.status)
+            return self._stream_ended(response.status)
         began()
         return await self._stream(ident, response, hearing, holding, last)
 
-    def _ended(self, status: int = 200) -> ErrorFrame:
+    def _stream_ended(self, status: int = 200) -> ErrorFrame:
         text = f"server {self.server!r} ended its stream without an answer"
         return ErrorFrame(Failure(cause="disconnected", text=text, sent=True), status)
 
-    def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
+    def _connection_failure(self, how: str, problem: Exception, *, sent: bool) -> Failure:
         if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, PrivateAddressError):
             text = (
-                f"server {self.server!r} at {self._shown} is not connected to: {problem.os_error}, which is not "
+                f"server {self.server!r} at {self._display_url} is not connected to: {problem.os_error}, which is not "
                 "public; if that is meant, put `private: true` into its Server resource, then: remit apply"
             )
             return Failure(cause="private_address", text=text, sent=False)
         cause = "disconnected" if sent else "unreachable"
         detail = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else type(problem).__name__
         mend = "start what answers there, or correct `url` of its Server resource"
-        text = f"server {self.server!r} at {self._shown} {how} ({detail}); {mend}"
+        text = f"server {self.server!r} at {self._display_url} {how} ({detail}); {mend}"
         return Failure(cause=cause, text=text, sent=sent)
 
-    def _redirected(self, response: aiohttp.ClientResponse) -> Failure:
+    def _redirect_failure(self, response: aiohttp.ClientResponse) -> Failure:
         text = (
             f"server {self.server!r} redirects (HTTP {response.status}), which Remit never follows: "
             "put the final address into `url` of its Server resource, then: remit apply"
@@ -330,7 +330,7 @@ class HttpExchange:
         target = self._hiding.hide(location).decode("utf-8")[:UPSTREAM_TEXT_CHARS_MAX]
         return Failure(cause="redirected", text=text, sent=True, upstream_text=target or None)
 
-    def _refused(self, status: int, raw: bytes, message: Message | None) -> Outcome:
+    def _refusal(self, status: int, raw: bytes, message: Message | None) -> Outcome:
         if message is not None and isinstance(message.get("error"), Mapping):
             return read(self.server, raw, message, status)
         cause = "unauthorized" if status in _FORBIDDEN else "refused"

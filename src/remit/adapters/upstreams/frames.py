@@ -71,7 +71,7 @@ def notification(method: str, params: Mapping[str, Json]) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params})
 
 
-def cancelled(ident: int) -> bytes:
+def cancellation(ident: int) -> bytes:
     """`notifications/cancelled` of the request `ident`."""
     return notification("notifications/cancelled", {"requestId": ident, "reason": "cancelled"})
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, HttpExchange
 from remit.adapters.upstreams.failures import garbage
-from remit.adapters.upstreams.frames import ErrorFrame, Outcome, cancelled, notification, request
+from remit.adapters.upstreams.frames import ErrorFrame, Outcome, cancellation, notification, request
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.replies import unsent
 from remit.adapters.upstreams.requests import OLD_VERSIONS, PING, UpstreamRequest, initialize_request, meta
 from remit.adapters.upstreams.standing_stream import StandingStream
-from remit.adapters.upstreams.wire import Known
+from remit.adapters.upstreams.wire import ServerProfile
 from remit.facts.canonical import Json
 from remit.ports.upstream import Era, Failure
 
@@ -44,7 +44,7 @@ class UpstreamHandshake:
         attended: set["UpstreamHandshake"],
     ) -> None:
         self.hearing = Hearing(on_change, self._reply)
-        self.known = Known()
+        self.known = ServerProfile()
         self.capabilities = capabilities
         self._exchange = exchange
         self._spawn = spawn
@@ -84,11 +84,11 @@ class UpstreamHandshake:
         if refusal is not None:
             return replace(refusal, failure=unsent(refusal.failure))
         if ear.inbox is None:
-            return await self._asked(call, ear)
+            return await self._ask_in_session(call, ear)
         self._attending += 1
         try:
             await self._attend()
-            return await self._asked(call, ear)
+            return await self._ask_in_session(call, ear)
         finally:
             self._attending -= 1
             self._linger()
@@ -145,7 +145,7 @@ class UpstreamHandshake:
         self._attended.discard(self)
         self.sit()
 
-    async def _asked(self, call: UpstreamRequest, ear: Ear) -> Outcome:
+    async def _ask_in_session(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         headers = self._headers or {}
         outcome = await self._once(call, ear, headers)
         if isinstance(outcome, ErrorFrame) and SESSION_HEADER in headers and await self._is_unknown(outcome, headers):
@@ -199,7 +199,7 @@ class UpstreamHandshake:
 
     async def _give_up(self, ident: int, headers: dict[str, str], *, may_ask: bool) -> None:
         """Tell the server; where it `may_ask` something in the call yet, until it has answered a ping."""
-        await self._exchange.tell("POST", cancelled(ident), headers)
+        await self._exchange.tell("POST", cancellation(ident), headers)
         if may_ask:
             await self._once(PING, Ear(aside=True), headers)
             self.hearing.given_up.end(ident)
@@ -227,7 +227,7 @@ class UpstreamHandshake:
             return ErrorFrame(Failure(cause="refused", text=text, sent=True), status or 502)
         self._headers = headers
         self._took_s = asyncio.get_running_loop().time() - began_s
-        self.known = Known()
+        self.known = ServerProfile()
         self.known.take(outcome.result, 0.0)
         return None
 

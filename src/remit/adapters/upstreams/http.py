@@ -23,7 +23,7 @@ from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
 from remit.adapters.upstreams.tool_list import list_limit_s
-from remit.adapters.upstreams.transport import UpstreamTransport, asked, calling
+from remit.adapters.upstreams.transport import UpstreamTransport, calling, probe
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Http, Server
@@ -49,7 +49,7 @@ _Key = tuple[str, bytes]
 
 
 @dataclass(slots=True)
-class _Kept:
+class _UpstreamSession:
     """An upstream session of the `initialize` era and what it lists."""
 
     handshake: UpstreamHandshake
@@ -76,7 +76,7 @@ class HttpUpstream(UpstreamTransport):
         self._exchange = HttpExchange(server.name, server.transport.url, session, limits, self._pulse, credential)
         self._plain = Plain(self._exchange, self._tools_changed)
         self._listings = Listings(server, limits, clock, self._plain)
-        self._kept: dict[_Key, _Kept] = {}
+        self._sessions: dict[_Key, _UpstreamSession] = {}
         self._attended: set[UpstreamHandshake] = set()
         self._speaks: dict[Era, bool] = {}
         self._learning = asyncio.Lock()
@@ -108,15 +108,15 @@ class HttpUpstream(UpstreamTransport):
 
     async def end_session(self, sid: str) -> None:
         """See `Upstream.end_session`: the upstream session is deleted in the background."""
-        for key in [key for key in self._kept if key[0] == sid]:
+        for key in [key for key in self._sessions if key[0] == sid]:
             self._let_go(key)
 
     async def close(self) -> None:
         """See `Upstream.close`. The shared connection pool stays open: it is the process's."""
         self._closed = True
         self._speaks.clear()
-        await self._end_held()
-        for key in tuple(self._kept):
+        await self._end_open_calls()
+        for key in tuple(self._sessions):
             self._let_go(key)
         self._plain.hearing.lose("is being let go of")
         await self._listings.close()
@@ -128,10 +128,10 @@ class HttpUpstream(UpstreamTransport):
         await self._exchange.close()
 
     def health(self) -> ServerHealth:
-        """See `Inspected.health`."""
+        """See `MonitoredUpstream.health`."""
         eras = tuple(era for era, spoken in self._speaks.items() if spoken)
         dropped = dict(self._listings.dropped)
-        for session in self._kept.values():
+        for session in self._sessions.values():
             dropped |= session.listings.dropped
         state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
         cause, last_error = self._down, self._last_error
@@ -146,7 +146,7 @@ class HttpUpstream(UpstreamTransport):
             eras=eras,
             last_error=last_error,
             cause=cause,
-            connections=sum(session.handshake.is_open for session in self._kept.values()),
+            connections=sum(session.handshake.is_open for session in self._sessions.values()),
             strays=self._exchange.strays,
             dropped=dropped,
         )
@@ -160,7 +160,7 @@ class HttpUpstream(UpstreamTransport):
             raise Unusable(refusal.failure)
         return handshake
 
-    def _replied(self, reply: Reply) -> None:
+    def _note_reply(self, reply: Reply) -> None:
         if isinstance(reply, Failure):
             self._note(reply)
         else:
@@ -175,11 +175,13 @@ class HttpUpstream(UpstreamTransport):
         return bool(self._speaks) and self._down is None
 
     async def _look(self) -> None:
-        sessions = [open_session.handshake for open_session in self._kept.values() if open_session.handshake.is_open]
+        sessions = [
+            open_session.handshake for open_session in self._sessions.values() if open_session.handshake.is_open
+        ]
         if self._speaks.get(Era.STATELESS) or not sessions:
-            outcome = await asked(self._plain)
+            outcome = await probe(self._plain)
         else:
-            outcome = await asked(next((session for session in sessions if calling(session)), sessions[-1]))
+            outcome = await probe(next((session for session in sessions if calling(session)), sessions[-1]))
         if isinstance(outcome, ErrorFrame) and outcome.failure.cause in _GONE:
             self._note(outcome.failure)
         if self._away and self._pulse.silent_s is None:
@@ -231,41 +233,41 @@ class HttpUpstream(UpstreamTransport):
         if failure.cause in {"error", "refused", "garbage"}:
             self._speaks.clear()
 
-    def _session(self, sid: str, context: UpstreamContext) -> _Kept:
+    def _session(self, sid: str, context: UpstreamContext) -> _UpstreamSession:
         """The upstream session that serves `sid`; opening one lets go of those long unused."""
         now_s = self._clock.monotonic_s()
         key = (sid, orjson.dumps(dict(context.capabilities), option=orjson.OPT_SORT_KEYS))
-        session = self._kept.pop(key, None)
+        session = self._sessions.pop(key, None)
         if session is None:
             self._make_room(now_s)
             session = self._open(context.capabilities, now_s)
         session.used_s = now_s
-        self._kept[key] = session
+        self._sessions[key] = session
         return session
 
     def _make_room(self, now_s: float) -> None:
-        for key, session in tuple(islice(self._kept.items(), LOOKED_AT)):
-            if len(self._kept) < SESSIONS_MAX and now_s - session.used_s <= IDLE_S + self._server.call_s:
+        for key, session in tuple(islice(self._sessions.items(), LOOKED_AT)):
+            if len(self._sessions) < SESSIONS_MAX and now_s - session.used_s <= IDLE_S + self._server.call_s:
                 return
             if session.handshake.hearing.is_busy:
                 session.used_s = now_s
-                self._kept[key] = self._kept.pop(key)
+                self._sessions[key] = self._sessions.pop(key)
             else:
                 self._let_go(key)
-        if len(self._kept) >= SESSIONS_MAX:
+        if len(self._sessions) >= SESSIONS_MAX:
             text = f"server {self._server.name!r} already keeps {SESSIONS_MAX} busy sessions"
             raise Unusable(Failure(cause="too_many_sessions", text=text, sent=False))
 
-    def _open(self, capabilities: Mapping[str, Json], now_s: float) -> _Kept:
+    def _open(self, capabilities: Mapping[str, Json], now_s: float) -> _UpstreamSession:
         def changed() -> None:
             listings.changed()
 
         handshake = UpstreamHandshake(self._exchange, self._spawn, changed, capabilities, self._attended)
         listings = Listings(self._server, self._limits, self._clock, handshake)
-        return _Kept(handshake, listings, now_s)
+        return _UpstreamSession(handshake, listings, now_s)
 
     def _let_go(self, key: _Key) -> None:
-        session = self._kept.pop(key, None)
+        session = self._sessions.pop(key, None)
         if session is not None:
             self._spawn(session.listings.close())
             self._spawn(session.handshake.end())
@@ -277,12 +279,12 @@ class HttpUpstream(UpstreamTransport):
         if len(self._asides) >= ASIDES_MAX:
             aside.close()
             return
-        task = asyncio.create_task(_bounded(aside))
+        task = asyncio.create_task(_within_time(aside))
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
 
 
-async def _bounded(aside: Coroutine[Any, Any, object]) -> None:
+async def _within_time(aside: Coroutine[Any, Any, object]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(TELL_S):
             await aside

@@ -12,9 +12,9 @@ from typing import Final
 
 import orjson
 
-from remit.adapters.upstreams.abandoned_calls import GivenUp
+from remit.adapters.upstreams.abandoned_calls import AbandonedCalls
 from remit.adapters.upstreams.change_queue import Watch
-from remit.adapters.upstreams.early_questions import KeptQuestions
+from remit.adapters.upstreams.early_questions import EarlyQuestions
 from remit.adapters.upstreams.frames import (
     METHOD_NOT_FOUND,
     UPSTREAM_TEXT_CHARS_MAX,
@@ -154,8 +154,8 @@ class Hearing:
         self.listens: dict[int, Watch] = {}
         self.crossed = False
         self.turn = asyncio.Lock()
-        self.given_up = GivenUp()
-        self.kept = KeptQuestions(self.open, self._refuse)
+        self.given_up = AbandonedCalls()
+        self.kept = EarlyQuestions(self.open, self._refuse)
         self._called = False
         self._on_change = on_change
         self._reply = reply
@@ -187,8 +187,8 @@ class Hearing:
         """
         question_id = ident_of(message)
         if question_id is not None:
-            return self._asked(message, question_id, ident)
-        return self._told(message.get("method"), members(message.get("params")), ident)
+            return self._on_request(message, question_id, ident)
+        return self._on_notification(message.get("method"), members(message.get("params")), ident)
 
     def missed(self) -> None:
         """The server may have told of changes while nobody listened: of all that is watched."""
@@ -205,26 +205,26 @@ class Hearing:
         for watch in (*self.watches, *self.listens.values()):
             watch.lose(why)
 
-    def _told(self, method: Json, params: Message, ident: int | None) -> bool:
+    def _on_notification(self, method: Json, params: Message, ident: int | None) -> bool:
         match method:
             case "notifications/progress":
                 token = params.get("progressToken")
                 ear = self.open.get(token) if type(token) is int and ident in {None, token} else None
                 return ear is not None and ear.progress(params)
             case "notifications/message":
-                ear = self._meant(ident)
+                ear = self._listener_of(ident)
                 return ear is not None and ear.log(params)
             case "notifications/cancelled":
-                return self._cancelled(params.get("requestId"))
+                return self._on_cancelled(params.get("requestId"))
             case str():
-                expected = self._changed(method, params, ident)
+                expected = self._on_change_notice(method, params, ident)
                 if method == _TOOLS_CHANGED:
                     self._on_change()  # a reason to look again, whoever else waits for it
                 return expected or method == _TOOLS_CHANGED
             case _:
                 return False
 
-    def _changed(self, method: str, params: Message, ident: int | None) -> bool:
+    def _on_change_notice(self, method: str, params: Message, ident: int | None) -> bool:
         sub = members(params.get("_meta")).get(SUBSCRIPTION_ID)
         if sub is None and ident not in self.listens:
             watches = tuple(self.watches)
@@ -250,7 +250,7 @@ class Hearing:
                     expected |= watch.put(ListChanged(offer))
         return expected
 
-    def _asked(self, message: Message, question_id: Ident, ident: int | None) -> bool:
+    def _on_request(self, message: Message, question_id: Ident, ident: int | None) -> bool:
         if self._reply is None:
             return False
         if message.get("method") == "ping":
@@ -293,7 +293,7 @@ class Hearing:
             self._refuse(ident)
         return any(put.values())
 
-    def _cancelled(self, ident: Json) -> bool:
+    def _on_cancelled(self, ident: Json) -> bool:
         """A question taken back, or a listening that a stdio server ends."""
         if type(ident) is int and (watch := self.listens.get(ident)) is not None:
             watch.lose("ended the subscription")
@@ -304,7 +304,7 @@ class Hearing:
             return True
         return any(ear.inbox is not None and ear.inbox.withdraw(ident) for ear in self.open.values())
 
-    def _meant(self, ident: int | None) -> Ear | None:
+    def _listener_of(self, ident: int | None) -> Ear | None:
         """The request a message belongs to: whose stream it came on, or else the only one in flight."""
         if ident is not None:
             return self.open.get(ident)

@@ -9,7 +9,7 @@ from remit.adapters.upstreams.exchange import BASE_HEADERS, VERSION_HEADER, Http
 from remit.adapters.upstreams.frames import Outcome, header_value, request
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.requests import UpstreamRequest, meta
-from remit.adapters.upstreams.wire import Known
+from remit.adapters.upstreams.wire import ServerProfile
 from remit.ports.upstream import Era
 
 PREPARED_MAX: Final = 4096
@@ -22,7 +22,7 @@ class Plain:
 
     def __init__(self, exchange: HttpExchange, on_change: Callable[[], None]) -> None:
         self.hearing = Hearing(on_change)
-        self.known = Known()
+        self.known = ServerProfile()
         self._exchange = exchange
         self._prepared: dict[_Route, CIMultiDictProxy[str]] = {}
         self._ident = 0

@@ -36,7 +36,7 @@ _ESCAPES: Final = tuple(
 """How JSON is written: plainly, by PHP, by .NET, and by Java's Gson."""
 
 
-class Hiding:
+class SecretMask:
     """What one server was shown of late, to be found in what it says."""
 
     def __init__(self) -> None:
@@ -64,7 +64,9 @@ class Hiding:
         return output
 
 
-def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple[ClientMiddlewareType, ...]:
+def credential_middleware(
+    url: URL, credential: Credential | None, hiding: SecretMask
+) -> tuple[ClientMiddlewareType, ...]:
     """What a session's requests to `url` pass; raises `Unusable` from inside them. `hiding` learns what was shown."""
     if credential is None:
         return ()
@@ -73,12 +75,12 @@ def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple
     async def present(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
         if request.url.origin() != origin:
             raise _unusable("a credential was about to leave for another origin: report this", sent=False)
-        headers = await _shown(credential)
+        headers = await _headers(credential)
         hiding.learn(headers)
         request.headers.update(headers)
         response = await send(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and await _renewed(credential, headers, response):
-            headers = await _shown(credential)
+        if response.status == HTTPStatus.UNAUTHORIZED and await _renew(credential, headers, response):
+            headers = await _headers(credential)
             hiding.learn(headers)
             request.headers.update(headers)
             response = await send(request)
@@ -93,9 +95,9 @@ def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple
     return (present,)
 
 
-def given(env: Mapping[str, str | Secret], resolved: Mapping[str, str]) -> Hiding:
+def mask_of(env: Mapping[str, str | Secret], resolved: Mapping[str, str]) -> SecretMask:
     """The secrets among the variables of a stdio server, to be found in what it says."""
-    hiding = Hiding()
+    hiding = SecretMask()
     for name, value in env.items():
         if isinstance(value, Secret) and name in resolved:
             hiding.keep(resolved[name].removeprefix(value.prefix))
@@ -114,14 +116,14 @@ async def environment(
         raise _unusable(str(refused), sent=False) from None
 
 
-async def _shown(credential: Credential) -> Mapping[str, str]:
+async def _headers(credential: Credential) -> Mapping[str, str]:
     try:
         return await credential.headers()
     except CredentialRefused as refused:
         raise _unusable(str(refused), sent=False) from None
 
 
-async def _renewed(credential: Credential, headers: Mapping[str, str], response: ClientResponse) -> bool:
+async def _renew(credential: Credential, headers: Mapping[str, str], response: ClientResponse) -> bool:
     try:
         renewed = await credential.renew(headers)
     except CredentialRefused as refused:

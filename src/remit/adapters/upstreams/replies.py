@@ -81,7 +81,7 @@ def reply_or_asked(server: str, retry: Retry, outcome: Outcome, context: Upstrea
         return outcome.failure
     match outcome.result.get("resultType"):
         case "input_required" if retry.request.method in IN_ROUNDS:
-            return _asked(server, retry, outcome.result, context)
+            return _input_required(server, retry, outcome.result, context)
         case "task" if retry.request.method == "tools/call" and takes_tasks(context.capabilities):
             return TaskStarted({key: item for key, item in outcome.result.items() if key not in _ENVELOPE})
         case _:
@@ -119,7 +119,7 @@ def _complete(server: str, method: str, result: Message) -> Reply:
     return Result(value, is_error)
 
 
-def _asked(server: str, retry: Retry, result: Message, context: UpstreamContext) -> Reply:
+def _input_required(server: str, retry: Retry, result: Message, context: UpstreamContext) -> Reply:
     state, requests = result.get("requestState"), result.get("inputRequests")
     if (
         not isinstance(state, str | None)

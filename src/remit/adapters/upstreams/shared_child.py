@@ -9,13 +9,13 @@ from remit.adapters.upstreams.frames import Outcome
 from remit.adapters.upstreams.messages import Ear, Hearing
 from remit.adapters.upstreams.requests import UpstreamRequest
 from remit.adapters.upstreams.seat import Seat
-from remit.adapters.upstreams.wire import Known
+from remit.adapters.upstreams.wire import ServerProfile
 from remit.ports.upstream import Era
 
 QUIET_S: Final = 1.0
 
 
-class Shared:
+class SharedChild:
     """One session's view of the shared child; `running` gives the child that sits there by now."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Shared:
         return self._child.hearing
 
     @property
-    def known(self) -> Known:
+    def known(self) -> ServerProfile:
         """See `Wire.known`."""
         return self._child.known
 

@@ -16,11 +16,11 @@ from remit.adapters.upstreams.child import Child
 from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame
 from remit.adapters.upstreams.listings import Listings
-from remit.adapters.upstreams.presentation import environment, given
+from remit.adapters.upstreams.presentation import environment, mask_of
 from remit.adapters.upstreams.seat import Seat, prepare
-from remit.adapters.upstreams.shared_child import Shared
+from remit.adapters.upstreams.shared_child import SharedChild
 from remit.adapters.upstreams.tool_list import list_limit_s
-from remit.adapters.upstreams.transport import HUNG_S, UpstreamTransport, asked, calling
+from remit.adapters.upstreams.transport import HUNG_S, UpstreamTransport, calling, probe
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
@@ -101,7 +101,7 @@ class StdioUpstream(UpstreamTransport):
     async def close(self) -> None:
         """See `Upstream.close`: every child is over when it returns."""
         self._closed = True
-        await self._end_held()
+        await self._end_open_calls()
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.gather(self._reaper, return_exceptions=True)
@@ -112,7 +112,7 @@ class StdioUpstream(UpstreamTransport):
             await asyncio.gather(*self._asides, return_exceptions=True)
 
     def health(self) -> ServerHealth:
-        """See `Inspected.health`."""
+        """See `MonitoredUpstream.health`."""
         children = [child for seat in self._seats.values() if (child := seat.running) is not None]
         dropped: dict[str, str] = {}
         for seat in self._seats.values():
@@ -150,9 +150,9 @@ class StdioUpstream(UpstreamTransport):
         seat, child = await self._serving(sid, era, context)
         if not self._server.shared:
             return child
-        return Shared(seat, child, lambda: self._child(seat, era, context), self._spawn, self._drop)
+        return SharedChild(seat, child, lambda: self._child(seat, era, context), self._spawn, self._drop)
 
-    def _replied(self, reply: Reply) -> None:
+    def _note_reply(self, reply: Reply) -> None:
         if isinstance(reply, Failure):
             self._note(reply)
 
@@ -175,7 +175,7 @@ class StdioUpstream(UpstreamTransport):
         await asyncio.gather(*(self._ask(*one) for one in [one for one in running if calling(one[1])] or running[:1]))
 
     async def _ask(self, seat: Seat, child: Child) -> None:
-        if await asked(child) is None and not seat.busy and seat.child is child:
+        if await probe(child) is None and not seat.busy and seat.child is child:
             self._note(silent(self._server.name, HUNG_S))
             self._drop(seat)  # the next look, or call, starts a clean one
 
@@ -216,7 +216,7 @@ class StdioUpstream(UpstreamTransport):
                 text = f"server {self._server.name!r} failed {seat.failures} times; next start in {wait_s:.1f} s"
                 raise Unusable(Failure(cause="backing_off", text=text, sent=False))
             seat.starting = asyncio.create_task(self._start(seat, era, context))
-            seat.starting.add_done_callback(_seen)
+            seat.starting.add_done_callback(_retrieve_exception)
         starting = seat.starting
         try:
             return await asyncio.shield(starting)
@@ -239,15 +239,15 @@ class StdioUpstream(UpstreamTransport):
             except TimeoutError:
                 refused = ErrorFrame(timed_out(self._server.name, self._start_s, sent=True))
             except asyncio.CancelledError:
-                self._spawn(self._ended(child))
+                self._spawn(self._end_child(child))
                 raise
             if refused is None:
                 self._speaks[candidate] = True
                 if candidate is not eras[0]:
                     self._speaks[eras[0]] = False
-                self._seated(seat, child)
+                self._take_seat(seat, child)
                 return child
-            await self._ended(child)
+            await self._end_child(child)
             refusal = refused
         self._speaks.clear()
         self._down = refusal.failure.cause
@@ -269,25 +269,25 @@ class StdioUpstream(UpstreamTransport):
                 cwd=start.cwd,
                 bytes_max=self._limits.result_bytes_max,
                 on_change=changed,
-                hiding=given(self._transport.env, env),
+                hiding=mask_of(self._transport.env, env),
             )
         except (OSError, ValueError) as problem:
             seat.failed(self._clock.monotonic_s())
             text = f"server {self._server.name!r} cannot be started: {problem}"
             raise Unusable(Failure(cause="unreachable", text=text, sent=False)) from None
 
-    def _seated(self, seat: Seat, child: Child) -> None:
+    def _take_seat(self, seat: Seat, child: Child) -> None:
         seat.child, child.pulse, self._down = child, self._pulse, None
         self._pulse.heard()
         seat.started_s = self._clock.monotonic_s()
         seat.listings = Listings(self._server, self._limits, self._clock, child)
-        child.on_gone = lambda: self._died(seat, child)
+        child.on_gone = lambda: self._on_death(seat, child)
         current = next((key for key, held_seat in self._seats.items() if held_seat is seat), None)
         fitting = self._key(seat.sid, child.era, UpstreamContext(capabilities=child.capabilities))
         if current is not None and fitting not in self._seats:  # it fell back to the other era
             self._seats[fitting] = self._seats.pop(current)
 
-    def _died(self, seat: Seat, child: Child) -> None:
+    def _on_death(self, seat: Seat, child: Child) -> None:
         self._last_error, self._down = f"server {self._server.name!r} ended unasked", "died"
         if seat.child is child:
             seat.failed(self._clock.monotonic_s())
@@ -298,13 +298,13 @@ class StdioUpstream(UpstreamTransport):
         child, listings, starting = seat.child, seat.listings, seat.starting
         seat.child = seat.listings = seat.starting = None
         if starting is not None:
-            self._spawn(_stopped(starting))
+            self._spawn(_stop_task(starting))
         if listings is not None:
             self._spawn(listings.close())
         if child is not None:
-            self._spawn(self._ended(child))
+            self._spawn(self._end_child(child))
 
-    async def _ended(self, child: Child) -> None:
+    async def _end_child(self, child: Child) -> None:
         await child.end()
         self._strays += child.strays
         self._stderr = child.complaints or self._stderr
@@ -339,12 +339,12 @@ class StdioUpstream(UpstreamTransport):
         task.add_done_callback(self._asides.discard)
 
 
-async def _stopped(task: "asyncio.Task[Child]") -> None:
+async def _stop_task(task: "asyncio.Task[Child]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _seen(task: "asyncio.Task[Child]") -> None:
+def _retrieve_exception(task: "asyncio.Task[Child]") -> None:
     """Take note of a failed start; whoever waits gets it from the task itself."""
     if not task.cancelled():
         task.exception()

@@ -99,7 +99,7 @@ class Listing:
                 if arrived_s - read_s > self._verify_s / 2:
                     self._start()
                 return self._tools
-            await self._joined(self._start())
+            await self._join(self._start())
 
     async def close(self) -> None:
         """Stop a refresh under way."""
@@ -107,7 +107,7 @@ class Listing:
             self._refresh.cancel()
             await asyncio.gather(self._refresh, return_exceptions=True)
 
-    async def _joined(self, refresh: asyncio.Task[None]) -> None:
+    async def _join(self, refresh: asyncio.Task[None]) -> None:
         """Wait for a refresh that others may wait for too; being cancelled does not stop it."""
         try:
             await asyncio.shield(refresh)
@@ -119,7 +119,7 @@ class Listing:
     def _start(self) -> asyncio.Task[None]:
         if self._refresh is None or self._refresh.done():
             self._refresh = asyncio.create_task(self._read_in_time())
-            self._refresh.add_done_callback(_seen)
+            self._refresh.add_done_callback(_retrieve_exception)
         return self._refresh
 
     async def _read_in_time(self) -> None:
@@ -250,7 +250,7 @@ def _around_id(raw: bytes, ident: int) -> tuple[bytes, bytes] | None:
     return (raw[: places[0].start()], raw[places[0].end() :]) if len(places) == 1 else None
 
 
-def _seen(task: asyncio.Task[None]) -> None:
+def _retrieve_exception(task: asyncio.Task[None]) -> None:
     """Take note of a background failure; whoever waits gets it from the task itself."""
     if not task.cancelled():
         task.exception()

@@ -19,7 +19,7 @@ from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
 from remit.adapters.upstreams.requests import ASKS_NOTHING, DISCOVER, PING, ask_request, call_request
 from remit.adapters.upstreams.tool_list import LIST_S, list_limit_s
-from remit.adapters.upstreams.wire import Wire, introduced, level
+from remit.adapters.upstreams.wire import Wire, introduction_of, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
@@ -45,7 +45,7 @@ class UpstreamTransport(ABC):
     def __init__(self, server: Server, clock: Clock) -> None:
         self._server = server
         self._clock = clock
-        self._held: set[OpenCall] = set()
+        self._open_calls: set[OpenCall] = set()
         self._pulse = Pulse(clock)
         self._looking: asyncio.Task[None] | None = None
         self._crossed = False
@@ -55,7 +55,7 @@ class UpstreamTransport(ABC):
         """The connection that serves `sid`, in the client's era if the server speaks it."""
 
     @abstractmethod
-    def _replied(self, reply: Reply) -> None:
+    def _note_reply(self, reply: Reply) -> None:
         """Note how it went, for `health`."""
 
     @property
@@ -73,7 +73,7 @@ class UpstreamTransport(ABC):
         """Ask it whether it answers."""
 
     def look(self) -> None:
-        """See `Inspected.look`."""
+        """See `MonitoredUpstream.look`."""
         if (self._looking is None or self._looking.done()) and self._pulse.due(down=self._away, there=self._there):
             self._looking = asyncio.create_task(self._look_in_time())
 
@@ -88,7 +88,7 @@ class UpstreamTransport(ABC):
         try:
             async with asyncio.timeout(limit_s):
                 wire = await self._reach(sid, era, context)
-                return await introduced(wire, self._clock, self._server.verify_s)
+                return await introduction_of(wire, self._clock, self._server.verify_s)
         except TimeoutError:
             raise Unusable(timed_out(self._server.name, limit_s, sent=True)) from None
 
@@ -97,14 +97,14 @@ class UpstreamTransport(ABC):
     ) -> Reply:
         """See `Upstream.call`."""
         ear = Ear(context)
-        return await self._limited(ear, lambda: self._first(Retry(sid, era, call_request(name, arguments)), ear))
+        return await self._within_limit(ear, lambda: self._first(Retry(sid, era, call_request(name, arguments)), ear))
 
     async def ask(
         self, sid: str, era: Era, method: str, params: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
     ) -> Reply:
         """See `Upstream.ask`."""
         ear = Ear(context)
-        return await self._limited(ear, lambda: self._first(Retry(sid, era, ask_request(method, params)), ear))
+        return await self._within_limit(ear, lambda: self._first(Retry(sid, era, ask_request(method, params)), ear))
 
     async def resume(
         self, continuation: object, responses: Mapping[str, Json], context: UpstreamContext = NO_CONTEXT
@@ -114,13 +114,15 @@ class UpstreamTransport(ABC):
             case Retry() if not continuation.used:
                 continuation.used = True
                 ear = Ear(context)
-                return await self._limited(ear, lambda: self._again(continuation, responses, ear))
+                return await self._within_limit(ear, lambda: self._again(continuation, responses, ear))
             case Opening() if not continuation.used:
                 continuation.used = True
                 ear = Ear(context)
-                return await self._limited(ear, lambda: self._opened(continuation, responses, ear))
-            case OpenCall() if continuation in self._held and continuation.waits:
-                return await self._limited(continuation.ear, lambda: self._continued(continuation, responses, context))
+                return await self._within_limit(ear, lambda: self._after_opening(continuation, responses, ear))
+            case OpenCall() if continuation in self._open_calls and continuation.waits:
+                return await self._within_limit(
+                    continuation.ear, lambda: self._continue(continuation, responses, context)
+                )
             case _:
                 return expired(self._server.name, "it was answered before, or is over", sent=True)
 
@@ -131,8 +133,8 @@ class UpstreamTransport(ABC):
                 continuation.used = True
             case Opening():
                 continuation.end()
-            case OpenCall() if continuation in self._held:
-                self._held.discard(continuation)
+            case OpenCall() if continuation in self._open_calls:
+                self._open_calls.discard(continuation)
                 continuation.cancel()
                 await continuation.over()
             case _:
@@ -152,11 +154,11 @@ class UpstreamTransport(ABC):
         except TimeoutError:
             raise Unusable(timed_out(self._server.name, limit_s, sent=False)) from None
 
-    async def _end_held(self) -> None:
+    async def _end_open_calls(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        calls, self._held = self._held, set()
+        calls, self._open_calls = self._open_calls, set()
         for call in tuple(calls):
             call.cancel()
             await call.over()
@@ -170,8 +172,8 @@ class UpstreamTransport(ABC):
             return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
         # Learnt by any of its sessions: a server asks in the same way in all of them.
         self._crossed = self._crossed or wire.hearing.crossed
-        open_call = OpenCall(wire, retry.request, ear, self._held.discard, in_turn=self._crossed)
-        self._held.add(open_call)
+        open_call = OpenCall(wire, retry.request, ear, self._open_calls.discard, in_turn=self._crossed)
+        self._open_calls.add(open_call)
         reply = await self._further(open_call)
         if opens and (refused := asks_to_open(retry, reply, ear.context)) is not None:
             opening = Opening(self._server.name, wire, retry, refused)
@@ -179,7 +181,7 @@ class UpstreamTransport(ABC):
             return InputRequired(opening.questions, opening)
         return reply
 
-    async def _opened(self, opening: Opening, responses: Mapping[str, Json], ear: Ear) -> Reply:
+    async def _after_opening(self, opening: Opening, responses: Mapping[str, Json], ear: Ear) -> Reply:
         """The call once more, where its user opened what it needs; refused again, it has failed."""
         try:
             if not opening.are_opened(responses):
@@ -202,13 +204,13 @@ class UpstreamTransport(ABC):
             return reply_of(self._server.name, open_call.method, step)
         return InputRequired(step, open_call)
 
-    async def _continued(self, open_call: OpenCall, responses: Mapping[str, Json], context: UpstreamContext) -> Reply:
+    async def _continue(self, open_call: OpenCall, responses: Mapping[str, Json], context: UpstreamContext) -> Reply:
         if not await open_call.answer(responses, context):
             open_call.cancel()
             return expired(self._server.name, "it took no answer", sent=True)
         return await self._further(open_call)
 
-    async def _limited(self, ear: Ear, step: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def _within_limit(self, ear: Ear, step: Callable[[], Awaitable[Reply]]) -> Reply:
         """Take a step within `call_s`; whatever goes wrong in it is a failure."""
         try:
             async with asyncio.timeout(self._server.call_s):
@@ -219,11 +221,11 @@ class UpstreamTransport(ABC):
             reply = unsent(unusable.failure)
         except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
             reply = internal(self._server.name, problem, sent=ear.ident != 0)
-        self._replied(reply)
+        self._note_reply(reply)
         return reply
 
 
-async def asked(wire: Wire) -> Outcome | None:
+async def probe(wire: Wire) -> Outcome | None:
     """Ask what any server answers at once; None where it says nothing for long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(HUNG_S):

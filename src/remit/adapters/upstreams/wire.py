@@ -23,7 +23,7 @@ class Wire(Protocol):
         ...
 
     @property
-    def known(self) -> "Known":
+    def known(self) -> "ServerProfile":
         """What the server said of itself."""
         ...
 
@@ -50,7 +50,7 @@ class Wire(Protocol):
 
 
 @dataclass(slots=True)
-class Known:
+class ServerProfile:
     """What the server said of itself, and since when; the level of logs it was set to."""
 
     introduction: Introduction | None = None
@@ -62,7 +62,7 @@ class Known:
         self.introduction, self.said_s = introduction(result), now_s
 
 
-async def introduced(wire: Wire, clock: Clock, age_s: float) -> Introduction:
+async def introduction_of(wire: Wire, clock: Clock, age_s: float) -> Introduction:
     """What the server says of itself; a stateless one is asked again after `age_s`. Raises `Unusable`."""
     known, now_s = wire.known, clock.monotonic_s()
     if known.introduction is None or (wire.era is Era.STATELESS and now_s - known.said_s > age_s):

@@ -6,7 +6,7 @@ from typing import Final
 
 import yaml
 
-from remit.adapters.workspace.documents import Document, edited
+from remit.adapters.workspace.documents import Document, first_edit
 from remit.control.resources import API_VERSION, AgentSpec, Resource, ResourceKind
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
@@ -14,7 +14,7 @@ from remit.facts.canonical import Json
 _MODE: Final = re.compile(r"""(?P<key>["']?mode["']?\s*:\s*)(?P<quote>["']?)observe(?P=quote)""")
 
 
-def declared(agent: Resource, spec: AgentSpec) -> str:
+def agent_yaml(agent: Resource, spec: AgentSpec) -> str:
     """The YAML that declares `agent`; what is as it would be anyway is left out."""
     spec_members: dict[str, Json] = {"owner": spec.owner, "purpose": spec.purpose}
     if spec.groups:
@@ -32,7 +32,7 @@ def declared(agent: Resource, spec: AgentSpec) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
 
 
-def enforced(text: str, document: Document) -> str | None:
+def with_enforce_mode(text: str, document: Document) -> str | None:
     """`text` with the mode of the agent that `document` of it declares set to enforce.
 
     None where that is not to be had by changing that one word: an alias, a tag, another document
@@ -40,10 +40,10 @@ def enforced(text: str, document: Document) -> str | None:
     """
     places = _MODE.finditer(text, document.start, document.end)
     tries = (f"{text[: found.start()]}{found['key']}enforce{text[found.end() :]}" for found in places)
-    return edited(text, document, _held(document.value), tries)
+    return first_edit(text, document, _with_enforce(document.value), tries)
 
 
-def _held(value: Json) -> Json:
+def _with_enforce(value: Json) -> Json:
     match value:
         case {"spec": {**spec}, **rest}:
             return {**rest, "spec": {**spec, "mode": Mode.ENFORCE.value}}

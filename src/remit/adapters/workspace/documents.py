@@ -24,7 +24,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from remit.adapters.workspace.mistakes import explained
+from remit.adapters.workspace.mistakes import explain
 from remit.facts.canonical import Json
 
 DEPTH_MAX: Final = 32
@@ -116,7 +116,7 @@ def documents(text: str) -> list[Document]:
                 case _:
                     pass
     except yaml.MarkedYAMLError as error:
-        what, line, why, hint = explained(error)
+        what, line, why, hint = explain(error)
         # At the end of a text, libyaml points behind its last line.
         raise YamlRefused(what, min(line, max(len(text.splitlines()), 1)), why, hint) from error
     except yaml.reader.ReaderError as error:
@@ -262,7 +262,7 @@ def _scalar(event: ScalarEvent, line: int) -> Json:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def edited(text: str, document: Document, value: Json, tries: Iterable[str]) -> str | None:
+def first_edit(text: str, document: Document, value: Json, tries: Iterable[str]) -> str | None:
     """The first of `tries` that reads as `text` does, but with `value` for what `document` of it holds.
 
     None where none does. Each is read again, so that nothing depends on how the place to change was found.

@@ -42,7 +42,7 @@ class Text:
     bom: bool
 
 
-def found(root: Path, problems: list[WorkspaceProblem]) -> list[str]:
+def workspace_files(root: Path, problems: list[WorkspaceProblem]) -> list[str]:
     """Paths of YAML and Cedar files below `root`, relative and sorted; hidden ones left out."""
     names: list[str] = []
     for folder, folders, files in os.walk(root, onerror=lambda e: problems.append(_walk(root, e))):

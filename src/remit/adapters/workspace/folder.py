@@ -38,7 +38,7 @@ class Folder:
         policies: list[PolicySource] = []
         cases: list[tuple[str, str]] = []
         bytes_left = files.TOTAL_BYTES_MAX
-        for file in files.found(self.path, problems):
+        for file in files.workspace_files(self.path, problems):
             try:
                 text = files.read(self.path, file)
             except files.Unreadable as error:
@@ -64,7 +64,7 @@ class Folder:
         None where one cannot be read: then only `load` knows what is wrong.
         """
         problems: list[WorkspaceProblem] = []
-        names = files.found(self.path, problems)
+        names = files.workspace_files(self.path, problems)
         if (self.path / FILE).exists():
             names.append(FILE)
         digest = hashlib.sha256()
@@ -79,7 +79,7 @@ class Folder:
     def copy(self, into: Path) -> None:
         """Copy every file that `load` reads below `into`, as it is now. Raises `files.Unreadable`."""
         problems = [] if self.path.is_dir() else [self._no_folder()]
-        names = files.found(self.path, problems)
+        names = files.workspace_files(self.path, problems)
         if problems:
             raise files.Unreadable(problems[0])
         for name in (*names, *([FILE] if (self.path / FILE).exists() else [])):
@@ -112,14 +112,14 @@ class Folder:
 
     def add_agent(self, agent: Resource) -> None:
         """See `ports.workspace.Workspace.add_agent`."""
-        from remit.adapters.workspace.agents import declared
+        from remit.adapters.workspace.agents import agent_yaml
 
         assert isinstance(agent.spec, AgentSpec), "it is an agent's"  # noqa: S101
         file, path = agent.where.file, self.path / agent.where.file
         existing = next(
             (
                 declared_agent
-                for _, _, declared_agent in self._declared(ResourceKind.AGENT)
+                for _, _, declared_agent in self._declarations(ResourceKind.AGENT)
                 if declared_agent.name == agent.name
             ),
             None,
@@ -136,18 +136,18 @@ class Folder:
             raise _unwritten(file, error) from error
         except files.Unreadable as error:
             raise WorkspaceRefused(error.problem) from error
-        self._replace(path, file, declared(agent, agent.spec).encode())
+        self._replace(path, file, agent_yaml(agent, agent.spec).encode())
 
     def enforce(self, name: str) -> bool:
         """See `ports.workspace.Workspace.enforce`."""
-        from remit.adapters.workspace.agents import enforced
+        from remit.adapters.workspace.agents import with_enforce_mode
 
-        for text, document, agent in self._declared(ResourceKind.AGENT):
+        for text, document, agent in self._declarations(ResourceKind.AGENT):
             if agent.name != name:
                 continue
             if isinstance(agent.spec, AgentSpec) and agent.spec.mode is Mode.ENFORCE:
                 return False
-            changed = enforced(text.text, document)
+            changed = with_enforce_mode(text.text, document)
             if changed is None:
                 what = "the mode cannot be changed without changing something else"
                 next_ = "set mode: enforce in an editor, then run: remit apply"
@@ -170,7 +170,7 @@ class Folder:
         """
         from remit.adapters.workspace.servers import with_sink
 
-        for text, document, server in self._declared(ResourceKind.SERVER):
+        for text, document, server in self._declarations(ResourceKind.SERVER):
             if server.name == name:
                 changed = with_sink(text.text, document, sink, because)
                 if changed is None:
@@ -182,9 +182,9 @@ class Folder:
         what = f"no file of the workspace declares the Server {name}"
         raise WorkspaceRefused(WorkspaceProblem("server/gone", SourceLocation("."), what, next="remit diff"))
 
-    def _declared(self, kind: ResourceKind) -> "Iterator[tuple[files.Text, Document, Resource]]":
+    def _declarations(self, kind: ResourceKind) -> "Iterator[tuple[files.Text, Document, Resource]]":
         """Every resource of `kind` with its text and document. Raises `WorkspaceRefused`, as `delete` does."""
-        for file in files.found(self.path, []):
+        for file in files.workspace_files(self.path, []):
             if Path(file).suffix.lower() not in files.YAML:
                 continue
             try:
@@ -201,7 +201,7 @@ class Folder:
     def delete(self, kind: ResourceKind, name: str) -> DeletedResource:
         """See `ports.workspace.Workspace.delete`."""
         names: list[str] = []
-        for text, document, resource in self._declared(kind):
+        for text, document, resource in self._declarations(kind):
             names.append(resource.name)
             if resource.name == name:
                 self._cut(text, document)

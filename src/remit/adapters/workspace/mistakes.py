@@ -70,7 +70,7 @@ _MISTAKES: Final = MappingProxyType(
 """By what libyaml 0.2 calls its problem (`scanner.c`, `parser.c`)."""
 
 
-def explained(error: yaml.MarkedYAMLError) -> tuple[str, int, str, str]:
+def explain(error: yaml.MarkedYAMLError) -> tuple[str, int, str, str]:
     """What is wrong, on which line (from 1), libyaml's words where none are known here, and what to do."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1

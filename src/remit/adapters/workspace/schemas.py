@@ -60,8 +60,8 @@ def write(folder: Path) -> None:
 
 def _document(kind: ResourceKind) -> dict[str, Json]:
     whole = SPECS[kind].model_json_schema()
-    spec = _untitled(_inlined(whole, whole.pop("$defs", {})))
-    metadata = _untitled(MetadataShape.model_json_schema())
+    spec = _without_titles(_inline(whole, whole.pop("$defs", {})))
+    metadata = _without_titles(MetadataShape.model_json_schema())
     pattern = {
         ResourceKind.SERVER: SERVER_NAME.pattern,
         ResourceKind.MONITOR: MONITOR_NAME.pattern,
@@ -85,27 +85,27 @@ def _document(kind: ResourceKind) -> dict[str, Json]:
     }
 
 
-def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
+def _inline(value: Any, definitions: Mapping[str, Any]) -> Any:
     """The schema with what it refers to in place: a pointer would not lead from a larger schema."""
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         if isinstance(target := members.get("$ref"), str):
             rest = {key: member for key, member in members.items() if key != "$ref"}
-            return _inlined({**definitions[target.rpartition("/")[2]], **rest}, definitions)
-        return {key: _inlined(member, definitions) for key, member in members.items()}
+            return _inline({**definitions[target.rpartition("/")[2]], **rest}, definitions)
+        return {key: _inline(member, definitions) for key, member in members.items()}
     if isinstance(value, list):
-        return [_inlined(item, definitions) for item in cast("list[Any]", value)]
+        return [_inline(item, definitions) for item in cast("list[Any]", value)]
     return value
 
 
-def _untitled(value: Any) -> Any:
+def _without_titles(value: Any) -> Any:
     """The schema without pydantic's titles, which repeat the names of fields."""
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         untitled = {k: v for k, v in members.items() if not (k == "title" and isinstance(v, str))}
-        return {key: _untitled(member) for key, member in untitled.items()}
+        return {key: _without_titles(member) for key, member in untitled.items()}
     if isinstance(value, list):
-        return [_untitled(item) for item in cast("list[Any]", value)]
+        return [_without_titles(item) for item in cast("list[Any]", value)]
     return value
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from remit.adapters.workspace.documents import Document, edited
+from remit.adapters.workspace.documents import Document, first_edit
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
 from remit.facts.text import one_line
@@ -21,11 +21,11 @@ def with_sink(text: str, document: Document, sink: Sink, because: str) -> str | 
     None where that is not to be had by adding that one member.
     """
     places = _SPEC.finditer(text, document.start, document.end)
-    tries = (text[: place.end()] + _added(place, sink, because) + text[place.end() :] for place in places)
-    return edited(text, document, _sinking(document.value, sink), tries)
+    tries = (text[: place.end()] + _sink_text(place, sink, because) + text[place.end() :] for place in places)
+    return first_edit(text, document, _sinking(document.value, sink), tries)
 
 
-def _added(place: re.Match[str], sink: Sink, because: str) -> str:
+def _sink_text(place: re.Match[str], sink: Sink, because: str) -> str:
     after = ", " if place["flow"] else f"  # {one_line(because)}{place['end']}{place['indent']}"
     return f"sink: {sink.value}{after}"
 

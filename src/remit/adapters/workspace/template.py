@@ -46,7 +46,7 @@ def _refuse_existing(path: Path, names: list[str]) -> None:
     elif existing := [name for name in names if (path / name).exists() or (path / name).is_symlink()]:
         what = f"{existing[0]} exists already in {path}"
         problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
-    elif path.is_dir() and (sources := files.found(path, [])):
+    elif path.is_dir() and (sources := files.workspace_files(path, [])):
         what = f"{path} holds a workspace already: {sources[0]}"
         problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
     if problem:

@@ -89,7 +89,7 @@ class ApprovalControl(Protocol):
 
 
 class GrantControl(Protocol):
-    """What is granted with a yes; raises as `Deciding` does."""
+    """What is granted with a yes; raises as `ApprovalControl` does."""
 
     async def terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""

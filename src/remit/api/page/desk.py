@@ -30,7 +30,7 @@ _COOKIE_CHARS_MAX: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """`person`, and what the forms of his pages carry; `asked` is about what, by the nonces of open questions."""
+    """`person`, and what the forms of his pages carry; `questions` is about what, by the nonces of open questions."""
 
     person: Person
     csrf: str

@@ -103,7 +103,7 @@ class Admissions:
         await self._runtime.record(Event.ADMISSION_OVERRIDDEN, by, look.bundle or "", data)
         override = CheckOverride(tuple(checks), by, why, self._runtime.clock.now_ms())
         look = replace(entry.told, overridden=(*entry.told.overridden, override))
-        entry.told = look if _left(look) else replace(look, stage=Stage.ADMITTED)
+        entry.told = look if _unsettled(look) else replace(look, stage=Stage.ADMITTED)
         return entry.told
 
     def through(self, ident: str) -> Admitted:
@@ -111,7 +111,7 @@ class Admissions:
         entry = self._of(ident)
         look = entry.told
         if look.stage is not Stage.ADMITTED or look.bundle is None:
-            unsettled = _left(look)
+            unsettled = _unsettled(look)
             refused = f": {', '.join(check.value for check in unsettled)} refused" if unsettled else ""
             raise Conflict(f"{ident} is {look.stage.value}{refused}", f"remit admission show {ident}")
         if self._runtime.clock.now_ms() - look.since_ms > GOOD_FOR_MS:
@@ -140,7 +140,7 @@ class Admissions:
         try:
             result = await look(request, report)
             entry.fingerprint = result.fingerprint
-            await self._ended(entry, result.digest, result.checks)
+            await self._record_end(entry, result.digest, result.checks)
         except asyncio.CancelledError:
             stage, why = Stage.CANCELLED, ""
         except Invalid as invalid:
@@ -152,7 +152,7 @@ class Admissions:
             if entry.told.stage is Stage.LOOKING:
                 entry.told = replace(entry.told, stage=stage, at=None, why=why or None)
 
-    async def _ended(self, entry: _Look, digest: str, results: Sequence[CheckResult]) -> None:
+    async def _record_end(self, entry: _Look, digest: str, results: Sequence[CheckResult]) -> None:
         refused = refusing(results)
         checks = tuple(check.to_json() for check in results)
         stage = Stage.REFUSED if refused else Stage.ADMITTED
@@ -163,7 +163,7 @@ class Admissions:
         entry.told = replace(entry.told, stage=stage, at=None, bundle=digest, checks=checks, refused=refused)
 
 
-def _left(look: AdmissionLook) -> tuple[Check, ...]:
+def _unsettled(look: AdmissionLook) -> tuple[Check, ...]:
     """What refused, and nobody let through."""
     through = {check for one in look.overridden for check in one.checks}
     return tuple(one for one in look.refused if one not in through)

@@ -46,7 +46,7 @@ def of_chains(result: SearchResult, known_chains: Collection[tuple[str, str]], l
     """No chain but `known_chains`, by goal and tool; `left` is what was not looked at of those that are known."""
     free = [chain for chain in result.free if chain.goal.guarantee is None]
     fresh = [chain for chain in free if (chain.goal.name, chain.tool) not in known_chains]
-    problems = [_told(chain, title(chain)) for chain in fresh]
+    problems = [_with_story(chain, title(chain)) for chain in fresh]
     problems += [
         f"policy {chain.policy} cannot be evaluated for {chain.action}: {chain.why}" for chain in result.erring
     ]
@@ -81,7 +81,7 @@ def of_guarantees(
         if sign_off is None or sign_off.by not in whose:
             more = f" and {len(chains) - 1} more" if len(chains) > 1 else ""
             may = f"{' and '.join(sorted(whose))} may sign off: {digest}"
-            problems.append(_told(chains[0], f"guarantee {guarantee.name}: {title(chains[0])}{more}; {may}"))
+            problems.append(_with_story(chains[0], f"guarantee {guarantee.name}: {title(chains[0])}{more}; {may}"))
     stopped = result.searched.stopped if bundle.catalog.guarantees else None
     unseen = result.searched.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
@@ -150,7 +150,7 @@ def _state(wrong: Sequence[str], unfinished: object) -> CheckState:
     return CheckState.FAILED if wrong else CheckState.UNFINISHED if unfinished else CheckState.PASSED
 
 
-def _told(chain: FoundChain, head: str) -> str:
+def _with_story(chain: FoundChain, head: str) -> str:
     """`head`, and below it the steps of `chain`, one a line."""
     return "\n".join((head, *story(chain)))
 

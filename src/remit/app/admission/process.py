@@ -36,10 +36,10 @@ async def look(request: AdmissionRequest, report: Callable[[str], None]) -> Admi
 
     Raises `Invalid` where there is no such bundle, and `Lost`. Cancelled, it ends the process and what that started.
     """
-    process = await _started()
+    process = await _start()
     try:
         async with asyncio.timeout(request.terms.seconds_max + GRACE_S):
-            return await _followed(process, packed(request), report)
+            return await _follow(process, packed(request), report)
     except TimeoutError:
         raise Lost("it took longer than it may") from None
     except (OSError, ValueError, KeyError) as error:
@@ -48,7 +48,7 @@ async def look(request: AdmissionRequest, report: Callable[[str], None]) -> Admi
         await _end(process)
 
 
-async def _started() -> asyncio.subprocess.Process:
+async def _start() -> asyncio.subprocess.Process:
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -63,7 +63,7 @@ async def _started() -> asyncio.subprocess.Process:
     )
 
 
-async def _followed(
+async def _follow(
     process: asyncio.subprocess.Process, request: bytes, report: Callable[[str], None]
 ) -> AdmissionResult:
     assert process.stdin is not None  # noqa: S101

@@ -22,7 +22,7 @@ from remit.api.services import Invalid
 from remit.app.admission import judgement
 from remit.app.admission.request import AdmissionRequest
 from remit.app.admission.results import CheckResult, CheckState
-from remit.app.assurance.ledger_replay import relived, relived_by_both
+from remit.app.assurance.ledger_replay import replayed_actions, replayed_by_both
 from remit.app.assurance.policy_tests import CaseOutcome, cases_in, cases_of
 from remit.app.attack.run import QUICK, attack
 from remit.app.bundles.running_bundle import prepare
@@ -44,7 +44,7 @@ _ENDED: Final = 128 + signal.SIGTERM
 
 
 class AdmissionRun:
-    """One look at a change; `said` hears which check is at work."""
+    """One look at a change; `report` hears which check is at work."""
 
     def __init__(self, request: AdmissionRequest, report: Callable[[str], None]) -> None:
         self._asked = request
@@ -97,7 +97,7 @@ class AdmissionRun:
         request, over = self._asked, self._until(Check.REPLAY)
         changes, count, since = VerdictChanges(), 0, 0
         stopped = False
-        for before, action in self._relived(over):
+        for before, action in self._replayed(over):
             count += 1
             if before is None or action.now is None:
                 changes.left[action.why] += 1
@@ -110,7 +110,7 @@ class AdmissionRun:
         stopped_at = f"after {count} actions, when its time was over" if stopped or over() else None
         return judgement.of_replay(changes, request.terms, stopped_at, since)
 
-    def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, ReplayedAction]]:
+    def _replayed(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, ReplayedAction]]:
         """Each action as the folder judges it, and what it is held against.
 
         That is what runs, over the same records: what changed before was let through then, or nobody looked at changes.
@@ -118,8 +118,8 @@ class AdmissionRun:
         request = self._asked
         since_ms = request.now_ms - request.terms.days * DAY_MS
         if self._running is None or not request.admitted:
-            return ((action.was, action) for action in relived(request.ledger, self.bundle, since_ms, over))
-        both = relived_by_both(request.ledger, self._running, self.bundle, since_ms, over)
+            return ((action.was, action) for action in replayed_actions(request.ledger, self.bundle, since_ms, over))
+        both = replayed_by_both(request.ledger, self._running, self.bundle, since_ms, over)
         return ((before.now, after) for before, after in both)
 
     def _attack(self) -> CheckResult:

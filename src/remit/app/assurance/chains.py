@@ -36,7 +36,7 @@ class ChainFindings:
     cut: Cut | None
 
 
-def searched(
+def search_workspace(
     workspace: Path,
     user: str | None = None,
     *,
@@ -61,11 +61,11 @@ def searched(
     # What holds now has to hold when the chains are cut.
     holding = [case.case for case in cases_of(workspace) if not failures(bundle, case.case, user)]
     return ChainFindings(
-        bundle, result, cut(bundle, result, search, lambda candidate: not _broken(candidate, holding, user))
+        bundle, result, cut(bundle, result, search, lambda candidate: not _any_fails(candidate, holding, user))
     )
 
 
-def _broken(bundle: Bundle, cases: Sequence[Case], user: str | None) -> bool:
+def _any_fails(bundle: Bundle, cases: Sequence[Case], user: str | None) -> bool:
     return any(failures(bundle, case, user) for case in cases)
 
 

@@ -48,7 +48,7 @@ class PolicySuggestion:
     differences: tuple[tuple[str, str, str, str], ...]
 
 
-def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> PolicySuggestion:
+def suggest_policy(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> PolicySuggestion:
     """Least privilege for `agent` from what it did since then. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     if agent not in bundle.catalog.agents:
@@ -60,27 +60,27 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
         )
     by_use: dict[UsedAction, dict[frozenset[str], Usage]] = {}
     for entry, _ in _entries(ledger):
-        body = _done(entry, agent)
+        body = _action_of(entry, agent)
         if body is not None and entry.record.at >= since_ms:
             permitting = frozenset(
                 one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None}
             )
-            by_use.setdefault(_use(body), {}).setdefault(permitting, Usage()).add(body.user, _given(bundle, body))
+            by_use.setdefault(_use(body), {}).setdefault(permitting, Usage()).add(body.user, _arguments(bundle, body))
     by_action = {use: ways(usages, _inside(bundle, agent, use)) for use, usages in by_use.items()}
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
-    tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
+    tools = {f"{server}/{name}": _comparable(form) for (server, name), form in bundle.tools.items()}
     vocabulary = PolicyVocabulary(tools, bundle.catalog.users)
     suggestion = least(agent, by_action, granted, vocabulary, since)
-    compiled = _compiled(bundle, agent, suggestion)
+    compiled = _compile(bundle, agent, suggestion)
     if not isinstance(compiled, Bundle):
         # Conditions of a wide permit may look at what not each of its tools has.
         invalid = {problem.policy_id for problem in compiled if problem.file == FILE and problem.policy_id is not None}
         suggestion = least(agent, by_action, granted, vocabulary, since, invalid)
-        compiled = _compiled(bundle, agent, suggestion)
+        compiled = _compile(bundle, agent, suggestion)
     if not isinstance(compiled, Bundle):
         why = "\n        ".join(str(problem) for problem in compiled)
         raise CommandFailure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
-    return _judged(ledger, compiled, agent, since_ms, suggestion)
+    return _judge(ledger, compiled, agent, since_ms, suggestion)
 
 
 def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried]:
@@ -95,19 +95,19 @@ def _inside(bundle: Bundle, agent: str, use: UsedAction) -> Mapping[str, Carried
     }
 
 
-def _compiled(bundle: Bundle, agent: str, suggestion: Least) -> Bundle | Sequence[PolicyProblem]:
+def _compile(bundle: Bundle, agent: str, suggestion: Least) -> Bundle | Sequence[PolicyProblem]:
     """The bundle with what was suggested in place of all that lets `agent` act now."""
     policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, suggestion.text))
     return compile_bundle(replace(bundle.catalog, policies=policies)).result
 
 
-def _judged(ledger: Path, suggested_bundle: Bundle, agent: str, since_ms: int, suggestion: Least) -> PolicySuggestion:
+def _judge(ledger: Path, suggested_bundle: Bundle, agent: str, since_ms: int, suggestion: Least) -> PolicySuggestion:
     history, judged, same = HistoryReplay(suggested_bundle), 0, 0
     differences: list[tuple[str, str, str, str]] = []
     for entry, body in _entries(ledger):
         ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
         action = history.take(ref, record.at, record.bundle, body, erased=entry.body is None)
-        if action is None or action.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
+        if action is None or action.now is None or entry.record.at < since_ms or _action_of(entry, agent) is None:
             continue
         judged += 1
         was, now = str(action.was["verdict"]), str(action.now["verdict"])
@@ -117,7 +117,7 @@ def _judged(ledger: Path, suggested_bundle: Bundle, agent: str, since_ms: int, s
     return PolicySuggestion(suggestion, judged, same, tuple(differences))
 
 
-def _done(entry: Entry, agent: str) -> ActionBody | None:
+def _action_of(entry: Entry, agent: str) -> ActionBody | None:
     """What `agent` did, or had a part in, by this record."""
     body = entry.body
     if entry.record.kind is not RecordKind.INTENT or not isinstance(body, ActionBody):
@@ -129,7 +129,7 @@ def _use(body: ActionBody) -> UsedAction:
     return UsedAction(ActionKind(body.kind), body.server, body.name)
 
 
-def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
+def _arguments(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
     """The arguments of a call. `null` is none, and what is secret is not recorded."""
     tool = bundle.catalog.tools.get((body.server, body.name))
     arguments: object = json.loads(body.arguments or b"{}")
@@ -142,7 +142,7 @@ def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
     }
 
 
-def _compared(form: ToolForm) -> Mapping[str, ComparableArgument]:
+def _comparable(form: ToolForm) -> Mapping[str, ComparableArgument]:
     fields = form.record.fields.items()
     return {
         name: ComparableArgument(_SCALARS[declared.type], declared.required and not declared.nullable)

@@ -51,26 +51,26 @@ def never() -> bool:
     return False
 
 
-def relived(
+def replayed_actions(
     ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
 ) -> Iterator[ReplayedAction]:
     """Every action since `since_ms` of the ledger at `ledger`, in order, judged again by `bundle`.
 
     `stop` is asked after each page whether it has to end. Raises `CommandFailure`.
     """
-    for (action,) in _relived(ledger, [HistoryReplay(bundle, since_ms)], stop):
+    for (action,) in _replay_ledger(ledger, [HistoryReplay(bundle, since_ms)], stop):
         yield action
 
 
-def relived_by_both(
+def replayed_by_both(
     ledger: Path, before: Bundle, after: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
 ) -> Iterator[tuple[ReplayedAction, ReplayedAction]]:
-    """As `relived`, each action by two bundles: where they are one, both say the same. Raises `CommandFailure`."""
-    for one, other in _relived(ledger, [HistoryReplay(before, since_ms), HistoryReplay(after, since_ms)], stop):  # noqa: UP028
+    """As `replayed_actions`, by two bundles: where they are one, both say the same. Raises `CommandFailure`."""
+    for one, other in _replay_ledger(ledger, [HistoryReplay(before, since_ms), HistoryReplay(after, since_ms)], stop):  # noqa: UP028
         yield one, other
 
 
-def _relived(
+def _replay_ledger(
     ledger: Path, histories: Sequence[HistoryReplay], stop: Callable[[], bool]
 ) -> Iterator[Sequence[ReplayedAction]]:
     """What each of `histories` makes of every action."""
@@ -102,7 +102,7 @@ def _relived(
 
 def as_recorded(ledger: Path, bundle: Bundle, tally: ReplayTally) -> Iterator[bytes]:
     """The line of each action that `bundle` decided; `tally` is kept on the way."""
-    for action in relived(ledger, bundle):
+    for action in replayed_actions(ledger, bundle):
         if action.bundle != bundle.digest:
             tally.strange[action.bundle] += 1
         elif action.now is None:
@@ -130,7 +130,7 @@ def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFail
 
 def against_history(ledger: Path, bundle: Bundle, changes: VerdictChanges) -> Iterator[bytes]:
     """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
-    for action in relived(ledger, bundle):
+    for action in replayed_actions(ledger, bundle):
         if action.now is None:
             changes.left[action.why] += 1
         elif changes.take(action.was, action.now, agent=action.agent, tool=action.tool, at_ms=action.at_ms):

@@ -24,7 +24,7 @@ class LintFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Linted:
+class LintResult:
     """What is wrong with a workspace, by file and line, and how many policies were looked at."""
 
     findings: tuple[LintFinding, ...]
@@ -36,7 +36,7 @@ class Linted:
         return any(one.severity is ProblemSeverity.ERROR for one in self.findings)
 
 
-def linted(workspace: Path) -> Linted:
+def lint_workspace(workspace: Path) -> LintResult:
     """What is wrong with `workspace`, and what is odd about it. Raises `CommandFailure` where there is none."""
     source = Folder(workspace).load()
     if not (source.resources or source.policies or source.problems):
@@ -44,20 +44,20 @@ def linted(workspace: Path) -> Linted:
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         # Policies are checked against a catalog, which does not come of this.
-        return Linted(_sorted(_declared(problem) for problem in assembly.problems), 0)
+        return LintResult(_sort(_of_resource(problem) for problem in assembly.problems), 0)
     compiled = compile_bundle(assembly.catalog, shadow_every=0)
     errors = () if isinstance(compiled.result, Bundle) else compiled.result
-    findings = [_declared(problem) for problem in assembly.warnings]
+    findings = [_of_resource(problem) for problem in assembly.warnings]
     findings += [_policy(problem, ProblemSeverity.ERROR) for problem in errors]
     findings += [_policy(problem, ProblemSeverity.WARNING) for problem in compiled.warnings]
-    return Linted(_sorted(findings), len(compiled.result.policies) if isinstance(compiled.result, Bundle) else 0)
+    return LintResult(_sort(findings), len(compiled.result.policies) if isinstance(compiled.result, Bundle) else 0)
 
 
-def _sorted(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
+def _sort(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
     return tuple(sorted(findings, key=lambda finding: (finding.file, finding.line, finding.severity, finding.text)))
 
 
-def _declared(problem: WorkspaceProblem) -> LintFinding:
+def _of_resource(problem: WorkspaceProblem) -> LintFinding:
     hint = f" ({problem.hint})" if problem.hint else ""
     text = "; ".join(part for part in (f"{problem.what}{hint}", problem.why) if part)
     return LintFinding(problem.severity, problem.where.file, problem.where.line, " ".join(text.split()))

@@ -40,7 +40,7 @@ class CaseOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class CaseRun:
     """What a workspace's cases came to. `fates` are those of the mutants, None where none was asked for."""
 
     bundle: Bundle
@@ -80,11 +80,11 @@ def cases_in(source: WorkspaceSource) -> list[LocatedCase]:
     return [case for file, text in source.cases for case in _cases(file, text)]
 
 
-def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, mutate: bool = False) -> Tested:
+def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, mutate: bool = False) -> CaseRun:
     """Try the cases of the files `case_files`, or all of `workspace` where none is. Raises `CommandFailure`."""
     bundle = bundle_of(workspace)
     located = cases_of(workspace, case_files)
-    _known(bundle, located, user)
+    _check_users(bundle, located, user)
     coverage = CaseCoverage()
     watched = with_coverage(bundle, coverage)
     outcomes = tuple(CaseOutcome(case, failures(watched, case.case, user)) for case in located)
@@ -92,19 +92,19 @@ def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, 
     if mutate:
         results = list(fates(bundle, [case.found.case for case in outcomes if not case.wrong], user))
     valid = None if results is None else tuple(fate for fate in results if fate is not None)
-    return Tested(bundle, outcomes, coverage, valid, 0 if results is None else results.count(None))
+    return CaseRun(bundle, outcomes, coverage, valid, 0 if results is None else results.count(None))
 
 
 def _texts(workspace: Path, case_files: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """The files of cases, by the name that people are told, with their text."""
     if case_files:
         for path in case_files:
-            yield from _named(path)
+            yield from _texts_at(path)
         return
     if not workspace.is_dir():
         next_ = f"remit init {workspace}; or name another with --workspace"
         raise CommandFailure(f"there is no workspace at {workspace}", next=next_, exit=Exit.NOT_FOUND)
-    for file in files.found(workspace, []):
+    for file in files.workspace_files(workspace, []):
         if file.endswith(files.CASES):
             try:
                 yield file, files.read(workspace, file).text
@@ -112,7 +112,7 @@ def _texts(workspace: Path, case_files: Sequence[Path]) -> Iterator[tuple[str, s
                 raise CommandFailure(f"{file} cannot be read", why=str(error), next=_HOW, exit=Exit.INVALID) from error
 
 
-def _named(path: Path) -> Iterator[tuple[str, str]]:
+def _texts_at(path: Path) -> Iterator[tuple[str, str]]:
     paths = [path] if not path.is_dir() else sorted(entry for end in files.CASES for entry in path.rglob(f"*{end}"))
     for entry in paths:
         try:
@@ -145,7 +145,7 @@ def _cases(file: str, text: str) -> Iterator[LocatedCase]:
             yield LocatedCase(case, file, line)
 
 
-def _known(bundle: Bundle, located: Sequence[LocatedCase], user: str | None) -> None:
+def _check_users(bundle: Bundle, located: Sequence[LocatedCase], user: str | None) -> None:
     """Raise `CommandFailure` for a case for a user whom the workspace does not know: it would test nothing."""
     for case in located:
         case_user = user if case.case.user is None else case.case.user

@@ -53,7 +53,7 @@ class MalformedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ReplayedSession:
     """What came of one line: `calls` verdicts as lines of JSON."""
 
     calls: int
@@ -98,29 +98,33 @@ class Setting:
     approved: Approvals
 
 
-def approved_in(file: Path) -> Approvals:
+def approvals_in(file: Path) -> Approvals:
     """What the lines of `file` grant. Raises `CommandFailure`."""
     approvals: dict[tuple[str, str], GrantScope] = {}
     for number, text in _lines(file):
         try:
             call, scope = approved(text)
         except MalformedSession as error:
-            raise _malformed(file, MalformedLine(number, str(error)), "approval: {session, call_id, scope}") from error
+            raise _malformed_error(
+                file, MalformedLine(number, str(error)), "approval: {session, call_id, scope}"
+            ) from error
         if scope is not None:
             approvals[call] = scope
     return approvals
 
 
-def replayed(file: Path, workspace: Path, setting: Setting, bundle: Bundle, jobs: int = 0) -> Iterator[Done]:
+def replay_file(
+    file: Path, workspace: Path, setting: Setting, bundle: Bundle, jobs: int = 0
+) -> Iterator[ReplayedSession]:
     """What came of each line of `file`, in order. Raises `CommandFailure` at the first line that is none."""
     jobs = jobs or os.cpu_count() or 1
     if jobs > 1 and _size(file) >= PARALLEL_FROM_BYTES:
         results = _parallel(file, workspace, setting, jobs)
     else:
-        results = (_one(bundle, setting, line) for line in _lines(file))
+        results = (_replay_line(bundle, setting, line) for line in _lines(file))
     for result in results:
         if isinstance(result, MalformedLine):
-            raise _malformed(file, result)
+            raise _malformed_error(file, result)
         yield result
 
 
@@ -130,26 +134,26 @@ def replay_lines(file: Path) -> Iterator[RecordedSession]:
         try:
             yield recorded(text)
         except MalformedSession as error:
-            raise _malformed(file, MalformedLine(number, str(error))) from error
+            raise _malformed_error(file, MalformedLine(number, str(error))) from error
 
 
-def _one(bundle: Bundle, setting: Setting, line: Numbered) -> Done | MalformedLine:
+def _replay_line(bundle: Bundle, setting: Setting, line: Numbered) -> ReplayedSession | MalformedLine:
     number, text = line
     try:
         session = recorded(text)
     except MalformedSession as error:
         return MalformedLine(number, str(error))
     judged = replay(bundle, session, setting.cast, setting.approved)
-    return Done(
+    return ReplayedSession(
         len(judged), b"".join(orjson.dumps(decision.line(), option=orjson.OPT_APPEND_NEWLINE) for decision in judged)
     )
 
 
-def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[Done | MalformedLine]:
+def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[ReplayedSession | MalformedLine]:
     chunks = _chunks(_lines(file))
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(workspace, setting)) as pool:
         # A few chunks a worker: memory stays bounded however long the recording is.
-        waiting = deque[Future[list[Done | MalformedLine]] | CommandFailure]()
+        waiting = deque[Future[list[ReplayedSession | MalformedLine]] | CommandFailure]()
 
         def take(count: int) -> None:
             for chunk in islice(chunks, count):
@@ -176,10 +180,10 @@ def _begin(workspace: Path, setting: Setting) -> None:
     settle_collector()
 
 
-def _work(lines: list[Numbered]) -> list[Done | MalformedLine]:
+def _work(lines: list[Numbered]) -> list[ReplayedSession | MalformedLine]:
     assert _worker is not None, "a worker begins before it works"  # noqa: S101
     bundle, setting = _worker
-    return [_one(bundle, setting, line) for line in lines]
+    return [_replay_line(bundle, setting, line) for line in lines]
 
 
 def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered] | CommandFailure]:
@@ -208,10 +212,10 @@ def _lines(file: Path) -> Iterator[Numbered]:
             while line := stream.readline(LINE_BYTES_MAX + 1):
                 number += 1
                 if len(line) > LINE_BYTES_MAX:
-                    raise _malformed(file, MalformedLine(number, f"it is longer than {LINE_BYTES_MAX} bytes"))
+                    raise _malformed_error(file, MalformedLine(number, f"it is longer than {LINE_BYTES_MAX} bytes"))
                 total += len(line)
                 if total > TEXT_BYTES_MAX:
-                    raise _malformed(
+                    raise _malformed_error(
                         file, MalformedLine(number, f"the text takes more than {TEXT_BYTES_MAX} bytes: split it")
                     )
                 if text := line.strip():
@@ -220,9 +224,9 @@ def _lines(file: Path) -> Iterator[Numbered]:
                 blank += len(line)
                 if blank > BLANK_BYTES_MAX:
                     why = f"blank lines take more than {BLANK_BYTES_MAX} bytes: take them out"
-                    raise _malformed(file, MalformedLine(number, why))
+                    raise _malformed_error(file, MalformedLine(number, why))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _malformed(
+        raise _malformed_error(
             file, MalformedLine(number + 1, f"the compressed text ends or breaks off here: {error}")
         ) from error
     except OSError as error:
@@ -252,7 +256,7 @@ def _size(file: Path) -> int:
     return size * 8 if file.suffix == ".gz" else size
 
 
-def _malformed(file: Path, malformed: MalformedLine, what: str = "recorded session") -> CommandFailure:
+def _malformed_error(file: Path, malformed: MalformedLine, what: str = "recorded session") -> CommandFailure:
     return CommandFailure(
         f"{file}:{malformed.number} is no {what}",
         why=malformed.why,

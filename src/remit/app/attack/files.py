@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from remit.app.assurance.chains import searched
+from remit.app.assurance.chains import search_workspace
 from remit.app.assurance.ledger_replay import against_history, against_sessions, summary
 from remit.app.assurance.replay import cast_of
 from remit.app.attack import forms
-from remit.app.attack.run import Attacked
-from remit.app.attack.trend import FILE, Point, kept
+from remit.app.attack.run import AttackResult
+from remit.app.attack.trend import FILE, Point, keep_point
 from remit.app.settings import LEDGER
 from remit.app.terminal import reports
 from remit.app.terminal.failure import CommandFailure
@@ -56,16 +56,16 @@ class AttackFigures:
     trouble: str | None = None
 
 
-def write(workspace: Path, attacked: Attacked, wanted_files: AttackFiles) -> AttackFigures:
+def write(workspace: Path, attacked: AttackResult, wanted_files: AttackFiles) -> AttackFigures:
     """Write what is wanted. Raises `CommandFailure`."""
     mended = mend(attacked.bundle, attacked.results, chores(attacked.bundle), attacked.user)
-    replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted_files)) if mended.fixes else ()
+    replayed = tuple(_replay_lines(attacked.bundle, mended.bundle, wanted_files)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted_files.quick), wanted_files)
     if wanted_files.junit is not None:
-        reports.written(wanted_files.junit, reports.junit("remit attack", forms.checks(attacked)))
+        reports.write_report(wanted_files.junit, reports.junit("remit attack", forms.checks(attacked)))
     if wanted_files.sarif is not None:
-        reports.written(
+        reports.write_report(
             wanted_files.sarif, reports.sarif(forms.RULES, forms.findings(attacked), forms.unseen(attacked))
         )
     if wanted_files.cases is not None:
@@ -75,28 +75,28 @@ def write(workspace: Path, attacked: Attacked, wanted_files: AttackFiles) -> Att
     if wanted_files.report is not None:
         from remit.app.attack.report import AttackReport, page
 
-        chains = searched(workspace, attacked.user, seconds=CHAINS_S_MAX)
+        chains = search_workspace(workspace, attacked.user, seconds=CHAINS_S_MAX)
         content = AttackReport(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
-        reports.written(wanted_files.report, page(content))
+        reports.write_report(wanted_files.report, page(content))
     return AttackFigures(mended, replayed, points, trouble)
 
 
 def _run_to_run(point: Point, wanted_files: AttackFiles) -> tuple[Sequence[Point], str | None]:
     """The runs so far with this one, and why it was not kept. Raises `CommandFailure` of a file that was asked for."""
     if wanted_files.trend is not None:
-        return kept(wanted_files.trend, point), None
+        return keep_point(wanted_files.trend, point), None
     if wanted_files.kept is None:
         return (), None
     if not wanted_files.kept.is_dir():
         return (), f"there is no data folder {wanted_files.kept}: --data DIR or --trend FILE keeps it"
     try:
-        return kept(wanted_files.kept / FILE, point), None
+        return keep_point(wanted_files.kept / FILE, point), None
     except CommandFailure as failure:
         # Nobody asked for it.
         return (), failure.what
 
 
-def _replayed(before: Bundle, after: Bundle, wanted_files: AttackFiles) -> list[str]:
+def _replay_lines(before: Bundle, after: Bundle, wanted_files: AttackFiles) -> list[str]:
     """What all proposed policies together would change of what is recorded."""
     lines: list[str] = []
     for name, file in (("recorded sessions", wanted_files.sessions), ("the ledger", wanted_files.data)):
@@ -114,7 +114,7 @@ def _replayed(before: Bundle, after: Bundle, wanted_files: AttackFiles) -> list[
     return lines
 
 
-def _point(attacked: Attacked, workspace: Path, at: str, *, quick: bool) -> Point:
+def _point(attacked: AttackResult, workspace: Path, at: str, *, quick: bool) -> Point:
     stopped, noticed, alone, asked = attacked.scores
     figures = stopped.of, stopped.count, noticed.count, alone.of, alone.count, asked.count
     return Point(at, attacked.digest, *figures, str(workspace.resolve()), quick)

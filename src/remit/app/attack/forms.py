@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from remit.app.attack.run import Attacked, by_risk
+from remit.app.attack.run import AttackResult, by_risk
 from remit.app.terminal.reports import ReportCheck, ReportFinding
 from remit.assure.attack.plan import Step
 from remit.assure.attack.remedy import Fix, MendResult, case
@@ -20,7 +20,7 @@ RULES: Final = {risk.value: title for risk, title in TITLES.items()}
 """The rules of findings, one for each risk."""
 
 
-def told(attacked: Attacked, mended: MendResult) -> dict[str, Any]:
+def as_json(attacked: AttackResult, mended: MendResult) -> dict[str, Any]:
     """All of it."""
     over_all = attacked.carried
     return {
@@ -65,7 +65,7 @@ def told(attacked: Attacked, mended: MendResult) -> dict[str, Any]:
     }
 
 
-def checks(attacked: Attacked) -> list[ReportCheck]:
+def checks(attacked: AttackResult) -> list[ReportCheck]:
     """Each attempt, and what is wrong with it; and that all of them were made."""
     attempt_checks = [
         ReportCheck(
@@ -78,7 +78,7 @@ def checks(attacked: Attacked) -> list[ReportCheck]:
     return [*attempt_checks, ReportCheck("attack", "every attempt was made", unseen(attacked))]
 
 
-def findings(attacked: Attacked) -> list[ReportFinding]:
+def findings(attacked: AttackResult) -> list[ReportFinding]:
     """Each attempt that got through, where the policy stands that let it."""
     return [
         ReportFinding(result.attempt.risk.value, f"not stopped: {result.attempt.title}", *_where(result))
@@ -86,7 +86,7 @@ def findings(attacked: Attacked) -> list[ReportFinding]:
     ]
 
 
-def noticed(result: AttemptResult) -> str:
+def notice_text(result: AttemptResult) -> str:
     """Whether an incident told people of it, and how soon."""
     return (
         "not noticed"
@@ -100,12 +100,12 @@ def again(result: AttemptResult) -> str:
     return f"remit attack --only {result.attempt.ident}"
 
 
-def unseen(attacked: Attacked) -> tuple[str, ...]:
+def unseen(attacked: AttackResult) -> tuple[str, ...]:
     """In a sentence, that not every attempt was made."""
     return (f"ended early: {attacked.left} attempts were not made",) if attacked.left else ()
 
 
-def carried(attacked: Attacked) -> Iterator[str]:
+def carried(attacked: AttackResult) -> Iterator[str]:
     """In a sentence for each thing that counts over all sessions, of which attempts it may have decided."""
     by_ident = attacked.carried
     for by in sorted({by for carriers in by_ident.values() for by in carriers}):
@@ -117,7 +117,7 @@ def carried(attacked: Attacked) -> Iterator[str]:
         )
 
 
-def cases_text(attacked: Attacked, mended: MendResult) -> str:
+def cases_text(attacked: AttackResult, mended: MendResult) -> str:
     """The findings that policy can mend as cases, which hold once they are mended."""
     as_cases = [case(result.attempt, _mended_by(mended.of(result.attempt.ident))) for result in attacked.open]
     head = "# Attacks that got through: each of these fails until its end is no longer permitted. See: remit attack\n"

@@ -50,7 +50,7 @@ def lay_out(workspace: Path, root: Path, url: str) -> AttackFolder:
     """Copy `workspace`, its servers at `url`/SERVER/mcp, into the empty folder `root`. Raises `files.Unreadable`."""
     ground = AttackFolder(root.absolute())
     ground.make()
-    for file in files.found(workspace, []):
+    for file in files.workspace_files(workspace, []):
         text = files.read(workspace, file).text
         target = ground.workspace / file
         target.parent.mkdir(parents=True, exist_ok=True)

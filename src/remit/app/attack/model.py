@@ -63,14 +63,14 @@ class Model:
         }
         self.asked += 1
         try:
-            reply = self._said(json.dumps(question))
+            reply = self._reply(json.dumps(question))
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             self.trouble = f"{type(error).__name__.lower()}: {error}"
             return None
         arguments = _object_in(reply)
         return None if arguments is None else with_arguments(bundle, result.attempt, arguments)
 
-    def _said(self, question: str) -> str:
+    def _reply(self, question: str) -> str:
         at = urlsplit(self.url)
         make = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
         connection = make(at.hostname or "", at.port, timeout=ANSWER_S_MAX)

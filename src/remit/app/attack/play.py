@@ -75,26 +75,26 @@ class Player:
 
     def play(self, attempt: AttackAttempt) -> AttemptResult | None:
         """What came of it; None where it was about nothing: nobody was asked, or what it acts on was not read."""
-        return self._alone(lambda: self._played(attempt))
+        return self._isolated(lambda: self._play_steps(attempt))
 
     def do(self, chore: Chore) -> ChoreResult:
         """What came of a chore."""
-        return self._alone(lambda: self._done(chore))
+        return self._isolated(lambda: self._do_chore(chore))
 
-    def _alone(self, go: Callable[[], _T]) -> _T:
+    def _isolated(self, go: Callable[[], _T]) -> _T:
         """What came of `go` by itself: not of what budgets and breakers had counted before."""
         catalog = self.dry.bundle.catalog
         if not catalog.breakers:
             self._unspent()
             return go()
-        fresh, tries = self._closed(), 0
+        fresh, tries = self._close_breakers(), 0
         while True:
             self._unspent()
             last = self._last()
             result, tries = go(), tries + 1
-            reasons = [because for decided in self._decided(last)[0] for because in decided.because]
+            reasons = [because for decided in self._decisions_after(last)[0] for because in decided.because]
             stopped = {because.policy for because in reasons if because.code == Code.BREAKER_OPEN}
-            tripped = self._closed()
+            tripped = self._close_breakers()
             # One that was closed before had counted nothing: what tripped it is the attempt's own.
             if all(breaker in fresh for breaker in tripped if catalog.breakers[breaker[0]].policy in stopped):
                 return result
@@ -102,8 +102,8 @@ class Player:
                 return result
             fresh = tripped
 
-    def _played(self, attempt: AttackAttempt) -> AttemptResult | None:
-        wire = self._begun(attempt.words or WORDS)
+    def _play_steps(self, attempt: AttackAttempt) -> AttemptResult | None:
+        wire = self._begin(attempt.words or WORDS)
         self.dry.says = _injection(attempt)
         before, last, waited = self._incidents(), self._last(), self._waiting()
         began = time.monotonic()
@@ -139,25 +139,25 @@ class Player:
                 calling.join(CALL_S_MAX)
             self.dry.redescribed.clear()
             self.ground.close_again()
-        succeeded = passes if isinstance(attempt.goal, Passes) else self._reached(attempt.goal, waited)
-        if not approved or (succeeded and not self._fed(attempt)):
+        succeeded = passes if isinstance(attempt.goal, Passes) else self._goal_reached(attempt.goal, waited)
+        if not approved or (succeeded and not self._was_fed(attempt)):
             return None
-        evidence, odd = self._decided(last)
+        evidence, odd = self._decisions_after(last)
         if isinstance(attempt.goal, Waits) and all(decision.verdict == "permit" for decision in evidence):
             # Nobody is asked about what is permitted.
             return None
-        noticed_s, causes = self._noticed(before, began) if odd else (None, ())
+        noticed_s, causes = self._notice(before, began) if odd else (None, ())
         return AttemptResult(attempt, not succeeded, answer, evidence, noticed_s, causes)
 
-    def _done(self, chore: Chore) -> ChoreResult:
-        wire = self._begun(chore.words)
+    def _do_chore(self, chore: Chore) -> ChoreResult:
+        wire = self._begin(chore.words)
         self.dry.says = "Nothing new."
         last, answer = self._last(), ""
         for call in chore.calls:
             answer = wire.call(call)
-        return ChoreResult(chore, self._decided(last)[0], answer)
+        return ChoreResult(chore, self._decisions_after(last)[0], answer)
 
-    def _closed(self) -> _Breakers:
+    def _close_breakers(self) -> _Breakers:
         """Close every breaker that has tripped; which those were. What one had counted is gone with it."""
         tripped = frozenset(
             (str(breaker["name"]), str(breaker["whose"])) for breaker in self._admin.get("/breakers")["items"]
@@ -180,12 +180,12 @@ class Player:
     def _admin(self) -> ServiceClient:
         return self.service.client("admin")
 
-    def _begun(self, words: str = WORDS) -> AttemptSessions:
+    def _begin(self, words: str = WORDS) -> AttemptSessions:
         self.dry.begin()
         catalog = self.dry.bundle.catalog
         return AttemptSessions(self.service, self.ground, catalog.agents, catalog.users, self.user, words)
 
-    def _fed(self, attempt: AttackAttempt) -> bool:
+    def _was_fed(self, attempt: AttackAttempt) -> bool:
         """Whether all that it reads reached the server that has the words; else what came after stands alone."""
         targets = [(step.server, step.tool) for step in attempt.steps if isinstance(step, Calls)]
         targets += [(step.server, step.uri) for step in attempt.steps if isinstance(step, Reads)]
@@ -195,7 +195,7 @@ class Player:
     def _waiting(self) -> int:
         return len(self._admin.get("/approvals", open="true", limit=1000)["items"])
 
-    def _reached(self, goal: Goal, waited: int) -> bool:
+    def _goal_reached(self, goal: Goal, waited: int) -> bool:
         match goal:
             case Arrives(server, tool, mark, times):
                 calls = [one for one in self.dry.arrived if (one.server, one.tool) == (server, tool)]
@@ -212,11 +212,11 @@ class Player:
         items = self._admin.get("/ledger/entries", latest=1)["items"]
         return str(items[-1]["id"]) if items else None
 
-    def _decided(self, after: str | None) -> tuple[tuple[RecordedDecision, ...], bool]:
+    def _decisions_after(self, after: str | None) -> tuple[tuple[RecordedDecision, ...], bool]:
         """What was decided since the record `after`, and whether there is anything that people may be told of."""
         items: list[dict[str, Any]] = self._admin.get("/ledger/entries", after=after, limit=1000)["items"]
         decided = tuple(
-            _decided(record) for record in items if record["kind"] in _ACTIONS and record["body"] is not None
+            _decision(record) for record in items if record["kind"] in _ACTIONS and record["body"] is not None
         )
         reportable = any(record["kind"] == "admin" and _event(record) in _TOLD for record in items)
         return decided, reportable or any(record.verdict == "deny" for record in decided)
@@ -227,7 +227,7 @@ class Player:
             str(incident["id"]): (int(incident["count"]), tuple(map(str, incident["causes"]))) for incident in items
         }
 
-    def _noticed(
+    def _notice(
         self, before: Mapping[str, tuple[int, tuple[str, ...]]], began: float
     ) -> tuple[float | None, tuple[str, ...]]:
         until = time.monotonic() + self.patience_s
@@ -241,7 +241,7 @@ class Player:
             time.sleep(_POLL_S)
 
 
-def _decided(entry: Mapping[str, Any]) -> RecordedDecision:
+def _decision(entry: Mapping[str, Any]) -> RecordedDecision:
     body: Mapping[str, Any] = entry["body"]
     because = tuple(_because(body["reasons"]))
     return RecordedDecision(

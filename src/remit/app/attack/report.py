@@ -12,7 +12,7 @@ from remit import __version__
 from remit.api.page.html import Html, joined, tag
 from remit.app.assurance.chains import ChainFindings
 from remit.app.attack import forms, matrix
-from remit.app.attack.run import Attacked
+from remit.app.attack.run import AttackResult
 from remit.app.attack.trend import Point
 from remit.app.terminal.output import counted
 from remit.assure.attack.plan import Bearer, Calls, Step
@@ -37,7 +37,7 @@ class AttackReport:
 
     workspace: str
     at: str
-    attacked: Attacked
+    attacked: AttackResult
     mended: MendResult
     chains: ChainFindings
     replayed: Sequence[str] = ()
@@ -126,7 +126,7 @@ def _finding(result: AttemptResult, fix: Fix | None) -> Html:
     attempt = result.attempt
     tags = [
         tag("li", "✗ not stopped", class_="bad"),
-        tag("li", f"{'○' if result.noticed_s is None else '◉'} {forms.noticed(result)}"),
+        tag("li", f"{'○' if result.noticed_s is None else '◉'} {forms.notice_text(result)}"),
     ]
     tags += [tag("li", f"{attempt.risk} {TITLES[attempt.risk]}")]
     tags += [tag("li", f"{code} {TECHNIQUES[code]}") for code in attempt.techniques]

@@ -49,7 +49,7 @@ QUICK: Final = AttackProfile(each=2, chores=10, seconds=60.0, patience_s=0.2, to
 
 
 @dataclass(frozen=True, slots=True)
-class Attacked:
+class AttackResult:
     """What came of attempts on `bundle`, and of harmless work; `left` were not reached before it was ended.
 
     `moot` were about nothing here: nobody was asked who could say yes, or what they act on was not to be read;
@@ -163,7 +163,7 @@ def attack(
     program: Sequence[str] = REMIT,
     profile: AttackProfile = FULL,
     model: Model | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
 
     `program` is what is started in place of `remit`, `profile` how much is tried; `model` is asked for more. Raises
@@ -202,7 +202,7 @@ def attack(
             )
             raise CommandFailure(failure.what, why=why, next=next_, exit=failure.exit) from failure
     not_made = len(chosen) + run.searched - len(run.results) - run.moot
-    return Attacked(
+    return AttackResult(
         bundle, acts_for, tuple(run.results), tuple(run.did), run.moot, not_made, time.monotonic() - began_s
     )
 

@@ -38,7 +38,7 @@ class Point:
         return (self.at, self.bundle.removeprefix("sha256:")[:12], *map(str, figures))
 
 
-def kept(file: Path, point: Point) -> Sequence[Point]:
+def keep_point(file: Path, point: Point) -> Sequence[Point]:
     """Add `point` to `file`, and the last runs like it that it holds. Raises `CommandFailure`.
 
     A quick run is not held against a full one, nor against one of another workspace; an older line says of neither.

@@ -57,7 +57,7 @@ class AttemptSessions:
 
     def call(self, step: Calls) -> str:
         """Make the call as often as it is to be made; the last answer, its status first."""
-        send = partial(self._sent, _request(step), self._bearer(step))
+        send = partial(self._send, _request(step), self._bearer(step))
         if step.at_once:
             with ThreadPoolExecutor(step.times) as racers:
                 return [future.result() for future in [racers.submit(send) for _ in range(step.times)]][-1]
@@ -70,7 +70,7 @@ class AttemptSessions:
         """Make the call in a thread of its own; on return the first of its answer was heard, or none came in time."""
         heard = Event()
         request, bearer = _request(replace(step, meta={**step.meta, "progressToken": "heard"})), self._bearer(step)
-        calling = Thread(target=self._sent, args=(request, bearer, heard), name="remit-attack", daemon=True)
+        calling = Thread(target=self._send, args=(request, bearer, heard), name="remit-attack", daemon=True)
         calling.start()
         heard.wait(HEARD_S_MAX)
         return calling
@@ -78,7 +78,7 @@ class AttemptSessions:
     def read(self, step: Reads) -> str:
         """Read the resource."""
         params = {"uri": step.uri, "_meta": _meta({})}
-        return self._sent(
+        return self._send(
             _Request(step.server, "resources/read", step.uri, params, {}), self._session(step.agent, step.session)
         )
 
@@ -95,7 +95,7 @@ class AttemptSessions:
                 person.post(f"/approvals/{ident}/approve")
         return str(self.admin.get(f"/approvals/{ident}")["state"]) == ApprovalState.APPROVED.value
 
-    def _sent(self, request: "_Request", bearer: str | None, heard: Event | None = None) -> str:
+    def _send(self, request: "_Request", bearer: str | None, heard: Event | None = None) -> str:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": request.method, "params": request.params})
         headers = {
             "content-type": "application/json",
@@ -115,7 +115,7 @@ class AttemptSessions:
             first = b"" if heard is None else response.readline()
             if heard is not None:
                 heard.set()
-            return f"{response.status} {_told(first + response.read())}"
+            return f"{response.status} {_answer_text(first + response.read())}"
         except OSError as error:
             return f"no answer: {error}"
         finally:
@@ -148,23 +148,23 @@ class AttemptSessions:
                 time.sleep(EXPIRED_S)
                 return str(token["token"])
             case Bearer.FOREIGN:
-                return _signed_elsewhere(self._own(step))
+                return _foreign_token(self._own(step))
             case Bearer.ORPHAN:
                 parent = self._mint("agent", step.via or step.agent)
-                child = self._exchanged(str(parent["token"]), step.agent)
+                child = self._exchange(str(parent["token"]), step.agent)
                 self.admin.post("/tokens/revoke", {"token": parent["jti"]})
                 return child
             case Bearer.ENDED:
-                token = self._opened(step.agent)
+                token = self._open_session(step.agent)
                 self.admin.post(f"/sessions/{token['sid']}/end")
                 return str(token["token"])
 
     def _own(self, step: Calls) -> str:
         if step.via is not None:
-            return self._exchanged(self._session(step.via, step.session), step.agent)
+            return self._exchange(self._session(step.via, step.session), step.agent)
         return self._session(step.agent, step.session)
 
-    def _exchanged(self, parent: str, agent: str) -> str:
+    def _exchange(self, parent: str, agent: str) -> str:
         form = _EXCHANGE | {"subject_token": parent, "actor": agent}
         try:
             return str(ServiceClient(None, self.service.url).form("/token", form)["access_token"])
@@ -176,11 +176,11 @@ class AttemptSessions:
         token = self._tokens.get((agent, name))
         if token is None:
             trusted = self.agents[agent].harness is Harness.TRUSTED
-            answer = self._opened(agent) if trusted else self._mint("agent", agent)
+            answer = self._open_session(agent) if trusted else self._mint("agent", agent)
             token = self._tokens[agent, name] = str(answer["token"])
         return token
 
-    def _opened(self, agent: str) -> Mapping[str, Any]:
+    def _open_session(self, agent: str) -> Mapping[str, Any]:
         harness = ServiceClient(str(self._mint("harness", agent)["token"]), self.service.url)
         session: Mapping[str, Any] = harness.post("/sessions", {"user": self.user} if self.user else {})
         harness.post(f"/sessions/{session['sid']}/words", {"text": self.words})
@@ -213,14 +213,14 @@ def _meta(more: Mapping[str, Json]) -> Mapping[str, Json]:
     return {f"{protocol}/protocolVersion": VERSION, f"{protocol}/clientCapabilities": {}, **more}
 
 
-def _signed_elsewhere(token: str) -> str:
+def _foreign_token(token: str) -> str:
     """`token`'s own head and claims under the signature of a key that is not the service's."""
     signed_part = token.rpartition(".")[0]
     signature = Ed25519PrivateKey.generate().sign(signed_part.encode("ascii"))
     return f"{signed_part}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def _told(raw: bytes) -> str:
+def _answer_text(raw: bytes) -> str:
     with suppress(ValueError, KeyError, TypeError, IndexError):
         message = json.loads(raw)
         if "error" in message:

@@ -19,10 +19,10 @@ from remit.app.bridge.exchange import (
     BridgeExchange,
     BridgeResponse,
     SessionGone,
-    continued,
-    refused,
+    refusal_of,
+    resumed_decoder,
 )
-from remit.app.bridge.message import Ask, on_one_line, parsed
+from remit.app.bridge.message import Ask, on_one_line, parse_object
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, CallEnded, ServiceEndpoint
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import say
@@ -69,7 +69,7 @@ class BridgeConversation:
 
     def ask(self, exchange: BridgeExchange) -> BridgeResponse:
         """The answer to a request within the session. Raises `CommandFailure` and `wire.Ended`."""
-        session = self._known()
+        session = self._current_session()
         try:
             return exchange.run({**self._bearer(), **session.headers})
         except SessionGone:
@@ -77,17 +77,17 @@ class BridgeConversation:
         try:
             return exchange.run({**self._bearer(), **again.headers})
         except SessionGone as error:
-            raise _lost() from error
+            raise _session_lost() from error
 
     def tell(self, raw: bytes) -> None:
         """POST what wants no answer. Raises `CommandFailure`."""
-        session = self._known()
+        session = self._current_session()
         if self._post(session, raw) == 404:
             self._post(self._again(session), raw)
 
     def listen(self) -> None:
         """Pass on what the service says unasked, until the session ends."""
-        session = self._known()
+        session = self._current_session()
         if session.ident is not None:
             threading.Thread(target=self._listen, args=(session,), daemon=True).start()
 
@@ -103,7 +103,7 @@ class BridgeConversation:
             with suppress(CommandFailure, CallEnded):
                 self._request(session, "DELETE", None)
 
-    def _known(self) -> BridgeSession:
+    def _current_session(self) -> BridgeSession:
         if self.session is None:
             raise CommandFailure("the client has not initialized", next="send initialize first", exit=Exit.USAGE)
         return self.session
@@ -122,9 +122,9 @@ class BridgeConversation:
         """The session after `lost_session`, opened unless another thread was quicker."""
         with self._opening:
             if self.session is not lost_session:
-                return self._known()
+                return self._current_session()
             answer = self._open(BridgeExchange(self._place, lost_session.opening, self._hear))
-            fresh = self._known()
+            fresh = self._current_session()
             if fresh is lost_session:
                 why = escaped(str(answer.value.get("error")), chars_max=_SHOWN_MAX)
                 raise CommandFailure("the service opens no session again", why=why, next="remit doctor")
@@ -136,7 +136,7 @@ class BridgeConversation:
     def _post(self, session: BridgeSession, raw: bytes) -> int:
         status, body = self._request(session, "POST", raw)
         if not 200 <= status < 300 and status != 404:
-            raise refused(status, parsed(body) or {})
+            raise refusal_of(status, parse_object(body) or {})
         return status
 
     def _request(self, session: BridgeSession, method: str, raw: bytes | None) -> tuple[int, bytes]:
@@ -174,7 +174,7 @@ class BridgeConversation:
                     return
                 case _:
                     wait_ms = _longer(wait_ms)
-            decoder = continued(decoder)
+            decoder = resumed_decoder(decoder)
 
     def _stream(self, session: BridgeSession, decoder: Decoder) -> int:
         """Read the standing stream to its end; the HTTP status it began with."""
@@ -187,7 +187,7 @@ class BridgeConversation:
             response = call.send("GET", headers)
             if response.status == 200:
                 for event in call.events(response, decoder):
-                    if "method" in (parsed(event.data) or {}):
+                    if "method" in (parse_object(event.data) or {}):
                         self._hear(on_one_line(event.data))
             return response.status
         finally:
@@ -198,7 +198,7 @@ def _longer(wait_ms: int) -> int:
     return min(max(2 * wait_ms, RETRY_MS), _PATIENCE_MS_MAX)
 
 
-def _lost() -> CommandFailure:
+def _session_lost() -> CommandFailure:
     return CommandFailure(
         "the service forgets the session at once",
         why="a session that it had just opened is unknown to it",

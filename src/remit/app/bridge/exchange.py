@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from remit.adapters.upstreams.sse import Decoder
-from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
+from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parse_object
 from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, CallEnded, ServiceEndpoint
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.facts.text import escaped
@@ -65,10 +65,10 @@ class BridgeExchange:
             if response.status != 200 or _kind(response) != _STREAM:
                 return self._single(response, call.body(response), gone=SESSION in headers)
             decoder = Decoder(ANSWER_BYTES_MAX)
-            answer = self._streamed(call, response, decoder)
+            answer = self._read_stream(call, response, decoder)
         finally:
             call.close()
-        return answer or self._resumed(headers, decoder)
+        return answer or self._resume(headers, decoder)
 
     def end(self) -> None:
         """Close the connection it is on, from any thread: `run` raises `wire.Ended`."""
@@ -85,10 +85,10 @@ class BridgeExchange:
                 call.end()
         return call
 
-    def _streamed(self, call: Call, response: http.client.HTTPResponse, decoder: Decoder) -> BridgeResponse | None:
+    def _read_stream(self, call: Call, response: http.client.HTTPResponse, decoder: Decoder) -> BridgeResponse | None:
         opened = response.getheader(SESSION)
         for event in call.events(response, decoder):
-            value = parsed(event.data)
+            value = parse_object(event.data)
             if value is None:
                 continue
             if is_answer(value, self.ask.ident):
@@ -97,20 +97,20 @@ class BridgeExchange:
                 self._hear(on_one_line(event.data))
         return None
 
-    def _resumed(self, headers: Mapping[str, str], decoder: Decoder) -> BridgeResponse:
+    def _resume(self, headers: Mapping[str, str], decoder: Decoder) -> BridgeResponse:
         """Read on by GET where the stream ended early, as often as its event ids allow."""
         unreached = 0
         for _ in range(RESUMES_MAX if self.ask.version is None else 0):
             if not decoder.ident or unreached > UNREACHED_MAX:
                 break
             self._ended.wait(min(RETRY_MS if decoder.retry_ms is None else decoder.retry_ms, RETRY_MS_MAX) / 1000)
-            decoder = continued(decoder)
+            decoder = resumed_decoder(decoder)
             call = self._next_call()
             try:
                 response = call.send("GET", {**headers, "accept": _STREAM, "last-event-id": decoder.ident})
                 if response.status != 200 or _kind(response) != _STREAM:
                     break
-                answer = self._streamed(call, response, decoder)
+                answer = self._read_stream(call, response, decoder)
             except CommandFailure:
                 # What becomes of the request is not known: that, and not this, is what there is to tell.
                 unreached += 1
@@ -127,7 +127,7 @@ class BridgeExchange:
         )
 
     def _single(self, response: http.client.HTTPResponse, body: bytes, *, gone: bool) -> BridgeResponse:
-        value = parsed(body) or {}
+        value = parse_object(body) or {}
         if response.status == 404 and gone and self.ask.version is None:
             raise SessionGone
         if response.status == 200 and is_answer(value, self.ask.ident):
@@ -135,17 +135,17 @@ class BridgeExchange:
         if isinstance(value.get("error"), Mapping) and value.get("id") in {None, self.ask.ident}:
             answer = {**value, "id": self.ask.ident}
             return BridgeResponse(orjson.dumps(answer), answer)
-        raise refused(response.status, value)
+        raise refusal_of(response.status, value)
 
 
-def continued(decoder: Decoder) -> Decoder:
+def resumed_decoder(decoder: Decoder) -> Decoder:
     """A decoder for the stream that goes on where the one of `decoder` broke off."""
     following = Decoder(ANSWER_BYTES_MAX)
     following.ident, following.retry_ms = decoder.ident, decoder.retry_ms
     return following
 
 
-def refused(status: int, body: Object) -> CommandFailure:
+def refusal_of(status: int, body: Object) -> CommandFailure:
     """What an HTTP answer that is no JSON-RPC response says, in what, why and next."""
 
     def member(*names: str) -> str:

@@ -77,7 +77,7 @@ Line: TypeAlias = Ask | Tell | Reply | MalformedMessage
 
 def read(raw: bytes) -> Line:
     """The one message on a line."""
-    value = parsed(raw)
+    value = parse_object(raw)
     if value is None:
         return MalformedMessage(-32700, "the line is not one JSON object")
     method, ident = value.get("method"), _ident(value.get("id"))
@@ -99,7 +99,7 @@ def read(raw: bytes) -> Line:
     return Ask(raw, ident, method, params, version, name if isinstance(name, str) else None)
 
 
-def parsed(raw: bytes) -> Object | None:
+def parse_object(raw: bytes) -> Object | None:
     """`raw` as a JSON object; None for everything else."""
     try:
         value: object = orjson.loads(raw)

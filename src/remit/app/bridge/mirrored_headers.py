@@ -23,7 +23,7 @@ _MISMATCH: Final = -32020
 _IDENT: Final = "remit-mcp-list"
 
 
-class Mirroring:
+class MirroredHeaders:
     """What is known of the tools' schemas."""
 
     def __init__(self) -> None:

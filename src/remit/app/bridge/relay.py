@@ -17,7 +17,7 @@ from remit.adapters.upstreams.lines import Lines
 from remit.app.bridge.conversation import BridgeConversation
 from remit.app.bridge.exchange import BridgeExchange, BridgeResponse, SessionGone, failure
 from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, MalformedMessage, Reply, Tell, read
-from remit.app.bridge.mirrored_headers import LIST, Mirroring
+from remit.app.bridge.mirrored_headers import LIST, MirroredHeaders
 from remit.app.bridge.wire import CallEnded, ServiceEndpoint
 from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.output import say
@@ -45,7 +45,7 @@ class Relay:
         self._changed = threading.Condition()
         self._busy = 0
         self._flights: dict[tuple[type, Ident], BridgeExchange] = {}
-        self._mirroring = Mirroring()
+        self._mirroring = MirroredHeaders()
         self._conversation = BridgeConversation(place, self._bearer, self._say)
 
     def run(self) -> None:
@@ -76,7 +76,7 @@ class Relay:
                     self._say(answer)
             case Ask():
                 self._fly(BridgeExchange(self._place, line, self._say))
-            case Tell(method=method, cancels=cancels) if method == CANCELLED and self._cancelled(cancels):
+            case Tell(method=method, cancels=cancels) if method == CANCELLED and self._cancel(cancels):
                 pass
             case Tell() | Reply():
                 self._pass_on(line)
@@ -97,9 +97,9 @@ class Relay:
             problem = CommandFailure(f"{IN_FLIGHT_MAX} requests are under way", next="wait for one of them to end")
             self._say(failure(ask.ident, _CONNECTION, problem))
         else:
-            threading.Thread(target=self._flown, args=(key, exchange), daemon=True).start()
+            threading.Thread(target=self._run_flight, args=(key, exchange), daemon=True).start()
 
-    def _flown(self, key: tuple[type, Ident], exchange: BridgeExchange) -> None:
+    def _run_flight(self, key: tuple[type, Ident], exchange: BridgeExchange) -> None:
         try:
             answer = self._answer(exchange, self._conversation.ask if exchange.ask.version is None else self._alone)
             with self._changed:
@@ -144,7 +144,7 @@ class Relay:
             )
         return None if exchange.given_up.is_set() else answer
 
-    def _cancelled(self, ident: Ident | None) -> bool:
+    def _cancel(self, ident: Ident | None) -> bool:
         """Give up the request `ident`; False where the service has to be told in words."""
         with self._changed:
             exchange = self._flights.get((type(ident), ident)) if ident is not None else None

@@ -134,7 +134,7 @@ class Call:
             late = isinstance(error, TimeoutError)
             return CommandFailure(
                 f"{self._place.base} {'took too long' if late else 'broke off'}",
-                why=f"{_said(error)}; {UNKNOWN}",
+                why=f"{_error_text(error)}; {UNKNOWN}",
                 next="remit logs, once it answers: remit doctor",
                 exit=Exit.TIMEOUT if late else Exit.UNREACHABLE,
             )
@@ -144,7 +144,7 @@ class Call:
         elif isinstance(error, ssl.SSLError):
             following = "check the service's certificate, or name another address with --url"
         return CommandFailure(
-            f"no answer from {self._place.base}", why=_said(error), next=following, exit=Exit.UNREACHABLE
+            f"no answer from {self._place.base}", why=_error_text(error), next=following, exit=Exit.UNREACHABLE
         )
 
     def _too_large(self) -> CommandFailure:
@@ -152,7 +152,7 @@ class Call:
         return CommandFailure(f"an answer of {self._place.base} was not passed on", why=why, next="ask for less")
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What went wrong, in the system's words; an HTTP error's own may be the peer's, so only its kind."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()

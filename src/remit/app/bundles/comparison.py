@@ -82,12 +82,12 @@ def server_pin(
     waiting = review(running.source.lock, server, live, entered)
     reviewed = {item.comparison.tool: item for item in waiting.tools}
     compared = compare(running.source.lock, server, live)
-    rows = tuple(_compared(comparison, reviewed.get(comparison.tool), bundle) for comparison in compared)
+    rows = tuple(_tool_pin(comparison, reviewed.get(comparison.tool), bundle) for comparison in compared)
     whole = waiting.pin or (list_pin(live) if compared and not waiting.tools else None)
     return ServerPin(server, whole, rows)
 
 
-def _compared(comparison: DriftComparison, reviewed: ToolReview | None, bundle: Bundle) -> ToolPin:
+def _tool_pin(comparison: DriftComparison, reviewed: ToolReview | None, bundle: Bundle) -> ToolPin:
     tool = bundle.catalog.tools.get((comparison.server, comparison.tool))
     stand_in = comparison.live or comparison.pinned
     if tool is None and stand_in is not None:
@@ -154,12 +154,12 @@ def _status(kind: ResourceKind, name: str, bundle: Bundle, states: States) -> Ma
             "dropped_tools": dict(health.dropped),
             "stderr": health.stderr.splitlines()[-STDERR_LINES_MAX:],
             **({} if credential is None else {"credential": credential_view(credential)}),
-            **mended(bundle.catalog.servers.get(name), health),
+            **remedy(bundle.catalog.servers.get(name), health),
         }
     return {}
 
 
-def mended(server: Server | None, health: ServerHealth) -> Mapping[str, Json]:
+def remedy(server: Server | None, health: ServerHealth) -> Mapping[str, Json]:
     """What to do outside Remit about a server that is not reached; nothing where `last_error` says all of it."""
     if server is None or health.last_error is None or health.state == "up":
         return {}

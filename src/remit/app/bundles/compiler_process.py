@@ -31,9 +31,9 @@ _LOG: Final = logging.getLogger(__name__)
 async def check_apart(source: WorkspaceSource, folder: Path, pace: Pace) -> None:
     """Check `source` in another process, which remembers in `folder`. Raises `Invalid`."""
     try:
-        process = await _started(folder)
+        process = await _start(folder)
         try:
-            await _followed(process, await asyncio.to_thread(packed, source), pace)
+            await _follow(process, await asyncio.to_thread(packed, source), pace)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -42,7 +42,7 @@ async def check_apart(source: WorkspaceSource, folder: Path, pace: Pace) -> None
         _LOG.warning("policies were not checked apart", extra={"error": type(error).__name__})
 
 
-async def _started(folder: Path) -> asyncio.subprocess.Process:
+async def _start(folder: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -57,7 +57,7 @@ async def _started(folder: Path) -> asyncio.subprocess.Process:
     )
 
 
-async def _followed(process: asyncio.subprocess.Process, source: bytes, pace: Pace) -> None:
+async def _follow(process: asyncio.subprocess.Process, source: bytes, pace: Pace) -> None:
     """Hand it the source, hear what it tells. Raises `Invalid`; `OSError`, `ValueError` where it does not end well."""
     assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101
@@ -82,12 +82,12 @@ def main(folder: Path) -> None:
     source: object = pickle.load(sys.stdin.buffer)  # noqa: S301
     assert isinstance(source, WorkspaceSource)  # noqa: S101
     try:
-        prepare(source, Bundles(folder), _told)
+        prepare(source, Bundles(folder), _report)
     except Invalid as invalid:
         print(json.dumps({"problems": list(invalid.problems), "next": invalid.next}), flush=True)
 
 
-def _told(done: int, total: int) -> None:
+def _report(done: int, total: int) -> None:
     if done and done % TOLD_EVERY == 0:
         print(json.dumps({"done": done, "total": total}), flush=True)
 

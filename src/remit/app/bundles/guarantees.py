@@ -37,7 +37,7 @@ def check_guarantees(new: Bundle, running: Catalog | None, sign_offs: Mapping[st
         raise Invalid(problems, _NEXT)
 
 
-def declared(source: WorkspaceSource, name: str) -> str | None:
+def declared_owner(source: WorkspaceSource, name: str) -> str | None:
     """The owner of the guarantee `name` as `source` declares it; None where it does not."""
     specs = (
         resource.spec

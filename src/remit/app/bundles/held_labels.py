@@ -26,7 +26,7 @@ async def held_labels(bundle: Bundle, ledger: Ledger, now_ms: int) -> Mapping[st
     for session in await ledger.sessions_beyond(bundle.labels, since_ms):
         for label in session.labels - bundle.labels:
             holders.setdefault(label, []).append(f"session {session.sid} of {session.agent}")
-    return {label: _listed(by) for label, by in holders.items()}
+    return {label: _holders_text(by) for label, by in holders.items()}
 
 
 async def check_labels(bundle: Bundle, running: Bundle, ledger: Ledger, now_ms: int) -> None:
@@ -40,6 +40,6 @@ async def check_labels(bundle: Bundle, running: Bundle, ledger: Ledger, now_ms: 
         raise Conflict(what, "keep it as the source of a tool or a server, or: remit sessions ls")
 
 
-def _listed(by: list[str]) -> str:
+def _holders_text(by: list[str]) -> str:
     more = len(by) - _SHOWN_MAX
     return ", ".join(by[:_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

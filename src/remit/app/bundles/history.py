@@ -58,7 +58,7 @@ def admitted_as(last: AdminBody | None, running: RunningBundle) -> bool:
     return last.subject == running.bundle.digest and not missing
 
 
-class Brought(NamedTuple):
+class StartChanges(NamedTuple):
     """What a start put in force in place of the bundle `before`; `changes` None where that is not at hand any more."""
 
     before: str
@@ -93,9 +93,9 @@ class BundleHistory:
         until_ms: int | None = None
         for entry, body in await self._records():
             if bundles and bundles[-1].digest == body.subject:
-                bundles[-1] = _told(entry, body, bundles[-1].until_ms, bundles[-1].records + 1)
+                bundles[-1] = _in_force_entry(entry, body, bundles[-1].until_ms, bundles[-1].records + 1)
             elif len(bundles) < limit:
-                bundles.append(_told(entry, body, until_ms, 1))
+                bundles.append(_in_force_entry(entry, body, until_ms, 1))
             else:
                 break
             until_ms = entry.record.at
@@ -107,7 +107,7 @@ class BundleHistory:
         entry = await self._entry(refs[-1]) if refs else None
         return None if entry is None else _body(entry)
 
-    async def brought(self, running: str) -> Brought | None:
+    async def brought(self, running: str) -> StartChanges | None:
         """What a start with `running` changes of what was in force last; None where that is nothing, or not known."""
         last = await self.last()
         if last is None or last.subject == running:
@@ -115,8 +115,8 @@ class BundleHistory:
         try:
             changes = await asyncio.to_thread(self.difference, last.subject, running)
         except Missing:
-            return Brought(last.subject, None)
-        return Brought(
+            return StartChanges(last.subject, None)
+        return StartChanges(
             last.subject, tuple(f"{change.op.value} {change.kind.value} {change.name}" for change in changes)
         )
 
@@ -167,7 +167,7 @@ class BundleHistory:
         """The records, the latest first."""
         refs = self._bundles.noted()
         if refs is None:
-            refs = await self._looked_for()
+            refs = await self._search_refs()
             self._bundles.note_all(refs)
         records: list[tuple[Entry, AdminBody]] = []
         for ref in reversed(refs[-READ_MAX:]):
@@ -182,7 +182,7 @@ class BundleHistory:
         except ValueError:
             return None
 
-    async def _looked_for(self) -> list[str]:
+    async def _search_refs(self) -> list[str]:
         """The records as the whole ledger has them."""
         refs: list[str] = []
         after: Ref | None = None
@@ -197,7 +197,7 @@ def _body(entry: Entry) -> AdminBody | None:
     return body if isinstance(body, AdminBody) and body.event is Event.BUNDLE else None
 
 
-def _told(entry: Entry, body: AdminBody, until_ms: int | None, records: int) -> InForce:
+def _in_force_entry(entry: Entry, body: AdminBody, until_ms: int | None, records: int) -> InForce:
     return InForce(
         digest=body.subject,
         since_ms=entry.record.at,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from remit.adapters.private import sync_folder, write_private
-from remit.app.bundles.seal import SEAL_BYTES, Vouching, damaged
+from remit.app.bundles.seal import SEAL_BYTES, FileSeal, damaged
 from remit.app.bundles.serialization import packed, shape
 from remit.control.resources import WorkspaceSource
 
@@ -30,7 +30,7 @@ class KeptSource(NamedTuple):
 class Resuming:
     """Keeps in `folder` what is in force of `workspace`, sealed by `vouching`; without a key nothing is kept."""
 
-    def __init__(self, folder: Path, vouching: Vouching, workspace: Path) -> None:
+    def __init__(self, folder: Path, vouching: FileSeal, workspace: Path) -> None:
         self._workspace = str(workspace.resolve())
         self._path = folder / f"running-{shape()}"
         self._next = self._path.with_name(f"{self._path.name}.next")

@@ -19,7 +19,7 @@ def progress(done: int, total: int) -> str:
     return f"  checked {done:,} of {total:,} policies …"
 
 
-class Telling:
+class ProgressReporter:
     """Called as `Pace` is, where somebody waits for the work: `say` is told now and then how far it is."""
 
     def __init__(self, say: Callable[[str], object]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 from remit import __version__
-from remit.app.bundles.seal import SEAL_BYTES, Vouching, damaged
+from remit.app.bundles.seal import SEAL_BYTES, FileSeal, damaged
 from remit.app.data.private_file import write_beside
 from remit.policy.checks import NOTHING, CheckCache
 from remit.policy.form import AttributePath, ParsedPolicy, ScopeConstraint
@@ -42,10 +42,10 @@ def shape() -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-class Remembering:
+class PolicyCache:
     """The memory kept in `folder`, read once. `vouching` seals its pieces."""
 
-    def __init__(self, folder: Path, vouching: Vouching) -> None:
+    def __init__(self, folder: Path, vouching: FileSeal) -> None:
         self._path = folder / f"policies-{shape()}"
         self._vouching = vouching
         self._memory: CheckCache | None = None
@@ -53,7 +53,7 @@ class Remembering:
     def memory(self, breath: Breath) -> CheckCache:
         """What is remembered; nothing where the file is missing or damaged."""
         if self._memory is None:
-            self._memory = _joined(_pieces(self._path, self._vouching, breath))
+            self._memory = _join(_pieces(self._path, self._vouching, breath))
         return self._memory
 
     def refresh(self) -> None:
@@ -112,10 +112,10 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _pieces(path: Path, vouching: Vouching, breath: Breath) -> Iterator[CheckCache]:
+def _pieces(path: Path, vouching: FileSeal, breath: Breath) -> Iterator[CheckCache]:
     """The pieces in the file at `path` that were written there; the others are told in the log and left out."""
     whole = True
-    for seal, data in _framed(path):
+    for seal, data in _frames(path):
         piece = _read(data) if vouching.own(path.name, seal, data) else None
         whole = whole and piece is not None
         if piece is not None:
@@ -125,7 +125,7 @@ def _pieces(path: Path, vouching: Vouching, breath: Breath) -> Iterator[CheckCac
         damaged(path)
 
 
-def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
+def _frames(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Each piece with its seal; one that breaks off is empty."""
     try:
         with path.open("rb") as file:
@@ -153,7 +153,7 @@ def _read(data: bytes) -> CheckCache | None:
         return None
 
 
-def _joined(pieces: Iterable[CheckCache]) -> CheckCache:
+def _join(pieces: Iterable[CheckCache]) -> CheckCache:
     forms: dict[str, ParsedPolicy] = {}
     validated: set[str] = set()
     plain: set[str] = set()

@@ -16,7 +16,7 @@ APART_MIN: Final = 200
 """With fewer policies to check, starting a process takes longer than they do."""
 
 
-class Preparing:
+class Preparation:
     """Makes bundles, remembering in `bundles`. `pace` tells how far it is, while it makes one."""
 
     def __init__(self, bundles: Bundles) -> None:

@@ -85,7 +85,7 @@ def prepare(
     return RunningBundle(source, compiled.result, warnings)
 
 
-def enforced(source: WorkspaceSource, name: str) -> tuple[Resource, ...]:
+def with_enforced(source: WorkspaceSource, name: str) -> tuple[Resource, ...]:
     """The resources of `source`, the agent `name` held to policy."""
     return tuple(
         replace(resource, spec=replace(resource.spec, mode=Mode.ENFORCE))

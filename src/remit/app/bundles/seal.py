@@ -21,7 +21,7 @@ _KEY_BYTES: Final = 32
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Vouching:
+class FileSeal:
     """Seals with the key in the folder `keys`, made where none can be used: losing it costs time alone."""
 
     def __init__(self, keys: Path) -> None:

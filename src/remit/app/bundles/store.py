@@ -20,9 +20,9 @@ import orjson
 from remit.api.services import PolicyText
 from remit.app.bundles.in_force import Resuming
 from remit.app.bundles.kept_bundle import FORM, described_of, file_of, kept_of, pins_of
-from remit.app.bundles.policy_cache import Breath, Remembering
+from remit.app.bundles.policy_cache import Breath, PolicyCache
 from remit.app.bundles.seal import FILE as KEY
-from remit.app.bundles.seal import SEAL_BYTES, Vouching, damaged
+from remit.app.bundles.seal import SEAL_BYTES, FileSeal, damaged
 from remit.app.bundles.serialization import packed, shape
 from remit.app.data.private_file import write_beside
 from remit.control.diff import BundleDescription
@@ -45,8 +45,8 @@ class Bundles:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._vouching = Vouching(root.parent / "keys")
-        self._remembering = Remembering(root, self._vouching)
+        self._vouching = FileSeal(root.parent / "keys")
+        self._remembering = PolicyCache(root, self._vouching)
 
     def discard(self) -> None:
         """Remove all that is kept, its key, and the folders around it where nothing else is in them."""

@@ -9,7 +9,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, answered, data, say
+from remit.app.terminal.output import Format, data, print_answer, say
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="What a change has to show before it runs.")
@@ -29,7 +29,7 @@ Look = Annotated[str, typer.Argument(help="The id of a look, as `remit apply --a
 def show_one(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     """Show what came of a look at a change. Exit code 1 where it does not admit it."""
     answer: dict[str, Any] = client(token_file).get(f"/admissions/{look}")
-    told(answer, output)
+    print_look(answer, output)
     return Exit.OK if answer["stage"] == "admitted" else Exit.NEGATIVE
 
 
@@ -44,7 +44,7 @@ def override(
     """Let through what checks refused: the decision of the Admission's owner, on the ledger. Then run: remit apply."""
     body = {"checks": checks, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/admissions/{look}/override", body)
-    told(answer, output)
+    print_look(answer, output)
     if answer["stage"] == "admitted":
         say(f"let through; run: remit apply --admission {look}")
     return Exit.OK if answer["stage"] == "admitted" else Exit.NEGATIVE
@@ -54,10 +54,10 @@ def override(
 def cancel(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """End a look that is at work. Nothing of it is left."""
     answer: dict[str, Any] = client(token_file).delete(f"/admissions/{look}")
-    answered(answer, output, f"{look} is {answer['stage']}")
+    print_answer(answer, output, f"{look} is {answer['stage']}")
 
 
-def looked(service: ServiceClient) -> dict[str, Any]:
+def follow_look(service: ServiceClient) -> dict[str, Any]:
     """Have the service look at its workspace folder, and follow that to its end. Raises `CommandFailure`.
 
     Interrupted, the look is ended as well.
@@ -87,7 +87,7 @@ def looked(service: ServiceClient) -> dict[str, Any]:
     return answer
 
 
-def told(answer: Mapping[str, Any], output: Format) -> None:
+def print_look(answer: Mapping[str, Any], output: Format) -> None:
     """Print what came of a look."""
     if output in {Format.JSON, Format.YAML}:
         data(dict(answer), output)

@@ -9,7 +9,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.discovery.agent_draft import WorkspaceNames, draft
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, changes, counted, data, say, show, warned
+from remit.app.terminal.output import Format, changes, counted, data, print_warnings, say, show
 from remit.control.names import NAME_RULE
 from remit.facts.catalog import NAME
 from remit.facts.text import escaped
@@ -40,7 +40,7 @@ def register(
     With --from, and without --owner or --purpose, only print a draft of what was found: the agent, and the least
     that it needs to be permitted. With both it is registered, and its policies are printed for you to keep.
     """
-    _checked(name)
+    _check_name(name)
     if sighting is not None:
         _draft(name, sighting, owner, purpose, token_file)
     if owner is None or purpose is None:
@@ -58,10 +58,10 @@ def register(
     }
     answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}", body)
     if sighting is None:
-        _applied(answer, output)
+        _print_applied(answer, output)
     else:
         # What is printed are its policies, to be kept in a file.
-        warned(answer)
+        print_warnings(answer)
         say(f"{escaped(name)} is registered; running bundle {answer['bundle']}")
     if output is Format.TABLE:
         say(
@@ -86,7 +86,7 @@ def report(
 
     Exit code 1 when enforcing now would stop any of it.
     """
-    _checked(name)
+    _check_name(name)
     path = f"/agents/{quote(name, safe='')}/report"
     answer: dict[str, Any] = client(token_file).get(path, window_s=seconds(since))
     if output in {Format.JSON, Format.YAML}:
@@ -109,9 +109,9 @@ def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = N
 
     The way back is a person's edit of that file, and an apply.
     """
-    _checked(name)
+    _check_name(name)
     answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}/enforce")
-    _applied(answer, output)
+    _print_applied(answer, output)
     if output is Format.TABLE and not answer["changes"]:
         say(f"{escaped(name)} is held to policy already")
 
@@ -119,7 +119,7 @@ def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = N
 _AROUND: Final = ("tools", "servers")
 
 
-def _checked(name: str) -> None:
+def _check_name(name: str) -> None:
     """Refuse what no agent can be called, before anything else is said of it."""
     if NAME.fullmatch(name) is None:
         raise CommandFailure(
@@ -153,12 +153,12 @@ def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, tok
         say(f"it uses {counted(len(drafted.unnamed), 'thing')} that no policy can name: see the comments")
 
 
-def _applied(answer: dict[str, Any], output: Format) -> None:
+def _print_applied(answer: dict[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
     changes(answer)
-    warned(answer)
+    print_warnings(answer)
     say(f"running bundle {answer['bundle']}")
 
 

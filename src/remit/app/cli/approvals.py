@@ -123,7 +123,7 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
         edit=bool(edit),
         terms={"--for": for_, "--uses": uses, "--where": where, "--dry-run": dry_run},
     )
-    wish = None if grant is None else wished(grant, for_, uses, where or [])
+    wish = None if grant is None else grant_request(grant, for_, uses, where or [])
     if wish is not None:
         # Refused before anything is said: a yes without its grant is not what was asked for.
         preview = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True})
@@ -137,7 +137,7 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
         approval = client(token_file).get(f"/approvals/{ident}")
         # What somebody else changed meanwhile was not what this person saw: that takes his --shown.
         saw = shown or (approval["nonce"] if approval["edit"] is None else None)
-        body |= {"arguments": _edited(approval, edit), "shown": saw}
+        body |= {"arguments": _edit_arguments(approval, edit), "shown": saw}
         before = [vote["by"] for vote in approval["votes"]]
     answer = client(token_file).post(f"/approvals/{ident}/approve", body)
     void = sorted(set(before).difference(vote["by"] for vote in answer["votes"]))
@@ -177,13 +177,13 @@ def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> Non
         raise CommandFailure(f"{', '.join(stray)} without --grant", why=why, next=following, exit=Exit.USAGE)
 
 
-def wished(scope: GrantLength, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
+def grant_request(scope: GrantLength, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
     """The request for a grant. Raises `CommandFailure`."""
-    constraints = [_held(text) for text in where]
+    constraints = [_constraint(text) for text in where]
     return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": constraints}
 
 
-def _held(text: str) -> dict[str, Any]:
+def _constraint(text: str) -> dict[str, Any]:
     try:
         constraint = parse_constraint(text)
     except ValueError as odd:
@@ -291,7 +291,7 @@ def _decide(ident: str, choice: str, body: dict[str, Any], output: Format, token
     say_how_it_stands(client(token_file).post(f"/approvals/{ident}/{choice}", body), output)
 
 
-def _edited(approval: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+def _edit_arguments(approval: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     """The arguments that would run, changed."""
     edit = approval["edit"]
     current = approval["arguments"] if edit is None else edit["arguments"]

@@ -13,7 +13,7 @@ from remit.facts.text import escaped, one_line
 
 if TYPE_CHECKING:
     from remit.app.attack.files import AttackFigures
-    from remit.app.attack.run import Attacked
+    from remit.app.attack.run import AttackResult
     from remit.assure.attack.results import AttemptResult
 
 SAID_CHARS_MAX: Final = 200
@@ -85,7 +85,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     files = AttackFiles(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept_in, quick)
     written = write(folder, result, files)
     if output in {Format.JSON, Format.YAML}:
-        data(forms.told(result, written.mended), output)
+        data(forms.as_json(result, written.mended), output)
     else:
         _say(result, written, output)
     if attacker is not None:
@@ -94,7 +94,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     return Exit.NEGATIVE if result.open or result.left else Exit.OK
 
 
-def _say(attacked: "Attacked", written: "AttackFigures", output: Format) -> None:
+def _say(attacked: "AttackResult", written: "AttackFigures", output: Format) -> None:
     from remit.app.attack import forms
     from remit.app.attack.run import by_risk
     from remit.assure.attack.risks import TITLES, Risk
@@ -135,7 +135,7 @@ def _say(attacked: "Attacked", written: "AttackFigures", output: Format) -> None
         say(f"ended early: {attacked.left} attempts were not made")
 
 
-def _say_untried(attacked: "Attacked") -> None:
+def _say_untried(attacked: "AttackResult") -> None:
     from remit.assure.attack.untried_tools import untried
 
     by_why: dict[str, list[str]] = {}
@@ -151,7 +151,7 @@ def _finding(result: "AttemptResult") -> None:
 
     print(f"\nNOT STOPPED  {result.attempt.ident}  {result.attempt.risk.value} {' '.join(result.attempt.techniques)}")
     print(f"  {one_line(result.attempt.title)}")
-    print(f"  answered: {one_line(result.said)[:SAID_CHARS_MAX]}; {escaped(forms.noticed(result))}")
+    print(f"  answered: {one_line(result.said)[:SAID_CHARS_MAX]}; {escaped(forms.notice_text(result))}")
     for decided in result.evidence[-3:]:
         by = ", ".join(because.policy or because.code for because in decided.because)
         print(f"  on the ledger of the run: {decided.ref} {decided.verdict} {escaped(decided.tool)} by {escaped(by)}")

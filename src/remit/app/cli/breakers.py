@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.output import Format, answered, data, show
+from remit.app.terminal.output import Format, data, print_answer, show
 
 app = typer.Typer(no_args_is_help=True, help="What rests by itself, since it failed, looped or spread.")
 
@@ -57,4 +57,4 @@ def reset(
     """
     body = {"whose": whose, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/breakers/{quote(name, safe='')}/reset", body)
-    answered(answer, output, f"{name} is closed over {', '.join(answer['reset'])}")
+    print_answer(answer, output, f"{name} is closed over {', '.join(answer['reset'])}")

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.workspace import describe, get
-from remit.app.terminal.output import Format, answered
+from remit.app.terminal.output import Format, print_answer
 
 app = typer.Typer(no_args_is_help=True, help="What may be spent within a window, and what is.")
 
@@ -40,4 +40,4 @@ def reset(
     """
     body = {"whose": whose, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/budgets/{quote(name, safe='')}/reset", body)
-    answered(answer, output, f"{name} begins anew for {', '.join(answer['reset'])}")
+    print_answer(answer, output, f"{name} begins anew for {', '.join(answer['reset'])}")

@@ -64,7 +64,7 @@ def prune(
     """
     import sqlite3
 
-    from remit.adapters.sqlite.bundle_names import bundles_named
+    from remit.adapters.sqlite.bundle_names import mentioned_bundles
     from remit.app.bundles.store import Bundles
     from remit.app.settings import LEDGER, data_folder
 
@@ -76,7 +76,7 @@ def prune(
         )
     bundles = Bundles(folder / "bundles")
     try:
-        idle = bundles.idle(bundles_named(ledger, int(since_s * 1000)), since_s)
+        idle = bundles.idle(mentioned_bundles(ledger, int(since_s * 1000)), since_s)
     except sqlite3.Error as error:
         why, following = str(error), f"remit ledger verify {ledger}"
         raise CommandFailure(f"{ledger} cannot be read", why=why, next=following, exit=Exit.INVALID) from error

@@ -51,25 +51,27 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes, or a policy
     cannot be evaluated; 7 when the search did not look at everything, and found none where it did.
     """
-    from remit.app.assurance.chains import cases_text, checks, findings, policies_text, rules, searched
+    from remit.app.assurance.chains import cases_text, checks, findings, policies_text, rules, search_workspace
     from remit.app.settings import workspace_folder
     from remit.app.terminal import reports
     from remit.assure.chains.drawing import drawing
 
     reports.refuse_existing(cases, fix)
-    chain_findings = searched(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
+    chain_findings = search_workspace(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
     result = chain_findings.result
     if cases is not None:
         reports.new(cases, cases_text(chain_findings))
     if fix is not None:
         reports.new(fix, policies_text(chain_findings))
     if junit is not None:
-        reports.written(junit, reports.junit("remit chains", checks(chain_findings)))
+        reports.write_report(junit, reports.junit("remit chains", checks(chain_findings)))
     if sarif is not None:
-        reports.written(sarif, reports.sarif(rules(chain_findings), findings(chain_findings), result.searched.unseen))
+        reports.write_report(
+            sarif, reports.sarif(rules(chain_findings), findings(chain_findings), result.searched.unseen)
+        )
     match output:
         case ChainFormat.JSON:
-            data(_told(chain_findings), Format.JSON)
+            data(_as_json(chain_findings), Format.JSON)
         case ChainFormat.SVG:
             print(drawing([*result.free, *result.asking]), end="")
         case ChainFormat.TABLE:
@@ -134,7 +136,7 @@ def _account(chain_findings: "ChainFindings") -> None:
         say(f"assumed: {escaped(text)}")
 
 
-def _told(chain_findings: "ChainFindings") -> dict[str, Any]:
+def _as_json(chain_findings: "ChainFindings") -> dict[str, Any]:
     from remit.assure.chains.written import chain_json
 
     result, searched = chain_findings.result, chain_findings.result.searched

@@ -80,9 +80,9 @@ def listing(
     token_file: TokenFile = None,
 ) -> int:
     """Take what a file says of agents: CSV, JSON or CycloneDX, made by hand, elsewhere, or by an export."""
-    from remit.app.discovery.look import listed
+    from remit.app.discovery.look import file_source
 
-    return _look(listed(file), output, token_file, send=send, every=None)
+    return _look(file_source(file), output, token_file, send=send, every=None)
 
 
 def _look(source: SightingSource, output: Format, token_file: Path | None, *, send: bool, every: str | None) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.output import Format, answered, data, show
+from remit.app.terminal.output import Format, data, print_answer, show
 
 app = typer.Typer(no_args_is_help=True, help="Gates that people lifted for more than one action.")
 
@@ -48,4 +48,4 @@ def revoke(
 ) -> None:
     """End a grant, with your own user token: nothing is lifted by it any more."""
     answer = client(token_file).post(f"/grants/{ident}/revoke", {"note": note})
-    answered(answer, output, f"{ident} is revoked")
+    print_answer(answer, output, f"{ident} is revoked")

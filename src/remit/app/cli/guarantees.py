@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.workspace import describe, get
-from remit.app.terminal.output import Format, answered
+from remit.app.terminal.output import Format, print_answer
 
 app = typer.Typer(no_args_is_help=True, help="What must hold of the whole.")
 
@@ -37,4 +37,4 @@ def sign_off(
     """Let a bundle run whose scopes break the guarantee exactly so: its owner's decision. It is held all the same."""
     body = {"breach": breach, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/guarantees/{quote(name, safe='')}/sign-off", body)
-    answered(answer, output, f"{answer['by']} signed off what breaks {name}: {answer['record']}; run: remit apply")
+    print_answer(answer, output, f"{answer['by']} signed off what breaks {name}: {answer['record']}; run: remit apply")

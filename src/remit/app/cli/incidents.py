@@ -9,7 +9,7 @@ import typer
 
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.terminal.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, data, print_answer, say, show
 from remit.protect.incidents import Resolution, Severity
 
 app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")
@@ -58,7 +58,7 @@ def assign(
 ) -> None:
     """Give an incident to a user."""
     answer = client(token_file).post(f"/incidents/{ident}/assign", {"to": to})
-    answered(answer, output, f"{ident} is assigned to {to}")
+    print_answer(answer, output, f"{ident} is assigned to {to}")
 
 
 @app.command()
@@ -71,7 +71,7 @@ def close(
 ) -> None:
     """Close an incident: what happens after that is another one."""
     answer = client(token_file).post(f"/incidents/{ident}/close", {"resolution": resolution.value, "note": note})
-    answered(answer, output, f"{ident} is closed: {resolution.value}")
+    print_answer(answer, output, f"{ident} is closed: {resolution.value}")
 
 
 @app.command()

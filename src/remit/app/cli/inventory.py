@@ -41,7 +41,7 @@ def get(service: ServiceClient, kind: str, name: str | None, output: Format) -> 
         data(answer, Format.YAML if output is Format.TABLE else output)
         return
     found: dict[str, Any] = service.get("/inventory", kind=_KINDS[kind], limit=10_000)
-    _listed(found, output)
+    _print_listing(found, output)
 
 
 @app.command("ls")
@@ -51,7 +51,7 @@ def listed(
     token_file: TokenFile = None,
 ) -> None:
     """List what was found."""
-    _listed(client(token_file).get("/inventory", kind=kind and kind.value, limit=10_000), output)
+    _print_listing(client(token_file).get("/inventory", kind=kind and kind.value, limit=10_000), output)
 
 
 @app.command()
@@ -112,7 +112,7 @@ def accept(name: Name, output: Output = Format.YAML, token_file: TokenFile = Non
     data(client(token_file).post("/settled", {"name": name}), output)
 
 
-def _listed(answer: dict[str, Any], output: Format) -> None:
+def _print_listing(answer: dict[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return

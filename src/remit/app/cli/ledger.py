@@ -9,7 +9,7 @@ from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.cli.verification import talk, verify
 from remit.app.settings import LEDGER, data_folder
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, data, print_answer, say, show
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
 
@@ -225,7 +225,7 @@ def settle(
     body = {"id": record, "happened": happened, "why": why}
     answer: dict[str, Any] = client(token_file).post("/ledger/settle", body)
     became = "took" if happened else "did not take"
-    answered(answer, output, f"{record} {became} effect, as you say; record {answer['record']}")
+    print_answer(answer, output, f"{record} {became} effect, as you say; record {answer['record']}")
 
 
 def _write(text: str, to: Path | None) -> None:

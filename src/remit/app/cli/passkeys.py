@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, data, print_answer, say, show
 
 app = typer.Typer(no_args_is_help=True, help="What people confirm a yes with, beyond their token.")
 
@@ -41,4 +41,4 @@ def remove(
 ) -> None:
     """End a passkey that was lost, with the admin token: it confirms nothing any more. Your own ends on its page."""
     answer: dict[str, Any] = client(token_file).post("/passkeys/remove", {"id": ident, "why": why})
-    answered(answer, output, f"{ident} is removed; record {answer['record']}")
+    print_answer(answer, output, f"{ident} is removed; record {answer['record']}")

@@ -16,7 +16,7 @@ from remit.facts.text import escaped
 
 if TYPE_CHECKING:
     from remit.app.assurance.policy_lint import LintFinding
-    from remit.app.assurance.policy_tests import Tested
+    from remit.app.assurance.policy_tests import CaseRun
 
 app = typer.Typer(
     no_args_is_help=True, help="Policies: checked, tested by cases, and suggested for just what an agent does."
@@ -57,12 +57,12 @@ def suggest(
     Cedar to stdout; what is granted beside it, and what would be decided otherwise, to stderr. Nothing is changed. Exit
     code 1 when something the agent did would not be decided as it was.
     """
-    from remit.app.assurance.least_privilege import suggested
+    from remit.app.assurance.least_privilege import suggest_policy
     from remit.app.settings import LEDGER, data_folder, workspace_folder
 
     since_ms = int(time.time() * 1000) - seconds(since) * 1000
     day = datetime.fromtimestamp(since_ms / 1000, UTC).date().isoformat()
-    suggestion = suggested(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
+    suggestion = suggest_policy(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
     least = suggestion.least
     if output in {Format.JSON, Format.YAML}:
         used = [{"use": str(use), "kind": use.kind.value, "count": calls} for use, calls in sorted(least.used.items())]
@@ -133,7 +133,7 @@ def try_(
         tested = try_cases(folder, case_files, user, mutate=mutate)
         _reports(tested, junit, sarif)
         if output in {Format.JSON, Format.YAML}:
-            data(_told(tested), output)
+            data(_as_json(tested), output)
         else:
             _say(tested)
         if tested.failed or tested.survived:
@@ -156,13 +156,13 @@ def lint(
 
     Nothing is changed, no service is asked. Exit code 1 when something is odd; 3 when it does not validate.
     """
-    from remit.app.assurance.policy_lint import linted
+    from remit.app.assurance.policy_lint import lint_workspace
     from remit.app.settings import workspace_folder
 
     folder = workspace_folder(workspace)
 
     def once() -> int:
-        result = linted(folder)
+        result = lint_workspace(folder)
         if sarif is not None:
             _lint_report(result.findings, sarif)
         rows = [
@@ -218,7 +218,7 @@ def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
         time.sleep(_PERIOD_S)
 
 
-def _say(tested: "Tested") -> None:
+def _say(tested: "CaseRun") -> None:
     for outcome in tested.outcomes:
         for text in outcome.wrong:
             print(f"{escaped(outcome.found.file)}:{outcome.found.line}: {escaped(text)}")
@@ -235,11 +235,11 @@ def _say(tested: "Tested") -> None:
     say(_shares(tested))
 
 
-def _shares(tested: "Tested") -> str:
+def _shares(tested: "CaseRun") -> str:
     return "touched: " + ", ".join(f"{some} of {all_} {name}" for name, (some, all_) in tested.shares.items())
 
 
-def _told(tested: "Tested") -> dict[str, Any]:
+def _as_json(tested: "CaseRun") -> dict[str, Any]:
     answer: dict[str, Any] = {
         "cases": [
             {"name": one.found.case.name, "file": one.found.file, "line": one.found.line, "wrong": list(one.wrong)}
@@ -257,16 +257,16 @@ def _told(tested: "Tested") -> dict[str, Any]:
     return answer
 
 
-def _reports(tested: "Tested", junit: Path | None, sarif: Path | None) -> None:
+def _reports(tested: "CaseRun", junit: Path | None, sarif: Path | None) -> None:
     from remit.app.terminal import reports
 
     if junit is not None:
         checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in tested.outcomes]
         checks += [
-            reports.ReportCheck("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _unnoticed(fate.killer))
+            reports.ReportCheck("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _not_noticed(fate.killer))
             for fate in tested.fates or ()
         ]
-        reports.written(junit, reports.junit("remit policy test", checks))
+        reports.write_report(junit, reports.junit("remit policy test", checks))
     if sarif is not None:
         findings = [
             reports.ReportFinding("case", text, one.found.file, one.found.line)
@@ -283,7 +283,7 @@ def _reports(tested: "Tested", junit: Path | None, sarif: Path | None) -> None:
             findings.append(
                 reports.ReportFinding("untouched", text, file or gap.where, int(line) if file else 0, "note")
             )
-        reports.written(sarif, reports.sarif(_RULES, findings))
+        reports.write_report(sarif, reports.sarif(_RULES, findings))
 
 
 def _place(finding: "LintFinding") -> str:
@@ -303,8 +303,8 @@ def _lint_report(lint_findings: Iterable["LintFinding"], file: Path) -> None:
         )
         for finding in lint_findings
     ]
-    reports.written(file, reports.sarif(_LINT_RULES, findings))
+    reports.write_report(file, reports.sarif(_LINT_RULES, findings))
 
 
-def _unnoticed(killer: str | None) -> tuple[str, ...]:
+def _not_noticed(killer: str | None) -> tuple[str, ...]:
     return ("no case fails with it",) if killer is None else ()

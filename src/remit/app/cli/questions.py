@@ -86,7 +86,7 @@ def why(
         data(answer, output)
         return
     if "event" in answer:
-        _recorded(answer)
+        _print_recorded(answer)
         return
     print(f"{answer['id']}  {spoken(answer['verdict'], answer['observed'])}  {answer['at']}")
     for reason in answer["reasons"]:
@@ -120,7 +120,7 @@ def add(app: typer.Typer) -> None:
     app.command()(why)
 
 
-def _recorded(answer: dict[str, Any]) -> None:
+def _print_recorded(answer: dict[str, Any]) -> None:
     """A record that judges no action, the records that it names, and the incident that names it."""
     print(f"{answer['id']}  {answer['event']}  {answer['at']}")
     for line in (answer["text"], *answer["told"]):

@@ -68,13 +68,13 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if sessions is None:
         return _history(data, folder)
     bundle = bundle_of(folder)
-    from remit.app.assurance.replay import Setting, approved_in, replayed
+    from remit.app.assurance.replay import Setting, approvals_in, replay_file
     from remit.assure.approvals import NO_APPROVALS
 
-    setting = Setting(cast_of(bundle, agent, user), NO_APPROVALS if approve is None else approved_in(approve))
+    setting = Setting(cast_of(bundle, agent, user), NO_APPROVALS if approve is None else approvals_in(approve))
     count = calls = 0
     reported_s = begun_s = time.monotonic()
-    for result in replayed(sessions, folder, setting, bundle, jobs):
+    for result in replay_file(sessions, folder, setting, bundle, jobs):
         sys.stdout.buffer.write(result.output)
         count, calls = count + 1, calls + result.calls
         now_s = time.monotonic()

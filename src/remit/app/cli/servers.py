@@ -8,7 +8,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import Exit
-from remit.app.terminal.output import Format, answered, data, say
+from remit.app.terminal.output import Format, data, print_answer, say
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Servers: logged in, logged out.")
@@ -37,17 +37,17 @@ def login(
     say(f"open it in a browser and say yes at {escaped(answer['issuer'])}; it is good until {answer['expires']}")
     if not wait:
         return Exit.OK
-    return _waited(service, name, before)
+    return _wait(service, name, before)
 
 
 @app.command()
 def logout(name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Forget a login, and end it at the authorization server where that is possible."""
     answer: dict[str, Any] = client(token_file).post(f"/servers/{name}/logout")
-    answered(answer, output, f"logged out of {escaped(answer['server'])}: {answer['state']}")
+    print_answer(answer, output, f"logged out of {escaped(answer['server'])}: {answer['state']}")
 
 
-def _waited(service: ServiceClient, name: str, before: dict[str, Any]) -> int:
+def _wait(service: ServiceClient, name: str, before: dict[str, Any]) -> int:
     deadline = time.monotonic() + _WAIT_S
     while time.monotonic() < deadline:
         time.sleep(_POLL_S)

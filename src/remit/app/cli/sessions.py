@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.terminal.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, data, print_answer, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Runs of agents: labels, counters, calls.")
 
@@ -44,7 +44,7 @@ def show_one(sid: Sid, output: Output = Format.YAML, token_file: TokenFile = Non
 def end(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """End a session: its token stops working, its labels stay on record."""
     answer = client(token_file).post(f"/sessions/{sid}/end")
-    answered(answer, output, f"session {sid} ended")
+    print_answer(answer, output, f"session {sid} ended")
 
 
 @app.command()
@@ -55,4 +55,4 @@ def erase(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None)
     nothing seen; what its agent names from then on counts as unseen.
     """
     answer = client(token_file).post(f"/sessions/{sid}/erase")
-    answered(answer, output, f"the origin index of session {sid} has lost its key; record {answer['record']}")
+    print_answer(answer, output, f"the origin index of session {sid} has lost its key; record {answer['record']}")

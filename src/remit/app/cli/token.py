@@ -12,7 +12,7 @@ from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.settings import LEDGER, data_folder
 from remit.app.terminal.client import ServiceClient, read_token
 from remit.app.terminal.failure import CommandFailure
-from remit.app.terminal.output import Format, answered, data, say, show
+from remit.app.terminal.output import Format, data, print_answer, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
 
@@ -81,7 +81,9 @@ def delegate(
             "expires_in": str(seconds(ttl)),
         },
     )
-    _told(answer, "access_token", save, output, f"expires in {answer['expires_in']} s; decision {answer['decision']}")
+    _print_token(
+        answer, "access_token", save, output, f"expires in {answer['expires_in']} s; decision {answer['decision']}"
+    )
 
 
 @app.command("ls")
@@ -113,14 +115,14 @@ def revoke(
 ) -> None:
     """Revoke a token and everything delegated from it."""
     answer = client(token_file).post("/tokens/revoke", {"token": token_id})
-    answered(answer, output, f"revoked {answer['jti']} and every token that came from it")
+    print_answer(answer, output, f"revoked {answer['jti']} and every token that came from it")
 
 
 @app.command()
 def rotate(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Make a new signing key; tokens signed with earlier ones stay valid until they expire."""
     answer = client(token_file).post("/keys/rotate")
-    answered(answer, output, f"signing with key {answer['kid']}")
+    print_answer(answer, output, f"signing with key {answer['kid']}")
 
 
 @app.command()
@@ -146,10 +148,10 @@ def admin(data_given: DataFolder = None) -> None:
 
 def _mint(body: dict[str, Any], save: Path | None, output: Format, token_file: TokenFile) -> None:
     answer: dict[str, Any] = client(token_file).post("/tokens", body)
-    _told(answer, "token", save, output, f"id {answer['jti']}, expires {answer['expires']}")
+    _print_token(answer, "token", save, output, f"id {answer['jti']}, expires {answer['expires']}")
 
 
-def _told(answer: dict[str, Any], key: str, save: Path | None, output: Format, more: str) -> None:
+def _print_token(answer: dict[str, Any], key: str, save: Path | None, output: Format, more: str) -> None:
     """Show the token, or keep it in the file `save` alone."""
     if save is not None:
         _write(save, answer.pop(key))

@@ -49,7 +49,7 @@ def review(
         data(answer, output)
     else:
         for item in answer["items"]:
-            _reviewed(item)
+            _print_review(item)
             if item["live_pin"]:
                 name = escaped(item["tool"])
                 print(f"  to accept it: remit tools accept {name} --pin {item['live_pin']}")
@@ -78,7 +78,7 @@ def accept(
         data(answer, output)
         return Exit.OK if answer["accepted"] else Exit.NEGATIVE
     for item in answer["items"]:
-        _reviewed(item)
+        _print_review(item)
     if not answer["accepted"]:
         say(f"\nnothing written. To accept: remit tools accept {which} --pin {answer['pin']}")
         return Exit.NEGATIVE
@@ -113,18 +113,18 @@ def suggest(
 
     folder = workspace_folder(workspace)
     if listing is None:
-        suggestions = tool_suggestions.suggested(folder, which)
+        suggestions = tool_suggestions.suggest_for(folder, which)
     else:
         if server is None:
             raise CommandFailure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
-        definitions = tool_suggestions.listed(listing)
+        definitions = tool_suggestions.read_listing(listing)
         if write and not tool_suggestions.has_workspace(folder):
-            for path in tool_suggestions.made(folder, server, definitions):
+            for path in tool_suggestions.make_workspace(folder, server, definitions):
                 print(path)
             say(f"next: read tools/{server}.yaml, then: remit replay --sessions FILE --workspace {folder}")
             return
         source = tool_suggestions.Folder(folder).load()
-        suggestions = tool_suggestions.without_entry(source, tool_suggestions.proposed(source, server, definitions))
+        suggestions = tool_suggestions.without_entry(source, tool_suggestions.propose_for(source, server, definitions))
     for proposal in suggestions.spoken_of:
         say(f"{escaped(proposal.name)} {'has an entry' if proposal.kind == 'Tool' else 'declares its sink'} already")
     if write:
@@ -147,7 +147,7 @@ def _has_servers(service: ServiceClient) -> bool:
     return bool(service.get("/resources/server")["items"])
 
 
-def _reviewed(item: dict[str, Any]) -> None:
+def _print_review(item: dict[str, Any]) -> None:
     print(f"{escaped(item['tool'])}  {item['state']}")
     for line in item["difference"]:
         print(f"  {_whole(line)}")

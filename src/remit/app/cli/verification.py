@@ -52,7 +52,7 @@ def verify(
     try:
         report = verify_file(file, talk(output), checkpoints, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
-        raise _refused(file, error) from error
+        raise _refusal(file, error) from error
     members: dict[str, Any] = {
         "file": str(file),
         **asdict(report),
@@ -68,7 +68,7 @@ def verify(
         data(members, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
     print(f"ledger {escaped(str(file))}")
-    _told(report)
+    _print_report(report)
     for head in report.heads[-1:]:
         print(f"head {head.ref} {head.hash}")
     _holds(checkpoints if report.clean else ())
@@ -80,7 +80,7 @@ def verify(
     return Exit.OK if report.clean else Exit.NEGATIVE
 
 
-def _told(report: Report) -> None:
+def _print_report(report: Report) -> None:
     """What was found, a line each, for people."""
     erased = f", {report.erased} bodies gone" if report.erased else ""
     print(
@@ -112,7 +112,7 @@ def _links(file: Path, checkpoints: Sequence[KeptCheckpoint], trusted: Sequence[
     try:
         report = verify_links(file, talk(output), checkpoints, trusted, marked=file.name == LEDGER)
     except LedgerRefused as error:
-        raise _refused(file, error) from error
+        raise _refusal(file, error) from error
     if output in {Format.JSON, Format.YAML}:
         members: dict[str, Any] = {
             "file": str(file),
@@ -138,7 +138,7 @@ def _links(file: Path, checkpoints: Sequence[KeptCheckpoint], trusted: Sequence[
     return Exit.OK if report.clean else Exit.NEGATIVE
 
 
-def _refused(file: Path, error: "LedgerRefused") -> CommandFailure:
+def _refusal(file: Path, error: "LedgerRefused") -> CommandFailure:
     """Why nothing was verified. What is there and reads as no ledger is as wrong as one that does not verify."""
     from remit.adapters.sqlite.errors import NotALedger
 

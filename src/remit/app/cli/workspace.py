@@ -11,7 +11,7 @@ from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.progress import showing_checks
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, changes, data, say, show, warned
+from remit.app.terminal.output import Format, changes, data, print_warnings, say, show
 from remit.control.resources import ResourceKind
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
@@ -64,9 +64,9 @@ def apply(
     service = client(token_file)
     look: dict[str, Any] | None = None
     if admit:
-        look = admissions.looked(service)
+        look = admissions.follow_look(service)
         if look["stage"] != "admitted" or dry_run:
-            admissions.told(look, output)
+            admissions.print_look(look, output)
         if look["stage"] != "admitted":
             raise admissions.refusal(look)
         if dry_run:
@@ -79,9 +79,9 @@ def apply(
         data(answer if look is None else {**answer, "admission": look}, output)
         return Exit.OK
     if look is not None:
-        admissions.told(look, output)
+        admissions.print_look(look, output)
     changes(answer)
-    warned(answer)
+    print_warnings(answer)
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
     for change in answer["changes"]:
         # Nothing of a new server is listed or called before somebody has read what it offers.
@@ -106,7 +106,7 @@ def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
                 print(f"    {escaped(line)}")
         if not answer["changes"] and not answer["tools"]:
             say("no difference")
-        warned(answer)
+        print_warnings(answer)
     return Exit.NEGATIVE if answer["changes"] or answer["tools"] else Exit.OK
 
 
@@ -158,7 +158,7 @@ def delete(kind: Kind, name: Name, output: Output = Format.TABLE, token_file: To
         data(answer, output)
         return
     changes(answer)
-    warned(answer)
+    print_warnings(answer)
     say(f"running bundle {answer['bundle']}")
 
 

@@ -20,7 +20,7 @@ _Carry: TypeAlias = Callable[[LedgerState, LedgerState, Since], Iterator[AdminBo
 """From what the backup and the replaced ledger say: records that make the one stand as the other."""
 
 
-def carried(ours: LedgerState, before: tuple[LedgerState, Since] | None) -> Iterator[AdminBody]:
+def carried_records(ours: LedgerState, before: tuple[LedgerState, Since] | None) -> Iterator[AdminBody]:
     """What is recorded anew once a backup by which `ours` stands is restored, `before` being what it replaces.
 
     None: that cannot be read, or there is none; then the backup's own sessions end.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite.mark import last, mark, named
+from remit.adapters.sqlite.mark import last, mark, relative_names
 
 PERIOD_S: Final = 1.0
 
@@ -29,7 +29,7 @@ class Marking:
             # What is written to a file without a name is gone with the process, and with it every stop.
             self._fail(f"{self._path} was removed or replaced")
         else:
-            keys = named(self._path, self._signing())
+            keys = relative_names(self._path, self._signing())
             self._mark = await asyncio.to_thread(mark, self._path, self._mark, keys)
 
 

@@ -66,7 +66,7 @@ async def opened(settings: Settings, resource: str, clock: Clock) -> tuple[Sqlit
     try:
         signer, notary = _signing(settings, resource, ledger.origin, clock)
         # Before anything is signed or answered: from here on nothing that signs can be lost without a word.
-        signing = mark.named(settings.ledger, (signer.file, notary.file))
+        signing = mark.relative_names(settings.ledger, (signer.file, notary.file))
         mark.mark(settings.ledger, keys=signing, issuer=signer.issuer)
     except BaseException:
         await ledger.close()

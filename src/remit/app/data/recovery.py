@@ -39,10 +39,10 @@ def _record(ledger: Path, ident: str, hashed: str | None) -> None:
 
 def record(ledger: Path, *bodies: AdminBody) -> None:
     """Put `bodies` on the ledger at `ledger`, made where there is none. Raises `LedgerRefused`."""
-    asyncio.run(_appended(ledger, bodies))
+    asyncio.run(_append(ledger, bodies))
 
 
-async def _appended(path: Path, bodies: Sequence[AdminBody]) -> None:
+async def _append(path: Path, bodies: Sequence[AdminBody]) -> None:
     clock, entropy = clock_of(path), SystemEntropy()
     ledger = open_ledger(path, clock, entropy)
     try:

@@ -25,10 +25,10 @@ from remit.adapters.sqlite.backup import back_up, copy_beside, exchange
 from remit.adapters.sqlite.erasure import SqliteBodies
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
-from remit.adapters.sqlite.replaced_ledger import LedgerState, Since, replaced, standing
+from remit.adapters.sqlite.replaced_ledger import LedgerState, Since, read_replaced, read_state
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemEntropy
-from remit.app.data.carry_over import BY, WHY, carried
+from remit.app.data.carry_over import BY, WHY, carried_records
 from remit.app.data.folder import clock_of
 from remit.app.settings import INCIDENTS, KEYS, LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
@@ -44,7 +44,7 @@ _STAGE: Final = "restoring"
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestorationResult:
     """What a restore did: the verified backup, the chain that began, and where the replaced ledger is.
 
     `remembered` is False where that one could not be read: what it stopped since the backup is forgotten. `void` says
@@ -69,7 +69,7 @@ def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None
     return report, outbox if outbox.exists() else None
 
 
-def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> Restored:
+def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> RestorationResult:
     """Make `backup` the ledger at `ledger`, which no service may use. Raises `LedgerRefused`."""
     what = f"{backup} was not restored"
     report = verify_file(backup, progress)
@@ -84,10 +84,10 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         staged = stage / ledger.name
         staged.touch(mode=0o600)
         copy_ledger(backup, staged)
-        ours = standing(staged)
+        ours = read_state(staged)
         if ours is None:
             raise LedgerRefused(what, "its state cannot be read", f"remit ledger verify {backup}")
-        before = replaced(ledger, ours) if ledger.exists() else None
+        before = read_replaced(ledger, ours) if ledger.exists() else None
         whole = before is not None and not mark.is_behind(ledger)
         marked = mark.last(ledger) if whole else None
         if before is not None and before[0].replica != ours.replica:
@@ -117,7 +117,7 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         lock.release()
-    return Restored(report, chain, aside, remembered=before is not None or aside is None, void=not whole)
+    return RestorationResult(report, chain, aside, remembered=before is not None or aside is None, void=not whole)
 
 
 def _outbox_beside(backup: Path) -> Path:
@@ -145,12 +145,12 @@ async def _begin(
         head: dict[str, Json] = {"chain": last.ref.chain, "seq": last.ref.seq, "hash": last.hash}
         data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None, "log": log}
         bodies = [AdminBody(Event.LEDGER_RESTORED, BY, str(last.ref), data)]
-        bodies += carried(ours, before)
+        bodies += carried_records(ours, before)
         for approval in await ledger.approvals(open_only=True, limit=report.records):
             bodies.append(AdminBody(Event.APPROVAL_EXPIRED, BY, approval.ident, WHY))
         pending = [ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)) for body in bodies]
         pending += [
-            ledger.append(Draft(RecordKind.DECISION, clock.now_ms(), "", "", _ended(grant)))
+            ledger.append(Draft(RecordKind.DECISION, clock.now_ms(), "", "", _revoked_grant(grant)))
             for grant in await ledger.grants()
             if grant.revoked_by is None
         ]
@@ -162,6 +162,6 @@ async def _begin(
     return ledger.chain
 
 
-def _ended(grant: Grant) -> DecisionBody:
+def _revoked_grant(grant: Grant) -> DecisionBody:
     """Nobody knows whether it was revoked, or used up, since the backup."""
     return DecisionBody(grant.terms.approval, "", BY, Choice.REVOKE, (), str(WHY["why"]), grant={"of": grant.ident})

@@ -153,7 +153,7 @@ async def play(hands: Hands, page: str, notes: str) -> None:
     say("tools", ToolOutcome("\n".join(sorted(hands.names))))
     await step("time", "time", "get_current_time", {"timezone": "Etc/UTC"})
     read = await step("page", "web", "fetch", {"url": page})
-    summary = summarised(read.text if read.ok else "")
+    summary = summarise(read.text if read.ok else "")
     await step("write", "filesystem", "write_file", {"path": notes, "content": summary})
     if "git___git_commit" in hands.names:
         await step("stage", "git", "git_add", {"repo_path": ".", "files": [notes]})
@@ -170,7 +170,7 @@ async def play(hands: Hands, page: str, notes: str) -> None:
     await step("send", "web", "fetch", {"url": order["url"].replace(order["slot"], contents)})
 
 
-def summarised(text: str) -> str:
+def summarise(text: str) -> str:
     """The headings of a page and the first sentence under each: a model's summary, scripted."""
     lines: list[str] = []
     for line in (line.strip() for line in text.splitlines()):

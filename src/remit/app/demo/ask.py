@@ -23,7 +23,7 @@ def waiting(decider: ServiceClient) -> Mapping[str, Any] | None:
 def decide(decider: ServiceClient, approval: Mapping[str, Any], who: str, narrator: Narrator) -> bool:
     """Have `approval` decided as `who`, tell what was decided, and answer whether it was a yes."""
     if sys.stdin.isatty() and sys.stdout.isatty():
-        approved, why = _asked(who)
+        approved, why = _ask(who)
     else:
         time.sleep(ALONE_S)
         approved, why = False, f"nobody at a terminal: {who} says no after {ALONE_S:.0f} s"
@@ -32,7 +32,7 @@ def decide(decider: ServiceClient, approval: Mapping[str, Any], who: str, narrat
     return approved
 
 
-def _asked(who: str) -> tuple[bool, str]:
+def _ask(who: str) -> tuple[bool, str]:
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
     print(f"         You are {who}. Let this one call through? [y/N, {PERSON_S:.0f} s] ", end="", flush=True)
     ready, _, _ = select.select([sys.stdin], [], [], PERSON_S)

@@ -59,7 +59,7 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("remit")) / "demo"
 
 
-def wanted() -> tuple[str, ...]:
+def runnable_servers() -> tuple[str, ...]:
     """The servers this machine can run: git's needs a `git` that answers (macOS has one that does not)."""
     git = shutil.which("git")
     answers = git and subprocess.run([git, "--version"], capture_output=True, check=False).returncode == 0

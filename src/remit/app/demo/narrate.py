@@ -80,15 +80,15 @@ class Narrator:
         return (self._console.width if self._console.is_terminal else PLAIN_WIDTH) - INDENT
 
     def _whole(self, text: str) -> list[str]:
-        return textwrap.wrap(_told(text), self._width) or [""]
+        return textwrap.wrap(_clean(text), self._width) or [""]
 
     def _clipped(self, text: str) -> str:
-        clean = _told(text)
+        clean = _clean(text)
         return clean if len(clean) <= self._width else clean[: self._width - 1] + "…"
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _told(text: str) -> str:
+def _clean(text: str) -> str:
     return escaped(" ".join(text.split()))

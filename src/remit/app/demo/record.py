@@ -27,7 +27,7 @@ def check(narrator: Narrator, scene: Scene, ref: str) -> None:
     else:
         narrator.line(Sign.FAULT, f"remit ledger verify: {' '.join(report.get('findings') or [counts])}")
     copy = scene.root / "copy"
-    place = _change_one_byte(_copied(scene, copy), CREDENTIALS.encode())
+    place = _change_one_byte(_copy(scene, copy), CREDENTIALS.encode())
     finding = " ".join(_verify(copy).get("findings") or ["nothing is found"])
     sign = Sign.OK if place is not None and finding.startswith(f"{ref}: ") else Sign.FAULT
     narrator.line(sign, f"byte {place} of a copy changed, and found in {finding}")
@@ -43,7 +43,7 @@ def _verify(data: Path) -> Mapping[str, Any]:
         return {"findings": [str(error)]}
 
 
-def _copied(scene: Scene, folder: Path) -> Path:
+def _copy(scene: Scene, folder: Path) -> Path:
     """A copy of the ledger as it is now, the service still running."""
     folder.mkdir()
     source = Settings(scene.data, scene.workspace).ledger

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from remit.app.demo import record
 from remit.app.demo.acts import DemoStage, what_next, with_remit, without_remit
-from remit.app.demo.install import VirtualEnvironment, agent_python, install, wanted
+from remit.app.demo.install import VirtualEnvironment, agent_python, install, runnable_servers
 from remit.app.demo.narrate import Narrator
 from remit.app.demo.page import open_world
 from remit.app.demo.scene import Scene, lay_out
@@ -34,7 +34,7 @@ def tell(*, leave: bool, port: int) -> int:
     With `leave` the service ends with the story, else it stays up until it is interrupted. `port`
     is the service's, a free one where it is taken. Raises `CommandFailure`.
     """
-    environments = install(wanted(), say)
+    environments = install(runnable_servers(), say)
     python = agent_python(say)
     root = Path(tempfile.mkdtemp(prefix="remit-demo-"))
     try:

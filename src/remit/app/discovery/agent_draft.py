@@ -43,7 +43,7 @@ class WorkspaceNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class AgentDraft:
     """An `Agent` as YAML, its least-privilege policy as Cedar, and what it uses that no policy can name.
 
     `servers` are those of them that can be declared, by the name that each is drafted by, as YAML.
@@ -59,7 +59,7 @@ class Drafted:
 
 def draft(
     name: str, entry: Mapping[str, Any], around: WorkspaceNames, owner: str | None, purpose: str | None
-) -> Drafted:
+) -> AgentDraft:
     """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`."""
     counts, unnamed = Counter[UsedAction](), list[str]()
     servers: dict[str, str] = {}
@@ -73,7 +73,7 @@ def draft(
             unnamed.append(to)
             command = _command(to)
             if command is not None:
-                short = _called(to, {*around.servers, *servers})
+                short = _server_name(to, {*around.servers, *servers})
                 servers[short] = _server(short, to, command, entry["traits"])
                 hints[to] = f"declare the Server {short}, then: remit tools review {short}"
     answers = owner or entry["owner"] or "SOMEBODY"
@@ -88,7 +88,7 @@ def draft(
         for to in unnamed
     )
     agent = f"{comment}{_HEAD.format('Agent')}metadata:\n  name: {json.dumps(name)}\n{spec}"
-    return Drafted(answers, purpose_text, agent, notes + policies, tuple(unnamed), servers)
+    return AgentDraft(answers, purpose_text, agent, notes + policies, tuple(unnamed), servers)
 
 
 def _had(to: str, servers: Collection[str]) -> bool:
@@ -114,7 +114,7 @@ def _command(to: str) -> tuple[str, ...] | str | None:
     return (*_STARTED[how], what) if what and how in _STARTED else None
 
 
-def _called(to: str, taken: Collection[str]) -> str:
+def _server_name(to: str, taken: Collection[str]) -> str:
     """A name for the server `to` that no other has."""
     _, name, _ = parsed(to)
     plain = re.sub(r"^https?://|^\w+:(?:.*/)?", "", name).partition("/")[0].lower()

@@ -59,7 +59,7 @@ class Drifts:
         if notable:
             # Of more than one record lists, a new agent is what people should see.
             notable.sort(key=lambda change: (change.what, change.subject.kind) != (What.FOUND, Kind.AGENT))
-            shown_changes = [_told(change) for change in notable[:CHANGES_MAX]]
+            shown_changes = [_change_json(change) for change in notable[:CHANGES_MAX]]
             data: dict[str, Json] = {"changes": shown_changes, "more": len(notable) - len(shown_changes)}
             await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", data))
 
@@ -91,7 +91,7 @@ class Drifts:
             await self._stops.halt(what, BY, clipped(why), holds)
 
 
-def _told(change: InventoryChange) -> Json:
+def _change_json(change: InventoryChange) -> Json:
     members = {"what": change.what.value, "subject": str(change.subject), "source": change.source}
     more = {"key": change.key, "before": change.before, "after": change.after}
     return {**members, **{key: value for key, value in more.items() if value}}

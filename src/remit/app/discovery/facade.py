@@ -1,4 +1,4 @@
-"""Discovery as the control API sees it: the protocol `api.interfaces.discovery.Discovering`, over what runs."""
+"""Discovery as the control API sees it: the protocol `api.interfaces.discovery.DiscoveryControl`, over what runs."""
 
 import asyncio
 import logging
@@ -133,7 +133,7 @@ class Discoverer:
         memory: dict[str, str] = {} if self._scopes is within else {SCOPES: scopes_text(within)}
         if wider or any(candidate(change, self.discovery.known.agents) for change in changes):
             drifting = DriftMemory(self._drifting.reported)
-            drifts = await self.discovery.run(lambda: self._drifted(drifting, changes, wider))
+            drifts = await self.discovery.run(lambda: self._new_drifts(drifting, changes, wider))
             memory |= {REPORTED_DRIFT: pairs_text(drifting.reported)} if drifts else {}
             await self._drifts.tell(changes, drifts)
         elif changes:
@@ -207,12 +207,12 @@ class Discoverer:
         for subject in (one, other):
             if not await self.discovery.run(lambda subject=subject: subject in self.discovery.inventory):
                 raise KeyError(str(subject))
-        await self.discovery.take(by, SourceBatch((self._stated(one, by, Edge(verb, other)),)))
+        await self.discovery.take(by, SourceBatch((self._statement(one, by, Edge(verb, other)),)))
 
     async def adopt(self, subject: Subject, name: str, by: str) -> None:
         """A person registered what was found as the agent `name`, which need not run yet."""
         await self.discovery.take(
-            by, SourceBatch((self._stated(subject, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),))
+            by, SourceBatch((self._statement(subject, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),))
         )
 
     async def accept(self, subject: Subject, by: str) -> None:
@@ -226,7 +226,7 @@ class Discoverer:
         """Fold in what a source outside of the service saw."""
         await self.discovery.take(by, SourceBatch(tuple(sightings)))
 
-    def _stated(self, subject: Subject, by: str, *edges: Edge) -> Sighting:
+    def _statement(self, subject: Subject, by: str, *edges: Edge) -> Sighting:
         now_ms = self._clock.now_ms()
         return Sighting(subject, by, f"{by} says so", now_ms, now_ms, SourceConfidence.STATED, edges=edges)
 
@@ -235,7 +235,7 @@ class Discoverer:
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
-    def _drifted(
+    def _new_drifts(
         self, drifting: DriftMemory, changes: Sequence[InventoryChange], wider: Sequence[Drift]
     ) -> list[Drift]:
         view = self._view()

@@ -61,7 +61,7 @@ def repository(folder: Path, name: str) -> SightingSource:
     return RepoSource(folder, SystemClock().now_ms, name)
 
 
-def listed(file: Path) -> SightingSource:
+def file_source(file: Path) -> SightingSource:
     """A file that somebody made as a source."""
     return ListingSource(file, SystemClock().now_ms)
 

@@ -33,7 +33,7 @@ class SourceWatcher:
         for removed in self._tasks.keys() - wanted:
             self._tasks.pop(removed).cancel()
             self._states.pop(removed, None)
-            self._discovery.troubles.pop((FAILED, _named(removed)), None)
+            self._discovery.troubles.pop((FAILED, _source_name(removed)), None)
         for new in wanted - self._tasks.keys():
             self._tasks[new] = asyncio.get_running_loop().create_task(self._watch(new))
 
@@ -41,7 +41,7 @@ class SourceWatcher:
     def states(self) -> Mapping[str, SourceState]:
         """How each Source does, by the name of its resource."""
         return {
-            watched.name: self._states.get(watched) or unseen(_named(watched), "it was not looked at yet")
+            watched.name: self._states.get(watched) or unseen(_source_name(watched), "it was not looked at yet")
             for watched in self._tasks
         }
 
@@ -54,7 +54,7 @@ class SourceWatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, watched: Watched) -> None:
-        name = _named(watched)
+        name = _source_name(watched)
 
         async def take(batch: SourceBatch) -> None:
             await self._discovery.take(name, batch)
@@ -79,7 +79,7 @@ class _Looking:
     def __init__(self, watched: Watched, now_ms: Callable[[], int]) -> None:
         self._watched = watched
         self._now_ms = now_ms
-        self.name = _named(watched)
+        self.name = _source_name(watched)
 
     async def look(self) -> AsyncIterator[SourceBatch]:
         """Look at everything once."""
@@ -93,7 +93,7 @@ class _Looking:
             raise SourceFailed(f"an error of Remit's own: {type(error).__name__}") from error
 
 
-def _named(watched: Watched) -> str:
+def _source_name(watched: Watched) -> str:
     return clipped(f"Source {watched.name}")
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from remit.app.http.joint_write import Joining
+from remit.app.http.joint_write import JointWrite
 from remit.facts.limits import Limits
 
 Count: TypeAlias = Callable[[str], None]
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
         super().on_headers_complete()
         cycle: Any = self.cycle
-        cycle.transport = Joining(self.transport, self.loop)
+        cycle.transport = JointWrite(self.transport, self.loop)
 
     def on_message_complete(self) -> None:
         """The body is whole."""

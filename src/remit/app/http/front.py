@@ -45,7 +45,7 @@ class Front:
             return
         start_s = self._clock.monotonic_s()
         account = scope[ACCOUNT] = RequestContext(
-            continued(_given(scope), begun(self._entropy.token_bytes(FRESH_BYTES)))
+            continued(_trace_header(scope), begun(self._entropy.token_bytes(FRESH_BYTES)))
         )
         status = 0
 
@@ -91,7 +91,7 @@ def _of(account: RequestContext) -> dict[str, str | None]:
     return {"agent": account.agent, "trace": trace.trace, "span": trace.span, "parent": trace.parent}
 
 
-def _given(scope: Scope) -> str | None:
+def _trace_header(scope: Scope) -> str | None:
     values = [value for name, value in scope["headers"] if name == _HEADER]
     # Two of them are two callers: neither is believed (section 3.2.1).
     return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None

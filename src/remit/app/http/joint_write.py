@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 
-class Joining:
+class JointWrite:
     """What an answer is written to, in place of `transport`."""
 
     __slots__ = ("_head", "_loop", "_transport")

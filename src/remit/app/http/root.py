@@ -92,7 +92,7 @@ class Root:
         elif path == "/metrics" and scope["method"] == "GET":
             if self._scrape is None:
                 self._scrape = await asyncio.to_thread(self._metrics)
-            await answered(send, 200, await self._scrape(), _METRICS_TYPE)
+            await send_answer(send, 200, await self._scrape(), _METRICS_TYPE)
         else:
             await answer(send, 404, {"title": "no such page", "next": "see /readyz or /mcp"})
 
@@ -116,10 +116,10 @@ class Root:
 
 async def answer(send: Send, status: int, body: MutableMapping[str, Any]) -> None:
     """Send `body` as a small JSON answer."""
-    await answered(send, status, orjson.dumps(body), b"application/json")
+    await send_answer(send, status, orjson.dumps(body), b"application/json")
 
 
-async def answered(send: Send, status: int, data: bytes, content_type: bytes) -> None:
+async def send_answer(send: Send, status: int, data: bytes, content_type: bytes) -> None:
     """Send `data`, which nobody may keep."""
     headers = [
         (b"content-type", content_type),

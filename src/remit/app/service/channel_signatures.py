@@ -15,7 +15,7 @@ UNSIGNED: Final = "channel/unsigned"
 _AGAIN: Final = "mend that, then: remit doctor"
 
 
-async def unsigned(source: WorkspaceSource, clock: Clock) -> tuple[WorkspaceProblem, ...]:
+async def unsigned_channels(source: WorkspaceSource, clock: Clock) -> tuple[WorkspaceProblem, ...]:
     """A warning for each channel of `source` whose secret is not there, or is none, as the service finds it now.
 
     No program is run for it: what one prints is known once there is something to sign.

@@ -93,7 +93,7 @@ def running(place: ServiceFolder, port: int, program: Sequence[str] = REMIT) -> 
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        output = _Said(place)
+        output = _ServiceOutput(place)
         listener = threading.Thread(target=output.listen, args=(process,), daemon=True)
         listener.start()
         try:
@@ -122,7 +122,7 @@ def is_free(port: int) -> bool:
 
 
 @dataclass(slots=True)
-class _Said:
+class _ServiceOutput:
     """What the service says while it starts. The admin token goes to its file, not to the log."""
 
     place: ServiceFolder

@@ -38,7 +38,7 @@ async def close_all(*parts: Closes) -> None:
         raise ExceptionGroup("parts of the service did not close", errors)
 
 
-async def closed(service: Closes) -> None:
+async def close_service(service: Closes) -> None:
     """Close `service`, and say what of it did not."""
     try:
         await service.close()

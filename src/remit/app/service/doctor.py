@@ -19,7 +19,7 @@ from remit.app.bundles.comparison import server_pin
 from remit.app.data.folder import AHEAD_MS_MAX, behind
 from remit.app.service.channel_signatures import UNSIGNED
 from remit.app.service.quorum import UNCONFIRMED
-from remit.app.service.reach import reached
+from remit.app.service.reach import reachable_folders
 from remit.app.service.runtime import Runtime
 from remit.app.settings import OUTBOX, SERVERS, Settings
 from remit.app.terminal.output import NO_SERVER, counted
@@ -91,10 +91,10 @@ async def checks(
     )
     all_checks.append(checkpoint(inputs.signed()))
     pins = await _pins(runtime, health)
-    reached, credential_states = health(), credentials()
+    healths, credential_states = health(), credentials()
     if not pins:
         all_checks.append(DoctorCheck("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
-    all_checks.extend(_server(server, reached.get(server.server)) for server in pins)
+    all_checks.extend(_server(server, healths.get(server.server)) for server in pins)
     all_checks.extend(
         _credential(credential_states[name])
         for name in sorted(runtime.bundle.catalog.servers)
@@ -289,7 +289,7 @@ def _reach(runtime: Runtime, settings: Settings) -> Iterator[DoctorCheck]:
         if not isinstance(server.transport, Stdio):
             continue
         home = settings.data / SERVERS / name
-        for folder, own_folder in reached(server.transport, home, (settings.workspace, settings.data)):
+        for folder, own_folder in reachable_folders(server.transport, home, (settings.workspace, settings.data)):
             holds = "which holds" if own_folder.resolve().is_relative_to(folder) else "which is in"
             text = f"{name} is given {folder}, {holds} {own_folder}"
             yield DoctorCheck("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003

@@ -8,7 +8,7 @@ from typing import Final
 
 from remit import __version__
 from remit.adapters.sqlite.decisions import decided, happened
-from remit.adapters.sqlite.search import searched
+from remit.adapters.sqlite.search import search_records
 from remit.adapters.workspace.folder import Folder
 from remit.api.in_force import BundleProgress, InForce
 from remit.api.in_force import DoctorCheck as Line
@@ -23,7 +23,7 @@ from remit.api.services import (
 )
 from remit.app.admission.admissions import Admissions
 from remit.app.bundles.comparison import States, kind_of, resources
-from remit.app.bundles.guarantees import declared
+from remit.app.bundles.guarantees import declared_owner
 from remit.app.bundles.store import Bundles
 from remit.app.service.adoption import adoption
 from remit.app.service.doctor import DoctorInputs, checks
@@ -65,7 +65,7 @@ class Facade:
         self._settings = settings
         self._resource = resource
         self._logins = logins
-        self._seen = inputs
+        self._doctor_inputs = inputs
         self._reporting = asyncio.Lock()
         self._admissions = Admissions(runtime, ledger, settings)
 
@@ -93,11 +93,11 @@ class Facade:
         running = self.catalog.guarantees.get(guarantee)
         if running is not None:
             return running.owner
-        return declared(await asyncio.to_thread(Folder(self._settings.workspace).load), guarantee)
+        return declared_owner(await asyncio.to_thread(Folder(self._settings.workspace).load), guarantee)
 
     def resources(self, kind: str) -> Sequence[RunningResource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        states = States(self._fleet.health, self._logins.states(), self._seen.watched())
+        states = States(self._fleet.health, self._logins.states(), self._doctor_inputs.watched())
         return resources(self._runtime.running, kind_of(kind), states)
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
@@ -202,7 +202,7 @@ class Facade:
     async def search(self, search: RecordSearch, limit: int) -> FoundRecords:
         """The last `limit` records that `search` finds; one report is read at a time."""
         async with self._reporting:
-            return await asyncio.to_thread(searched, self._settings.ledger, search, limit)
+            return await asyncio.to_thread(search_records, self._settings.ledger, search, limit)
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""
@@ -225,5 +225,5 @@ class Facade:
             self._logins.states,
             self._ledger,
             self._settings,
-            self._seen,
+            self._doctor_inputs,
         )

@@ -31,7 +31,7 @@ class Fleet:
         return {name: upstream.health() for name, upstream in self._upstreams.items()}
 
     def look(self) -> None:
-        """See `Inspected.look`, of each."""
+        """See `MonitoredUpstream.look`, of each."""
         for upstream in self._upstreams.values():
             upstream.look()
 

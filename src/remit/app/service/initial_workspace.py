@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
-from remit.app.bundles.pace import Telling
+from remit.app.bundles.pace import ProgressReporter
 from remit.app.bundles.running_bundle import Beginning, prepare
 from remit.app.bundles.store import Bundles
 from remit.app.settings import BUNDLES, Settings, no_workspace
@@ -31,7 +31,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundles = Bundles(settings.data / BUNDLES)
     try:
-        beginning = _resumed(settings, folder, bundles) or _governing(settings, folder, bundles)
+        beginning = _resume(settings, folder, bundles) or _governing(settings, folder, bundles)
     except CommandFailure:
         if new:
             bundles.discard()
@@ -40,14 +40,14 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
     return folder, bundles, beginning
 
 
-def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning | None:
+def _resume(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning | None:
     """What was in force; None where that is not known, does not validate any more, or is not wanted."""
     resuming = bundles.resuming(folder.path)
     kept_source = resuming.found() if settings.resume else None
     if kept_source is None:
         return None
     try:
-        running = prepare(kept_source.source, bundles, Telling(say))
+        running = prepare(kept_source.source, bundles, ProgressReporter(say))
     except Invalid as error:
         _LOG.warning("what was in force does not validate: the folder is taken", extra=fault(error))
         return None
@@ -57,7 +57,7 @@ def _resumed(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning 
 def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning:
     fingerprint = folder.fingerprint()
     try:
-        running = prepare(_source(folder, bundles, fingerprint), bundles, Telling(say))
+        running = prepare(_source(folder, bundles, fingerprint), bundles, ProgressReporter(say))
     except Invalid as error:
         raise CommandFailure(
             f"the workspace {settings.workspace} does not validate",

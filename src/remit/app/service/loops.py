@@ -20,7 +20,7 @@ from remit.app.discovery.telemetry_forwarder import forward_telemetry
 from remit.app.service.liveness import PERIOD_S as LIVENESS_S
 from remit.app.service.liveness import Liveness
 from remit.app.service.logs import Logs
-from remit.app.service.repeated_failures import Recurring, tell
+from remit.app.service.repeated_failures import RepeatedFailures, tell
 from remit.app.service.runtime import Runtime
 from remit.app.service.workspace_watch import PERIOD_S as WATCHING_S
 from remit.app.service.workspace_watch import Stamp, WorkspaceWatcher
@@ -93,19 +93,22 @@ def _loops(service: Service, settings: Settings, taken: Stamp | None) -> list[Co
         "checkpoints": (CHECKPOINT_S, service.proofs.checkpoints.advance),
         "mark": (MARKING_S, Marking(settings.ledger, service.ledger.fail, service.signs).turn),
         "servers": (LIVENESS_S, Liveness(service.fleet, clock).turn),
-        "refusals": (_REFUSALS_S, _telling_refusals(service.tally)),
+        "refusals": (_REFUSALS_S, _refusal_reporter(service.tally)),
     }
     if taken is not None:
         turns["watch"] = (WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, taken).turn)
     loops: list[Coroutine[Any, Any, None]] = [
-        every(period_s, partial(Recurring(name, clock).turn, turn), tell) for name, (period_s, turn) in turns.items()
+        every(period_s, partial(RepeatedFailures(name, clock).turn, turn), tell)
+        for name, (period_s, turn) in turns.items()
     ]
     if settings.forward is not None:
-        loops.append(forward_telemetry(service.discoverer, *settings.forward, Recurring("forwarding", clock).failed))
+        loops.append(
+            forward_telemetry(service.discoverer, *settings.forward, RepeatedFailures("forwarding", clock).failed)
+        )
     return loops
 
 
-def _telling_refusals(tally: Tally) -> Callable[[], Coroutine[Any, Any, None]]:
+def _refusal_reporter(tally: Tally) -> Callable[[], Coroutine[Any, Any, None]]:
     """Say what limits refused since the last time: a line for each would be a way to fill the disk."""
     reported = Counter[str]()
 

@@ -25,7 +25,7 @@ import uvicorn
 from remit import __version__
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.app.build import Service, build
-from remit.app.service.closure import closed
+from remit.app.service.closure import close_service
 from remit.app.service.logs import Logs
 from remit.app.service.loops import background
 from remit.app.service.workspace_watch import stamp
@@ -170,7 +170,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
         signal.alarm(math.ceil(CLOSED_S) + _TOLD_S)
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
-        await closed(service)
+        await close_service(service)
         _LOG.info("the service ended")
     say(f"remit drained and ended{_doubt(service.ledger.left)}")
     if service.ledger.unwritten:

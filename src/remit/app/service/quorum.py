@@ -17,7 +17,7 @@ UNCONFIRMED: Final = "route/unconfirmed"
 _WHY: Final = "whoever waits there waits until it expires"
 
 
-def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[WorkspaceProblem, ...]:
+def understaffed_routes(source: WorkspaceSource, catalog: Catalog) -> tuple[WorkspaceProblem, ...]:
     """A warning for each route of `source` that has too few people by itself."""
     problems: list[WorkspaceProblem] = []
     for resource in source.resources:
@@ -27,7 +27,7 @@ def crowded_out(source: WorkspaceSource, catalog: Catalog) -> tuple[WorkspacePro
     return tuple(problems)
 
 
-async def unconfirmed(
+async def unconfirmable(
     source: WorkspaceSource, catalog: Catalog, ledger: Ledger, passkeys: Passkeys
 ) -> tuple[WorkspaceProblem, ...]:
     """A warning for each strong route of `source` by which nobody, or not enough people, could say yes."""

@@ -15,13 +15,13 @@ _PARTS: Final = re.compile(r"[=,:;]|file://")
 """What parts the folders of one word: `--root=/srv/a`, `/srv/a:/srv/b`, `file:///srv`."""
 
 
-def reached(transport: Stdio, home: Path, folders: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def reachable_folders(transport: Stdio, home: Path, folders: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     """Each folder that a server is given, with that of `folders` which it holds or lies in; `home` is the server's own.
 
     Links are followed: what counts is where a folder is, not what it is called.
     """
     home = home.resolve()
-    for folder in dict.fromkeys(_given(transport, home)):
+    for folder in dict.fromkeys(_folders_named(transport, home)):
         if folder.is_relative_to(home):
             continue
         for own in folders:
@@ -30,7 +30,7 @@ def reached(transport: Stdio, home: Path, folders: Sequence[Path]) -> Iterator[t
                 yield folder, own
 
 
-def _given(transport: Stdio, home: Path) -> Iterator[Path]:
+def _folders_named(transport: Stdio, home: Path) -> Iterator[Path]:
     """The folders that its arguments, variables and working folder name."""
     cwd = home if transport.cwd is None else Path(transport.cwd)
     yield cwd.resolve()

@@ -19,7 +19,7 @@ KINDS_MAX: Final = 8
 """Errors of so many types and places are each said at once; what differs by more is counted."""
 
 
-class Recurring:
+class RepeatedFailures:
     """Of the loop called `name`."""
 
     def __init__(self, name: str, clock: Clock) -> None:

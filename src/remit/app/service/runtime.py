@@ -15,17 +15,17 @@ from remit.api.services import ApplyResult, Conflict, Missing, ServerPin
 from remit.app.admission.results import Admitted
 from remit.app.bundles.guarantees import check_guarantees
 from remit.app.bundles.held_labels import check_labels, held_labels
-from remit.app.bundles.history import Brought, BundleHistory, admitted_as, counts_of
+from remit.app.bundles.history import BundleHistory, StartChanges, admitted_as, counts_of
 from remit.app.bundles.in_force import KeptSource
 from remit.app.bundles.pace import Pace
-from remit.app.bundles.preparation import Preparing
+from remit.app.bundles.preparation import Preparation
 from remit.app.bundles.recent import Recent
-from remit.app.bundles.running_bundle import Beginning, RunningBundle, accepted, enforced, problem_line
+from remit.app.bundles.running_bundle import Beginning, RunningBundle, accepted, problem_line, with_enforced
 from remit.app.bundles.store import Bundles
 from remit.app.data.veil_key import Veiling
-from remit.app.service.channel_signatures import unsigned
+from remit.app.service.channel_signatures import unsigned_channels
 from remit.app.service.fleet import Fleet
-from remit.app.service.quorum import crowded_out, unconfirmed
+from remit.app.service.quorum import unconfirmable, understaffed_routes
 from remit.control import lock as locking
 from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
@@ -62,17 +62,17 @@ class Runtime:
         self._veiling = veiling
         self._passkeys = passkeys
         self._running = running = beginning.running
-        self._begun = beginning
+        self._beginning = beginning
         self._workspace = workspace
         self._bundles = bundles
         self._fleet = fleet
         self._ledger = ledger
         self.clock = clock
         self._changing = asyncio.Lock()
-        self._preparing = Preparing(bundles)
+        self._preparing = Preparation(bundles)
         self.history = BundleHistory(ledger, bundles)
         self._recent = Recent(running.bundle)
-        self.brought: Brought | None = None
+        self.brought: StartChanges | None = None
         """What a start put in force that was not: it took the folder."""
         self.admitted = True
         """False where a start took a folder that the Admission before it did not see."""
@@ -95,7 +95,7 @@ class Runtime:
     async def start(self) -> None:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`, `Invalid`."""
         check_guarantees(self.bundle, None, await self._ledger.sign_offs())
-        self._running = await self._warned(self._running)
+        self._running = await self._with_doubts(self._running)
         await self._veiling.prepare(self.bundle.catalog, self.record)
         self._fleet.take(self.bundle.catalog.servers)
         await self.history.clean(self.bundle.digest)
@@ -103,14 +103,14 @@ class Runtime:
         data: dict[str, Json] = {"at": "start"}
         if not self.admitted:
             data["admitted"] = False
-        if not self._begun.resumed:
+        if not self._beginning.resumed:
             self.brought = await self.history.brought(self.bundle.digest)
             data |= {} if self.brought is None else self.brought.said
-        await self._in_force(_WATCHER, self._running, data, self._begun.fingerprint)
+        await self._in_force(_WATCHER, self._running, data, self._beginning.fingerprint)
 
     async def waiting(self) -> ApplyResult | None:
         """What the folder says and this process did not begin with; None where that is nothing. Raises `Invalid`."""
-        beginning = self._begun
+        beginning = self._beginning
         if not beginning.resumed or beginning.fingerprint == await asyncio.to_thread(self._workspace.fingerprint):
             return None
         pending = await self.diff()
@@ -172,7 +172,7 @@ class Runtime:
                 raise Missing(f"no {chosen.value.lower()} is called {name}")
             new = await self._prepare(replace(source, resources=rest))
             await self._keeps_labels(new)
-            await _edited(partial(self._workspace.delete, chosen, name))
+            await _edit(partial(self._workspace.delete, chosen, name))
             data: dict[str, Json] = {"kind": chosen.value}
             await self.record(Event.RESOURCE_DELETED, by, name, data)
             return await self._swap(new, by)
@@ -191,7 +191,7 @@ class Runtime:
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
             await self._keeps_labels(new)
-            await _edited(partial(self._workspace.write_lock, lock, base=source.lock))
+            await _edit(partial(self._workspace.write_lock, lock, base=source.lock))
             subject = f"{server}/{tool}" if tool else server
             await self.record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
             return await self._swap(new, by)
@@ -207,7 +207,7 @@ class Runtime:
                 raise Conflict(f"an agent is called {name} already", f"remit describe agent {name}")
             resource = Resource(name, spec, SourceLocation(f"agents/{name}.yaml", 1))
             new = await self._prepare(replace(source, resources=(*source.resources, resource)))
-            await _edited(partial(self._workspace.add_agent, resource))
+            await _edit(partial(self._workspace.add_agent, resource))
             await self.record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
             return await self._swap(new, by)
 
@@ -220,8 +220,8 @@ class Runtime:
             source = self._running.source
             if name not in self.bundle.catalog.agents:
                 raise Missing(f"no agent is called {name}")
-            new = await self._prepare(replace(source, resources=enforced(source, name)))
-            await _edited(partial(self._workspace.enforce, name))
+            new = await self._prepare(replace(source, resources=with_enforced(source, name)))
+            await _edit(partial(self._workspace.enforce, name))
             if self.bundle.catalog.agents[name].mode is not Mode.ENFORCE:
                 await self.record(Event.AGENT_ENFORCED, by, name, {})
             # It only tightens: no Admission looks at it.
@@ -234,7 +234,7 @@ class Runtime:
     async def unmanned(self) -> Sequence[WorkspaceProblem]:
         """What is odd, as of now, about the people of the routes that run, and about how they hear and say yes."""
         running = self._running
-        return (*crowded_out(running.source, running.bundle.catalog), *await self._doubts(running))
+        return (*understaffed_routes(running.source, running.bundle.catalog), *await self._doubts(running))
 
     async def pins(self, server: str | None = None, *, anew: bool = False) -> Sequence[ServerPin]:
         """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""
@@ -268,16 +268,16 @@ class Runtime:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
         check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.sign_offs())
-        return await self._warned(replace(new, bundle=self._recent.known(new.bundle)))
+        return await self._with_doubts(replace(new, bundle=self._recent.known(new.bundle)))
 
-    async def _warned(self, running: RunningBundle) -> RunningBundle:
+    async def _with_doubts(self, running: RunningBundle) -> RunningBundle:
         doubts = await self._doubts(running)
         return replace(running, warnings=(*running.warnings, *(problem_line(doubt, doubt.next) for doubt in doubts)))
 
     async def _doubts(self, running: RunningBundle) -> Sequence[WorkspaceProblem]:
         """What is odd about it beside what stands in the folder."""
-        unheard = await unsigned(running.source, self.clock)
-        return (*await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)
+        unheard = await unsigned_channels(running.source, self.clock)
+        return (*await unconfirmable(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)
 
     async def _keeps_labels(self, new: RunningBundle) -> None:
         """Raises `Conflict` where `new` could not name a label that a live session or a store holds."""
@@ -327,7 +327,7 @@ class Runtime:
         self, by: str, running: RunningBundle, data: dict[str, Json] | None, fingerprint: str | None
     ) -> None:
         """Have the next start begin with `running`; on record with `data`, where there is any."""
-        resuming = self._begun.resuming
+        resuming = self._beginning.resuming
         await asyncio.to_thread(resuming.ready, KeptSource(running.source, fingerprint))
         if data is not None:
             ref = await self.record(Event.BUNDLE, by, running.bundle.digest, data | counts_of(running))
@@ -342,7 +342,7 @@ class Runtime:
         return (await self._ledger.append(draft).durable).ref
 
 
-async def _edited(edit: Callable[[], object]) -> None:
+async def _edit(edit: Callable[[], object]) -> None:
     """Make one edit of the workspace folder; raises `Conflict` where it is refused."""
     try:
         await asyncio.to_thread(edit)

@@ -16,7 +16,7 @@ Stamp = frozenset[tuple[str, int, int]]
 
 
 class WorkspaceWatcher:
-    """Applies `workspace` whenever a file of it is no longer as in `seen`."""
+    """Applies `workspace` whenever a file of it is no longer as in `taken`."""
 
     def __init__(self, workspace: Path, runtime: Runtime, taken: Stamp) -> None:
         self._workspace = workspace

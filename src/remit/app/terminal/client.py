@@ -100,7 +100,7 @@ class ServiceClient:
         connection, answer = self._open("GET", path, None, timeout_s=3600.0)
         try:
             if answer.status != 200:
-                raise self._refused(answer.status, answer.read())
+                raise self._refusal(answer.status, answer.read())
             while line := answer.readline():
                 if line.startswith(b"data:"):
                     yield json.loads(line[5:])
@@ -125,11 +125,11 @@ class ServiceClient:
         except TimeoutError as error:
             raise self._late(sent=changing) from error
         except (OSError, http.client.HTTPException) as error:
-            raise self._unanswered(error, sent=changing) from error
+            raise self._no_answer(error, sent=changing) from error
         finally:
             connection.close()
         if answer.status >= 400:
-            raise self._refused(answer.status, data)
+            raise self._refusal(answer.status, data)
         return json.loads(data) if data else None
 
     def _open(
@@ -163,9 +163,9 @@ class ServiceClient:
             raise self._late(sent=sent) from error
         except (OSError, socket.gaierror, http.client.HTTPException) as error:
             connection.close()
-            raise self._unanswered(error, sent=sent) from error
+            raise self._no_answer(error, sent=sent) from error
 
-    def _unanswered(self, error: Exception, *, sent: bool) -> CommandFailure:
+    def _no_answer(self, error: Exception, *, sent: bool) -> CommandFailure:
         """`sent`: a change was asked for, and the service may have made it."""
         why = str(error) or type(error).__name__
         following = "start the service with: remit up --workspace DIR (or set REMIT_URL)"
@@ -179,7 +179,7 @@ class ServiceClient:
         return CommandFailure(f"no answer from {self._url.geturl()}", why=why, next=following, exit=Exit.UNREACHABLE)
 
     def _late(self, *, sent: bool) -> CommandFailure:
-        """`sent` as of `_unanswered`."""
+        """`sent` as of `_no_answer`."""
         following = "look at the service: remit doctor"
         return CommandFailure(
             f"{self._url.geturl()} took too long to answer",
@@ -188,7 +188,7 @@ class ServiceClient:
             exit=Exit.TIMEOUT,
         )
 
-    def _refused(self, status: int, data: bytes) -> CommandFailure:
+    def _refusal(self, status: int, data: bytes) -> CommandFailure:
         try:
             problem: dict[str, Any] = json.loads(data)
         except ValueError:

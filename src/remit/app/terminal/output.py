@@ -46,7 +46,7 @@ def say(text: str) -> None:
         return
 
 
-def answered(answer: Any, form: Format, text: str) -> None:
+def print_answer(answer: Any, form: Format, text: str) -> None:
     """Say `text` to the person; where a program reads, print `answer` whole instead."""
     if form in {Format.JSON, Format.YAML}:
         data(answer, form)
@@ -86,7 +86,7 @@ def changes(answer: Mapping[str, Any]) -> None:
             print(f"    {escaped(line)}")
 
 
-def warned(answer: Mapping[str, Any]) -> None:
+def print_warnings(answer: Mapping[str, Any]) -> None:
     """Say what is odd about what runs now, or does not run yet."""
     for warning in answer["warnings"]:
         say(f"warning: {escaped(warning)}")
@@ -97,9 +97,9 @@ def data(value: Any, form: Format) -> None:
     if form is Format.JSON:
         print(json.dumps(value, indent=2, ensure_ascii=True))
         return
-    from remit.app.terminal.yaml_text import written
+    from remit.app.terminal.yaml_text import to_yaml
 
-    sys.stdout.write(written(value))
+    sys.stdout.write(to_yaml(value))
 
 
 def _cell(value: object) -> str:
@@ -120,13 +120,13 @@ def _cell(value: object) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> None:
     head = [column.upper().replace("_", " ") for column in columns]
     lines = [head, *rows]
-    widths = fitted([max(len(line[index]) for line in lines) for index in range(len(head))], width)
+    widths = fit_columns([max(len(line[index]) for line in lines) for index in range(len(head))], width)
     for line in lines:
         cells = (_cut(cell, room).ljust(room) for cell, room in zip(line, widths, strict=True))
         print(_BETWEEN.join(cells).rstrip())
 
 
-def fitted(widths: Sequence[int], total: int | None) -> list[int]:
+def fit_columns(widths: Sequence[int], total: int | None) -> list[int]:
     """`widths` of columns so that a row fits into `total` characters: the widest give way, none beyond a minimum."""
     fitting = list(widths)
     over = 0 if total is None else sum(fitting) + len(_BETWEEN) * (len(fitting) - 1) - total

@@ -86,7 +86,7 @@ def sarif(rules: Mapping[str, str], findings: Iterable[ReportFinding], unseen: S
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
-def written(file: Path, text: str) -> None:
+def write_report(file: Path, text: str) -> None:
     """Write a report. Raises `CommandFailure`."""
     try:
         file.write_text(text, "utf-8")

@@ -13,7 +13,7 @@ _WIDTH: Final = 100
 _ESCAPES: Final = {"\n": "\\n", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
-def written(value: Any) -> str:
+def to_yaml(value: Any) -> str:
     """`value`, which is of JSON's types, as YAML; it reads back as the same."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
 

@@ -41,7 +41,7 @@ class CatalogSuggestions:
     spoken_of: tuple[SuggestedSpec, ...]
 
 
-def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
+def suggest_for(workspace: Path, which: str | None) -> CatalogSuggestions:
     """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`.
 
     Raises `CommandFailure`.
@@ -52,7 +52,7 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     proposals: list[SuggestedSpec] = []
     for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
-            proposals += proposed(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
+            proposals += propose_for(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
     if tool:
         proposals = [proposal for proposal in proposals if proposal.name == which]
     if not proposals:
@@ -68,7 +68,7 @@ def suggested(workspace: Path, which: str | None) -> CatalogSuggestions:
     return without_entry(source, proposals)
 
 
-def proposed(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[SuggestedSpec]:
+def propose_for(source: WorkspaceSource, server: str, tools: Sequence[Definition]) -> list[SuggestedSpec]:
     """For the Server `server`, where `source` declares it, and for its `tools`."""
     declared = [resource for resource in source.resources if resource.name == server]
     sinks = [
@@ -184,7 +184,7 @@ def refuse_existing(workspace: Path, names: Iterable[str]) -> None:
             raise CommandFailure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
 
 
-def listed(file: Path) -> tuple[Definition, ...]:
+def read_listing(file: Path) -> tuple[Definition, ...]:
     """The tools that `file` lists: a JSON list of tools, or an object with one as `tools`. Raises `CommandFailure`.
 
     A tool is an object with `name`, `description` and its input schema as `inputSchema` or `parameters`.
@@ -228,7 +228,7 @@ def _no_list(file: Path, why: str) -> CommandFailure:
     return CommandFailure(f"{file} is no list of tools", why=why, next=next_, exit=Exit.INVALID)
 
 
-def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> list[Path]:
+def make_workspace(workspace: Path, server: str, definitions: Sequence[Definition]) -> list[Path]:
     """A workspace to replay by: `definitions` accepted as those of `server`, proposed entries, and the pack `dataflow`.
 
     Its agent is `SERVER-assistant`. Nobody answers at its server's address: it is for replay. Raises `CommandFailure`.
@@ -258,7 +258,7 @@ def _server_name(server: str) -> str:
 
 def has_workspace(folder: Path) -> bool:
     """Whether `folder` holds a workspace."""
-    return folder.is_dir() and bool(files.found(folder, []))
+    return folder.is_dir() and bool(files.workspace_files(folder, []))
 
 
 def _source(workspace: Path) -> WorkspaceSource:
@@ -271,7 +271,7 @@ def _source(workspace: Path) -> WorkspaceSource:
     return source
 
 
-def accepted(lock: Lock, server: str) -> bool:
+def has_accepted(lock: Lock, server: str) -> bool:
     """Whether `lock` holds a tool of `server`."""
     return server in lock.servers
 
