@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from remit.app.admission.judgement import breaches_of, of_attack, of_cases, of_chains, of_guarantees, of_replay
 from remit.app.admission.results import FINDINGS_MAX, CheckResult, CheckState, refusing
-from remit.app.assurance.policy_tests import CaseOutcome, LocatedCase
+from remit.app.assurance.policy_tests import JudgedCase, LocatedCase
 from remit.assure.cases import Case
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.search import SearchLimits
@@ -34,11 +34,11 @@ def changed(*pairs: tuple[str, str], days: float = 1.0) -> VerdictChanges:
 
 
 def test_cases_have_to_hold_and_to_be_tried() -> None:
-    assert of_cases([CaseOutcome(CASE, ())], 0).state is CheckState.PASSED
-    failed = of_cases([CaseOutcome(CASE, ("c: it is permit",))], 0)
+    assert of_cases([JudgedCase(CASE, ())], 0).state is CheckState.PASSED
+    failed = of_cases([JudgedCase(CASE, ("c: it is permit",))], 0)
     assert (failed.state, failed.findings) == (CheckState.FAILED, ("a.cases.yaml:3: c: it is permit",))
     assert of_cases([], 1).state is CheckState.UNFINISHED
-    gone = of_cases([CaseOutcome(CASE, ())], 0, [CaseOutcome(CASE, ("c: it is permit",))])
+    gone = of_cases([JudgedCase(CASE, ())], 0, [JudgedCase(CASE, ("c: it is permit",))])
     assert (gone.state, gone.findings) == (CheckState.FAILED, ("a.cases.yaml:3, which is gone: c: it is permit",))
     assert gone.figures == {"cases": 2, "failed": 1, "not_tried": 0, "gone": 1}
 

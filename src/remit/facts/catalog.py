@@ -206,10 +206,8 @@ class Tool:
 def defaults_of(schema: Mapping[str, Json]) -> dict[str, Json]:
     """What an input schema says that an argument is where it is left out; no `null`, which says nothing."""
     properties = schema.get("properties")
-    members = properties.items() if isinstance(properties, Mapping) else ()
-    return {
-        name: one["default"] for name, one in members if isinstance(one, Mapping) and one.get("default") is not None
-    }
+    items = properties.items() if isinstance(properties, Mapping) else ()
+    return {name: one["default"] for name, one in items if isinstance(one, Mapping) and one.get("default") is not None}
 
 
 @dataclass(frozen=True, slots=True)

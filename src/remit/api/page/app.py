@@ -48,7 +48,6 @@ REMOVING: Final = "passkeys/remove"
 PASSKEYS_MAX: Final = 10
 NAME_CHARS_MAX: Final = 60
 _REF: Final = re.compile(r"[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}")
-_NOT_SIGNED_IN: Final = "nothing was decided: sign in, then say it again"
 _NOT_HERE: Final = "there is no such approval, or it is not yours to see"
 
 Scope: TypeAlias = MutableMapping[str, Any]

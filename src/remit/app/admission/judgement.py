@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from remit.app.admission.results import CheckResult, CheckState
-from remit.app.assurance.policy_tests import CaseOutcome
+from remit.app.assurance.policy_tests import JudgedCase
 from remit.app.bundles.guarantees import owners
 from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.written import story, title
@@ -23,7 +23,7 @@ _SEARCH: Final = "remit chains"
 """Where there is no chain to cut: a policy errs, or the search takes longer."""
 
 
-def of_cases(outcomes: Sequence[CaseOutcome], not_reached: int, removed: Sequence[CaseOutcome] = ()) -> CheckResult:
+def of_cases(outcomes: Sequence[JudgedCase], not_reached: int, removed: Sequence[JudgedCase] = ()) -> CheckResult:
     """All cases hold, also those that are `removed` from what runs; `not_reached` were not reached in time."""
     problems = [f"{outcome.found.file}:{outcome.found.line}: {text}" for outcome in outcomes for text in outcome.wrong]
     problems += [

@@ -23,7 +23,7 @@ from remit.app.admission import judgement
 from remit.app.admission.request import AdmissionRequest
 from remit.app.admission.results import CheckResult, CheckState
 from remit.app.assurance.ledger_replay import replayed_actions, replayed_by_both
-from remit.app.assurance.policy_tests import CaseOutcome, cases_in, cases_of
+from remit.app.assurance.policy_tests import JudgedCase, cases_in, cases_of
 from remit.app.attack.run import QUICK, attack
 from remit.app.bundles.running_bundle import prepare
 from remit.app.data.scratch import scratch
@@ -70,14 +70,14 @@ class AdmissionRun:
 
     def tried(self) -> CheckResult:
         """What comes of the workspace's cases, and of those that what runs has and the workspace has no more."""
-        over, outcomes = self._until(Check.CASES), list[CaseOutcome]()
+        over, outcomes = self._until(Check.CASES), list[JudgedCase]()
         current, running = cases_of(self._asked.workspace), self._asked.running
         now = [case.case for case in current]
         removed = [] if running is None else [case for case in cases_in(running) if case.case not in now]
         for case in (*current, *removed):
             if over():
                 break
-            outcomes.append(CaseOutcome(case, failures(self.bundle, case.case)))
+            outcomes.append(JudgedCase(case, failures(self.bundle, case.case)))
         of_current, not_reached = outcomes[: len(current)], len(current) + len(removed) - len(outcomes)
         return judgement.of_cases(of_current, not_reached, outcomes[len(current) :])
 

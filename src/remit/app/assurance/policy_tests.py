@@ -32,7 +32,7 @@ class LocatedCase:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseOutcome:
+class JudgedCase:
     """What came of a case: `wrong` says what is not as expected."""
 
     found: LocatedCase
@@ -44,13 +44,13 @@ class CaseRun:
     """What a workspace's cases came to. `fates` are those of the mutants, None where none was asked for."""
 
     bundle: Bundle
-    outcomes: tuple[CaseOutcome, ...]
+    outcomes: tuple[JudgedCase, ...]
     touched: CaseCoverage
     fates: tuple[MutantResult, ...] | None
     invalid: int
 
     @property
-    def failed(self) -> tuple[CaseOutcome, ...]:
+    def failed(self) -> tuple[JudgedCase, ...]:
         """The cases that do not hold."""
         return tuple(one for one in self.outcomes if one.wrong)
 
@@ -87,7 +87,7 @@ def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, 
     _check_users(bundle, located, user)
     coverage = CaseCoverage()
     watched = with_coverage(bundle, coverage)
-    outcomes = tuple(CaseOutcome(case, failures(watched, case.case, user)) for case in located)
+    outcomes = tuple(JudgedCase(case, failures(watched, case.case, user)) for case in located)
     results: list[MutantResult | None] | None = None
     if mutate:
         results = list(fates(bundle, [case.found.case for case in outcomes if not case.wrong], user))

@@ -16,7 +16,7 @@ from remit.adapters.workspace.documents import YamlRefused, documents
 from remit.adapters.workspace.folder import Folder
 from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
+from remit.control.lock import EMPTY, FILE, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ResourceKind, ServerSpec, WorkspaceSource
@@ -269,11 +269,6 @@ def _source(workspace: Path) -> WorkspaceSource:
         first = source.problems[0]
         raise CommandFailure(first.what, why=first.why, next=first.next, exit=Exit.INVALID)
     return source
-
-
-def has_accepted(lock: Lock, server: str) -> bool:
-    """Whether `lock` holds a tool of `server`."""
-    return server in lock.servers
 
 
 _WORKSPACE: Final = """\
