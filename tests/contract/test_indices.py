@@ -14,8 +14,8 @@ from remit.facts.record import Receipt, RecordKind
 from remit.pep import indices as indices_module
 from remit.pep.memory import Memory
 from remit.ports.ledger import Pending
-from remit.protect.gathered import Entries
 from remit.protect.index import TRUSTED, UNTRUSTED, Index, origin_of
+from remit.protect.token_places import TokenGroup
 from remit.trace.bodies import AdminBody, Body, Event
 from remit.work.erasure import Erasures
 from tests.contract.ledger_world import Place, draft
@@ -46,7 +46,7 @@ class World:
         data = {"text": text, "grounds": True}
         return self.append(RecordKind.ADMIN, sid, AdminBody(Event.SESSION_WORDS, "harness", sid, data))
 
-    def result(self, sid: str, *entries: Entries) -> Pending:
+    def result(self, sid: str, *entries: TokenGroup) -> Pending:
         call = str(self.append(RecordKind.INTENT, sid, action(links=[("writer", sid)])).ref)
         index = self.memory.indices.of(sid)
         delta = (index or Index(bytes.fromhex(KEY))).delta(call, entries)
@@ -55,7 +55,7 @@ class World:
 
     def origin(self, sid: str, token: str) -> Origin | None:
         index = self.memory.indices.of(sid)
-        return None if index is None else origin_of(index.look(token))
+        return None if index is None else origin_of(index.lookup(token))
 
 
 @pytest.fixture
@@ -71,17 +71,19 @@ async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
     assert (world.memory.indices.loaded("s1"), world.memory.indices.of("s1")) == (True, None)
     world.key("s1", key)
     world.words("s1", "mail boss@shop.example")
-    await world.result("s1", Entries(["mallory"], UNTRUSTED, "$.text"), Entries(["ledger"], TRUSTED, "$.id")).durable
+    await world.result(
+        "s1", TokenGroup(["mallory"], UNTRUSTED, "$.text"), TokenGroup(["ledger"], TRUSTED, "$.id")
+    ).durable
     held = world.memory.indices.of("s1")
     assert held is not None
-    seen = held.place(held.look("mallory"))
+    seen = held.place(held.lookup("mallory"))
     await world.ledger.close()
 
     again = World(place.open())
     await again.memory.hold(["s1"], 0.0)
     made = again.memory.indices.of("s1")
     assert made is not None
-    assert (len(made), made.place(made.look("mallory"))) == (len(held), seen)
+    assert (len(made), made.place(made.lookup("mallory"))) == (len(held), seen)
     assert again.origin("s1", "ledger") is Origin.TRUSTED
     assert again.origin("s1", "boss@shop.example") is Origin.GROUNDED
     assert again.memory.indices.said("s1") == (1, len("mail boss@shop.example"))
@@ -116,8 +118,8 @@ async def test_nothing_becomes_more_trusted_by_an_erasure(place: Place, what: st
     await world.memory.hold(["s1"], 0.0)
     world.key("s1")
     words = await world.words("s1", "boss").durable
-    said = await world.result("s1", Entries(["mallory"], UNTRUSTED, "$.text")).durable
-    await world.result("s1", Entries(["mallory", "boss", "ledger"], TRUSTED, "$.id")).durable
+    said = await world.result("s1", TokenGroup(["mallory"], UNTRUSTED, "$.text")).durable
+    await world.result("s1", TokenGroup(["mallory", "boss", "ledger"], TRUSTED, "$.id")).durable
     tokens = ("mallory", "boss", "ledger")
     before = tuple(world.origin("s1", token) for token in tokens)
     assert before == (Origin.UNTRUSTED, Origin.GROUNDED, Origin.TRUSTED)
@@ -153,7 +155,7 @@ async def test_too_many_tokens_push_out_what_nobody_holds_and_it_comes_back(
     for sid in ("s1", "s2", "s3"):
         await world.memory.hold([sid], 0.0)
         world.key(sid)
-        await world.result(sid, Entries([f"{sid}-{n}" for n in range(12)], UNTRUSTED, "$")).durable
+        await world.result(sid, TokenGroup([f"{sid}-{n}" for n in range(12)], UNTRUSTED, "$")).durable
     assert [world.memory.indices.loaded(sid) for sid in ("s1", "s2", "s3")] == [True, True, True]
     world.memory.release(["s1"], 1.0)
     world.memory.release(["s2"], 1.0)
@@ -170,7 +172,7 @@ async def test_what_is_on_its_way_to_disk_is_not_forgotten(place: Place) -> None
     world = World(place.open())
     await world.memory.hold(["s1"], 0.0)
     world.key("s1")
-    pending = world.result("s1", Entries(["mallory"], UNTRUSTED, "$"))
+    pending = world.result("s1", TokenGroup(["mallory"], UNTRUSTED, "$"))
     assert isinstance(pending.durable, asyncio.Future)
     world.memory.indices.settles("s1", pending.durable)
     world.memory.release(["s1"], 0.0)
@@ -188,7 +190,7 @@ async def test_what_is_on_its_way_to_disk_is_not_forgotten(place: Place) -> None
 async def test_an_index_that_is_not_in_memory_takes_nothing_and_loses_nothing(place: Place) -> None:
     world = World(place.open())
     world.key("s1")
-    await world.result("s1", Entries(["mallory"], UNTRUSTED, "$")).durable
+    await world.result("s1", TokenGroup(["mallory"], UNTRUSTED, "$")).durable
     assert world.memory.indices.of("s1") is None
     await world.memory.hold(["s1"], 0.0)
     assert world.origin("s1", "mallory") is Origin.UNTRUSTED
@@ -202,7 +204,7 @@ async def test_few_bytes_are_saved_for_a_token(place: Place) -> None:
     world.key("s1")
     await world.words("s1", "x").durable
     before = sum(path.stat().st_size for path in place.folder.iterdir())
-    entries = [Entries([f"token-{n}"], UNTRUSTED, f"$[*].member{n % 7}", n % 99) for n in range(10_000)]
+    entries = [TokenGroup([f"token-{n}"], UNTRUSTED, f"$[*].member{n % 7}", n % 99) for n in range(10_000)]
     await world.result("s1", *entries).durable
     await world.ledger.close()
     after = sum(path.stat().st_size for path in place.folder.iterdir())

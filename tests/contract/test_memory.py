@@ -102,7 +102,7 @@ def test_what_calls_in_doubt_hand_on_is_known_after_a_restart_until_somebody_set
     memory = asyncio.run(known(place, now_ms=500))
     known_tools = catalog(tools=[made, read])
     (held,) = memory.under_way.beside("another", "root", known_tools)
-    assert held.given == {"path": "a"}
+    assert held.arguments == {"path": "a"}
     assert memory.under_way.beside(first, "root", known_tools) == ()
     assert memory.under_way.beside("another", "s1", known_tools) == ()
     settled = AdminBody(Event.INTENT_SETTLED, "ana", first, {"happened": True})

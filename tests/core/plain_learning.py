@@ -7,15 +7,15 @@ from dataclasses import replace
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin
-from remit.protect.gathered import Entries
-from remit.protect.index import BROUGHT, DERIVED, DIRECTORY, KNOWN, TRUSTED, UNTRUSTED, Delta, Index, origin_of
+from remit.protect.index import ALL_BITS, DERIVED, DIRECTORY, HANDED_OVER, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import composed, grounds, named
 from remit.protect.origins import Names
 from remit.protect.paths import leading
-from remit.protect.pieces import CARRIED, TokenKind
 from remit.protect.reading import Reading, TextLeaf
 from remit.protect.scalars import IndexView
+from remit.protect.token_kinds import CARRIED, TokenKind
+from remit.protect.token_places import TokenGroup
 from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
 
 _DAY = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
@@ -25,7 +25,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     """What `remit.protect.learning.learn` has to find, too."""
     seen = IndexView(index)
     records, directory = named(reading, seen), tool is not None and grounds(tool, given, seen)
-    entries: list[Entries] = []
+    entries: list[TokenGroup] = []
     prose = False
     made = composed(tool, given, {}, Names(), seen)
     for leaf in reading.leaves:
@@ -36,7 +36,9 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             found |= set(leading(plain(leaf.text)))
         if not leaf.name:
             prose = prose or (leaf.untrusted and bool(found & STOP))
-            entries.append(Entries(found - STOP, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
+            entries.append(
+                TokenGroup(found - STOP, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element)
+            )
             continue
         bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
@@ -50,7 +52,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             leads = bool(kinds & CARRIED - {TokenKind.ADDRESS}) or (TokenKind.ADDRESS in kinds and not alike)
             bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
         if len(found - cased(leaf.text)) == 1 and not found & STOP:
-            entries.append(Entries(found, bits, leaf.pattern, leaf.element))
+            entries.append(TokenGroup(found, bits, leaf.pattern, leaf.element))
         else:
             entries += _several(leaf, bits, seen)
     delta = index.delta(call, entries, capped=reading.capped, prose=prose)
@@ -58,14 +60,14 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     bare = tool is not None and any(part.directory and "." not in part.path for part in tool.results)
     for token in _brought(given):
         (at,) = index.hashes((token,))
-        if at in kept and origin_of(index.look(token)) > Origin.TRUSTED:
+        if at in kept and origin_of(index.lookup(token)) > Origin.TRUSTED:
             kept[at] &= ~(TRUSTED | DERIVED | DIRECTORY) if bare else ~(TRUSTED | DERIVED)
-    kept = {at: said for at, said in kept.items() if said & KNOWN}
+    kept = {at: said for at, said in kept.items() if said & ALL_BITS}
     for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
         for token in _handed(value):
             (at,) = index.hashes((token,))
-            if not index.look(token) & KNOWN:
-                kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) & ~(TRUSTED | DERIVED | DIRECTORY) | BROUGHT
+            if not index.lookup(token) & ALL_BITS:
+                kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) & ~(TRUSTED | DERIVED | DIRECTORY) | HANDED_OVER
     return replace(delta, entries=kept)
 
 
@@ -91,19 +93,19 @@ def _handed(text: str) -> set[str]:
     return found | {host for host in hosts if "." in host}
 
 
-def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[Entries]:
+def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[TokenGroup]:
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
-    yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
+    yield TokenGroup(carried, UNTRUSTED, leaf.pattern, leaf.element)
     told = [
         *(token for token, _ in found if token not in carried),
         *reaching(plain(leaf.text)),
         *leading(plain(leaf.text)),
     ]
-    yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
+    yield TokenGroup(told, bits & ~DERIVED, leaf.pattern, leaf.element)
     for token in carried:
         if origin_of(seen[token]) > Origin.TRUSTED:
             bits &= ~DERIVED
             if not seen[token] & DIRECTORY:
                 bits &= ~DIRECTORY
-    yield Entries((whole(leaf.text), *cased(leaf.text)), bits, leaf.pattern, leaf.element)
+    yield TokenGroup((whole(leaf.text), *cased(leaf.text)), bits, leaf.pattern, leaf.element)

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from remit.facts.text import IGNORED, composed
 from remit.protect.paths import SPACES, ended
-from remit.protect.pieces import Token, TokenKind
 from remit.protect.root_zone import ENDINGS
+from remit.protect.token_kinds import Token, TokenKind
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + _CONTROLS, " "))

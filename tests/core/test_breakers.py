@@ -27,10 +27,10 @@ from remit.pdp.decide import decide
 from remit.pdp.deltas import Closed, Tripped
 from remit.pdp.fold import fold
 from remit.policy.verdict import Permit
-from remit.protect import breaker_window, breakers, panel
+from remit.protect import breaker_index, breaker_window, breakers
+from remit.protect.breaker_index import Panel
 from remit.protect.breaker_window import BreakerSamples, Sample
 from remit.protect.breakers import Fuses, Moved
-from remit.protect.panel import Panel
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
@@ -402,7 +402,7 @@ def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (samples.records(0), samples.records(0, "a4")) == (["r2", "r4"], ["r4"])
     assert samples.by_agent(1) == {"a2": (0, 1), "a3": (1, 1), "a4": (0, 1)}
     assert (samples.count(0, 12.5), samples.count(7, 12.5)) == (1, 0)
-    monkeypatch.setattr(panel, "_FOUND_MAX", 1)
+    monkeypatch.setattr(breaker_index, "_FOUND_MAX", 1)
     monkeypatch.setattr(breakers, "_KEYS_MAX", 1)
     one = breaker(On.ERRORS, of_least=2)
     board = Board(one)

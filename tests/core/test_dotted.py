@@ -5,9 +5,9 @@ import re
 import pytest
 
 from remit.facts.origin import Origin, Role
-from remit.protect.pieces import TokenKind
 from remit.protect.root_zone import ENDINGS, PRIVATE
 from remit.protect.scalars import read_scalar
+from remit.protect.token_kinds import TokenKind
 from remit.protect.tokens import parts
 from tests.core.test_origins import World
 

@@ -13,12 +13,12 @@ from remit.facts.results import Part
 from remit.pdp.deltas import OriginsAdded
 from remit.pdp.fold import fold
 from remit.pdp.result_judgement import JudgedCall, judge_result
-from remit.protect.entrusted import ENTRUSTED_MAX, FULL, ServerIndex, entrusted, index_of, is_of_server
-from remit.protect.gathered import PATTERNS_MAX
-from remit.protect.handed import Handing
-from remit.protect.index import BROUGHT, Delta
+from remit.protect.handover import Handover
+from remit.protect.index import HANDED_OVER, Delta
 from remit.protect.origins import Names
 from remit.protect.scalars import IndexView
+from remit.protect.server_index import FULL, SERVER_TOKENS_MAX, ServerIndex, handover_delta, index_of, is_of_server
+from remit.protect.token_places import PATTERNS_MAX
 from remit.trace.bodies import AdminBody, Event, Status
 from tests.core.deciding import action
 from tests.core.test_origins import NOTE, TOOLS, World, told
@@ -46,7 +46,7 @@ class Session(World):
     def hands(self, tool: str, **given: Json) -> Delta:
         made = self.bundle.catalog.tools["shop", tool]
         names = Names(self.bundle.tools["shop", tool].arguments, self.bundle.tools["shop", tool].members)
-        learnt = entrusted(Handing(made, given, names=names), IndexView(self.index), self.server, self.sid)
+        learnt = handover_delta(Handover(made, given, names=names), IndexView(self.index), self.server, self.sid)
         self.server.apply(learnt)
         return learnt
 
@@ -157,9 +157,11 @@ def test_the_name_of_a_member_that_nobody_accepted_is_handed_over_too(server: Se
 def test_what_the_accepted_schema_lists_is_not_handed_over(server: ServerIndex) -> None:
     schema = {"type": "object", "properties": {"to": {"enum": ["urgent"]}}}
     tool = replace(NOTE, definition=replace(NOTE.definition, input_schema=schema))
-    assert not entrusted(Handing(tool, {"to": "urgent"}), IndexView(None), server, "s1")
-    assert entrusted(Handing(tool, {"to": "evil"}), IndexView(None), server, "s1")
-    assert entrusted(Handing(None, {"to": "urgent"}), IndexView(None), server, "s1"), "a tool that is known no more"
+    assert not handover_delta(Handover(tool, {"to": "urgent"}), IndexView(None), server, "s1")
+    assert handover_delta(Handover(tool, {"to": "evil"}), IndexView(None), server, "s1")
+    assert handover_delta(Handover(None, {"to": "urgent"}), IndexView(None), server, "s1"), (
+        "a tool that is known no more"
+    )
 
 
 def test_what_a_directory_held_already_is_still_there_and_not_vouched_for(server: ServerIndex) -> None:
@@ -193,17 +195,17 @@ def test_the_session_that_handed_it_over_has_its_own_law_but_for_what_it_never_s
 def test_what_is_more_than_an_index_tells_apart_is_sifted_and_never_vouched_for(
     server: ServerIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remit.protect.entrusted.ENTRUSTED_MAX", 30)
+    monkeypatch.setattr("remit.protect.server_index.SERVER_TOKENS_MAX", 30)
     one = Session("s1", server)
     codes = [f"ac-{n}" for n in range(4_000)]
     one.hands("note", text=" ".join(codes[:4]) + LONG)
     before = server.beside()
     one.hands("note", text=" ".join(codes) + LONG)
     assert len(server) == 30
-    assert 0 not in server.look_all(codes), "none of them is forgotten"
-    assert server.beside().look_all(codes) == server.look_all(codes)
-    assert 0 in before.look_all(codes), "what was handed over since is of no result that came before"
-    others = server.look_all([f"bd-{n}" for n in range(4_000)])
+    assert 0 not in server.lookup_all(codes), "none of them is forgotten"
+    assert server.beside().lookup_all(codes) == server.lookup_all(codes)
+    assert 0 in before.lookup_all(codes), "what was handed over since is of no result that came before"
+    others = server.lookup_all([f"bd-{n}" for n in range(4_000)])
     assert others.count(0) > 3_990, "of others next to none is taken for one"
     assert not one.hands("note", text=" ".join(codes) + LONG), "what was sifted is not recorded again"
     other = Session("s2", server, said="AC-3")
@@ -212,16 +214,16 @@ def test_what_is_more_than_an_index_tells_apart_is_sifted_and_never_vouched_for(
     assert other.traced("send", to="AC-3999").at == "$[0].what (handed over, as far as can be told)"
     assert other.origin("send", to="BD-1") is Origin.TRUSTED
     assert other.origin("send", to="AC-3") is Origin.GROUNDED
-    assert ENTRUSTED_MAX == 200_000
+    assert SERVER_TOKENS_MAX == 200_000
 
 
 def test_an_index_read_back_sifts_as_it_did(server: ServerIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.protect.entrusted.ENTRUSTED_MAX", 10)
+    monkeypatch.setattr("remit.protect.server_index.SERVER_TOKENS_MAX", 10)
     learnt = Session("s1", server).hands("note", text=" ".join(f"AC-{n}" for n in range(100)) + LONG)
     again = ServerIndex(b"s" * 16, [Delta.unpack("s1", learnt.pack())])
     codes = [f"ac-{n}" for n in range(100)]
-    assert 0 not in again.look_all(codes)
-    assert again.look_all(codes).count(BROUGHT) == server.look_all(codes).count(BROUGHT)
+    assert 0 not in again.lookup_all(codes)
+    assert again.lookup_all(codes).count(HANDED_OVER) == server.lookup_all(codes).count(HANDED_OVER)
 
 
 def test_where_nobody_knows_what_a_server_was_handed_its_results_vouch_for_nothing() -> None:
@@ -245,7 +247,7 @@ def test_where_there_are_more_places_than_are_kept_no_word_is_said_of_who_handed
 
 
 def test_of_a_tool_that_is_known_no_more_it_is_said_that_it_was_one(server: ServerIndex) -> None:
-    server.apply(entrusted(Handing(None, {"to": EVE}), IndexView(None), server, "s1"))
+    server.apply(handover_delta(Handover(None, {"to": EVE}), IndexView(None), server, "s1"))
     other = Session("s2", server)
     other.finds("notes", note(EVE))
     assert other.traced("send", to=EVE).at == "$[0].what (handed over in session s1 by a tool)"

@@ -7,7 +7,7 @@ import pytest
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.origin import Origin, OriginCounts, Role
-from remit.protect.onward import onward, shown
+from remit.protect.links import onward, shown
 from remit.protect.paths import leading
 from tests.core.test_origins import TOOLS, World, told
 

@@ -24,9 +24,9 @@ from remit.pdp.grant_scope import reach_of, reach_recorded, terms
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict
-from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import Names, words
+from remit.protect.token_places import TokenGroup
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, decided, schema, snapshot, tool
 
@@ -75,7 +75,7 @@ def seen(*pages: tuple[str, str], said: str = "") -> Index:
     index = Index(bytes(32))
     index.apply(words(index, said))
     for call, text in pages:
-        index.apply(index.delta(call, [Entries([text], UNTRUSTED)]))
+        index.apply(index.delta(call, [TokenGroup([text], UNTRUSTED)]))
     return index
 
 

@@ -11,9 +11,9 @@ from remit.facts.action import Action, Within
 from remit.facts.catalog import Argument
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
-from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import words
+from remit.protect.token_places import TokenGroup
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
 from remit.trace.erasure import frame
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
@@ -79,7 +79,7 @@ WORDS = AdminBody(Event.SESSION_WORDS, "helm", SID, {"text": "fetch evil", "grou
 
 def told(passed: bool) -> tuple[Body, str]:
     """What a server said of `evil`, in mid-action or as its result; and the delta in it."""
-    delta = Index(KEY).delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)])
+    delta = Index(KEY).delta("r1-1.2", [TokenGroup(frozenset({"evil"}), UNTRUSTED)])
     origins = b64encode(delta.pack()).decode()
     if passed:
         return ExchangeBody("r1-1.2", 1, MidCall.QUESTIONS, (SID,), (), "sha256:0", 2, None, origins=origins), origins
@@ -94,7 +94,7 @@ def test_what_a_server_said_in_mid_action_is_known_again_as_what_it_answered(pas
     history = HistoryReplay(running)
     for seq, one in enumerate((KEYED, said), 1):
         assert history.take(f"r1-1.{seq}", NOW, running.digest, one) is None
-    index.apply(index.delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)]))
+    index.apply(index.delta("r1-1.2", [TokenGroup(frozenset({"evil"}), UNTRUSTED)]))
     asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
     found = history.take("r1-1.3", NOW, running.digest, asked)
     assert found is not None

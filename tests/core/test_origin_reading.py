@@ -12,7 +12,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import closed
 from remit.facts.results import Part, ResultFormat, spelt, steps
-from remit.protect import places, reading
+from remit.protect import reading, result_locations
 from remit.protect.reading import read
 from tests.core.declaring import json_values
 from tests.core.test_origins import told
@@ -233,8 +233,8 @@ def test_of_a_result_so_much_is_read_in_all(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_places_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "PLACES_MAX", 1)
-    monkeypatch.setattr(places, "_ROOTS_MAX", 1)
+    monkeypatch.setattr(result_locations, "PLACES_MAX", 1)
+    monkeypatch.setattr(result_locations, "_ROOTS_MAX", 1)
     tool = reader(Part("$.a", "trusted"), Part("$.b", "trusted"), Part("$.c[0]", "trusted"))
     for _ in range(2):
         assert set(leaves(tool, {"a": "x", "b": "y", "c": ["z", "w"]}).values()) == {(), ALL}

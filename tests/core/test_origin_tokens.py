@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.protect.language import STOP, stem
-from remit.protect.pieces import TokenKind
 from remit.protect.spelling import plainly
+from remit.protect.token_kinds import TokenKind
 from remit.protect.tokens import parts, plain, scalar, texts, whole
 
 SPELT: list[tuple[str, list[tuple[str, TokenKind]]]] = [

@@ -7,7 +7,7 @@ from remit.assure.reading_cache import Readings, Remembered, words
 from remit.facts.canonical import Json
 from remit.facts.results import Part
 from remit.protect import origins
-from remit.protect.hashing import KEY_BYTES, keyed
+from remit.protect.hashing import KEY_BYTES, token_hasher
 from remit.protect.index import Index
 from remit.protect.learning import learn
 from remit.protect.reading import read
@@ -22,7 +22,7 @@ def result(text: str, *, failed: bool = False) -> dict[str, Json]:
 
 
 def test_a_result_that_is_read_again_adds_what_it_added() -> None:
-    readings, under = Readings(), Remembered(keyed(bytes(KEY_BYTES)))
+    readings, under = Readings(), Remembered(token_hasher(bytes(KEY_BYTES)))
     for said in ("Ask Ann Lee", "Pay 7", "nothing of it", "Ask Ann Lee"):
         again, plain = Index(under), Index(bytes(KEY_BYTES))
         again.apply(words(again, said))
@@ -72,6 +72,6 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hashes_are_remembered_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_cache, "HASHES_MAX", 3)
-    plain, found = keyed(bytes(KEY_BYTES)), Remembered(keyed(bytes(KEY_BYTES)))
+    plain, found = token_hasher(bytes(KEY_BYTES)), Remembered(token_hasher(bytes(KEY_BYTES)))
     for tokens in (["a", "b"], ["b", "a"], ["c", "d"], ["e"], ["a", "e"]):
-        assert found.many(tokens) == plain.many(tokens)
+        assert found.hashes(tokens) == plain.hashes(tokens)

@@ -15,8 +15,8 @@ from remit.pdp import decide as deciding
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import word
-from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
+from remit.protect.token_places import TokenGroup
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, schema, snapshot, tool
 
 PERMIT = '@id("all") permit (principal, action, resource);'
@@ -121,7 +121,7 @@ def test_a_tool_is_new_to_an_agent_until_it_used_it() -> None:
 def test_targets_of_a_kind_are_new_until_they_were_reached() -> None:
     there, used = running("context.novelty.target"), UsageHistory()
     index = Index(bytes(32))
-    index.apply(index.delta("call-1", [Entries(["bob@x.example"], UNTRUSTED)]))
+    index.apply(index.delta("call-1", [TokenGroup(["bob@x.example"], UNTRUSTED)]))
     found = decide(replace(snapshot(there, pay(to="bob@x.example")), origins=index), pay(to="bob@x.example"), NOW)
     assert body(found).context["novelty"] == {"tool": True, "target": True}
     used.take(("ada",), "call_tool", "shop", "pay", ("strange address",))

@@ -16,7 +16,7 @@ from remit.facts.strictjson import JsonRefused, parse
 from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from remit.protect.origins import Names, leaves
-from remit.protect.pieces import CARRIED
+from remit.protect.token_kinds import CARRIED
 from remit.protect.tokens import counted, parts
 from remit.trace.bodies import ActionBody
 

@@ -13,11 +13,11 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import Labels
-from remit.protect.gathered import NOWHERE, Gathered
-from remit.protect.hashing import Keyed
+from remit.protect.hashing import TokenHasher
 from remit.protect.index import WORDS, Delta, Index
 from remit.protect.origins import spoken
 from remit.protect.reading import Reading, read
+from remit.protect.token_places import NOWHERE, TokenPlaces
 
 READINGS_MAX: Final = 1_024
 HASHES_MAX: Final = 200_000
@@ -28,17 +28,17 @@ CHARS_MAX: Final = 64 * 1024
 class Remembered:
     """What hashes under one key, and remembers what it hashed."""
 
-    def __init__(self, under: Keyed) -> None:
+    def __init__(self, under: TokenHasher) -> None:
         self._under = under
         self._known: dict[str, int] = {}
 
-    def many(self, tokens: Collection[str]) -> list[int]:
-        """As `Keyed` says."""
+    def hashes(self, tokens: Collection[str]) -> list[int]:
+        """As `TokenHasher` says."""
         known = self._known
         try:
             return [known[token] for token in tokens]
         except KeyError:
-            found = self._under.many(tokens)
+            found = self._under.hashes(tokens)
         if len(known) > HASHES_MAX:
             known.clear()
         known.update(zip(tokens, found, strict=True))
@@ -51,8 +51,8 @@ def words(index: Index, text: str) -> Delta:
 
 
 @lru_cache(maxsize=READINGS_MAX)
-def _said(text: str) -> Gathered:
-    gathered = Gathered()
+def _said(text: str) -> TokenPlaces:
+    gathered = TokenPlaces()
     gathered.add(spoken(text), WORDS, "", NOWHERE)
     return gathered
 

@@ -46,8 +46,8 @@ from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason, word
-from remit.protect.handed import Handing
-from remit.protect.hashing import KEY_BYTES, keyed
+from remit.protect.handover import Handover
+from remit.protect.hashing import KEY_BYTES, token_hasher
 from remit.protect.index import Index
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
@@ -57,7 +57,7 @@ _EVENT_MS: Final = 1_000
 _USES: Final = 1_000
 """No session has so many calls that its grants would be used up."""
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
-_KEYED: Final = Remembered(keyed(bytes(KEY_BYTES)))
+_KEYED: Final = Remembered(token_hasher(bytes(KEY_BYTES)))
 _READINGS: Final = Readings()
 
 
@@ -146,7 +146,7 @@ class _Run:
             event.call_id for event in session.events if isinstance(event, RecordedResult) and event.error is not None
         )
         self._answered = frozenset(event.call_id for event in session.events if isinstance(event, RecordedResult))
-        self._handing: dict[str, Handing] = {}
+        self._handing: dict[str, Handover] = {}
         self.waiting: list[RecordedResult] = []
         self._grants: list[Grant] = []
         self._used = UsageHistory()
@@ -172,7 +172,7 @@ class _Run:
         self._called[call.call_id] = action
         tool = self._bundle.catalog.tools.get((server, call.tool))
         if call.call_id in self._answered and tool is not None and tool.effect is not Effect.READ:
-            self._handing[call.call_id] = Handing(tool, call.args)
+            self._handing[call.call_id] = Handover(tool, call.args)
         if call.refused:
             return Decision(Deny(), (Reason(Code.ARG_INVALID, f"no agent may send them: {call.refused}"),), (Refuse(),))
         snapshot = Snapshot(

@@ -36,7 +36,7 @@ from remit.policy.schema import CLIENT_MODEL
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Permit
 from remit.protect.budgets import Accounts, Plan
-from remit.protect.hashing import KEY_BYTES, keyed
+from remit.protect.hashing import KEY_BYTES, token_hasher
 from remit.protect.index import Index
 from remit.protect.origins import words
 from remit.protect.past import NOTHING as NO_PAST
@@ -87,7 +87,7 @@ class World:
         self._accounts = Accounts()
         self._plan = Plan(bundle.catalog) if budgets else None
         self._past = NO_PAST
-        self._keyed = keyed(bytes(KEY_BYTES))
+        self._keyed = token_hasher(bytes(KEY_BYTES))
 
     def session(self, chain: Chain) -> Session:
         """The session of the last of `chain`, begun now where it is new."""

@@ -10,7 +10,7 @@ from remit.escalate.grants import Bound, Constraint, GrantTerms
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.pointer import steps
-from remit.protect.pieces import CARRIED
+from remit.protect.token_kinds import CARRIED
 from remit.protect.tokens import parts
 
 

@@ -13,7 +13,7 @@ from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
-from remit.protect.answered import own_words
+from remit.protect.client_answers import without_protocol_words
 from remit.protect.origins import Names, configured, flow
 from remit.protect.scalars import IndexView
 
@@ -45,7 +45,7 @@ def flow_of(snapshot: Snapshot, action: Action, destination: Destination) -> Flo
     # The members of a prompt's arguments are what the agent calls them, those of a message the protocol's.
     free: dict[str, frozenset[str] | None] = {name: None for name in roles if name != "arguments"}
     if action.within is not None and not action.within.bare:
-        arguments = {**arguments, RESPONSES: own_words(cast("Json", json.loads(action.within.responses)))}
+        arguments = {**arguments, RESPONSES: without_protocol_words(cast("Json", json.loads(action.within.responses)))}
         free[RESPONSES] = _ANSWERED | _question_names(json.loads(action.within.questions))
     view = IndexView(snapshot.origins, grounds(snapshot.bundle, action))
     names = Names(destination.arguments, destination.members, free)

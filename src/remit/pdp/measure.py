@@ -13,7 +13,7 @@ from remit.pdp.snapshot import Snapshot
 from remit.policy.destination import Destination
 from remit.protect.detect.detectors import Found, detected
 from remit.protect.origins import Names, leaves
-from remit.protect.pieces import TokenKind
+from remit.protect.token_kinds import TokenKind
 from remit.protect.tokens import parts
 
 _MORE: Final = "more"

@@ -15,7 +15,7 @@ from remit.pdp.flow import grounds
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.protect.detect.detectors import NOTHING, Found, detected
-from remit.protect.handed import Handing
+from remit.protect.handover import Handover
 from remit.protect.index import Delta, Index
 from remit.protect.learning import KnownBeside, beside, learn
 from remit.protect.origins import Names
@@ -59,7 +59,7 @@ class JudgedCall:
     origins: Index
     reader: Reader = read
     answers: Mapping[str, Json] = field(default_factory=lambda: NO_ANSWERS)
-    beside: Sequence[Handing] = ()
+    beside: Sequence[Handover] = ()
     server: Index | None = None
 
 

@@ -9,7 +9,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect
 from remit.facts.record import Ref
 from remit.ports.ledger import Ledger
-from remit.protect.handed import Handing
+from remit.protect.handover import Handover
 from remit.trace.bodies import ActionBody
 
 LOADED_MAX: Final = 10_000
@@ -20,7 +20,7 @@ class CallsUnderWay:
     """Those of all sessions in memory, by their root session; one in doubt is under way until a person settles it."""
 
     def __init__(self) -> None:
-        self._of: dict[str, dict[str, ActionBody | Handing]] = {}
+        self._of: dict[str, dict[str, ActionBody | Handover]] = {}
         self._root: dict[str, str] = {}
 
     async def load(self, ledger: Ledger) -> None:
@@ -46,17 +46,17 @@ class CallsUnderWay:
             if not calls:
                 del self._of[root]
 
-    def beside(self, ident: str, root: str, catalog: Catalog) -> tuple[Handing, ...]:
+    def beside(self, ident: str, root: str, catalog: Catalog) -> tuple[Handover, ...]:
         """Those of `root`, beside the call `ident`, whose tools have an effect, or are known no more."""
         calls = self._of.get(root, {})
         return tuple(made for one in calls if one != ident and (made := _handing(calls, one, catalog)) is not None)
 
 
-def _handing(calls: dict[str, ActionBody | Handing], ident: str, catalog: Catalog) -> Handing | None:
+def _handing(calls: dict[str, ActionBody | Handover], ident: str, catalog: Catalog) -> Handover | None:
     one = calls[ident]
     if isinstance(one, ActionBody):
         tool = catalog.tools.get((one.server, one.name))
         if tool is not None and tool.effect is Effect.READ:
             return None
-        one = calls[ident] = Handing(tool, cast("dict[str, Json]", orjson.loads(one.arguments)))
+        one = calls[ident] = Handover(tool, cast("dict[str, Json]", orjson.loads(one.arguments)))
     return one

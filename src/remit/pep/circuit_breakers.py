@@ -11,8 +11,8 @@ from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, Permit
 from remit.ports.ledger import Pending
 from remit.ports.system import Clock
+from remit.protect.breaker_index import Panel
 from remit.protect.breakers import Moved
-from remit.protect.panel import Panel
 from remit.trace.bodies import AdminBody, Event
 
 _NO_DENIAL = frozenset({Code.BREAKER_OPEN, Code.HALTED, Code.INTERNAL})

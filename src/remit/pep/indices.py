@@ -2,7 +2,7 @@
 
 Laws
 * One for each root session: all that is delegated from it adds to it and reads it (`protect.index`). And one for each
-  server that was asked for anything, which stays (`protect.entrusted`).
+  server that was asked for anything, which stays (`protect.server_index`).
 * It changes by the deltas of `pdp.fold` alone, as the ledger has them: read back, it is what it was. Where something
   that a server said was erased it is capped instead: nothing becomes more trusted by an erasure.
 * What somebody holds, and what is on its way to disk, is not forgotten; of the rest the longest unused goes first.
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.ports.ledger import Ledger
-from remit.protect.entrusted import ServerIndex, is_of_server
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
+from remit.protect.server_index import ServerIndex, is_of_server
 from remit.trace.bodies import AdminBody, Body, Event, ExchangeBody, OutcomeBody
 
 TOKENS_MAX: Final = 1_000_000

@@ -20,13 +20,13 @@ from remit.pep.memory import Memory
 from remit.pep.providers import BundleProvider
 from remit.ports.ledger import Pending
 from remit.ports.system import Entropy
-from remit.protect.answered import own_words
-from remit.protect.entrusted import FULL, entrusted, index_of, is_of_server
-from remit.protect.handed import Handing
+from remit.protect.client_answers import without_protocol_words
+from remit.protect.handover import Handover
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.origins import Names
 from remit.protect.scalars import IndexView
+from remit.protect.server_index import FULL, handover_delta, index_of, is_of_server
 from remit.trace.bodies import AdminBody, Event
 
 _BY: Final = "remit"
@@ -91,7 +91,7 @@ class OriginTracing:
         answers = _answers(action)
         names = Names(None if tool is None else reached.arguments, reached.members)
         seen = IndexView(self._memory.indices.of(sid), grounds(bundle, action))
-        learnt = entrusted(Handing(tool, {} if answers else action.input, answers, names), seen, server, sid)
+        learnt = handover_delta(Handover(tool, {} if answers else action.input, answers, names), seen, server, sid)
         if learnt:
             packed = b64encode(learnt.pack()).decode("ascii")
             data: dict[str, Json] = {"session": sid, "tool": action.name, "origins": packed}
@@ -102,4 +102,4 @@ def _answers(action: Action) -> Mapping[str, Json]:
     """What the client of `action` answers in mid-call, by round."""
     if action.within is None:
         return NO_ANSWERS
-    return {str(action.within.number): own_words(cast("Json", orjson.loads(action.within.responses)))}
+    return {str(action.within.number): without_protocol_words(cast("Json", orjson.loads(action.within.responses)))}

@@ -28,8 +28,8 @@ from remit.facts.breaker import (
     whose,
 )
 from remit.facts.canonical import Json
+from remit.protect.breaker_index import Panel
 from remit.protect.breaker_window import TOLD_MAX, BreakerSamples, Sample
-from remit.protect.panel import Panel
 
 _KEYS_MAX: Final = 20_000
 _GOOD, _BAD = 0, 1

@@ -29,24 +29,24 @@ _END: Final = "\0"
 """What no token of up to 16 bytes holds: such blocks are filled up with it."""
 
 
-class Keyed(Protocol):
+class TokenHasher(Protocol):
     """What hashes under one key. Not thread-safe."""
 
-    def many(self, tokens: Collection[str]) -> list[int]:
+    def hashes(self, tokens: Collection[str]) -> list[int]:
         """The hash of each of `tokens`, in their order."""
         ...
 
 
-def keyed(key: bytes) -> Keyed:
+def token_hasher(key: bytes) -> TokenHasher:
     """What hashes under `key`, of 16 bytes or of 32. Raises `ValueError` for any other."""
     if len(key) == KEY_BYTES:
-        return _Blocks(key)
+        return _AesHasher(key)
     if len(key) == OLDER_KEY_BYTES:
-        return _Digests(key)
+        return _BlakeHasher(key)
     raise ValueError(f"the key of an origin index has {KEY_BYTES} or {OLDER_KEY_BYTES} bytes, not {len(key)}")
 
 
-class _Digests:
+class _BlakeHasher:
     """BLAKE2b for each."""
 
     __slots__ = ("_base",)
@@ -54,16 +54,16 @@ class _Digests:
     def __init__(self, key: bytes) -> None:
         self._base = hashlib.blake2b(key=key, digest_size=_HASH_BYTES)
 
-    def many(self, tokens: Collection[str]) -> list[int]:
-        return [self.bytes(token.encode("utf-8", "surrogatepass")) for token in tokens]
+    def hashes(self, tokens: Collection[str]) -> list[int]:
+        return [self.hash_of(token.encode("utf-8", "surrogatepass")) for token in tokens]
 
-    def bytes(self, token: bytes) -> int:
+    def hash_of(self, token: bytes) -> int:
         hashed = self._base.copy()
         hashed.update(token)
         return int.from_bytes(hashed.digest(), "little") & _MASK
 
 
-class _Blocks:
+class _AesHasher:
     """AES for what fits a block. No block hangs on another, so that one stream of them serves for good."""
 
     __slots__ = ("_cipher", "_longer")
@@ -72,26 +72,26 @@ class _Blocks:
         # Each key is used for one thing.
         short, longer = (hashlib.blake2b(use, key=key, digest_size=16).digest() for use in (b"blocks", b"digests"))
         self._cipher = Cipher(AES(short), ECB()).encryptor()  # noqa: S305 - single blocks, as a pseudo-random function
-        self._longer = _Digests(longer)
+        self._longer = _BlakeHasher(longer)
 
-    def many(self, tokens: Collection[str]) -> list[int]:
-        said = _END.join(tokens).encode("utf-8", "surrogatepass").split(b"\0")
-        longer = [at for at, token in enumerate(said) if len(token) > _BLOCK_BYTES]
-        if len(said) != len(tokens):
-            said = [token.encode("utf-8", "surrogatepass") for token in tokens]
-            longer = [at for at, token in enumerate(said) if len(token) > _BLOCK_BYTES or b"\0" in token]
-        words = array("Q", self._cipher.update(_blocks(said)))
-        found = [word & _MASK for word in words[::2]]
+    def hashes(self, tokens: Collection[str]) -> list[int]:
+        encoded = _END.join(tokens).encode("utf-8", "surrogatepass").split(b"\0")
+        longer = [at for at, token in enumerate(encoded) if len(token) > _BLOCK_BYTES]
+        if len(encoded) != len(tokens):
+            encoded = [token.encode("utf-8", "surrogatepass") for token in tokens]
+            longer = [at for at, token in enumerate(encoded) if len(token) > _BLOCK_BYTES or b"\0" in token]
+        words = array("Q", self._cipher.update(_blocks(encoded)))
+        digests = [word & _MASK for word in words[::2]]
         for at in longer:
-            found[at] = self._longer.bytes(said[at])
-        return found
+            digests[at] = self._longer.hash_of(encoded[at])
+        return digests
 
 
-def _blocks(said: list[bytes]) -> bytes:
+def _blocks(encoded: list[bytes]) -> bytes:
     """Each filled up to a block, or cut to one."""
-    if len(said) <= _AT_ONCE:
-        return _packing(len(said)).pack(*said)
-    pieces = (said[at : at + _AT_ONCE] for at in range(0, len(said), _AT_ONCE))
+    if len(encoded) <= _AT_ONCE:
+        return _packing(len(encoded)).pack(*encoded)
+    pieces = (encoded[at : at + _AT_ONCE] for at in range(0, len(encoded), _AT_ONCE))
     return b"".join([_packing(len(piece)).pack(*piece) for piece in pieces])
 
 

@@ -16,16 +16,14 @@ from typing import Final, NamedTuple
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
-from remit.protect.answered import own_words
-from remit.protect.entrusted import unvouched
-from remit.protect.gathered import Gathered
-from remit.protect.handed import Handing, handed, is_listed, tokens_of, under_way
+from remit.protect.client_answers import without_protocol_words
+from remit.protect.handover import Handover, hashes_under_way, is_listed, tokens_of, with_handed_over
 from remit.protect.index import (
+    ALL_BITS,
     DERIVED,
     DIRECTORY,
-    GIVEN,
-    HELD,
-    KNOWN,
+    ESTABLISHED_MASK,
+    RESULT_BITS,
     TRUSTED,
     UNTRUSTED,
     Delta,
@@ -35,10 +33,12 @@ from remit.protect.index import (
 from remit.protect.language import STOP
 from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
 from remit.protect.reading import Basis, Reading, TextLeaf
 from remit.protect.scalars import UNREAD, IndexView, judge, read_known, read_scalars
+from remit.protect.server_index import without_handed_over
 from remit.protect.spelling import learnt, learnt_of_paths, plainly
+from remit.protect.token_kinds import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
+from remit.protect.token_places import TokenPlaces
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
@@ -97,15 +97,15 @@ def learn(
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
     delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
     if known.server is not None:
-        delta = unvouched(delta, gathered, index, known.server, known.sid)
+        delta = without_handed_over(delta, gathered, index, known.server, known.sid)
     if tool is None or tool.effect is Effect.READ:
         return delta
-    return handed(delta, Handing(tool, given, answers, names), index)
+    return with_handed_over(delta, Handover(tool, given, answers, names), index)
 
 
-def beside(delta: Delta, calls: Sequence[Handing], index: Index) -> Delta:
+def beside(delta: Delta, calls: Sequence[Handover], index: Index) -> Delta:
     """`delta` where other `calls` of its sessions have not ended: what they hand on it vouches for as little."""
-    return _without(delta, under_way(delta, calls, index), GIVEN)
+    return _without(delta, hashes_under_way(delta, calls, index), RESULT_BITS)
 
 
 def composed(
@@ -119,7 +119,9 @@ def composed(
     if tool is None:
         names = names._replace(roots=None)
     told = [*leaves(given, names)]
-    told += leaves({number: own_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers)))
+    told += leaves(
+        {number: without_protocol_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers))
+    )
     told = [one for one in told if not (is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
     read = read_known([(value, Role.KEY) for _, value in told], seen)
     digits = 0
@@ -138,7 +140,7 @@ def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, b
         return delta
     brought = _brought(given)
     if brought is not None:
-        vouching.intersection_update(index.strange(index.hashes(brought)))
+        vouching.intersection_update(index.unvouched(index.hashes(brought)))
     return _without(delta, vouching, bits)
 
 
@@ -148,7 +150,7 @@ def _without(delta: Delta, hashes: Collection[int], bits: int) -> Delta:
         return delta
     taken = set(hashes)
     entries = {at: said & ~bits if at in taken else said for at, said in delta.entries.items()}
-    return replace(delta, entries={at: said for at, said in entries.items() if said & KNOWN})
+    return replace(delta, entries={at: said for at, said in entries.items() if said & ALL_BITS})
 
 
 def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
@@ -160,9 +162,9 @@ def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
     return list({token for value in values for token in tokens_of(value)})
 
 
-def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Gathered, bool], bool]:
+def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[TokenPlaces, bool], bool]:
     """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
-    gathered = Gathered()
+    gathered = TokenPlaces()
     prose = hangs = False
     mixed = _mixed(reading.told)
     for leaf in reading.told:
@@ -195,7 +197,7 @@ def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[Ga
     return (gathered, prose or idle), hangs
 
 
-def _loose(reading: Reading, gathered: Gathered, *, composed: bool) -> bool:
+def _loose(reading: Reading, gathered: TokenPlaces, *, composed: bool) -> bool:
     """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
     untrusted = "untrusted" in reading.rest
     if not reading.loose or (composed and not untrusted):
@@ -244,7 +246,7 @@ def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Colle
     yield told, bits & ~DERIVED
     strange = [found for token in carried if origin_of(found := seen[token]) > Origin.TRUSTED]
     if strange:
-        bits &= ~DERIVED if all(found & HELD == DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
+        bits &= ~DERIVED if all(found & ESTABLISHED_MASK == DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
     case = [token for piece in pieces(leaf.text) for token in learnt(piece)]
     yield (whole(leaf.text), *case, *learnt_of_paths(plain(leaf.text))), bits
 

@@ -21,12 +21,12 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
-from remit.protect.gathered import Entries
-from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
+from remit.protect.index import ALL_BITS, DIRECTORY, ESTABLISHED_MASK, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, in_turn, meant, stem
 from remit.protect.paths import leading
-from remit.protect.pieces import CARRIED, Token, TokenKind
 from remit.protect.scalars import UNREAD, IndexView, Scalar, judge, read_known
+from remit.protect.token_kinds import CARRIED, Token, TokenKind
+from remit.protect.token_places import TokenGroup
 from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
@@ -49,7 +49,7 @@ Path: TypeAlias = tuple[str, *tuple[str | int, ...]]
 
 def words(index: Index, text: str) -> Delta:
     """What the user's words, from a trusted harness, add to `index`."""
-    return index.delta("", [Entries(spoken(text), WORDS)])
+    return index.delta("", [TokenGroup(spoken(text), WORDS)])
 
 
 def spoken(text: str) -> frozenset[str]:
@@ -158,14 +158,14 @@ def flow(
                 strangers += 1
         elif count is contents:
             for reached in _inside(one, seen):
-                there, listed = origin_of(reached), reached & HELD == DIRECTORY
+                there, listed = origin_of(reached), reached & ESTABLISHED_MASK == DIRECTORY
                 carried[there] += 1
                 if external:
                     targets[there] += 1
                     established += listed
                     strangers += not listed and there > _TRUSTED
         if len(traced) < TRACED_MAX:
-            call, at = seen.place(found) if found > KNOWN else _NOWHERE
+            call, at = seen.place(found) if found > ALL_BITS else _NOWHERE
             told = part if part and (len(one.tokens) > 1 or one is UNREAD) and name not in secrets else ""
             traced.append(Traced(spelt(path), role, origin, told[:_PART_CHARS], call, at, held))
     if not any(targets) and _reaches_all(tool, known):

@@ -24,8 +24,8 @@ from remit.facts.results import TRUSTED, Part, ResultFormat
 from remit.facts.text import gained
 from remit.protect import yamltext
 from remit.protect.blocks import blocks
-from remit.protect.gathered import NOWHERE, Gathered
-from remit.protect.places import WHOLE, ResultLocation, root_of
+from remit.protect.result_locations import WHOLE, ResultLocation, root_of
+from remit.protect.token_places import NOWHERE, TokenPlaces
 from remit.protect.yamltext import DEPTH_MAX, UnreadableText
 
 LEAVES_MAX: Final = 100_000
@@ -88,7 +88,7 @@ class Reading:
     rest: Labels = NONE
     capped: bool = False
     free: bool = False
-    kept: dict[Basis, tuple[Gathered, bool]] = field(default_factory=dict[Basis, tuple[Gathered, bool]])
+    kept: dict[Basis, tuple[TokenPlaces, bool]] = field(default_factory=dict[Basis, tuple[TokenPlaces, bool]])
 
     @property
     def leaves(self) -> list[TextLeaf]:

@@ -16,12 +16,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.origin import Origin, Role
 from remit.facts.text import GROWTH_MAX, gained
-from remit.protect.index import DIRECTORY, HELD, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
+from remit.protect.index import ALL_BITS, DIRECTORY, ESTABLISHED_MASK, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
 from remit.protect.language import STOP, in_turn, meant
-from remit.protect.onward import bracketed, shown
+from remit.protect.links import bracketed, shown
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
 from remit.protect.spelling import CASED, SPELT, capitals, cased, own
+from remit.protect.token_kinds import CARRIED, SHORT_MAX, Token, TokenKind, unbroken
 from remit.protect.tokens import counted, parts, pieces, plain, respelt, whole
 
 _ORIGINS: Final = tuple(Origin)
@@ -58,7 +58,7 @@ class IndexView(dict[str, int]):
         if self._index is None:
             self.update(dict.fromkeys(tokens, 0))
         else:
-            self.update(zip(tokens, self._index.look_all(tokens), strict=True))
+            self.update(zip(tokens, self._index.lookup_all(tokens), strict=True))
         if self._configured:
             for token in self._configured.intersection(tokens):
                 self._said[token], self[token] = self[token], WORDS
@@ -87,7 +87,7 @@ class IndexView(dict[str, int]):
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what was `found` came to its origin; nothing for the user's words."""
-        return ("", "") if self._index is None or found <= KNOWN else self._index.place(found)
+        return ("", "") if self._index is None or found <= ALL_BITS else self._index.place(found)
 
 
 class Scalar(NamedTuple):
@@ -269,7 +269,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
     for token, _ in one.tokens:
         found = seen[token]
         origin = origin_of(found)
-        held = held and found & HELD == DIRECTORY
+        held = held and found & ESTABLISHED_MASK == DIRECTORY
         if origin > worst:
             worst, part, first = origin, token, found
     judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
@@ -285,7 +285,7 @@ def judge(one: Scalar, seen: IndexView) -> Judged:
 def _as_whole(judged: Judged, value: str, found: int) -> Judged:
     """`judged`, of what was `found` as it is, too."""
     origin, part, first, held = judged
-    held = held or found & HELD == DIRECTORY
+    held = held or found & ESTABLISHED_MASK == DIRECTORY
     better = origin_of(found)
     if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
         return better, value, found, held
@@ -299,7 +299,7 @@ def _as_written(judged: Judged, identifiers: Iterable[tuple[str, str]], seen: In
         found = seen.spelt(token, kept)
         if found is None:
             continue
-        held = held and found & HELD == DIRECTORY
+        held = held and found & ESTABLISHED_MASK == DIRECTORY
         # What somebody untrusted wrote is that, however it is written.
         if origin is not Origin.UNTRUSTED and (worse := origin_of(found)) > origin:
             origin, part, first = worse, kept, found

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from remit.protect.paths import ended, reached
-from remit.protect.pieces import TokenKind, host_of, tokens
+from remit.protect.token_kinds import TokenKind, host_of, tokens
 
 CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET})
 """What may have a case of its own."""

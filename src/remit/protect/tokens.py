@@ -15,11 +15,20 @@ from functools import lru_cache
 from typing import Final
 
 from remit.facts.text import IGNORED, composed
-from remit.protect.onward import onward
+from remit.protect.grouped_tokens import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
+from remit.protect.links import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reached
-from remit.protect.pieces import ACCOUNT_DIGITS_MIN, SHORT_MAX, STRIPPED, Token, TokenKind, number, tokens, unbroken
 from remit.protect.spelling import CASED, capitals, learnt, learnt_of_path, own
-from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
+from remit.protect.token_kinds import (
+    ACCOUNT_DIGITS_MIN,
+    SHORT_MAX,
+    STRIPPED,
+    Token,
+    TokenKind,
+    number,
+    tokens,
+    unbroken,
+)
 
 _INVISIBLE: Final = dict.fromkeys(map(ord, IGNORED))
 _STYLED: Final = re.compile(r"(?<=[^\x00-\x7f])[\ufe0e\ufe0f]")

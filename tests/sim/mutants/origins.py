@@ -40,7 +40,7 @@ def _pages_are_trusted() -> Planted:
     def origin_of(found: int) -> Any:
         return real(index.TRUSTED if found & index.UNTRUSTED else found)
 
-    return index, "_ORIGINS", tuple(map(origin_of, range(index.KNOWN + 1)))
+    return index, "_ORIGINS", tuple(map(origin_of, range(index.ALL_BITS + 1)))
 
 
 def _ended_and_bare() -> Planted:

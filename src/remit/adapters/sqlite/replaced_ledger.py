@@ -26,8 +26,8 @@ from remit.facts.mark import FLEET, Place
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
-from remit.protect.entrusted import is_of_server
 from remit.protect.past import KeyedCells
+from remit.protect.server_index import is_of_server
 from remit.trace.bodies import AdminBody, Body, OutcomeBody, Status
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1

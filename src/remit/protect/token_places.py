@@ -4,50 +4,50 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
-from remit.protect.hashing import Keyed
+from remit.protect.hashing import TokenHasher
 
 PATTERNS_MAX: Final = 4_095
 NOWHERE: Final = 0xFFFF
 
 
-class Entries(NamedTuple):
+class TokenGroup(NamedTuple):
     """Tokens to be added: where in the result they stand (`$[*].to`, and which element), and their bits."""
 
     tokens: Collection[str]
-    seen: int
+    bits: int
     pattern: str = ""
     element: int = NOWHERE
 
 
-Entry: TypeAlias = tuple[Collection[str], int, str, int]
-"""`Entries` as what is made by the hundred."""
+TokenGroupTuple: TypeAlias = tuple[Collection[str], int, str, int]
+"""`TokenGroup` as what is made by the hundred."""
 
 
-class Hashed(NamedTuple):
+class HashedTokens(NamedTuple):
     """Tokens under a key: each with what a delta says of it.
 
-    `apart` are those with different bits in different places, all of these in their order, with the bits; `alike` the
+    `mixed` are those with different bits in different places, all of these in their order, with the bits; `uniform` the
     others, by their bits: the hashes, and what is said of each.
     """
 
-    apart: Sequence[tuple[int, Sequence[tuple[int, int]]]]
-    alike: Sequence[tuple[int, Sequence[int], Sequence[int]]]
+    mixed: Sequence[tuple[int, Sequence[tuple[int, int]]]]
+    uniform: Sequence[tuple[int, Sequence[int], Sequence[int]]]
 
 
-class Gathered:
+class TokenPlaces:
     """Tokens to be added: by their bits, each with the number of the place where it stands first.
 
     Texts are given in their order, so that a smaller number is an earlier place. Once it is hashed nothing is added.
     """
 
-    __slots__ = ("_first", "_hashed", "_patterns", "_places", "_under")
+    __slots__ = ("_first", "_hashed", "_hasher", "_patterns", "_places")
 
     def __init__(self) -> None:
         self._first: dict[int, dict[str, int]] = {}
         self._places: list[int] = []
         self._patterns: dict[str, int] = {}
-        self._hashed = Hashed((), ())
-        self._under: Keyed | None = None
+        self._hashed = HashedTokens((), ())
+        self._hasher: TokenHasher | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,15 +56,15 @@ class Gathered:
 
     def tokens(self, bits: int) -> list[str]:
         """Those with one of `bits`, each as often as it has others beside."""
-        return [token for seen, first in self._first.items() if seen & bits for token in first]
+        return [token for other, first in self._first.items() if other & bits for token in first]
 
-    def add(self, tokens: Collection[str], seen: int, pattern: str, element: int) -> None:
+    def add(self, tokens: Collection[str], bits: int, pattern: str, element: int) -> None:
         """These `tokens` stand there."""
         number = len(self._places)
         self._places.append(element << 24 | self._pattern(pattern))
-        first = self._first.get(seen)
+        first = self._first.get(bits)
         if first is None:
-            self._first[seen] = dict.fromkeys(tokens, number)
+            self._first[bits] = dict.fromkeys(tokens, number)
             return
         for token in tokens:
             first.setdefault(token, number)
@@ -75,41 +75,41 @@ class Gathered:
         self._places += [element << 24 | pattern_of(pattern) for pattern, element, _ in loose]
         return first
 
-    def join(self, tokens: dict[str, int], seen: int) -> None:
+    def join(self, tokens: dict[str, int], bits: int) -> None:
         """These tokens stand at the places of these numbers, which are later than those of all that was added."""
-        first = self._first.get(seen)
-        self._first[seen] = tokens if first is None else tokens | first
+        first = self._first.get(bits)
+        self._first[bits] = tokens if first is None else tokens | first
 
-    def hashed(self, keyed: Keyed) -> Hashed:
+    def hashed(self, hasher: TokenHasher) -> HashedTokens:
         """All of it under a key; remembered for the last one."""
-        if self._under is not keyed:
-            places, (apart, alike) = self._places, self._apart()
-            self._hashed = Hashed(
+        if self._hasher is not hasher:
+            places, (mixed, uniform) = self._places, self._split()
+            self._hashed = HashedTokens(
                 tuple(
-                    (at, tuple((places[number] | seen, seen) for number, seen in sorted(told)))
-                    for at, told in zip(keyed.many(apart), apart.values(), strict=True)
+                    (token_hash, tuple((places[number] | bits, bits) for number, bits in sorted(occurrences)))
+                    for token_hash, occurrences in zip(hasher.hashes(mixed), mixed.values(), strict=True)
                 ),
                 tuple(
-                    (seen, keyed.many(first), [places[at] | seen for at in first.values()])
-                    for seen, first in alike.items()
+                    (bits, hasher.hashes(first), [places[at] | bits for at in first.values()])
+                    for bits, first in uniform.items()
                 ),
             )
-            self._under = keyed
+            self._hasher = hasher
         return self._hashed
 
-    def _apart(self) -> tuple[dict[str, list[tuple[int, int]]], dict[int, dict[str, int]]]:
+    def _split(self) -> tuple[dict[str, list[tuple[int, int]]], dict[int, dict[str, int]]]:
         """Tokens with different bits in different places, with place and bits of each; and the others by their bits."""
         pairs = combinations(self._first.values(), 2)
         several = set[str]().union(*(one.keys() & other.keys() for one, other in pairs))
         if not several:
             return {}, self._first
-        found: dict[str, list[tuple[int, int]]] = {token: [] for token in several}
-        alike: dict[int, dict[str, int]] = {}
-        for seen, first in self._first.items():
-            left = alike[seen] = first.copy()
+        mixed: dict[str, list[tuple[int, int]]] = {token: [] for token in several}
+        uniform: dict[int, dict[str, int]] = {}
+        for bits, first in self._first.items():
+            rest = uniform[bits] = first.copy()
             for token in several & first.keys():
-                found[token].append((left.pop(token), seen))
-        return found, alike
+                mixed[token].append((rest.pop(token), bits))
+        return mixed, uniform
 
     def _pattern(self, pattern: str) -> int:
         name = self._patterns.get(pattern)

@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
+from remit.protect.grouped_tokens import ISO
 from remit.protect.root_zone import ENDINGS
-from remit.protect.spread import ISO
 
 
 class TokenKind(IntEnum):

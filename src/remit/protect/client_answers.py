@@ -18,26 +18,28 @@ _KINDS: Final = frozenset({"text", "image", "audio", "tool_use", "tool_result"})
 """What the content of a sampled message may be."""
 
 
-def own_words(answers: Json) -> Json:
+def without_protocol_words(answers: Json) -> Json:
     """`answers`, by the keys of their questions, without the words of the protocol: what is left somebody chose."""
-    return {key: _own(one) for key, one in answers.items()} if isinstance(answers, Mapping) else answers
+    return {key: _without_words(answer) for key, answer in answers.items()} if isinstance(answers, Mapping) else answers
 
 
-def _own(answer: Json) -> Json:
+def _without_words(answer: Json) -> Json:
     if not isinstance(answer, Mapping):
         return answer
-    found = {name: one for name, one in answer.items() if not (isinstance(one, str) and one in _WORDS.get(name, ()))}
+    members = {
+        name: value for name, value in answer.items() if not (isinstance(value, str) and value in _WORDS.get(name, ()))
+    }
     if "action" in answer:
-        return found
-    content = found.get("content")
+        return members
+    content = members.get("content")
     if isinstance(content, list):
-        found["content"] = [_untyped(block) for block in content]
-    elif "content" in found:
-        found["content"] = _untyped(content)
-    return found
+        members["content"] = [_untyped(block) for block in content]
+    elif "content" in members:
+        members["content"] = _untyped(content)
+    return members
 
 
 def _untyped(block: Json) -> Json:
     if not isinstance(block, Mapping):
         return block
-    return {name: one for name, one in block.items() if name != "type" or str(one) not in _KINDS}
+    return {name: value for name, value in block.items() if name != "type" or str(value) not in _KINDS}

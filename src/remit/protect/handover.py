@@ -16,13 +16,13 @@ from urllib.parse import unquote
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Role
-from remit.protect.gathered import NOWHERE
-from remit.protect.index import BROUGHT, GIVEN, Delta, Index
-from remit.protect.onward import shown
+from remit.protect.index import HANDED_OVER, RESULT_BITS, Delta, Index
+from remit.protect.links import shown
 from remit.protect.origins import Names, leaves, said_also
 from remit.protect.paths import leading
-from remit.protect.pieces import SHORT_MAX, host_of
 from remit.protect.reading import is_name
+from remit.protect.token_kinds import SHORT_MAX, host_of
+from remit.protect.token_places import NOWHERE
 from remit.protect.tokens import parts, plain, texts, whole
 
 _NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
@@ -31,15 +31,15 @@ _APART: Final = str.maketrans(dict.fromkeys("=:?#&", " "))
 
 
 @dataclass(slots=True)
-class Handing:
-    """A call that hands something on: the `tool`, what it is `given`, and what is answered in mid-call.
+class Handover:
+    """A call that hands something on: the `tool`, its `arguments`, and what is answered in mid-call.
 
     Of a tool that is known no more, None, nothing is taken for mere content. It is one of the sessions of one index;
     what stands for its tokens there is told once. What of the names of members `names` lack is handed on, too.
     """
 
     tool: Tool | None
-    given: Mapping[str, Json]
+    arguments: Mapping[str, Json]
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     names: Names = _NO_NAMES
     _hashes: frozenset[int] | None = None
@@ -47,13 +47,13 @@ class Handing:
     def tokens(self) -> set[str]:
         """The tokens of what it hands on."""
         roles: Mapping[str, Role] = {} if self.tool is None else self.tool.roles
-        found: set[str] = set()
-        for path, value in (*leaves(self.given, self.names), *leaves(self.answers, _NO_NAMES)):
+        collected: set[str] = set()
+        for path, value in (*leaves(self.arguments, self.names), *leaves(self.answers, _NO_NAMES)):
             if not (isinstance(value, bool) or is_listed(self.tool, path, value)):
-                said = str(value)
-                kept = _short_kept if len(said) <= SHORT_MAX else _kept
-                found |= kept(said, named=roles.get(path[0]) is not Role.CONTENT)
-        return found
+                text = str(value)
+                reader = _short_recognizable if len(text) <= SHORT_MAX else _recognizable
+                collected |= reader(text, names_something=roles.get(path[0]) is not Role.CONTENT)
+        return collected
 
     def hashes(self, index: Index) -> frozenset[int]:
         """What stands for these tokens in a delta."""
@@ -62,21 +62,21 @@ class Handing:
         return self._hashes
 
 
-def handed(delta: Delta, call: Handing, index: Index) -> Delta:
-    """`delta` with what `call` hands to its tool, and nobody has seen before."""
-    fresh = index.unseen(call.hashes(index))
+def with_handed_over(delta: Delta, handover: Handover, index: Index) -> Delta:
+    """`delta` with what `handover` hands to its tool, and nobody has seen before."""
+    fresh = index.unseen(handover.hashes(index))
     if not fresh:
         return delta
     entries = dict(delta.entries)
-    for at in fresh:
-        entries[at] = entries.get(at, _NOWHERE) & ~GIVEN | BROUGHT
+    for token_hash in fresh:
+        entries[token_hash] = entries.get(token_hash, _NOWHERE) & ~RESULT_BITS | HANDED_OVER
     return replace(delta, entries=entries)
 
 
-def under_way(delta: Delta, calls: Iterable[Handing], index: Index) -> list[int]:
-    """What stands in `delta` for what `calls`, which have not ended, hand on, and nobody vouched for before."""
-    found = {at for call in calls for at in delta.entries.keys() & call.hashes(index)}
-    return index.strange(found)
+def hashes_under_way(delta: Delta, handovers: Iterable[Handover], index: Index) -> list[int]:
+    """What stands in `delta` for what `handovers`, which have not ended, hand on, and nobody vouched for before."""
+    hashes = {token_hash for handover in handovers for token_hash in delta.entries.keys() & handover.hashes(index)}
+    return index.unvouched(hashes)
 
 
 def is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float) -> bool:
@@ -89,23 +89,25 @@ def is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float
 
 def tokens_of(value: str) -> frozenset[str]:
     """The tokens of `value`, also as a server may decode it, and take it apart: members of a query, hosts, pages."""
-    found: set[str] = set()
-    for read in {value, unquote(value), shown(plain(value))}:
-        found.update(texts(read), leading(plain(read)), (whole(read),), said_also(parts(read), plain(read)))
-        if (apart := read.translate(_APART)) != read:
-            found.update(texts(apart))
-    found.update([host for token in found if "/" in token and "." in (host := host_of(token))])
-    return frozenset(found)
+    tokens: set[str] = set()
+    for reading in {value, unquote(value), shown(plain(value))}:
+        tokens.update(
+            texts(reading), leading(plain(reading)), (whole(reading),), said_also(parts(reading), plain(reading))
+        )
+        if (apart := reading.translate(_APART)) != reading:
+            tokens.update(texts(apart))
+    tokens.update([host for token in tokens if "/" in token and "." in (host := host_of(token))])
+    return frozenset(tokens)
 
 
-def _kept(value: str, *, named: bool) -> frozenset[str]:
-    """The tokens of `value` by which somebody may know it again; `named`: it names something."""
-    found = tokens_of(value)
-    if value.isalpha() or (named and is_name(value)):
-        return found
+def _recognizable(value: str, *, names_something: bool) -> frozenset[str]:
+    """The tokens of `value` by which somebody may know it again; `names_something`: it names something."""
+    tokens = tokens_of(value)
+    if value.isalpha() or (names_something and is_name(value)):
+        return tokens
     # What is no name, on however many lines, is found nowhere as a whole.
     short = is_name(" ".join(value.split()))
-    return frozenset(token for token in found if not token.isalpha() and (short or token[0] != "="))
+    return frozenset(token for token in tokens if not token.isalpha() and (short or token[0] != "="))
 
 
-_short_kept: Final = lru_cache(maxsize=4_096)(_kept)
+_short_recognizable: Final = lru_cache(maxsize=4_096)(_recognizable)

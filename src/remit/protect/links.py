@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from remit.protect.paths import CONTROLS, SPACES, ended, reaching
-from remit.protect.pieces import STRIPPED, Token, TokenKind, host_of, tokens
+from remit.protect.token_kinds import STRIPPED, Token, TokenKind, host_of, tokens
 
 _ENDING: Final = '<>"' + CONTROLS + SPACES
 _QUOTES: Final = str.maketrans(dict.fromkeys(_ENDING, " "))
