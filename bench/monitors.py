@@ -118,7 +118,7 @@ def curve(kind: Kind, most: int) -> tuple[dict[int, float], int]:
             run.turn(begin)
         order.reverse()
     found = {size: quiet_us(run.times_ns) for size, run in runs.items()}
-    return found, max(run.past.kept(kind.name) for run in order)
+    return found, max(run.past.count(kind.name) for run in order)
 
 
 def main(argv: Sequence[str] = ()) -> int:

@@ -26,7 +26,7 @@ from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.language import STOP
 from remit.protect.learning import learn
-from remit.protect.origins import Names, flow, words
+from remit.protect.origins import Names, flow, words_delta
 from remit.protect.reading import read
 from remit.protect.scalars import IndexView
 
@@ -147,7 +147,7 @@ def judging(rounds: int) -> tuple[float, float]:
     """p50 and p99 of the facts of one action, in microseconds."""
     made = prose(1)
     index = Index(KEY)
-    index.apply(words(index, "Send 120.50 to Name7 and tell bob@example.org about it"))
+    index.apply(words_delta(index, "Send 120.50 to Name7 and tell bob@example.org about it"))
     told = tool(ResultFormat.JSON)
     index.apply(learn(read(told, told.worst, result(json.dumps(made.records(60)))), told, {}, index, "c"))
     times: list[int] = []

@@ -70,7 +70,7 @@ def judge(find: Find, texts: Iterable[Text]) -> Score:
             else:
                 score.missed.append(f"{one.kind}: {escaped(one.text, chars_max=SHOWN_MAX)}")
         score.wrong += [
-            f"{one.kind}: {spans[number].what} in {escaped(one.text, chars_max=SHOWN_MAX)}"
+            f"{one.kind}: {spans[number].kind} in {escaped(one.text, chars_max=SHOWN_MAX)}"
             for number in range(len(spans))
             if number not in used
         ]
@@ -87,7 +87,7 @@ def descriptions() -> Score:
         else:
             score.missed.append(escaped(text, chars_max=SHOWN_MAX))
     for text in labelled.BENIGN:
-        score.wrong += [f"{found.what}: {escaped(text, chars_max=SHOWN_MAX)}" for found in poison(_tool(text), ())[:1]]
+        score.wrong += [f"{found.kind}: {escaped(text, chars_max=SHOWN_MAX)}" for found in poison(_tool(text), ())[:1]]
     return score
 
 

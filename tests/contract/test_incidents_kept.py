@@ -11,15 +11,15 @@ from remit.protect.incidents import (
     IncidentState,
     Resolution,
     Severity,
-    assigned,
-    closed,
-    opened,
+    assign,
+    close,
+    open_incident,
 )
 
 FINDING = Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.HIGH, "drifted", "bot", "s1")
-BEGUN = opened(FINDING, "agent:bot")
-GIVEN = assigned(BEGUN, "ann", IncidentAct(12, "user:ann", "assigned to ann"))
-ENDED = closed(GIVEN, Resolution.EXPECTED, "a “test”", IncidentAct(15, "user:ann", "closed: expected"))
+BEGUN = open_incident(FINDING, "agent:bot")
+GIVEN = assign(BEGUN, "ann", IncidentAct(12, "user:ann", "assigned to ann"))
+ENDED = close(GIVEN, Resolution.EXPECTED, "a “test”", IncidentAct(15, "user:ann", "closed: expected"))
 
 
 def test_incidents_are_read_back_by_state_and_time(tmp_path: Path) -> None:

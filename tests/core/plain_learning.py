@@ -9,14 +9,14 @@ from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin
 from remit.protect.index import ALL_BITS, DERIVED, DIRECTORY, HANDED_OVER, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
-from remit.protect.learning import composed, grounds, named
+from remit.protect.learning import is_grounded_query, may_be_composed, named_records
 from remit.protect.origins import Names
-from remit.protect.paths import leading
+from remit.protect.paths import signed_names
 from remit.protect.reading import Reading, TextLeaf
 from remit.protect.scalars import IndexView
 from remit.protect.token_kinds import CARRIED, TokenKind
 from remit.protect.token_places import TokenGroup
-from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
+from tests.core.plain_tokens import cased, parts, path_tokens, plain, texts, whole
 
 _DAY = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
@@ -24,17 +24,17 @@ _DAY = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
     """What `remit.protect.learning.learn` has to find, too."""
     seen = IndexView(index)
-    records, directory = named(reading, seen), tool is not None and grounds(tool, given, seen)
+    records, directory = named_records(reading, seen), tool is not None and is_grounded_query(tool, given, seen)
     entries: list[TokenGroup] = []
     prose = False
-    made = composed(tool, given, {}, Names(), seen)
+    made = may_be_composed(tool, given, {}, Names(), seen)
     for leaf in reading.leaves:
         if made and leaf.part is None and not leaf.untrusted:
             continue
         found = texts(leaf.text)
         if not leaf.untrusted:
-            found |= set(leading(plain(leaf.text)))
-        if not leaf.name:
+            found |= set(signed_names(plain(leaf.text)))
+        if not leaf.is_name:
             prose = prose or (leaf.untrusted and bool(found & STOP))
             entries.append(
                 TokenGroup(found - STOP, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element)
@@ -47,7 +47,9 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             bits |= DERIVED
         if leaf.untrusted:
             kinds = {kind for _, kind in parts(leaf.text)}
-            others = [one.text for one in reading.leaves if one.pattern == leaf.pattern and one.name and one.untrusted]
+            others = [
+                one.text for one in reading.leaves if one.pattern == leaf.pattern and one.is_name and one.untrusted
+            ]
             alike = all("@" in text or text.casefold() in {"null", "none", "~", "-", "n/a"} for text in others)
             leads = bool(kinds & CARRIED - {TokenKind.ADDRESS}) or (TokenKind.ADDRESS in kinds and not alike)
             bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
@@ -80,7 +82,7 @@ def _brought(given: Mapping[str, Json]) -> Iterator[str]:
 
 def _handed(text: str) -> set[str]:
     """The tokens of what a server is handed, in one piece and taken apart."""
-    found = {*texts(text), *leading(plain(text)), whole(text), *texts(re.sub("[=:?#&]", " ", text))}
+    found = {*texts(text), *signed_names(plain(text)), whole(text), *texts(re.sub("[=:?#&]", " ", text))}
     for piece in plain(text).split():
         if "://" in piece.partition("#")[0]:
             found |= texts(piece.partition("#")[0])
@@ -99,8 +101,8 @@ def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[TokenGroup]
     yield TokenGroup(carried, UNTRUSTED, leaf.pattern, leaf.element)
     told = [
         *(token for token, _ in found if token not in carried),
-        *reaching(plain(leaf.text)),
-        *leading(plain(leaf.text)),
+        *path_tokens(plain(leaf.text)),
+        *signed_names(plain(leaf.text)),
     ]
     yield TokenGroup(told, bits & ~DERIVED, leaf.pattern, leaf.element)
     for token in carried:

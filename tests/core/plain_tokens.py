@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.text import IGNORED, composed
-from remit.protect.paths import SPACES, ended
+from remit.protect.paths import SPACES, without_full_stop
 from remit.protect.root_zone import ENDINGS
 from remit.protect.token_kinds import Token, TokenKind
 
@@ -19,7 +19,7 @@ _AROUND: Final = "'’\u2018!"
 _GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)|[\w:]\\\w")
 
 
-def reaching(text: str) -> Iterator[str]:
+def path_tokens(text: str) -> Iterator[str]:
     """The tokens of such paths in `text`, which is `plain`."""
     for piece in text.lower().translate(_BETWEEN).split():
         word = piece.strip(_AROUND)
@@ -113,8 +113,8 @@ def texts(text: str) -> set[str]:
         elif said:
             found.update(token for token, _ in _read(said))
             found.update(learnt(said))
-    for token in reaching(text):
-        found.update((token, ended(token)))
+    for token in path_tokens(text):
+        found.update((token, without_full_stop(token)))
     found |= paths(text)
     found.update(token for token, _ in onward(text))
     found.update(joined for joined, _, _ in _grouped(text))
@@ -136,7 +136,7 @@ def paths(text: str) -> set[str]:
     for piece in apart.split() if len(apart) == len(apart.lower()) else ():
         word = piece.strip(_AROUND)
         if word and word != word.lower() and _reaches(word.lower()):
-            for kept in (f"/{word}", ended(f"/{word}")):
+            for kept in (f"/{word}", without_full_stop(f"/{word}")):
                 found |= {f"\x1c{kept}", f"\x1d{kept.lower()}"}
     return found
 

@@ -28,9 +28,9 @@ from remit.pdp.deltas import Closed, Tripped
 from remit.pdp.fold import fold
 from remit.policy.verdict import Permit
 from remit.protect import breaker_index, breaker_window, breakers
-from remit.protect.breaker_index import Panel
+from remit.protect.breaker_index import BreakerIndex
 from remit.protect.breaker_window import BreakerSamples, Sample
-from remit.protect.breakers import Fuses, Moved
+from remit.protect.breakers import BreakerChange, BreakerStates
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
@@ -46,14 +46,14 @@ class Board:
     """Counts as enforcement does, and obeys what it records."""
 
     def __init__(self, *breakers: Breaker) -> None:
-        self.panel, self.fuses, self.now_s, self.made = self.of(*breakers), Fuses(), 100.0, 0
+        self.panel, self.fuses, self.now_s, self.made = self.of(*breakers), BreakerStates(), 100.0, 0
         self.tripped: list[tuple[str, str]] = []
 
     @staticmethod
-    def of(*breakers: Breaker) -> Panel:
-        return Panel(replace(catalog(PERMIT), breakers={one.name: one for one in breakers}))
+    def of(*breakers: Breaker) -> BreakerIndex:
+        return BreakerIndex(replace(catalog(PERMIT), breakers={one.name: one for one in breakers}))
 
-    def take(self, moved: Iterable[Moved]) -> None:
+    def take(self, moved: Iterable[BreakerChange]) -> None:
         for key, evidence in moved:
             if evidence is None:
                 self.fuses.close(key)
@@ -65,10 +65,12 @@ class Board:
     def judge(self, asked: Action, *, denied: bool = False) -> str | None:
         """The record of an action that runs; None where a breaker, or policy (`denied`), does not let it pass."""
         self.made += 1
-        record, broken = f"r1-1.{self.made}", self.fuses.look(self.panel, asked, self.now_s)
+        record, broken = f"r1-1.{self.made}", self.fuses.blocking(self.panel, asked, self.now_s)
         ran = not broken and not denied
         self.take(
-            self.fuses.judged(self.panel, asked, record, broken, self.now_s, denied=denied and not broken, ran=ran)
+            self.fuses.count_judged(
+                self.panel, asked, record, broken, self.now_s, denied=denied and not broken, ran=ran
+            )
         )
         return record if ran else None
 
@@ -79,7 +81,7 @@ class Board:
         return record is not None
 
     def end(self, asked: Action, record: str, *, failed: bool = False, took_ms: float = 1.0) -> None:
-        self.take(self.fuses.ended(self.panel, asked, record, self.now_s, failed=failed, took_ms=took_ms))
+        self.take(self.fuses.count_ended(self.panel, asked, record, self.now_s, failed=failed, took_ms=took_ms))
 
     def state(self, one: Breaker, named: str = "ada") -> BreakerState:
         return self.fuses.state(one, one.key(named), self.now_s)
@@ -112,7 +114,7 @@ def test_every_walk_of_the_table_ends_where_a_breaker_can_stand(moves: list[Brea
                 board.fuses.close(key)
         assert board.state(one) is state
         assert (board.judge(of(n=9)) is None) is (state is BreakerState.OPEN)
-        board.fuses.freed(f"r1-1.{board.made}")
+        board.fuses.drop_trial(f"r1-1.{board.made}")
 
 
 def test_what_is_denied_says_which_breaker_and_observing_frees_nobody() -> None:
@@ -149,7 +151,7 @@ def test_a_share_trips_once_there_were_enough_within_the_window() -> None:
     # Over others it stays closed, but for those it delegates to.
     assert board.run(of("bot"))
     assert not board.run(of("ada", "bot"))
-    assert board.fuses.left_s(one, one.key("ada"), board.now_s + 10) == 20
+    assert board.fuses.remaining_s(one, one.key("ada"), board.now_s + 10) == 20
 
 
 def test_trials_are_as_many_as_it_says_and_close_it_together() -> None:
@@ -161,7 +163,7 @@ def test_trials_are_as_many_as_it_says_and_close_it_together() -> None:
     first, second = board.judge(of()), board.judge(of(n=2))
     assert first
     assert second
-    [broken] = board.fuses.look(board.panel, of(), board.now_s)
+    [broken] = board.fuses.blocking(board.panel, of(), board.now_s)
     assert "half-open, its trial is under way" in broken.text
     board.end(of(), first)
     assert board.state(one) is BreakerState.HALF_OPEN
@@ -194,7 +196,7 @@ def test_a_trial_of_which_nothing_is_known_says_nothing() -> None:
     board.now_s += 30
     trial = board.judge(of())
     assert trial
-    board.fuses.freed(trial)
+    board.fuses.drop_trial(trial)
     assert board.state(one) is BreakerState.HALF_OPEN
     assert board.run(of())
     assert board.state(one) is BreakerState.CLOSED
@@ -225,8 +227,8 @@ def test_denials_in_a_row_are_broken_by_what_is_permitted() -> None:
     assert board.tripped == [], "what a client is not shown as it connects is no denial, and what it is no permit"
     board.judge(of(), denied=True)
     assert board.tripped == [("denials agent:ada", "2 denials in a row, the last of shop/refund")]
-    assert board.panel.named(of(name="shop/as the agent wants")) == "call_tool"
-    assert board.panel.named(of(kind=ActionKind.READ_RESOURCE)) == "read_resource"
+    assert board.panel.tool_text(of(name="shop/as the agent wants")) == "call_tool"
+    assert board.panel.tool_text(of(kind=ActionKind.READ_RESOURCE)) == "read_resource"
     assert not board.run(of())
     assert board.tripped == board.tripped[:1]
     board.now_s += 30
@@ -398,7 +400,7 @@ def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = BreakerSamples(10.0)
     for number in range(5):
         samples.add(Sample(float(number), number % 2, f"a{number}", f"r{number}"))
-    assert (len(samples.kept), samples.counts) == (3, {0: 2, 1: 1})
+    assert (len(samples.samples), samples.counts) == (3, {0: 2, 1: 1})
     assert (samples.records(0), samples.records(0, "a4")) == (["r2", "r4"], ["r4"])
     assert samples.by_agent(1) == {"a2": (0, 1), "a3": (1, 1), "a4": (0, 1)}
     assert (samples.count(0, 12.5), samples.count(7, 12.5)) == (1, 0)

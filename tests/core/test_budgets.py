@@ -441,7 +441,7 @@ def test_accounts_follow_the_records() -> None:
         for delta in fold(Ref("r1-1", 1), 5, kind, said_):
             if isinstance(delta, Charged | Refunded | BudgetReset):
                 apply_budget(accounts, delta)
-        assert accounts.known.get(taken.account) == held
+        assert accounts.balances.get(taken.account) == held
 
 
 def test_verification_gives_nothing_back_to_an_account_that_began_anew_at_a_moment() -> None:

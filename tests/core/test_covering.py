@@ -8,7 +8,7 @@ from remit.facts.canonical import Json
 from remit.facts.obligation import Obligation, parsed
 from remit.protect import result_obligations
 from remit.protect.detect.detectors import SCANNED_CHARS_MAX
-from remit.protect.result_obligations import WithheldError, covered, covered_plain, covered_text
+from remit.protect.result_obligations import WithheldError, cover_result, cover_text, cover_value
 
 CARD = "4111 1111 1111 1111"
 MAIL = "uma@example.org"
@@ -50,9 +50,9 @@ def text(said: str) -> Mapping[str, Json]:
     ],
 )
 def test_texts_are_covered_and_cut(said: str, before: str, after: str) -> None:
-    assert covered(owed(said), text(before)) == text(after)
+    assert cover_result(owed(said), text(before)) == text(after)
     if "$" not in said:
-        assert covered(owed(said), text(after)) == text(after), "what is covered is not covered again"
+        assert cover_result(owed(said), text(after)) == text(after), "what is covered is not covered again"
 
 
 def test_what_nobody_can_look_into_is_withheld() -> None:
@@ -65,7 +65,7 @@ def test_what_nobody_can_look_into_is_withheld() -> None:
         "odd",
         None,
     ]
-    assert covered(owed("redact:email"), {"content": blocks, "isError": True}) == {
+    assert cover_result(owed("redact:email"), {"content": blocks, "isError": True}) == {
         "content": [
             {"type": "text", "text": "[withheld: image that nobody looked into]"},
             {"type": "resource", "resource": {"uri": "a://b", "text": "[withheld: bytes that nobody looked into]"}},
@@ -82,18 +82,20 @@ def test_what_nobody_can_look_into_is_withheld() -> None:
         "isError": True,
     }
     # Cutting texts looks into nothing.
-    assert covered(owed("truncate:1"), {"content": blocks[:2]}) == {"content": blocks[:2]}
+    assert cover_result(owed("truncate:1"), {"content": blocks[:2]}) == {"content": blocks[:2]}
 
 
 def test_resources_and_prompts_are_covered_too() -> None:
     read: Mapping[str, Json] = {"contents": [{"uri": "a://b", "text": MAIL}, "odd"]}
-    assert covered(owed("redact:email"), read) == {"contents": [{"uri": "a://b", "text": "[redacted email]"}, "odd"]}
+    assert cover_result(owed("redact:email"), read) == {
+        "contents": [{"uri": "a://b", "text": "[redacted email]"}, "odd"]
+    }
     prompt: Mapping[str, Json] = {"messages": [{"role": "user", "content": {"type": "text", "text": MAIL}}, 5]}
-    assert covered(owed("redact:email"), prompt) == {
+    assert cover_result(owed("redact:email"), prompt) == {
         "messages": [{"role": "user", "content": {"type": "text", "text": "[redacted email]"}}, 5]
     }
     done: Mapping[str, Json] = {"completion": {"values": [MAIL, "x"], "total": 2}}
-    assert covered(owed("redact:email"), done) == {"completion": {"values": ["[redacted email]", "x"], "total": 2}}
+    assert cover_result(owed("redact:email"), done) == {"completion": {"values": ["[redacted email]", "x"], "total": 2}}
 
 
 def null(made: Json) -> bool:
@@ -112,15 +114,17 @@ def gone(made: Json) -> bool:
         (gone, {"b": [1]}),
     ],
 )
-def test_structured_content_stays_what_its_schema_demands(holds: result_obligations.Holds | None, after: Json) -> None:
+def test_structured_content_stays_what_its_schema_demands(
+    holds: result_obligations.ConformsTo | None, after: Json
+) -> None:
     result: Mapping[str, Json] = {"structuredContent": {"a": CARD, "b": [1, CARD]}}
-    assert covered(owed("redact:pii"), result, holds) == {"structuredContent": after}
+    assert cover_result(owed("redact:pii"), result, holds) == {"structuredContent": after}
 
 
 def test_json_in_a_text_of_structured_content_is_read_as_that_in_a_block() -> None:
     said = r'{"card": "4111 \u0031111 1111 1111", "of": "[\"\\u0034111 1111 1111 1111\"]"}'
     after = '{"card":"[redacted pii]","of":"[\\"[redacted pii]\\"]"}'
-    found = covered(owed("redact:pii"), {**text(said), "structuredContent": {"result": said}})
+    found = cover_result(owed("redact:pii"), {**text(said), "structuredContent": {"result": said}})
     assert found == {**text(after), "structuredContent": {"result": after}}
 
 
@@ -128,28 +132,28 @@ def test_what_no_schema_leaves_room_for_is_withheld() -> None:
     def never(_: Json) -> bool:
         return False
 
-    assert covered(owed("redact:pii"), {"structuredContent": {"a": 1}}, never) == {"structuredContent": {"a": 1}}
+    assert cover_result(owed("redact:pii"), {"structuredContent": {"a": 1}}, never) == {"structuredContent": {"a": 1}}
     with pytest.raises(WithheldError, match="leaves no room"):
-        covered(owed("redact:pii"), {"structuredContent": {"a": CARD}}, never)
+        cover_result(owed("redact:pii"), {"structuredContent": {"a": CARD}}, never)
     with pytest.raises(WithheldError, match="leaves no room"):
-        covered(owed("redact:pii"), {"structuredContent": CARD}, never)
+        cover_result(owed("redact:pii"), {"structuredContent": CARD}, never)
 
 
 def test_what_is_too_long_or_too_deep_is_withheld() -> None:
     with pytest.raises(WithheldError, match="too long for redact:pii"):
-        covered(owed("redact:pii"), text("x" * (SCANNED_CHARS_MAX + 1)))
+        cover_result(owed("redact:pii"), text("x" * (SCANNED_CHARS_MAX + 1)))
     deep: Json = 1
     for _ in range(result_obligations.DEPTH_MAX + 2):
         deep = [deep]
     with pytest.raises(WithheldError, match="nested deeper"):
-        covered(owed("redact:pii"), {"structuredContent": deep})
-    assert covered_text(owed("mask:pii"), "x" * (SCANNED_CHARS_MAX + 1)) == "[withheld: text too long for mask:pii]"
+        cover_result(owed("redact:pii"), {"structuredContent": deep})
+    assert cover_text(owed("mask:pii"), "x" * (SCANNED_CHARS_MAX + 1)) == "[withheld: text too long for mask:pii]"
 
 
 def test_what_is_said_in_the_midst_is_covered() -> None:
-    assert covered_text(owed("redact:email", "truncate:8"), f"to {MAIL}") == "to [redac"[:8]
+    assert cover_text(owed("redact:email", "truncate:8"), f"to {MAIL}") == "to [redac"[:8]
     asked: Json = {"message": f"to {MAIL}?", "requestedSchema": {"type": "object"}}
-    assert covered_plain(owed("redact:email", "redact:$.message"), asked) == {
+    assert cover_value(owed("redact:email", "redact:$.message"), asked) == {
         "message": "to [redacted email]?",
         "requestedSchema": {"type": "object"},
     }

@@ -18,7 +18,7 @@ from remit.protect.detect.locations import PLACES_MAX, located
 from remit.protect.detect.personal import emails, personal
 from remit.protect.detect.poison import FOUND_MAX, poison
 from remit.protect.detect.secrets import secrets
-from remit.protect.detect.span import DetectedSpan, apart
+from remit.protect.detect.span import DetectedSpan, without_overlaps
 
 RNG = Random(3)
 
@@ -46,7 +46,7 @@ def found(find: Find, text: str) -> list[str]:
 )
 def test_what_nobody_sees_is_found(text: str, run: str, what: str) -> None:
     first = hidden(text)[0]
-    assert (text[first.start : first.end], first.what) == (run, what)
+    assert (text[first.start : first.end], first.kind) == (run, what)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_addresses_of_mail_are_found() -> None:
 
 
 def test_what_overlaps_is_one_find() -> None:
-    assert apart([DetectedSpan(5, 9, "b"), DetectedSpan(0, 6, "a"), DetectedSpan(9, 10, "c")]) == [
+    assert without_overlaps([DetectedSpan(5, 9, "b"), DetectedSpan(0, 6, "a"), DetectedSpan(9, 10, "c")]) == [
         DetectedSpan(0, 9, "a"),
         DetectedSpan(9, 10, "c"),
     ]
@@ -314,7 +314,7 @@ def definition(description: str, **more: str) -> Definition:
 )
 def test_what_speaks_to_the_model_is_told_of(description: str, what: str) -> None:
     finds = poison(definition(description), ("send_mail", "add_numbers"))
-    assert what in [one.what for one in finds]
+    assert what in [one.kind for one in finds]
     assert all(one.where == "its description" and str(one).startswith("its description ") for one in finds)
 
 

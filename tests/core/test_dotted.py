@@ -8,7 +8,7 @@ from remit.facts.origin import Origin, Role
 from remit.protect.root_zone import ENDINGS, PRIVATE
 from remit.protect.scalars import read_scalar
 from remit.protect.token_kinds import TokenKind
-from remit.protect.tokens import parts
+from remit.protect.tokens import ordered_tokens
 from tests.core.test_origins import World
 
 
@@ -71,14 +71,17 @@ def test_only_the_names_beside_a_slash_are_hosts_for_it() -> None:
 
 @pytest.mark.parametrize("text", [r"https:\\evil.newtld\b", "evil.newtld/,/../b"])
 def test_what_goes_on_behind_a_comma_is_followed_from_such_a_host_too(text: str) -> None:
-    assert ("evil.newtld/b", TokenKind.URL) in parts(text) or ("evil.newtld/,/../b", TokenKind.URL) in parts(text)
+    assert ("evil.newtld/b", TokenKind.URL) in ordered_tokens(text) or (
+        "evil.newtld/,/../b",
+        TokenKind.URL,
+    ) in ordered_tokens(text)
 
 
 @pytest.mark.parametrize(
     "headers", ["", "?", "?subject=", "?subject", "?Subject=Your%20invoice&body=See%20you", "?body=room 12"]
 )
 def test_a_link_to_somebody_with_words_alone_is_whom_it_is_for(headers: str) -> None:
-    assert ("bob@here.example", TokenKind.ADDRESS) in parts(f"mailto:bob@here.example{headers}")
+    assert ("bob@here.example", TokenKind.ADDRESS) in ordered_tokens(f"mailto:bob@here.example{headers}")
     world = World(said="mail bob@here.example")
     flow = world.flow("send", text=f'<a href="mailto:bob@here.example{headers}">')
     assert (flow.carried.grounded, flow.carried.all) == (1, 1)
@@ -101,7 +104,7 @@ def test_a_link_to_somebody_with_words_alone_is_whom_it_is_for(headers: str) -> 
     ],
 )
 def test_a_link_with_more_than_words_is_no_mere_address(headers: str) -> None:
-    assert ("bob@here.example", TokenKind.ADDRESS) not in parts(f"mailto:bob@here.example{headers}")
+    assert ("bob@here.example", TokenKind.ADDRESS) not in ordered_tokens(f"mailto:bob@here.example{headers}")
     assert World(said="mail bob@here.example").flow("send", text=f"mailto:bob@here.example{headers}").carried.unseen
 
 

@@ -16,8 +16,8 @@ from remit.protect.incidents import (
     IncidentState,
     Resolution,
     Severity,
-    opened,
-    seen,
+    open_incident,
+    with_finding,
 )
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event
 from tests.core.deciding import action, body, bundle, catalog, decided
@@ -180,8 +180,8 @@ def test_what_is_nothing_to_look_at_or_not_well_formed_is_none() -> None:
     assert found(DecisionBody("r1-1.1", "h", "ann", Choice.REVIEW, ())) is None
 
 
-BEGUN = opened(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.MEDIUM, "drifted", "bot", "s1"), "agent:bot")
-MORE = seen(BEGUN, Finding("r1-1.8", 12, IncidentCause.HALT, Severity.HIGH, "stopped", "bot", "s2"))
+BEGUN = open_incident(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.MEDIUM, "drifted", "bot", "s1"), "agent:bot")
+MORE = with_finding(BEGUN, Finding("r1-1.8", 12, IncidentCause.HALT, Severity.HIGH, "stopped", "bot", "s2"))
 
 
 def folded(*bodies: AdminBody) -> Incident | None:

@@ -7,8 +7,8 @@ import pytest
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.origin import Origin, OriginCounts, Role
-from remit.protect.links import onward, shown
-from remit.protect.paths import leading
+from remit.protect.links import rendered, run_on_urls
+from remit.protect.paths import signed_names
 from tests.core.test_origins import TOOLS, World, told
 
 SAID = "Mail bob@example.org about github.com and the report.pdf, use git -5 times, see a/.env."
@@ -105,9 +105,9 @@ def test_none_of_it_takes_more_than_linear_time() -> None:
     begun = time.thread_time()
     for part in parts:
         text = part * 100_000
-        list(onward(text))
-        list(leading(text))
-        shown(text)
+        list(run_on_urls(text))
+        list(signed_names(text))
+        rendered(text)
     assert time.thread_time() - begun < 20
 
 

@@ -25,7 +25,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict
 from remit.protect.index import UNTRUSTED, Index
-from remit.protect.origins import Names, words
+from remit.protect.origins import Names, words_delta
 from remit.protect.token_places import TokenGroup
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, decided, schema, snapshot, tool
@@ -73,7 +73,7 @@ RUNNING = bundle(
 def seen(*pages: tuple[str, str], said: str = "") -> Index:
     """An index in which results of these calls held these words, and the user said `said`."""
     index = Index(bytes(32))
-    index.apply(words(index, said))
+    index.apply(words_delta(index, said))
     for call, text in pages:
         index.apply(index.delta(call, [TokenGroup([text], UNTRUSTED)]))
     return index

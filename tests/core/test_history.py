@@ -12,7 +12,7 @@ from remit.facts.catalog import Argument
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
 from remit.protect.index import UNTRUSTED, Index
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.protect.token_places import TokenGroup
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, MidCall, OutcomeBody, Status
 from remit.trace.erasure import frame
@@ -106,7 +106,7 @@ def test_what_a_server_said_in_mid_action_is_known_again_as_what_it_answered(pas
 def test_where_a_session_saw_what_is_erased_nothing_is_said_of_what_came_after(erased: Body) -> None:
     running = made(ANY, STRANGE)
     index = Index(KEY)
-    index.apply(words(index, "fetch evil"))
+    index.apply(words_delta(index, "fetch evil"))
     asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
     assert asked.verdict == "permit"
     history = HistoryReplay(running)

@@ -17,19 +17,19 @@ from remit.protect.incidents import (
     RECORDS_MAX,
     WINDOW_MS,
     Finding,
-    Gathering,
     Incident,
     IncidentAct,
     IncidentCause,
     IncidentMove,
     IncidentState,
+    OpenIncidents,
     Resolution,
     Severity,
-    assigned,
-    closed,
-    joined,
-    opened,
-    seen,
+    assign,
+    close,
+    merge,
+    open_incident,
+    with_finding,
 )
 
 
@@ -44,13 +44,13 @@ def denied(number: int, at: int = 0, agent: str = "bot", sid: str = "s") -> Find
     )
 
 
-HALT = Finding("r1-1.90", 5, IncidentCause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
-BEGUN = opened(drift(1), "agent:bot")
+HALT = Finding("r1-1.90", 5, IncidentCause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", subject="agent:bot")
+BEGUN = open_incident(drift(1), "agent:bot")
 ACT = IncidentAct(7, "ann", "did it")
 
 
 def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_severity() -> None:
-    gathering = Gathering()
+    gathering = OpenIncidents()
     first = gathering.take(drift(1))
     assert first == BEGUN
     found = gathering.take(HALT)
@@ -71,21 +71,21 @@ def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_s
 
 def test_a_title_tells_each_cause_and_what_is_worse_as_far_as_there_is_room() -> None:
     trip = Finding("r1-1.2", 1, IncidentCause.TRIP, Severity.MEDIUM, "breaker loops tripped", "bot")
-    both = seen(BEGUN, trip)
+    both = with_finding(BEGUN, trip)
     assert both.title == "drifted; breaker loops tripped", "as bad, and another cause"
-    assert seen(both, replace(trip, record="r1-1.3")).title == both.title, "the same cause once more"
+    assert with_finding(both, replace(trip, record="r1-1.3")).title == both.title, "the same cause once more"
     worst = replace(HALT, severity=Severity.CRITICAL, title="everything stopped")
-    after = seen(seen(both, HALT), worst)
+    after = with_finding(with_finding(both, HALT), worst)
     assert after.title == f"{both.title}; agent bot stopped by ann", "one that was taken in is not taken in again"
-    after = seen(seen(both, HALT), replace(worst, record="r1-1.91"))
+    after = with_finding(with_finding(both, HALT), replace(worst, record="r1-1.91"))
     assert after.title == f"{both.title}; agent bot stopped by ann; everything stopped"
-    assert joined(BEGUN, after).title == joined(after, BEGUN).title == after.title
+    assert merge(BEGUN, after).title == merge(after, BEGUN).title == after.title
     long = replace(BEGUN, title="x" * incidents.TITLE_CHARS_MAX)
-    assert seen(long, HALT).title == long.title
+    assert with_finding(long, HALT).title == long.title
 
 
 def test_denials_are_told_by_what_was_denied() -> None:
-    gathering = Gathering()
+    gathering = OpenIncidents()
     few = [gathering.take(replace(denied(number), gist="shop/pay by never")) for number in range(DENIALS_MIN)][-1]
     many = [gathering.take(denied(number, agent="sub")) for number in range(DENIALS_MIN)][-1]
     assert few is not None
@@ -96,15 +96,15 @@ def test_denials_are_told_by_what_was_denied() -> None:
 
 
 def test_what_happens_after_the_window_or_after_the_end_is_another_incident() -> None:
-    gathering = Gathering([BEGUN])
+    gathering = OpenIncidents([BEGUN])
     again = gathering.take(drift(2, WINDOW_MS + 1))
     assert again is not None
     assert again.ident == "r1-1.2"
-    gathering.put(closed(again, Resolution.EXPECTED, "", ACT))
+    gathering.put(close(again, Resolution.EXPECTED, "", ACT))
     third = gathering.take(drift(3, WINDOW_MS + 2))
     assert third is not None
     assert third.ident == "r1-1.3"
-    gathering.put(closed(again, Resolution.EXPECTED, "", ACT))
+    gathering.put(close(again, Resolution.EXPECTED, "", ACT))
     gathering.put(replace(BEGUN, last_ms=1))
     assert gathering.take(drift(4, WINDOW_MS + 3)) is not None
     kept = gathering.take(drift(5, WINDOW_MS + 4))
@@ -113,7 +113,7 @@ def test_what_happens_after_the_window_or_after_the_end_is_another_incident() ->
 
 
 def test_denials_count_once_there_are_enough_of_one_session() -> None:
-    gathering = Gathering()
+    gathering = OpenIncidents()
     few = [gathering.take(denied(number, number)) for number in range(DENIALS_MIN - 1)]
     assert few == [None] * (DENIALS_MIN - 1)
     assert gathering.take(denied(50, 3, sid="other")) is None
@@ -123,16 +123,16 @@ def test_denials_count_once_there_are_enough_of_one_session() -> None:
     more = gathering.take(denied(100, 10))
     assert more is not None
     assert (more.ident, more.count) == ("r1-1.0", DENIALS_MIN + 1)
-    same = Gathering()
+    same = OpenIncidents()
     assert [same.take(denied(1)) for _ in range(DENIALS_MIN)] == [None] * DENIALS_MIN, "one read again is one"
-    slow = Gathering()
+    slow = OpenIncidents()
     assert [slow.take(denied(n, n * DENIED_MS)) for n in range(9)] == [None] * 9
 
 
 def test_many_are_bounded_and_those_without_room_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incidents, "OPEN_MAX", 2)
-    monkeypatch.setattr(incidents, "DENIED_KEPT_MAX", 2)
-    gathering = Gathering()
+    monkeypatch.setattr(incidents, "DENIAL_SESSIONS_MAX", 2)
+    gathering = OpenIncidents()
     found = [gathering.take(drift(number, agent=f"a{number}")) for number in range(5)]
     assert [one.about for one in found if one is not None] == ["agent:a0", "agent:a1", OVERFLOW, OVERFLOW, OVERFLOW]
     assert found[-1] is not None
@@ -142,7 +142,7 @@ def test_many_are_bounded_and_those_without_room_are_told_as_one(monkeypatch: py
             assert gathering.take(denied(number, sid=sid)) is None, "who was pushed out begins anew"
     long = BEGUN
     for number in range(2, 200):
-        long = seen(long, drift(number, sid=f"s{number}"))
+        long = with_finding(long, drift(number, sid=f"s{number}"))
     assert (long.count, len(long.records), long.records[0], long.records[-1]) == (
         199,
         RECORDS_MAX,
@@ -155,11 +155,11 @@ def test_many_are_bounded_and_those_without_room_are_told_as_one(monkeypatch: py
 def moved(incident: Incident, move: IncidentMove) -> Incident:
     match move:
         case IncidentMove.SEE:
-            return seen(incident, drift(7, 7))
+            return with_finding(incident, drift(7, 7))
         case IncidentMove.ASSIGN:
-            return assigned(incident, "ann", ACT)
+            return assign(incident, "ann", ACT)
         case IncidentMove.CLOSE:
-            return closed(incident, Resolution.RESOLVED, "mended", ACT)
+            return close(incident, Resolution.RESOLVED, "mended", ACT)
 
 
 @pytest.mark.parametrize(("state", "move"), list(product(IncidentState, IncidentMove)))
@@ -174,22 +174,22 @@ def test_an_incident_moves_by_the_table_alone(state: IncidentState, move: Incide
 def test_taking_in_what_is_further_on_again_and_in_part_loses_and_adds_nothing(findings: Sequence[Finding]) -> None:
     steps = [BEGUN]
     for one in findings:
-        steps.append(seen(steps[-1], one))
+        steps.append(with_finding(steps[-1], one))
     last = steps[-1]
-    assert joined(last, last) == last
+    assert merge(last, last) == last
     for one in steps:
-        assert joined(last, one).count == last.count
-        assert joined(one, last) == replace(last, title=joined(one, last).title, records=joined(one, last).records)
-    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).state is IncidentState.CLOSED
-    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).count == 1
+        assert merge(last, one).count == last.count
+        assert merge(one, last) == replace(last, title=merge(one, last).title, records=merge(one, last).records)
+    assert merge(close(BEGUN, Resolution.EXPECTED, "", ACT), last).state is IncidentState.CLOSED
+    assert merge(close(BEGUN, Resolution.EXPECTED, "", ACT), last).count == 1
 
 
 def test_what_was_of_an_incident_that_ended_is_of_no_other() -> None:
-    gathering = Gathering()
+    gathering = OpenIncidents()
     ended = [gathering.take(denied(number, number)) for number in range(DENIALS_MIN)][-1]
     assert ended is not None
     assert gathering.take(denied(50, 5, agent="sub")) is None
-    gathering.put(closed(ended, Resolution.EXPECTED, "", ACT))
+    gathering.put(close(ended, Resolution.EXPECTED, "", ACT))
     again = [gathering.take(denied(number, number)) for number in range(10, 10 + DENIALS_MIN)]
     assert again[:-1] == [None] * (DENIALS_MIN - 1)
     assert again[-1] is not None

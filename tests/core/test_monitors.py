@@ -23,7 +23,7 @@ from remit.facts.monitor import (
 )
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
-from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
+from remit.protect.monitors import EndedAction, MonitoredAction, end_marks, key_of, start_marks
 from remit.protect.past import Past
 from remit.trace.bodies import Status
 from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
@@ -342,7 +342,7 @@ def test_denials_of_one_agent_take_no_room_from_others() -> None:
     here = world(nothing, forbid("shop___draft", "context.past.refused >= 2"), monitors=(refused,))
     for number in range(WAYS + 4):
         here.run(action("shop/draft", {"id": f"junk{number}"}, chain=("eve",)))
-    assert here.past.kept(refused.ident) == ALONE
+    assert here.past.count(refused.ident) == ALONE
     document = action("shop/draft", {"id": "d"})
     assert permitted(here, document)
     for chain in ("eve", "ada", "eve"):
@@ -398,11 +398,13 @@ def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
 def test_what_was_not_let_through_after_all_is_taken_back_and_an_unknown_amount_is_none() -> None:
     counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), MarkOp.ADD, early=True)
     doing = MonitoredAction("ada", (), ("ada",), "uma", {})
-    back = ended((counted,), doing, 5, EndedAction(sent=False, ok=False, result=None))
+    back = end_marks((counted,), doing, 5, EndedAction(sent=False, ok=False, result=None))
     assert [(one.does, one.at_ms) for one in back] == [(MarkOp.BACK, 5)]
     others = Happening(Selector(), agents=frozenset({"eve"}))
-    assert ended((counted._replace(happening=others),), doing, 5, EndedAction(sent=True, ok=True, result=None)) == ()
-    [summed] = started((counted._replace(measure="amount"),), doing)
+    assert (
+        end_marks((counted._replace(happening=others),), doing, 5, EndedAction(sent=True, ok=True, result=None)) == ()
+    )
+    [summed] = start_marks((counted._replace(measure="amount"),), doing)
     assert summed.units == 0
 
 

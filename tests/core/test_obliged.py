@@ -18,7 +18,15 @@ from remit.pdp.offline import ASSUMED, decide_offline
 from remit.pdp.snapshot import Lift
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Escalate, Permit
-from remit.protect.argument_obligations import VALUES_MAX, Settled, Shaped, Unchanged, Unmet, Unresolved, settle
+from remit.protect.argument_obligations import (
+    VALUES_MAX,
+    ArgumentOutcome,
+    Shaped,
+    Unchanged,
+    Unmet,
+    Unresolved,
+    apply_to_arguments,
+)
 from remit.protect.detect.detectors import SCANNED_CHARS_MAX
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, schema, snapshot, tool
@@ -27,8 +35,8 @@ CARD = "4111 1111 1111 1111"
 KNOWN = ("text", "limit", "path", "url", "other")
 
 
-def made(owed: str, arguments: Mapping[str, Json], found: Mapping[str, str] | None = None) -> Settled:
-    return settle([parsed(owed)], arguments, KNOWN, found or {})
+def made(owed: str, arguments: Mapping[str, Json], found: Mapping[str, str] | None = None) -> ArgumentOutcome:
+    return apply_to_arguments([parsed(owed)], arguments, KNOWN, found or {})
 
 
 @pytest.mark.parametrize(

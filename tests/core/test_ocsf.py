@@ -13,10 +13,10 @@ from remit.protect.incidents import (
     IncidentCause,
     Resolution,
     Severity,
-    assigned,
-    closed,
-    opened,
-    seen,
+    assign,
+    close,
+    open_incident,
+    with_finding,
 )
 from remit.protect.ocsf import detection, incident_finding
 
@@ -29,7 +29,9 @@ INTEGERS: Final = {"category_uid", "class_uid", "activity_id", "type_uid", "time
 FINDING: Final = Finding(
     "r1-1.7", 1_700_000_000_000, IncidentCause.DENIALS, Severity.MEDIUM, "bot: denied", "bot", "s1"
 )
-BEGUN: Final = seen(opened(FINDING, "agent:bot"), replace(FINDING, record="r1-1.8", severity=Severity.CRITICAL))
+BEGUN: Final = with_finding(
+    open_incident(FINDING, "agent:bot"), replace(FINDING, record="r1-1.8", severity=Severity.CRITICAL)
+)
 ACT: Final = IncidentAct(1_700_000_000_500, "user:ann", "did it")
 
 
@@ -63,8 +65,8 @@ def check(event: dict[str, Json]) -> None:
     ("incident", "activity", "status"),
     [
         (BEGUN, 1, 1),
-        (assigned(BEGUN, "ann", ACT), 2, 2),
-        (closed(assigned(BEGUN, "ann", ACT), Resolution.FALSE_ALARM, "a test", ACT), 3, 5),
+        (assign(BEGUN, "ann", ACT), 2, 2),
+        (close(assign(BEGUN, "ann", ACT), Resolution.FALSE_ALARM, "a test", ACT), 3, 5),
     ],
 )
 def test_an_incident_is_an_event_of_its_state(incident: Incident, activity: int, status: int) -> None:
@@ -81,5 +83,5 @@ def test_a_finding_is_an_event_with_its_evidence() -> None:
     check(event)
     assert event["evidences"] == [{"data": {"record": "r1-1.7", "agent": "bot", "session": "s1"}}]
     assert event["resources"] == [{"uid": "agent:bot", "name": "agent:bot", "type": "agent"}]
-    bare = detection(replace(FINDING, agent="", sid="", what="tool:a/b"), "r1-1.7", "1.0")
+    bare = detection(replace(FINDING, agent="", sid="", subject="tool:a/b"), "r1-1.7", "1.0")
     assert bare["evidences"] == [{"data": {"record": "r1-1.7"}}]

@@ -12,10 +12,10 @@ from remit.facts.results import Part
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.learning import learn
-from remit.protect.origins import words
-from remit.protect.paths import reaching
+from remit.protect.origins import words_delta
+from remit.protect.paths import path_tokens
 from remit.protect.reading import read
-from remit.protect.tokens import firsts, parts, plain, texts, whole
+from remit.protect.tokens import distinct_tokens, first_places, normalized, ordered_tokens, whole_token
 from tests.core import plain_learning, plain_tokens
 from tests.core.test_origin_reading import reader
 
@@ -48,10 +48,10 @@ TEXTS = st.one_of(
 @example("www.ah")
 @example("GB29NWBK60161331926819")
 def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
-    assert texts(text) == plain_tokens.texts(text)
-    assert parts(text) == plain_tokens.parts(text)
-    assert whole(text) == plain_tokens.whole(text)
-    assert list(reaching(plain(text))) == list(plain_tokens.reaching(plain(text)))
+    assert distinct_tokens(text) == plain_tokens.texts(text)
+    assert ordered_tokens(text) == plain_tokens.parts(text)
+    assert whole_token(text) == plain_tokens.whole(text)
+    assert list(path_tokens(normalized(text))) == list(plain_tokens.reaching(normalized(text)))
 
 
 @settings(max_examples=400)
@@ -63,7 +63,7 @@ def test_texts_that_are_read_together_are_read_as_each_is(said: list[str], start
     for number, text in enumerate(said, start):
         for token in plain_tokens.texts(text):
             found.setdefault(token, number)
-    assert firsts(said, start) == found
+    assert first_places(said, start) == found
 
 
 NAMES = st.sampled_from(
@@ -95,7 +95,7 @@ def test_what_results_add_is_what_the_plain_rules_add(
 ) -> None:
     tool = replace(reader(*told, source={source}), arguments={"of": Argument(role=Role.KEY)})
     index = Index(b"k" * KEY_BYTES)
-    index.apply(words(index, said))
+    index.apply(words_delta(index, said))
     for number, value in enumerate(results):
         reading = read(tool, tool.worst, {"content": [], "structuredContent": value})
         given: dict[str, Json] = {"of": asked}

@@ -21,7 +21,7 @@ from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
-from remit.protect.origins import Names, configured, flow, leaves, words
+from remit.protect.origins import Names, configured, flow, leaves, words_delta
 from remit.protect.scalars import IndexView
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, bundle, catalog, snapshot
@@ -191,9 +191,9 @@ def test_names_that_the_protocol_gives_are_no_values() -> None:
 def test_what_tells_nothing_is_asked_for_by_nobody() -> None:
     silent = replace(SEND, asks=frozenset({"...", "send it off"}))
     index = Index(b"k" * 16)
-    index.apply(words(index, "do it ..."))
+    index.apply(words_delta(index, "do it ..."))
     assert not flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
-    index.apply(words(index, "and send it off"))
+    index.apply(words_delta(index, "and send it off"))
     assert flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
 
 
@@ -228,9 +228,9 @@ def test_other_actions_and_responses_have_origins_too() -> None:
 
 def test_words_are_bounded() -> None:
     index = Index(b"k" * 32)
-    index.apply(words(index, "a" * 300_000 + " Ann"))
+    index.apply(words_delta(index, "a" * 300_000 + " Ann"))
     assert len(index) == 0
-    index.apply(words(index, "Ben " + "a" * 300_000 + " Ann"))
+    index.apply(words_delta(index, "Ben " + "a" * 300_000 + " Ann"))
     assert flow(SEND, Names(("to",)), {}, {"to": "Ben"}, IndexView(index)).targets.grounded == 1
     assert flow(SEND, Names(("to",)), {}, {"to": "Ann"}, IndexView(index)).targets.unseen == 1
     assert configured("posts to the builds") == {"posts", "builds"}
@@ -245,7 +245,7 @@ def test_what_is_not_read_whole_brings_every_label() -> None:
     for _ in range(80):
         deep = [deep]
     index = Index(b"k" * 32)
-    index.apply(words(index, "Ann"))
+    index.apply(words_delta(index, "Ann"))
     call = JudgedCall("c1", asked, index)
     judged = judge_result(
         running, reached, "shop", (), Status.OK, {"structuredContent": deep, "content": []}, call=call

@@ -148,7 +148,7 @@ def test_structured_content_and_all_that_is_beside_are_read() -> None:
         "isError": False,
         "more": "told",
     }
-    found = {leaf.text: leaf.name for leaf in read(tool, tool.worst, result).leaves}
+    found = {leaf.text: leaf.is_name for leaf in read(tool, tool.worst, result).leaves}
     assert {text for text, name in found.items() if name} == {"y"}, "what stands in a text alone is nobody's record"
     assert {"odd", "AAAA", "no block", "z", "told"} <= found.keys()
 
@@ -171,7 +171,7 @@ def test_several_texts_are_the_elements_of_a_list(path: str, texts: tuple[str, .
     content: list[Json] = [{"type": "text", "text": text} for text in texts]
     for result in ({"content": content}, {"content": content, "structuredContent": None}):
         leaves = read(tool, tool.worst, result).leaves
-        assert {leaf.text for leaf in leaves if leaf.name} == set(named)
+        assert {leaf.text for leaf in leaves if leaf.is_name} == set(named)
     assert [leaf.element for leaf in leaves if leaf.text == "b"] in ([], [1])
 
 
@@ -185,7 +185,7 @@ def test_labels_of_a_store_are_on_every_part() -> None:
     tool = reader(Part("$.a", "trusted"), source=())
     result: Json = {"content": [{"type": "text", "text": '{"a": "x"}'}]}
     (leaf,) = read(tool, tool.worst, result, frozenset({"untrusted:web"})).leaves
-    assert (leaf.labels, leaf.name) == ({"untrusted", "untrusted:web"}, False)
+    assert (leaf.labels, leaf.is_name) == ({"untrusted", "untrusted:web"}, False)
 
 
 def test_reading_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

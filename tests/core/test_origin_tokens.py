@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.protect.language import STOP, stem
-from remit.protect.spelling import plainly
+from remit.protect.spelling import without_case_marks
 from remit.protect.token_kinds import TokenKind
-from remit.protect.tokens import parts, plain, scalar, texts, whole
+from remit.protect.tokens import distinct_tokens, normalized, number_text, ordered_tokens, whole_token
 
 SPELT: list[tuple[str, list[tuple[str, TokenKind]]]] = [
     (
@@ -96,30 +96,30 @@ PIECES = st.sampled_from(
 
 @pytest.mark.parametrize(("text", "found"), SPELT)
 def test_the_parts_of_a_text(text: str, found: list[tuple[str, TokenKind]]) -> None:
-    assert parts(text) == found
-    assert {token for token, _ in found} <= texts(text)
+    assert ordered_tokens(text) == found
+    assert {token for token, _ in found} <= distinct_tokens(text)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=12).map(" ".join), st.lists(PIECES).map("".join)))
 def test_what_is_judged_is_among_what_is_indexed(text: str) -> None:
-    assert {token for token, _ in parts(text)} <= texts(text)
-    assert all(token for token in texts(text))
+    assert {token for token, _ in ordered_tokens(text)} <= distinct_tokens(text)
+    assert all(token for token in distinct_tokens(text))
 
 
 @given(st.text(max_size=60))
 def test_spelling_does_not_matter(text: str) -> None:
-    assert texts(f"  {plain(text)}\n") == texts(text)
-    assert texts(text.casefold()) == texts(text.casefold().casefold())
+    assert distinct_tokens(f"  {normalized(text)}\n") == distinct_tokens(text)
+    assert distinct_tokens(text.casefold()) == distinct_tokens(text.casefold().casefold())
 
 
 def test_numbers_are_tokens_as_texts_spell_them() -> None:
-    assert [scalar(value) for value in (7, 7.0, 7.5, -1)] == ["7", "7", "7.5", "-1"]
-    assert set(plainly(texts("7.50"))) == {"7.5"}
+    assert [number_text(value) for value in (7, 7.0, 7.5, -1)] == ["7", "7", "7.5", "-1"]
+    assert set(without_case_marks(distinct_tokens("7.50"))) == {"7.5"}
 
 
 def test_a_whole_is_no_word() -> None:
-    assert whole("Bob  Jones") == whole("bob jones") == "=bob jones"
-    assert whole("Bob") not in texts("Bob")
+    assert whole_token("Bob  Jones") == whole_token("bob jones") == "=bob jones"
+    assert whole_token("Bob") not in distinct_tokens("Bob")
 
 
 def test_forms_of_a_verb_share_a_stem() -> None:
@@ -142,14 +142,14 @@ def test_forms_of_a_verb_share_a_stem() -> None:
 def test_hostile_text_takes_no_more_than_its_length(unit: str) -> None:
     text = unit * (400_000 // len(unit))
     begun = time.thread_time()
-    texts(text)
-    parts(text)
+    distinct_tokens(text)
+    ordered_tokens(text)
     assert time.thread_time() - begun < 8.0
 
 
 def test_a_letter_with_many_marks_takes_no_more_than_their_number() -> None:
     text = "a" + "\u0301" * 100_000 + "\u0327" * 100_000
     begun = time.thread_time()
-    assert texts(text) == texts("a" + "\u0327" * 100_000 + "\u0301" * 100_000)
-    parts(text)
+    assert distinct_tokens(text) == distinct_tokens("a" + "\u0327" * 100_000 + "\u0301" * 100_000)
+    ordered_tokens(text)
     assert time.thread_time() - begun < 8.0

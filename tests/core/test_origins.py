@@ -18,7 +18,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
 from remit.policy.verdict import word
 from remit.protect.index import Index
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.protect.scalars import LEAST_CHARS, READ_CHARS_MAX
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
@@ -84,7 +84,7 @@ class World:
             self.hear(said)
 
     def hear(self, said: str) -> None:
-        self.index.apply(words(self.index, said))
+        self.index.apply(words_delta(self.index, said))
 
     def reached(self, name: str, given: Mapping[str, Json]) -> Destination:
         asked = action(f"shop/{name}", given)

@@ -15,7 +15,7 @@ from remit.facts.monitor import Cells, EventAggregate, Monitor, MonitorScope, Wi
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Permit
-from remit.protect.budgets import Accounts, Plan, charges_of
+from remit.protect.budgets import Accounts, BudgetIndex, charges_of
 from remit.protect.past import Cell, KeyedCells, Past, slot_from
 from tests.core.deciding import action, body, bundle, snapshot
 from tests.core.plain_past import Told, said
@@ -198,7 +198,7 @@ def test_a_budget_is_drawn_on_as_if_the_action_had_not() -> None:
     per_day = Budget("b", Measure.CALLS, Per.FLEET, None, 3, 86_400)
     tokens = Budget("t", Measure.TOKENS, Per.FLEET, None, 10**6, 86_400, each=10)
     running = bundle(replace(watched(), budgets={"b": per_day, "t": tokens}))
-    plan, accounts, tool = Plan(running.catalog), Accounts(), running.catalog.tools["web", "fetch"]
+    plan, accounts, tool = BudgetIndex(running.catalog), Accounts(), running.catalog.tools["web", "fetch"]
 
     def draws(asked: Action) -> list[tuple[int, int | None]]:
         made = plan.draws(asked, tool, lambda: UNTOLD, accounts, DAY_9)

@@ -262,7 +262,7 @@ def test_how_much_is_kept_of_one_monitor() -> None:
     for sid, key in (("s1", "a"), ("s1", "b"), ("s2", "a")):
         past.take(sid, mark(MarkOp.ADD, 5, key=key), 5)
     past.take("s1", mark(MarkOp.ADD, 5)._replace(ident="m~01"), 5)
-    assert [past.kept(ident) for ident in (IDENT, "m~01", "other")] == [3, 1, 0]
+    assert [past.count(ident) for ident in (IDENT, "m~01", "other")] == [3, 1, 0]
 
 
 def test_a_slot_is_put_where_something_is_kept_and_nowhere_else() -> None:
@@ -270,7 +270,7 @@ def test_a_slot_is_put_where_something_is_kept_and_nowhere_else() -> None:
     past.put((FLEET, "few", 0), slot)
     past.put(("s1", "few", 0), slot)
     slot.take(Mark("few", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
-    assert past.kept("few") == 1, "the session is not in memory"
+    assert past.count("few") == 1, "the session is not in memory"
     whole = Past(whole=True)
     whole.put(("s1", "few", 0), slot)
-    assert whole.kept("few") == 1
+    assert whole.count("few") == 1

@@ -105,4 +105,4 @@ def test_of_what_is_erased_and_of_what_people_decide_nothing_follows() -> None:
     slot.take(Mark("m~1", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
     before.take(Ref("r1-1", 2), 9, None)
     before.take(Ref("r1-1", 3), 9, AdminBody(Event.PAST_CARRIED, "remit", "* m~1 0", {"slot": dict(slot.to_json())}))
-    assert before.past.kept("m~1") == 1
+    assert before.past.count("m~1") == 1

@@ -26,7 +26,7 @@ def test_a_result_that_is_read_again_adds_what_it_added() -> None:
     for said in ("Ask Ann Lee", "Pay 7", "nothing of it", "Ask Ann Lee"):
         again, plain = Index(under), Index(bytes(KEY_BYTES))
         again.apply(words(again, said))
-        plain.apply(origins.words(plain, said))
+        plain.apply(origins.words_delta(plain, said))
         for number in range(2):
             kept = readings.read(TOOL, WEB, result(ONE), frozenset())
             assert kept is readings.read(TOOL, WEB, result(ONE), frozenset())
@@ -67,7 +67,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert readings.read(None, WEB, result("a"), frozenset()) is first
     index = Index(bytes(KEY_BYTES))
     long = "send it to Ann and to Bob"
-    assert words(index, long) == origins.words(index, long)
+    assert words(index, long) == origins.words_delta(index, long)
 
 
 def test_hashes_are_remembered_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

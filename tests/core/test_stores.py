@@ -26,7 +26,7 @@ from remit.pep.operation import complete, get_prompt, list_offers
 from remit.policy.compile import Bundle
 from remit.ports.upstream import Offer
 from remit.protect import stores as stores_module
-from remit.protect.stores import LISTED, NOTHING, Stores
+from remit.protect.stores import LIST_ARGUMENTS, NOTHING, Stores
 from remit.trace.bodies import ExchangeBody, Status, StoreWrite
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
@@ -63,7 +63,7 @@ def ask(name: str, given: Mapping[str, Json] | None = None, kind: ActionKind = A
 
 def taken(held: Stores, asked: Action, *labels: str, running: Bundle = RUNNING) -> tuple[Snapshot, StoreWrite | None]:
     """The snapshot of an action and what its intent writes; the stores take it in as memory does."""
-    seen = replace(snapshot(running, asked, labels=labels), stores=held.held(running, asked))
+    seen = replace(snapshot(running, asked, labels=labels), stores=held.labels_for(running, asked))
     recorded = body(decide(seen, asked, NOW))
     for delta in fold(Ref("r1-1", 2), NOW, RecordKind.INTENT, recorded):
         if isinstance(delta, PlaceLabelled):
@@ -145,14 +145,14 @@ def test_the_normal_spelling_is_its_own(text: str) -> None:
 def test_no_way_to_tell_a_key_leaves_its_labels_behind(written: str, read: str) -> None:
     held = Stores()
     taken(held, ask("put", {"path": written}), "confidential")
-    assert held.held(RUNNING, ask("load", {"path": read})).labels == SECRET
+    assert held.labels_for(RUNNING, ask("load", {"path": read})).labels == SECRET
 
 
 def test_what_an_earlier_version_spelt_otherwise_is_found() -> None:
     held = Stores({"notes:rows:07": SECRET, "notes:d/*": SECRET})
     for read in ("rows:7", "d/any", "07"):
-        assert held.held(RUNNING, ask("load", {"path": read})).labels == SECRET
-    assert held.held(RUNNING, ask("load", {"path": "e"})).labels == frozenset()
+        assert held.labels_for(RUNNING, ask("load", {"path": read})).labels == SECRET
+    assert held.labels_for(RUNNING, ask("load", {"path": "e"})).labels == frozenset()
 
 
 def test_percent_signs_within_percent_signs_mean_the_whole_store() -> None:
@@ -189,7 +189,7 @@ def test_a_long_key_means_the_whole_store() -> None:
     held = Stores()
     taken(held, ask("put", {"path": long}), "confidential")
     for read in ("notes", f"notes/{'b' * 200}", f"/srv/{long}", long):
-        assert held.held(RUNNING, ask("load", {"path": read})).labels == SECRET
+        assert held.labels_for(RUNNING, ask("load", {"path": read})).labels == SECRET
 
 
 def test_of_long_spellings_nothing_is_kept() -> None:
@@ -234,10 +234,10 @@ def test_what_a_labelled_session_wrote_gives_its_labels_to_whoever_reads_it() ->
 
 def test_who_reads_another_key_has_none_of_its_labels_and_who_reads_no_key_has_all() -> None:
     held = Stores({"notes:a/b": WEB, "notes:c": SECRET, "other:d": frozenset({"confidential:d"})})
-    assert held.held(RUNNING, ask("load", {"path": "c"})).labels == SECRET
-    assert held.held(RUNNING, ask("load", {"path": "nothing"})) is NOTHING
-    assert held.held(RUNNING, ask("find")).labels == WEB | SECRET
-    assert held.held(RUNNING, ask("load", {})).labels == WEB | SECRET
+    assert held.labels_for(RUNNING, ask("load", {"path": "c"})).labels == SECRET
+    assert held.labels_for(RUNNING, ask("load", {"path": "nothing"})) is NOTHING
+    assert held.labels_for(RUNNING, ask("find")).labels == WEB | SECRET
+    assert held.labels_for(RUNNING, ask("load", {})).labels == WEB | SECRET
 
 
 @pytest.mark.parametrize("read", ["a/b/c", "a", "b", "srv/a/b", "a/b"])
@@ -286,7 +286,7 @@ def test_what_was_written_without_a_key_is_under_every_key() -> None:
     held = Stores()
     _, stored = taken(held, ask("put", {}), "confidential")
     assert stored == StoreWrite(("notes:",), ("confidential",))
-    assert held.held(RUNNING, ask("load", {"path": "z"})).labels == SECRET
+    assert held.labels_for(RUNNING, ask("load", {"path": "z"})).labels == SECRET
 
 
 def test_what_moves_within_a_store_keeps_its_labels() -> None:
@@ -312,18 +312,18 @@ def test_a_tool_of_which_nothing_is_known_reaches_every_store_of_its_server() ->
     assert seen.stores.labels == SECRET
     assert stored == StoreWrite(("notes:",), ("confidential", "untrusted", "untrusted:web"))
     unknown = replace(action("web/strange"), name="gone")
-    assert held.held(RUNNING, unknown) is NOTHING
+    assert held.labels_for(RUNNING, unknown) is NOTHING
 
 
 def test_resources_of_a_server_with_stores_tell_what_these_hold() -> None:
     held = Stores({"notes:a": SECRET})
     reading = replace(ask("x", {"uri": "file:///a"}, ActionKind.READ_RESOURCE), name="file:///a")
-    assert held.held(RUNNING, reading).labels == SECRET
-    assert held.held(RUNNING, reading).writes == ()
-    listing = replace(reading, name="", arguments=LISTED, input={})
-    assert held.held(RUNNING, listing).labels == SECRET
+    assert held.labels_for(RUNNING, reading).labels == SECRET
+    assert held.labels_for(RUNNING, reading).writes == ()
+    listing = replace(reading, name="", arguments=LIST_ARGUMENTS, input={})
+    assert held.labels_for(RUNNING, listing).labels == SECRET
     instructions = replace(listing, arguments=canonical({"list": "instructions"}))
-    assert held.held(RUNNING, instructions) is NOTHING
+    assert held.labels_for(RUNNING, instructions) is NOTHING
 
 
 def test_prompts_and_completions_of_a_server_with_stores_tell_what_these_hold() -> None:
@@ -333,13 +333,13 @@ def test_prompts_and_completions_of_a_server_with_stores_tell_what_these_hold() 
     of_prompt = complete(authority, "shop", {"ref": {"type": "ref/prompt", "name": "greeting"}}).action
     of_resource = complete(authority, "shop", {"ref": {"type": "ref/resource", "uri": "file:///{path}"}}).action
     for asked in (prompt, of_prompt, of_resource):
-        assert (held.held(RUNNING, asked).labels, held.held(RUNNING, asked).writes) == (SECRET, ())
-    assert held.held(RUNNING, list_offers(authority, "shop", Offer.PROMPTS).action) is NOTHING
-    assert held.held(RUNNING, replace(prompt, server="web")) is NOTHING
+        assert (held.labels_for(RUNNING, asked).labels, held.labels_for(RUNNING, asked).writes) == (SECRET, ())
+    assert held.labels_for(RUNNING, list_offers(authority, "shop", Offer.PROMPTS).action) is NOTHING
+    assert held.labels_for(RUNNING, replace(prompt, server="web")) is NOTHING
 
 
 def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores_module, "KEYS_HELD_MAX", 2)
+    monkeypatch.setattr(stores_module, "KEYS_MAX", 2)
     held = Stores({"notes:a": SECRET, "notes:b": SECRET})
     _, stored = taken(held, ask("put", {"path": "a"}), "confidential", "untrusted")
     assert stored == StoreWrite(("notes:a",), ("confidential", "untrusted"))
@@ -353,7 +353,7 @@ def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: p
 def test_what_a_client_answers_in_mid_action_is_written_with_the_labels_of_that_moment() -> None:
     held = Stores()
     asked = replace(ask("put"), within=Within("r1-1.2", None, 1, b"{}", b"{}", bare=False))
-    seen = replace(snapshot(RUNNING, asked, labels=("untrusted:web",)), stores=held.held(RUNNING, asked))
+    seen = replace(snapshot(RUNNING, asked, labels=("untrusted:web",)), stores=held.labels_for(RUNNING, asked))
     first = decide(seen, asked, NOW).effects[0]
     assert isinstance(first, Append)
     assert isinstance(first.body, ExchangeBody)

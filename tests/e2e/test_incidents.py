@@ -16,7 +16,7 @@ from remit.adapters.system import SystemClock
 from remit.app.settings import LEDGER
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import LedgerUnwritable
-from remit.protect.incidents import DENIALS_MIN, Finding, IncidentCause, IncidentState, Severity, opened
+from remit.protect.incidents import DENIALS_MIN, Finding, IncidentCause, IncidentState, Severity, open_incident
 from remit.trace.bodies import AdminBody, Event
 from remit.work import incidents as working
 from remit.work.incidents import Handling
@@ -268,7 +268,7 @@ async def test_what_could_not_be_recorded_is_the_next_time(api: World, tmp_path:
 
 
 async def test_an_export_pages_through_all_incidents(tmp_path: Path) -> None:
-    begun = opened(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
+    begun = open_incident(Finding("r1-1.7", 9, IncidentCause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
     many = [replace(begun, ident=f"r1-1.{number}", changed_ms=number // 7) for number in range(1, 451)]
     async with world(tmp_path) as of:
         assert await of.service.incidents.in_states(tuple(IncidentState), 9) == []

@@ -17,7 +17,7 @@ from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underw
 from remit.policy.verdict import Code
 from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, Result, TaskStarted, UpstreamContext
 from remit.protect.index import origin_of
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.trace.bodies import ActionBody, Choice, MidCall, OutcomeBody, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
@@ -233,7 +233,7 @@ async def test_what_is_said_of_a_task_is_indexed_and_vouches_for_nothing_that_it
     name = await begun(b)
     index = b.memory.indices.of(b.authority().links[0].sid)
     assert index is not None
-    index.apply(words(index, "hello"))
+    index.apply(words_delta(index, "hello"))
     for _ in range(2):
         await under(b, name, status="working", statusMessage="asking ann@here.example")
     assert origin_of(index.lookup("ann@here.example")) is Origin.TRUSTED

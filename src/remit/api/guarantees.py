@@ -64,7 +64,7 @@ def _monitor_state(services: Services, monitor: Monitor) -> dict[str, JsonValue]
             return {"says": None if who is None else who[0]}
         total = cell.total(monitor.window, now_ms)
         return {"says": total > 0 if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE} else total}
-    return {"kept": services.driver.authorization.standing.past.kept(monitor.ident)}
+    return {"kept": services.driver.authorization.standing.past.count(monitor.ident)}
 
 
 def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:

@@ -159,7 +159,7 @@ async def _findings(services: Services, incident: Incident) -> list[Finding]:
 
 async def _whole(services: Services, incident: Incident) -> IncidentWholeAnswer:
     happened = [(item.at, item.title, None, item.record) for item in await _findings(services, incident)]
-    acts = [(act.at, act.did, act.by, None) for act in incident.acts]
+    acts = [(act.at, act.text, act.by, None) for act in incident.acts]
     timeline = [
         MomentAnswer(at=instant(at), what=what, by=by, record=record)
         for at, what, by, record in sorted([*happened, *acts], key=lambda line: line[0])

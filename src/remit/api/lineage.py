@@ -17,7 +17,7 @@ from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from remit.protect.origins import Names, leaves
 from remit.protect.token_kinds import CARRIED
-from remit.protect.tokens import counted, parts
+from remit.protect.tokens import number_token, ordered_tokens
 from remit.trace.bodies import ActionBody
 
 STEPS_MAX: Final = 8
@@ -88,9 +88,9 @@ def _carries(value: Json) -> bool:
         case bool():
             return False
         case str():
-            return any(kind in CARRIED for _, kind in parts(value))
+            return any(kind in CARRIED for _, kind in ordered_tokens(value))
         case int() | float():
-            return counted(value)[1] in CARRIED
+            return number_token(value)[1] in CARRIED
         case _:
             return False
 

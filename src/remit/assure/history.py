@@ -42,7 +42,7 @@ from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot, StandingRefusal
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody
 
 _PINS: Final = {
@@ -153,7 +153,7 @@ class HistoryReplay:
             case AdminBody(event=Event.SESSION_WORDS, subject=sid, data=data):
                 text, index = data.get("text"), self._indices.get(sid)
                 if index is not None and isinstance(text, str):
-                    index.apply(words(index, text))
+                    index.apply(words_delta(index, text))
                 elif index is not None:
                     self._gone.add(sid)
             case _:

@@ -15,7 +15,7 @@ from remit.facts.catalog import Tool
 from remit.facts.label import Labels
 from remit.protect.hashing import TokenHasher
 from remit.protect.index import WORDS, Delta, Index
-from remit.protect.origins import spoken
+from remit.protect.origins import words_tokens
 from remit.protect.reading import Reading, read
 from remit.protect.token_places import NOWHERE, TokenPlaces
 
@@ -46,14 +46,14 @@ class Remembered:
 
 
 def words(index: Index, text: str) -> Delta:
-    """As `remit.protect.origins.words`."""
+    """As `remit.protect.origins.words_delta`."""
     return index.delta_of("", _said(text) if len(text) <= CHARS_MAX else _said.__wrapped__(text))
 
 
 @lru_cache(maxsize=READINGS_MAX)
 def _said(text: str) -> TokenPlaces:
     gathered = TokenPlaces()
-    gathered.add(spoken(text), WORDS, "", NOWHERE)
+    gathered.add(words_tokens(text), WORDS, "", NOWHERE)
     return gathered
 
 

@@ -35,10 +35,10 @@ from remit.policy.destination import Destination
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Permit
-from remit.protect.budgets import Accounts, Plan
+from remit.protect.budgets import Accounts, BudgetIndex
 from remit.protect.hashing import KEY_BYTES, token_hasher
 from remit.protect.index import Index
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.protect.past import NOTHING as NO_PAST
 from remit.protect.stores import Stores
 from remit.trace.bodies import ActionBody, Status
@@ -85,7 +85,7 @@ class World:
         self._used = UsageHistory()
         self._practised = False
         self._accounts = Accounts()
-        self._plan = Plan(bundle.catalog) if budgets else None
+        self._plan = BudgetIndex(bundle.catalog) if budgets else None
         self._past = NO_PAST
         self._keyed = token_hasher(bytes(KEY_BYTES))
 
@@ -114,7 +114,7 @@ class World:
     def hear(self, chain: Chain, text: str) -> None:
         """The user's own words, by a trusted harness."""
         index = self._index(chain)
-        index.apply(words(index, text))
+        index.apply(words_delta(index, text))
 
     def suppose(self, past: Supposition) -> None:
         """From now on monitors say what is supposed of them; nothing happened to the others."""
@@ -140,7 +140,7 @@ class World:
             Pin.MATCHES,
             origins=self._index(chain),
             usage=PRACTISED if self._practised else self._used,
-            stores=self._stores.held(self.bundle, action),
+            stores=self._stores.labels_for(self.bundle, action),
             past=self._past,
             draws=self._draws(action),
         )
@@ -192,7 +192,7 @@ class World:
             (self.session(chain),),
             status,
             result,
-            self._stores.held(self.bundle, action).labels,
+            self._stores.labels_for(self.bundle, action).labels,
             call=JudgedCall(ident, action, index),
         )
         if judged.origins is not None:
@@ -201,7 +201,7 @@ class World:
 
     def anything(self, chain: Chain, action: Action) -> None:
         """What came back of `action` held every label that it can bring."""
-        self.give(chain, self.reached(action).source | self._stores.held(self.bundle, action).labels)
+        self.give(chain, self.reached(action).source | self._stores.labels_for(self.bundle, action).labels)
 
     def reached(self, action: Action) -> Destination:
         """What `action` reaches; nobody knows what an unknown tool is, so that nobody knows what it brings."""

@@ -11,7 +11,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.pointer import steps
 from remit.protect.token_kinds import CARRIED
-from remit.protect.tokens import parts
+from remit.protect.tokens import ordered_tokens
 
 
 def constrained(terms: GrantTerms, constraints: tuple[Constraint, ...], tool: Tool | None) -> GrantTerms:
@@ -38,7 +38,7 @@ def constrained_measures(tool: Tool | None, arguments: frozenset[str]) -> frozen
 
 def carried_tokens(value: Json) -> set[str]:
     """The addresses, URLs and account numbers in a text."""
-    return {token for token, kind in parts(value) if kind in CARRIED} if isinstance(value, str) else set()
+    return {token for token, kind in ordered_tokens(value) if kind in CARRIED} if isinstance(value, str) else set()
 
 
 def _carried_in(value: Json) -> set[str]:

@@ -7,7 +7,7 @@ from remit.facts.action import Action
 from remit.facts.record import RecordKind
 from remit.policy.destination import Destination
 from remit.policy.verdict import Reason, Verdict
-from remit.protect.detect.detectors import NOTHING, Found
+from remit.protect.detect.detectors import NOTHING, Findings
 from remit.trace.bodies import ActionBody, ExchangeBody
 
 
@@ -66,4 +66,4 @@ class Decision(NamedTuple):
     reasons: tuple[Reason, ...]
     effects: tuple[Effect, ...]
     observed: Verdict | None = None
-    sends: Found = NOTHING
+    sends: Findings = NOTHING

@@ -212,7 +212,7 @@ def _stored(snapshot: Snapshot, ruling: Ruling) -> StoreWrite | None:
     labels = facts.labels.union(destination.brings, facts.sent_labels)
     if stores.full:
         labels |= snapshot.bundle.labels
-    return None if labels <= stores.already else StoreWrite(stores.writes, tuple(sorted(labels)))
+    return None if labels <= stores.labels_there else StoreWrite(stores.writes, tuple(sorted(labels)))
 
 
 def _visible_arguments(action: Action) -> bytes:

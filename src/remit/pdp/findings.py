@@ -21,9 +21,9 @@ from remit.protect.incidents import (
     IncidentCause,
     Resolution,
     Severity,
-    assigned,
-    closed,
-    joined,
+    assign,
+    close,
+    merged,
 )
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 
@@ -54,7 +54,7 @@ def _drift(record: str, at: int, body: AdminBody) -> Finding | None:
     # A name that nobody registered may be an agent's own words.
     who = f"agent {agent}" if registered else "something that is not registered"
     title = one_line(f"{who} drifted: {kind}", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, IncidentCause.DRIFT, severity, title, agent, what=body.subject)
+    return Finding(record, at, IncidentCause.DRIFT, severity, title, agent, subject=body.subject)
 
 
 def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -66,7 +66,7 @@ def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
                 subject.startswith("agent/otlp:") and source.partition(":")[0] == "otlp"
             ):
                 title = "agents at work that are registered nowhere: remit get agents, remit get inventory"
-                return Finding(record, at, IncidentCause.SHADOW, Severity.MEDIUM, title, what=f"shadow:{source}")
+                return Finding(record, at, IncidentCause.SHADOW, Severity.MEDIUM, title, subject=f"shadow:{source}")
             case _:
                 continue
     return None
@@ -74,7 +74,7 @@ def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
 
 def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
     title = "generated code and Cedar judged differently: Cedar judges alone now"
-    return Finding(record, at, IncidentCause.ERROR, Severity.HIGH, title, what=f"bundle:{body.subject}")
+    return Finding(record, at, IncidentCause.ERROR, Severity.HIGH, title, subject=f"bundle:{body.subject}")
 
 
 def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -82,7 +82,7 @@ def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
     sentence = f"breaker {name_of(body.subject)} tripped for {kind} {name}: {Trip(at, body.data).text}"
     title = one_line(sentence, chars_max=TITLE_CHARS_MAX)
     agent = name if kind == "agent" else shared(body.subject)[1]
-    return Finding(record, at, IncidentCause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
+    return Finding(record, at, IncidentCause.TRIP, Severity.MEDIUM, title, agent, subject=f"{kind}:{name}")
 
 
 def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
@@ -95,7 +95,7 @@ def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
         place = f"{_NAMELESS.get(kind, 'something')} of {body.subject.partition('/')[0]}"
     where = f"{who} sent to {place}" if body.data.get("sent") is True else f"{place} told {who}"
     title = one_line(f"{detection_text(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, IncidentCause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
+    return Finding(record, at, IncidentCause.DETECTION, Severity.HIGH, title, agent, subject=f"tool:{body.subject}")
 
 
 def detection_text(body: AdminBody) -> str:
@@ -154,7 +154,7 @@ def _drifted_tool(record: str, at: int, body: ActionBody, agent: str, sid: str) 
     """One call is enough: a server that says something else of its tool does so to everybody."""
     name = f"{body.server}/{body.name}"
     title = one_line(f"tool {name} is no longer what was accepted; {agent} called it", chars_max=TITLE_CHARS_MAX)
-    return Finding(record, at, IncidentCause.DRIFT, Severity.HIGH, title, sid=sid, what=f"tool:{name}")
+    return Finding(record, at, IncidentCause.DRIFT, Severity.HIGH, title, sid=sid, subject=f"tool:{name}")
 
 
 def opening(incident: Incident, by: str) -> AdminBody:
@@ -189,17 +189,17 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
             said = _incident_of(body)
             if incident is None or said is None:
                 return said if incident is None and body.event is Event.INCIDENT_OPENED else incident
-            return joined(incident, said)
+            return merged(incident, said)
         case Event.INCIDENT_ASSIGNED:
             to = str(body.data.get("to", ""))
-            return None if incident is None else assigned(incident, to, IncidentAct(at, body.by, f"assigned to {to}"))
+            return None if incident is None else assign(incident, to, IncidentAct(at, body.by, f"assigned to {to}"))
         case Event.INCIDENT_CLOSED:
             if incident is None:
                 return None
             said = str(body.data.get("resolution"))
             resolution = Resolution(said) if said in set(Resolution) else Resolution.RESOLVED
             act = IncidentAct(at, body.by, f"closed: {resolution.value}")
-            return closed(incident, resolution, str(body.data.get("note", "")), act)
+            return close(incident, resolution, str(body.data.get("note", "")), act)
         case _:
             return incident
 

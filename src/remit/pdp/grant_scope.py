@@ -37,7 +37,7 @@ from remit.policy.destination import Destination
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, flow, leaves
 from remit.protect.scalars import IndexView
-from remit.protect.tokens import plain, whole
+from remit.protect.tokens import normalized, whole_token
 from remit.trace.bodies import ActionBody
 
 _SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)
@@ -87,7 +87,7 @@ def reach_of(
     name_places: set[str] = set()
     for path, value in leaves(arguments, names):
         at = pointer(path)
-        if names.lack(path) and at not in name_places:
+        if names.is_unaccepted(path) and at not in name_places:
             # A name comes before what stands at it.
             name_places.add(at)
             at = name_at(at)
@@ -142,7 +142,7 @@ def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
 def _vouching(scalar: Traced, value: str | float) -> str:
     """The result that vouches for all of `value`: none for a credential, and where parts may come from elsewhere."""
     if scalar.role is Role.CREDENTIAL or (
-        scalar.part and scalar.part not in {plain(str(value)), whole(str(value)), value}
+        scalar.part and scalar.part not in {normalized(str(value)), whole_token(str(value)), value}
     ):
         return ""
     return scalar.call

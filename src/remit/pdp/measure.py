@@ -11,10 +11,10 @@ from remit.facts.origin import Flow, Origin, Role
 from remit.facts.strictjson import parse
 from remit.pdp.snapshot import Snapshot
 from remit.policy.destination import Destination
-from remit.protect.detect.detectors import Found, detected
+from remit.protect.detect.detectors import Findings, detected
 from remit.protect.origins import Names, leaves
 from remit.protect.token_kinds import TokenKind
-from remit.protect.tokens import parts
+from remit.protect.tokens import ordered_tokens
 
 _MORE: Final = "more"
 """The kind of targets that were not looked at, there being more than are explained."""
@@ -30,7 +30,7 @@ def impact(destination: Destination, arguments: Mapping[str, Json]) -> Impact:
     )
 
 
-def detections_in(action: Action, destination: Destination) -> Found:
+def detections_in(action: Action, destination: Destination) -> Findings:
     """What detectors find in what `action` sends: its arguments but for declared secrets, and answers in a round."""
     sends: list[Json] = [parse(action.arguments)]
     if destination.tool is not None:
@@ -54,7 +54,7 @@ def _kinds(arguments: Mapping[str, Json], destination: Destination, flow: Flow) 
     for (_, value), scalar in zip(values, flow.traced, strict=False):
         if scalar.role is Role.TARGET:
             looks = (
-                max((_look(kind) for _, kind in parts(value)), default=TokenKind.WORD)
+                max((_look(kind) for _, kind in ordered_tokens(value)), default=TokenKind.WORD)
                 if isinstance(value, str)
                 else TokenKind.NUMBER
             )

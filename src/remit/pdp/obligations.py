@@ -12,7 +12,7 @@ from remit.facts.obligation import NoObligationError, Obligation, on_result, par
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.effects import Ruling
 from remit.policy.verdict import Code, Deny, Reason
-from remit.protect.argument_obligations import Shaped, Unchanged, Unmet, Unresolved, settle
+from remit.protect.argument_obligations import Shaped, Unchanged, Unmet, Unresolved, apply_to_arguments
 
 CHANGES_MAX: Final = 2
 ADDRESSES_MAX: Final = 32
@@ -34,7 +34,7 @@ def with_obligations(action: Action, ruling: Ruling) -> Ruling:
         text = ruling.verdict.obligations[[*map(on_result, obligations)].index(True)]
         return _unmet(ruling, f"it is permitted only with {text}, and no server's answer comes back from it")
     shaping, names = action.shaping, () if ruling.destination is None else ruling.destination.arguments
-    settlement = settle(obligations, action.input, names, {} if shaping is None else shaping.addresses)
+    settlement = apply_to_arguments(obligations, action.input, names, {} if shaping is None else shaping.addresses)
     match settlement:
         case Unchanged():
             return ruling

@@ -15,7 +15,7 @@ from remit.policy.compiled.values import Value
 from remit.policy.destination import Destination
 from remit.policy.past import previous
 from remit.policy.verdict import Code, Reason
-from remit.protect.monitors import EndedAction, MonitoredAction, ended, key_of, started
+from remit.protect.monitors import EndedAction, MonitoredAction, end_marks, key_of, start_marks
 from remit.trace.bodies import Status
 
 _SUCCEEDED: Final = {Status.OK: True, Status.TOOL_ERROR: False}
@@ -67,7 +67,7 @@ def room_problem(snapshot: Snapshot, action: Action, destination: Destination, n
         return None
     doing = doing_of(snapshot.bundle.catalog, action.authority, action.input)
     for feed in destination.feeds.keyed:
-        if all(snapshot.past.room(mark, now_ms) for mark in started((feed,), doing)):
+        if all(snapshot.past.room(mark, now_ms) for mark in start_marks((feed,), doing)):
             continue
         name, argument = feed.cells.ident.partition("~")[0], feed.cells.argument
         text = f"{name} has no room for more values of {argument} by {doing.chain[0]} until its window is over"
@@ -95,9 +95,9 @@ def _marks(snapshot: Snapshot, action: Action, destination: Destination | None, 
         return shared
     doing = doing_of(snapshot.bundle.catalog, action.authority, action.input)
     if shared is None:
-        shared = feeding.remember(chain, started(feeding.shared, doing))
+        shared = feeding.remember(chain, start_marks(feeding.shared, doing))
     moved = impact(destination, action.input) if destination.feeds.measures else None
-    return shared + started(own, doing, moved)
+    return shared + start_marks(own, doing, moved)
 
 
 def marks_at_end(
@@ -109,4 +109,4 @@ def marks_at_end(
         return ()
     moved: Impact | None = impact(destination, action.input) if destination.feeds.measures else None
     end = EndedAction(status is not Status.NOT_SENT, _SUCCEEDED.get(status), result)
-    return ended(feeds, doing_of(catalog, action.authority, action.input), began_ms, end, moved)
+    return end_marks(feeds, doing_of(catalog, action.authority, action.input), began_ms, end, moved)

@@ -5,7 +5,7 @@ from remit.facts.budget import Draw
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.impact import NONE, impact_of
 from remit.policy.bundle import Bundle
-from remit.protect.budgets import Accounts, Plan
+from remit.protect.budgets import Accounts, BudgetIndex
 
 
 class Purse:
@@ -13,7 +13,7 @@ class Purse:
 
     def __init__(self) -> None:
         self._of: Bundle | None = None
-        self._plan: Plan | None = None
+        self._plan: BudgetIndex | None = None
 
     def draws(
         self, bundle: Bundle, accounts: Accounts, action: Action, tool: Tool | None, now_ms: int
@@ -23,7 +23,7 @@ class Purse:
         INVARIANT(budget-never-overspent)
         """
         if bundle is not self._of:
-            self._of, self._plan = bundle, Plan(bundle.catalog) if bundle.catalog.budgets else None
+            self._of, self._plan = bundle, BudgetIndex(bundle.catalog) if bundle.catalog.budgets else None
         plan = self._plan
         if plan is None:
             return ()

@@ -14,10 +14,10 @@ from remit.facts.session import Session
 from remit.pdp.flow import grounds
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination
-from remit.protect.detect.detectors import NOTHING, Found, detected
+from remit.protect.detect.detectors import NOTHING, Findings, detected
 from remit.protect.handover import Handover
 from remit.protect.index import Delta, Index
-from remit.protect.learning import KnownBeside, beside, learn
+from remit.protect.learning import LearningContext, learn, without_under_way
 from remit.protect.origins import Names
 from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
@@ -36,7 +36,7 @@ class ResultJudgement:
     sids: tuple[str, ...]
     release: Json
     origins: Delta | None = None
-    detections: Found = field(default_factory=lambda: NOTHING)
+    detections: Findings = field(default_factory=lambda: NOTHING)
 
 
 Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
@@ -105,10 +105,10 @@ def judge_result(
 
 def _learnt(bundle: Bundle, reading: Reading, tool: Tool | None, destination: Destination, call: JudgedCall) -> Delta:
     names = Names(destination.arguments, destination.members)
-    known = KnownBeside(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
+    known = LearningContext(grounds(bundle, call.action), call.server, call.action.authority.links[0].sid)
     arguments, index = call.action.input, call.origins
-    delta = learn(reading, tool, arguments, index, call.ident, call.answers, names=names, known=known)
-    return beside(delta, call.beside, index) if call.beside else delta
+    delta = learn(reading, tool, arguments, index, call.ident, call.answers, names=names, context=known)
+    return without_under_way(delta, call.beside, index) if call.beside else delta
 
 
 def finds_of(bundle: Bundle, server: str) -> frozenset[Find]:

@@ -153,7 +153,7 @@ class DecisionEngine:
         since = past.turn
         pending = self.append(made.kind, action.authority.acting.sid, body, now_ms)
         turns = since, past.turn
-        self.breakers.judged(action, decision, str(pending.ref))
+        self.breakers.count_judged(action, decision, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
@@ -242,7 +242,7 @@ class DecisionEngine:
 
     def stored(self, action: Action) -> Labels:
         """The labels that come, as of now, with what `action` reads from stores."""
-        return self._memory.stores.held(self._current(), action).labels
+        return self._memory.stores.labels_for(self._current(), action).labels
 
     def stops(self, authority: Authority, server: str = "", name: str = "") -> tuple[Stop, ...]:
         """The stops that are over what `authority` does at `name` of `server`."""
@@ -310,14 +310,14 @@ class DecisionEngine:
             limits=self.limits,
             ask_quota=asking or self.approval_matcher.asking(action, bound, now_ms),
             refusals=self.approval_matcher.noes(action, bound, now_ms),
-            stores=self._memory.stores.held(self._current(), action),
+            stores=self._memory.stores.labels_for(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
             grants=self._holding.of(action.authority, now_ms),
             usage=self._memory.used,
             past=self._memory.standing.past,
             stops=self.stops(action.authority, action.server, action.name),
             draws=self._purse.draws(self._current(), self._memory.bounds.accounts, action, tool, now_ms),
-            open_breakers=self.breakers.look(action),
+            open_breakers=self.breakers.blocking(action),
         )
         return decide(snapshot, action, now_ms)
 

@@ -10,7 +10,7 @@ from remit.facts.record import RecordKind
 from remit.pdp.result_judgement import ResultJudgement
 from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
-from remit.protect.detect.detectors import Found
+from remit.protect.detect.detectors import Findings
 from remit.protect.detect.locations import located
 from remit.trace.bodies import AdminBody, Event
 
@@ -35,7 +35,7 @@ class Detections:
             self._report(attempt, action, attempt.decision.sends, {"record": attempt.ref, "sent": True})
 
     def _report(
-        self, attempt: Attempt, action: Action, found: Found, about: Mapping[str, Json], result: Json = None
+        self, attempt: Attempt, action: Action, found: Findings, about: Mapping[str, Json], result: Json = None
     ) -> None:
         sid, sent = attempt.sessions[-1].sid, "sent" in about
         told: dict[str, Json] = {

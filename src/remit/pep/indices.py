@@ -18,7 +18,7 @@ from typing import Final
 
 from remit.ports.ledger import Ledger
 from remit.protect.index import Delta, Index
-from remit.protect.origins import words
+from remit.protect.origins import words_delta
 from remit.protect.server_index import ServerIndex, is_of_server
 from remit.trace.bodies import AdminBody, Body, Event, ExchangeBody, OutcomeBody
 
@@ -56,7 +56,7 @@ class _Kept:
             case AdminBody(data=data):
                 text = data.get("text")
                 if isinstance(text, str):
-                    self.index.apply(words(self.index, text))
+                    self.index.apply(words_delta(self.index, text))
                     self.statements += 1
                     self.chars += len(text)
             case _:

@@ -26,7 +26,7 @@ class LimitAdmin:
     @property
     def accounts(self) -> Mapping[str, Balance]:
         """What was spent of budgets, by account."""
-        return self._memory.bounds.accounts.known
+        return self._memory.bounds.accounts.balances
 
     async def reset_account(self, account: str, by: str, why: str) -> Receipt:
         """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
@@ -80,11 +80,11 @@ class LimitAdmin:
 
         Each with its key, where it stands, for how many seconds more it lets nothing pass, and its evidence.
         """
-        fuses, now_s = self._memory.bounds.fuses, self._clock.monotonic_s()
+        fuses, now_s = self._memory.bounds.breakers, self._clock.monotonic_s()
         breakers = self._engine.bundle.catalog.breakers
         known = [(breakers[name_of(key)], key, trip) for key, trip in fuses.tripped.items() if name_of(key) in breakers]
         return [
-            (one, key, fuses.state(one, key, now_s), fuses.left_s(one, key, now_s), trip)
+            (one, key, fuses.state(one, key, now_s), fuses.remaining_s(one, key, now_s), trip)
             for one, key, trip in sorted(known, key=lambda found: found[1])
         ]
 

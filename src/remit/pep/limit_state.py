@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from remit.pdp.apply import apply_budget
 from remit.pdp.deltas import BreakerDelta, BudgetDelta, Closed, Tripped
-from remit.protect.breakers import Fuses
+from remit.protect.breakers import BreakerStates
 from remit.protect.budgets import Accounts
 
 
@@ -13,14 +13,14 @@ class LimitState:
     """Changed by what is recorded, and by nothing else; but for what breakers count."""
 
     accounts: Accounts = field(default_factory=Accounts)
-    fuses: Fuses = field(default_factory=Fuses)
+    breakers: BreakerStates = field(default_factory=BreakerStates)
 
     def apply(self, delta: BudgetDelta | BreakerDelta) -> None:
         """Follow one change."""
         match delta:
             case Tripped(key, trip):
-                self.fuses.trip(key, trip)
+                self.breakers.trip(key, trip)
             case Closed(key):
-                self.fuses.close(key)
+                self.breakers.close(key)
             case _:
                 apply_budget(self.accounts, delta)

@@ -63,7 +63,7 @@ from remit.pep.indices import Indices
 from remit.pep.limit_state import LimitState
 from remit.pep.requesters import Requesters
 from remit.ports.ledger import Ledger
-from remit.protect.breakers import Fuses
+from remit.protect.breakers import BreakerStates
 from remit.protect.budgets import Accounts
 from remit.protect.past import KeyedCells
 from remit.protect.stores import Stores
@@ -122,7 +122,7 @@ class Memory:
         self._stopped.update(await self._ledger.stops())
         self.stores = Stores(await self._ledger.store_labels())
         self.used = UsageHistory(await self._ledger.usage())
-        self.bounds = LimitState(Accounts(await self._ledger.balances()), Fuses(await self._ledger.trips()))
+        self.bounds = LimitState(Accounts(await self._ledger.balances()), BreakerStates(await self._ledger.trips()))
         await self.standing.load(self._ledger)
         await self.under_way.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)

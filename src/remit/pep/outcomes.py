@@ -65,7 +65,9 @@ class Outcomes:
             raise
         try:
             pending = self._end(operation, attempt, judged, shown, data, elapsed_ms)
-            self._engine.breakers.ended(operation.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
+            self._engine.breakers.count_ended(
+                operation.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms
+            )
             if judged.detections:
                 self.reporting.report(attempt, operation.action, judged)
             await pending.durable
@@ -107,7 +109,7 @@ class Outcomes:
         shown = Releasable({}, status, why.text)
         try:
             pending = self._end(operation, attempt, self._judged(operation, attempt, shown), shown, b"", 0.0)
-            self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
+            self._engine.breakers.count_ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
             await pending.durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref, sent=status is not Status.NOT_SENT)
@@ -121,7 +123,7 @@ class Outcomes:
         judged = self._judged(operation, attempt, shown)
         with contextlib.suppress(LedgerUnwritable):
             pending = self._end(operation, attempt, judged, shown, b"", 0.0)
-            self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
+            self._engine.breakers.count_ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(take_note)
 
     async def _done(self, operation: Operation, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:

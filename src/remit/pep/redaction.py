@@ -18,7 +18,7 @@ from remit.pep.release import INTERNAL_ERROR, Releasable
 from remit.policy.arguments import Validator, compile_validator
 from remit.policy.input_types import Untypable
 from remit.ports.upstream import Question
-from remit.protect.result_obligations import Holds, WithheldError, covered, covered_plain, covered_text
+from remit.protect.result_obligations import ConformsTo, WithheldError, cover_result, cover_text, cover_value
 from remit.trace.bodies import Status
 
 _LOG: Final = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ def redact_shown(owed: Sequence[Obligation], shown: Releasable, tool: Tool | Non
     if not owed or shown.status is Status.NOT_SENT:
         return shown
     try:
-        value = covered(owed, shown.value, _holds(tool))
-        failed = shown.failed and (shown.failed[0], covered_text(owed, shown.failed[1]))
+        value = cover_result(owed, shown.value, _holds(tool))
+        failed = shown.failed and (shown.failed[0], cover_text(owed, shown.failed[1]))
         return replace(shown, value=value, failed=failed)
     except WithheldError as error:
         why = str(error)
@@ -49,14 +49,14 @@ def redact_question(owed: Sequence[Obligation], question: Question | None) -> Qu
     if question is None or not owed:
         return question
     try:
-        params = covered_plain(owed, question.params)
+        params = cover_value(owed, question.params)
     except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
         _LOG.error("a question could not be covered", extra={"error": type(error).__name__})
         return None
     return Question(question.method, params) if isinstance(params, dict) else None
 
 
-def _holds(tool: Tool | None) -> Holds | None:
+def _holds(tool: Tool | None) -> ConformsTo | None:
     schema = None if tool is None else tool.definition.output_schema
     if schema is None:
         return None

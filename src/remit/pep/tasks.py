@@ -35,7 +35,7 @@ from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Failure, Question, Reply, Result, TaskStarted, UpstreamContext
-from remit.protect.result_obligations import covered_text
+from remit.protect.result_obligations import cover_text
 from remit.trace.bodies import MidCall
 
 SETTLE_S: Final = 60.0
@@ -331,7 +331,7 @@ def _covered(under: Under, said: DetailedTask) -> DetailedTask:
     owed, message = under.attempt.owed, said.shown.get("statusMessage")
     if not owed or not isinstance(message, str):
         return said
-    return replace(said, shown={**said.shown, "statusMessage": covered_text(owed, message)})
+    return replace(said, shown={**said.shown, "statusMessage": cover_text(owed, message)})
 
 
 def _unknown() -> Refused:

@@ -18,7 +18,7 @@ from remit.facts.address import in_url, is_global
 from remit.facts.canonical import Json
 from remit.facts.obligation import Cap, Confine, Cover, Host, Obligation, Truncate, Urls, on_result
 from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX, texts
-from remit.protect.result_obligations import WithheldError, covered_argument
+from remit.protect.result_obligations import WithheldError, cover_argument
 
 _URL: Final = re.compile(
     r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?([/?#][!-\[\]-~]*)?", re.IGNORECASE
@@ -57,7 +57,7 @@ class Unmet:
     why: str
 
 
-Settled: TypeAlias = Unchanged | Shaped | Unresolved | Unmet
+ArgumentOutcome: TypeAlias = Unchanged | Shaped | Unresolved | Unmet
 _Change: TypeAlias = Callable[[str], str]
 
 
@@ -65,64 +65,64 @@ class _UnmetError(Exception):
     pass
 
 
-class _Look:
+class _Resolution:
     """What was found of hosts, and which are still to be looked up."""
 
-    def __init__(self, found: Mapping[str, str]) -> None:
-        self.found = found
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self.addresses = addresses
         self.missing: dict[str, None] = {}
 
 
-def settle(
-    owed: Sequence[Obligation], given: Mapping[str, Json], known: Sequence[str], found: Mapping[str, str]
-) -> Settled:
-    """What `owed` makes of the arguments `given`; `known` are those that the tool has, `found` addresses by host."""
-    made = dict(given)
-    look = _Look(found)
+def apply_to_arguments(
+    obligations: Sequence[Obligation], arguments: Mapping[str, Json], names: Sequence[str], addresses: Mapping[str, str]
+) -> ArgumentOutcome:
+    """What `obligations` make of `arguments`; `names` are those that the tool has, `addresses` those known, by host."""
+    changed = dict(arguments)
+    resolution = _Resolution(addresses)
     try:
-        for one in owed:
-            if not on_result(one):
-                _settle(one, made, known, look)
+        for obligation in obligations:
+            if not on_result(obligation):
+                _apply(obligation, changed, names, resolution)
     except (_UnmetError, WithheldError) as error:
         return Unmet(str(error))
-    if look.missing:
-        return Unresolved(tuple(look.missing))
-    return Unchanged() if made == given else Shaped(made)
+    if resolution.missing:
+        return Unresolved(tuple(resolution.missing))
+    return Unchanged() if changed == arguments else Shaped(changed)
 
 
-def _settle(one: Obligation, made: dict[str, Json], known: Sequence[str], look: _Look) -> None:
-    name = one.argument
+def _apply(obligation: Obligation, arguments: dict[str, Json], names: Sequence[str], resolution: _Resolution) -> None:
+    name = obligation.argument
     assert name is not None, "what is about results is left out"  # noqa: S101
-    if name not in known:
+    if name not in names:
         raise _UnmetError(f"it is permitted only where {name!r} is limited, and it has no such argument")
-    if isinstance(one, Cap):
-        made[name] = _capped(one, made.get(name))
+    if isinstance(obligation, Cap):
+        arguments[name] = _capped(obligation, arguments.get(name))
         return
-    if isinstance(one, Confine | Urls) and not one.may_lack and made.get(name, ()) in ([], ()):
+    if isinstance(obligation, Confine | Urls) and not obligation.may_lack and arguments.get(name, ()) in ([], ()):
         raise _UnmetError(f"the argument {name!r} is limited and left out, so that its server would choose: give it")
-    if name not in made:
+    if name not in arguments:
         return
-    match one:
+    match obligation:
         case Cover():
-            if _chars(made[name]) > SCANNED_CHARS_MAX:
+            if _chars(arguments[name]) > SCANNED_CHARS_MAX:
                 raise _UnmetError(f"the argument {name!r} is too long to be looked at ({SCANNED_CHARS_MAX} characters)")
-            made[name] = covered_argument(one, name, made[name])
+            arguments[name] = cover_argument(obligation, name, arguments[name])
         case Truncate(_, chars_max):
-            made[name] = _cut(made[name], chars_max)
+            arguments[name] = _cut(arguments[name], chars_max)
         case Confine(_, folder):
-            made[name] = _values(name, made[name], lambda text: _confined(name, text, folder))
+            arguments[name] = _values(name, arguments[name], lambda text: _confined(name, text, folder))
         case Urls(_, hosts):
-            made[name] = _values(name, made[name], lambda text: _pinned(name, text, hosts, look))
+            arguments[name] = _values(name, arguments[name], lambda text: _pinned(name, text, hosts, resolution))
         case _:
-            assert_never(one)
+            assert_never(obligation)
 
 
-def _capped(one: Cap, value: Json) -> Json:
+def _capped(cap: Cap, value: Json) -> Json:
     if value is None:
-        return one.most
+        return cap.most
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnmetError(f"the argument {one.argument!r} is capped, and is no number")
-    return min(value, one.most)
+        raise _UnmetError(f"the argument {cap.argument!r} is capped, and is no number")
+    return min(value, cap.most)
 
 
 def _chars(value: Json) -> int:
@@ -167,24 +167,25 @@ def _confined(name: str, path: str, folder: str) -> str:
     return whole
 
 
-def _pinned(name: str, url: str, hosts: Sequence[Host], look: _Look) -> str:
+def _pinned(name: str, url: str, hosts: Sequence[Host], resolution: _Resolution) -> str:
     """`url` with the address of its host in place of the name, where that can be: http.
 
     A certificate names the host of https, which is what pins that: it stays, and its address has to be as good.
     """
-    read = _URL.fullmatch(url) if len(url) <= _URL_CHARS_MAX else None
-    if read is None:
+    match = _URL.fullmatch(url) if len(url) <= _URL_CHARS_MAX else None
+    if match is None:
         raise _UnmetError(f"the argument {name!r} holds what is no plain http or https URL")
-    scheme, host, said, rest = read[1].lower(), read[2].lower(), read[3], read[4] or ""
-    port = _PORTS[scheme] if said is None else int(said)
-    named = [host, *(name for name, at in look.found.items() if at and in_url(at) == host)]
-    leads = next(((one, to) for to in named for one in hosts if _leads(one, to, port, scheme)), None)
-    if leads is None:
+    scheme, host, port_text, rest = match[1].lower(), match[2].lower(), match[3], match[4] or ""
+    port = _PORTS[scheme] if port_text is None else int(port_text)
+    names = [host, *(name for name, address in resolution.addresses.items() if address and in_url(address) == host)]
+    pairs = ((entry, target) for target in names for entry in hosts if _leads(entry, target, port, scheme))
+    allowed_pair = next(pairs, None)
+    if allowed_pair is None:
         raise _UnmetError(f"the argument {name!r} leads to a host that is not on the list")
-    allowed, pinned = leads
-    address = look.found.get(pinned)
+    allowed, pinned = allowed_pair
+    address = resolution.addresses.get(pinned)
     if address is None:
-        look.missing[pinned] = None
+        resolution.missing[pinned] = None
         return url
     if not address:
         raise _UnmetError(f"the argument {name!r} leads to a host whose address nobody knows")
@@ -192,10 +193,10 @@ def _pinned(name: str, url: str, hosts: Sequence[Host], look: _Look) -> str:
         raise _UnmetError(f"the argument {name!r} leads to an address that is not public")
     if scheme == "https":
         return url
-    where = in_url(address) if said is None else f"{in_url(address)}:{port}"
+    where = in_url(address) if port_text is None else f"{in_url(address)}:{port}"
     return f"http://{where}{rest}"
 
 
-def _leads(one: Host, host: str, port: int, scheme: str) -> bool:
-    named = host.endswith(f".{one.name}") if one.below else host == one.name
-    return named and port == (_PORTS[scheme] if one.port is None else one.port)
+def _leads(entry: Host, host: str, port: int, scheme: str) -> bool:
+    is_host = host.endswith(f".{entry.name}") if entry.below else host == entry.name
+    return is_host and port == (_PORTS[scheme] if entry.port is None else entry.port)

@@ -10,52 +10,54 @@ from remit.facts.catalog import Catalog
 _FOUND_MAX: Final = 20_000
 _BY_JUDGEMENT: Final = frozenset({On.IDENTICAL, On.FAN_OUT, On.DENIALS})
 
-Found: TypeAlias = tuple[tuple[Breaker, str], ...]
+KeyedBreakers: TypeAlias = tuple[tuple[Breaker, str], ...]
 
 
-class Panel:
+class BreakerIndex:
     """The breakers of one catalog, found by what an action is."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.breakers: Mapping[str, Breaker] = catalog.breakers
         self._tools = catalog.tools
-        self._found: dict[tuple[object, ...], tuple[Found, Found, Found, Found]] = {}
+        self._cache: dict[tuple[object, ...], tuple[KeyedBreakers, KeyedBreakers, KeyedBreakers, KeyedBreakers]] = {}
 
-    def named(self, action: Action) -> str:
+    def tool_text(self, action: Action) -> str:
         """What `action` does, without words of its agent: which tool, where the catalog has it, else its kind."""
-        known = action.kind is ActionKind.CALL_TOOL and (action.server, action.name) in self._tools
-        return f"{action.server}/{action.name}" if known else action.kind.value
+        is_catalogued = action.kind is ActionKind.CALL_TOOL and (action.server, action.name) in self._tools
+        return f"{action.server}/{action.name}" if is_catalogued else action.kind.value
 
-    def over(self, action: Action) -> Found:
+    def over(self, action: Action) -> KeyedBreakers:
         """Those that are over `action`: over an agent of its chain, its server or its tool."""
-        return self._both(action)[0]
+        return self._lookup(action)[0]
 
-    def counting(self, action: Action) -> Found:
+    def counting(self, action: Action) -> KeyedBreakers:
         """Those that count `action`: of agents, the one that acts alone."""
-        return self._both(action)[1]
+        return self._lookup(action)[1]
 
-    def at_once(self, action: Action) -> Found:
+    def at_once(self, action: Action) -> KeyedBreakers:
         """Those of them that `action` may trip before it runs."""
-        return self._both(action)[2]
+        return self._lookup(action)[2]
 
-    def judged(self, action: Action) -> Found:
+    def judged(self, action: Action) -> KeyedBreakers:
         """Those of them that count what is judged."""
-        return self._both(action)[3]
+        return self._lookup(action)[3]
 
-    def _both(self, action: Action) -> tuple[Found, Found, Found, Found]:
+    def _lookup(self, action: Action) -> tuple[KeyedBreakers, KeyedBreakers, KeyedBreakers, KeyedBreakers]:
         agents = action.authority.agents
         key = (action.server, action.name if action.kind is ActionKind.CALL_TOOL else None, agents)
-        found = self._found.get(key)
-        if found is None:
-            if len(self._found) >= _FOUND_MAX:
-                self._found.clear()
+        cached = self._cache.get(key)
+        if cached is None:
+            if len(self._cache) >= _FOUND_MAX:
+                self._cache.clear()
             over = tuple(self._of(action, tuple(dict.fromkeys(agents))))
-            over += tuple((one, alone(key, agents[0])) for one, key in over if one.over is not BreakerSubject.AGENT)
+            over += tuple(
+                (entry, alone(key, agents[0])) for entry, key in over if entry.over is not BreakerSubject.AGENT
+            )
             counting = tuple(self._of(action, agents[-1:]))
-            at_once = tuple(one for one in counting if one[0].on in AT_ONCE)
-            judged = tuple(one for one in counting if one[0].on in _BY_JUDGEMENT)
-            found = self._found[key] = over, counting, at_once, judged
-        return found
+            at_once = tuple(entry for entry in counting if entry[0].on in AT_ONCE)
+            judged = tuple(entry for entry in counting if entry[0].on in _BY_JUDGEMENT)
+            cached = self._cache[key] = over, counting, at_once, judged
+        return cached
 
     def _of(self, action: Action, agents: tuple[str, ...]) -> Iterator[tuple[Breaker, str]]:
         called = f"{action.server}/{action.name}"

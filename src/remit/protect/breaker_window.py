@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from remit.facts.breaker import SAMPLES_MAX
 
-TOLD_MAX: Final = 20
+RECORDS_NAMED_MAX: Final = 20
 """How many records a trip names."""
 
 
@@ -14,7 +14,7 @@ class Sample(NamedTuple):
     """Something at `at_s` (monotonic): what it was, whose, by which record."""
 
     at_s: float
-    what: int
+    event: int
     agent: str
     record: str
 
@@ -24,47 +24,47 @@ class BreakerSamples:
     """The samples of one breaker of one agent, server or tool."""
 
     within_s: float
-    kept: deque[Sample] = field(default_factory=deque[Sample])
+    samples: deque[Sample] = field(default_factory=deque[Sample])
     counts: Counter[int] = field(default_factory=Counter[int])
 
     def add(self, sample: Sample) -> None:
         """Count one more."""
-        if len(self.kept) >= SAMPLES_MAX:
+        if len(self.samples) >= SAMPLES_MAX:
             self._drop()
-        self.kept.append(sample)
-        self.counts[sample.what] += 1
+        self.samples.append(sample)
+        self.counts[sample.event] += 1
 
-    def count(self, what: int, now_s: float) -> int:
-        """How many of `what` there were within the window."""
+    def count(self, event: int, now_s: float) -> int:
+        """How many of `event` there were within the window."""
         self.prune(now_s)
-        return self.counts.get(what, 0)
+        return self.counts.get(event, 0)
 
     def prune(self, now_s: float) -> None:
         """Forget what is older than the window."""
         since_s = now_s - self.within_s
-        while self.kept and self.kept[0].at_s <= since_s:
+        while self.samples and self.samples[0].at_s <= since_s:
             self._drop()
 
-    def records(self, what: int, agent: str | None = None) -> list[str]:
-        """The last records of `what`, of `agent` alone or of all, the oldest first."""
-        found = (one for one in self.kept if one.what == what and agent in {None, one.agent})
-        return [one.record for one in found if one.record][-TOLD_MAX:]
+    def records(self, event: int, agent: str | None = None) -> list[str]:
+        """The last records of `event`, of `agent` alone or of all, the oldest first."""
+        samples = (sample for sample in self.samples if sample.event == event and agent in {None, sample.agent})
+        return [sample.record for sample in samples if sample.record][-RECORDS_NAMED_MAX:]
 
-    def by_agent(self, what: int) -> dict[str, tuple[int, int]]:
-        """Of each agent, how many of `what` there are, and how many of all."""
-        found: dict[str, tuple[int, int]] = {}
-        for one in self.kept:
-            some, every = found.get(one.agent, (0, 0))
-            found[one.agent] = some + (one.what == what), every + 1
-        return found
+    def by_agent(self, event: int) -> dict[str, tuple[int, int]]:
+        """Of each agent, how many of `event` there are, and how many of all."""
+        counts: dict[str, tuple[int, int]] = {}
+        for sample in self.samples:
+            matching, total = counts.get(sample.agent, (0, 0))
+            counts[sample.agent] = matching + (sample.event == event), total + 1
+        return counts
 
     def forget(self, agent: str) -> None:
         """Drop what is of `agent`."""
-        self.kept = deque(one for one in self.kept if one.agent != agent)
-        self.counts = Counter(one.what for one in self.kept)
+        self.samples = deque(sample for sample in self.samples if sample.agent != agent)
+        self.counts = Counter(sample.event for sample in self.samples)
 
     def _drop(self) -> None:
-        what = self.kept.popleft().what
-        self.counts[what] -= 1
-        if not self.counts[what]:
-            del self.counts[what]
+        event = self.samples.popleft().event
+        self.counts[event] -= 1
+        if not self.counts[event]:
+            del self.counts[event]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-Spread: TypeAlias = tuple[str, tuple[str, ...]]
+GroupedToken: TypeAlias = tuple[str, tuple[str, ...]]
 """A token, and the pieces that it stands in."""
 
 ISO: Final = re.compile(
@@ -52,33 +52,33 @@ MONTH_WORDS: Final = frozenset(
 )
 
 
-def grouped(text: str) -> Iterator[Spread]:
+def grouped_numbers(text: str) -> Iterator[GroupedToken]:
     """Account numbers in groups."""
     end = 0
     hint = GROUPS.search(text)
     while hint is not None:
         at = hint.start()
-        found = next(filter(None, (_GROUPED.match(text, begin) for begin in range(max(end, at - 2), at + 1))), None)
-        if found is not None:
-            joined = found[0].replace(" ", "").replace("-", "").casefold()
-            if len(joined) >= 8 and not ISO.match(found[0]):
-                lower = found[0].casefold()
+        match = next(filter(None, (_GROUPED.match(text, begin) for begin in range(max(end, at - 2), at + 1))), None)
+        if match is not None:
+            joined = match[0].replace(" ", "").replace("-", "").casefold()
+            if len(joined) >= 8 and not ISO.match(match[0]):
+                lower = match[0].casefold()
                 yield joined, (lower, *lower.replace("-", " ").split())
-            end = found.end()
+            end = match.end()
         hint = GROUPS.search(text, max(end, at + 1))
 
 
-def spelt(text: str) -> Iterator[Spread]:
+def spelled_dates(text: str) -> Iterator[GroupedToken]:
     """Dates in words."""
     end = 0
-    for year in YEAR.finditer(text):
-        found = _SPELT.search(text, max(end, year.start() - _BEFORE), year.end())
-        if found is None:
+    for hint in YEAR.finditer(text):
+        match = _SPELT.search(text, max(end, hint.start() - _BEFORE), hint.end())
+        if match is None:
             continue
-        end = found.end()
-        before, month, after, said = found.groups()
+        end = match.end()
+        before, month, after, year = match.groups()
         day = before or after
         if day is not None:
             number_of = _MONTHS.index(month.casefold()[:3]) + 1
-            pieces = tuple(piece.strip(",.") for piece in found[0].casefold().split())
-            yield f"{said}-{number_of:02}-{int(day):02}", pieces
+            pieces = tuple(piece.strip(",.") for piece in match[0].casefold().split())
+            yield f"{year}-{number_of:02}-{int(day):02}", pieces

@@ -17,13 +17,13 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Role
 from remit.protect.index import HANDED_OVER, RESULT_BITS, Delta, Index
-from remit.protect.links import shown
-from remit.protect.origins import Names, leaves, said_also
-from remit.protect.paths import leading
+from remit.protect.links import rendered
+from remit.protect.origins import Names, leaves, paraphrases
+from remit.protect.paths import signed_names
 from remit.protect.reading import is_name
 from remit.protect.token_kinds import SHORT_MAX, host_of
 from remit.protect.token_places import NOWHERE
-from remit.protect.tokens import parts, plain, texts, whole
+from remit.protect.tokens import distinct_tokens, normalized, ordered_tokens, whole_token
 
 _NOWHERE: Final = NOWHERE << 24 | NOWHERE << 8
 _NO_NAMES: Final = Names()
@@ -90,12 +90,15 @@ def is_listed(tool: Tool | None, path: tuple[str | int, ...], value: str | float
 def tokens_of(value: str) -> frozenset[str]:
     """The tokens of `value`, also as a server may decode it, and take it apart: members of a query, hosts, pages."""
     tokens: set[str] = set()
-    for reading in {value, unquote(value), shown(plain(value))}:
+    for reading in {value, unquote(value), rendered(normalized(value))}:
         tokens.update(
-            texts(reading), leading(plain(reading)), (whole(reading),), said_also(parts(reading), plain(reading))
+            distinct_tokens(reading),
+            signed_names(normalized(reading)),
+            (whole_token(reading),),
+            paraphrases(ordered_tokens(reading), normalized(reading)),
         )
         if (apart := reading.translate(_APART)) != reading:
-            tokens.update(texts(apart))
+            tokens.update(distinct_tokens(apart))
     tokens.update([host for token in tokens if "/" in token and "." in (host := host_of(token))])
     return frozenset(tokens)
 

@@ -9,7 +9,7 @@ Laws
 * Taking in the same again changes nothing: an incident is named by the record that it began with, counts only grow, and
   of records the last `RECORDS_MAX` and the first are named.
 * Bounded: `OPEN_MAX` incidents are gathered at once; what comes then joins one that says so. Denials are remembered of
-  `DENIED_KEPT_MAX` sessions.
+  `DENIAL_SESSIONS_MAX` sessions.
 """
 
 from collections import OrderedDict, deque
@@ -24,12 +24,12 @@ WINDOW_MS: Final = HOUR_MS
 DENIALS_MIN: Final = 5
 DENIED_MS: Final = 600_000
 OPEN_MAX: Final = 1_000
-DENIED_KEPT_MAX: Final = 10_000
+DENIAL_SESSIONS_MAX: Final = 10_000
 RECORDS_MAX: Final = 50
 SIDS_MAX: Final = 20
 ACTS_MAX: Final = 50
 TITLE_CHARS_MAX: Final = 500
-TOLD_MAX: Final = 3
+GISTS_MAX: Final = 3
 """How many different denials the title of an incident names."""
 OVERFLOW: Final = "(more than can be open at once)"
 """What the incident is about that all join for which there is no room."""
@@ -99,7 +99,7 @@ class IncidentOver(Exception):
 class Finding:
     """One thing that happened, as the record `record` (a decision id) says, at `at` (ms since the epoch).
 
-    `agent` did it, or it is about `what` (as in `tool:mail/send`); `title` is one line without an agent's words. One
+    `agent` did it, or it is about `subject` (as in `tool:mail/send`); `title` is one line without an agent's words. One
     that is `weak` makes an incident with others of its kind alone, and in its title is told by its `gist`.
     """
 
@@ -110,14 +110,14 @@ class Finding:
     title: str
     agent: str = ""
     sid: str = ""
-    what: str = ""
+    subject: str = ""
     weak: bool = False
     gist: str = ""
 
     @property
     def about(self) -> str:
         """What findings that belong together share."""
-        return f"agent:{self.agent}" if self.agent else self.what
+        return f"agent:{self.agent}" if self.agent else self.subject
 
 
 class IncidentAct(NamedTuple):
@@ -125,7 +125,7 @@ class IncidentAct(NamedTuple):
 
     at: int
     by: str
-    did: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Incident:
     acts: tuple[IncidentAct, ...] = ()
 
 
-def opened(finding: Finding, about: str) -> Incident:
+def open_incident(finding: Finding, about: str) -> Incident:
     """The incident that `finding` begins."""
     sids = (finding.sid,) if finding.sid else ()
     return Incident(
@@ -172,139 +172,139 @@ def opened(finding: Finding, about: str) -> Incident:
     )
 
 
-def seen(incident: Incident, finding: Finding) -> Incident:
+def with_finding(incident: Incident, finding: Finding) -> Incident:
     """`incident` with one more finding; the same where it has that one already, or is closed."""
     if (incident.state, IncidentMove.SEE) not in MOVES or finding.record in incident.records:
         return incident
-    told = finding.severity <= incident.severity and finding.cause in incident.causes
+    is_in_title = finding.severity <= incident.severity and finding.cause in incident.causes
     return replace(
         incident,
-        title=incident.title if told else _extended(incident.title, finding.title),
+        title=incident.title if is_in_title else _longer_title(incident.title, finding.title),
         severity=max(incident.severity, finding.severity),
         causes=incident.causes | {finding.cause},
-        sids=_joined(incident.sids, (finding.sid,) if finding.sid else (), SIDS_MAX),
+        sids=_merged_ids(incident.sids, (finding.sid,) if finding.sid else (), SIDS_MAX),
         last_ms=max(incident.last_ms, finding.at),
         count=incident.count + 1,
-        records=_joined(incident.records, (finding.record,), RECORDS_MAX),
+        records=_merged_ids(incident.records, (finding.record,), RECORDS_MAX),
         changed_ms=max(incident.changed_ms, finding.at),
     )
 
 
-def joined(incident: Incident, later: Incident) -> Incident:
+def merge(incident: Incident, later: Incident) -> Incident:
     """`incident` with what `later`, the same one further on, knows of findings. Never less than before."""
     if (incident.state, IncidentMove.SEE) not in MOVES:
         return incident
-    told = later.severity <= incident.severity and later.causes <= incident.causes
+    is_in_title = later.severity <= incident.severity and later.causes <= incident.causes
     return replace(
         incident,
-        title=incident.title if told else later.title,
+        title=incident.title if is_in_title else later.title,
         severity=max(incident.severity, later.severity),
         causes=incident.causes | later.causes,
-        sids=_joined(incident.sids, later.sids, SIDS_MAX),
+        sids=_merged_ids(incident.sids, later.sids, SIDS_MAX),
         last_ms=max(incident.last_ms, later.last_ms),
         count=max(incident.count, later.count),
-        records=_joined(incident.records, later.records, RECORDS_MAX),
+        records=_merged_ids(incident.records, later.records, RECORDS_MAX),
         changed_ms=max(incident.changed_ms, later.changed_ms),
     )
 
 
-def assigned(incident: Incident, to: str, act: IncidentAct) -> Incident:
+def assign(incident: Incident, to: str, act: IncidentAct) -> Incident:
     """`incident` in the hands of `to`; the same where it is closed."""
     after = MOVES.get((incident.state, IncidentMove.ASSIGN))
     if after is None:
         return incident
-    return replace(incident, state=after, assignee=to, changed_ms=act.at, acts=_acted(incident, act))
+    return replace(incident, state=after, assignee=to, changed_ms=act.at, acts=_with_act(incident, act))
 
 
-def closed(incident: Incident, resolution: Resolution, note: str, act: IncidentAct) -> Incident:
+def close(incident: Incident, resolution: Resolution, note: str, act: IncidentAct) -> Incident:
     """`incident` at its end; the same where it is closed already."""
     after = MOVES.get((incident.state, IncidentMove.CLOSE))
     if after is None:
         return incident
-    said = resolution.value
-    acts = _acted(incident, act)
-    return replace(incident, state=after, resolution=said, note=note, changed_ms=act.at, acts=acts)
+    word = resolution.value
+    acts = _with_act(incident, act)
+    return replace(incident, state=after, resolution=word, note=note, changed_ms=act.at, acts=acts)
 
 
-class Gathering:
+class OpenIncidents:
     """Open incidents by what they are about, and the denials that may become one."""
 
     def __init__(self, incidents: Iterable[Incident] = ()) -> None:
         self._open: dict[str, Incident] = {}
-        self._denied: OrderedDict[tuple[str, str], deque[Finding]] = OrderedDict()
-        for one in sorted(incidents, key=lambda one: one.last_ms):
-            self.put(one)
+        self._denials: OrderedDict[tuple[str, str], deque[Finding]] = OrderedDict()
+        for incident in sorted(incidents, key=lambda incident: incident.last_ms):
+            self.put(incident)
 
     def put(self, incident: Incident) -> None:
         """Take `incident` as it is now."""
-        known = self._open.get(incident.about)
+        current = self._open.get(incident.about)
         if incident.state is not IncidentState.CLOSED:
-            if known is None or known.ident == incident.ident or known.last_ms <= incident.last_ms:
+            if current is None or current.ident == incident.ident or current.last_ms <= incident.last_ms:
                 self._open[incident.about] = incident
-        elif known is not None and known.ident == incident.ident:
+        elif current is not None and current.ident == incident.ident:
             del self._open[incident.about]
-            self._forget(incident.about)
+            self._forget_denials(incident.about)
 
     def take(self, finding: Finding) -> Incident | None:
         """The incident that `finding` begins or belongs to, as it is with it; None where it is nothing yet."""
-        found = self._enough(finding) if finding.weak else (finding,)
-        if not found:
+        findings = self._threshold_denials(finding) if finding.weak else (finding,)
+        if not findings:
             return None
-        first, about = found[0], finding.about
-        known = self._open.get(about)
-        if known is not None and finding.at - known.last_ms > WINDOW_MS:
+        first, about = findings[0], finding.about
+        current = self._open.get(about)
+        if current is not None and finding.at - current.last_ms > WINDOW_MS:
             # It stays open until a person closes it; what happens now is another one.
-            known = None
-        if known is None and about not in self._open and len(self._open) >= OPEN_MAX:
+            current = None
+        if current is None and about not in self._open and len(self._open) >= OPEN_MAX:
             about = OVERFLOW
-            known = self._open.get(about)
-        incident = opened(first, about) if known is None else known
-        for one in found:
-            incident = seen(incident, one)
+            current = self._open.get(about)
+        incident = open_incident(first, about) if current is None else current
+        for part in findings:
+            incident = with_finding(incident, part)
         self._open[about] = incident
         return incident
 
-    def _forget(self, about: str) -> None:
+    def _forget_denials(self, about: str) -> None:
         """The denials that were of an incident which ended make no other."""
-        for key in [key for key in self._denied if key[0] == about]:
-            del self._denied[key]
+        for key in [key for key in self._denials if key[0] == about]:
+            del self._denials[key]
 
-    def _enough(self, finding: Finding) -> tuple[Finding, ...]:
+    def _threshold_denials(self, finding: Finding) -> tuple[Finding, ...]:
         """The denials with which it becomes an incident; those after it belong to it one by one."""
         key = (finding.about, finding.sid)
-        held = self._denied.get(key)
-        if held is None:
-            held = self._denied[key] = deque(maxlen=DENIALS_MIN)
-            if len(self._denied) > DENIED_KEPT_MAX:
-                self._denied.popitem(last=False)
-        self._denied.move_to_end(key)
-        if all(one.record != finding.record for one in held):
-            held.append(finding)
-        if len(held) < DENIALS_MIN or finding.at - held[0].at > DENIED_MS:
+        denials = self._denials.get(key)
+        if denials is None:
+            denials = self._denials[key] = deque(maxlen=DENIALS_MIN)
+            if len(self._denials) > DENIAL_SESSIONS_MAX:
+                self._denials.popitem(last=False)
+        self._denials.move_to_end(key)
+        if all(denial.record != finding.record for denial in denials):
+            denials.append(finding)
+        if len(denials) < DENIALS_MIN or finding.at - denials[0].at > DENIED_MS:
             return ()
-        first, *others = held
-        return (replace(first, title=_again(held)), *others)
+        first, *others = denials
+        return (replace(first, title=_denials_title(denials)), *others)
 
 
-def _again(denied: Sequence[Finding]) -> str:
+def _denials_title(denials: Sequence[Finding]) -> str:
     """The title of an incident that these denials of one agent make."""
-    told = list(dict.fromkeys(one.gist for one in denied))
-    more = " and more" if len(told) > TOLD_MAX else ""
-    named = ", ".join(told[:TOLD_MAX])
-    return f"agent {denied[0].agent} was denied again and again: {named}{more}"
+    gists = list(dict.fromkeys(denial.gist for denial in denials))
+    more = " and more" if len(gists) > GISTS_MAX else ""
+    listed = ", ".join(gists[:GISTS_MAX])
+    return f"agent {denials[0].agent} was denied again and again: {listed}{more}"
 
 
-def _extended(title: str, by: str) -> str:
+def _longer_title(title: str, by: str) -> str:
     """`title`, then `by`, as far as there is room."""
     longer = f"{title}; {by}"
     return longer if len(longer) <= TITLE_CHARS_MAX else title
 
 
-def _acted(incident: Incident, act: IncidentAct) -> tuple[IncidentAct, ...]:
+def _with_act(incident: Incident, act: IncidentAct) -> tuple[IncidentAct, ...]:
     return tuple(dict.fromkeys((*incident.acts, act)))[-ACTS_MAX:]
 
 
-def _joined(one: tuple[str, ...], other: tuple[str, ...], most: int) -> tuple[str, ...]:
+def _merged_ids(before: tuple[str, ...], later: tuple[str, ...], count_max: int) -> tuple[str, ...]:
     """Both in order, each once: the first, and the last of the others."""
-    found = tuple(dict.fromkeys((*one, *other)))
-    return found if len(found) <= most else (found[0], *found[1 - most :])
+    ids = tuple(dict.fromkeys((*before, *later)))
+    return ids if len(ids) <= count_max else (ids[0], *ids[1 - count_max :])

@@ -125,12 +125,12 @@ STOP: Final = frozenset(
 """Words that tell nothing by themselves."""
 
 
-def meant(word: str) -> str:
+def name_token(word: str) -> str:
     """The token of a word that tells nothing, where it is meant as a name: that of a scalar which is that word."""
     return f"={word}"
 
 
-def in_turn(words: Sequence[str]) -> tuple[str, ...]:
+def sequence_tokens(words: Sequence[str]) -> tuple[str, ...]:
     """The tokens that say of each two of `words` that one comes after the other, in any form of a verb."""
     return tuple(f"~{form} {after}" for form, after in pairwise(map(stem, words)))
 

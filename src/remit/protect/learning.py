@@ -32,14 +32,14 @@ from remit.protect.index import (
 )
 from remit.protect.language import STOP
 from remit.protect.origins import Names, all_grounded, leaves
-from remit.protect.paths import leading, reaching
+from remit.protect.paths import path_tokens, signed_names
 from remit.protect.reading import Basis, Reading, TextLeaf
-from remit.protect.scalars import UNREAD, IndexView, judge, read_known, read_scalars
+from remit.protect.scalars import UNREAD, IndexView, judge, read_and_look_up, read_scalars
 from remit.protect.server_index import without_handed_over
-from remit.protect.spelling import learnt, learnt_of_paths, plainly
+from remit.protect.spelling import case_tokens, path_case_tokens, without_case_marks
 from remit.protect.token_kinds import ACCOUNT_DIGITS_MIN, CARRIED, TokenKind
 from remit.protect.token_places import TokenPlaces
-from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
+from remit.protect.tokens import distinct_tokens, first_places, normalized, ordered_tokens, pieces, whole_token
 
 _PLACES: Final = CARRIED - {TokenKind.ADDRESS}
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
@@ -52,7 +52,7 @@ _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
 
-class KnownBeside(NamedTuple):
+class LearningContext(NamedTuple):
     """What is known beside the index of the session `sid`: what configuration grounds, what its server was handed."""
 
     configured: frozenset[str] = frozenset()
@@ -60,56 +60,57 @@ class KnownBeside(NamedTuple):
     sid: str = ""
 
 
-_NOTHING_KNOWN: Final = KnownBeside()
+_NO_CONTEXT: Final = LearningContext()
 
 
 def learn(
     reading: Reading,
     tool: Tool | None,
-    given: Mapping[str, Json],
+    arguments: Mapping[str, Json],
     index: Index,
     call: str,
     answers: Mapping[str, Json] = _NOTHING,
     *,
     names: Names = _NO_NAMES,
-    known: KnownBeside = _NOTHING_KNOWN,
+    context: LearningContext = _NO_CONTEXT,
 ) -> Delta:
-    """What a result that is the answer to `given`, and to `answers` in mid-call, adds to `index`.
+    """What a result that is the answer to `arguments`, and to `answers` in mid-call, adds to `index`.
 
     `names` are those that people accepted. What is derived hangs on what was seen before it.
     """
-    seen = IndexView(index, known.configured)
+    view = IndexView(index, context.configured)
     records, directory = frozenset[int](), False
     if tool is not None:
         if any(part.identity for part in tool.results):
-            records = named(reading, seen)
+            records = named_records(reading, view)
         if any(part.directory for part in tool.results):
-            directory = grounds(tool, given, seen)
-    basis = Basis(records, directory, reading.free and composed(tool, given, answers, names, seen))
-    kept = reading.kept.get(basis)
-    if kept is None:
-        kept, hangs = _gathered(reading, basis, seen)
-        if not hangs:
-            reading.kept[basis] = kept
-    gathered, prose = kept
-    delta = index.delta_of(call, gathered, capped=reading.capped, prose=prose)
+            directory = is_grounded_query(tool, arguments, view)
+    composed = reading.trusts_uncatalogued and may_be_composed(tool, arguments, answers, names, view)
+    basis = Basis(records, directory, composed)
+    learnt = reading.learnt.get(basis)
+    if learnt is None:
+        learnt, depends = _tokens_of(reading, basis, view)
+        if not depends:
+            reading.learnt[basis] = learnt
+    places, prose = learnt
+    delta = index.delta_of(call, places, capped=reading.capped, prose=prose)
     # What only says back what it was asked may stand in a list like what is there.
     bare = tool is not None and any(part.directory and part.bare for part in tool.results)
-    delta = _unechoed(delta, (given, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
-    if known.server is not None:
-        delta = without_handed_over(delta, gathered, index, known.server, known.sid)
+    delta = _without_echoes(delta, (arguments, answers), index, _VOUCHED | DIRECTORY if bare else _VOUCHED)
+    if context.server is not None:
+        delta = without_handed_over(delta, places, index, context.server, context.sid)
     if tool is None or tool.effect is Effect.READ:
         return delta
-    return with_handed_over(delta, Handover(tool, given, answers, names), index)
+    return with_handed_over(delta, Handover(tool, arguments, answers, names), index)
 
 
-def beside(delta: Delta, calls: Sequence[Handover], index: Index) -> Delta:
-    """`delta` where other `calls` of its sessions have not ended: what they hand on it vouches for as little."""
-    return _without(delta, hashes_under_way(delta, calls, index), RESULT_BITS)
+def without_under_way(delta: Delta, handovers: Sequence[Handover], index: Index) -> Delta:
+    """`delta` where other `handovers` of its sessions have not ended: what they hand on it vouches for as little."""
+    return _without(delta, hashes_under_way(delta, handovers, index), RESULT_BITS)
 
 
-def composed(
-    tool: Tool | None, given: Mapping[str, Json], answers: Mapping[str, Json], names: Names, seen: IndexView
+def may_be_composed(
+    tool: Tool | None, arguments: Mapping[str, Json], answers: Mapping[str, Json], names: Names, view: IndexView
 ) -> bool:
     """Whether a result may be made of something that nobody vouches for, of what its call and `answers` bring.
 
@@ -118,29 +119,30 @@ def composed(
     """
     if tool is None:
         names = names._replace(roots=None)
-    told = [*leaves(given, names)]
-    told += leaves(
-        {number: without_protocol_words(said) for number, said in answers.items()}, Names(free=dict.fromkeys(answers))
+    scalars = [*leaves(arguments, names)]
+    scalars += leaves(
+        {number: without_protocol_words(answer) for number, answer in answers.items()},
+        Names(free=dict.fromkeys(answers)),
     )
-    told = [one for one in told if not (is_listed(tool, *one) or _MOMENT.fullmatch(str(one[1])))]
-    read = read_known([(value, Role.KEY) for _, value in told], seen)
+    scalars = [scalar for scalar in scalars if not (is_listed(tool, *scalar) or _MOMENT.fullmatch(str(scalar[1])))]
+    readings = read_and_look_up([(value, Role.KEY) for _, value in scalars], view)
     digits = 0
-    for (_, value), one in zip(told, read, strict=True):
-        if judge(one, seen)[0] > Origin.TRUSTED:
+    for (_, value), reading in zip(scalars, readings, strict=True):
+        if judge(reading, view)[0] > Origin.TRUSTED:
             if isinstance(value, str) and not value.isdecimal():
                 return True
             digits += sum(map(str.isdecimal, str(value)))
     return digits >= ACCOUNT_DIGITS_MIN
 
 
-def _unechoed(delta: Delta, given: Sequence[Mapping[str, Json]], index: Index, bits: int) -> Delta:
-    """`delta` without `bits` of what of `given` nobody vouches for; without any, where `given` is more than is read."""
-    vouching = {at for at, said in delta.entries.items() if said & bits}
-    if not vouching or not any(given):
+def _without_echoes(delta: Delta, inputs: Sequence[Mapping[str, Json]], index: Index, bits: int) -> Delta:
+    """`delta` without `bits` of what of `inputs` nobody vouches for; without any, where that is more than is read."""
+    vouching = {token_hash for token_hash, entry in delta.entries.items() if entry & bits}
+    if not vouching or not any(inputs):
         return delta
-    brought = _brought(given)
-    if brought is not None:
-        vouching.intersection_update(index.unvouched(index.hashes(brought)))
+    call_tokens = _call_tokens(inputs)
+    if call_tokens is not None:
+        vouching.intersection_update(index.unvouched(index.hashes(call_tokens)))
     return _without(delta, vouching, bits)
 
 
@@ -148,36 +150,38 @@ def _without(delta: Delta, hashes: Collection[int], bits: int) -> Delta:
     """`delta` without `bits` of what stands for `hashes`."""
     if delta.entries.keys().isdisjoint(hashes):
         return delta
-    taken = set(hashes)
-    entries = {at: said & ~bits if at in taken else said for at, said in delta.entries.items()}
-    return replace(delta, entries={at: said for at, said in entries.items() if said & ALL_BITS})
+    removed = set(hashes)
+    entries = {
+        token_hash: entry & ~bits if token_hash in removed else entry for token_hash, entry in delta.entries.items()
+    }
+    return replace(delta, entries={token_hash: entry for token_hash, entry in entries.items() if entry & ALL_BITS})
 
 
-def _brought(given: Sequence[Mapping[str, Json]]) -> list[str] | None:
+def _call_tokens(inputs: Sequence[Mapping[str, Json]]) -> list[str] | None:
     """The tokens of what a call brings; None where it is more than is read."""
-    told = [value for one in given for _, value in leaves(one, Names(roots=()))]
-    values = {str(value): None for value in told if not isinstance(value, bool)}
+    values_read = [value for value_input in inputs for _, value in leaves(value_input, Names(roots=()))]
+    values = {str(value): None for value in values_read if not isinstance(value, bool)}
     if any(one is UNREAD for one in read_scalars([(value, None) for value in values])):
         return None
     return list({token for value in values for token in tokens_of(value)})
 
 
-def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[TokenPlaces, bool], bool]:
-    """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
-    gathered = TokenPlaces()
-    prose = hangs = False
-    mixed = _mixed(reading.told)
-    for leaf in reading.told:
+def _tokens_of(reading: Reading, basis: Basis, view: IndexView) -> tuple[tuple[TokenPlaces, bool], bool]:
+    """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `view`."""
+    places = TokenPlaces()
+    prose = depends = False
+    patterns = _mixed_patterns(reading.catalogued)
+    for leaf in reading.catalogued:
         if basis.composed and leaf.part is None and not leaf.untrusted:
             continue
-        found = texts(leaf.text)
+        leaf_tokens = distinct_tokens(leaf.text)
         if not leaf.untrusted and not (leaf.text.isalnum() and leaf.text.isascii()):
-            found = found.union(leading(plain(leaf.text)))
-        if not leaf.name:
-            if not found.isdisjoint(STOP):
+            leaf_tokens = leaf_tokens.union(signed_names(normalized(leaf.text)))
+        if not leaf.is_name:
+            if not leaf_tokens.isdisjoint(STOP):
                 prose = prose or leaf.untrusted
-                found -= STOP
-            gathered.add(found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element)
+                leaf_tokens -= STOP
+            places.add(leaf_tokens, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element)
             continue
         bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
@@ -186,102 +190,103 @@ def _gathered(reading: Reading, basis: Basis, seen: IndexView) -> tuple[tuple[To
             bits |= DERIVED
         if leaf.untrusted:
             # It is there, and nothing follows from a name that anybody may have chosen.
-            bits &= ~(DERIVED | DIRECTORY) if _leads(leaf, mixed) else ~DERIVED
-        if (len(found) == 1 or len(plainly(found)) == 1) and found.isdisjoint(STOP):
-            gathered.add(found, bits, leaf.pattern, leaf.element)
+            bits &= ~(DERIVED | DIRECTORY) if _leads_somewhere(leaf, patterns) else ~DERIVED
+        if (len(leaf_tokens) == 1 or len(without_case_marks(leaf_tokens)) == 1) and leaf_tokens.isdisjoint(STOP):
+            places.add(leaf_tokens, bits, leaf.pattern, leaf.element)
         else:
-            hangs = hangs or bits & (DERIVED | DIRECTORY) != 0
-            for tokens, told in _several(leaf, bits, seen):
-                gathered.add(tokens, told, leaf.pattern, leaf.element)
-    idle = _loose(reading, gathered, composed=basis.composed)
-    return (gathered, prose or idle), hangs
+            depends = depends or bits & (DERIVED | DIRECTORY) != 0
+            for tokens, token_bits in _compound_name(leaf, bits, view):
+                places.add(tokens, token_bits, leaf.pattern, leaf.element)
+    idle = _add_loose(reading, places, composed=basis.composed)
+    return (places, prose or idle), depends
 
 
-def _loose(reading: Reading, gathered: TokenPlaces, *, composed: bool) -> bool:
+def _add_loose(reading: Reading, places: TokenPlaces, *, composed: bool) -> bool:
     """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
     untrusted = "untrusted" in reading.rest
     if not reading.loose or (composed and not untrusted):
         return False
-    start = gathered.places_of(reading.loose)
-    found = firsts([text for _, _, text in reading.loose], start)
-    idle = found.keys() & STOP
+    start = places.places_of(reading.loose)
+    first = first_places([text for _, _, text in reading.loose], start)
+    idle = first.keys() & STOP
     for word in idle:
-        del found[word]
+        del first[word]
     for number, (_, _, text) in enumerate(() if untrusted else reading.loose, start):
-        for token in leading(plain(text)):
-            found.setdefault(token, number)
-    gathered.join(found, UNTRUSTED if untrusted else TRUSTED)
+        for token in signed_names(normalized(text)):
+            first.setdefault(token, number)
+    places.join(first, UNTRUSTED if untrusted else TRUSTED)
     return untrusted and bool(idle)
 
 
-def _mixed(told: Sequence[TextLeaf]) -> frozenset[str]:
+def _mixed_patterns(catalogued: Sequence[TextLeaf]) -> frozenset[str]:
     """Where in directories that anybody may name things in there are names that hold no address."""
-    names = (leaf for leaf in told if leaf.untrusted and leaf.name)
+    names = (leaf for leaf in catalogued if leaf.untrusted and leaf.is_name)
     return frozenset(leaf.pattern for leaf in names if "@" not in leaf.text and leaf.text.casefold() not in _ABSENT)
 
 
-def _leads(leaf: TextLeaf, mixed: Collection[str]) -> bool:
+def _leads_somewhere(leaf: TextLeaf, patterns: Collection[str]) -> bool:
     """Whether a name is or holds what leads to a place by itself: a page, an account; an address among other names.
 
     Whom an address reaches that stands among addresses is a person.
     """
-    kinds = {kind for _, kind in parts(leaf.text)}
-    return not kinds.isdisjoint(CARRIED if leaf.pattern in mixed else _PLACES)
+    kinds = {kind for _, kind in ordered_tokens(leaf.text)}
+    return not kinds.isdisjoint(CARRIED if leaf.pattern in patterns else _PLACES)
 
 
-def _several(leaf: TextLeaf, bits: int, seen: IndexView) -> Iterator[tuple[Collection[str], int]]:
+def _compound_name(leaf: TextLeaf, bits: int, view: IndexView) -> Iterator[tuple[Collection[str], int]]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for
     the whole is not derived either, nor established, unless a directory held that address, too.
     """
-    found = parts(leaf.text)
-    carried = [token for token, kind in found if kind in CARRIED]
+    pairs = ordered_tokens(leaf.text)
+    carried = [token for token, kind in pairs if kind in CARRIED]
     yield carried, UNTRUSTED
-    told = [
-        *(token for token, _ in found if token not in carried),
-        *reaching(plain(leaf.text)),
-        *leading(plain(leaf.text)),
+    tokens = [
+        *(token for token, _ in pairs if token not in carried),
+        *path_tokens(normalized(leaf.text)),
+        *signed_names(normalized(leaf.text)),
     ]
-    yield told, bits & ~DERIVED
-    strange = [found for token in carried if origin_of(found := seen[token]) > Origin.TRUSTED]
-    if strange:
-        bits &= ~DERIVED if all(found & ESTABLISHED_MASK == DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
-    case = [token for piece in pieces(leaf.text) for token in learnt(piece)]
-    yield (whole(leaf.text), *case, *learnt_of_paths(plain(leaf.text))), bits
+    yield tokens, bits & ~DERIVED
+    unvouched = [entry for token in carried if origin_of(entry := view[token]) > Origin.TRUSTED]
+    if unvouched:
+        listed = all(entry & ESTABLISHED_MASK == DIRECTORY for entry in unvouched)
+        bits &= ~DERIVED if listed else ~(DERIVED | DIRECTORY)
+    case = [token for piece in pieces(leaf.text) for token in case_tokens(piece)]
+    yield (whole_token(leaf.text), *case, *path_case_tokens(normalized(leaf.text))), bits
 
 
-def named(reading: Reading, seen: IndexView) -> frozenset[int]:
+def named_records(reading: Reading, view: IndexView) -> frozenset[int]:
     """The one record whose identity the user named: with all of its words, or else alone with some of them.
 
     One that stands there twice, with the same values, is one.
     """
     fully: set[int] = set()
     partly: set[int] = set()
-    for leaf in reading.told:
-        if not leaf.name or leaf.untrusted or not leaf.record or leaf.part is None or not leaf.part.identity:
+    for leaf in reading.catalogued:
+        if not leaf.is_name or leaf.untrusted or not leaf.record or leaf.part is None or not leaf.part.identity:
             # What a directory lists may be called as anybody likes: to name it names no record.
             continue
-        words = [word for word, _ in parts(leaf.text) if word not in STOP]
-        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.said(word)]
-        if told:
+        words = [word for word, _ in ordered_tokens(leaf.text) if word not in STOP]
+        said = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and view.is_in_words(word)]
+        if said:
             partly.add(leaf.record)
-            if len(told) == len(words):
+            if len(said) == len(words):
                 fully.add(leaf.record)
-    found = fully or partly
-    return frozenset(found) if len(found) == 1 or _is_one(reading, found) else frozenset()
+    records = fully or partly
+    return frozenset(records) if len(records) == 1 or _is_same_record(reading, records) else frozenset()
 
 
-def _is_one(reading: Reading, records: set[int]) -> bool:
+def _is_same_record(reading: Reading, records: set[int]) -> bool:
     """Whether `records` say the same: a server that structures a result sends all of it as text, too."""
-    said: dict[int, list[str]] = {record: [] for record in records}
-    for leaf in reading.told:
-        if leaf.record in said:
-            said[leaf.record].append(leaf.text)
-    return len({tuple(sorted(values)) for values in said.values()}) == 1
+    texts_of: dict[int, list[str]] = {record: [] for record in records}
+    for leaf in reading.catalogued:
+        if leaf.record in texts_of:
+            texts_of[leaf.record].append(leaf.text)
+    return len({tuple(sorted(values)) for values in texts_of.values()}) == 1
 
 
-def grounds(tool: Tool, given: Mapping[str, Json], seen: IndexView) -> bool:
+def is_grounded_query(tool: Tool, arguments: Mapping[str, Json], view: IndexView) -> bool:
     """Whether a directory was asked for grounded values alone: its arguments that are keys, or all where none is."""
-    keys = {name for name, one in tool.arguments.items() if one.role is Role.KEY}
-    return all_grounded((value for path, value in leaves(given, Names()) if not keys or path[0] in keys), seen)
+    keys = {name for name, argument in tool.arguments.items() if argument.role is Role.KEY}
+    return all_grounded((value for path, value in leaves(arguments, Names()) if not keys or path[0] in keys), view)

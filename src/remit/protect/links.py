@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from remit.protect.paths import CONTROLS, SPACES, ended, reaching
-from remit.protect.token_kinds import STRIPPED, Token, TokenKind, host_of, tokens
+from remit.protect.paths import CONTROLS, SPACES, path_tokens, without_full_stop
+from remit.protect.token_kinds import STRIPPED, Token, TokenKind, host_of, piece_tokens
 
 _ENDING: Final = '<>"' + CONTROLS + SPACES
 _QUOTES: Final = str.maketrans(dict.fromkeys(_ENDING, " "))
@@ -45,53 +45,57 @@ _STOP: Final = re.compile(r"(?<=[A-Za-z0-9\u00c0-\u052f])\u3002(?=[A-Za-z0-9\u00
 """Between letters of scripts that end no sentence with it."""
 
 
-def onward(text: str) -> Iterator[Token]:
-    """The URLs in `text`, which is `plain`, that go on behind a character at which it is split."""
+def run_on_urls(text: str) -> Iterator[Token]:
+    """The URLs in `text`, which is `normalized`, that go on behind a character at which it is split."""
     # One pattern for both would have to look at every character.
     hits = _HIT if "\\" not in text else _HIT_OR_BACK
     hit = hits.search(text)
     if hit is None:
         return
-    apart = text.translate(_QUOTES)
+    spaced = text.translate(_QUOTES)
     while hit is not None:
-        begin, end = apart.rfind(" ", 0, hit.end()) + 1, apart.find(" ", hit.end() - 1)
+        begin, end = spaced.rfind(" ", 0, hit.end()) + 1, spaced.find(" ", hit.end() - 1)
         end = len(text) if end < 0 else end
         for part in _NEXT.split(text[begin:end]):
-            yield from _read_on(part)
+            yield from _run_on(part)
         hit = hits.search(text, end)
 
 
-def _read_on(part: str) -> Iterator[Token]:
+def _run_on(part: str) -> Iterator[Token]:
     """The first URL in `part`, with all that follows."""
     begin = 0
-    for found in _SPLIT.finditer(part):
-        piece = part[begin : found.start()].lstrip(STRIPPED)
-        if piece.strip(STRIPPED) and any(kind in _HOSTS for _, kind in tokens(piece.strip(STRIPPED))):
-            after = part[found.start() :].rstrip(STRIPPED + _SPLITTING)
+    for separator in _SPLIT.finditer(part):
+        piece = part[begin : separator.start()].lstrip(STRIPPED)
+        if piece.strip(STRIPPED) and any(kind in _HOSTS for _, kind in piece_tokens(piece.strip(STRIPPED))):
+            after = part[separator.start() :].rstrip(STRIPPED + _SPLITTING)
             # A host holds none of these characters: what follows one is no more of it.
             rest = piece.partition("://")[2] or piece
             placed = after[:1] == "\\" or host_of(rest) != rest
             if placed and _GOES_ON.search(after) is not None:
-                whole = piece + after.replace("\\", "/")
-                yield from (token for token in tokens(whole) if token[1] is TokenKind.URL)
+                url = piece + after.replace("\\", "/")
+                yield from (token for token in piece_tokens(url) if token[1] is TokenKind.URL)
             return
-        begin = found.end()
+        begin = separator.end()
 
 
-def bracketed(text: str) -> Iterator[Token]:
+def ipv6_urls(text: str) -> Iterator[Token]:
     """The URLs in `text` whose host is an address of IPv6 (RFC 3986, section 3.2.2): its brackets split texts."""
-    if "[" in text and "//[" in (read := text.replace("\\", "/")):
-        yield from ((ended(token), TokenKind.URL) for token in reaching(read) if _SIX.search(token) is not None)
+    if "[" in text and "//[" in (slashed := text.replace("\\", "/")):
+        yield from (
+            (without_full_stop(token), TokenKind.URL)
+            for token in path_tokens(slashed)
+            if _SIX.search(token) is not None
+        )
 
 
-def shown(text: str) -> str:
-    """`text`, which is `plain`, as it comes to somebody as HTML or JSON, links and addresses in it at least."""
+def rendered(text: str) -> str:
+    """`text`, which is `normalized`, as it comes to somebody as HTML or JSON, links and addresses in it at least."""
     if "\\u" in text:
-        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
     if "&" in text:
-        text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
+        text = _REFERENCE.sub(lambda match: html.unescape(match[0]), text)
     if "=" in text:
-        text = _QUOTED.sub(lambda found: found[0].translate(_BREAKS), text)
+        text = _QUOTED.sub(lambda match: match[0].translate(_BREAKS), text)
     if "%" in text:
-        text = _PERCENT.sub(lambda found: unquote(found[0]), text)
+        text = _PERCENT.sub(lambda match: unquote(match[0]), text)
     return _STOP.sub(".", text) if "\u3002" in text else text

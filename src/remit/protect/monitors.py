@@ -12,7 +12,7 @@ from remit.facts.impact import Impact, values_at
 from remit.facts.mark import Mark, MarkOp
 from remit.facts.monitor import Cells, Happening, When
 from remit.facts.strictjson import JsonRefused, parse
-from remit.protect.tokens import plain, scalar
+from remit.protect.tokens import normalized, number_text
 
 _TEXT_BYTES_MAX: Final = 1024 * 1024
 _ABSENT: Final = object()
@@ -35,17 +35,17 @@ class MonitoredAction(NamedTuple):
     groups: Collection[str]
     chain: tuple[str, ...]
     user: str | None
-    given: Mapping[str, Json]
+    arguments: Mapping[str, Json]
 
 
-def key_of(cells: Cells, given: Mapping[str, Json], agent: str = "") -> str:
-    """The key of the cell for the arguments `given`, and `agent` where each has its own; "" where all have one.
+def key_of(cells: Cells, arguments: Mapping[str, Json], agent: str = "") -> str:
+    """The key of the cell for `arguments`, and `agent` where each has its own; "" where all have one.
 
     A digest: it tells no value, but one who knows the value finds it.
     """
     if cells.argument is None:
         return _key_of(agent) if agent else ""
-    value = spelling(given.get(cells.argument, cells.default), folds=cells.folds)
+    value = spelling(arguments.get(cells.argument, cells.default), folds=cells.folds)
     return hashlib.blake2b(canonical([agent, value]), digest_size=8).hexdigest()
 
 
@@ -56,9 +56,9 @@ def spelling(value: Json, *, folds: bool) -> Json:
     how a whole number is written. Several values are as they are.
     """
     if isinstance(value, str):
-        text = " ".join(plain(value).split())
+        text = " ".join(normalized(value).split())
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        text = scalar(value)
+        text = number_text(value)
     else:
         return value
     if not folds:
@@ -72,58 +72,58 @@ def _key_of(agent: str) -> str:
     return hashlib.blake2b(canonical([agent, None]), digest_size=8).hexdigest()
 
 
-def concerns(happening: Happening, doing: MonitoredAction) -> bool:
+def concerns(happening: Happening, action: MonitoredAction) -> bool:
     """Whether who acts is one whose actions are such events."""
     if not happening.agents and not happening.groups:
         return True
-    return doing.agent in happening.agents or not happening.groups.isdisjoint(doing.groups)
+    return action.agent in happening.agents or not happening.groups.isdisjoint(action.groups)
 
 
-def started(feeds: Iterable[Feed], doing: MonitoredAction, impact: Impact | None = None) -> tuple[Mark, ...]:
+def start_marks(feeds: Iterable[Feed], action: MonitoredAction, impact: Impact | None = None) -> tuple[Mark, ...]:
     """What an action marks that is let through, or denied; `impact` where something is added up."""
     return tuple(
-        [mark for feed in feeds if concerns(feed.happening, doing) for mark in _marks(feed, doing, None, impact)]
+        [mark for feed in feeds if concerns(feed.happening, action) for mark in _marks(feed, action, None, impact)]
     )
 
 
-def ended(
-    feeds: Iterable[Feed], doing: MonitoredAction, began_ms: int, end: EndedAction, impact: Impact | None = None
+def end_marks(
+    feeds: Iterable[Feed], action: MonitoredAction, began_ms: int, end: EndedAction, impact: Impact | None = None
 ) -> tuple[Mark, ...]:
     """What the `end` of an action marks whose intent is of `began_ms`."""
     marks: list[Mark] = []
     for feed in feeds:
-        if not concerns(feed.happening, doing):
+        if not concerns(feed.happening, action):
             continue
-        happened = _happened(feed.happening, end)
-        if happened is None:
+        occurred = _happened(feed.happening, end)
+        if occurred is None:
             # In doubt, it stays counted; what waited for its outcome has failed, and clears nothing.
-            happened = feed.early or (feed.happening.when is When.FAILED and feed.does is not MarkOp.RESET)
-        if feed.early and not happened:
-            marks += [mark._replace(does=MarkOp.BACK) for mark in _marks(feed, doing, began_ms, impact)]
-        elif happened and not feed.early:
-            marks += _marks(feed, doing, None, impact)
+            occurred = feed.early or (feed.happening.when is When.FAILED and feed.does is not MarkOp.RESET)
+        if feed.early and not occurred:
+            marks += [mark._replace(does=MarkOp.BACK) for mark in _marks(feed, action, began_ms, impact)]
+        elif occurred and not feed.early:
+            marks += _marks(feed, action, None, impact)
     return tuple(marks)
 
 
-def _marks(feed: Feed, doing: MonitoredAction, at_ms: int | None, impact: Impact | None) -> list[Mark]:
+def _marks(feed: Feed, action: MonitoredAction, at_ms: int | None, impact: Impact | None) -> list[Mark]:
     cells, does = feed.cells, feed.does
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
-    who = (doing.agent, doing.user) if does is MarkOp.LAST else ("", None)
-    agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
-    by = doing.chain[0] if cells.crowded else ""
-    made: list[Mark] = []
+    who = (action.agent, action.user) if does is MarkOp.LAST else ("", None)
+    agents = action.chain if feed.each == "chain" else (action.agent if feed.each else "",)
+    by = action.chain[0] if cells.crowded else ""
+    marks: list[Mark] = []
     for agent in agents:
-        key = key_of(cells, doing.given, agent)
+        key = key_of(cells, action.arguments, agent)
         step_ms, steps = cells.window.step_ms, cells.window.steps
-        made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who, by))
-    return made
+        marks.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who, by))
+    return marks
 
 
 def _measured(impact: Impact | None, measure: str) -> int:
     if impact is None:
         return 0
-    found = {"amount": impact.units, "records": impact.records, "recipients": impact.recipients}[measure]
-    return found or 0
+    measure_value = {"amount": impact.units, "records": impact.records, "recipients": impact.recipients}[measure]
+    return measure_value or 0
 
 
 def _happened(happening: Happening, end: EndedAction) -> bool | None:
@@ -142,14 +142,16 @@ def _happened(happening: Happening, end: EndedAction) -> bool | None:
 
 def _value(result: Json, path: str) -> object:
     """What stands at `path` in a result: in its structured content, else in its one text where that is JSON."""
-    shown: Mapping[str, Json] = result if isinstance(result, Mapping) else {}
-    said = shown.get("structuredContent")
-    if said is None:
-        content = shown.get("content")
-        texts = [one.get("text") for one in content if isinstance(one, Mapping)] if isinstance(content, list) else []
-        said = _read(texts[0]) if len(texts) == 1 else None
-    found = list(values_at(said, path))
-    return found[0] if len(found) == 1 else _ABSENT
+    members: Mapping[str, Json] = result if isinstance(result, Mapping) else {}
+    structured = members.get("structuredContent")
+    if structured is None:
+        content = members.get("content")
+        texts = (
+            [block.get("text") for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+        )
+        structured = _read(texts[0]) if len(texts) == 1 else None
+    values = list(values_at(structured, path))
+    return values[0] if len(values) == 1 else _ABSENT
 
 
 def _read(text: Json) -> Json:

@@ -48,11 +48,11 @@ def detection(finding: Finding, incident: str, product: str) -> dict[str, Json]:
 
 def incident_finding(incident: Incident, findings: list[Finding], product: str) -> dict[str, Json]:
     """`incident` as it stands, as an Incident Finding of its `findings`."""
-    activity, status, named = _OF_STATE[incident.state]
+    activity, status, status_name = _OF_STATE[incident.state]
     # The schema asks for one of the two.
-    whose: dict[str, Json] = {"assignee_group": {"name": "(nobody yet)"}}
+    assignee: dict[str, Json] = {"assignee_group": {"name": "(nobody yet)"}}
     if incident.assignee:
-        whose = {"assignee": {"name": incident.assignee, "type_id": 1}}
+        assignee = {"assignee": {"name": incident.assignee, "type_id": 1}}
     ended: dict[str, Json] = {"comment": incident.note} if incident.note else {}
     return {
         **_event(INCIDENT, "Incident Finding", activity, incident.changed_ms, incident.severity),
@@ -60,13 +60,14 @@ def incident_finding(incident: Incident, findings: list[Finding], product: str) 
         "message": incident.title,
         "desc": f"{incident.title} ({incident.count} findings: {', '.join(sorted(incident.causes))})",
         "status_id": status,
-        "status": named,
+        "status": status_name,
         "start_time": incident.opened_ms,
         "end_time": incident.last_ms,
         "count": incident.count,
-        "finding_info_list": [_info(one) for one in findings] or [{"uid": incident.ident, "title": incident.title}],
+        "finding_info_list": [_info(finding) for finding in findings]
+        or [{"uid": incident.ident, "title": incident.title}],
         "unmapped": {"about": incident.about, "resolution": incident.resolution},
-        **whose,
+        **assignee,
         **ended,
     }
 

@@ -68,13 +68,13 @@ class Cell:
 
     def without(self, own: Own, ident: str, key: str) -> "Cell":
         """The cell as if the action under way that `own` is of had marked nothing; it is `key`'s of `ident`."""
-        mine = [mark for mark in own.marks if mark.ident == ident and mark.key == key]
-        if not mine or self.turn > own.until:
+        own_marks = [mark for mark in own.marks if mark.ident == ident and mark.key == key]
+        if not own_marks or self.turn > own.until:
             # What was forgotten or replaced since then is so without it as well.
             return self
-        found = (self.before if self.turn > own.since else None) or self
-        cell = found.copy()
-        for mark in mine:
+        base = (self.before if self.turn > own.since else None) or self
+        cell = base.copy()
+        for mark in own_marks:
             if mark.does is MarkOp.ADD:
                 cell.back(mark, own.at_ms)
         return cell
@@ -132,10 +132,10 @@ class Cell:
         before = self.parts.get(number)
         if before is None:
             return
-        taken = min(before, mark.units)
-        self.units -= taken
-        if taken < before:
-            self.parts[number] = before - taken
+        units_back = min(before, mark.units)
+        self.units -= units_back
+        if units_back < before:
+            self.parts[number] = before - units_back
         else:
             del self.parts[number]
 
@@ -155,11 +155,11 @@ class Cell:
         """All that was done, as of `now_ms`."""
         if not window.step_ms:
             return self.units
-        floor, found = window.floor(now_ms), 0
-        for number, bits in self.parts.items():
+        floor, bits = window.floor(now_ms), 0
+        for number, step_bits in self.parts.items():
             if number >= floor:
-                found |= bits
-        return found
+                bits |= step_bits
+        return bits
 
     def last(self, window: Window, now_ms: int) -> Who | None:
         """Who did the last, where it is in the window."""
@@ -173,13 +173,13 @@ class Cell:
 
     def to_json(self) -> list[Json]:
         """As it is kept."""
-        parts: list[Json] = [[number, _kept(units)] for number, units in sorted(self.parts.items())]
+        parts: list[Json] = [[number, _json_units(units)] for number, units in sorted(self.parts.items())]
         who: Json = None if self.who is None else [*self.who]
-        said: list[Json] = [0 if parts else _kept(self.units), self.reset_ms, self.latest_ms, who, parts]
-        return [*said, self.by] if self.by else said
+        members: list[Json] = [0 if parts else _json_units(self.units), self.reset_ms, self.latest_ms, who, parts]
+        return [*members, self.by] if self.by else members
 
 
-def _kept(units: int) -> Json:
+def _json_units(units: int) -> Json:
     """As a number as long as JSON has one for it."""
     return units if units <= UNITS_MAX else str(units)
 
@@ -228,9 +228,9 @@ class KeyedCells:
 
     def cell(self, key: str, window: Window, now_ms: int) -> Cell | None:
         """The cell of `key`; None where it may have had no room."""
-        found = self.cells.get(key)
-        if found is not None:
-            return found
+        cell = self.cells.get(key)
+        if cell is not None:
+            return cell
         if self.full_ms < 0 or (window.step_ms and self.full_ms // window.step_ms < window.floor(now_ms)):
             return EMPTY
         return None
@@ -266,14 +266,14 @@ class Past:
 
     def __init__(self, fleet: Mapping[Place, KeyedCells] | None = None, *, whole: bool = False) -> None:
         self._whole = whole
-        self._fleet = _told_apart(fleet or {})
+        self._fleet = _by_slot(fleet or {})
         self._roots: dict[str, Slots] = {}
         self.turn = 0
         """How many marks it took since it was read."""
 
     def load(self, sid: str, slots: Mapping[Place, KeyedCells]) -> None:
         """Have the slots of root session `sid`."""
-        self._roots[sid] = _told_apart(slots)
+        self._roots[sid] = _by_slot(slots)
 
     def forget(self, sid: str) -> None:
         """Drop those of `sid`, which can be loaded again."""
@@ -304,7 +304,7 @@ class Past:
             slots = self._roots[scope] = {}
         return slots
 
-    def kept(self, ident: str) -> int:
+    def count(self, ident: str) -> int:
         """Of how many sessions and values something is kept, as far as it is in memory."""
         scopes = (self._fleet, *self._roots.values())
         return sum(len(slot.cells) for slots in scopes for (of, _), slot in slots.items() if of == ident)
@@ -324,7 +324,7 @@ class Past:
         return slot.cells.get(key) or slot.cell(key, cells.window, now_ms)
 
 
-def _told_apart(slots: Mapping[Place, KeyedCells]) -> Slots:
+def _by_slot(slots: Mapping[Place, KeyedCells]) -> Slots:
     return {(ident, number): slot for (_, ident, number), slot in slots.items()}
 
 

@@ -29,13 +29,13 @@ _BEHIND: Final = "%^~"
 _SPLITTING: Final = re.compile(rf"[{_OPENING}]+")
 
 
-def reaching(text: str) -> Iterator[str]:
-    """The tokens of such paths in `text`, which is `plain`, in their order."""
-    return (token for token, _ in reached(text))
+def path_tokens(text: str) -> Iterator[str]:
+    """The tokens of such paths in `text`, which is `normalized`, in their order."""
+    return (token for token, _ in cased_path_tokens(text))
 
 
-def reached(text: str) -> Iterator[tuple[str, str]]:
-    """The tokens that `reaching` finds, each with the same in its own letters."""
+def cased_path_tokens(text: str) -> Iterator[tuple[str, str]]:
+    """The tokens that `path_tokens` finds, each with the same in its own letters."""
     marks = [mark for mark in MARKS if mark in text]
     if not marks:
         return
@@ -43,7 +43,7 @@ def reached(text: str) -> Iterator[tuple[str, str]]:
     apart = text.lower().translate(_BETWEEN)
     if len(apart) != len(written):
         written = apart
-    found: dict[int, int] = {}
+    ends: dict[int, int] = {}
     for mark in marks:
         at = apart.find(mark)
         while at >= 0:
@@ -51,39 +51,39 @@ def reached(text: str) -> Iterator[tuple[str, str]]:
             end = apart.find(" ", at)
             if end < 0:
                 end = len(apart)
-            found[begin] = end
+            ends[begin] = end
             at = apart.find(mark, end)
-    for begin in sorted(found):
-        word = apart[begin : found[begin]].strip(_AROUND)
-        if word and _reaches(word):
-            yield f"/{word}", f"/{written[begin : found[begin]].strip(_AROUND)}"
+    for begin in sorted(ends):
+        word = apart[begin : ends[begin]].strip(_AROUND)
+        if word and _is_far_reaching(word):
+            yield f"/{word}", f"/{written[begin : ends[begin]].strip(_AROUND)}"
 
 
-def leading(text: str) -> Iterator[str]:
-    """The tokens of names in `text`, which is `plain`, with a sign that says more than the name.
+def signed_names(text: str) -> Iterator[str]:
+    """The tokens of names in `text`, which is `normalized`, with a sign that says more than the name.
 
     `.git` is not `git`, nor `--force` the word; `+main` does more to a branch, `main^` is another revision, and `$home`
     is what that stands for. A value that ends in `?` may be a pattern; a text of several words that does is a question.
     """
     for piece in _LED.finditer(text):
-        if (found := _LEADING.match(piece[0])) is not None:
-            yield f"/{found[0]}{piece[0][found.end() :].rstrip(_AFTER)}"
+        if (match := _LEADING.match(piece[0])) is not None:
+            yield f"/{match[0]}{piece[0][match.end() :].rstrip(_AFTER)}"
     if any(sign in text for sign in _BEHIND):
         for word in _SPLITTING.split(text):
-            said = word.rstrip(_AFTER)
-            name = said.rstrip(_BEHIND)
-            if name != said and name[-1:].isalpha():
-                yield f"/{said}"
+            trimmed = word.rstrip(_AFTER)
+            name = trimmed.rstrip(_BEHIND)
+            if name != trimmed and name[-1:].isalpha():
+                yield f"/{trimmed}"
     if "{" in text or "(" in text:
         yield from (f"/{''.join(name[0].split())}" for name in _FILLED.finditer(text))
     if text[-1:] == "?" and text[-2:-1].isalnum() and ":" not in text and " " not in text:
         yield f"/{text}"
 
 
-def ended(token: str) -> str:
+def without_full_stop(token: str) -> str:
     """The token of a path that ends a sentence, without what ends that."""
     return token[:-1].rstrip(_AROUND) if token[-1] in _ENDS else token
 
 
-def _reaches(word: str) -> bool:
+def _is_far_reaching(word: str) -> bool:
     return word[0] in "/~\\" or _GLOB.search(word) is not None or (".." in word and ".." in re.split(r"[/\\]", word))

@@ -44,7 +44,7 @@ _NUMBERS: Final = (int, float)
 class TextLeaf:
     """A text of a result: `pattern` is its path with every element as `[*]`, `element` the number of the first.
 
-    `record` tells the object that it stands in from all others. `name`: it is trusted, and shaped like a name.
+    `record` tells the object that it stands in from all others. `is_name`: it is trusted, and shaped like a name.
     `untrusted`: its labels say so.
     """
 
@@ -54,7 +54,7 @@ class TextLeaf:
     labels: Labels
     part: Part | None = None
     record: int = 0
-    name: bool = False
+    is_name: bool = False
     untrusted: bool = False
 
 
@@ -78,32 +78,32 @@ class Basis(NamedTuple):
 class Reading:
     """The texts of a result. `capped`: it holds more than is read.
 
-    `told` are leaves that the catalog tells something of. `loose` is the rest, all of which has the labels `rest`.
-    `free`: something in it is trusted that no path of the catalog speaks of.
-    `kept` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
+    `catalogued` are leaves that the catalog tells something of. `loose` are all others, which have the labels `rest`.
+    `trusts_uncatalogued`: something in it is trusted that no path of the catalog speaks of.
+    `learnt` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
 
-    told: list[TextLeaf] = field(default_factory=list[TextLeaf])
+    catalogued: list[TextLeaf] = field(default_factory=list[TextLeaf])
     loose: list[Loose] = field(default_factory=list[Loose])
     rest: Labels = NONE
     capped: bool = False
-    free: bool = False
-    kept: dict[Basis, tuple[TokenPlaces, bool]] = field(default_factory=dict[Basis, tuple[TokenPlaces, bool]])
+    trusts_uncatalogued: bool = False
+    learnt: dict[Basis, tuple[TokenPlaces, bool]] = field(default_factory=dict[Basis, tuple[TokenPlaces, bool]])
 
     @property
     def leaves(self) -> list[TextLeaf]:
         """All of them."""
         untrusted = "untrusted" in self.rest
         rest = (TextLeaf(pattern, at, text, self.rest, untrusted=untrusted) for pattern, at, text in self.loose)
-        return [*self.told, *rest]
+        return [*self.catalogued, *rest]
 
     @property
     def labels(self) -> Labels:
         """All that the leaves bring."""
-        found = {leaf.labels for leaf in self.told}
+        labels = {leaf.labels for leaf in self.catalogued}
         if self.loose:
-            found.add(self.rest)
-        return frozenset[str]().union(*found)
+            labels.add(self.rest)
+        return frozenset[str]().union(*labels)
 
 
 def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) -> Reading:
@@ -116,11 +116,11 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
     worst = closed(worst) | stored
     source = worst if tool is None else closed(tool.source) | stored
     reader = _Reader(tool, worst, source, stored)
-    said = blocks(result)
-    reader.texts(said.texts, listed=len(said.texts) > 1 and not isinstance(said.structured, Mapping | list))
-    if said.structured is not None:
-        reader.structured(said.structured)
-    for value in said.others:
+    parts = blocks(result)
+    reader.texts(parts.texts, listed=len(parts.texts) > 1 and not isinstance(parts.structured, Mapping | list))
+    if parts.structured is not None:
+        reader.structured(parts.structured)
+    for value in parts.others:
         reader.unknown(value)
     return reader.end()
 
@@ -134,7 +134,7 @@ class _Reader:
         self._worst = worst
         self._source = source
         self._stored = stored
-        self._fitted: dict[int, tuple[bool, Labels, Labels]] = {}
+        self._fits: dict[int, tuple[bool, Labels, Labels]] = {}
         self._names: set[tuple[str, int, str]] = set()
         self._shapes: dict[tuple[ResultLocation, tuple[str, ...]], tuple[ResultLocation, ...]] = {}
         self._reading = Reading()
@@ -155,8 +155,8 @@ class _Reader:
         if not self._parts:
             self._whole(text, self._source)
             return
-        told, loose = self._reading.told, self._reading.loose
-        before = len(told), len(loose)
+        catalogued, loose = self._reading.catalogued, self._reading.loose
+        before = len(catalogued), len(loose)
         try:
             value = _parsed(text, as_yaml=self._yaml)
         except UnreadableText:
@@ -164,19 +164,19 @@ class _Reader:
             return
         self._walk(value, place, element)
         if self._reading.capped:
-            del told[before[0] :], loose[before[1] :]
+            del catalogued[before[0] :], loose[before[1] :]
             self._whole(text, self._worst)
 
     def structured(self, value: Json) -> None:
         """The value that the paths of the catalog speak of; what texts beside it say else is nobody's record."""
-        told = self._reading.told
-        texts = len(told)
+        catalogued = self._reading.catalogued
+        texts = len(catalogued)
         self._walk(value, self._root)
         if isinstance(value, Mapping | list):
-            said = {(leaf.text, leaf.part.kind) for leaf in told[texts:] if leaf.part is not None}
-            for leaf in told[:texts]:
-                if leaf.part is not None and (leaf.text, leaf.part.kind) not in said:
-                    leaf.labels, leaf.name, leaf.untrusted = leaf.labels | self._worst, False, True
+            values = {(leaf.text, leaf.part.kind) for leaf in catalogued[texts:] if leaf.part is not None}
+            for leaf in catalogued[:texts]:
+                if leaf.part is not None and (leaf.text, leaf.part.kind) not in values:
+                    leaf.labels, leaf.is_name, leaf.untrusted = leaf.labels | self._worst, False, True
 
     def unknown(self, value: Json) -> None:
         """A value that nothing is known of."""
@@ -185,45 +185,45 @@ class _Reader:
 
     def end(self) -> Reading:
         """What was read, once all of it was."""
-        self._hold()
+        self._limit()
         if self._reading.loose:
-            unfitted = [part.labels for part in self._parts if id(part) not in self._fitted]
+            unfitted = [part.labels for part in self._parts if id(part) not in self._fits]
             rest = self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
-            self._reading.free |= "untrusted" not in rest
+            self._reading.trusts_uncatalogued |= "untrusted" not in rest
         return self._reading
 
-    def _hold(self) -> None:
+    def _limit(self) -> None:
         """Leave out what is too much in all, or makes far more than it is, as U+FDFA does."""
-        reading, room, left = self._reading, RESULT_CHARS_MAX, GAINED_CHARS_MAX
+        reading, room, growth = self._reading, RESULT_CHARS_MAX, GAINED_CHARS_MAX
 
         def fits(text: str) -> bool:
-            nonlocal room, left
+            nonlocal room, growth
             room -= len(text)
             if room < 0 or text.isascii():
                 return room >= 0
-            more = gained(text, left) if left >= 0 else 1
-            left -= more
-            return left >= 0 or not more
+            more = gained(text, growth) if growth >= 0 else 1
+            growth -= more
+            return growth >= 0 or not more
 
-        texts = [leaf.text for leaf in reading.told]
+        texts = [leaf.text for leaf in reading.catalogued]
         texts += [text for _, _, text in reading.loose]
         if sum(map(len, texts)) <= room and all(map(str.isascii, texts)):
             return
-        told = [leaf for leaf in reading.told if fits(leaf.text)]
-        loose = [one for one in reading.loose if fits(one[2])]
-        if room < 0 or left < 0:
-            reading.told, reading.loose, reading.capped = told, loose, True
+        catalogued = [leaf for leaf in reading.catalogued if fits(leaf.text)]
+        loose = [entry for entry in reading.loose if fits(entry[2])]
+        if room < 0 or growth < 0:
+            reading.catalogued, reading.loose, reading.capped = catalogued, loose, True
 
     def _whole(self, text: str, labels: Labels) -> None:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
         untrusted = "untrusted" in labels
-        self._reading.told.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted=untrusted))
-        self._reading.free |= not untrusted
+        self._reading.catalogued.append(TextLeaf(WHOLE, NOWHERE, text, labels, untrusted=untrusted))
+        self._reading.trusts_uncatalogued |= not untrusted
 
     def _walk(self, value: Json, root: ResultLocation, element: int = NOWHERE) -> None:
-        self._room = LEAVES_MAX - len(self._reading.told) - len(self._reading.loose)
+        self._room = LEAVES_MAX - len(self._reading.catalogued) - len(self._reading.loose)
         if self._is_full(1, root.depth) or not self._each((value,), (root,), element, 0):
             self._reading.capped = True
 
@@ -263,13 +263,13 @@ class _Reader:
 
     def _members(self, place: ResultLocation, element: int, names: tuple[str, ...]) -> tuple[ResultLocation, ...]:
         """The places of members with these names, the last one first; names that nobody knows are read."""
-        found: list[ResultLocation] = []
+        places: list[ResultLocation] = []
         for name in names:
             inner = place.member(name)
-            if not inner.named:
+            if not inner.is_named:
                 self._name(place, element, name)
-            found.append(inner)
-        return tuple(reversed(found))
+            places.append(inner)
+        return tuple(reversed(places))
 
     def _array(self, item: Sequence[Json], place: ResultLocation, element: int, record: int) -> bool:
         places = place.elements(len(item))
@@ -296,32 +296,33 @@ class _Reader:
         """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
         part = None if place.part is None or place.part.label == TRUSTED else place.part
         # Places in different parts may have one pattern, where it was cut.
-        known = place.pattern, id(part), name
-        if known in self._names:
+        key = place.pattern, id(part), name
+        if key in self._names:
             return
-        self._names.add(known)
+        self._names.add(key)
         if part is not None:
             self._add(part, place.pattern, element, name, 0)
         elif name:
             self._reading.loose.append((place.pattern, element, name))
 
     def _add(self, part: Part, pattern: str, element: int, text: str, record: int) -> None:
-        fitted = self._fitted.get(id(part)) or self._fit(part)
+        fit = self._fits.get(id(part)) or self._fit(part)
         if not text:
             return
-        names, labels, others = fitted
-        name = names and is_name(text)
-        if names and not name:
+        may_name, labels, others = fit
+        named = may_name and is_name(text)
+        if may_name and not named:
             labels = others
-        self._reading.told.append(TextLeaf(pattern, element, text, labels, part, record, name, "untrusted" in labels))
+        leaf = TextLeaf(pattern, element, text, labels, part, record, named, "untrusted" in labels)
+        self._reading.catalogued.append(leaf)
 
     def _fit(self, part: Part) -> tuple[bool, Labels, Labels]:
         """Whether what fits `part` may name something, its labels, and those of what is no name then."""
         labels = part.labels | self._stored
         # What a directory lists is there, whoever chose its name.
-        names = "untrusted" not in (self._stored if part.directory else labels)
-        fitted = self._fitted[id(part)] = names, labels, labels | self._worst
-        return fitted
+        may_name = "untrusted" not in (self._stored if part.directory else labels)
+        fit = self._fits[id(part)] = may_name, labels, labels | self._worst
+        return fit
 
 
 def is_name(text: str) -> bool:

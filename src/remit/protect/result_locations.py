@@ -20,10 +20,10 @@ _ROOTS_MAX: Final = 4_096
 class _Node:
     """The paths of a catalog that have a step in common. What leads to each member leads to no element of a list."""
 
-    __slots__ = ("each_element", "each_member", "named", "part")
+    __slots__ = ("by_step", "each_element", "each_member", "part")
 
     def __init__(self) -> None:
-        self.named: dict[Step, _Node] = {}
+        self.by_step: dict[Step, _Node] = {}
         self.each_member: _Node | None = None
         self.each_element: _Node | None = None
         self.part: Part | None = None
@@ -36,48 +36,55 @@ class ResultLocation:
     read: names in it are cut, and it ends where it is long.
     """
 
-    __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "named", "part", "pattern")
+    __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "is_named", "part", "pattern")
 
     def __init__(
-        self, pattern: str, nodes: tuple[_Node, ...], above: Part | None, depth: int, *, named: bool, budget: list[int]
+        self,
+        pattern: str,
+        nodes: tuple[_Node, ...],
+        parent: Part | None,
+        depth: int,
+        *,
+        is_named: bool,
+        budget: list[int],
     ) -> None:
         self.pattern = pattern
-        self.part = next((node.part for node in nodes if node.part is not None), above)
+        self.part = next((node.part for node in nodes if node.part is not None), parent)
         self.depth = depth
-        self.named = named
+        self.is_named = is_named
         self._nodes = nodes
         self._budget = budget
         self._members: dict[str, ResultLocation] = {}
         self._elements: ResultLocation | None = None
 
     def member(self, name: str) -> "ResultLocation":
-        """The place of the member `name`; `named` where the catalog names it."""
-        found = self._members.get(name)
-        if found is None:
-            exact = [node.named[name] for node in self._nodes if name in node.named]
+        """The place of the member `name`; `is_named` where the catalog names it."""
+        location = self._members.get(name)
+        if location is None:
+            exact = [node.by_step[name] for node in self._nodes if name in node.by_step]
             each = [node.each_member for node in self._nodes if node.each_member is not None]
             cut = name[:_NAME_CHARS_MAX]
             step = f".{cut}" if name.isidentifier() else f"['{cut}']"
-            found = self._below(step, (*exact, *each), named=bool(exact))
+            location = self._below(step, (*exact, *each), is_named=bool(exact))
             if self._budget[0] > 0 and len(name) <= KEPT_NAME_CHARS_MAX:
                 self._budget[0] -= 1
-                self._members[name] = found
-        return found
+                self._members[name] = location
+        return location
 
     def elements(self, count: int) -> list["ResultLocation"]:
         """The places of the first `count` elements."""
         each = [node.each_element for node in self._nodes if node.each_element is not None]
         if self._elements is None:
-            self._elements = self._below("[*]", tuple(each), named=True)
-        found = [self._elements] * count
-        for number in {step for node in self._nodes for step in node.named if isinstance(step, int) and step < count}:
-            exact = [node.named[number] for node in self._nodes if number in node.named]
-            found[number] = self._below("[*]", (*exact, *each), named=True)
-        return found
+            self._elements = self._below("[*]", tuple(each), is_named=True)
+        locations = [self._elements] * count
+        for number in {step for node in self._nodes for step in node.by_step if isinstance(step, int) and step < count}:
+            exact = [node.by_step[number] for node in self._nodes if number in node.by_step]
+            locations[number] = self._below("[*]", (*exact, *each), is_named=True)
+        return locations
 
-    def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "ResultLocation":
+    def _below(self, step: str, nodes: tuple[_Node, ...], *, is_named: bool) -> "ResultLocation":
         pattern = (self.pattern + step)[:_PATTERN_CHARS_MAX]
-        return ResultLocation(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
+        return ResultLocation(pattern, nodes, self.part, self.depth + 1, is_named=is_named, budget=self._budget)
 
 
 _ROOTS: Final[dict[int, tuple[tuple[Part, ...], ResultLocation]]] = {}
@@ -85,14 +92,14 @@ _ROOTS: Final[dict[int, tuple[tuple[Part, ...], ResultLocation]]] = {}
 
 def root_of(parts: tuple[Part, ...]) -> ResultLocation:
     """The place of the whole of a result with these parts."""
-    kept = _ROOTS.get(id(parts))
-    if kept is not None and kept[0] is parts:
-        return kept[1]
+    cached = _ROOTS.get(id(parts))
+    if cached is not None and cached[0] is parts:
+        return cached[1]
     if len(_ROOTS) >= _ROOTS_MAX:
         _ROOTS.clear()
-    made = ResultLocation(WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
-    _ROOTS[id(parts)] = parts, made
-    return made
+    root = ResultLocation(WHOLE, (_grown(parts),), None, 0, is_named=True, budget=[PLACES_MAX])
+    _ROOTS[id(parts)] = parts, root
+    return root
 
 
 def _grown(parts: tuple[Part, ...]) -> _Node:
@@ -105,6 +112,6 @@ def _grown(parts: tuple[Part, ...]) -> _Node:
             elif step is None:
                 node.each_member = node = node.each_member or _Node()
             else:
-                node = node.named.setdefault(step, _Node())
+                node = node.by_step.setdefault(step, _Node())
         node.part = part
     return root

@@ -55,7 +55,7 @@ def is_of_server(sid: str) -> bool:
 def handover_delta(handover: Handover, view: IndexView, server: Index, sid: str) -> Delta:
     """What the index of a `server` learns of `handover`, in the root session `sid` with that `view`."""
     tokens = sorted(handover.tokens())
-    view.ask(tokens)
+    view.look_up(tokens)
     unvouched = [token for token in tokens if origin_of(view[token]) > Origin.TRUSTED]
     listed = {token for token in unvouched if view[token] & ESTABLISHED_MASK == DIRECTORY}
     name, places = "" if handover.tool is None else handover.tool.name, TokenPlaces()

@@ -14,8 +14,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from remit.protect.paths import ended, reached
-from remit.protect.token_kinds import TokenKind, host_of, tokens
+from remit.protect.paths import cased_path_tokens, without_full_stop
+from remit.protect.token_kinds import TokenKind, host_of, piece_tokens
 
 CASED: Final = frozenset({TokenKind.ID, TokenKind.ADDRESS, TokenKind.URL, TokenKind.WALLET})
 """What may have a case of its own."""
@@ -29,59 +29,59 @@ _CAPITALS: Final = "\x1d"
 """No token of a text begins with either: controls separate."""
 
 
-def own(identifier: str) -> str:
+def cased_token(identifier: str) -> str:
     """The token of an identifier with capitals."""
     return _OWN + identifier
 
 
-def capitals(token: str) -> str:
+def capitals_mark(token: str) -> str:
     """The token that says of `token`, which is in small letters, that it was seen with capitals."""
     return _CAPITALS + token
 
 
-def plainly(found: Iterable[str]) -> list[str]:
-    """The tokens of `found` that say nothing of case."""
-    return [token for token in found if token[0] not in {_OWN, _CAPITALS}]
+def without_case_marks(tokens: Iterable[str]) -> list[str]:
+    """Those of `tokens` that say nothing of case."""
+    return [token for token in tokens if token[0] not in {_OWN, _CAPITALS}]
 
 
-def identifiers(said: str) -> Iterator[tuple[str, str]]:
+def identifiers(piece: str) -> Iterator[tuple[str, str]]:
     """The identifiers in a piece of text: the token of each, and the same in its own letters."""
-    lower = said.lower()
-    for token, kind in tokens(said):
+    lower = piece.lower()
+    for token, kind in piece_tokens(piece):
         if kind is TokenKind.NUMBER and _NUMBERED.fullmatch(lower):
             yield token, lower
         elif kind in CASED and not _UUID.fullmatch(token):
-            at = lower.find(token) if len(lower) == len(said) else -1
-            yield token, token if at < 0 else _kept(said[at : at + len(token)], kind)
+            at = lower.find(token) if len(lower) == len(piece) else -1
+            yield token, token if at < 0 else _own_letters(piece[at : at + len(token)], kind)
 
 
-def learnt(said: str) -> Iterator[str]:
+def case_tokens(piece: str) -> Iterator[str]:
     """What an index learns of the case of a piece that has capitals."""
-    for token, kept in identifiers(said):
-        if kept != token:
-            yield from (own(kept), capitals(token))
+    for token, written in identifiers(piece):
+        if written != token:
+            yield from (cased_token(written), capitals_mark(token))
 
 
-def learnt_of_paths(text: str) -> Iterator[str]:
-    """What an index learns of the case of paths in `text`, which is `plain`, that reach further than their words."""
-    for token, kept in reached(text):
-        yield from learnt_of_path(token, kept)
+def path_case_tokens(text: str) -> Iterator[str]:
+    """What an index learns of the case of paths in `text`, which is `normalized`, that say more than their words."""
+    for token, written in cased_path_tokens(text):
+        yield from case_tokens_of_path(token, written)
 
 
-def learnt_of_path(token: str, kept: str) -> Iterator[str]:
-    """What an index learns of the case of one of them, in its own letters `kept`."""
-    if kept != token:
-        for end in (str, ended):
-            yield from (own(end(kept)), capitals(end(token)))
+def case_tokens_of_path(token: str, written: str) -> Iterator[str]:
+    """What an index learns of the case of one of them, in its own letters `written`."""
+    if written != token:
+        for end in (str, without_full_stop):
+            yield from (cased_token(end(written)), capitals_mark(end(token)))
 
 
-def cased(pieces: Iterable[str], text: str, among: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """The identifiers of `pieces`, and the paths of `text`, whose tokens are `among` those that are judged."""
-    pairs = [*(pair for piece in pieces for pair in identifiers(piece)), *reached(text)]
-    return tuple({pair: None for pair in pairs if pair[0] in among})
+def cased_identifiers(pieces: Iterable[str], text: str, judged: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The identifiers of `pieces`, and the paths of `text`, whose tokens are `judged`."""
+    pairs = [*(pair for piece in pieces for pair in identifiers(piece)), *cased_path_tokens(text)]
+    return tuple({pair: None for pair in pairs if pair[0] in judged})
 
 
-def _kept(identifier: str, kind: TokenKind) -> str:
+def _own_letters(identifier: str, kind: TokenKind) -> str:
     if kind is TokenKind.ID or kind is TokenKind.WALLET:
         return identifier
     if kind is TokenKind.ADDRESS:

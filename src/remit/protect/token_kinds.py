@@ -91,33 +91,33 @@ _ENDING_MAX: Final = 8
 """Of a file's name."""
 
 
-def number(said: str) -> str:
+def number(text: str) -> str:
     """One spelling of a decimal number: no zeros at its end, no exponent."""
-    if "." in said:
-        said = said.rstrip("0").rstrip(".")
-    return said
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text
 
 
-def tokens(said: str) -> tuple[Token, ...]:
+def piece_tokens(piece: str) -> tuple[Token, ...]:
     """The tokens of a piece that nothing strippable surrounds and that is no plain word."""
-    return _short(said) if len(said) <= SHORT_MAX else _read(said)
+    return _short_piece_tokens(piece) if len(piece) <= SHORT_MAX else _read_piece(piece)
 
 
-def _read(said: str) -> tuple[Token, ...]:
-    lower = said.lower()
-    if said.isascii() and len(said) <= SHORT_MAX:
+def _read_piece(piece: str) -> tuple[Token, ...]:
+    lower = piece.lower()
+    if piece.isascii() and len(piece) <= SHORT_MAX:
         if lower.isalnum():
-            return ((lower, TokenKind.WALLET),) if _is_wallet(said) else (unbroken(lower),)
-        usual = _usual(lower)
-        if usual is not None and said == lower:
-            return (usual,)
-    found = _classified(said)
-    if "." in said and said != lower and (run_on := _RUN_ON.fullmatch(said)):
-        found += _classified(run_on[1]) + _classified(run_on[2])
-    return tuple(found)
+            return ((lower, TokenKind.WALLET),) if _is_wallet(piece) else (unbroken(lower),)
+        common = _common_form(lower)
+        if common is not None and piece == lower:
+            return (common,)
+    tokens = _classified(piece)
+    if "." in piece and piece != lower and (run_on := _RUN_ON.fullmatch(piece)):
+        tokens += _classified(run_on[1]) + _classified(run_on[2])
+    return tuple(tokens)
 
 
-_short: Final = lru_cache(maxsize=1_024)(_read)
+_short_piece_tokens: Final = lru_cache(maxsize=1_024)(_read_piece)
 
 
 def unbroken(lower: str) -> Token:
@@ -128,40 +128,40 @@ def unbroken(lower: str) -> Token:
     return lower, TokenKind.ACCOUNT if size >= 14 and _ACCOUNT.fullmatch(lower) else TokenKind.ID
 
 
-def _is_wallet(said: str) -> bool:
+def _is_wallet(piece: str) -> bool:
     """Whether it is the address of a wallet in base 58, which has a checksum, as those of Bitcoin and Tron have."""
-    if _BASE_58.fullmatch(said) is None:
+    if _BASE_58.fullmatch(piece) is None:
         return False
     value = 0
-    for char in said:
+    for char in piece:
         value = value * 58 + _DIGITS_58.index(char)
     data = value.to_bytes(_WALLET_BYTES)
     return sha256(sha256(data[:-4]).digest()).digest()[:4] == data[-4:]
 
 
-def _usual(lower: str) -> Token | None:
+def _common_form(lower: str) -> Token | None:
     """What `_classified` says of a piece of the forms that are met most, which fit one kind alone."""
-    found = _FORMS.fullmatch(lower)
-    if found is None:
+    match = _FORMS.fullmatch(lower)
+    if match is None:
         return None
-    match found.lastgroup:
+    match match.lastgroup:
         case "fraction":
             return number(lower), TokenKind.NUMBER
         case "day":
             return lower, TokenKind.DATE
         case "page":
-            return _place(lower[found.start("page") :]), TokenKind.URL
+            return _page_token(lower[match.start("page") :]), TokenKind.URL
         case _:
-            return None if found["end"] in _FILES else (lower, TokenKind.ADDRESS)
+            return None if match["end"] in _FILES else (lower, TokenKind.ADDRESS)
 
 
-def _classified(said: str) -> list[Token]:
+def _classified(piece: str) -> list[Token]:
     # Words fold; hosts and addresses do not: `ß` and `ss` lead to different ones.
-    lower = said.lower()
+    lower = piece.lower()
     if lower.endswith(("'s", "’s")):
-        said, lower = said[:-2], lower[:-2]
+        piece, lower = piece[:-2], lower[:-2]
     if lower.isalpha():
-        return [(said.casefold(), TokenKind.NAME if said[0].isupper() else TokenKind.WORD)]
+        return [(piece.casefold(), TokenKind.NAME if piece[0].isupper() else TokenKind.WORD)]
     if lower[0].isdigit() or lower[0] == "-":
         if _DECIMAL.fullmatch(lower):
             kind = TokenKind.ACCOUNT if lower.isdigit() and len(lower) >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
@@ -173,30 +173,30 @@ def _classified(said: str) -> list[Token]:
     if ":" in lower:
         if (few := _FEW.match(lower)) is not None and _is_host(_name_of(lower[few.end() :])):
             # Whoever follows it takes it for `https://…` (WHATWG URL, section 4.4).
-            return list(_linked(f"{few[1]}://{lower[few.end() :]}"))
+            return list(_url_tokens(f"{few[1]}://{lower[few.end() :]}"))
         if "::" in lower and _SIX.fullmatch(lower):
             return [(lower, TokenKind.URL)]
         if "://" in lower:
-            return list(_linked(lower))
+            return list(_url_tokens(lower))
     if "." in lower and (url := _bare_url(lower)) is not None:
         return [(url, TokenKind.DOTTED if _is_no_host_yet(lower) else TokenKind.URL)]
     if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
         return [(lower.replace(".", ""), TokenKind.ACCOUNT)]
-    return list(_named(said, lower))
+    return list(_name_tokens(piece, lower))
 
 
-def _named(said: str, lower: str) -> Iterator[Token]:
+def _name_tokens(piece: str, lower: str) -> Iterator[Token]:
     """What leads nowhere and counts nothing: a name as a whole, and each part between `/`, `:`, `=` and `&`.
 
     Of the path of a file its name is the only part: who names what lies in a folder does not name the folder.
     """
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
     yield (lower, TokenKind.WORD if letters.isalpha() else TokenKind.ID)
-    if "/" in said or ":" in said or "=" in said or "&" in said:
-        within = [said.rpartition("/")[2]] if _is_file(lower) else _APART.split(said, _PARTS_MAX)[:_PARTS_MAX]
-        for piece in within:
-            inner = piece.strip(STRIPPED)
-            if inner and inner != said and not _APART.search(inner):
+    if "/" in piece or ":" in piece or "=" in piece or "&" in piece:
+        within = [piece.rpartition("/")[2]] if _is_file(lower) else _APART.split(piece, _PARTS_MAX)[:_PARTS_MAX]
+        for part in within:
+            inner = part.strip(STRIPPED)
+            if inner and inner != piece and not _APART.search(inner):
                 yield from _classified(inner)
 
 
@@ -209,10 +209,10 @@ def _is_file(lower: str) -> bool:
 
 
 def _date(lower: str) -> str | None:
-    if found := ISO.fullmatch(lower):
-        year, month, day = found.groups()
-    elif found := _DAY_FIRST.fullmatch(lower):
-        day, month, year = found.groups()
+    if match := ISO.fullmatch(lower):
+        year, month, day = match.groups()
+    elif match := _DAY_FIRST.fullmatch(lower):
+        day, month, year = match.groups()
     else:
         return None
     return f"{year}-{int(month):02}-{int(day):02}"
@@ -222,25 +222,25 @@ def _address(lower: str) -> str | None:
     who = lower.removeprefix("mailto:")
     if who != lower and "?" in who:
         who, _, headers = who.partition("?")
-        if not _is_idle(headers):
+        if not _is_harmless(headers):
             return None
     local, _, domain = who.rpartition("@")
     return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
 
 
-def _is_idle(headers: str) -> bool:
+def _is_harmless(headers: str) -> bool:
     """Whether what a `mailto:` brings with it leads nowhere: a subject, a text, of words and few digits (RFC 6068).
 
     What more headers there are, names of hosts and whatever else may be more than a word is not: then all of it counts.
     """
     if _HEADERS.fullmatch(headers) is None:
         return False
-    said = unquote(headers)
-    words = all(char.isalnum() or char in _IN_HEADERS for char in said)
-    return words and sum(map(str.isdigit, said)) < ACCOUNT_DIGITS_MIN
+    text = unquote(headers)
+    words = all(char.isalnum() or char in _IN_HEADERS for char in text)
+    return words and sum(map(str.isdigit, text)) < ACCOUNT_DIGITS_MIN
 
 
-def _linked(lower: str) -> Iterator[Token]:
+def _url_tokens(lower: str) -> Iterator[Token]:
     """The URL after the first `://`, which is where it leads, each that stands inside, and all where anything precedes.
 
     `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to; nor is what
@@ -252,21 +252,21 @@ def _linked(lower: str) -> Iterator[Token]:
         yield (lower, TokenKind.URL if "." in before else TokenKind.ID)
     elif scheme not in _WEB:
         yield (lower, TokenKind.URL)
-    yield (_place(rest) or lower, TokenKind.URL)
+    yield (_page_token(rest) or lower, TokenKind.URL)
     inside = rest
     for _ in range(_PARTS_MAX):
         _, mark, inside = inside.partition("://")
         if not mark:
             return
-        yield (_place(inside) or lower, TokenKind.URL)
+        yield (_page_token(inside) or lower, TokenKind.URL)
     if "://" in inside:
-        yield (_place(inside.rpartition("://")[2]) or lower, TokenKind.URL)
+        yield (_page_token(inside.rpartition("://")[2]) or lower, TokenKind.URL)
 
 
 def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
     name = _name_of(lower).removesuffix(".")
-    return _page(lower) if "." in name and _is_host(name) else None
+    return _page_of(lower) if "." in name and _is_host(name) else None
 
 
 def _is_no_host_yet(lower: str) -> bool:
@@ -275,8 +275,8 @@ def _is_no_host_yet(lower: str) -> bool:
     Readers of texts take what begins with `www.` for a link, however it ends.
     """
     name, _, ending = lower.removesuffix(".").rpartition(".")
-    known = ending in ENDINGS or not (ending.isascii() and ending.isalpha()) or lower.startswith("www.")
-    return not known and _BESIDES.search(name) is None
+    is_ending = ending in ENDINGS or not (ending.isascii() and ending.isalpha()) or lower.startswith("www.")
+    return not is_ending and _BESIDES.search(name) is None
 
 
 def _name_of(rest: str) -> str:
@@ -285,19 +285,19 @@ def _name_of(rest: str) -> str:
     return host.rpartition(":")[0] or host
 
 
-def _page(rest: str) -> str:
+def _page_of(rest: str) -> str:
     """Host and all after it: what may lead to the same page is the same token."""
     host = host_of(rest)
     name = host.removeprefix("www.")
     return (name if "." in name else host) + rest[len(host) :].rstrip("/")
 
 
-def _place(rest: str) -> str:
+def _page_token(rest: str) -> str:
     """The page that a URL leads to, its slashes kept where it would be none without a scheme.
 
     `acme/site`, `ann@here.example` and `readme.md` name a repository, somebody and a file, and no `https://` of these.
     """
-    page = _page(rest)
+    page = _page_of(rest)
     host = host_of(page)
     name, _, port = host.partition(":")
     if port.isdecimal() or name == "localhost" or not page:

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import Final
 
 from remit.facts.text import IGNORED, composed
-from remit.protect.grouped_tokens import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
-from remit.protect.links import onward
-from remit.protect.paths import CONTROLS, MARKS, ended, reached
-from remit.protect.spelling import CASED, capitals, learnt, learnt_of_path, own
+from remit.protect.grouped_tokens import GROUPS, MONTH_WORDS, YEAR, grouped_numbers, spelled_dates
+from remit.protect.links import run_on_urls
+from remit.protect.paths import CONTROLS, MARKS, cased_path_tokens, without_full_stop
+from remit.protect.spelling import CASED, capitals_mark, case_tokens, case_tokens_of_path, cased_token
 from remit.protect.token_kinds import (
     ACCOUNT_DIGITS_MIN,
     SHORT_MAX,
@@ -26,7 +26,7 @@ from remit.protect.token_kinds import (
     Token,
     TokenKind,
     number,
-    tokens,
+    piece_tokens,
     unbroken,
 )
 
@@ -43,26 +43,26 @@ _ROWS: Final = str.maketrans(dict.fromkeys(_BETWEEN.replace(_END, ""), " "))
 _THOUSANDS: Final = re.compile(r",(?<=\d,)(?=\d\d\d(?!\d))")
 
 
-def plain(text: str) -> str:
+def normalized(text: str) -> str:
     """`text` in one spelling of its characters."""
     if text.isascii():
         return text
     return composed(text.translate(_INVISIBLE)).translate(_INVISIBLE)
 
 
-def respelt(text: str) -> bool:
-    """Whether `text` holds a character that `plain` takes for a letter, a digit or a dot of ASCII, or for nothing.
+def has_lookalikes(text: str) -> bool:
+    """Whether `text` holds a character that `normalized` takes for a letter, a digit or a dot of ASCII, or for nothing.
 
     A reader takes full width, a circled digit or an invisible character for what it stands for; the tool that gets the
     text may not, and reach somebody else (Unicode TR 36, section 2; TR 39).
     """
-    return not text.isascii() and any(map(_respelt, set(_STYLED.sub("", text))))
+    return not text.isascii() and any(map(_is_lookalike, set(_STYLED.sub("", text))))
 
 
 @lru_cache(maxsize=4_096)
-def _respelt(char: str) -> bool:
-    read = plain(char)
-    return char not in {read, _ELLIPSIS} and (not read or any(map(_tells, read)))
+def _is_lookalike(char: str) -> bool:
+    normal = normalized(char)
+    return char not in {normal, _ELLIPSIS} and (not normal or any(map(_tells, normal)))
 
 
 def _tells(char: str) -> bool:
@@ -70,26 +70,26 @@ def _tells(char: str) -> bool:
     return char.isascii() and (char.isalnum() or char in "./\\@")
 
 
-def whole(text: str) -> str:
+def whole_token(text: str) -> str:
     """The token of a scalar as a whole, which a text that only mentions its words does not have."""
     if text.isascii():
         return "=" + " ".join(text.lower().split())
-    words = [word.casefold() if word.isalpha() else word.lower() for word in plain(text).split()]
+    words = [word.casefold() if word.isalpha() else word.lower() for word in normalized(text).split()]
     return "=" + " ".join(words)
 
 
-def scalar(value: float) -> str:
+def number_text(value: float) -> str:
     """The token of a number."""
     return number(repr(value)) if isinstance(value, float) else str(value)
 
 
-def counted(value: float) -> Token:
+def number_token(value: float) -> Token:
     """A number as a telling part: one of so many digits as an account has may be that, written as a number."""
-    said = scalar(value)
-    return said, TokenKind.ACCOUNT if said.isdecimal() and len(said) >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
+    text = number_text(value)
+    return text, TokenKind.ACCOUNT if text.isdecimal() and len(text) >= ACCOUNT_DIGITS_MIN else TokenKind.NUMBER
 
 
-def texts(text: str) -> frozenset[str] | set[str]:
+def distinct_tokens(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
     if text.isalnum() and text.isascii():
         token = text.lower()
@@ -97,60 +97,60 @@ def texts(text: str) -> frozenset[str] | set[str]:
             return frozenset((token,))
         if len(text) <= SHORT_MAX:
             cased = unbroken(token)[1] in CASED
-            return frozenset((token, own(text), capitals(token))) if cased else frozenset((token,))
+            return frozenset((token, cased_token(text), capitals_mark(token))) if cased else frozenset((token,))
     if len(text) <= SHORT_MAX and " " not in text:
-        return _short_texts(text)
-    return _texts(text)
+        return _short_distinct_tokens(text)
+    return _distinct_tokens(text)
 
 
 @lru_cache(maxsize=4_096)
-def _short_texts(text: str) -> frozenset[str]:
-    return frozenset(_texts(text))
+def _short_distinct_tokens(text: str) -> frozenset[str]:
+    return frozenset(_distinct_tokens(text))
 
 
-def _texts(text: str) -> set[str]:
-    text = plain(text)
-    pieces = set(_apart(text).split())
-    plainly = set(filter(str.isalpha, pieces))
-    found = set(map(str.casefold, plainly))
-    for said in {piece.strip(STRIPPED) for piece in pieces - plainly}:
-        if said.isalpha():
-            found.add(said.casefold())
-        elif said:
-            found.update(_of_piece(said))
-    found.update(_of_several(text))
-    if not MONTH_WORDS.isdisjoint(found):
-        found.update(day for day, _ in spelt(text))
-    return found
+def _distinct_tokens(text: str) -> set[str]:
+    text = normalized(text)
+    pieces = set(_separated(text).split())
+    words = set(filter(str.isalpha, pieces))
+    tokens = set(map(str.casefold, words))
+    for piece in {raw.strip(STRIPPED) for raw in pieces - words}:
+        if piece.isalpha():
+            tokens.add(piece.casefold())
+        elif piece:
+            tokens.update(_tokens_and_case(piece))
+    tokens.update(_multi_piece_tokens(text))
+    if not MONTH_WORDS.isdisjoint(tokens):
+        tokens.update(day for day, _ in spelled_dates(text))
+    return tokens
 
 
-def _of_several(text: str) -> Iterator[str]:
-    """The tokens of what stands in several pieces of `text`, which is `plain`, or reaches further; but for dates."""
-    for token, kept in reached(text):
+def _multi_piece_tokens(text: str) -> Iterator[str]:
+    """The tokens of what stands in several pieces of `text`, which is `normalized`, or says more; but for dates."""
+    for token, written in cased_path_tokens(text):
         yield token
-        yield ended(token)
-        yield from learnt_of_path(token, kept)
-    for token, _ in onward(text):
+        yield without_full_stop(token)
+        yield from case_tokens_of_path(token, written)
+    for token, _ in run_on_urls(text):
         yield token
-    for joined, _ in grouped(text):
+    for joined, _ in grouped_numbers(text):
         yield joined
 
 
-def _of_piece(said: str) -> Iterator[str]:
+def _tokens_and_case(piece: str) -> Iterator[str]:
     """The tokens of a piece that is no word, and what is told of its case."""
-    for token, _ in tokens(said):
+    for token, _ in piece_tokens(piece):
         yield token
-    if said != said.lower() or (said[-1] == "0" and "." in said):
-        yield from learnt(said)
+    if piece != piece.lower() or (piece[-1] == "0" and "." in piece):
+        yield from case_tokens(piece)
 
 
-def firsts(said: Sequence[str], start: int = 0) -> dict[str, int]:
-    """What `texts` finds in all of `said`, each token with the number of the first text that it stands in.
+def first_places(texts: Sequence[str], start: int = 0) -> dict[str, int]:
+    """What `distinct_tokens` finds in all of `texts`, each token with the number of the first text that it stands in.
 
     They are numbered from `start`, and read as one text; what stands in several pieces is looked for once more.
     """
-    first = dict(zip(reversed(said), range(start + len(said) - 1, start - 1, -1), strict=True))
-    rows = list(dict.fromkeys(said))
+    first = dict(zip(reversed(texts), range(start + len(texts) - 1, start - 1, -1), strict=True))
+    rows = list(dict.fromkeys(texts))
     joined = _END.join(rows)
     alone: list[str] = []
     if not joined.isascii() or joined.count(_END) >= len(rows):
@@ -158,16 +158,16 @@ def firsts(said: Sequence[str], start: int = 0) -> dict[str, int]:
         rows = [text for text in rows if text.isascii() and _END not in text]
         joined = _END.join(rows)
     at = [first[text] for text in rows]
-    found = _pieces(_THOUSANDS.sub("", joined) if "," in joined else joined, at)
-    if not MONTH_WORDS.isdisjoint(found):
+    places = _pieces(_THOUSANDS.sub("", joined) if "," in joined else joined, at)
+    if not MONTH_WORDS.isdisjoint(places):
         alone += [rows[row] for row in _rows_of(joined, [year.start() for year in YEAR.finditer(joined)])]
     for row in _rows_of(joined, _marked(joined)):
-        for token in _of_several(rows[row]):
-            _earlier(found, token, at[row])
+        for token in _multi_piece_tokens(rows[row]):
+            _earlier(places, token, at[row])
     for text in alone:
-        for token in texts(text):
-            _earlier(found, token, first[text])
-    return found
+        for token in distinct_tokens(text):
+            _earlier(places, token, first[text])
+    return places
 
 
 def _pieces(joined: str, numbers: Sequence[int]) -> dict[str, int]:
@@ -181,25 +181,25 @@ def _pieces(joined: str, numbers: Sequence[int]) -> dict[str, int]:
                 first.setdefault(piece, at)
         elif row:
             first.setdefault(row, at)
-    found = {piece: at for piece, at in first.items() if piece.isalpha() and piece.islower()}
-    for piece in first.keys() - found.keys():
-        said = piece.strip(STRIPPED)
-        if said.isalpha():
-            _earlier(found, said.lower(), first[piece])
-        elif said:
-            for token in _of_piece(said):
-                _earlier(found, token, first[piece])
-    return found
+    places = {piece: at for piece, at in first.items() if piece.isalpha() and piece.islower()}
+    for piece in first.keys() - places.keys():
+        stripped = piece.strip(STRIPPED)
+        if stripped.isalpha():
+            _earlier(places, stripped.lower(), first[piece])
+        elif stripped:
+            for token in _tokens_and_case(stripped):
+                _earlier(places, token, first[piece])
+    return places
 
 
-def _earlier(found: dict[str, int], token: str, at: int) -> None:
-    if found.get(token, at) >= at:
-        found[token] = at
+def _earlier(places: dict[str, int], token: str, at: int) -> None:
+    if places.get(token, at) >= at:
+        places[token] = at
 
 
 def _marked(joined: str) -> list[int]:
     """Where it may hold more than single pieces tell, once for each row and mark; dates in words are not among it."""
-    hits = [found.start() for found in GROUPS.finditer(joined)]
+    hits = [match.start() for match in GROUPS.finditer(joined)]
     for mark in MARKS:
         at = joined.find(mark)
         while at >= 0:
@@ -212,57 +212,61 @@ def _marked(joined: str) -> list[int]:
 def _rows_of(joined: str, places: list[int]) -> list[int]:
     """The numbers of the rows in which `places` of all of them are."""
     rows: list[int] = []
-    row = done = 0
+    row = counted_to = 0
     for at in sorted(places):
-        row += joined.count(_END, done, at)
-        done = at
+        row += joined.count(_END, counted_to, at)
+        counted_to = at
         if not rows or rows[-1] != row:
             rows.append(row)
     return rows
 
 
-def parts(text: str) -> list[Token]:
+def ordered_tokens(text: str) -> list[Token]:
     """The tokens of `text` in order, to be judged. A word that begins a sentence is no name."""
     if len(text) <= SHORT_MAX and " " not in text:
-        return list(_short_parts(text))
-    return _parts(text)
+        return list(_short_ordered_tokens(text))
+    return _ordered_tokens(text)
 
 
 @lru_cache(maxsize=4_096)
-def _short_parts(text: str) -> tuple[Token, ...]:
+def _short_ordered_tokens(text: str) -> tuple[Token, ...]:
     if text.isalnum() and text.isascii():
-        return ((text.lower(), TokenKind.WORD),) if text.isalpha() else tokens(text)
-    return tuple(_parts(text))
+        return ((text.lower(), TokenKind.WORD),) if text.isalpha() else piece_tokens(text)
+    return tuple(_ordered_tokens(text))
 
 
-def _parts(text: str) -> list[Token]:
-    text = plain(text)
-    found: list[Token] = []
+def _ordered_tokens(text: str) -> list[Token]:
+    text = normalized(text)
+    tokens: list[Token] = []
     fresh = True
-    for piece in _apart(text).split():
-        said = piece if piece.isalpha() else piece.strip(STRIPPED)
-        if said.isalpha():
-            kind = TokenKind.NAME if not fresh and said[0].isupper() else TokenKind.WORD
-            found.append((said.casefold(), kind))
-        elif said:
-            found += tokens(said)
+    for piece in _separated(text).split():
+        stripped = piece if piece.isalpha() else piece.strip(STRIPPED)
+        if stripped.isalpha():
+            kind = TokenKind.NAME if not fresh and stripped[0].isupper() else TokenKind.WORD
+            tokens.append((stripped.casefold(), kind))
+        elif stripped:
+            tokens += piece_tokens(stripped)
         fresh = piece[-1] in ".:?"
-    spread = [(joined, TokenKind.ACCOUNT, pieces) for joined, pieces in grouped(text)]
-    if not MONTH_WORDS.isdisjoint(dict(found)):
-        spread += [(day, TokenKind.DATE, pieces) for day, pieces in spelt(text)]
-    if spread:
-        inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
-        found = [token for token in found if token[0] not in inside]
-        found += [(joined, kind) for joined, kind, _ in spread]
-    return [*found, *onward(text)]
+    groups = [(joined, TokenKind.ACCOUNT, pieces) for joined, pieces in grouped_numbers(text)]
+    if not MONTH_WORDS.isdisjoint(dict(tokens)):
+        groups += [(day, TokenKind.DATE, pieces) for day, pieces in spelled_dates(text)]
+    if groups:
+        inside = frozenset(piece for _, _, pieces in groups for piece in pieces)
+        tokens = [token for token in tokens if token[0] not in inside]
+        tokens += [(joined, kind) for joined, kind, _ in groups]
+    return [*tokens, *run_on_urls(text)]
 
 
 def pieces(text: str) -> list[str]:
     """What of `text` is no word, between spaces and brackets, nothing strippable around it."""
-    return [said for piece in _apart(plain(text)).split() if (said := piece.strip(STRIPPED)) and not said.isalpha()]
+    return [
+        stripped
+        for piece in _separated(normalized(text)).split()
+        if (stripped := piece.strip(STRIPPED)) and not stripped.isalpha()
+    ]
 
 
-def _apart(text: str) -> str:
+def _separated(text: str) -> str:
     if "," in text:
         text = _THOUSANDS.sub("", text)
     return text.translate(_SPLIT)

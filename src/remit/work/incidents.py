@@ -21,13 +21,13 @@ from remit.ports.system import Clock
 from remit.ports.tail import Tail
 from remit.protect.incidents import (
     MOVES,
-    Gathering,
     Incident,
     IncidentMove,
     IncidentOver,
     IncidentState,
+    OpenIncidents,
     Resolution,
-    joined,
+    merge,
 )
 from remit.trace.bodies import AdminBody, Event
 
@@ -66,7 +66,7 @@ class Handling:
         self._mark = ""
         self._kept = ""
         """The mark that is kept with what came of the ledger up to it."""
-        self._gathering = Gathering()
+        self._gathering = OpenIncidents()
         self._said: dict[str, tuple[Incident, int]] = {}
         """Incidents as they were put on record, and when."""
         self._unsaid: dict[str, Incident] = {}
@@ -162,7 +162,7 @@ class Handling:
     async def _known(self, ident: str, changed: Mapping[str, Incident]) -> Incident | None:
         """The incident `ident` with what was gathered before the record that is taken in, and is kept nowhere yet."""
         known, found = changed.get(ident) or await self.find(ident), self._found.get(ident)
-        return known or found if known is None or found is None else joined(known, found)
+        return known or found if known is None or found is None else merge(known, found)
 
     async def _settle(self, mark: str) -> None:
         """Keep what was gathered, and say it; where it raises, both are done the next time."""
@@ -171,7 +171,7 @@ class Handling:
             known = await self.find(ident)
             if known is not None and ident not in self._said:
                 self._said[ident] = (known, known.last_ms)
-            merged.append(one if known is None else joined(known, one))
+            merged.append(one if known is None else merge(known, one))
         await self._say([one for one in merged if one.state is not IncidentState.CLOSED and self._worth(one)])
         await self._ask(lambda store: store.save(merged, mark))
         for one in merged:
@@ -215,7 +215,7 @@ class Handling:
                 store = await loop.run_in_executor(self._thread, self._open)
                 self._mark = self._kept = await loop.run_in_executor(self._thread, store.mark)
                 alive = await loop.run_in_executor(self._thread, lambda: store.in_states(ALIVE, KEPT_MAX))
-                self._gathering = Gathering(alive)
+                self._gathering = OpenIncidents(alive)
                 self._said = {one.ident: (one, one.last_ms) for one in alive}
                 self._store = store
 

@@ -98,12 +98,12 @@ def _without(kind: str) -> Planted:
 
 
 def _powers_of_the_last_alone() -> Planted:
-    real = monitors.started
+    real = monitors.start_marks
 
     def started(feeds: Any, *rest: Any) -> Any:
         return real([one._replace(each="acting" if one.each else "") for one in feeds], *rest)
 
-    return past, "started", started
+    return past, "start_marks", started
 
 
 def _unknown_obligation_dropped() -> Planted:
@@ -119,7 +119,7 @@ def _arguments_as_asked() -> Planted:
     def settle(*_: Any) -> Unchanged:
         return Unchanged()
 
-    return obligations, "settle", settle
+    return obligations, "apply_to_arguments", settle
 
 
 def _results_bare() -> Planted:
@@ -140,7 +140,7 @@ def _tasks_bare() -> Planted:
     def text(_owed: Any, text: str) -> str:
         return text
 
-    return tasks, "covered_text", text
+    return tasks, "cover_text", text
 
 
 def _progress_bare() -> Planted:

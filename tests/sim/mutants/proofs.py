@@ -77,12 +77,12 @@ def _nothing_left_in_stores() -> Planted:
 
 
 def _nothing_comes_with_it() -> Planted:
-    real = Stores.held
+    real = Stores.labels_for
 
     def held(*arguments: Any) -> Any:
         return replace(real(*arguments), labels=NONE)
 
-    return Stores, "held", held
+    return Stores, "labels_for", held
 
 
 def _stores_forgotten() -> Planted:

@@ -166,10 +166,10 @@ def proof11(text: str) -> bool:
 
 def aadhaar(text: str) -> bool:
     """India's: Verhoeff's check."""
-    found = 0
+    check = 0
     for place, figure in enumerate(reversed(_figures(text))):
-        found = int(_DIHEDRAL[found][int(_PERMUTED[place % 8][figure])])
-    return found == 0
+        check = int(_DIHEDRAL[check][int(_PERMUTED[place % 8][figure])])
+    return check == 0
 
 
 def dni(text: str) -> bool:

@@ -26,26 +26,26 @@ DETECTORS: Final[Mapping[Find, Detector]] = MappingProxyType(
 )
 
 
-Found: TypeAlias = Mapping[Find, Mapping[str, int]]
+Findings: TypeAlias = Mapping[Find, Mapping[str, int]]
 """By detector, how often it found what."""
-NOTHING: Final[Found] = MappingProxyType({})
+NOTHING: Final[Findings] = MappingProxyType({})
 
 
-def detected(finds: Collection[Find], value: Json) -> Found:
+def detected(finds: Collection[Find], value: Json) -> Findings:
     """How often each of `finds` finds what in the texts of `value`; a detector that finds nothing is left out."""
-    found: dict[Find, dict[str, int]] = {}
-    left = SCANNED_CHARS_MAX
+    findings: dict[Find, dict[str, int]] = {}
+    room = SCANNED_CHARS_MAX
     for text, _ in texts(value):
-        left -= max(len(text), LEAST_CHARS)
-        if left < 0:
+        room -= max(len(text), LEAST_CHARS)
+        if room < 0:
             for find in finds:
-                found.setdefault(find, {})[TOO_LONG] = 1
+                findings.setdefault(find, {})[TOO_LONG] = 1
             break
         for find in finds:
             for span in DETECTORS[find](text):
-                counts = found.setdefault(find, {})
-                counts[span.what] = counts.get(span.what, 0) + 1
-    return found
+                counts = findings.setdefault(find, {})
+                counts[span.kind] = counts.get(span.kind, 0) + 1
+    return findings
 
 
 Place: TypeAlias = tuple["Place | None", str | int]
@@ -57,17 +57,17 @@ def texts(value: Json) -> Iterator[tuple[str, Place | None]]:
 
     What a member says of encoded bytes is left out.
     """
-    left: list[tuple[str, Json, Place | None]] = [("", value, None)]
-    while left:
-        name, one, at = left.pop()
-        if isinstance(one, Mapping):
-            yield from ((inner, (at, inner)) for inner, item in one.items() if _is_apart(inner, item))
-            items = reversed([*one.items()])
-            left.extend((inner, item, (at, inner)) for inner, item in items if not _is_encoded(one, inner))
-        elif isinstance(one, (list, tuple)):
-            left.extend((name, one[number], (at, number)) for number in reversed(range(len(one))))
-        elif one is not None and not isinstance(one, bool):
-            yield (f"{name}: {one}" if name and name not in _SHAPED else str(one)), at
+    pending: list[tuple[str, Json, Place | None]] = [("", value, None)]
+    while pending:
+        name, item_value, at = pending.pop()
+        if isinstance(item_value, Mapping):
+            yield from ((inner, (at, inner)) for inner, item in item_value.items() if _is_apart(inner, item))
+            items = reversed([*item_value.items()])
+            pending.extend((inner, item, (at, inner)) for inner, item in items if not _is_encoded(item_value, inner))
+        elif isinstance(item_value, (list, tuple)):
+            pending.extend((name, item_value[number], (at, number)) for number in reversed(range(len(item_value))))
+        elif item_value is not None and not isinstance(item_value, bool):
+            yield (f"{name}: {item_value}" if name and name not in _SHAPED else str(item_value)), at
 
 
 def _is_apart(name: str, item: Json) -> bool:

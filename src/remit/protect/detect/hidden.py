@@ -33,13 +33,13 @@ def hidden(text: str) -> list[DetectedSpan]:
         return []
     lines = _Lines(text)
     return [
-        DetectedSpan(found.start(), found.end(), _what(found[0]))
-        for found in _SUSPECT.finditer(text)
-        if not _is_needed(text, found.start(), found.end(), lines)
+        DetectedSpan(match.start(), match.end(), _kind_of(match[0]))
+        for match in _SUSPECT.finditer(text)
+        if not _is_needed(text, match.start(), match.end(), lines)
     ]
 
 
-def _what(run: str) -> str:
+def _kind_of(run: str) -> str:
     if any("\U000e0000" <= char <= "\U000e007f" for char in run):
         return "tag characters"
     if not _OPENING.isdisjoint(run) or not _CLOSING.isdisjoint(run) or "\u202d" in run or "\u202e" in run:

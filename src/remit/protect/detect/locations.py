@@ -21,23 +21,23 @@ _JSON: Final = ("{", "[")
 
 def located(finds: Collection[Find], value: Json) -> Mapping[Find, tuple[str, ...]]:
     """Where in `value` each of `finds` finds something: `$.content[0].text`, the first `PLACES_MAX` of each."""
-    found: dict[Find, dict[str, None]] = {find: {} for find in finds}
+    places_by_find: dict[Find, dict[str, None]] = {find: {} for find in finds}
     for find, place in _places(finds, value):
-        found[find][place] = None
-        if all(len(places) >= PLACES_MAX for places in found.values()):
+        places_by_find[find][place] = None
+        if all(len(places) >= PLACES_MAX for places in places_by_find.values()):
             break
-    return {find: tuple(places)[:PLACES_MAX] for find, places in found.items() if places}
+    return {find: tuple(places)[:PLACES_MAX] for find, places in places_by_find.items() if places}
 
 
 def _places(finds: Collection[Find], value: Json, *, inner: bool = False) -> Iterator[tuple[Find, str]]:
-    left = SCANNED_CHARS_MAX
+    room = SCANNED_CHARS_MAX
     for text, at in texts(value):
-        left -= max(len(text), LEAST_CHARS)
-        if left < 0:
+        room -= max(len(text), LEAST_CHARS)
+        if room < 0:
             return
         for find in finds:
             if DETECTORS[find](text):
-                outer = _told(find, at)
+                outer = _path_text(find, at)
                 within = [] if inner or not text.startswith(_JSON) else [*_within(find, text)]
                 yield from ((find, f"{outer} as JSON {place}") for place in within)
                 if not within:
@@ -52,7 +52,7 @@ def _within(find: Find, text: str) -> Iterator[str]:
     yield from (place for _, place in _places((find,), value, inner=True))
 
 
-def _told(find: Find, at: Place | None) -> str:
+def _path_text(find: Find, at: Place | None) -> str:
     path: list[str | int] = []
     while at is not None:
         at, step = at

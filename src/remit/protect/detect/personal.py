@@ -28,7 +28,7 @@ from remit.protect.detect.checks import (
     ssn,
     tax_id,
 )
-from remit.protect.detect.span import DetectedSpan, apart
+from remit.protect.detect.span import DetectedSpan, without_overlaps
 
 _NEAR_CHARS: Final = 40
 """How far before a number its name may stand."""
@@ -38,7 +38,7 @@ _NEAR_CHARS: Final = 40
 class NumberPattern:
     """One kind of number: its form, its check over figures and letters alone, and the names it needs beside it."""
 
-    what: str
+    kind: str
     form: re.Pattern[str]
     holds: Callable[[str], bool]
     figures_min: int
@@ -46,10 +46,10 @@ class NumberPattern:
 
 
 def _rule(
-    figures_min: int, what: str, form: str, holds: Callable[[str], bool], beside: str | None = None
+    figures_min: int, kind: str, form: str, holds: Callable[[str], bool], beside: str | None = None
 ) -> NumberPattern:
-    named = None if beside is None else re.compile(beside, re.IGNORECASE)
-    return NumberPattern(what, re.compile(rf"(?<![\w.-]){form}(?![\w-])"), holds, figures_min, named)
+    beside_pattern = None if beside is None else re.compile(beside, re.IGNORECASE)
+    return NumberPattern(kind, re.compile(rf"(?<![\w.-]){form}(?![\w-])"), holds, figures_min, beside_pattern)
 
 
 _FIGURES: Final = (
@@ -90,7 +90,7 @@ _FIGURES_MIN: Final = 7
 
 def personal(text: str) -> list[DetectedSpan]:
     """The numbers in `text` that belong to somebody."""
-    found: list[DetectedSpan] = []
+    spans: list[DetectedSpan] = []
     for chunk in _CHUNK.finditer(text):
         figures = len(_FIGURE.findall(chunk[0]))
         if figures < _FIGURES_MIN:
@@ -99,15 +99,15 @@ def personal(text: str) -> list[DetectedSpan]:
         end = min(len(text), chunk.end() + 1)
         for rule in _RULES if _LETTER.search(chunk[0]) else _FIGURES:
             if figures >= rule.figures_min:
-                found += _found(rule, text, chunk.start(), end)
-    return apart(found) if len(found) > 1 else found
+                spans += _spans_of(rule, text, chunk.start(), end)
+    return without_overlaps(spans) if len(spans) > 1 else spans
 
 
-def _found(rule: NumberPattern, text: str, start: int, end: int) -> list[DetectedSpan]:
+def _spans_of(rule: NumberPattern, text: str, start: int, end: int) -> list[DetectedSpan]:
     return [
-        DetectedSpan(one.start(), one.end(), rule.what)
-        for one in rule.form.finditer(text, start, end)
-        if rule.holds(one[0]) and _is_named(rule, text, one.start())
+        DetectedSpan(match.start(), match.end(), rule.kind)
+        for match in rule.form.finditer(text, start, end)
+        if rule.holds(match[0]) and _is_named(rule, text, match.start())
     ]
 
 
@@ -123,10 +123,10 @@ _DOMAIN: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.
 
 def emails(text: str) -> list[DetectedSpan]:
     """Addresses of electronic mail (RFC 5321), as they are usual."""
-    found: list[DetectedSpan] = []
-    for one in _AT.finditer(text):
-        local = _LOCAL.match(text[max(0, one.start() - 64) : one.start()][::-1])
-        domain = _DOMAIN.match(text, one.end())
+    spans: list[DetectedSpan] = []
+    for at_sign in _AT.finditer(text):
+        local = _LOCAL.match(text[max(0, at_sign.start() - 64) : at_sign.start()][::-1])
+        domain = _DOMAIN.match(text, at_sign.end())
         if local is not None and domain is not None:
-            found.append(DetectedSpan(one.start() - len(local[0]), domain.end(), "mail address"))
-    return found
+            spans.append(DetectedSpan(at_sign.start() - len(local[0]), domain.end(), "mail address"))
+    return spans

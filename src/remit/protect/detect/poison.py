@@ -24,15 +24,15 @@ _SHOWN_CHARS_MAX: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A find: `where` in the definition, `what` it is, and the `words`, escaped."""
+    """A find: `where` in the definition, `kind` it is, and the `words`, escaped."""
 
     where: str
-    what: str
+    kind: str
     words: str
 
     def __str__(self) -> str:
         """As people read it."""
-        return f"{self.where} {self.what}: {self.words}"
+        return f"{self.where} {self.kind}: {self.words}"
 
 
 def _form(words: str) -> re.Pattern[str]:
@@ -97,26 +97,26 @@ _RULES: Final = (
 
 def poison(definition: Definition, others: Collection[str] = ()) -> tuple[Poison, ...]:
     """What of `definition` a person should read twice; `others` are the names of all other tools that agents see."""
-    found: list[Poison] = []
+    finds: list[Poison] = []
     seen: set[tuple[str, str]] = set()
     names = sorted((name for name in others if name != definition.name and _is_telling(name)), key=len, reverse=True)
     for where, text in _texts(definition):
-        for what, words in _found(text[:CHARS_MAX], names):
-            if (where, what) not in seen and len(found) < FOUND_MAX:
-                seen.add((where, what))
-                found.append(Poison(where, what, escaped(words, chars_max=_SHOWN_CHARS_MAX)))
-    return tuple(found)
+        for kind, words in _finds_in(text[:CHARS_MAX], names):
+            if (where, kind) not in seen and len(finds) < FOUND_MAX:
+                seen.add((where, kind))
+                finds.append(Poison(where, kind, escaped(words, chars_max=_SHOWN_CHARS_MAX)))
+    return tuple(finds)
 
 
-def _found(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
+def _finds_in(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
     for span in hidden(text):
-        yield f"holds {span.what.removesuffix('s')}s", text[max(0, span.start - 10) : span.end + 10]
+        yield f"holds {span.kind.removesuffix('s')}s", text[max(0, span.start - 10) : span.end + 10]
     for span in secrets(text):
-        yield "holds a secret", span.what
-    for what, form in _RULES:
-        one = form.search(text)
-        if one is not None:
-            yield what, one[0]
+        yield "holds a secret", span.kind
+    for kind, form in _RULES:
+        match = form.search(text)
+        if match is not None:
+            yield kind, match[0]
     for name in names:
         at = text.find(name)
         if at >= 0 and _is_alone(text, at, len(name)):
@@ -144,14 +144,14 @@ def _texts(definition: Definition) -> Iterator[tuple[str, str]]:
 
 
 def _within(where: str, value: Json) -> Iterator[tuple[str, str]]:
-    left: list[Json] = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, str):
-            yield where, one
-        elif isinstance(one, Mapping):
-            for name in one:
+    pending: list[Json] = [value]
+    while pending:
+        value_here = pending.pop()
+        if isinstance(value_here, str):
+            yield where, value_here
+        elif isinstance(value_here, Mapping):
+            for name in value_here:
                 yield where, name
-            left.extend(reversed(list(one.values())))
-        elif isinstance(one, (list, tuple)):
-            left.extend(reversed(one))
+            pending.extend(reversed(list(value_here.values())))
+        elif isinstance(value_here, (list, tuple)):
+            pending.extend(reversed(value_here))

@@ -17,7 +17,7 @@ from typing import Final
 
 import orjson
 
-from remit.protect.detect.span import DetectedSpan, apart
+from remit.protect.detect.span import DetectedSpan, without_overlaps
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BASE58: Final = {
@@ -30,56 +30,56 @@ _VALUE_CHARS_MIN: Final = 8
 _PEM_CHARS_MAX: Final = 20_000
 
 
-def _always(_found: str) -> bool:
+def _always(_text: str) -> bool:
     return True
 
 
-def _crc(found: str) -> bool:
+def _crc(token: str) -> bool:
     """GitHub's and npm's tokens end in the CRC-32 of what stands between prefix and check, in base 62."""
-    body = found.partition("_")[2]
-    left, said = zlib.crc32(body[:-_CHECK].encode("ascii")), ""
-    while left:
-        left, digit = divmod(left, len(_BASE62))
-        said = _BASE62[digit] + said
-    return said.rjust(_CHECK, "0") == body[-_CHECK:]
+    body = token.partition("_")[2]
+    remainder, digits = zlib.crc32(body[:-_CHECK].encode("ascii")), ""
+    while remainder:
+        remainder, digit = divmod(remainder, len(_BASE62))
+        digits = _BASE62[digit] + digits
+    return digits.rjust(_CHECK, "0") == body[-_CHECK:]
 
 
-def _jwt(found: str) -> bool:
+def _jwt(token: str) -> bool:
     """The header of a JSON Web Token names its algorithm (RFC 7515)."""
-    head = found.partition(".")[0]
+    head = token.partition(".")[0]
     try:
-        said = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
     except (ValueError, binascii.Error):
         return False
-    return isinstance(said, dict) and "alg" in said
+    return isinstance(header, dict) and "alg" in header
 
 
-def _base58check(found: str) -> bool:
+def _base58check(key: str) -> bool:
     """Keys of Bitcoin's kin end in four bytes of a double SHA-256."""
     number = 0
-    for char in found:
+    for char in key:
         number = number * 58 + _BASE58[char]
     data = number.to_bytes((number.bit_length() + 7) // 8, "big")
     check = hashlib.sha256(hashlib.sha256(data[:-4]).digest()).digest()[:4]
     return check == data[-4:]
 
 
-def _random(found: str) -> bool:
-    return entropy(found) >= _ENTROPY_MIN
+def _random(text: str) -> bool:
+    return entropy(text) >= _ENTROPY_MIN
 
 
 @dataclass(frozen=True, slots=True)
 class SecretPattern:
     """One form: it is looked for where a text holds one of `needles`, and found where `holds` says so."""
 
-    what: str
+    kind: str
     needles: tuple[str, ...]
     form: re.Pattern[str]
     holds: Callable[[str], bool] = _always
 
 
-def _rule(what: str, needles: str, form: str, holds: Callable[[str], bool] = _always) -> SecretPattern:
-    return SecretPattern(what, tuple(needles.split()), re.compile(form), holds)
+def _rule(kind: str, needles: str, form: str, holds: Callable[[str], bool] = _always) -> SecretPattern:
+    return SecretPattern(kind, tuple(needles.split()), re.compile(form), holds)
 
 
 RULES: Final = (
@@ -122,17 +122,19 @@ _WORDS: Final = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*")
 
 def secrets(text: str) -> list[DetectedSpan]:
     """The secrets in `text`: a whole token, key or password, without the word beside it."""
-    found: list[DetectedSpan] = []
+    spans: list[DetectedSpan] = []
     for rule in RULES:
         if any(needle in text for needle in rule.needles):
-            spans = ((one.start(), one.end(), one[0]) for one in rule.form.finditer(text))
-            found.extend(DetectedSpan(start, end, rule.what) for start, end, said in spans if rule.holds(said))
+            matches = ((match.start(), match.end(), match[0]) for match in rule.form.finditer(text))
+            spans.extend(
+                DetectedSpan(start, end, rule.kind) for start, end, text_found in matches if rule.holds(text_found)
+            )
     if "PRIVATE KEY" in text:
-        found.extend(_keys(text))
+        spans.extend(_keys(text))
     lowered = text.lower()
     if any(word in lowered for word in _TELLING):
-        found.extend(_beside(text))
-    return apart(found) if len(found) > 1 else found
+        spans.extend(_beside(text))
+    return without_overlaps(spans) if len(spans) > 1 else spans
 
 
 def entropy(text: str) -> float:
@@ -142,25 +144,25 @@ def entropy(text: str) -> float:
 
 
 def _keys(text: str) -> list[DetectedSpan]:
-    found: list[DetectedSpan] = []
+    spans: list[DetectedSpan] = []
     at = 0
     while (begin := _PEM_BEGIN.search(text, at)) is not None:
         # What has no end is a key that was cut off.
         end = text.find("-----END", begin.end(), begin.end() + _PEM_CHARS_MAX)
         last = text.find("-----", end + 8) + 5 if end >= 0 else min(len(text), begin.end() + _PEM_CHARS_MAX)
         at = max(last, begin.end())
-        found.append(DetectedSpan(begin.start(), at, "private key"))
-    return found
+        spans.append(DetectedSpan(begin.start(), at, "private key"))
+    return spans
 
 
 def _beside(text: str) -> list[DetectedSpan]:
-    found: list[DetectedSpan] = []
-    for one in _BESIDE.finditer(text):
-        group = 1 if one[1] is not None else 2
-        value = one[group].rstrip(".!?:")
+    spans: list[DetectedSpan] = []
+    for match in _BESIDE.finditer(text):
+        group = 1 if match[1] is not None else 2
+        value = match[group].rstrip(".!?:")
         if _is_value(value):
-            found.append(DetectedSpan(one.start(group), one.start(group) + len(value), "value called a secret"))
-    return found
+            spans.append(DetectedSpan(match.start(group), match.start(group) + len(value), "value called a secret"))
+    return spans
 
 
 def _is_value(value: str) -> bool:

@@ -5,24 +5,24 @@ from typing import NamedTuple, TypeAlias
 
 
 class DetectedSpan(NamedTuple):
-    """`text[start:end]` is a `what`."""
+    """`text[start:end]` is a `kind`."""
 
     start: int
     end: int
-    what: str
+    kind: str
 
 
 Detector: TypeAlias = Callable[[str], list[DetectedSpan]]
 """All that one detector finds in a text, in order, none within another. Its work grows with the text's length alone."""
 
 
-def apart(spans: list[DetectedSpan]) -> list[DetectedSpan]:
+def without_overlaps(spans: list[DetectedSpan]) -> list[DetectedSpan]:
     """`spans` in order, those that overlap joined."""
-    found: list[DetectedSpan] = []
+    joined: list[DetectedSpan] = []
     for span in sorted(spans):
-        if found and span.start < found[-1].end:
-            last = found[-1]
-            found[-1] = DetectedSpan(last.start, max(last.end, span.end), last.what)
+        if joined and span.start < joined[-1].end:
+            last = joined[-1]
+            joined[-1] = DetectedSpan(last.start, max(last.end, span.end), last.kind)
         else:
-            found.append(span)
-    return found
+            joined.append(span)
+    return joined
