@@ -86,7 +86,7 @@ async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
     assert (len(made), made.place(made.lookup("mallory"))) == (len(held), seen)
     assert again.origin("s1", "ledger") is Origin.TRUSTED
     assert again.origin("s1", "boss@shop.example") is Origin.GROUNDED
-    assert again.memory.indices.said("s1") == (1, len("mail boss@shop.example"))
+    assert again.memory.indices.words_size("s1") == (1, len("mail boss@shop.example"))
     await again.ledger.close()
 
 

@@ -203,7 +203,7 @@ def test_who_asked_for_an_approval_is_forgotten_once_nothing_moves_it(memory: Me
     for seq in range(2, 5):
         memory.apply(Ref("r1-1", 10 + seq), 7, RecordKind.ADMIN, AdminBody(Event.APPROVAL_EXPIRED, "r", f"r1-1.{seq}"))
         assert approval_matcher.root_of(f"r1-1.{seq}") is None
-        assert len(list(memory.asked.of(root))) == 4 - seq
+        assert len(list(memory.requesters.of(root))) == 4 - seq
     assert not memory.voided("r1-1.2", "token-1")
 
 

@@ -11,7 +11,7 @@ from remit.facts.durations import HOUR_MS
 from remit.facts.record import Record, RecordKind
 from remit.ports.ledger import Entry
 from remit.trace.bodies import AdminBody, Event
-from remit.work.bulletins import HOURLY_MAX, Bulletins, shown
+from remit.work.bulletins import HOURLY_MAX, Bulletins, shown_name
 from tests.core.deciding import catalog
 
 SECRET = Secret(FromEnv("HOOK"))
@@ -81,4 +81,4 @@ def test_one_subject_fills_no_channel() -> None:
     ],
 )
 def test_names_that_the_workspace_registers_are_told(name: str, told: str) -> None:
-    assert shown(name, KNOWN) == told
+    assert shown_name(name, KNOWN) == told

@@ -51,7 +51,7 @@ def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
     assert distinct_tokens(text) == plain_tokens.texts(text)
     assert ordered_tokens(text) == plain_tokens.parts(text)
     assert whole_token(text) == plain_tokens.whole(text)
-    assert list(path_tokens(normalized(text))) == list(plain_tokens.reaching(normalized(text)))
+    assert list(path_tokens(normalized(text))) == list(plain_tokens.path_tokens(normalized(text)))
 
 
 @settings(max_examples=400)

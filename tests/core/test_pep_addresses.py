@@ -40,7 +40,7 @@ def test_who_opens_addresses_gets_the_error_with_them() -> None:
     for shown in (clean(told), show_contents(told)):
         assert shown.failed == (-32042, "Login required")
         assert shown.addresses == FAILURE.addresses
-        assert "a.example" in str(shown.said), "what it says is judged"
+        assert "a.example" in str(shown.judged_value), "what it says is judged"
 
 
 def test_what_is_covered_in_questions_is_covered_in_addresses() -> None:

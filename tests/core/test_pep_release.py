@@ -13,7 +13,7 @@ from remit.facts.catalog import Definition, Effect, Sink, Tool
 from remit.pep.answer import Awaiting, Refused, Released, listed
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
-from remit.pep.mcp.dispatcher import said
+from remit.pep.mcp.dispatcher import protocol_answer
 from remit.pep.mcp.refusals import result_of
 from remit.pep.message_filter import show_contents, show_list
 from remit.pep.release import PARTS_MAX, clean, in_words_of, seal, withheld
@@ -248,7 +248,7 @@ def test_the_words_of_a_pending_approval_name_the_route() -> None:
 
 def test_released_bytes_are_embedded_as_they_are() -> None:
     data = b'{"content":[]}'
-    assert said(CALL, Released(data), Era.STATELESS) is data
+    assert protocol_answer(CALL, Released(data), Era.STATELESS) is data
     whole = json.loads(rpc.result("a\n", rpc.stateless(data)))
     assert whole["id"] == "a\n"
     assert whole["result"]["resultType"] == "complete"

@@ -401,7 +401,7 @@ async def test_one_agent_takes_no_room_for_tasks_from_others(b: Bench) -> None:
         cancelled = Result({**TASK, "status": "cancelled"}, is_error=False)
         b.upstream.other = cancelled
         assert isinstance(await b.driver.cancel_task(b.authority(), ABLE, "shop", first), Underway)
-        known = b.driver._tasks._known  # pyright: ignore[reportPrivateUsage]
+        known = b.driver._tasks._tasks  # pyright: ignore[reportPrivateUsage]
         await eventually(lambda: any(one.end is not None and one.end.done() for one in known))
         await begun(b)
         assert isinstance(await get(b, first), Refused), "what is over made room"

@@ -23,7 +23,7 @@ from remit.protect.incidents import (
     Severity,
     assign,
     close,
-    merged,
+    merge,
 )
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 
@@ -189,7 +189,7 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
             said = _incident_of(body)
             if incident is None or said is None:
                 return said if incident is None and body.event is Event.INCIDENT_OPENED else incident
-            return merged(incident, said)
+            return merge(incident, said)
         case Event.INCIDENT_ASSIGNED:
             to = str(body.data.get("to", ""))
             return None if incident is None else assign(incident, to, IncidentAct(at, body.by, f"assigned to {to}"))

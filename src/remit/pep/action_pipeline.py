@@ -109,29 +109,29 @@ class ActionPipeline:
 
     async def begin(self, operation: Operation, client: Client) -> Answer | Under:
         """Judge and record `operation`; its answer, or, once the intent is durable, the action under way."""
-        found = await self.attempt(operation.action, client)
-        return await self.set_out(operation, client, found) if isinstance(found, Attempt) else found
+        attempt = await self.attempt(operation.action, client)
+        return await self.set_out(operation, client, attempt) if isinstance(attempt, Attempt) else attempt
 
-    async def set_out(self, operation: Operation, client: Client, found: Attempt) -> Answer | Under:
-        """`operation`, permitted as `found`, under way once its intent is durable; or why it is not sent."""
-        if (instead := found.edited or found.shaped) is not None:
+    async def set_out(self, operation: Operation, client: Client, attempt: Attempt) -> Answer | Under:
+        """`operation`, permitted as `attempt`, under way once its intent is durable; or why it is not sent."""
+        if (instead := attempt.edited or attempt.shaped) is not None:
             operation = replace(called(instead, self._engine.tool(instead)), to_agent=operation.to_agent)
         try:
-            refused = await self._settled(found)
+            refused = await self._settled(attempt)
         except asyncio.CancelledError:
-            self._outcomes.abandon(operation, found, Status.NOT_SENT)
+            self._outcomes.abandon(operation, attempt, Status.NOT_SENT)
             raise
         if refused is not None:
             return refused
         upstream = self._upstreams.get(operation.action.server)
-        why = found.barred or self.stopped(operation.action)
+        why = attempt.barred or self.stopped(operation.action)
         if upstream is None or why is not None:
             why = why or Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
-            return await self._outcomes.stop(operation, found, why)
-        if found.approval is not None:
-            self._engine.start(found)
-        notices = Notices(self._engine, found, operation.action)
-        return Under(operation, client, found, upstream, notices, self._clock.monotonic_s())
+            return await self._outcomes.stop(operation, attempt, why)
+        if attempt.approval is not None:
+            self._engine.start(attempt)
+        notices = Notices(self._engine, attempt, operation.action)
+        return Under(operation, client, attempt, upstream, notices, self._clock.monotonic_s())
 
     async def attempt(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
@@ -198,12 +198,12 @@ class ActionPipeline:
 
         INVARIANT(stop-wins)
         """
-        found = those(is_over, self._sent.values())
-        for under in found:
+        affected = those(is_over, self._sent.values())
+        for under in affected:
             under.halted = why
             if under.task is not None:
                 under.task.cancel()
-        return [under.attempt.ref for under in found]
+        return [under.attempt.ref for under in affected]
 
     def along(self, under: Under) -> UpstreamContext:
         """What goes with a request of `under`."""
@@ -277,12 +277,12 @@ class ActionPipeline:
 
         Its hash is checked where it is judged.
         """
-        kept = self._engine.approval_matcher.kept_edit(record)
-        if kept is None:
+        arguments = self._engine.approval_matcher.kept_edit(record)
+        if arguments is None:
             entry = await self._ledger.entry(Ref.parse(record))
             body = None if entry is None else entry.body
-            kept = body.arguments if isinstance(body, ActionBody) else b""
-        return edited_of(action, kept)
+            arguments = body.arguments if isinstance(body, ActionBody) else b""
+        return edited_of(action, arguments)
 
     async def _refuse(self, action: Action, attempt: Attempt, unreachable: Reason | None) -> Refused:
         refused = await self._settled(attempt)

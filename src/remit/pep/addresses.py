@@ -20,24 +20,28 @@ from remit.ports.upstream import Era, Failure, Question, Reply
 _NEEDED: Final = ("message", "url", "elicitationId")
 
 
-def in_words(client: Client, owed: Sequence[Obligation], reply: Reply) -> Reply:
+def in_words(client: Client, obligations: Sequence[Obligation], reply: Reply) -> Reply:
     """`reply` with addresses as `client` takes them: to be opened, or in words for its model to say."""
     if not isinstance(reply, Failure) or not reply.addresses:
         return reply
-    shown = [_shown(client, owed, one) for one in reply.addresses]
-    asked = [one for one in shown if one is not None]
-    if len(asked) == len(shown):
-        return replace(reply, addresses=tuple(asked))
-    lines = [reply.upstream_text or "", *(_line(one.params) for one in reply.addresses)]
+    redacted = [_redacted(client, obligations, address) for address in reply.addresses]
+    allowed = [address for address in redacted if address is not None]
+    if len(allowed) == len(redacted):
+        return replace(reply, addresses=tuple(allowed))
+    lines = [reply.upstream_text or "", *(_line(address.params) for address in reply.addresses)]
     return replace(reply, upstream_text="\n".join(line for line in lines if line), addresses=())
 
 
-def _shown(client: Client, owed: Sequence[Obligation], address: Question) -> Question | None:
+def _redacted(client: Client, obligations: Sequence[Obligation], address: Question) -> Question | None:
     """`address` as `client` may be asked to open it; None where it may not."""
     if client.era is not Era.INITIALIZE or not may_be_asked(client.capabilities, address):
         return None
-    shown = redact_question(owed, show_question(address))
-    return shown if shown is not None and all(isinstance(shown.params.get(name), str) for name in _NEEDED) else None
+    question = redact_question(obligations, show_question(address))
+    return (
+        question
+        if question is not None and all(isinstance(question.params.get(name), str) for name in _NEEDED)
+        else None
+    )
 
 
 def _line(params: Mapping[str, Json]) -> str:

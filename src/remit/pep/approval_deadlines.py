@@ -17,18 +17,18 @@ class ApprovalDeadlines:
 
     def resume(self, approvals: Iterable[Approval], then_ms: int, now_s: float) -> None:
         """Take over those of earlier runs; `then_ms` is now, or the time of the last record where that is later."""
-        for one in approvals:
-            self._ends_s[one.ident, one.expires_ms] = now_s + (one.expires_ms - then_ms) / 1000
+        for approval in approvals:
+            self._ends_s[approval.ident, approval.expires_ms] = now_s + (approval.expires_ms - then_ms) / 1000
 
     def due(self, approvals: Iterable[Approval], now_ms: int, now_s: float) -> Sequence[Approval]:
         """Those whose time is over; `now_ms` since the epoch, `now_s` monotonic. All that live have to be given."""
         before, self._ends_s = self._ends_s, {}
         due: list[Approval] = []
-        for one in approvals:
-            left_ms = one.expires_ms - now_ms
+        for approval in approvals:
+            left_ms = approval.expires_ms - now_ms
             # Who breaks the glass changes when it expires.
-            key = one.ident, one.expires_ms
+            key = approval.ident, approval.expires_ms
             self._ends_s[key] = ends_s = before.get(key, now_s + left_ms / 1000)
             if left_ms <= 0 or ends_s <= now_s:
-                due.append(one)
+                due.append(approval)
         return due

@@ -45,41 +45,43 @@ class ApprovalMatcher:
 
         `claims` is the hash of what the agent asked for, where people edited it into `action`.
         """
-        found = self._memory.approvals_of(action.authority.acting.sid)
+        approvals = self._memory.approvals_of(action.authority.acting.sid)
         within = action.within
         if within is not None and within.bare and within.approval is not None:
-            own = [one for one in found if one.ident == within.approval]
-            return tuple(Lift(one.ident, action.hash(pin), frozenset(one.gates), now_ms + 1) for one in own)
-        approved = [one for one in found if one.state is ApprovalState.APPROVED]
+            own = [approval for approval in approvals if approval.ident == within.approval]
+            return tuple(
+                Lift(approval.ident, action.hash(pin), frozenset(approval.gates), now_ms + 1) for approval in own
+            )
+        approved = [approval for approval in approvals if approval.state is ApprovalState.APPROVED]
         if not approved:
             return ()
         catalog = bundle.catalog
         # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts, and
         # while those who said yes are whom the running bundle asks.
         bound = action.hash(pin)
-        asked = bound if claims is None else claims
+        requested = bound if claims is None else claims
         return tuple(
-            Lift(one.ident, one.approved, frozenset(one.gates), one.expires_ms)
-            for one in sorted(approved, key=lambda one: one.opened_ms)
-            if one.requested == asked
-            and one.approved == bound
-            and now_ms < one.expires_ms
-            and complete(one, catalog.routes, catalog.users)
+            Lift(approval.ident, approval.approved, frozenset(approval.gates), approval.expires_ms)
+            for approval in sorted(approved, key=lambda approval: approval.opened_ms)
+            if approval.requested == requested
+            and approval.approved == bound
+            and now_ms < approval.expires_ms
+            and complete(approval, catalog.routes, catalog.users)
         )
 
     def edited(self, action: Action, pin: str, now_ms: int) -> Approval | None:
         """The approval by which other arguments run in place of those of `action`, if there is one."""
         if action.within is not None:
             return None
-        found = [
-            one
-            for one in self._memory.approvals_of(action.authority.acting.sid)
-            if one.state is ApprovalState.APPROVED and one.edit is not None and now_ms < one.expires_ms
+        edited = [
+            approval
+            for approval in self._memory.approvals_of(action.authority.acting.sid)
+            if approval.state is ApprovalState.APPROVED and approval.edit is not None and now_ms < approval.expires_ms
         ]
-        if not found:
+        if not edited:
             return None
         bound = action.hash(pin)
-        return next((one for one in found if one.requested == bound), None)
+        return next((approval for approval in edited if approval.requested == bound), None)
 
     def keep_edit(self, record: str, arguments: bytes) -> None:
         """Remember what the proposal `record` holds: a caller may be told of it before it is on disk."""
@@ -120,36 +122,46 @@ class ApprovalMatcher:
         What people approved is used once, so what names it names the one request that may come of it. Where nothing
         tells the tool there is no key, and after a crash nobody asks it again.
         """
-        said = None if tool is None else tool.idempotent
-        if said is None or body.approval is None or action.kind is not ActionKind.CALL_TOOL:
+        idempotency = None if tool is None else tool.idempotent
+        if idempotency is None or body.approval is None or action.kind is not ActionKind.CALL_TOOL:
             return body, NO_META
-        given, found = action.input.get(said.argument), self._memory.approval(body.approval)
-        if found is None or not found.shown or (said.argument and (not isinstance(given, str | int) or not given)):
+        value, approval = action.input.get(idempotency.argument), self._memory.approval(body.approval)
+        if (
+            approval is None
+            or not approval.shown
+            or (idempotency.argument and (not isinstance(value, str | int) or not value))
+        ):
             return body, NO_META
-        return replace(body, nonce=found.shown), ({said.meta: found.shown} if said.meta else NO_META)
+        return replace(body, nonce=approval.shown), (
+            {idempotency.meta: approval.shown} if idempotency.meta else NO_META
+        )
 
     def noes(self, action: Action, pin: str, now_ms: int) -> tuple[StandingRefusal, ...]:
         """The refusals of exactly this action that still stand."""
-        found = self._memory.refused_of(action.authority.acting.sid)
-        if not found:
+        refused = self._memory.refused_of(action.authority.acting.sid)
+        if not refused:
             return ()
         bound = action.hash(pin)
         return tuple(
-            StandingRefusal(one.ident, bound, one.refused_by or "", one.reason)
-            for one in found
-            if one.requested == bound and now_ms < one.expires_ms
+            StandingRefusal(approval.ident, bound, approval.refused_by or "", approval.reason)
+            for approval in refused
+            if approval.requested == bound and now_ms < approval.expires_ms
         )
 
     def asking(self, action: Action, pin: str, now_ms: int) -> AskQuota:
         """Whether a new approval may be opened; joining one always may."""
         sids = {link.sid for link in action.authority.links}
         # Those opened before the process started are known by their own session alone.
-        found = {one.ident: one for sid in sids for one in self._memory.approvals_of(sid)}
-        for ident in self._memory.asked.of(action.authority.links[0].sid):
-            one = self._memory.approval(ident)
-            if one is not None:
-                found[ident] = one
-        waiting = [one for one in found.values() if one.state is ApprovalState.PENDING and now_ms < one.expires_ms]
+        approvals = {approval.ident: approval for sid in sids for approval in self._memory.approvals_of(sid)}
+        for ident in self._memory.requesters.of(action.authority.links[0].sid):
+            approval = self._memory.approval(ident)
+            if approval is not None:
+                approvals[ident] = approval
+        waiting = [
+            approval
+            for approval in approvals.values()
+            if approval.state is ApprovalState.PENDING and now_ms < approval.expires_ms
+        ]
         crowded = len(waiting) >= PENDING_MAX
         agent, most = action.authority.acting.agent, self._limits.asks_per_hour_max
         flooding = self._memory.asks_often(agent, most, now_ms - HOUR_MS, now_ms + HOUR_MS)
@@ -161,18 +173,24 @@ class ApprovalMatcher:
 
     def pending(self, action: Action, bound: str, gates: tuple[Gate, ...], now_ms: int) -> Approval | None:
         """The approval that the very same action waits for already, and that lifts all of `gates`."""
-        for one in self._memory.approvals_of(action.authority.acting.sid):
-            same = one.state is ApprovalState.PENDING and one.requested == bound and now_ms < one.expires_ms
-            if same and set(one.gates).issuperset(gates):
-                return one
+        for approval in self._memory.approvals_of(action.authority.acting.sid):
+            same = (
+                approval.state is ApprovalState.PENDING and approval.requested == bound and now_ms < approval.expires_ms
+            )
+            if same and set(approval.gates).issuperset(gates):
+                return approval
         return None
 
     def root_of(self, ident: str) -> str | None:
         """The root session for which `ident` was opened, where that was in this process."""
-        return self._memory.asked.root_of(ident)
+        return self._memory.requesters.root_of(ident)
 
     def opened(self, action: Action, ident: str, bound: str) -> tuple[str, ...]:
         """Take note that `ident` was opened for `action`; the approvals in whose place it is."""
-        self._memory.asked.open(ident, action.authority)
-        found = self._memory.approvals_of(action.authority.acting.sid)
-        return tuple(one.ident for one in found if one.requested == bound and one.ident != ident and one.state in OPEN)
+        self._memory.requesters.open(ident, action.authority)
+        approvals = self._memory.approvals_of(action.authority.acting.sid)
+        return tuple(
+            approval.ident
+            for approval in approvals
+            if approval.requested == bound and approval.ident != ident and approval.state in OPEN
+        )

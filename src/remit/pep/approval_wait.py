@@ -53,7 +53,7 @@ class ApprovalWait:
         self.pages = ""
         self.draining: Callable[[], bool] = lambda: False
         self.foresee: Callable[[Action, Approval, Client], None] = lambda _action, _approval, _client: None
-        self._held: Counter[str] = Counter()
+        self._waiting_count: Counter[str] = Counter()
 
     async def wait(
         self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, granted: int
@@ -64,17 +64,17 @@ class ApprovalWait:
         """
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
-        self._held[ident] += 1
+        self._waiting_count[ident] += 1
         try:
             return await self._decided(action, client, attempt, verdict, deadline_s, granted)
         except asyncio.CancelledError:
-            if self._held[ident] == 1:
+            if self._waiting_count[ident] == 1:
                 self._hung_up(ident)
             raise
         finally:
-            self._held[ident] -= 1
-            if not self._held[ident]:
-                del self._held[ident]
+            self._waiting_count[ident] -= 1
+            if not self._waiting_count[ident]:
+                del self._waiting_count[ident]
 
     def _hung_up(self, ident: str) -> None:
         """Nobody waits for it any more: people are spared it. A service that ends is no caller that hung up."""

@@ -23,12 +23,12 @@ NOTICE: Final = "A person approved this call with other arguments than you asked
 def edited_of(action: Action, arguments: bytes) -> Action | None:
     """`action` with `arguments` in place of its own; None where they are no JSON object."""
     try:
-        given = parse(arguments)
+        parsed = parse(arguments)
     except JsonRefused:
         return None
-    if not isinstance(given, Mapping):
+    if not isinstance(parsed, Mapping):
         return None
-    return replace(action, arguments=arguments, input=given)
+    return replace(action, arguments=arguments, input=parsed)
 
 
 def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Action | None:
@@ -45,30 +45,30 @@ def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Ac
     return Action(ActionKind.CALL_TOOL, body.server, body.name, canonical(arguments), arguments, authority)
 
 
-def misnamed(form: ToolForm, asked: ActionBody, given: Mapping[str, Json]) -> str | None:
-    """Why a name in `given` is none that the tool has, at any depth; None where each is, or stood in what was `asked`.
+def misnamed(form: ToolForm, body: ActionBody, arguments: Mapping[str, Json]) -> str | None:
+    """Why a name in `arguments` is none that the tool has, at any depth; None where each is, or stands in `body`.
 
     A schema that takes more than it names would let a misspelt one through, beside the value that it was meant for.
     """
     if form.quarantined is not None:
         # It does not run, whatever it is given; its schema may lead in circles.
         return None
-    found = unnamed(form.tool.definition.input_schema, given, parse(asked.arguments))
-    if found is None:
+    extra = unnamed(form.tool.definition.input_schema, arguments, parse(body.arguments))
+    if extra is None:
         return None
-    hint = nearest(found.name, found.known) or f"it has {', '.join(found.known) or 'none'}"
-    return f"the tool has no argument {one_line(found.path, chars_max=_PATH_CHARS_MAX)}: {hint}"
+    hint = nearest(extra.name, extra.known) or f"it has {', '.join(extra.known) or 'none'}"
+    return f"the tool has no argument {one_line(extra.path, chars_max=_PATH_CHARS_MAX)}: {hint}"
 
 
 def with_notice(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:
     """The tool result `result`, before which the agent is told which `arguments` ran."""
     content = result.get("content")
-    said: Json = {"type": "text", "text": NOTICE + arguments.decode("utf-8")}
-    return {**result, "content": [said, *(content if isinstance(content, list) else [])]}
+    block: Json = {"type": "text", "text": NOTICE + arguments.decode("utf-8")}
+    return {**result, "content": [block, *(content if isinstance(content, list) else [])]}
 
 
 def with_word(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:
     """The tool result `result`, after which the agent is told with which `arguments` obligations let it run."""
     content = result.get("content")
-    said: Json = {"type": "text", "text": WORD + arguments.decode("utf-8")}
-    return {**result, "content": [*(content if isinstance(content, list) else []), said]}
+    block: Json = {"type": "text", "text": WORD + arguments.decode("utf-8")}
+    return {**result, "content": [*(content if isinstance(content, list) else []), block]}

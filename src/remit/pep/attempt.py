@@ -47,7 +47,7 @@ class Attempt:
         verdict = self.decision.verdict
         if isinstance(verdict, Deny) or not verdict.obligations:
             return ()
-        return tuple(one for one in map(parsed, verdict.obligations) if on_result(one))
+        return tuple(obligation for obligation in map(parsed, verdict.obligations) if on_result(obligation))
 
     @property
     def own(self) -> Own:

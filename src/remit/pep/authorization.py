@@ -67,7 +67,7 @@ class Authorization:
     @property
     def waiting(self) -> int:
         """How many approvals wait for people."""
-        return sum(one.state is ApprovalState.PENDING for one in self._memory.approvals())
+        return sum(approval.state is ApprovalState.PENDING for approval in self._memory.approvals())
 
     def stopped(self, authority: Authority) -> bool:
         """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""
@@ -146,8 +146,8 @@ class Authorization:
                 # INVARIANT(stop-wins): also over what was permitted a moment ago.
                 why = self.why_stopped(authority)
                 status = Status.OK if why is None else Status.NOT_SENT
-                done = self._engine.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt, status))
-                await done.durable
+                outcome = self._engine.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt, status))
+                await outcome.durable
                 why = why or self.why_stopped(authority)
                 if why is not None:
                     return attempt.pending.ref, Decision(Deny(), (why,), (Refuse(),))

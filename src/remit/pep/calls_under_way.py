@@ -49,14 +49,18 @@ class CallsUnderWay:
     def beside(self, ident: str, root: str, catalog: Catalog) -> tuple[Handover, ...]:
         """Those of `root`, beside the call `ident`, whose tools have an effect, or are known no more."""
         calls = self._of.get(root, {})
-        return tuple(made for one in calls if one != ident and (made := _handing(calls, one, catalog)) is not None)
+        return tuple(
+            handover
+            for call_id in calls
+            if call_id != ident and (handover := _handover(calls, call_id, catalog)) is not None
+        )
 
 
-def _handing(calls: dict[str, ActionBody | Handover], ident: str, catalog: Catalog) -> Handover | None:
-    one = calls[ident]
-    if isinstance(one, ActionBody):
-        tool = catalog.tools.get((one.server, one.name))
+def _handover(calls: dict[str, ActionBody | Handover], ident: str, catalog: Catalog) -> Handover | None:
+    call = calls[ident]
+    if isinstance(call, ActionBody):
+        tool = catalog.tools.get((call.server, call.name))
         if tool is not None and tool.effect is Effect.READ:
             return None
-        one = calls[ident] = Handover(tool, cast("dict[str, Json]", orjson.loads(one.arguments)))
-    return one
+        call = calls[ident] = Handover(tool, cast("dict[str, Json]", orjson.loads(call.arguments)))
+    return call

@@ -31,31 +31,31 @@ class CatalogView:
         say whether the server or the tool is unknown; else its server is empty.
         """
         self._of(bundle)
-        known = self._exposed.get(exposed)
-        if known is not None:
-            return known
+        target = self._exposed.get(exposed)
+        if target is not None:
+            return target
         server, between, tool = exposed.partition("___")
         return (server, tool) if between else ("", exposed)
 
     def visible(self, bundle: Bundle, agents: tuple[str, ...]) -> Sequence[Tool]:
         """The tools shown to a chain of `agents`."""
         self._of(bundle)
-        found = self._visible.get(agents)
-        if found is None:
+        tools = self._visible.get(agents)
+        if tools is None:
             if len(self._visible) >= CHAINS_MAX:
                 self._visible.clear()
-            found = self._visible[agents] = visible_tools(bundle, agents)
-        return found
+            tools = self._visible[agents] = visible_tools(bundle, agents)
+        return tools
 
     def reaches(self, bundle: Bundle, agents: tuple[str, ...], server: str) -> bool:
         """Whether a chain of `agents` may see anything of `server`."""
         self._of(bundle)
-        found = self._reaches.get((agents, server))
-        if found is None:
+        reachable = self._reaches.get((agents, server))
+        if reachable is None:
             if len(self._reaches) >= REACHES_MAX:
                 self._reaches.clear()
-            found = self._reaches[agents, server] = reaches(bundle, agents, server)
-        return found
+            reachable = self._reaches[agents, server] = reaches(bundle, agents, server)
+        return reachable
 
     def asks(self, bundle: Bundle, agents: tuple[str, ...], server: str, tool: str) -> bool:
         """Whether `server` is asked for its tools when a chain of `agents` calls `tool`.
@@ -67,7 +67,9 @@ class CatalogView:
         if keys is None:
             if len(self._keys) >= CHAINS_MAX:
                 self._keys.clear()
-            keys = self._keys[agents] = frozenset((one.server, one.name) for one in self.visible(bundle, agents))
+            keys = self._keys[agents] = frozenset(
+                (shown_tool.server, shown_tool.name) for shown_tool in self.visible(bundle, agents)
+            )
         if (server, tool) in keys:
             return True
         return (server, tool) not in bundle.catalog.tools and self.reaches(bundle, agents, server)

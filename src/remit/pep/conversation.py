@@ -52,7 +52,7 @@ class Conversation:
 
     async def _settled(self, under: Under, reply: Reply) -> Answer:
         while isinstance(reply, InputRequired):
-            under.asked = reply
+            under.input_required = reply
             under.number += 1
             if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
                 self._drop(under, reply)
@@ -104,13 +104,13 @@ class Conversation:
 
         INVARIANT(stop-wins)
         """
-        found = self._rounds.of(is_over)
-        for under in found:
+        affected = self._rounds.of(is_over)
+        for under in affected:
             under.halted = why
             self._leave(under, why.text)
             if under.over is not None and not under.over.done():
                 under.over.set_result(None)
-        return [under.attempt.ref for under in found]
+        return [under.attempt.ref for under in affected]
 
     async def close(self) -> None:
         """The service stops: what waits for a client ends, and its server is told while that can be done."""
@@ -119,61 +119,61 @@ class Conversation:
             await asyncio.wait(self._leaving, timeout=_LEAVING_S)
 
     async def _go_on(self, under: Under, client: Client, responses: Mapping[str, Json]) -> Answer:
-        asked = under.asked
-        assert asked is not None, "a round was opened by a question"  # noqa: S101
+        input_required = under.input_required
+        assert input_required is not None, "a round was opened by a question"  # noqa: S101
         under.client = client
-        kept = under.responses
-        if kept is None:
+        responses_kept = under.responses
+        if responses_kept is None:
             under.collected = {
                 **under.collected,
-                **{key: one for key, one in responses.items() if key in under.questions},
+                **{key: response for key, response in responses.items() if key in under.questions},
             }
             missing = self._missing(under)
             if missing and not self._is_stopped(under):
                 under.again += 1
                 return self._asking(under, missing)
-            kept = answers_to(under.questions, under.collected)
-        action = with_responses(under, under.questions, kept)
+            responses_kept = answers_to(under.questions, under.collected)
+        action = with_responses(under, under.questions, responses_kept)
         try:
-            found = await self._pipeline.attempt(action, client)
-            if isinstance(found, Awaiting):
-                under.responses = kept
+            attempt = await self._pipeline.attempt(action, client)
+            if isinstance(attempt, Awaiting):
+                under.responses = responses_kept
                 self._open(under)
-                return found
-            if isinstance(found, Attempt):
-                await found.pending.durable
+                return attempt
+            if isinstance(attempt, Attempt):
+                await attempt.pending.durable
         except BaseException:
             self._leave(under)
             raise
         why = self._pipeline.stopped(action)
-        if not isinstance(found, Attempt) or why is not None:
+        if not isinstance(attempt, Attempt) or why is not None:
             self._questions.forgotten(under)
-            self._drop(under, asked)
-            denied = found.reasons if isinstance(found, Refused) else ()
+            self._drop(under, input_required)
+            denied = attempt.reasons if isinstance(attempt, Refused) else ()
             refused = await self._pipeline.stop(
                 under, why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
             )
             return replace(refused, reasons=(*refused.reasons, *denied))
         under.responses = None
-        self._questions.answered(under, kept)
-        under.answered(kept)
-        answers = dict.fromkeys(asked.questions) | dict(kept)
-        return await self.settle(under, await self._resume(under, asked, answers))
+        self._questions.answered(under, responses_kept)
+        under.answered(responses_kept)
+        answers = dict.fromkeys(input_required.questions) | dict(responses_kept)
+        return await self.settle(under, await self._resume(under, input_required, answers))
 
-    async def _resume(self, under: Under, asked: InputRequired, responses: Mapping[str, Json]) -> Reply:
+    async def _resume(self, under: Under, input_required: InputRequired, responses: Mapping[str, Json]) -> Reply:
         async def go_on(along: UpstreamContext) -> Reply:
-            if not asked.questions:
+            if not input_required.questions:
                 # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
                 try:
                     await asyncio.sleep(_PAUSE_S)
                 except asyncio.CancelledError:
-                    self._drop(under, asked)
+                    self._drop(under, input_required)
                     raise
             # INVARIANT(stop-wins): read last, with no await before the answers leave.
             if self._is_stopped(under):
-                self._drop(under, asked)
+                self._drop(under, input_required)
                 return Failure("stopped", "it was stopped", sent=True)
-            return await under.upstream.resume(asked.continuation, responses, along)
+            return await under.upstream.resume(input_required.continuation, responses, along)
 
         return await self._pipeline.send(under, go_on)
 
@@ -182,9 +182,9 @@ class Conversation:
         under.halted = under.halted or self._pipeline.stopped(under.operation.action)
         return under.halted is not None
 
-    async def _ask(self, under: Under, asked: InputRequired) -> Mapping[str, Question]:
+    async def _ask(self, under: Under, input_required: InputRequired) -> Mapping[str, Question]:
         """What of it the client may be asked, once that is recorded and all that was said before it is told."""
-        questions = await self._questions.put(under, asked.questions)
+        questions = await self._questions.put(under, input_required.questions)
         if questions:
             under.questions, under.collected, under.again = questions, {}, 0
             await under.notices.flush()
@@ -195,8 +195,8 @@ class Conversation:
         """What a stateless client still has to be asked; what is missing elsewhere, or for too long, was declined."""
         if under.client.era is not Era.STATELESS or under.again >= ROUNDS_MAX:
             return {}
-        left = {key: asks for key, asks in under.questions.items() if key not in under.collected}
-        return {key: asks for key, asks in left.items() if may_be_asked(under.client.capabilities, asks)}
+        missing = {key: asks for key, asks in under.questions.items() if key not in under.collected}
+        return {key: asks for key, asks in missing.items() if may_be_asked(under.client.capabilities, asks)}
 
     def _asking(self, under: Under, questions: Mapping[str, Question]) -> AwaitingInput:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
@@ -225,11 +225,11 @@ class Conversation:
         """End an action whose client is gone: the server is told in the background."""
         self._questions.forgotten(under)
         self._pipeline.abandon(under, why)
-        if under.asked is not None:
-            self._drop(under, under.asked)
+        if under.input_required is not None:
+            self._drop(under, under.input_required)
 
-    def _drop(self, under: Under, asked: InputRequired) -> None:
+    def _drop(self, under: Under, input_required: InputRequired) -> None:
         """Tell the server that nobody will answer, in the background: to wait for it could keep an outcome off."""
-        task = asyncio.get_running_loop().create_task(under.upstream.drop(asked.continuation))
+        task = asyncio.get_running_loop().create_task(under.upstream.drop(input_required.continuation))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

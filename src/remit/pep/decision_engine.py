@@ -94,7 +94,7 @@ class DecisionEngine:
         self._tally.recorded(body)
         self._tally.settles(pending.durable, self._clock)
         match body:
-            case OutcomeBody(sids=sids, origins=said) | ExchangeBody(sids=sids, origins=said) if said is not None:
+            case OutcomeBody(sids=sids, origins=delta) | ExchangeBody(sids=sids, origins=delta) if delta is not None:
                 self._memory.indices.settles(sids[0], pending.durable)
             case AdminBody(event=Event.SESSION_KEYED | Event.SESSION_WORDS | Event.SERVER_ENTRUSTED):
                 self._memory.indices.settles(body.subject, pending.durable)
@@ -114,8 +114,8 @@ class DecisionEngine:
     def edit_of(self, action: Action) -> str | None:
         """The proposal that holds what people approved in place of `action`; None where they did not."""
         tool = self.tool(action)
-        found = self.approval_matcher.edited(action, "" if tool is None else tool.pin, self._clock.now_ms())
-        return None if found is None or found.edit is None else found.edit.record
+        approval = self.approval_matcher.edited(action, "" if tool is None else tool.pin, self._clock.now_ms())
+        return None if approval is None or approval.edit is None else approval.edit.record
 
     def judge(self, action: Action, live: Live, edited: Action | None = None) -> Attempt | Reshape | Resolve:
         """Decide on `action` and queue the record; or what has to be done first, and nothing is queued.
@@ -140,18 +140,18 @@ class DecisionEngine:
         first = decision.effects[0]
         if isinstance(first, Reshape | Resolve):
             return first
-        made = append_of(decision)
-        body, waits_for, bound, meta = made.body, None, "", NO_META
+        draft = append_of(decision)
+        body, waits_for, bound, meta = draft.body, None, "", NO_META
         if isinstance(body, ActionBody):
             bound = body.action
             body, waits_for = self.approval_matcher.of(action, decision, body, claimed, self.nonce, now_ms)
-            if made.kind is RecordKind.INTENT:
+            if draft.kind is RecordKind.INTENT:
                 body, meta = self.approval_matcher.keyed(tool, edited or action, body)
         if isinstance(decision.verdict, Permit):
             self.tracing.entrust(edited or action, decision, sessions)
         past = self._memory.standing.past
         since = past.turn
-        pending = self.append(made.kind, action.authority.acting.sid, body, now_ms)
+        pending = self.append(draft.kind, action.authority.acting.sid, body, now_ms)
         turns = since, past.turn
         self.breakers.count_judged(action, decision, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
@@ -177,8 +177,8 @@ class DecisionEngine:
     ) -> tuple[Decision | None, str | None]:
         """What people approved in place of `action`, if it may run, and their approval."""
         bound = "" if tool is None else tool.pin
-        asked = action.hash(bound)
-        lifts = self.approval_matcher.lifts(self._current(), edited, bound, asked, now_ms)
+        requested = action.hash(bound)
+        lifts = self.approval_matcher.lifts(self._current(), edited, bound, requested, now_ms)
         if not lifts:
             return None, None
         decision = self._decide(edited, tool, pin, sessions, now_ms, lifts)
@@ -202,8 +202,8 @@ class DecisionEngine:
         """
         call = None if content is None else self.tracing.call(attempt.ref, action, attempt.answers)
         is_read = call is not None or finds_of(self._current(), action.server)
-        said = orjson.loads(content) if content is not None and is_read else None
-        judged = self._so_far(attempt, action, said, call)
+        value = orjson.loads(content) if content is not None and is_read else None
+        judged = self._so_far(attempt, action, value, call)
         labels = judged.labels | had
         body = ExchangeBody(
             intent=attempt.ref,
@@ -218,27 +218,27 @@ class DecisionEngine:
         )
         return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
 
-    def brings(self, attempt: Attempt, action: Action, said: Json = None) -> Labels:
-        """All labels that what `attempt` at `action` brings may have as of now; `said` is what it brings already."""
-        return self._so_far(attempt, action, said).labels
+    def labels_so_far(self, attempt: Attempt, action: Action, value: Json = None) -> Labels:
+        """All labels that what `attempt` at `action` brings may have as of now; `value` is what it brings already."""
+        return self._so_far(attempt, action, value).labels
 
-    def brought(self, decision: Decision, action: Action) -> Labels:
+    def labels_if_run(self, decision: Decision, action: Action) -> Labels:
         """All labels that what `action` brings may have as of now, where `decision` lets it run; detectors aside."""
         reached, stored = reached_of(decision), self.stored(action)
         return judge_result(self._current(), reached, action.server, (), Status.TOOL_ERROR, None, stored).labels
 
     def held_by_all(self, authority: Authority) -> Labels:
         """The labels that every session of the chain holds."""
-        first, *others = [closed(one.labels) for one in self._memory.sessions(authority, self._clock.now_ms())]
+        first, *others = [closed(session.labels) for session in self._memory.sessions(authority, self._clock.now_ms())]
         return first.intersection(*others)
 
     def _so_far(
-        self, attempt: Attempt, action: Action, said: Json = None, call: JudgedCall | None = None
+        self, attempt: Attempt, action: Action, value: Json = None, call: JudgedCall | None = None
     ) -> ResultJudgement:
         # As an error: no part of it is told apart, so that all of it has all labels.
         reached, stored = reached_of(attempt.decision), self.stored(action)
         status, bundle = Status.TOOL_ERROR, self._current()
-        return judge_result(bundle, reached, action.server, attempt.sessions, status, said, stored, call=call)
+        return judge_result(bundle, reached, action.server, attempt.sessions, status, value, stored, call=call)
 
     def stored(self, action: Action) -> Labels:
         """The labels that come, as of now, with what `action` reads from stores."""
@@ -265,7 +265,9 @@ class DecisionEngine:
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
-        return decide_offline(lambda one: self._decide(self._veiled(one, tool), tool, pin, sessions, now_ms), action)
+        return decide_offline(
+            lambda candidate: self._decide(self._veiled(candidate, tool), tool, pin, sessions, now_ms), action
+        )
 
     def weigh_edit(self, action: Action) -> tuple[Decision, str]:
         """As `weigh`, for people who are asked already; and the hash that binds it."""
@@ -323,17 +325,18 @@ class DecisionEngine:
 
     def _supersede(self, action: Action, bound: str, grant: str, now_ms: int) -> None:
         """Nobody is asked any more about what a grant has lifted meanwhile."""
-        asked = self.approval_matcher.pending(action, bound, (), now_ms)
-        if asked is not None:
-            body = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, asked.ident, {"by": grant})
-            self.append(RecordKind.ADMIN, asked.sid, body)
+        approval = self.approval_matcher.pending(action, bound, (), now_ms)
+        if approval is not None:
+            body = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, approval.ident, {"by": grant})
+            self.append(RecordKind.ADMIN, approval.sid, body)
 
     def _report_difference(self) -> None:
         """Record, once, that generated code and cedarpy disagreed: cedarpy alone judges from then on."""
         shadow = self._current().shadow
-        found = shadow.unreported
-        if found is not None:
-            self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, found.members))
+        difference = shadow.unreported
+        if difference is not None:
+            body = AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, difference.action, difference.members)
+            self.append(RecordKind.ADMIN, "", body)
             shadow.reported = True
 
     def _retire(self, authority: Authority) -> None:

@@ -49,26 +49,26 @@ def read(task: Mapping[str, Json]) -> DetailedTask:
     if not isinstance(status, str) or status not in _STATUSES:
         raise Odd("its status is none of a task")
     bound_ms = TASK_MS_MAX if ttl_ms is None else min(_milliseconds(ttl_ms, "ttlMs"), TASK_MS_MAX)
-    shown: dict[str, Json] = {"status": status}
+    members: dict[str, Json] = {"status": status}
     message = task.get("statusMessage")
     if isinstance(message, str):
-        shown["statusMessage"] = safe(message[:UPSTREAM_TEXT_MAX])
+        members["statusMessage"] = safe(message[:UPSTREAM_TEXT_MAX])
     for name in ("createdAt", "lastUpdatedAt"):
         time = task.get(name)
         if not isinstance(time, str) or _TIME.fullmatch(time) is None:
             raise Odd(f"its {name} is no time")
-        shown[name] = time
-    shown["ttlMs"] = bound_ms
+        members[name] = time
+    members["ttlMs"] = bound_ms
     if task.get("pollIntervalMs") is not None:
-        shown["pollIntervalMs"] = min(_milliseconds(task["pollIntervalMs"], "pollIntervalMs"), _POLL_MS_MAX)
+        members["pollIntervalMs"] = min(_milliseconds(task["pollIntervalMs"], "pollIntervalMs"), _POLL_MS_MAX)
     questions = _questions(task.get("inputRequests") if status == "input_required" else None)
-    return DetailedTask(ident, shown, bound_ms, questions, None)
+    return DetailedTask(ident, members, bound_ms, questions, None)
 
 
 def read_end(task: Mapping[str, Json]) -> DetailedTask:
     """What `task`, a `tasks/get` result, says, with what it came to. Raises `Odd`."""
-    said = read(task)
-    return DetailedTask(said.ident, said.shown, said.ttl_ms, said.questions, _end(said.shown["status"], task))
+    state = read(task)
+    return DetailedTask(state.ident, state.shown, state.ttl_ms, state.questions, _end(state.shown["status"], task))
 
 
 def _end(status: Json, task: Mapping[str, Json]) -> End | None:
@@ -92,21 +92,21 @@ def _end(status: Json, task: Mapping[str, Json]) -> End | None:
             return None
 
 
-def _questions(given: Json) -> Mapping[str, Question]:
-    if given is None:
+def _questions(requests: Json) -> Mapping[str, Question]:
+    if requests is None:
         return {}
-    if not isinstance(given, Mapping) or len(given) > QUESTIONS_MAX:
+    if not isinstance(requests, Mapping) or len(requests) > QUESTIONS_MAX:
         raise Odd("its inputRequests are no object, or too many")
-    found: dict[str, Question] = {}
-    for key, item in given.items():
+    questions: dict[str, Question] = {}
+    for key, item in requests.items():
         method, params = (item.get("method"), item.get("params")) if isinstance(item, Mapping) else (None, None)
         if not isinstance(method, str) or not isinstance(params, Mapping | None) or len(key) > KEY_MAX:
             raise Odd("one of its inputRequests is none")
         question = show_question(Question(method, params or {}))
         if question is None:
             raise Odd("one of its inputRequests is of a method that no server has")
-        found[key] = question
-    return found
+        questions[key] = question
+    return questions
 
 
 def _milliseconds(value: Json, name: str) -> int:

@@ -23,7 +23,7 @@ class Detections:
 
     def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
-        self._known: dict[tuple[object, ...], None] = {}
+        self._reported: dict[tuple[object, ...], None] = {}
 
     def report(self, attempt: Attempt, action: Action, judged: ResultJudgement) -> None:
         """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
@@ -35,31 +35,31 @@ class Detections:
             self._report(attempt, action, attempt.decision.sends, {"record": attempt.ref, "sent": True})
 
     def _report(
-        self, attempt: Attempt, action: Action, found: Findings, about: Mapping[str, Json], result: Json = None
+        self, attempt: Attempt, action: Action, findings: Findings, about: Mapping[str, Json], result: Json = None
     ) -> None:
         sid, sent = attempt.sessions[-1].sid, "sent" in about
-        told: dict[str, Json] = {
-            find.value: dict(found[find])
-            for find in sorted(INCIDENTS & found.keys())
+        new_counts: dict[str, Json] = {
+            find.value: dict(findings[find])
+            for find in sorted(INCIDENTS & findings.keys())
             if self._is_new((sid, *_of(action), find, sent))
         }
-        if told:
-            data: dict[str, Json] = {**about, "agent": action.authority.acting.agent, "found": told}
+        if new_counts:
+            data: dict[str, Json] = {**about, "agent": action.authority.acting.agent, "found": new_counts}
             if action.kind is not ActionKind.CALL_TOOL:
                 # Its name is the agent's own word, which no title repeats.
                 data["kind"] = action.kind.value
             if not sent:
                 # What is sent is on record itself.
-                data["at"] = {find.value: list(at) for find, at in located([*map(Find, told)], result).items()}
+                data["at"] = {find.value: list(at) for find, at in located([*map(Find, new_counts)], result).items()}
             body = AdminBody(Event.DETECTED, BY_REMIT, f"{action.server}/{action.name}", data)
             self._engine.append(RecordKind.ADMIN, sid, body)
 
     def _is_new(self, key: tuple[object, ...]) -> bool:
-        if key in self._known:
+        if key in self._reported:
             return False
-        self._known[key] = None
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+        self._reported[key] = None
+        if len(self._reported) > KNOWN_MAX:
+            del self._reported[next(iter(self._reported))]
         return True
 
 

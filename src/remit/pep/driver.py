@@ -131,8 +131,8 @@ class Driver:
 
         By agents and bundle alone: no upstream is asked.
         """
-        shown = self._names.visible(self._engine.bundle, authority.agents)
-        return [tool for tool in shown if server is None or tool.server == server]
+        tools = self._names.visible(self._engine.bundle, authority.agents)
+        return [tool for tool in tools if server is None or tool.server == server]
 
     def hides(self, authority: Authority, server: str, tool: str) -> bool:
         """Whether `authority` is not shown that there is such a tool."""
@@ -184,10 +184,10 @@ class Driver:
     async def complete(self, authority: Authority, client: Client, server: str, params: Mapping[str, Json]) -> Answer:
         """Complete an argument, judged as the action it is for; `Released` holds `completion`."""
         try:
-            found = operation.complete(authority, server, params)
+            asked_for = operation.complete(authority, server, params)
         except ValueError as error:
             return Refused((Reason(Code.ARG_INVALID, str(error)),), None)
-        return await self._do(found, client)
+        return await self._do(asked_for, client)
 
     async def list_offers(self, authority: Authority, client: Client, server: str, offer: Offer) -> Answer:
         """All that `server` lists of `offer`, where some permit's scope matches; tools: `list_tools`."""
@@ -201,10 +201,10 @@ class Driver:
         upstream = self._upstreams.get(server)
         if upstream is None or not self.reaches(authority, server) or self._engine.stops(authority, server):
             return Introduction({}, None)
-        capabilities, said = await operation.introduced(upstream, authority.acting.sid, client)
-        if said is None:
+        capabilities, instructions = await operation.introduced(upstream, authority.acting.sid, client)
+        if instructions is None:
             return Introduction(capabilities, None)
-        answer = await self._do(operation.introduce(authority, server, said), client)
+        answer = await self._do(operation.introduce(authority, server, instructions), client)
         if not isinstance(answer, Released):
             return Introduction(capabilities, None)
         return Introduction(capabilities, operation.instructions_of(answer.result))
@@ -277,7 +277,7 @@ class Driver:
                         under = self._engine.bundle.digest
                         yield (may := await self._watchable(authority, client, server, most))
                         # What changed while it was not followed, nobody can say.
-                        for missed in [one for one in may.changes if one not in followed]:
+                        for missed in [change for change in may.changes if change not in followed]:
                             yield missed
                         followed = frozenset(may.changes)
                     if isinstance(notice, ElicitationCompleted) or (
@@ -290,8 +290,8 @@ class Driver:
     def halted(self, authority: Authority, server: str = "", uris: Iterable[str] = ()) -> Reason | None:
         """Why `authority` is told nothing of `server`, or of one of `uris` there, where people stopped it."""
         names = ("", *uris) if self._memory.stopped else ("",)
-        found = next((stop for name in names for stop in self._engine.stops(authority, server, name)), None)
-        return None if found is None else reason_of(found)
+        stop_over = next((stop for name in names for stop in self._engine.stops(authority, server, name)), None)
+        return None if stop_over is None else reason_of(stop_over)
 
     async def _let_go(self, sid: str) -> None:
         self._tasks.end_session(sid)
@@ -309,29 +309,37 @@ class Driver:
         under = self._engine.bundle.digest
         if self.halted(authority, server):
             return Watching(frozenset(), frozenset(), under=under)
-        known = granted if granted is not None and granted.under == under else Watching(frozenset(), frozenset())
-        had = frozenset(uri for uri in known.uris if not self.halted(authority, server, (uri,)))
-        new = {uri for uri in wanted.uris - had if await self._may(operation.subscribe(authority, server, uri), client)}
-        told = known.offers
-        lists = {one for one in wanted.offers if one in told or await self._may_list(authority, client, server, one)}
-        return Watching(frozenset(lists), frozenset(new | (wanted.uris & had)), under=under)
+        before = granted if granted is not None and granted.under == under else Watching(frozenset(), frozenset())
+        uris_before = frozenset(uri for uri in before.uris if not self.halted(authority, server, (uri,)))
+        new = {
+            uri
+            for uri in wanted.uris - uris_before
+            if await self._may(operation.subscribe(authority, server, uri), client)
+        }
+        offers_before = before.offers
+        lists = {
+            offer
+            for offer in wanted.offers
+            if offer in offers_before or await self._may_list(authority, client, server, offer)
+        }
+        return Watching(frozenset(lists), frozenset(new | (wanted.uris & uris_before)), under=under)
 
-    async def _may(self, found: Operation, client: Client) -> bool:
-        return isinstance(await self._do(found, client), Released)
+    async def _may(self, wanted: Operation, client: Client) -> bool:
+        return isinstance(await self._do(wanted, client), Released)
 
     async def _may_list(self, authority: Authority, client: Client, server: str, offer: Offer) -> bool:
         if offer is Offer.TOOLS:
             return True
         return await self._may(operation.watch_list(authority, server, offer), client)
 
-    async def _do(self, found: Operation, client: Client) -> Answer:
-        return await self._pipeline.with_sessions(found.action.authority, self._done(found, client))
+    async def _do(self, wanted: Operation, client: Client) -> Answer:
+        return await self._pipeline.with_sessions(wanted.action.authority, self._perform(wanted, client))
 
-    async def _done(self, found: Operation, client: Client) -> Answer:
-        under = await self._pipeline.begin(found, client)
+    async def _perform(self, wanted: Operation, client: Client) -> Answer:
+        under = await self._pipeline.begin(wanted, client)
         if not isinstance(under, Under):
             return under
-        action = found.action
+        action = wanted.action
         reply = await self._pipeline.send(
             under, lambda along: under.operation.send(under.upstream, action.authority.acting.sid, client.era, along)
         )

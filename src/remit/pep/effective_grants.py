@@ -22,21 +22,23 @@ class EffectiveGrants:
     def __init__(self, memory: Memory, current: Callable[[], Bundle]) -> None:
         self._memory = memory
         self._current = current
-        self._given: dict[tuple[str, str, int], bool] = {}
+        self._complete: dict[tuple[str, str, int], bool] = {}
 
     def of(self, authority: Authority, now_ms: int) -> tuple[Grant, ...]:
         """Those that may lift gates for `authority`, the oldest first."""
-        found = self._memory.grants.of(authority)
-        if not found:
+        grants = self._memory.grants.of(authority)
+        if not grants:
             return ()
-        return tuple([one for one in found if one.spent(now_ms) is None and self._by_all(one)])
+        return tuple([grant for grant in grants if grant.spent(now_ms) is None and self._by_all(grant)])
 
     def _by_all(self, grant: Grant) -> bool:
         bundle = self._current()
         key = (grant.ident, bundle.digest, len(grant.votes))
-        known = self._given.get(key)
-        if known is None:
-            if len(self._given) >= _KEPT_MAX:
-                self._given.clear()
-            known = self._given[key] = complete(as_approval(grant), bundle.catalog.routes, bundle.catalog.users)
-        return known
+        is_complete = self._complete.get(key)
+        if is_complete is None:
+            if len(self._complete) >= _KEPT_MAX:
+                self._complete.clear()
+            is_complete = self._complete[key] = complete(
+                as_approval(grant), bundle.catalog.routes, bundle.catalog.users
+            )
+        return is_complete

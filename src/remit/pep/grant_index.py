@@ -26,7 +26,7 @@ class GrantIndex:
     """All that last, and those that ended of late; who looks asks each whether it is spent by now."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Grant] = {}
+        self._grants: dict[str, Grant] = {}
         self._lasting: dict[_For, dict[str, Grant]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self.count = 0
@@ -41,31 +41,36 @@ class GrantIndex:
     def apply(self, delta: GrantDelta) -> None:
         """Change by what a record says."""
         self.count += isinstance(delta, GrantVoted)
-        grant = apply_grant(self._known.get(delta.ident), delta)
+        grant = apply_grant(self._grants.get(delta.ident), delta)
         if grant is not None:
             self._keep(grant)
 
     def forget(self, now_ms: int) -> None:
         """Have those that ended looked at no more."""
-        ended = [one for some in self._lasting.values() for one in some.values() if one.spent(now_ms) is not None]
+        ended = [
+            grant_
+            for grants in self._lasting.values()
+            for grant_ in grants.values()
+            if grant_.spent(now_ms) is not None
+        ]
         for grant in ended:
             self._end(grant)
 
     def of(self, authority: Authority) -> tuple[Grant, ...]:
         """Those for the chain of `authority` and its user that had not ended at the last turn, the oldest first."""
-        found = self._lasting.get((authority.agents, authority.user))
-        return () if found is None else tuple(found.values())
+        grants = self._lasting.get((authority.agents, authority.user))
+        return () if grants is None else tuple(grants.values())
 
     def get(self, ident: str) -> Grant | None:
         """The grant `ident`, while it lasts or where it ended of late."""
-        return self._known.get(ident)
+        return self._grants.get(ident)
 
     def every(self) -> tuple[Grant, ...]:
         """Those known, the oldest first."""
-        return tuple(self._known.values())
+        return tuple(self._grants.values())
 
     def _keep(self, grant: Grant) -> None:
-        self._known[grant.ident] = grant
+        self._grants[grant.ident] = grant
         if grant.ident not in self._ended:
             self._lasting.setdefault(_for(grant), {})[grant.ident] = grant
 
@@ -77,7 +82,7 @@ class GrantIndex:
         self._ended[grant.ident] = None
         if len(self._ended) > ENDED_MAX:
             oldest, _ = self._ended.popitem(last=False)
-            del self._known[oldest]
+            del self._grants[oldest]
 
 
 def _for(grant: Grant) -> _For:

@@ -90,8 +90,8 @@ class Halts:
     def _take_up(self, stop: Stop) -> Pending:
         """Put a stop in force that was left; one over nothing is told of, for nobody else saw its name."""
         if runs(self._engine.bundle.catalog, stop.what) is False:
-            told = {"ref": subject(stop.what)}
-            _LOG.warning("a halt was left over what does not run: it stops nobody; next: remit doctor", extra=told)
+            data = {"ref": subject(stop.what)}
+            _LOG.warning("a halt was left over what does not run: it stops nobody; next: remit doctor", extra=data)
         return self._halt(stop)[0]
 
     def _halt(self, stop: Stop, said: Stop | None = None) -> tuple[Pending, Sequence[str]]:
@@ -108,22 +108,22 @@ class Halts:
         `over` as of `halt`. INVARIANT(stop-wins): what waits for people in it is refused or withdrawn, and calls whose
         request has not left yet are stopped too.
         """
-        found, root = await self._approvals.found(ident), await self._approvals.session_asked(ident)
+        approval, root = await self._approvals.found(ident), await self._approvals.session_asked(ident)
         room, now_ms = self._approvals.room(), self._clock.now_ms()
-        found = self._memory.approval(ident) or found
-        if found.state in OPEN and now_ms < found.expires_ms:
-            after = voting.refuse(found, room, by.name, now_ms, reason, note)
-            said = DecisionBody(ident, found.requested, by.name, Choice.DENY, (), note, reason=reason)
-            self._engine.append(RecordKind.DECISION, found.sid, said)
+        approval = self._memory.approval(ident) or approval
+        if approval.state in OPEN and now_ms < approval.expires_ms:
+            after = voting.refuse(approval, room, by.name, now_ms, reason, note)
+            decision = DecisionBody(ident, approval.requested, by.name, Choice.DENY, (), note, reason=reason)
+            self._engine.append(RecordKind.DECISION, approval.sid, decision)
             assert after.state is ApprovalState.DENIED, "a no ends it"  # noqa: S101
-        elif not sits(found, room.routes, room.users, by, now_ms):
-            raise voting.ineligible(found, room, by, now_ms)
-        said = sentence(reason) or reason
-        await self.halt((StopSubject.SESSION, root), f"user:{by.name}", said, over=over)
+        elif not sits(approval, room.routes, room.users, by, now_ms):
+            raise voting.ineligible(approval, room, by, now_ms)
+        why = sentence(reason) or reason
+        await self.halt((StopSubject.SESSION, root), f"user:{by.name}", why, over=over)
         ended = [
-            self._engine.append(RecordKind.ADMIN, one.sid, _withdrawn(one.ident))
-            for one in self._memory.approvals()
-            if one.state in OPEN and root in {one.sid, self._engine.approval_matcher.root_of(one.ident)}
+            self._engine.append(RecordKind.ADMIN, waiting.sid, _withdrawn(waiting.ident))
+            for waiting in self._memory.approvals()
+            if waiting.state in OPEN and root in {waiting.sid, self._engine.approval_matcher.root_of(waiting.ident)}
         ]
         for pending in ended:
             await pending.durable
@@ -165,8 +165,8 @@ class Halts:
     def is_over(self, stop: Stop, action: Action) -> bool:
         """Whether `stop` is over `action`."""
         catalog = self._engine.bundle.catalog
-        named = (action.server, action.name)
-        return stop.holds in holds_of(catalog, *named) and stop.what in stoppable(catalog, action.authority, *named)
+        place = (action.server, action.name)
+        return stop.holds in holds_of(catalog, *place) and stop.what in stoppable(catalog, action.authority, *place)
 
     def _reached(self, stop: Stop) -> Sequence[str]:
         """The actions under way that `stop` is over, by decision id."""

@@ -32,7 +32,7 @@ WORDS_CHARS_MAX: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
-class _Kept:
+class _LoadedIndex:
     """An index, None before its key is drawn, and what the user said: how often, how many characters."""
 
     index: Index | None = None
@@ -49,10 +49,12 @@ class _Kept:
         if self.index is None:
             return
         match body:
-            case OutcomeBody(intent=call, origins=said) | ExchangeBody(intent=call, origins=said) if said is not None:
-                self.index.apply(Delta.unpack(call, b64decode(said)))
-            case AdminBody(event=Event.SERVER_ENTRUSTED, data={"session": str(sid), "origins": str(said)}):
-                self.index.apply(Delta.unpack(sid, b64decode(said)))
+            case OutcomeBody(intent=call, origins=delta) | ExchangeBody(intent=call, origins=delta) if (
+                delta is not None
+            ):
+                self.index.apply(Delta.unpack(call, b64decode(delta)))
+            case AdminBody(event=Event.SERVER_ENTRUSTED, data={"session": str(sid), "origins": str(origins)}):
+                self.index.apply(Delta.unpack(sid, b64decode(origins)))
             case AdminBody(data=data):
                 text = data.get("text")
                 if isinstance(text, str):
@@ -63,7 +65,7 @@ class _Kept:
                 pass
 
 
-def _made(sid: str, key: bytes) -> Index:
+def _new_index(sid: str, key: bytes) -> Index:
     return ServerIndex(key) if is_of_server(sid) else Index(key)
 
 
@@ -73,13 +75,13 @@ class Indices:
     def __init__(self, ledger: Ledger, busy: Callable[[str], bool]) -> None:
         self._ledger = ledger
         self._busy = busy
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._loaded: OrderedDict[str, _LoadedIndex] = OrderedDict()
         self._settling: Counter[str] = Counter()
         self._tokens = 0
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._kept)
+        return len(self._loaded)
 
     @property
     def tokens(self) -> int:
@@ -88,52 +90,52 @@ class Indices:
 
     async def load(self, sid: str, *, fresh: bool = False) -> None:
         """Have the index of root session `sid` in memory; a `fresh` one is not in the ledger yet."""
-        if sid in self._kept:
-            self._kept.move_to_end(sid)
+        if sid in self._loaded:
+            self._loaded.move_to_end(sid)
             return
-        made = _Kept()
-        found = None if fresh else await self._ledger.origins(sid)
-        if sid in self._kept:
+        loaded = _LoadedIndex()
+        stored = None if fresh else await self._ledger.origins(sid)
+        if sid in self._loaded:
             # Another caller loaded it meanwhile and moved on: his is newer.
             return
-        if found is not None:
-            made.index = _made(sid, found.key)
-            for body in found.bodies:
-                made.take(body)
-            if found.erased:
-                made.index.apply(Delta("", capped=True, prose=True))
-        self._count(sid, made.size)
-        self._kept[sid] = made
+        if stored is not None:
+            loaded.index = _new_index(sid, stored.key)
+            for body in stored.bodies:
+                loaded.take(body)
+            if stored.erased:
+                loaded.index.apply(Delta("", capped=True, prose=True))
+        self._count(sid, loaded.size)
+        self._loaded[sid] = loaded
         self._trim()
 
     def loaded(self, sid: str) -> bool:
         """Whether it is in memory, with a key or without."""
-        return sid in self._kept
+        return sid in self._loaded
 
     def of(self, sid: str) -> Index | None:
         """The index of `sid`; None while it has no key or is not in memory: then all its values are unseen."""
-        found = self._kept.get(sid)
-        return None if found is None else found.index
+        loaded = self._loaded.get(sid)
+        return None if loaded is None else loaded.index
 
-    def said(self, sid: str) -> tuple[int, int]:
+    def words_size(self, sid: str) -> tuple[int, int]:
         """How often the user's words were stated in `sid`, and how many characters they are."""
-        found = self._kept.get(sid)
-        return (0, 0) if found is None else (found.statements, found.chars)
+        loaded = self._loaded.get(sid)
+        return (0, 0) if loaded is None else (loaded.statements, loaded.chars)
 
     def key(self, sid: str, key: str | None) -> None:
         """`sid` has this key (hex) from now on, and a new index; None: neither any more."""
-        found = self._kept.get(sid)
-        if found is not None:
-            self._count(sid, -found.size)
-            self._kept[sid] = _Kept(None if key is None else _made(sid, bytes.fromhex(key)))
+        loaded = self._loaded.get(sid)
+        if loaded is not None:
+            self._count(sid, -loaded.size)
+            self._loaded[sid] = _LoadedIndex(None if key is None else _new_index(sid, bytes.fromhex(key)))
 
     def take(self, sid: str, body: Body) -> None:
         """Add what a record says, where the index is in memory."""
-        found = self._kept.get(sid)
-        if found is not None and found.index is not None:
-            before = found.size
-            found.take(body)
-            self._count(sid, found.size - before)
+        loaded = self._loaded.get(sid)
+        if loaded is not None and loaded.index is not None:
+            before = loaded.size
+            loaded.take(body)
+            self._count(sid, loaded.size - before)
             if self._tokens > TOKENS_MAX:
                 self._trim()
 
@@ -145,10 +147,10 @@ class Indices:
 
     def forget(self, sid: str) -> None:
         """Drop what can be read back."""
-        found = self._kept.get(sid)
-        if found is not None and not self._settling[sid]:
-            self._count(sid, -found.size)
-            del self._kept[sid]
+        loaded = self._loaded.get(sid)
+        if loaded is not None and not self._settling[sid]:
+            self._count(sid, -loaded.size)
+            del self._loaded[sid]
 
     def _count(self, sid: str, tokens: int) -> None:
         if not is_of_server(sid):
@@ -160,8 +162,8 @@ class Indices:
             del self._settling[sid]
 
     def _trim(self) -> None:
-        for sid in tuple(self._kept):
-            if self._tokens <= TOKENS_MAX and len(self._kept) <= INDICES_MAX:
+        for sid in tuple(self._loaded):
+            if self._tokens <= TOKENS_MAX and len(self._loaded) <= INDICES_MAX:
                 return
             if not (self._busy(sid) or is_of_server(sid)):
                 self.forget(sid)

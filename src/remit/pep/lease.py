@@ -25,13 +25,13 @@ RENEW_S: Final = 0.2
 class Lease:
     """On what `left` says; `halt` puts one of them in force and queues its record."""
 
-    def __init__(self, clock: Clock, left: HaltInbox, halt: Callable[[Stop], Pending]) -> None:
+    def __init__(self, clock: Clock, inbox: HaltInbox, halt: Callable[[Stop], Pending]) -> None:
         self._clock = clock
-        self._left = left
+        self._inbox = inbox
         self._halt = halt
         self._read_s: float | None = None
         self._unread: Stop | None = None
-        self._taken: dict[str, asyncio.Future[Receipt]] = {}
+        self._recorded: dict[str, asyncio.Future[Receipt]] = {}
 
     def __call__(self) -> Stop | None:
         """What stops everything, where a lease cannot be had."""
@@ -47,14 +47,14 @@ class Lease:
         """Read what was left, put it in force, take away what is on the ledger."""
         self._read_s = self._clock.monotonic_s()
         try:
-            found = self._left.read()
-            for name, stop in found.items():
-                if name not in self._taken:
-                    self._taken[name] = asyncio.ensure_future(self._halt(stop).durable)
-            for name, durable in tuple(self._taken.items()):
+            stops_left = self._inbox.read()
+            for name, stop in stops_left.items():
+                if name not in self._recorded:
+                    self._recorded[name] = asyncio.ensure_future(self._halt(stop).durable)
+            for name, durable in tuple(self._recorded.items()):
                 if durable.done() and durable.exception() is None:
-                    self._left.take(name)
-                    del self._taken[name]
+                    self._inbox.take(name)
+                    del self._recorded[name]
             self._unread = None
         except (OSError, LedgerUnwritable) as error:
             text = f"what was left to be halted cannot be read ({error}); next: remit doctor"

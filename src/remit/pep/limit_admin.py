@@ -30,9 +30,9 @@ class LimitAdmin:
 
     async def reset_account(self, account: str, by: str, why: str) -> Receipt:
         """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
-        held, now_ms = self.accounts.get(account), self._clock.now_ms()
+        balance, now_ms = self.accounts.get(account), self._clock.now_ms()
         # Later than what it counted from so far: that tells what was taken before.
-        since_ms = now_ms if held is None else max(now_ms, held.since_ms + 1)
+        since_ms = now_ms if balance is None else max(now_ms, balance.since_ms + 1)
         body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why, "since_ms": since_ms})
         return await self._engine.append(RecordKind.ADMIN, "", body).durable
 
@@ -54,14 +54,14 @@ class LimitAdmin:
         if intent in self._settled:
             return None
         data: dict[str, Json] = {"happened": happened, "why": why}
-        given: tuple[Refund, ...] = ()
+        given_back: tuple[Refund, ...] = ()
         if ended is not None:
-            data["outcome"], given = str(ended[0]), ended[1].refunds
+            data["outcome"], given_back = str(ended[0]), ended[1].refunds
         if undone is not None:
             at_ms, body = undone
-            taken = left_of(body.charges, given)
+            charges = left_of(body.charges, given_back)
             refunds: list[Json] = [
-                list(one) for one in refunds_at_end(taken, sent=False, argument_bytes=0, result_bytes=0)
+                list(refund) for refund in refunds_at_end(charges, sent=False, argument_bytes=0, result_bytes=0)
             ]
             if refunds:
                 data["refunds"] = refunds
@@ -82,10 +82,10 @@ class LimitAdmin:
         """
         fuses, now_s = self._memory.bounds.breakers, self._clock.monotonic_s()
         breakers = self._engine.bundle.catalog.breakers
-        known = [(breakers[name_of(key)], key, trip) for key, trip in fuses.tripped.items() if name_of(key) in breakers]
+        trips = [(breakers[name_of(key)], key, trip) for key, trip in fuses.tripped.items() if name_of(key) in breakers]
         return [
-            (one, key, fuses.state(one, key, now_s), fuses.remaining_s(one, key, now_s), trip)
-            for one, key, trip in sorted(known, key=lambda found: found[1])
+            (breaker, key, fuses.state(breaker, key, now_s), fuses.remaining_s(breaker, key, now_s), trip)
+            for breaker, key, trip in sorted(trips, key=lambda entry: entry[1])
         ]
 
     async def reset_breaker(self, key: str, by: str, why: str) -> Receipt:

@@ -95,7 +95,7 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
-        self.asked = Requesters()
+        self.requesters = Requesters()
         """Who asked for those that can still move."""
         self._stopped: dict[Stopped, Stop] = {}
         self.grants = GrantIndex()
@@ -126,8 +126,8 @@ class Memory:
         await self.standing.load(self._ledger)
         await self.under_way.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
-        found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
-        for approval in found:
+        approvals = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
+        for approval in approvals:
             self._keep(approval)
         # Of those that are over, the noes that still stand, however many were asked for since.
         for approval in await self._ledger.refusals(now_ms):
@@ -137,7 +137,7 @@ class Memory:
 
     async def hold(self, sids: Iterable[str], now_s: float) -> None:
         """Have these sessions in memory until `release`d as often; from `now_s` on none is idle."""
-        done: list[str] = []
+        loaded: list[str] = []
         try:
             for sid in sids:
                 held = self._sessions.get(sid)
@@ -150,11 +150,11 @@ class Memory:
                         held = self._sessions[sid] = _Held(session, 0, now_s)
                         self.standing.past.load(sid, past)
                 held.holders += 1
-                done.append(sid)
-            if done and self._indexed():
-                await self.index(done[0])
+                loaded.append(sid)
+            if loaded and self._indexed():
+                await self.index(loaded[0])
         except BaseException:
-            self.release(done, now_s)
+            self.release(loaded, now_s)
             raise
 
     async def index(self, sid: str) -> None:
@@ -215,7 +215,7 @@ class Memory:
 
         These are known of what this process opened.
         """
-        return not self._revoked.isdisjoint((token, *self.asked.tokens_of(ident)))
+        return not self._revoked.isdisjoint((token, *self.requesters.tokens_of(ident)))
 
     def approval(self, ident: str) -> Approval | None:
         """The approval `ident` while it can still move, or ended of late.
@@ -231,21 +231,21 @@ class Memory:
 
     def refused_of(self, sid: str) -> tuple[Approval, ...]:
         """Those of one acting session that were refused; also such as would be over by now."""
-        found = self._refused.get(sid)
-        return () if not found else tuple(found.values())
+        refused = self._refused.get(sid)
+        return () if not refused else tuple(refused.values())
 
     def asks_often(self, agent: str, most: int, after_ms: int, until_ms: int) -> bool:
         """Whether `agent` had people asked `most` times between those two moments."""
-        found = self._asks.get(agent)
-        return found is not None and len(found) >= most and sum(after_ms < at <= until_ms for at in found) >= most
+        times = self._asks.get(agent)
+        return times is not None and len(times) >= most and sum(after_ms < at <= until_ms for at in times) >= most
 
     def forget_over(self, now_ms: int) -> None:
         """Drop the noes that stand no more, and the grants that ended."""
         self.grants.forget(now_ms)
-        for sid, found in tuple(self._refused.items()):
-            left = {ident: one for ident, one in found.items() if now_ms < one.expires_ms}
-            if left:
-                self._refused[sid] = left
+        for sid, refused in tuple(self._refused.items()):
+            standing = {ident: approval for ident, approval in refused.items() if now_ms < approval.expires_ms}
+            if standing:
+                self._refused[sid] = standing
             else:
                 del self._refused[sid]
 
@@ -326,10 +326,10 @@ class Memory:
                 self._stopped.pop(what, None)
 
     def _ask(self, agent: str, opened_ms: int) -> None:
-        asked = self._asks.get(agent)
-        if asked is None:
-            asked = self._asks[agent] = deque(maxlen=ASKS_KEPT_MAX)
-        asked.append(opened_ms)
+        times = self._asks.get(agent)
+        if times is None:
+            times = self._asks[agent] = deque(maxlen=ASKS_KEPT_MAX)
+        times.append(opened_ms)
 
     def _keep(self, approval: Approval) -> None:
         if approval.state in _LIVE:
@@ -342,7 +342,7 @@ class Memory:
         if len(self._over) > OVER_MAX:
             self._over.popitem(last=False)
         self._approvals.pop(approval.ident, None)
-        self.asked.drop(approval.ident)
+        self.requesters.drop(approval.ident)
         idents = self._by_sid.get(approval.sid)
         if idents is not None:
             idents.discard(approval.ident)

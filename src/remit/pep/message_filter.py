@@ -67,27 +67,27 @@ _QUESTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 def show_contents(reply: Reply) -> Releasable:
     """What may be shown of `resources/read`."""
-    return _shown(reply, _contents)
+    return _filtered(reply, _contents)
 
 
 def show_prompt(reply: Reply) -> Releasable:
     """What may be shown of `prompts/get`."""
-    return _shown(reply, _prompt)
+    return _filtered(reply, _prompt)
 
 
 def show_completion(reply: Reply) -> Releasable:
     """What may be shown of `completion/complete`."""
-    return _shown(reply, _completion)
+    return _filtered(reply, _completion)
 
 
 def show_introduction(reply: Reply) -> Releasable:
     """What may be shown of a server's instructions."""
-    return _shown(reply, lambda value: texts(value, frozenset({"instructions"})))
+    return _filtered(reply, lambda value: texts(value, frozenset({"instructions"})))
 
 
 def show_list(offer: Offer, reply: Reply) -> Releasable:
     """What may be shown of a list."""
-    return _shown(reply, lambda value: {offer.value: [_item(offer, one) for one in _list(value, offer.value)]})
+    return _filtered(reply, lambda value: {offer.value: [_item(offer, item) for item in _list(value, offer.value)]})
 
 
 def show_question(question: Question) -> Question | None:
@@ -110,7 +110,7 @@ def _is_strict(params: Mapping[str, Json]) -> bool:
 
 def show_ended(reply: Reply) -> Releasable:
     """What may be shown of the end of a call that became a task: its result, or the error it came to."""
-    return clean(reply) if isinstance(reply, Result) else _shown(reply, lambda value: value)
+    return clean(reply) if isinstance(reply, Result) else _filtered(reply, lambda value: value)
 
 
 def show_notice(notice: Notice) -> Notice:
@@ -119,13 +119,13 @@ def show_notice(notice: Notice) -> Notice:
         case Progress(progress, total, message):
             return Progress(progress, total, None if message is None else safe(message[:UPSTREAM_TEXT_MAX]))
         case Log(level, logger, data):
-            known = level if level in LEVELS else "info"
-            return Log(known, None if logger is None else safe(logger[:UPSTREAM_TEXT_MAX]), data)
+            filtered_level = level if level in LEVELS else "info"
+            return Log(filtered_level, None if logger is None else safe(logger[:UPSTREAM_TEXT_MAX]), data)
         case _:
             return notice
 
 
-def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Json]]) -> Releasable:
+def _filtered(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Json]]) -> Releasable:
     match reply:
         case Result(value):
             try:
@@ -143,70 +143,70 @@ def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Js
 
 
 def _contents(value: Mapping[str, Json]) -> Mapping[str, Json]:
-    return {"contents": [_content(one) for one in _list(value, "contents")]}
+    return {"contents": [_content(content) for content in _list(value, "contents")]}
 
 
-def _content(one: Json) -> Json:
-    if not isinstance(one, Mapping) or not isinstance(one.get("uri"), str):
+def _content(content: Json) -> Json:
+    if not isinstance(content, Mapping) or not isinstance(content.get("uri"), str):
         raise Odd("a content has no uri")
-    return texts(one, RESOURCE)
+    return texts(content, RESOURCE)
 
 
 def _prompt(value: Mapping[str, Json]) -> Mapping[str, Json]:
-    shown: dict[str, Json] = dict(texts(value, frozenset({"description"})))
-    shown["messages"] = [_message(one) for one in _list(value, "messages")]
-    return shown
+    members: dict[str, Json] = dict(texts(value, frozenset({"description"})))
+    members["messages"] = [_message(message) for message in _list(value, "messages")]
+    return members
 
 
-def _message(one: Json) -> Json:
-    if not isinstance(one, Mapping) or one.get("role") not in {"user", "assistant"}:
+def _message(message: Json) -> Json:
+    if not isinstance(message, Mapping) or message.get("role") not in {"user", "assistant"}:
         raise Odd("a message has no role")
-    return {"role": one["role"], "content": block(one.get("content"))}
+    return {"role": message["role"], "content": block(message.get("content"))}
 
 
 def _completion(value: Mapping[str, Json]) -> Mapping[str, Json]:
-    found = value.get("completion")
-    values = found.get("values") if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping) or not isinstance(values, list):
+    completion = value.get("completion")
+    values = completion.get("values") if isinstance(completion, Mapping) else None
+    if not isinstance(completion, Mapping) or not isinstance(values, list):
         raise Odd("it holds no values")
-    if len(values) > VALUES_MAX or not all(isinstance(one, str) for one in values):
+    if len(values) > VALUES_MAX or not all(isinstance(text, str) for text in values):
         raise Odd("its values are not texts, or too many")
-    shown: dict[str, Json] = {"values": values}
-    total = found.get("total")
+    members: dict[str, Json] = {"values": values}
+    total = completion.get("total")
     if isinstance(total, int) and is_number(total):
-        shown["total"] = total
-    if isinstance(found.get("hasMore"), bool):
-        shown["hasMore"] = found["hasMore"]
-    return {"completion": shown}
+        members["total"] = total
+    if isinstance(completion.get("hasMore"), bool):
+        members["hasMore"] = completion["hasMore"]
+    return {"completion": members}
 
 
-def _item(offer: Offer, one: Json) -> Json:
-    if not isinstance(one, Mapping) or not all(isinstance(one.get(name), str) for name in _NEEDED[offer]):
+def _item(offer: Offer, item: Json) -> Json:
+    if not isinstance(item, Mapping) or not all(isinstance(item.get(name), str) for name in _NEEDED[offer]):
         raise Odd(f"one of its {offer.value} lacks {' or '.join(_NEEDED[offer])}")
-    shown: dict[str, Json] = dict(texts(one, _ITEMS[offer]))
-    if one.get("annotations") is not None:
-        shown["annotations"] = annotations(one["annotations"])
-    size = one.get("size")
+    members: dict[str, Json] = dict(texts(item, _ITEMS[offer]))
+    if item.get("annotations") is not None:
+        members["annotations"] = annotations(item["annotations"])
+    size = item.get("size")
     if offer is Offer.RESOURCES and isinstance(size, int) and is_number(size):
-        shown["size"] = size
-    if offer is Offer.PROMPTS and one.get("arguments") is not None:
-        shown["arguments"] = [_argument(argument) for argument in _list(one, "arguments")]
-    return shown
+        members["size"] = size
+    if offer is Offer.PROMPTS and item.get("arguments") is not None:
+        members["arguments"] = [_argument(argument) for argument in _list(item, "arguments")]
+    return members
 
 
-def _argument(one: Json) -> Json:
-    if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+def _argument(argument: Json) -> Json:
+    if not isinstance(argument, Mapping) or not isinstance(argument.get("name"), str):
         raise Odd("an argument of a prompt has no name")
-    shown: dict[str, Json] = dict(texts(one, frozenset({"name", "title", "description"})))
-    if isinstance(one.get("required"), bool):
-        shown["required"] = one["required"]
-    return shown
+    members: dict[str, Json] = dict(texts(argument, frozenset({"name", "title", "description"})))
+    if isinstance(argument.get("required"), bool):
+        members["required"] = argument["required"]
+    return members
 
 
 def _list(value: Mapping[str, Json], name: str) -> list[Json]:
-    found = value.get(name)
-    if not isinstance(found, list):
+    items = value.get(name)
+    if not isinstance(items, list):
         raise Odd(f"it has no list of {name}")
-    if len(found) > PARTS_MAX:
+    if len(items) > PARTS_MAX:
         raise Odd(f"it has more than {PARTS_MAX:,} {name}")
-    return found
+    return items

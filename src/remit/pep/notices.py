@@ -45,13 +45,13 @@ class ExchangeRecord:
         """With what its client answered until now."""
 
     def now(
-        self, number: int, passed: MidCall, content: bytes | None, said: Json = None, *, anew: bool = False
+        self, number: int, passed: MidCall, content: bytes | None, value: Json = None, *, anew: bool = False
     ) -> None:
         """Queue it where missing, or where `anew` (`DecisionEngine.pass_on`). Raises `LedgerUnwritable`.
 
-        `said` is read for labels.
+        `value` is read for labels.
         """
-        labels = self._engine.brings(self.attempt, self._action, said)
+        labels = self._engine.labels_so_far(self.attempt, self._action, value)
         if self._pending is None or anew or not labels <= self._labels:
             self._labels |= labels
             self._pending = self._engine.pass_on(self.attempt, number, passed, content, self._action, had=self._labels)
@@ -73,9 +73,9 @@ class ExchangeRecord:
 
         Raises `LedgerUnwritable`.
         """
-        said = orjson.loads(content) if content is not None and self.is_read else None
+        value = orjson.loads(content) if content is not None and self.is_read else None
         anew = fresh and self._engine.tracing.call(self.attempt.ref, self._action) is not None
-        self.now(number, passed, content, said, anew=anew)
+        self.now(number, passed, content, value, anew=anew)
         await self.durable()
 
 
@@ -86,7 +86,7 @@ class Notices:
         self._engine = engine
         self._action = action
         self._recorded = ExchangeRecord(engine, attempt, action)
-        self._owed = attempt.owed
+        self._obligations = attempt.owed
         self._heard = 0
         self._logged = False
         self._waiting: deque[tuple[Notice, int]] = deque()
@@ -100,11 +100,11 @@ class Notices:
         """Take one notice from the upstream; never waits."""
         if self.tell is None or self._over or len(self._waiting) >= WAITING_MAX:
             return
-        told = self._covered(notice) if self._owed else notice
-        size = 0 if told is None else _size(told)
-        if told is None or self._waiting_bytes + size > WAITING_BYTES_MAX:
+        covered = self._covered(notice) if self._obligations else notice
+        size = 0 if covered is None else _size(covered)
+        if covered is None or self._waiting_bytes + size > WAITING_BYTES_MAX:
             return
-        self._waiting.append((told, size))
+        self._waiting.append((covered, size))
         self._waiting_bytes += size
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._pass_on())
@@ -127,7 +127,7 @@ class Notices:
         if self._waiting:
             # What comes with all that was heard is known now; no record may follow the outcome.
             with contextlib.suppress(LedgerUnwritable):
-                self._recorded.now(0, MidCall.NOTICE, None, self._said())
+                self._recorded.now(0, MidCall.NOTICE, None, self._value())
         self._over = True
         if self._waiting:
             await self.label()
@@ -136,7 +136,7 @@ class Notices:
         """Have the labels of what was heard so far durable; False when they never will be."""
         try:
             if not self._over:
-                self._recorded.now(0, MidCall.NOTICE, None, self._said())
+                self._recorded.now(0, MidCall.NOTICE, None, self._value())
             await self._recorded.durable()
         except LedgerUnwritable:
             return False
@@ -155,7 +155,7 @@ class Notices:
             case _:
                 return None
 
-    def _said(self) -> Json:
+    def _value(self) -> Json:
         """What waits to be told, where something is looked for in it."""
         return [_texts(notice) for notice, _ in self._waiting] if self._recorded.is_read else None
 

@@ -14,8 +14,8 @@ _AGAIN_S: Final = 0.01
 
 async def entry_on_disk(ledger: Ledger, ref: Ref) -> Entry:
     """The record `ref` once it is on disk, and with it all before it. Raises `LedgerUnwritable` when it never will."""
-    while (found := await ledger.entry(ref)) is None:
+    while (entry := await ledger.entry(ref)) is None:
         if (why := ledger.unwritable()) is not None:
             raise LedgerUnwritable(why)
         await asyncio.sleep(_AGAIN_S)
-    return found
+    return entry

@@ -54,10 +54,10 @@ class Operation:
 
 
 def action_of(
-    kind: ActionKind, authority: Authority, named: tuple[str, str], arguments: Mapping[str, Json], data: bytes
+    kind: ActionKind, authority: Authority, target: tuple[str, str], arguments: Mapping[str, Json], data: bytes
 ) -> Action:
     """The action that `can` asks of, made where those that run are; `data` is the canonical form of `arguments`."""
-    server, name = named
+    server, name = target
     match kind:
         case ActionKind.READ_RESOURCE:
             return read_resource(authority, server, name).action
@@ -81,8 +81,8 @@ def call_tool(
 
 def called(action: Action, accepted: Tool | None) -> Operation:
     """The operation of a tool call that people approved, or obligations made, in place of another."""
-    made = call_tool(action.authority, action.server, action.name, action.input, action.arguments, accepted)
-    return replace(made, action=action)
+    operation = call_tool(action.authority, action.server, action.name, action.input, action.arguments, accepted)
+    return replace(operation, action=action)
 
 
 def read_resource(authority: Authority, server: str, uri: str) -> Operation:
@@ -125,25 +125,25 @@ def list_offers(authority: Authority, server: str, offer: Offer) -> Operation:
 def introduce(authority: Authority, server: str, instructions: str) -> Operation:
     """Hand out what `server` said of itself; it was asked already."""
     action = _naming(ActionKind.READ_RESOURCE, server, "", {"list": "instructions"}, authority)
-    return Operation(action, _known({"instructions": instructions}), show_introduction)
+    return Operation(action, _completion_sender({"instructions": instructions}), show_introduction)
 
 
 def instructions_of(released: bytes) -> str | None:
     """The instructions in what `introduce` released."""
-    found = orjson.loads(released).get("instructions")
-    return found if isinstance(found, str) else None
+    instructions = orjson.loads(released).get("instructions")
+    return instructions if isinstance(instructions, str) else None
 
 
 def subscribe(authority: Authority, server: str, uri: str) -> Operation:
     """Ask leave to be told of changes of a resource; the watch itself follows."""
     action = _naming(ActionKind.READ_RESOURCE, server, uri, {"subscribe": uri}, authority)
-    return Operation(action, _known({"contents": []}), show_contents)
+    return Operation(action, _completion_sender({"contents": []}), show_contents)
 
 
 def watch_list(authority: Authority, server: str, offer: Offer) -> Operation:
     """Ask leave to be told when a list changes."""
     action = _naming(LISTS[offer][1], server, "", {"watch": offer.value}, authority)
-    return Operation(action, _known({"contents": []}), show_contents)
+    return Operation(action, _completion_sender({"contents": []}), show_contents)
 
 
 def _naming(
@@ -159,7 +159,7 @@ def _naming(
     return Action(kind, server, name, data, input_of(kind, name, params), authority)
 
 
-def _known(value: Mapping[str, Json]) -> Sends:
+def _completion_sender(value: Mapping[str, Json]) -> Sends:
     """Nothing is sent: the answer is here, and leave is asked to tell it."""
 
     async def send(_upstream: Upstream, _sid: str, _era: Era, _along: UpstreamContext) -> Reply:
@@ -226,22 +226,22 @@ async def introduced(upstream: Upstream, sid: str, client: Client) -> tuple[Mapp
     """The capabilities of a server, flags alone, and its instructions; nothing of one that is not reached in time."""
     try:
         async with asyncio.timeout(INTRODUCE_S):
-            found = await upstream.introduce(sid, client.era, UpstreamContext(capabilities=client.capabilities))
+            introduction = await upstream.introduce(sid, client.era, UpstreamContext(capabilities=client.capabilities))
     except (UpstreamUnreachable, TimeoutError):
         return {}, None
-    return _flags(found.capabilities, client.era), found.instructions
+    return _flags(introduction.capabilities, client.era), introduction.instructions
 
 
 def _flags(capabilities: Mapping[str, Json], era: Era) -> Mapping[str, Json]:
     """Of a server's capabilities, those of the protocol in `era`, and of each the flags that it has."""
-    kept: dict[str, Json] = {}
+    declared: dict[str, Json] = {}
     for name, flags in _CAPABILITIES.items():
-        said = capabilities.get(name)
-        if isinstance(said, Mapping):
-            kept[name] = {flag: True for flag in flags if said.get(flag) is True}
+        flags_of_server = capabilities.get(name)
+        if isinstance(flags_of_server, Mapping):
+            declared[name] = {flag: True for flag in flags if flags_of_server.get(flag) is True}
     if era is Era.STATELESS and takes_tasks(capabilities):
-        kept.update(NEEDS_TASKS)
-    return kept
+        declared.update(NEEDS_TASKS)
+    return declared
 
 
 _CAPABILITIES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -83,15 +83,15 @@ class OriginTracing:
         tool = reached.tool
         if tool is not None and (tool.effect is Effect.READ or (tool.store is not None and tool.store.writes)):
             return
-        if not any("untrusted" in closed(one.labels) for one in sessions):
+        if not any("untrusted" in closed(session.labels) for session in sessions):
             return
         name, sid = index_of(action.server), action.authority.links[0].sid
         server = self.index(name)
         assert server is not None, "a server's index is in memory before its tools are called"  # noqa: S101
         answers = _answers(action)
         names = Names(None if tool is None else reached.arguments, reached.members)
-        seen = IndexView(self._memory.indices.of(sid), grounds(bundle, action))
-        learnt = handover_delta(Handover(tool, {} if answers else action.input, answers, names), seen, server, sid)
+        view = IndexView(self._memory.indices.of(sid), grounds(bundle, action))
+        learnt = handover_delta(Handover(tool, {} if answers else action.input, answers, names), view, server, sid)
         if learnt:
             packed = b64encode(learnt.pack()).decode("ascii")
             data: dict[str, Json] = {"session": sid, "tool": action.name, "origins": packed}

@@ -57,25 +57,25 @@ class Outcomes:
         Cancelled before that is queued, it is in doubt.
         """
         try:
-            shown, judged, data = await self._readied(operation, attempt, reply, exposed=exposed)
+            releasable, judged, data = await self._readied(operation, attempt, reply, exposed=exposed)
         except Exception:
             # An intent without an end would hold what it reserved until the next start.
             status = Status.LOST if was_sent(reply) else Status.NOT_SENT
             self.abandon(operation, attempt, status, "Remit failed in judging what its server answered")
             raise
         try:
-            pending = self._end(operation, attempt, judged, shown, data, elapsed_ms)
+            pending = self._end(operation, attempt, judged, releasable, data, elapsed_ms)
             self._engine.breakers.count_ended(
-                operation.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms
+                operation.action, attempt.ref, failed=_failed(reply, releasable), took_ms=elapsed_ms
             )
             if judged.detections:
                 self.reporting.report(attempt, operation.action, judged)
             await pending.durable
         except LedgerUnwritable as error:
-            return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
-        if shown.failed is not None:
-            code, message = shown.failed
-            return Failed(code, message, attempt.ref, shown.needs, shown.addresses)
+            return unwritable(error, attempt.ref, sent=releasable.status is not Status.NOT_SENT)
+        if releasable.failed is not None:
+            code, message = releasable.failed
+            return Failed(code, message, attempt.ref, releasable.needs, releasable.addresses)
         return Released(data, judged.labels)
 
     async def _readied(
@@ -83,32 +83,32 @@ class Outcomes:
     ) -> tuple[Releasable, ResultJudgement, bytes]:
         """What of `reply` may be shown, as it is judged, and the bytes of it."""
         of_tool = operation.action.kind is ActionKind.CALL_TOOL
-        shown, sealed = _sealed(operation.show(reply), of_tool=of_tool)
+        releasable, sealed = _sealed(operation.show(reply), of_tool=of_tool)
         if len(sealed) > ON_LOOP_BYTES_MAX and not self._thread.has_room(
             operation.action.authority.acting.agent, len(sealed)
         ):
-            shown, sealed = _sealed(too_many(shown, call=of_tool), of_tool=of_tool)
+            releasable, sealed = _sealed(too_many(releasable, call=of_tool), of_tool=of_tool)
         if attempt.owed:
-            cover = partial(redact_shown, attempt.owed, shown, reached_of(attempt.decision).tool, of_tool=of_tool)
-            shown = await self._done(operation, attempt, len(sealed), cover)
-            shown, sealed = _sealed(shown, of_tool=of_tool)
-        judged = await self._judged_in_turn(operation, attempt, shown, len(sealed))
+            cover = partial(redact_shown, attempt.owed, releasable, reached_of(attempt.decision).tool, of_tool=of_tool)
+            releasable = await self._off_loop(operation, attempt, len(sealed), cover)
+            releasable, sealed = _sealed(releasable, of_tool=of_tool)
+        judged = await self._judged_in_turn(operation, attempt, releasable, len(sealed))
         server = operation.action.server if exposed else None
-        leaving = _leaving(attempt, shown, judged, server)
-        data = sealed if leaving is shown.value else seal(leaving) or b"{}"
+        leaving = _leaving(attempt, releasable, judged, server)
+        data = sealed if leaving is releasable.value else seal(leaving) or b"{}"
         if (most := _shown_max(operation, attempt)) is not None and len(data) > most:
-            shown = too_long(shown, len(data), most, call=of_tool)
-            judged = self._judged(operation, attempt, shown)
-            data = seal(_leaving(attempt, shown, judged, server)) or b"{}"
-        return shown, judged, data
+            releasable = too_long(releasable, len(data), most, call=of_tool)
+            judged = self._judged(operation, attempt, releasable)
+            data = seal(_leaving(attempt, releasable, judged, server)) or b"{}"
+        return releasable, judged, data
 
     async def stop(
         self, operation: Operation, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT
     ) -> Refused:
         """A permitted action that does not run, or not on, because of `why`."""
-        shown = Releasable({}, status, why.text)
+        releasable = Releasable({}, status, why.text)
         try:
-            pending = self._end(operation, attempt, self._judged(operation, attempt, shown), shown, b"", 0.0)
+            pending = self._end(operation, attempt, self._judged(operation, attempt, releasable), releasable, b"", 0.0)
             self._engine.breakers.count_ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
             await pending.durable
         except LedgerUnwritable as error:
@@ -119,14 +119,14 @@ class Outcomes:
         self, operation: Operation, attempt: Attempt, status: Status, why: str = "the client went away"
     ) -> None:
         """Nobody waits for it: queue the outcome, and wait for nothing."""
-        shown = Releasable({}, status, why)
-        judged = self._judged(operation, attempt, shown)
+        releasable = Releasable({}, status, why)
+        judged = self._judged(operation, attempt, releasable)
         with contextlib.suppress(LedgerUnwritable):
-            pending = self._end(operation, attempt, judged, shown, b"", 0.0)
+            pending = self._end(operation, attempt, judged, releasable, b"", 0.0)
             self._engine.breakers.count_ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(take_note)
 
-    async def _done(self, operation: Operation, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:
+    async def _off_loop(self, operation: Operation, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:
         """What `work` makes of a result of `size` bytes: of a large one in a thread, while the loop serves others."""
         if size <= ON_LOOP_BYTES_MAX:
             return work()
@@ -137,34 +137,44 @@ class Outcomes:
             raise
 
     async def _judged_in_turn(
-        self, operation: Operation, attempt: Attempt, shown: Releasable, size: int
+        self, operation: Operation, attempt: Attempt, releasable: Releasable, size: int
     ) -> ResultJudgement:
         """As `_judged`, in a thread if need be; anew where another bundle runs by then."""
         aside = size > ON_LOOP_BYTES_MAX
         while True:
             bundle = self._engine.bundle
-            judged = await self._done(operation, attempt, size, self._judging(operation, attempt, shown, aside=aside))
+            judged = await self._off_loop(
+                operation, attempt, size, self._judging(operation, attempt, releasable, aside=aside)
+            )
             if self._engine.bundle is bundle:
                 return judged
 
-    def _judged(self, operation: Operation, attempt: Attempt, shown: Releasable) -> ResultJudgement:
-        return self._judging(operation, attempt, shown)()
+    def _judged(self, operation: Operation, attempt: Attempt, releasable: Releasable) -> ResultJudgement:
+        return self._judging(operation, attempt, releasable)()
 
     def _judging(
-        self, operation: Operation, attempt: Attempt, shown: Releasable, *, aside: bool = False
+        self, operation: Operation, attempt: Attempt, releasable: Releasable, *, aside: bool = False
     ) -> Callable[[], ResultJudgement]:
-        """What judges `shown`, by all that is known as of now; `aside`: in another thread."""
+        """What judges `releasable`, by all that is known as of now; `aside`: in another thread."""
         reached = reached_of(attempt.decision)
         action, bundle = operation.action, self._engine.bundle
         stored = self._engine.stored(action)
         # What its agent is not told grounds nothing that he says.
-        is_learned = operation.to_agent and shown.status is not Status.NOT_SENT
+        is_learned = operation.to_agent and releasable.status is not Status.NOT_SENT
         call = self._engine.tracing.call(attempt.ref, action, attempt.answers) if is_learned else None
         if aside and call is not None:
             server = None if call.server is None else call.server.beside()
             call = replace(call, origins=call.origins.beside(), server=server)
         return partial(
-            judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.said, stored, call=call
+            judge_result,
+            bundle,
+            reached,
+            action.server,
+            attempt.sessions,
+            releasable.status,
+            releasable.judged_value,
+            stored,
+            call=call,
         )
 
     def _end(
@@ -172,7 +182,7 @@ class Outcomes:
         operation: Operation,
         attempt: Attempt,
         judged: ResultJudgement,
-        shown: Releasable,
+        releasable: Releasable,
         data: bytes,
         elapsed_ms: float,
     ) -> Pending:
@@ -180,49 +190,53 @@ class Outcomes:
 
         Of an action that was not sent no result is recorded: what its caller reads is ours alone.
         """
-        result = b"" if shown.status is Status.NOT_SENT else data
+        result = b"" if releasable.status is Status.NOT_SENT else data
         body = OutcomeBody(
             intent=attempt.ref,
-            status=shown.status,
+            status=releasable.status,
             sids=judged.sids,
             labels=tuple(sorted(judged.labels)),
             approval=attempt.approval,
             result=digest(result) if result else None,
             result_bytes=len(result),
             elapsed_ms=round(elapsed_ms, 3),
-            error=shown.error,
+            error=releasable.error,
             origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
-            refunds=_refunds(operation, attempt, shown.status, len(result)),
-            marks=self._marks(operation.action, attempt, shown),
+            refunds=_refunds(operation, attempt, releasable.status, len(result)),
+            marks=self._marks(operation.action, attempt, releasable),
         )
         return self._engine.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
-    def _marks(self, action: Action, attempt: Attempt, shown: Releasable) -> tuple[Mark, ...]:
+    def _marks(self, action: Action, attempt: Attempt, releasable: Releasable) -> tuple[Mark, ...]:
         """What the end of `attempt` changes of what monitors keep."""
         reached = reached_of(attempt.decision)
         if not reached.feeds.ended:
             return ()
-        return marks_at_end(self._engine.bundle.catalog, action, reached, attempt.at_ms, shown.status, shown.value)
+        return marks_at_end(
+            self._engine.bundle.catalog, action, reached, attempt.at_ms, releasable.status, releasable.value
+        )
 
 
-def _sealed(shown: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
-    """`shown` and the bytes of it; it is withheld where it has none."""
-    sealed = seal(shown.value)
+def _sealed(releasable: Releasable, *, of_tool: bool) -> tuple[Releasable, bytes]:
+    """`releasable` and the bytes of it; it is withheld where it has none."""
+    sealed = seal(releasable.value)
     if sealed is not None:
-        return shown, sealed
-    shown = withheld("it holds a value that has no JSON form")
+        return releasable, sealed
+    releasable = withheld("it holds a value that has no JSON form")
     if not of_tool:
-        shown = Releasable({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
-    return shown, seal(shown.value) or b"{}"
+        releasable = Releasable(
+            {}, releasable.status, releasable.error, failed=(INTERNAL_ERROR, releasable.error or "")
+        )
+    return releasable, seal(releasable.value) or b"{}"
 
 
-def _leaving(attempt: Attempt, shown: Releasable, judged: ResultJudgement, server: str | None) -> Json:
+def _leaving(attempt: Attempt, releasable: Releasable, judged: ResultJudgement, server: str | None) -> Json:
     """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran.
 
     Resources have their own URIs, or the exposed ones of `server`.
     """
-    if shown.failed is not None:
-        return shown.value
+    if releasable.failed is not None:
+        return releasable.value
     value = judged.release if server is None else with_exposed_uris(server, judged.release)
     if not isinstance(value, Mapping):
         return value
@@ -231,11 +245,11 @@ def _leaving(attempt: Attempt, shown: Releasable, judged: ResultJudgement, serve
     return value if attempt.shaped is None else with_word(value, attempt.shaped.arguments)
 
 
-def _failed(reply: Reply, shown: Releasable) -> bool | None:
+def _failed(reply: Reply, releasable: Releasable) -> bool | None:
     """Whether a tool or its server failed; None where a stop or an error of ours ended it."""
     if isinstance(reply, Failure) and reply.cause in _OURS:
         return None
-    return shown.status is not Status.OK
+    return releasable.status is not Status.OK
 
 
 def _charges(attempt: Attempt) -> tuple[Charge, ...]:

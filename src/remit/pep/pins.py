@@ -31,7 +31,7 @@ class Pins:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
+        self._hashes: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
         self._last: dict[str, Mapping[str, str]] = {}
 
     def compare(self, server: str, live: Live, tool: Tool | None, name: str) -> Pin:
@@ -59,21 +59,21 @@ class Pins:
         return _compare(pins, tool, name)
 
     def _of(self, live: Sequence[Definition]) -> Mapping[str, str]:
-        known = self._known.get(id(live))
-        if known is not None:
-            return known[1]
+        cached = self._hashes.get(id(live))
+        if cached is not None:
+            return cached[1]
         pins = {definition.name: definition.pin() for definition in live}
         if isinstance(live, tuple):
-            self._known[id(live)] = (live, pins)
-            if len(self._known) > LISTS_MAX:
-                self._known.popitem(last=False)
+            self._hashes[id(live)] = (live, pins)
+            if len(self._hashes) > LISTS_MAX:
+                self._hashes.popitem(last=False)
         return pins
 
 
 def _compare(pins: Mapping[str, str], tool: Tool | None, name: str) -> Pin:
-    found = pins.get(name)
-    if found is None:
+    pin = pins.get(name)
+    if pin is None:
         return Pin.MISSING
     if tool is None:
         return Pin.UNREVIEWED
-    return Pin.MATCHES if found == tool.pin else Pin.DRIFTED
+    return Pin.MATCHES if pin == tool.pin else Pin.DRIFTED

@@ -61,15 +61,15 @@ class Previews:
     def __init__(self, pipeline: ActionPipeline, engine: DecisionEngine) -> None:
         self._pipeline = pipeline
         self._engine = engine
-        self._kept: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
+        self._results: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
         self._running: dict[asyncio.Task[None], str] = {}
         pipeline.waiting.foresee = self._want
 
     def of(self, approval: Approval) -> Foreseen | None:
         """What is known of what `approval` stands for now; None where its tool offers no dry run."""
-        kept = self._kept.get((approval.ident, approval.shown))
-        if kept is not None:
-            return kept
+        result = self._results.get((approval.ident, approval.shown))
+        if result is not None:
+            return result
         tool = self._engine.bundle.catalog.tools.get((approval.server, approval.name))
         if tool is None or tool.preview is None:
             return None
@@ -85,7 +85,7 @@ class Previews:
     def _want(self, action: Action, approval: Approval, client: Client) -> None:
         """Have what `approval` stands for made once, as long as nothing of it changes."""
         place = (approval.ident, approval.shown)
-        if place in self._kept or action.kind is not ActionKind.CALL_TOOL:
+        if place in self._results or action.kind is not ActionKind.CALL_TOOL:
             return
         tool = self._engine.tool(action)
         if tool is None or tool.preview is None:
@@ -96,7 +96,7 @@ class Previews:
         elif self._has_room(action.authority.acting.agent):
             # Otherwise whoever waits asks again.
             self._keep(place, Foreseen(by, why=_UNDER_WAY))
-            task = asyncio.get_running_loop().create_task(self._made(place, by, action, approval, client))
+            task = asyncio.get_running_loop().create_task(self._make(place, by, action, approval, client))
             self._running[task] = action.authority.acting.agent
             task.add_done_callback(self._running.pop)
 
@@ -104,7 +104,7 @@ class Previews:
         own = sum(one == agent for one in self._running.values())
         return own < OF_ONE_AT_ONCE and (not own or len(self._running) < AT_ONCE)
 
-    async def _made(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
+    async def _make(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
         run = _Run(self._pipeline, self._engine, approval)
         answer = await self._pipeline.with_sessions(action.authority, run.answer(action, client))
         match answer:
@@ -112,19 +112,19 @@ class Previews:
                 value: Mapping[str, Json] = orjson.loads(result)
                 why = "the tool says that its dry run failed" if value.get("isError") is True else ""
                 # What detectors found in it joined the session: it is told with the rest.
-                found = Foreseen(by, result_text(value), tuple(sorted(answer.labels | run.labels)), why)
+                foreseen = Foreseen(by, result_text(value), tuple(sorted(answer.labels | run.labels)), why)
             case Failed(_, message):
-                found = Foreseen(by, why=message)
+                foreseen = Foreseen(by, why=message)
             case Refused(reasons):
-                found = Foreseen(by, why=reasons[0].text)
+                foreseen = Foreseen(by, why=reasons[0].text)
             case _:
-                found = Foreseen(by, why="it came to nothing that can be shown")
-        self._keep(place, found)
+                foreseen = Foreseen(by, why="it came to nothing that can be shown")
+        self._keep(place, foreseen)
 
-    def _keep(self, place: tuple[str, str], found: Foreseen) -> None:
-        self._kept[place] = found
-        if len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+    def _keep(self, place: tuple[str, str], foreseen: Foreseen) -> None:
+        self._results[place] = foreseen
+        if len(self._results) > KEPT_MAX:
+            self._results.popitem(last=False)
 
 
 class _Run:
@@ -150,18 +150,18 @@ class _Run:
         if client.era is Era.STATELESS:
             # It cannot be asked back; a session of the other era is opened once, with what its client declared.
             client = replace(client, capabilities={})
-        asked = self._operation(action, tool.preview)
-        found = await self._outright(asked.action, client, same=asked.action.name == action.name)
-        if isinstance(found, Reason):
-            return Refused((found,), None)
-        under = await self._pipeline.set_out(asked, client, found)
+        dry_run = self._operation(action, tool.preview)
+        attempt = await self._outright(dry_run.action, client, same=dry_run.action.name == action.name)
+        if isinstance(attempt, Reason):
+            return Refused((attempt,), None)
+        under = await self._pipeline.set_out(dry_run, client, attempt)
         return await self._sent(under) if isinstance(under, Under) else under
 
     def _operation(self, action: Action, preview: Preview) -> Operation:
-        name, given = preview.of(action.name, action.input)
+        name, arguments = preview.of(action.name, action.input)
         accepted = self._engine.bundle.catalog.tools.get((action.server, name))
-        asked = operation.call_tool(action.authority, action.server, name, given, canonical(given), accepted)
-        return replace(asked, to_agent=False, action=replace(asked.action, trace=action.trace))
+        dry_run = operation.call_tool(action.authority, action.server, name, arguments, canonical(arguments), accepted)
+        return replace(dry_run, to_agent=False, action=replace(dry_run.action, trace=action.trace))
 
     async def _outright(self, action: Action, client: Client, *, same: bool) -> Attempt | Reason:
         """`action` judged, where policy permits it with nobody asked; or why it is not sent. `same`: as what waits."""
@@ -176,15 +176,15 @@ class _Run:
             if unfit is not None:
                 return Reason(Code.GATE, unfit)
             # No await since: what was weighed is what is judged.
-            found = self._engine.judge(action, live)
-            if isinstance(found, Reshape | Resolve):
-                action = await self._pipeline.shaped(action, found)
-            elif isinstance(found.decision.verdict, Permit):
-                told = AdminBody(Event.APPROVAL_PREVIEWED, BY_REMIT, self._approval.ident, {"intent": found.ref})
-                self._engine.append(RecordKind.ADMIN, self._approval.sid, told)
-                return found
+            attempt = self._engine.judge(action, live)
+            if isinstance(attempt, Reshape | Resolve):
+                action = await self._pipeline.shaped(action, attempt)
+            elif isinstance(attempt.decision.verdict, Permit):
+                body = AdminBody(Event.APPROVAL_PREVIEWED, BY_REMIT, self._approval.ident, {"intent": attempt.ref})
+                self._engine.append(RecordKind.ADMIN, self._approval.sid, body)
+                return attempt
             else:
-                return found.decision.reasons[0]
+                return attempt.decision.reasons[0]
 
     def _unfit(self, action: Action, weighed: Decision, *, same: bool) -> str | None:
         """Why a dry run that was `weighed` is not made."""
@@ -196,7 +196,7 @@ class _Run:
         novelty = body.context.get("novelty")
         if same and isinstance(novelty, Mapping) and any(novelty.values()):
             return "the tool, or such a target, is new to this agent, and would not be after it"
-        self.labels = self._engine.brought(weighed, action)
+        self.labels = self._engine.labels_if_run(weighed, action)
         if more := sorted(self.labels - self._engine.held_by_all(action.authority)):
             return f"its answer would bring labels that the session does not hold: {', '.join(more)}"
         return None
@@ -212,7 +212,7 @@ class _Run:
 
         reply = await self._pipeline.send(under, request)
         if isinstance(reply, InputRequired):
-            under.asked = reply
+            under.input_required = reply
             dropping = asyncio.ensure_future(under.upstream.drop(reply.continuation))
             reply = Failure("input_required", "it asked something back, which nobody answers here", sent=True)
             dropping.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -40,20 +40,20 @@ class Questions:
     def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
 
-    async def put(self, under: Under, asked: Mapping[str, Question]) -> Mapping[str, Question]:
-        """Those of `asked` that the client may be asked, once that is recorded; `under.models` has their attempts.
+    async def put(self, under: Under, requests: Mapping[str, Question]) -> Mapping[str, Question]:
+        """Those of `requests` that the client may be asked, once that is recorded; `under.models` has their attempts.
 
         Raises `LedgerUnwritable`.
         """
         questions: dict[str, Question] = {}
-        left = QUESTION_BYTES_MAX
-        for key, asks in asked.items():
+        room = QUESTION_BYTES_MAX
+        for key, asks in requests.items():
             plain = show_question(asks)
-            left -= 0 if plain is None else len(canonical(plain.params))
-            shown = redact_question(under.attempt.owed, plain) if left >= 0 else None
-            if shown is None or not may_be_asked(under.client.capabilities, shown):
+            room -= 0 if plain is None else len(canonical(plain.params))
+            question = redact_question(under.attempt.owed, plain) if room >= 0 else None
+            if question is None or not may_be_asked(under.client.capabilities, question):
                 continue
-            action = _own(under.operation.action, shown)
+            action = _own(under.operation.action, question)
             if action is not None:
                 attempt = self._engine.judge(action, None)
                 if not isinstance(attempt, Attempt):
@@ -64,10 +64,10 @@ class Questions:
                 await attempt.pending.durable
                 if not permitted:
                     continue
-            questions[key] = shown
+            questions[key] = question
         if questions:
-            said, action = _asked(questions), under.operation.action
-            await self._engine.pass_on(under.attempt, under.number, MidCall.QUESTIONS, said, action).durable
+            content, action = _canonical_questions(questions), under.operation.action
+            await self._engine.pass_on(under.attempt, under.number, MidCall.QUESTIONS, content, action).durable
         return questions
 
     def answered(self, under: Under, responses: Mapping[str, Json]) -> None:
@@ -105,14 +105,14 @@ def with_responses(under: Under, questions: Mapping[str, Question], responses: M
         approval=under.attempt.approval,
         number=under.number,
         responses=canonical(responses),
-        questions=_asked(questions),
+        questions=_canonical_questions(questions),
         bare=is_bare(responses),
         own=under.attempt.own,
     )
     return Action(action.kind, action.server, action.name, action.arguments, action.input, action.authority, within)
 
 
-def _asked(questions: Mapping[str, Question]) -> bytes:
+def _canonical_questions(questions: Mapping[str, Question]) -> bytes:
     """The RFC 8785 form of `questions`."""
     return canonical({key: {"method": asks.method, "params": asks.params} for key, asks in questions.items()})
 

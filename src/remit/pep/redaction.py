@@ -25,14 +25,16 @@ _LOG: Final = logging.getLogger(__name__)
 _KEPT_MAX: Final = 256
 
 
-def redact_shown(owed: Sequence[Obligation], shown: Releasable, tool: Tool | None, *, of_tool: bool) -> Releasable:
-    """`shown` as `owed` lets it out. `tool` is whose result it may be; `of_tool`: the answer is a result of one."""
-    if not owed or shown.status is Status.NOT_SENT:
-        return shown
+def redact_shown(
+    obligations: Sequence[Obligation], releasable: Releasable, tool: Tool | None, *, of_tool: bool
+) -> Releasable:
+    """`releasable` as `obligations` let it out. `tool` is whose result it may be; `of_tool`: it is a result of one."""
+    if not obligations or releasable.status is Status.NOT_SENT:
+        return releasable
     try:
-        value = cover_result(owed, shown.value, _holds(tool))
-        failed = shown.failed and (shown.failed[0], cover_text(owed, shown.failed[1]))
-        return replace(shown, value=value, failed=failed)
+        value = cover_result(obligations, releasable.value, _holds(tool))
+        failed = releasable.failed and (releasable.failed[0], cover_text(obligations, releasable.failed[1]))
+        return replace(releasable, value=value, failed=failed)
     except WithheldError as error:
         why = str(error)
     except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
@@ -40,16 +42,16 @@ def redact_shown(owed: Sequence[Obligation], shown: Releasable, tool: Tool | Non
         why = f"covering it failed in Remit ({type(error).__name__})"
     text = f"the result is withheld: {why}"
     if of_tool:
-        return Releasable({"content": [{"type": "text", "text": text}], "isError": True}, shown.status, text)
-    return Releasable({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+        return Releasable({"content": [{"type": "text", "text": text}], "isError": True}, releasable.status, text)
+    return Releasable({}, releasable.status, text, failed=(INTERNAL_ERROR, text))
 
 
-def redact_question(owed: Sequence[Obligation], question: Question | None) -> Question | None:
-    """What a server asks in mid-call, as `owed` lets it out; None where it may not be asked."""
-    if question is None or not owed:
+def redact_question(obligations: Sequence[Obligation], question: Question | None) -> Question | None:
+    """What a server asks in mid-call, as `obligations` lets it out; None where it may not be asked."""
+    if question is None or not obligations:
         return question
     try:
-        params = cover_value(owed, question.params)
+        params = cover_value(obligations, question.params)
     except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
         _LOG.error("a question could not be covered", extra={"error": type(error).__name__})
         return None

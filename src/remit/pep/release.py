@@ -65,7 +65,7 @@ class Releasable:
     addresses: tuple[Question, ...] = ()
 
     @property
-    def said(self) -> Json:
+    def judged_value(self) -> Json:
         """All of it that is judged: an error is its server's word, as a result is."""
         if self.failed is None:
             return self.value
@@ -92,8 +92,8 @@ def clean(reply: Reply) -> Releasable:
             status = status_of(reply)
             if (reply.needs or reply.addresses) and reply.code is not None and sent:
                 # Nothing for a model to read: the client must declare more, or have its user open an address.
-                said = safe((upstream_text or text)[:UPSTREAM_TEXT_MAX])
-                return Releasable({}, status, text, (reply.code, said), reply.needs, reply.addresses)
+                message = safe((upstream_text or text)[:UPSTREAM_TEXT_MAX])
+                return Releasable({}, status, text, (reply.code, message), reply.needs, reply.addresses)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Releasable(_failed(text), status, text)
@@ -133,23 +133,23 @@ def withheld(why: str) -> Releasable:
     return Releasable(_failed(text), Status.LOST, text)
 
 
-def too_long(shown: Releasable, size: int, most: int, *, call: bool) -> Releasable:
+def too_long(releasable: Releasable, size: int, most: int, *, call: bool) -> Releasable:
     """What is shown in the place of a result longer than a budget reserved for it; its effect was all the same."""
-    return _instead(shown, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
+    return _instead(releasable, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
 
 
-def too_many(shown: Releasable, *, call: bool) -> Releasable:
+def too_many(releasable: Releasable, *, call: bool) -> Releasable:
     """What is shown in the place of a large result while as many of its agent wait to be judged as are kept."""
     return _instead(
-        shown, "too many large results of this agent wait to be judged: make fewer calls at once", call=call
+        releasable, "too many large results of this agent wait to be judged: make fewer calls at once", call=call
     )
 
 
-def _instead(shown: Releasable, why: str, *, call: bool) -> Releasable:
+def _instead(releasable: Releasable, why: str, *, call: bool) -> Releasable:
     text = f"the result is withheld: {why}"
     if call:
-        return Releasable(_failed(text), shown.status, text)
-    return Releasable({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+        return Releasable(_failed(text), releasable.status, text)
+    return Releasable({}, releasable.status, text, failed=(INTERNAL_ERROR, text))
 
 
 def seal(value: Json) -> bytes | None:
@@ -183,52 +183,52 @@ def _result(value: Mapping[str, Json], *, is_error: bool) -> Releasable:
         raise Odd("it has no list of content")
     if len(content) > PARTS_MAX:
         raise Odd(f"it has more than {PARTS_MAX:,} content blocks")
-    shown: dict[str, Json] = {"content": [block(one) for one in content]}
+    members: dict[str, Json] = {"content": [block(item) for item in content]}
     if "structuredContent" in value:
-        shown["structuredContent"] = value["structuredContent"]
+        members["structuredContent"] = value["structuredContent"]
     if is_error:
-        shown["isError"] = True
-    return Releasable(shown, Status.TOOL_ERROR if is_error else Status.OK)
+        members["isError"] = True
+    return Releasable(members, Status.TOOL_ERROR if is_error else Status.OK)
 
 
-def block(given: Json) -> _Block:
+def block(content_block: Json) -> _Block:
     """What may be shown of one content block. Raises `Odd`."""
-    if not isinstance(given, Mapping):
+    if not isinstance(content_block, Mapping):
         raise Odd("a content block is no object")
-    kind = given.get("type")
+    kind = content_block.get("type")
     names = _BLOCKS.get(kind) if isinstance(kind, str) else None
     if names is None:
         raise Odd("a content block is of a kind that is not known")
-    kept: _Block = {"type": kind, **texts(given, names)}
-    if given.get("annotations") is not None:
-        kept["annotations"] = annotations(given["annotations"])
-    size = given.get("size")
+    members: _Block = {"type": kind, **texts(content_block, names)}
+    if content_block.get("annotations") is not None:
+        members["annotations"] = annotations(content_block["annotations"])
+    size = content_block.get("size")
     if kind == "resource_link" and isinstance(size, int) and is_number(size):
-        kept["size"] = size
+        members["size"] = size
     if kind == "resource":
-        inner = given.get("resource")
+        inner = content_block.get("resource")
         if not isinstance(inner, Mapping):
             raise Odd("an embedded resource is no object")
-        kept["resource"] = texts(inner, RESOURCE)
-    return kept
+        members["resource"] = texts(inner, RESOURCE)
+    return members
 
 
 def texts(block: Mapping[str, Json], names: frozenset[str]) -> _Block:
     """The members of `block` that are `names`, texts all of them; null is as if absent. Raises `Odd`."""
-    found: _Block = {name: value for name, value in block.items() if name in names and value is not None}
-    if not all(isinstance(value, str) for value in found.values()):
+    members: _Block = {name: value for name, value in block.items() if name in names and value is not None}
+    if not all(isinstance(value, str) for value in members.values()):
         raise Odd("a member is no text")
-    return found
+    return members
 
 
 def annotations(value: Json) -> Json:
     """What may be shown of the annotations of a block. Raises `Odd`."""
     if not isinstance(value, Mapping):
         raise Odd("the annotations of a content block are no object")
-    kept = {name: item for name, item in value.items() if name in _ANNOTATIONS and item is not None}
-    if not all(_is_plain(item) for item in kept.values()):
+    members = {name: item for name, item in value.items() if name in _ANNOTATIONS and item is not None}
+    if not all(_is_plain(item) for item in members.values()):
         raise Odd("an annotation of a content block is neither text, number nor list of texts")
-    return kept
+    return members
 
 
 def _is_plain(value: Json) -> bool:

@@ -33,5 +33,5 @@ class RequestContext:
 
 def context_of(scope: MutableMapping[str, Any]) -> RequestContext:
     """The account of the request of `scope`; a fresh one that nobody reads where there is none."""
-    found = scope.get(ACCOUNT)
-    return found if isinstance(found, RequestContext) else RequestContext()
+    account = scope.get(ACCOUNT)
+    return account if isinstance(account, RequestContext) else RequestContext()

@@ -33,9 +33,9 @@ class Requesters:
         """Forget the approval `ident`: nothing moves it any more."""
         by = self._by.pop(ident, None)
         if by is not None:
-            left = self._of[by.root]
-            left.remove(ident)
-            if not left:
+            waiting = self._of[by.root]
+            waiting.remove(ident)
+            if not waiting:
                 del self._of[by.root]
 
     def of(self, root: str) -> Iterable[str]:

@@ -31,34 +31,38 @@ def with_exposed_uris(server: str, answer: Json) -> Json:
     if not isinstance(answer, Mapping):
         return answer
     for name, rename in _NAMED.items():
-        found = answer.get(name)
-        if isinstance(found, list):
-            named = [rename(server, one) for one in found]
+        items = answer.get(name)
+        if isinstance(items, list):
+            renamed = [rename(server, item) for item in items]
             # Most answers name no resource, and are sealed already.
-            if any(one is not was for one, was in zip(named, found, strict=True)):
-                answer = {**answer, name: named}
+            if any(item is not was for item, was in zip(renamed, items, strict=True)):
+                answer = {**answer, name: renamed}
     return answer
 
 
-def _content(server: str, one: Json) -> Json:
-    uri = one.get("uri") if isinstance(one, Mapping) else None
-    return {**one, "uri": exposed_uri(server, uri)} if isinstance(one, Mapping) and isinstance(uri, str) else one
+def _content(server: str, content: Json) -> Json:
+    uri = content.get("uri") if isinstance(content, Mapping) else None
+    return (
+        {**content, "uri": exposed_uri(server, uri)}
+        if isinstance(content, Mapping) and isinstance(uri, str)
+        else content
+    )
 
 
-def _block(server: str, one: Json) -> Json:
-    match one:
+def _block(server: str, block: Json) -> Json:
+    match block:
         case {"type": "resource_link"}:
-            return _content(server, one)
+            return _content(server, block)
         case {"type": "resource", "resource": embedded}:
-            return {**one, "resource": _content(server, embedded)}
+            return {**block, "resource": _content(server, embedded)}
         case _:
-            return one
+            return block
 
 
-def _message(server: str, one: Json) -> Json:
-    found = one.get("content") if isinstance(one, Mapping) else None
-    named = _block(server, found)
-    return {**one, "content": named} if isinstance(one, Mapping) and named is not found else one
+def _message(server: str, message: Json) -> Json:
+    content = message.get("content") if isinstance(message, Mapping) else None
+    renamed = _block(server, content)
+    return {**message, "content": renamed} if isinstance(message, Mapping) and renamed is not content else message
 
 
 _NAMED: Final = {"content": _block, "messages": _message, "contents": _content}

@@ -18,34 +18,36 @@ _ROOT: Final = frozenset({"uri", "name"})
 _BARE: Final = frozenset({"action"})
 
 
-def answers_to(questions: Mapping[str, Question], given: Mapping[str, Json]) -> dict[str, Json]:
-    """What goes on of `given`, by the keys of `questions`; None for what was not answered."""
-    return {key: _answer(question, given.get(key)) for key, question in questions.items()}
+def answers_to(questions: Mapping[str, Question], responses: Mapping[str, Json]) -> dict[str, Json]:
+    """What goes on of `responses`, by the keys of `questions`; None for what was not answered."""
+    return {key: _answer(question, responses.get(key)) for key, question in questions.items()}
 
 
 def is_bare(answers: Mapping[str, Json]) -> bool:
     """Whether `answers`, as `answers_to` gives them, say yes or no and bring nothing."""
-    return all(one is None or (isinstance(one, Mapping) and one.keys() <= _BARE) for one in answers.values())
+    return all(
+        answer is None or (isinstance(answer, Mapping) and answer.keys() <= _BARE) for answer in answers.values()
+    )
 
 
-def _answer(question: Question, given: Json) -> Json:
-    if not isinstance(given, Mapping):
+def _answer(question: Question, response: Json) -> Json:
+    if not isinstance(response, Mapping):
         return None
     match question.method:
         case "elicitation/create":
-            return _elicited(given)
+            return _elicited(response)
         case "sampling/createMessage":
-            found = {name: value for name, value in given.items() if name in _SAMPLED}
-            return found if "content" not in found else {**found, "content": _plain(found["content"])}
+            sampled = {name: value for name, value in response.items() if name in _SAMPLED}
+            return sampled if "content" not in sampled else {**sampled, "content": _plain(sampled["content"])}
         case "roots/list":
-            roots = given.get("roots")
-            return {"roots": [_root(one) for one in roots] if isinstance(roots, list) else []}
+            roots = response.get("roots")
+            return {"roots": [_root(root) for root in roots] if isinstance(roots, list) else []}
         case _:
             return None
 
 
-def _elicited(given: Mapping[str, Json]) -> Json:
-    word, content = given.get("action"), given.get("content")
+def _elicited(response: Mapping[str, Json]) -> Json:
+    word, content = response.get("action"), response.get("content")
     if word == "accept":
         if not isinstance(content, Mapping):
             return {"action": "accept"}
@@ -55,17 +57,17 @@ def _elicited(given: Mapping[str, Json]) -> Json:
 
 def _is_field(value: Json) -> bool:
     if isinstance(value, list):
-        return all(isinstance(one, str) for one in value)
+        return all(isinstance(item, str) for item in value)
     return isinstance(value, str | int | float)
 
 
 def _plain(content: Json) -> Json:
     if isinstance(content, list):
-        return [_plain(one) for one in content]
+        return [_plain(block) for block in content]
     if isinstance(content, Mapping):
         return {name: value for name, value in content.items() if name != "_meta"}
     return content
 
 
-def _root(one: Json) -> Json:
-    return {name: value for name, value in one.items() if name in _ROOT} if isinstance(one, Mapping) else {}
+def _root(root: Json) -> Json:
+    return {name: value for name, value in root.items() if name in _ROOT} if isinstance(root, Mapping) else {}

@@ -36,10 +36,10 @@ EXPIRES_S: Final = 300.0
 class Under:
     """An action under way: its intent is durable, its outcome is not yet there.
 
-    `asked` is what the server waits for; `questions` what of it the client was asked, `collected` what it answered so
-    far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of their own,
-    `responses` what it said while people still decide, `task` who waits for its server, `halted` why nobody may,
-    `over` is done once nobody needs to answer any more.
+    `input_required` is what the server waits for; `questions` what of it the client was asked, `collected` what it
+    answered so far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of
+    their own, `responses` what it said while people still decide, `task` who waits for its server, `halted` why
+    nobody may, `over` is done once nobody needs to answer any more.
     """
 
     operation: Operation
@@ -49,7 +49,7 @@ class Under:
     notices: Notices
     started_s: float
     number: int = 0
-    asked: InputRequired | None = None
+    input_required: InputRequired | None = None
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
     collected: Mapping[str, Json] = field(default_factory=dict[str, Json])
     again: int = 0
@@ -120,13 +120,13 @@ class Rounds:
 
     def take(self, ident: str, authority: Authority) -> Under | None:
         """The action that waits as `ident`, if it is this authority's; nobody takes it again."""
-        found = self._open.get(ident)
-        if found is None:
+        waiting = self._open.get(ident)
+        if waiting is None:
             return None
-        his = found[0].operation.action.authority
+        his = waiting[0].operation.action.authority
         if (his.links, his.user) != (authority.links, authority.user):
             return None
-        found[1].cancel()
+        waiting[1].cancel()
         return self._closed(ident)
 
     def end(self) -> None:

@@ -42,7 +42,7 @@ class Sessions:
         await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             await self._memory.index(sid)
-            statements, chars = self._memory.indices.said(sid)
+            statements, chars = self._memory.indices.words_size(sid)
             if statements >= STATEMENTS_MAX or chars + len(text) > WORDS_CHARS_MAX:
                 raise TooManyWords(
                     f"a session takes {STATEMENTS_MAX:,} statements and {WORDS_CHARS_MAX:,} characters of words"
@@ -57,8 +57,8 @@ class Sessions:
         await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             await self._memory.index(sid)
-            found = self._memory.indices.of(sid)
-            return (0 if found is None else len(found)), self._memory.indices.said(sid)[1]
+            index = self._memory.indices.of(sid)
+            return (0 if index is None else len(index)), self._memory.indices.words_size(sid)[1]
         finally:
             self._memory.release((sid,), self._clock.monotonic_s())
 

@@ -23,18 +23,18 @@ KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class Task:
-    """One of them: `ident` is the server's name of it, `said` the last that may be shown of it.
+    """One of them: `ident` is the server's name of it, `state` the last that may be shown of it.
 
-    `asked` is all that the server asked so far, `waiting` what of it the client may answer now. `end` is what ends
-    the action, once; `kept_bytes` the size of a result that was shown.
+    `asked_questions` is all that the server asked so far, `waiting` what of it the client may answer now. `end` is what
+    ends the action, once; `kept_bytes` the size of a result that was shown.
     """
 
     under: Under
     ident: str
-    said: Mapping[str, Json]
+    state: Mapping[str, Json]
     recorded: ExchangeRecord
     timer: asyncio.TimerHandle | None = None
-    asked: dict[str, Question] = field(default_factory=dict[str, Question])
+    asked_questions: dict[str, Question] = field(default_factory=dict[str, Question])
     waiting: dict[str, Question] = field(default_factory=dict[str, Question])
     end: "asyncio.Task[Answer] | None" = None
     kept_bytes: int = 0
@@ -98,9 +98,9 @@ class TaskRegistry:
 
     def forget(self, bytes_max: int) -> None:
         """Forget results that were shown, the oldest first, while they are more than `bytes_max`."""
-        shown = [task for task in self if task.kept_bytes]
-        kept_bytes = sum(task.kept_bytes for task in shown)
-        for task in shown:
+        kept_tasks = [task for task in self if task.kept_bytes]
+        kept_bytes = sum(task.kept_bytes for task in kept_tasks)
+        for task in kept_tasks:
             if kept_bytes <= bytes_max:
                 return
             kept_bytes -= task.kept_bytes

@@ -56,26 +56,28 @@ class Tasks:
         self._engine = engine
         self._memory = memory
         self._clock = clock
-        self._known = TaskRegistry()
+        self._tasks = TaskRegistry()
         self._aside: set[asyncio.Task[object]] = set()
 
     async def begin(self, under: Under, begun: TaskStarted) -> Answer:
         """Go on with `under` as the task that its server began."""
         try:
-            said = _covered(under, read(begun.task))
+            state = _covered(under, read(begun.task))
         except Odd as odd:
             return await self._pipeline.finish(
                 under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True)
             )
-        task = Task(under, said.ident, said.shown, ExchangeRecord(self._engine, under.attempt, under.operation.action))
-        if not self._known.has_room(under):
+        task = Task(
+            under, state.ident, state.shown, ExchangeRecord(self._engine, under.attempt, under.operation.action)
+        )
+        if not self._tasks.has_room(under):
             self._spawn(self._ask(task, "tasks/cancel"))
             return await self._pipeline.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
         under.operation = replace(under.operation, show=show_ended)
         self._memory.retain(under.sids)
         try:
-            with self._known.room(under):
-                await task.recorded.before(under.number, MidCall.TASK, canonical(said.shown))
+            with self._tasks.room(under):
+                await task.recorded.before(under.number, MidCall.TASK, canonical(state.shown))
                 await under.notices.flush()
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
@@ -85,9 +87,9 @@ class Tasks:
             self._stop(task, why)
             return Refused((why,), task.name, sent=True)
         under.notices.close()
-        self._known.add(task)
-        self._until(task, said.ttl_ms / 1000)
-        return Underway(under.attempt.ref, task.said)
+        self._tasks.add(task)
+        self._until(task, state.ttl_ms / 1000)
+        return Underway(under.attempt.ref, task.state)
 
     def knows(self, authority: Authority, server: str | None, name: str) -> bool:
         """Whether `authority` has a task of that name, of `server` where it is given."""
@@ -107,9 +109,9 @@ class Tasks:
         task = self._of(authority, server, name)
         if task is None:
             return _unknown()
-        given = answers_to({key: asks for key, asks in task.waiting.items() if key in responses}, responses)
-        refused = await self._pass_on(task, client, given) if given and task.end is None else None
-        return refused or Underway(name, task.said)
+        answers = answers_to({key: asks for key, asks in task.waiting.items() if key in responses}, responses)
+        refused = await self._pass_on(task, client, answers) if answers and task.end is None else None
+        return refused or Underway(name, task.state)
 
     async def cancel(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """Ask the server to cancel the task, which it may or may not. `Underway`: asked."""
@@ -123,28 +125,28 @@ class Tasks:
             await self._look(task, client)
             if task.end is None:
                 self._until(task, SETTLE_S)
-        return Underway(name, task.said)
+        return Underway(name, task.state)
 
     def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
         """The decision ids of tasks that go on at their servers, of those that `is_over` is true of."""
-        return [task.name for task in self._known if task.end is None and is_over(task.under.operation.action)]
+        return [task.name for task in self._tasks if task.end is None and is_over(task.under.operation.action)]
 
     def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
         """End them because of `why`: their servers are told, what became of them is in doubt."""
-        found = self.under_way(is_over)
-        for name in found:
-            if (task := self._known.get(name)) is not None:
+        affected = self.under_way(is_over)
+        for name in affected:
+            if (task := self._tasks.get(name)) is not None:
                 self._stop(task, why)
-        return found
+        return affected
 
     def end_session(self, sid: str) -> None:
         """Give up the tasks of a session that has ended."""
-        for task in self._known:
+        for task in self._tasks:
             if task.end is None and sid in task.under.sids:
                 self._give_up(task, "the session has ended")
 
     def _of(self, authority: Authority, server: str | None, name: str) -> Task | None:
-        task = self._known.get(name)
+        task = self._tasks.get(name)
         if task is None:
             return None
         action = task.under.operation.action
@@ -171,7 +173,7 @@ class Tasks:
                     why = odd if isinstance(odd, Odd) else "it has no JSON form"
                     return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", task.name)
             case Failure(code=code) if code == _NO_SUCH_TASK:
-                task.said = {**task.said, "status": "failed"}
+                task.state = {**task.state, "status": "failed"}
                 self._close(task, self._pipeline.finish(task.under, reply))
                 return None
             case Failure(_, text):
@@ -179,22 +181,22 @@ class Tasks:
             case _:
                 return Failed(_INTERNAL, "the server asked in place of saying how its task fares", task.name)
 
-    async def _heard(self, task: Task, said: DetailedTask) -> Answer | None:
-        if said.ident != task.ident:
+    async def _heard(self, task: Task, state: DetailedTask) -> Answer | None:
+        if state.ident != task.ident:
             raise Odd("it is of another task")
-        if said.end is None:
-            fresh = said.shown.get("statusMessage") != task.said.get("statusMessage")
-            await task.recorded.before(task.under.number, MidCall.TASK, canonical(said.shown), fresh=fresh)
+        if state.end is None:
+            fresh = state.shown.get("statusMessage") != task.state.get("statusMessage")
+            await task.recorded.before(task.under.number, MidCall.TASK, canonical(state.shown), fresh=fresh)
             if task.end is not None:
                 return None
-        task.said = said.shown
-        if said.end is not None:
-            self._close(task, self._pipeline.finish(task.under, said.end))
+        task.state = state.shown
+        if state.end is not None:
+            self._close(task, self._pipeline.finish(task.under, state.end))
             return None
-        fresh = {key: asks for key, asks in said.questions.items() if task.asked.get(key) != asks}
+        fresh = {key: asks for key, asks in state.questions.items() if task.asked_questions.get(key) != asks}
         if fresh:
             await self._question(task, fresh)
-        task.waiting = {key: asks for key, asks in task.waiting.items() if key in said.questions}
+        task.waiting = {key: asks for key, asks in task.waiting.items() if key in state.questions}
         return None
 
     async def _question(self, task: Task, fresh: Mapping[str, Question]) -> None:
@@ -204,63 +206,66 @@ class Tasks:
         if under.number > ROUNDS_MAX:
             self._stop(task, Reason(Code.ROUND_REFUSED, f"the server asks more than {ROUNDS_MAX} times"))
             return
-        task.asked.update(fresh)
+        task.asked_questions.update(fresh)
         try:
             put = await self._questions.put(under, fresh)
         except BaseException:
             for key in fresh:
-                del task.asked[key]
+                del task.asked_questions[key]
             self._questions.answered(under, dict.fromkeys(fresh))
             raise
         refused = fresh.keys() - put.keys()
-        lost = sorted({fresh[key].method for key in refused} - {"elicitation/create"})
-        if lost and task.end is None:
+        refused_methods = sorted({fresh[key].method for key in refused} - {"elicitation/create"})
+        if refused_methods and task.end is None:
             # There is no word for no: a task that asks this would wait for ever.
-            self._stop(task, Reason(Code.ROUND_REFUSED, f"its task asks what is not permitted here: {', '.join(lost)}"))
+            self._stop(
+                task,
+                Reason(Code.ROUND_REFUSED, f"its task asks what is not permitted here: {', '.join(refused_methods)}"),
+            )
         elif refused and task.end is None:
             reply = await self._ask(task, "tasks/update", inputResponses=dict.fromkeys(sorted(refused), _DECLINE))
             if isinstance(reply, Failure):
                 # It is declined again when it is seen again.
-                task.asked = {key: asks for key, asks in task.asked.items() if key not in refused}
+                task.asked_questions = {key: asks for key, asks in task.asked_questions.items() if key not in refused}
         if task.end is None:
             task.waiting.update(put)
 
-    async def _pass_on(self, task: Task, client: Client, given: Mapping[str, Json]) -> Answer | None:
-        """Have `given` judged and pass it on; what to answer where it does not pass."""
+    async def _pass_on(self, task: Task, client: Client, answers: Mapping[str, Json]) -> Answer | None:
+        """Have `answers` judged and pass it on; what to answer where it does not pass."""
         under = task.under
-        withdrawn = {key: task.waiting.pop(key) for key in given}
+        withdrawn = {key: task.waiting.pop(key) for key in answers}
         passed = False
         try:
-            found = await self._pipeline.attempt(with_responses(under, withdrawn, given), client)
-            if isinstance(found, Awaiting):
-                return found
-            if isinstance(found, Attempt):
-                await found.pending.durable
+            attempt = await self._pipeline.attempt(with_responses(under, withdrawn, answers), client)
+            if isinstance(attempt, Awaiting):
+                return attempt
+            if isinstance(attempt, Attempt):
+                await attempt.pending.durable
             why = self._pipeline.stopped(under.operation.action)
-            if not isinstance(found, Attempt) or why is not None:
-                denied = found.reasons if isinstance(found, Refused) else ()
+            if not isinstance(attempt, Attempt) or why is not None:
+                denied = attempt.reasons if isinstance(attempt, Refused) else ()
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
                 self._stop(task, why)
                 return Refused((why, *denied), task.name, sent=True)
-            under.answered(given)
+            under.answered(answers)
             task.recorded.attempt = under.attempt
-            reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
+            reply = await self._ask(task, "tasks/update", inputResponses=answers) if task.end is None else None
             if isinstance(reply, Failure):
                 return Failed(_INTERNAL, reply.text, task.name)
             passed = True
-            self._questions.answered(under, given)
+            self._questions.answered(under, answers)
             return None
         finally:
             if not passed and task.end is None:
                 task.waiting.update(withdrawn)
 
     async def _state(self, task: Task) -> Answer:
-        said, name = task.said, task.name
+        state, name = task.state, task.name
         if task.end is None:
-            if said["status"] == "input_required" and not task.waiting:
+            if state["status"] == "input_required" and not task.waiting:
                 # Nothing that the client could do for it: the server has what it asked for, or soon.
-                said = {**said, "status": "working"}
-            return Underway(name, said, dict(task.waiting))
+                state = {**state, "status": "working"}
+            return Underway(name, state, dict(task.waiting))
         answer = await asyncio.shield(task.end)
         why = self._pipeline.halted(task.under.operation.action)
         match answer:
@@ -268,10 +273,10 @@ class Tasks:
                 return Refused((why,), name, sent=True)
             case Released(result):
                 task.kept_bytes = len(result)
-                self._known.forget(KEPT_BYTES_MAX)
-                return Underway(name, said, result=result)
+                self._tasks.forget(KEPT_BYTES_MAX)
+                return Underway(name, state, result=result)
             case Failed(code, message):
-                return Underway(name, said, error=None if said["status"] == "cancelled" else (code, message))
+                return Underway(name, state, error=None if state["status"] == "cancelled" else (code, message))
             case _:
                 return answer
 
@@ -303,7 +308,7 @@ class Tasks:
         task.timer = asyncio.get_running_loop().call_later(max(left_s, 0.0), self._over, task)
 
     def _over(self, task: Task) -> None:
-        self._known.drop(task)
+        self._tasks.drop(task)
         if task.end is None:
             self._spawn(self._last_look(task))
 
@@ -326,12 +331,12 @@ class Tasks:
         aside.add_done_callback(self._aside.discard)
 
 
-def _covered(under: Under, said: DetailedTask) -> DetailedTask:
-    """`said` with the words of the task as obligations let them out; its questions and its end come later."""
-    owed, message = under.attempt.owed, said.shown.get("statusMessage")
-    if not owed or not isinstance(message, str):
-        return said
-    return replace(said, shown={**said.shown, "statusMessage": cover_text(owed, message)})
+def _covered(under: Under, state: DetailedTask) -> DetailedTask:
+    """`state` with the words of the task as obligations let them out; its questions and its end come later."""
+    obligations, message = under.attempt.owed, state.shown.get("statusMessage")
+    if not obligations or not isinstance(message, str):
+        return state
+    return replace(state, shown={**state.shown, "statusMessage": cover_text(obligations, message)})
 
 
 def _unknown() -> Refused:

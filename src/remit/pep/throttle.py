@@ -55,7 +55,7 @@ class Throttle:
         self._requests: dict[str, int] = {}
         self._streams: dict[str, int] = {}
         self._watches: dict[tuple[str, str], int] = {}
-        self._held: dict[str, int] = {}
+        self._bytes_held: dict[str, int] = {}
         self._held_bytes = 0
 
     @property
@@ -90,14 +90,14 @@ class Throttle:
     def stream(self, agent: str) -> Generator[asyncio.Event]:
         """One standing stream of `agent`; gives the event that ends it. Raises `Busy`."""
         limits = self.limits
-        held = self._streams.get(agent, 0)
-        if held >= limits.streams_per_agent_max:
-            text = f"{agent} has {held} streams open (streams_per_agent_max)"
+        open_streams = self._streams.get(agent, 0)
+        if open_streams >= limits.streams_per_agent_max:
+            text = f"{agent} has {open_streams} streams open (streams_per_agent_max)"
             self._refuse(429, "limit/streams-per-agent", text, _STREAM_RETRY_S)
         if self.streams >= limits.streams_max:
             text = f"{limits.streams_max} streams are open (streams_max)"
             self._refuse(503, "limit/streams", text, _STREAM_RETRY_S)
-        self._streams[agent] = held + 1
+        self._streams[agent] = open_streams + 1
         try:
             yield self.closing
         finally:
@@ -114,7 +114,7 @@ class Throttle:
         if self._watches.get((server, agent), 0) >= most:
             text = f"{agent} watches server {server} for {most} different things (watches_per_agent_max)"
             self._refuse(429, "limit/watches-per-agent", text, _STREAM_RETRY_S)
-        if sum(held for (of, _), held in self._watches.items() if of == server) >= limits.watches_max:
+        if sum(count for (of, _), count in self._watches.items() if of == server) >= limits.watches_max:
             text = f"server {server} is watched {limits.watches_max} times (watches_max)"
             self._refuse(503, "limit/watches", text, _STREAM_RETRY_S)
 
@@ -124,25 +124,25 @@ class Throttle:
         self._watches[of] = self._watches.get(of, 0) + 1
         return lambda _: _leave(self._watches, of)
 
-    def hold(self, agent: str, held: int, size: int) -> bool:
-        """Whether a request of `agent`, which holds `held` bytes, may hold `size` more; they are counted if so.
+    def hold(self, agent: str, bytes_before: int, size: int) -> bool:
+        """Whether a request of `agent`, which holds `bytes_before` bytes, may hold `size` more; they are counted if so.
 
         What one request holds alone it may, whatever others hold: `result_bytes_max` bounds it.
         """
-        limits, own = self.limits, self._held.get(agent, 0)
-        if own > held and (
+        limits, own = self.limits, self._bytes_held.get(agent, 0)
+        if own > bytes_before and (
             own + size > limits.held_bytes_per_agent_max or self._held_bytes + size > limits.held_bytes_max
         ):
             self._refused("limit/held-bytes")
             return False
-        self._held[agent] = own + size
+        self._bytes_held[agent] = own + size
         self._held_bytes += size
         return True
 
     def let_go(self, agent: str, size: int) -> None:
         """A request of `agent` holds `size` bytes less."""
         self._held_bytes -= size
-        _leave(self._held, agent, size)
+        _leave(self._bytes_held, agent, size)
 
     def charge(self, agent: str, requests: int) -> None:
         """Count what one request of `agent` asks for beside itself as so many more. Raises `Busy`."""
@@ -210,9 +210,9 @@ class ThrottledRequest:
         return True
 
 
-def _leave(held: dict[_Who, int], who: _Who, number: int = 1) -> None:
-    left = held[who] - number
-    if left:
-        held[who] = left
+def _leave(counts: dict[_Who, int], who: _Who, number: int = 1) -> None:
+    remaining = counts[who] - number
+    if remaining:
+        counts[who] = remaining
     else:
-        del held[who]
+        del counts[who]

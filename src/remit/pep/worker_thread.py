@@ -48,10 +48,10 @@ class WorkerThread:
             raise
         self._working += 1
         sys.setswitchinterval(_TURN_S)
-        done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         # Who waits may leave: the thread goes on, and its agent has its turn and its bytes until it is done.
-        done.add_done_callback(lambda _: self._end(agent, size, turn))
-        return await asyncio.shield(done)
+        future.add_done_callback(lambda _: self._end(agent, size, turn))
+        return await asyncio.shield(future)
 
     def _end(self, agent: str, size: int, turn: asyncio.Lock) -> None:
         turn.release()

@@ -35,15 +35,17 @@ def _drift(body: AdminBody, catalog: Catalog) -> Mapping[str, Json] | None:
     agent = body.subject.removeprefix(f"{Kind.AGENT.value}/")
     if follows == "record" or agent not in catalog.agents:
         return None
-    what = shown(str(body.data.get("after")), catalog)
+    subject_text = shown_name(str(body.data.get("after")), catalog)
     next_ = f"remit get inventory {body.subject}"
-    return {"agent": agent, "kind": kind, "what": what, "follows": follows, "seen_ms": at, "next": next_}
+    return {"agent": agent, "kind": kind, "what": subject_text, "follows": follows, "seen_ms": at, "next": next_}
 
 
 def _incident(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
     del catalog
-    said = {name: body.data[name] for name in ("title", "severity", "causes", "to", "resolution") if name in body.data}
-    return {"incident": body.subject, "by": body.by, **said, "next": f"remit incidents show {body.subject}"}
+    members = {
+        name: body.data[name] for name in ("title", "severity", "causes", "to", "resolution") if name in body.data
+    }
+    return {"incident": body.subject, "by": body.by, **members, "next": f"remit incidents show {body.subject}"}
 
 
 def _worse(body: AdminBody, catalog: Catalog) -> Mapping[str, Json] | None:
@@ -75,18 +77,18 @@ class Bulletins:
 
     def __init__(self) -> None:
         self._hour = 0
-        self._made = Counter[tuple[Topic, str]]()
+        self._counts = Counter[tuple[Topic, str]]()
 
     def of(self, entries: Iterable[Entry], catalog: Catalog) -> Iterator[Notice]:
         """Those of `entries`, to every channel of `catalog` that is about them."""
         for entry in entries:
             body = entry.body
-            kept = BULLETINS.get(body.event) if isinstance(body, AdminBody) else None
-            if kept is None or not isinstance(body, AdminBody):
+            bulletin = BULLETINS.get(body.event) if isinstance(body, AdminBody) else None
+            if bulletin is None or not isinstance(body, AdminBody):
                 continue
-            channels = sorted(name for name, one in catalog.channels.items() if kept.topic in one.about)
-            data = kept.data(body, catalog) if channels else None
-            if data is None or not self._room(kept.topic, body.subject, entry.record.at):
+            channels = sorted(name for name, declared in catalog.channels.items() if bulletin.topic in declared.about)
+            data = bulletin.data(body, catalog) if channels else None
+            if data is None or not self._room(bulletin.topic, body.subject, entry.record.at):
                 continue
             record = f"{entry.record.chain}.{entry.record.seq}"
             for channel in channels:
@@ -96,15 +98,15 @@ class Bulletins:
         hour = at_ms // HOUR_MS
         if hour != self._hour:
             self._hour = hour
-            self._made.clear()
-        self._made[topic, subject] += 1
-        return self._made[topic, subject] <= HOURLY_MAX
+            self._counts.clear()
+        self._counts[topic, subject] += 1
+        return self._counts[topic, subject] <= HOURLY_MAX
 
 
-def shown(name: str, catalog: Catalog) -> str:
+def shown_name(name: str, catalog: Catalog) -> str:
     """`name` of the inventory, where the workspace registers it; of another one its kind and how long it is."""
     try:
-        found = parsed(name)
+        parsed_name = parsed(name)
     except ValueError:
         return f"(text of {len(name)} characters)"
     registered: Mapping[Kind, Iterable[str]] = {
@@ -112,6 +114,6 @@ def shown(name: str, catalog: Catalog) -> str:
         Kind.SERVER: catalog.servers,
         Kind.TOOL: (f"{server}/{tool}" for server, tool in catalog.tools),
     }
-    if not found.space and found.name in registered.get(found.kind, ()):
+    if not parsed_name.space and parsed_name.name in registered.get(parsed_name.kind, ()):
         return name
-    return f"{found.kind.value} (not registered, a name of {len(found.name)} characters)"
+    return f"{parsed_name.kind.value} (not registered, a name of {len(parsed_name.name)} characters)"

@@ -41,24 +41,24 @@ class Checkpoints:
         self._clock = clock
         self._signed: tuple[int, Note] | None = None
         self._covered = 0, clock.monotonic_s()
-        self._told = ""
+        self._last_error = ""
         self._turn = asyncio.Lock()
 
     def signed(self) -> SigningProgress:
         """How far signing is by now."""
         records, at_s = self._covered
-        return SigningProgress(records, self._clock.monotonic_s() - at_s, self._told)
+        return SigningProgress(records, self._clock.monotonic_s() - at_s, self._last_error)
 
     async def advance(self) -> None:
         """Take in what is durable by now and sign it. What stands in its way is raised once, not at every turn."""
         try:
             await self.checkpoint()
         except Exception as error:
-            if str(error) != self._told:
-                self._told = str(error)
+            if str(error) != self._last_error:
+                self._last_error = str(error)
                 raise
         else:
-            self._told = ""
+            self._last_error = ""
 
     async def checkpoint(self) -> Note:
         """See `ports.transparency.Transparency`."""
@@ -119,8 +119,8 @@ def proved(tree: TreeStore, size: int, note: Note, ref: Ref, *, reveal: bool) ->
         raise Unprovable(
             f"the tree in the file does not lead from {ref} to the signed root: one of the two was changed"
         )
-    shown = (leaf.salt, leaf.body) if reveal else (None, None)
-    return Proof(leaf.index, tuple(path), note, leaf.record, *shown)
+    opening = (leaf.salt, leaf.body) if reveal else (None, None)
+    return Proof(leaf.index, tuple(path), note, leaf.record, *opening)
 
 
 def continued(tree: TreeStore, size: int, note: Note, old: int) -> Continuation:

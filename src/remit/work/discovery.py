@@ -115,9 +115,9 @@ class Discovery:
         finally:
             self._waiting.remove(export)
 
-    async def take(self, source: str, found: SourceBatch) -> None:
+    async def take(self, source: str, batch: SourceBatch) -> None:
         """Take a batch of `source` in."""
-        await self.run(lambda: self._take(source, found))
+        await self.run(lambda: self._take(source, batch))
 
     def mark(self, source: str) -> str:
         """How far `source` had read when it was last kept."""
@@ -167,9 +167,9 @@ class Discovery:
             self._trouble(Trouble(error.code, name, str(error)))
             raise
         spans = self._paced(export)
-        while some := list(islice(spans, STEP_SPANS)):
+        while step := list(islice(spans, STEP_SPANS)):
             telemetry = Telemetry(now_ms)
-            telemetry.add(self._breathing(self._attribution.take(some, now_ms, sent.agent)))
+            telemetry.add(self._breathing(self._attribution.take(step, now_ms, sent.agent)))
             self._fold_telemetry(telemetry, now_ms)
             yield
         rejected: int = getattr(export, "rejected", 0)
@@ -190,10 +190,10 @@ class Discovery:
             yield span
 
     def _breathing(self, items: Iterable[_T]) -> Iterator[_T]:
-        for number, one in enumerate(items):
+        for number, item in enumerate(items):
             if number % BREATHE_EVERY == 0:
                 self._breathe()
-            yield one
+            yield item
 
     def _fold_telemetry(self, telemetry: Telemetry, now_ms: int) -> None:
         for sighting in self._breathing(telemetry.sightings()):
@@ -201,17 +201,17 @@ class Discovery:
         for call in self._breathing(telemetry.calls):
             self._paired(self.reconciler.take_call(call, now_ms))
 
-    def _take(self, source: str, found: SourceBatch) -> None:
-        for sighting in self._breathing(found.sightings):
+    def _take(self, source: str, batch: SourceBatch) -> None:
+        for sighting in self._breathing(batch.sightings):
             self._fold(sighting)
-        for passage in found.recalled:
+        for passage in batch.recalled:
             self._paired(self.reconciler.take_passage(passage, counted=False))
-        for passage in found.passages:
+        for passage in batch.passages:
             self._paired(self.reconciler.take_passage(passage))
-        for trouble in found.troubles:
+        for trouble in batch.troubles:
             self._trouble(trouble)
-        if found.mark:
-            self._marks[source] = found.mark
+        if batch.mark:
+            self._marks[source] = batch.mark
 
     def _paired(self, pair: Pair | None) -> None:
         for sighting in () if pair is None else pair_sightings(pair):
@@ -263,16 +263,16 @@ class Discovery:
         self._save()
 
     def _save(self) -> None:
-        known = self.reconciler
+        reconciler = self.reconciler
         counts: Mapping[Activity, PassageCounts] = {
-            key: known.counts.get(key, PassageCounts()) for key in known.changed
+            key: reconciler.counts.get(key, PassageCounts()) for key in reconciler.changed
         }
-        if not self._dirty and not counts and not self._marks and not known.judged:
+        if not self._dirty and not counts and not self._marks and not reconciler.judged:
             return
-        self._store.save(self.inventory, self._dirty, counts, self._marks, tuple(known.judged))
+        self._store.save(self.inventory, self._dirty, counts, self._marks, tuple(reconciler.judged))
         self._dirty, self._marks = set(), {}
-        known.changed = set()
-        known.judged.clear()
+        reconciler.changed = set()
+        reconciler.judged.clear()
 
     def _close(self) -> None:
         self._turn()

@@ -35,24 +35,24 @@ class Erasures:
 
     async def erase(self, refs: Sequence[Ref], why: str, by: str) -> Erasure:
         """See `ports.transparency.Erasing`."""
-        kept: dict[Ref, Json] = {}
+        frames: dict[Ref, Json] = {}
         for ref in refs:
             for entry in await self._with_outcome(ref):
-                found = Ref(entry.record.chain, entry.record.seq)
-                kept[found] = {"id": str(found), "kept": encode_body(await self._frame(found, entry)).decode()}
-        unlike = await asyncio.to_thread(self._bodies.unlike, list(kept))
+                head = Ref(entry.record.chain, entry.record.seq)
+                frames[head] = {"id": str(head), "kept": encode_body(await self._frame(head, entry)).decode()}
+        unlike = await asyncio.to_thread(self._bodies.unlike, list(frames))
         if unlike is not None:
-            what = f"{unlike} says something else than its record commits to, and its frame would be kept as true"
-            raise NotErasable(f"{what}: remit ledger verify")
+            problem = f"{unlike} says something else than its record commits to, and its frame would be kept as true"
+            raise NotErasable(f"{problem}: remit ledger verify")
         records: list[Ref] = []
         cleared = True
-        every = list(kept)
+        every = list(frames)
         for start in range(0, len(every), EACH_MAX):
-            some = every[start : start + EACH_MAX]
-            data: dict[str, Json] = {"why": why, "bodies": [kept[ref] for ref in some]}
-            receipt = await self._record(AdminBody(Event.LEDGER_ERASED, by, str(some[0]), data))
+            batch = every[start : start + EACH_MAX]
+            data: dict[str, Json] = {"why": why, "bodies": [frames[ref] for ref in batch]}
+            receipt = await self._record(AdminBody(Event.LEDGER_ERASED, by, str(batch[0]), data))
             records.append(receipt.ref)
-            cleared = await asyncio.to_thread(self._bodies.erase, some) and cleared
+            cleared = await asyncio.to_thread(self._bodies.erase, batch) and cleared
         return Erasure(tuple(records), tuple(every), cleared)
 
     async def finish(self) -> int:
@@ -75,14 +75,14 @@ class Erasures:
         body = entry.body
         if body is None:
             raise NotErasable(f"{ref} was erased already")
-        kept = frame(body)
-        if kept is None or ref.seq == 1:
+        stripped = frame(body)
+        if stripped is None or ref.seq == 1:
             raise NotErasable(f"{ref} is a record of kind {entry.record.kind.value} whose body is never erased")
         if isinstance(body, ActionBody) and body.verdict == "escalate":
-            asked = await self._ledger.approval(str(ref))
-            if asked is not None and asked.state in OPEN:
+            approval = await self._ledger.approval(str(ref))
+            if approval is not None and approval.state in OPEN:
                 raise NotErasable(f"{ref} waits for people: it is not erased before they decided")
-        before, after = (fold(ref, entry.record.at, entry.record.kind, one) for one in (body, kept))
-        if [type(one) for one in before] != [type(one) for one in after]:
+        before, after = (fold(ref, entry.record.at, entry.record.kind, version) for version in (body, stripped))
+        if [type(version) for version in before] != [type(version) for version in after]:
             raise NotErasable(f"the state hangs on what {ref} says")
-        return kept
+        return stripped

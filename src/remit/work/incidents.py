@@ -64,13 +64,13 @@ class Handling:
         self._taking = asyncio.Lock()
         self._store: Incidents | None = None
         self._mark = ""
-        self._kept = ""
+        self._saved_mark = ""
         """The mark that is kept with what came of the ledger up to it."""
         self._gathering = OpenIncidents()
-        self._said: dict[str, tuple[Incident, int]] = {}
+        self._notified: dict[str, tuple[Incident, int]] = {}
         """Incidents as they were put on record, and when."""
         self._unsaid: dict[str, Incident] = {}
-        self._found: dict[str, Incident] = {}
+        self._changed: dict[str, Incident] = {}
         """What was gathered since the ledger was last followed to its end."""
 
     async def turn(self) -> None:
@@ -83,7 +83,7 @@ class Handling:
             async with self._taking:
                 await self._fold(page.entries)
                 self._mark = page.mark
-                if not more and page.mark != self._kept:
+                if not more and page.mark != self._saved_mark:
                     await self._settle(page.mark)
         async with self._taking:
             await self._say([one for one in self._unsaid.values() if self._worth(one)])
@@ -130,15 +130,15 @@ class Handling:
     async def _act(self, ident: str, move: IncidentMove, body: AdminBody) -> Incident:
         await self._started()
         async with self._taking:
-            known = await self.find(ident)
-            if known is None:
+            incident = await self.find(ident)
+            if incident is None:
                 raise KeyError(ident)
-            if (known.state, move) not in MOVES:
+            if (incident.state, move) not in MOVES:
                 raise IncidentOver(ident)
             receipt = await self._record(body)
             entry = await self._ledger.entry(receipt.ref)
             await self._fold(() if entry is None else (entry,))
-            return await self.find(ident) or known
+            return await self.find(ident) or incident
 
     async def _fold(self, entries: Sequence[Entry]) -> None:
         """Take in what `entries` say of incidents, and gather what they give people to look at."""
@@ -147,51 +147,55 @@ class Handling:
         for entry in entries:
             body, record = entry.body, entry.record
             if isinstance(body, AdminBody) and body.event in _EVENTS:
-                incident = after(await self._known(body.subject, changed), record.at, body)
+                incident = after(await self._current(body.subject, changed), record.at, body)
                 if incident is not None:
                     changed[incident.ident] = incident
                     self._now(incident)
             elif body is not None:
-                one = finding(Ref(record.chain, record.seq), record.at, record.kind, body)
-                incident = self._gathering.take(one) if one is not None and one.at >= recent_ms else None
+                new_finding = finding(Ref(record.chain, record.seq), record.at, record.kind, body)
+                incident = (
+                    self._gathering.take(new_finding)
+                    if new_finding is not None and new_finding.at >= recent_ms
+                    else None
+                )
                 if incident is not None:
-                    self._found[incident.ident] = incident
+                    self._changed[incident.ident] = incident
         if changed:
             await self._ask(lambda store: store.save(changed.values()))
 
-    async def _known(self, ident: str, changed: Mapping[str, Incident]) -> Incident | None:
+    async def _current(self, ident: str, changed: Mapping[str, Incident]) -> Incident | None:
         """The incident `ident` with what was gathered before the record that is taken in, and is kept nowhere yet."""
-        known, found = changed.get(ident) or await self.find(ident), self._found.get(ident)
-        return known or found if known is None or found is None else merge(known, found)
+        stored, changed_here = changed.get(ident) or await self.find(ident), self._changed.get(ident)
+        return stored or changed_here if stored is None or changed_here is None else merge(stored, changed_here)
 
     async def _settle(self, mark: str) -> None:
         """Keep what was gathered, and say it; where it raises, both are done the next time."""
         merged: list[Incident] = []
-        for ident, one in self._found.items():
+        for ident, one in self._changed.items():
             known = await self.find(ident)
-            if known is not None and ident not in self._said:
-                self._said[ident] = (known, known.last_ms)
+            if known is not None and ident not in self._notified:
+                self._notified[ident] = (known, known.last_ms)
             merged.append(one if known is None else merge(known, one))
         await self._say([one for one in merged if one.state is not IncidentState.CLOSED and self._worth(one)])
         await self._ask(lambda store: store.save(merged, mark))
         for one in merged:
             self._now(one)
-        self._found.clear()
-        self._kept = mark
+        self._changed.clear()
+        self._saved_mark = mark
 
     def _now(self, incident: Incident) -> None:
         """It is so now."""
         self._gathering.put(incident)
         if incident.state is IncidentState.CLOSED:
-            self._said.pop(incident.ident, None)
+            self._notified.pop(incident.ident, None)
             self._unsaid.pop(incident.ident, None)
 
     def _worth(self, incident: Incident) -> bool:
         """Whether it is to be put on record now; if not, it is remembered."""
-        said = self._said.get(incident.ident)
-        if said is None:
+        notified = self._notified.get(incident.ident)
+        if notified is None:
             return True
-        before, at_ms = said
+        before, at_ms = notified
         wider = (before.severity, before.causes, before.sids) != (incident.severity, incident.causes, incident.sids)
         if wider or incident.count >= 2 * before.count:
             return True
@@ -200,23 +204,23 @@ class Handling:
         return incident.count > before.count and self._clock.now_ms() - at_ms >= AGAIN_MS
 
     async def _say(self, incidents: Sequence[Incident]) -> None:
-        for one in incidents:
-            known = self._said.get(one.ident)
-            await self._record(opening(one, BY) if known is None else seeing(one, BY, known[0]))
-            self._said[one.ident] = (one, self._clock.now_ms())
-            self._unsaid.pop(one.ident, None)
-            while len(self._said) > KEPT_MAX:
-                self._said.pop(next(iter(self._said)))
+        for incident in incidents:
+            notified = self._notified.get(incident.ident)
+            await self._record(opening(incident, BY) if notified is None else seeing(incident, BY, notified[0]))
+            self._notified[incident.ident] = (incident, self._clock.now_ms())
+            self._unsaid.pop(incident.ident, None)
+            while len(self._notified) > KEPT_MAX:
+                self._notified.pop(next(iter(self._notified)))
 
     async def _started(self) -> None:
         async with self._starting:
             if self._store is None:
                 loop = asyncio.get_running_loop()
                 store = await loop.run_in_executor(self._thread, self._open)
-                self._mark = self._kept = await loop.run_in_executor(self._thread, store.mark)
+                self._mark = self._saved_mark = await loop.run_in_executor(self._thread, store.mark)
                 alive = await loop.run_in_executor(self._thread, lambda: store.in_states(ALIVE, KEPT_MAX))
                 self._gathering = OpenIncidents(alive)
-                self._said = {one.ident: (one, one.last_ms) for one in alive}
+                self._notified = {one.ident: (one, one.last_ms) for one in alive}
                 self._store = store
 
     async def _ask(self, question: Callable[[Incidents], _T]) -> _T:

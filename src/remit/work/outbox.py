@@ -77,10 +77,12 @@ class Notifying:
         await self._gather(catalog)
         await self._follow(catalog)
         due: dict[str, list[PendingNotice]] = {}
-        for one in await self._outbox.due(self._clock.now_ms(), AT_ONCE, TRIES_MS):
-            due.setdefault(one.notice.channel, []).append(one)
+        for due_notice in await self._outbox.due(self._clock.now_ms(), AT_ONCE, TRIES_MS):
+            due.setdefault(due_notice.notice.channel, []).append(due_notice)
         # Of a channel that is being told, what is due now is among what it is told.
-        begun = [self._begin(name, notices, catalog) for name, notices in due.items() if name not in self._telling]
+        begun = [
+            self._begin(name, of_channel, catalog) for name, of_channel in due.items() if name not in self._telling
+        ]
         if begun:
             await asyncio.wait(begun, timeout=PERIOD_S)
         ended = {name: task for name, task in self._telling.items() if task.done()}
@@ -106,30 +108,35 @@ class Notifying:
                 raise error
 
     async def _gather(self, catalog: Catalog) -> None:
-        seen = await self._outbox.states()
-        found = {one.ident: one for one in await self._ledger.approvals(open_only=True, limit=OPEN_MAX)}
-        for ident in seen.keys() - found.keys():
+        states = await self._outbox.states()
+        approvals = {
+            approval.ident: approval for approval in await self._ledger.approvals(open_only=True, limit=OPEN_MAX)
+        }
+        for ident in states.keys() - approvals.keys():
             ended = await self._ledger.approval(ident)
             if ended is not None:
-                found[ident] = ended
+                approvals[ident] = ended
         now_ms = self._clock.now_ms()
         # What opened and was over since the last turn, a second ago, is told as over.
-        for one in await self._opened():
-            found.setdefault(one.ident, one)
+        for approval in await self._opened():
+            approvals.setdefault(approval.ident, approval)
         # What is being written now may not be there yet.
         self._looked_ms = now_ms - LATE_MS
         # Beside the loop: of ten thousand it takes longer than a call may wait.
-        changed = await asyncio.to_thread(_changed, found.values(), seen, catalog, now_ms)
+        changed = await asyncio.to_thread(_changed, approvals.values(), states, catalog, now_ms)
         notices: list[Notice] = []
-        told: dict[str, str] = {}
-        for one, channels, state in changed:
-            what = await self._what(one, catalog)
-            page = f"{self._pages}{one.ident}"
-            notices += [notice(one, channel, what, page, now_ms) for channel in channels]
-            told[one.ident] = state
-        over = [*(seen.keys() - found.keys()), *(one.ident for one in found.values() if one.state not in _ALIVE)]
-        if notices or told:
-            await self._outbox.put(notices, told)
+        new_states: dict[str, str] = {}
+        for approval, channels, state in changed:
+            text = await self._text_of(approval, catalog)
+            page = f"{self._pages}{approval.ident}"
+            notices += [notice(approval, channel, text, page, now_ms) for channel in channels]
+            new_states[approval.ident] = state
+        over = [
+            *(states.keys() - approvals.keys()),
+            *(approval.ident for approval in approvals.values() if approval.state not in _ALIVE),
+        ]
+        if notices or new_states:
+            await self._outbox.put(notices, new_states)
         if over:
             await self._outbox.forget(over)
 
@@ -140,14 +147,17 @@ class Notifying:
         """
         most = LOOKED
         while True:
-            found = await self._ledger.approvals(open_only=False, limit=most)
+            approvals = await self._ledger.approvals(open_only=False, limit=most)
             since_ms = self._looked_ms
             if since_ms is None:
-                before = next((one.opened_ms for one in found if one.opened_ms < self._began_ms), self._began_ms)
+                before = next(
+                    (approval.opened_ms for approval in approvals if approval.opened_ms < self._began_ms),
+                    self._began_ms,
+                )
                 since_ms = before - RESTART_MS
             # The clock may have been set back since.
             since_ms = min(since_ms, self._clock.now_ms() - LATE_MS)
-            new = [one for one in found if one.opened_ms >= since_ms]
+            new = [approval for approval in approvals if approval.opened_ms >= since_ms]
             if len(new) < most or most >= OPEN_MAX:
                 return new
             most *= 10
@@ -169,49 +179,49 @@ class Notifying:
                 await self._outbox.follow(self._bulletins.of(entries, catalog), mark)
             self._mark = mark
 
-    async def _what(self, approval: Approval, catalog: Catalog) -> str:
+    async def _text_of(self, approval: Approval, catalog: Catalog) -> str:
         record = approval.ident if approval.edit is None else approval.edit.record
         entry = await self._ledger.entry(Ref.parse(record))
         body = None if entry is None else entry.body
         values = _values(body.arguments) if isinstance(body, ActionBody) else []
         return what_of(approval, catalog.tools.get((approval.server, approval.name)), values)
 
-    async def _say(self, kept: PendingNotice, catalog: Catalog) -> None:
-        said, attempts = kept
-        channel = catalog.channels.get(said.channel)
+    async def _say(self, pending: PendingNotice, catalog: Catalog) -> None:
+        notice, attempts = pending
+        channel = catalog.channels.get(notice.channel)
         now_ms = self._clock.now_ms()
         try:
             if channel is None:
-                raise DeliveryFailed(f"the running bundle has no channel {said.channel}")
-            await self._notifier.say(channel, said, now_ms)
+                raise DeliveryFailed(f"the running bundle has no channel {notice.channel}")
+            await self._notifier.say(channel, notice, now_ms)
         except DeliveryFailed as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - else it would be the first of every turn, and end it
-            _LOG.error("a notice failed in Remit", extra={"error": type(error).__name__, "ref": said.approval})
+            _LOG.error("a notice failed in Remit", extra={"error": type(error).__name__, "ref": notice.approval})
             why = f"telling it failed in Remit ({type(error).__name__})"
         else:
-            await self._outbox.delivered(said.ident)
+            await self._outbox.delivered(notice.ident)
             return
         again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
-        await self._outbox.failed(said.ident, again_ms, why)
+        await self._outbox.failed(notice.ident, again_ms, why)
 
 
 def _changed(
-    approvals: Iterable[Approval], seen: Mapping[str, str], catalog: Catalog, now_ms: int
+    approvals: Iterable[Approval], states: Mapping[str, str], catalog: Catalog, now_ms: int
 ) -> Sequence[tuple[Approval, Sequence[str], str]]:
     """Those that somebody has to be told of, the channels that hear of it, and the state that is seen by then.
 
     Also those under way, for no channel: however long it takes their end is told, and they are looked at until then.
     """
-    found: list[tuple[Approval, Sequence[str], str]] = []
-    for one in approvals:
-        channels = channels_of(one, catalog.routes, now_ms)
-        state = f"{one.state.value} {' '.join(channels)}"
-        if channels and one.state in TOLD and seen.get(one.ident) != state:
-            found.append((one, channels, state))
-        elif one.state in UNDER_WAY and one.ident not in seen:
-            found.append((one, (), state))
-    return found
+    changed: list[tuple[Approval, Sequence[str], str]] = []
+    for approval in approvals:
+        channels = channels_of(approval, catalog.routes, now_ms)
+        state = f"{approval.state.value} {' '.join(channels)}"
+        if channels and approval.state in TOLD and states.get(approval.ident) != state:
+            changed.append((approval, channels, state))
+        elif approval.state in UNDER_WAY and approval.ident not in states:
+            changed.append((approval, (), state))
+    return changed
 
 
 def _values(arguments: bytes) -> list[Lineage]:
@@ -222,5 +232,5 @@ def _values(arguments: bytes) -> list[Lineage]:
     if not isinstance(value, Mapping):
         return []
     # A name is the value where nothing but a structure or `null` stands at it.
-    found = {spelt(path): leaf for path, leaf in leaves(value, _NAMES)}
-    return [Lineage(path, leaf) for path, leaf in found.items()]
+    values = {spelt(path): leaf for path, leaf in leaves(value, _NAMES)}
+    return [Lineage(path, leaf) for path, leaf in values.items()]

@@ -42,10 +42,10 @@ async def watch(
     source: SightingSource,
     every_s: float,
     take: Callable[[SourceBatch], Awaitable[None]],
-    told: Callable[[SourceHealth, float], None],
+    report: Callable[[SourceHealth, float], None],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Look at `source` until cancelled; `take` each batch, and have `told` after each look how it went, and the wait.
+    """Look at `source` until cancelled; `take` each batch, and have `report` after each look how it went, and the wait.
 
     `take` raises `SourceFailed` where what was seen cannot be handed on: that fails the look. Anything else ends it.
     """
@@ -53,9 +53,9 @@ async def watch(
     while True:
         sightings = troubles = 0
         try:
-            async for found in source.look():
-                sightings, troubles = sightings + len(found.sightings), troubles + len(found.troubles)
-                await take(found)
+            async for batch in source.look():
+                sightings, troubles = sightings + len(batch.sightings), troubles + len(batch.troubles)
+                await take(batch)
         except SourceFailed as error:
             health.failed += 1
             health.why = str(error)
@@ -64,5 +64,5 @@ async def watch(
             health.sightings, health.troubles = sightings, troubles
         health.looked += 1
         wait_s = health.wait_s(every_s)
-        told(health, wait_s)
+        report(health, wait_s)
         await sleep(wait_s)

@@ -221,10 +221,10 @@ class McpApp:
 
 
 def _bearer(head: Heads) -> str | None:
-    given = head.text(b"authorization")
-    if given is None:
+    header = head.text(b"authorization")
+    if header is None:
         return None
-    scheme, _, token = given.partition(" ")
+    scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -66,7 +66,7 @@ class Heads:
 
 def heads(raw: Iterable[Header]) -> Heads:
     """Pick what is read. A repeated header is noted: two readers would see two requests."""
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     repeated: bytes | None = None
     params: dict[str, str | None] = {}
     for name, value in raw:
@@ -75,13 +75,13 @@ def heads(raw: Iterable[Header]) -> Heads:
                 key = name.decode("latin-1")
                 params[key] = None if key in params else value.strip(b" \t").decode("latin-1")
             continue
-        if name not in found:
-            found[name] = value.strip()
+        if name not in values:
+            values[name] = value.strip()
         elif name == b"accept":
-            found[name] += b", " + value
+            values[name] += b", " + value
         else:
             repeated = name
-    return Heads(found, repeated, params)
+    return Heads(values, repeated, params)
 
 
 async def read_body(receive: Receive, head: Heads, bytes_max: int) -> bytes:
@@ -123,7 +123,7 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
     await finish(send, body)
 
 
-async def left(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     """Return once the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -151,12 +151,12 @@ async def too_busy(send: Send, busy: Busy) -> None:
 
 def accepts(head: Heads) -> tuple[bool, bool]:
     """Whether the client takes `(application/json, text/event-stream)`; no header takes both."""
-    given = head.values.get(b"accept")
-    if given is None:
+    header = head.values.get(b"accept")
+    if header is None:
         return True, True
-    if given == b"application/json, text/event-stream":
+    if header == b"application/json, text/event-stream":
         return True, True
-    kinds = {part.split(b";")[0].strip().lower() for part in given.split(b",")}
+    kinds = {part.split(b";")[0].strip().lower() for part in header.split(b",")}
     anything = b"*/*" in kinds
     return (
         anything or b"application/json" in kinds or b"application/*" in kinds,

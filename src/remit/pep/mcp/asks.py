@@ -100,10 +100,10 @@ class Asks:
         except _Odd as error:
             return Malformed(INVALID_PARAMS, str(error), request.ident)
 
-    def uri(self, given: Json, server: str | None) -> ReadResource | str:
-        """The resource that `given` names, or what is wrong with it."""
+    def uri(self, uri: Json, server: str | None) -> ReadResource | str:
+        """The resource that `uri` names, or what is wrong with it."""
         try:
-            return self._resource(given, server)
+            return self._resource(uri, server)
         except _Odd as error:
             return str(error)
 
@@ -113,10 +113,10 @@ class Asks:
                 return self._resource(params.get("uri"), server)
             case "prompts/get":
                 of, name = self._prompt(params.get("name"), server)
-                given = _object(params.get("arguments"), "params.arguments")
-                if not all(isinstance(value, str) for value in given.values()):
+                arguments = _object(params.get("arguments"), "params.arguments")
+                if not all(isinstance(value, str) for value in arguments.values()):
                     raise _Odd("params.arguments must be an object of texts")
-                return GetPrompt(of, name, given, _canonical(given))
+                return GetPrompt(of, name, arguments, _canonical(arguments))
             case "completion/complete":
                 return self._completion(params, server)
             case _:
@@ -124,8 +124,8 @@ class Asks:
                     raise _Odd("params.cursor is none that this service gave: lists come whole")
                 return ListOffers(server, _LISTS[method])
 
-    def _resource(self, given: Json, server: str | None) -> ReadResource:
-        uri = _text(given, "uri", URI_MAX)
+    def _resource(self, address: Json, server: str | None) -> ReadResource:
+        uri = _text(address, "uri", URI_MAX)
         if server is not None:
             return ReadResource(server, uri, uri)
         of, own = own_uri(uri)
@@ -133,8 +133,8 @@ class Asks:
             raise _Odd("params.uri names no server: under /mcp a resource is remit+SERVER:URI, as listed")
         return ReadResource(of, own, uri)
 
-    def _prompt(self, given: Json, server: str | None) -> tuple[str, str]:
-        name = _text(given, "name", NAME_MAX)
+    def _prompt(self, exposed: Json, server: str | None) -> tuple[str, str]:
+        name = _text(exposed, "name", NAME_MAX)
         problem = identifier_problem(name)
         if problem is not None:
             raise _Odd(f"params.name is no name: {problem}")
@@ -155,17 +155,17 @@ class Asks:
         value = argument.get("value")
         if not isinstance(value, str) or len(value) > VALUE_MAX:
             raise _Odd(f"params.argument.value must be a text of at most {VALUE_MAX} characters")
-        found: dict[str, Json] = {
+        members: dict[str, Json] = {
             "ref": own,
             "argument": {"name": _text(argument.get("name"), "argument.name", NAME_MAX), "value": value},
         }
         context = _object(params.get("context"), "params.context")
-        known = _object(context.get("arguments"), "params.context.arguments")
-        if known:
-            if not all(isinstance(value, str) for value in known.values()):
+        context_arguments = _object(context.get("arguments"), "params.context.arguments")
+        if context_arguments:
+            if not all(isinstance(value, str) for value in context_arguments.values()):
                 raise _Odd("params.context.arguments must be an object of texts")
-            found["context"] = {"arguments": known}
-        return Complete(of, found)
+            members["context"] = {"arguments": context_arguments}
+        return Complete(of, members)
 
 
 def _object(value: Json, where: str) -> Mapping[str, Json]:

@@ -23,7 +23,7 @@ class ChangeNotifications:
         self._write = write
         self._pending: dict[Change, None] = {}
         self._states: dict[str, bytes] = {}
-        self._lost = False
+        self._ended = False
 
     def put(self, notice: Change) -> None:
         """Have `notice` told."""
@@ -40,18 +40,20 @@ class ChangeNotifications:
 
     def end(self) -> None:
         """Have the stream end: its client must listen anew."""
-        self._lost = True
+        self._ended = True
         self.changed.set()
 
     def anew(self) -> bool:
         """Another stream carries them; whether something was lost on the one before."""
-        lost, self._lost = self._lost, False
-        return lost
+        ended, self._ended = self._ended, False
+        return ended
 
     def keep(self, resources: frozenset[ResourceUpdated]) -> None:
         """Of the resources that were not told of yet, tell of none but these."""
-        kept = (notice for notice in self._pending if not isinstance(notice, ResourceUpdated) or notice in resources)
-        self._pending = dict.fromkeys(kept)
+        remaining = (
+            notice for notice in self._pending if not isinstance(notice, ResourceUpdated) or notice in resources
+        )
+        self._pending = dict.fromkeys(remaining)
 
     def take(self) -> bytes:
         """The events to send now."""
@@ -64,4 +66,4 @@ class ChangeNotifications:
     @property
     def done(self) -> bool:
         """Whether something was lost: the client must listen anew."""
-        return self._lost
+        return self._ended

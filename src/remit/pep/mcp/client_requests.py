@@ -37,7 +37,7 @@ class ClientRequests:
     """The open questions of one connection."""
 
     def __init__(self) -> None:
-        self._asked = 0
+        self._count = 0
         self._open: dict[str, asyncio.Future[Json]] = {}
 
     def answer(self, ident: Ident, result: Mapping[str, Json] | None) -> ResponseFate:
@@ -47,7 +47,7 @@ class ClientRequests:
         waiting = self._open.pop(ident, None)
         if waiting is None:
             number = ident.removeprefix(PREFIX)
-            was_asked = number.isascii() and number.isdigit() and len(number) < 16 and 0 < int(number) <= self._asked
+            was_asked = number.isascii() and number.isdigit() and len(number) < 16 and 0 < int(number) <= self._count
             return ResponseFate.LATE if was_asked else ResponseFate.UNASKED
         if not waiting.done():
             waiting.set_result(result)
@@ -66,37 +66,37 @@ class ClientRequests:
         Once `over` is done its answers are of no use: the questions are withdrawn. Nobody waits for them any more once
         `abandoned` returns.
         """
-        asked: dict[str, tuple[str, asyncio.Future[Json]]] = {}
-        gone = asyncio.get_running_loop().create_task(abandoned)
+        pending: dict[str, tuple[str, asyncio.Future[Json]]] = {}
+        abandonment = asyncio.get_running_loop().create_task(abandoned)
         try:
             for key, question in questions.items():
                 if len(self._open) >= PENDING_MAX:
                     break
                 ident, waiting = self._opened()
-                asked[key] = (ident, waiting)
+                pending[key] = (ident, waiting)
                 await say(_written(ident, question))
-            for end in (over, gone):
-                end.add_done_callback(lambda _: _withdraw(asked.values()))
-            if asked:
-                await asyncio.wait([waiting for _, waiting in asked.values()], timeout=max(wait_s, 0.0))
+            for end in (over, abandonment):
+                end.add_done_callback(lambda _: _withdraw(pending.values()))
+            if pending:
+                await asyncio.wait([waiting for _, waiting in pending.values()], timeout=max(wait_s, 0.0))
             if over.done():
-                for ident, _ in asked.values():
+                for ident, _ in pending.values():
                     await say(_withdrawn(ident))
-            return {key: found.result() if found.done() else None for key, (_, found) in asked.items()}
+            return {key: future.result() if future.done() else None for key, (_, future) in pending.items()}
         finally:
-            gone.cancel()
-            for ident, _ in asked.values():
+            abandonment.cancel()
+            for ident, _ in pending.values():
                 self._open.pop(ident, None)
 
     def _opened(self) -> "tuple[str, asyncio.Future[Json]]":
-        self._asked += 1
-        ident = f"{PREFIX}{self._asked}"
+        self._count += 1
+        ident = f"{PREFIX}{self._count}"
         waiting = self._open[ident] = asyncio.get_running_loop().create_future()
         return ident, waiting
 
 
-def _withdraw(asked: "Iterable[tuple[str, asyncio.Future[Json]]]") -> None:
-    for _, waiting in asked:
+def _withdraw(pending: "Iterable[tuple[str, asyncio.Future[Json]]]") -> None:
+    for _, waiting in pending:
         if not waiting.done():
             waiting.set_result(None)
 

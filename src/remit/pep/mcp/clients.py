@@ -26,13 +26,13 @@ class Wishes:
 
 def reason_of(meta: Mapping[str, Json]) -> str | None:
     """Why an agent says that it asks, cut to `REASON_CHARS_MAX`; None where it says nothing that is text."""
-    found = meta.get(REASON_KEY)
-    return found[:REASON_CHARS_MAX] if isinstance(found, str) and found.strip() else None
+    reason = meta.get(REASON_KEY)
+    return reason[:REASON_CHARS_MAX] if isinstance(reason, str) and reason.strip() else None
 
 
-def level_of(given: Json) -> str | None:
-    """The log level that `given` names, or None."""
-    return given if isinstance(given, str) and given in LEVELS else None
+def level_of(level: Json) -> str | None:
+    """The log level that `level` names, or None."""
+    return level if isinstance(level, str) and level in LEVELS else None
 
 
 def client_of(

@@ -77,7 +77,7 @@ class Connections:
         self._entropy = entropy
         self._ended = ended
         self._all: dict[str, Connection] = {}
-        self._held: dict[str, OrderedDict[str, Connection]] = {}
+        self._by_agent: dict[str, OrderedDict[str, Connection]] = {}
         """Those of each agent, the one that was used last at the end: room is made without a look at them all."""
 
     def open(
@@ -93,27 +93,27 @@ class Connections:
             self._drop_idle(now)
         ident = self._entropy.token_bytes(18).hex()
         owner = (authority.links, authority.user, server)
-        made = Connection(ident, owner, version, now, self._hears(server), capabilities or {})
-        self._all[ident] = made
-        self._held.setdefault(_agent(made), OrderedDict())[ident] = made
-        return made
+        connection = Connection(ident, owner, version, now, self._hears(server), capabilities or {})
+        self._all[ident] = connection
+        self._by_agent.setdefault(_agent(connection), OrderedDict())[ident] = connection
+        return connection
 
     def find(self, ident: str, authority: Authority, server: str | None) -> Connection | None:
         """The connection `ident`, if it is this authority's on this path."""
-        found = self._all.get(ident)
-        if found is None or found.owner != (authority.links, authority.user, server):
+        connection = self._all.get(ident)
+        if connection is None or connection.owner != (authority.links, authority.user, server):
             return None
-        found.used_s = self._clock.monotonic_s()
-        self._held[_agent(found)].move_to_end(ident)
-        return found
+        connection.used_s = self._clock.monotonic_s()
+        self._by_agent[_agent(connection)].move_to_end(ident)
+        return connection
 
     def close(self, connection: Connection) -> None:
         """Forget it, end its stream and cancel what runs on it."""
         if self._all.pop(connection.ident, None) is not None:
-            held = self._held[_agent(connection)]
+            held = self._by_agent[_agent(connection)]
             del held[connection.ident]
             if not held:
-                del self._held[_agent(connection)]
+                del self._by_agent[_agent(connection)]
         connection.closed.set()
         connection.subscriptions.stop()
         for ident in tuple(connection.running):
@@ -121,24 +121,24 @@ class Connections:
         self._ended(connection.ident)
 
     def _drop_idle(self, now: float) -> None:
-        old = [found for held in self._held.values() for found in _unused(held, now)]
+        old = [connection for connections in self._by_agent.values() for connection in _unused(connections, now)]
         # Who holds the most makes room first, so that one agent cannot shut out the others.
-        for found in old or [_longest_idle(sorted(self._held.values(), key=len, reverse=True))]:
-            self.close(found)
+        for connection in old or [_longest_idle(sorted(self._by_agent.values(), key=len, reverse=True))]:
+            self.close(connection)
 
 
-def _unused(held: Mapping[str, Connection], now: float) -> list[Connection]:
+def _unused(connections: Mapping[str, Connection], now: float) -> list[Connection]:
     """Those of one agent that nobody used for long."""
-    long_ago = takewhile(lambda one: now - one.used_s > IDLE_S, held.values())
-    return [one for one in long_ago if not one.busy]
+    long_ago = takewhile(lambda connection: now - connection.used_s > IDLE_S, connections.values())
+    return [connection for connection in long_ago if not connection.busy]
 
 
 def _longest_idle(ranked: Iterable[Mapping[str, Connection]]) -> Connection:
     """The first that is idle of the first agent that has one. Raises `Crowded`."""
-    for held in ranked:
-        for one in held.values():
-            if not one.busy:
-                return one
+    for connections in ranked:
+        for connection in connections.values():
+            if not connection.busy:
+                return connection
     raise Crowded
 
 

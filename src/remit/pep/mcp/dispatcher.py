@@ -56,7 +56,7 @@ class Incomplete:
         return {MISSING_KEY: self.missing}
 
 
-Said: TypeAlias = bytes | Incomplete | RpcError
+ProtocolAnswer: TypeAlias = bytes | Incomplete | RpcError
 """A result object, or an error."""
 
 
@@ -85,29 +85,31 @@ class Dispatcher:
         """What the path of `post` serves, and how its server says to use it."""
         if post.server is None:
             return Introduction(_ours(client.era), None)
-        found = await self.driver.introduce(post.authority, client, post.server)
+        introduction = await self.driver.introduce(post.authority, client, post.server)
         # Tools are listed from the lock, and changes of them told, whatever the server says.
-        capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else _ours(client.era)
-        return Introduction(capabilities, found.instructions)
+        capabilities = (
+            {**introduction.capabilities, "tools": OURS["tools"]} if introduction.capabilities else _ours(client.era)
+        )
+        return Introduction(capabilities, introduction.instructions)
 
-    async def put(self, post: Post, client: Client, ask: Ask) -> Said | AwaitingInput | Underway | Awaiting:
+    async def put(self, post: Post, client: Client, ask: Ask) -> ProtocolAnswer | AwaitingInput | Underway | Awaiting:
         """What the driver says to `ask`; each era has its own words for what people must decide first."""
         driver, authority = self.driver, post.authority
         match ask:
-            case CallTool(server, tool, given, arguments):
-                answer = await driver.call_tool(authority, client, server, tool, given, arguments)
+            case CallTool(server, tool, values, arguments):
+                answer = await driver.call_tool(authority, client, server, tool, values, arguments)
             case ReadResource(server, uri):
                 answer = await driver.read_resource(authority, client, server, uri)
-            case GetPrompt(server, name, given, arguments):
-                answer = await driver.get_prompt(authority, client, server, name, given, arguments)
+            case GetPrompt(server, name, values, arguments):
+                answer = await driver.get_prompt(authority, client, server, name, values, arguments)
             case Complete(server, params):
                 answer = await driver.complete(authority, client, server, params)
             case ListOffers(_, Offer.TOOLS):
-                shown = await driver.tools_for(authority, post.server)
-                if isinstance(shown, Refused):
-                    return said(ask, shown, client.era)
+                tools = await driver.tools_for(authority, post.server)
+                if isinstance(tools, Refused):
+                    return protocol_answer(ask, tools, client.era)
                 return orjson.dumps(
-                    {"tools": [listed(tool, client.era, exposed=post.server is None) for tool in shown]}
+                    {"tools": [listed(tool, client.era, exposed=post.server is None) for tool in tools]}
                 )
             case ListOffers(server, offer):
                 if server is None:
@@ -118,7 +120,11 @@ class Dispatcher:
                     return orjson.dumps({offer.value: []})
             case _:
                 assert_never(ask)
-        return answer if isinstance(answer, AwaitingInput | Underway | Awaiting) else said(ask, answer, client.era)
+        return (
+            answer
+            if isinstance(answer, AwaitingInput | Underway | Awaiting)
+            else protocol_answer(ask, answer, client.era)
+        )
 
     async def _all(self, post: Post, client: Client, offer: Offer) -> bytes | Incomplete:
         servers = self.driver.servers
@@ -150,15 +156,15 @@ class Dispatcher:
         answer = await self.driver.list_offers(post.authority, client, server, offer)
         match answer:
             case Released(result):
-                found: dict[str, list[Json]] = orjson.loads(result)
-                return found[offer.value]
+                lists: dict[str, list[Json]] = orjson.loads(result)
+                return lists[offer.value]
             case Refused():
                 return [] if _is_of_policy(answer) else f"it was refused ({answer.reasons[0].code.value})"
             case _:
                 return "it did not answer with a list"
 
 
-def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> Said:
+def protocol_answer(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> ProtocolAnswer:
     """How `answer` is said to who asked `ask`."""
     match answer:
         case Released(result):
@@ -175,9 +181,9 @@ def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> 
 
 def denied(method: str, era: Era) -> str | None:
     """Why a client's `method` is not served in `era`, if it is not."""
-    found: Treatment = treatment(method, Sender.CLIENT, era)
-    if isinstance(found, Denied):
-        return f"{Code.UNKNOWN_METHOD.value}: {method} is not served here: {found.why}"
+    rule: Treatment = treatment(method, Sender.CLIENT, era)
+    if isinstance(rule, Denied):
+        return f"{Code.UNKNOWN_METHOD.value}: {method} is not served here: {rule.why}"
     return None
 
 

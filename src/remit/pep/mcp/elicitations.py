@@ -22,26 +22,26 @@ class Elicitations:
 
     def __init__(self, *, exposed: bool) -> None:
         self._exposed = exposed
-        self._told: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._exposed_names: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def told(self, server: str, question: Question) -> Question:
+    def exposed_question(self, server: str, question: Question) -> Question:
         """`question` of `server` as the client is told it, if it names an elicitation."""
-        named = _named(question.params)
-        if named is None:
+        ident = _elicitation_id(question.params)
+        if ident is None:
             return question
-        shown = f"{server}:{named}" if self._exposed else named
-        self._told[server, named] = shown
-        self._told.move_to_end((server, named))
-        if len(self._told) > TOLD_MAX:
-            self._told.popitem(last=False)
-        return replace(question, params={**question.params, _ID: shown})
+        exposed_name = f"{server}:{ident}" if self._exposed else ident
+        self._exposed_names[server, ident] = exposed_name
+        self._exposed_names.move_to_end((server, ident))
+        if len(self._exposed_names) > TOLD_MAX:
+            self._exposed_names.popitem(last=False)
+        return replace(question, params={**question.params, _ID: exposed_name})
 
-    def completed(self, server: str, named: str) -> str | None:
-        """What the client knows the elicitation `named` of `server` by; None where it waits for no word of it."""
-        return self._told.pop((server, named), None)
+    def completed(self, server: str, ident: str) -> str | None:
+        """What the client knows the elicitation `ident` of `server` by; None where it waits for no word of it."""
+        return self._exposed_names.pop((server, ident), None)
 
 
-def _named(params: Mapping[str, Json]) -> str | None:
-    found = params.get(_ID)
-    is_named = params.get("mode") == "url" and isinstance(found, str) and len(found) <= ELICITATION_CHARS_MAX
-    return found if is_named and isinstance(found, str) else None
+def _elicitation_id(params: Mapping[str, Json]) -> str | None:
+    ident = params.get(_ID)
+    is_named = params.get("mode") == "url" and isinstance(ident, str) and len(ident) <= ELICITATION_CHARS_MAX
+    return ident if is_named and isinstance(ident, str) else None

@@ -77,22 +77,22 @@ def read(body: bytes, limits: Limits) -> Message:
     if not isinstance(value, Mapping):
         return Malformed(INVALID_REQUEST, "the body must be one JSON-RPC object; no batches")
     method = value.get("method")
-    known = _ident(value.get("id"))
+    ident = _ident(value.get("id"))
     if value.get("jsonrpc") != "2.0":
-        return Malformed(INVALID_REQUEST, 'the member "jsonrpc" must be "2.0"', known)
+        return Malformed(INVALID_REQUEST, 'the member "jsonrpc" must be "2.0"', ident)
     # Many write what they leave out as null.
-    if "method" not in value and known is not None and (value.get("result") is None) != (value.get("error") is None):
-        return _response(known, value)
+    if "method" not in value and ident is not None and (value.get("result") is None) != (value.get("error") is None):
+        return _response(ident, value)
     if not isinstance(method, str) or not 0 < len(method) <= METHOD_MAX:
-        return Malformed(INVALID_REQUEST, "the body must be a request or a notification", known)
+        return Malformed(INVALID_REQUEST, "the body must be a request or a notification", ident)
     params = NOTHING if value.get("params") is None else value["params"]
     if not isinstance(params, Mapping):
-        return Malformed(INVALID_PARAMS, "params must be an object", known)
+        return Malformed(INVALID_PARAMS, "params must be an object", ident)
     if "id" not in value:
         return Notification(method, params)
-    if known is None:
+    if ident is None:
         return Malformed(INVALID_REQUEST, "id must be a string or an integer")
-    return Request(known, method, params)
+    return Request(ident, method, params)
 
 
 def _response(ident: Ident, value: Mapping[str, Json]) -> Response | Malformed:
@@ -113,13 +113,13 @@ def tool_call(request: Request) -> ToolCall | Malformed:
     problem = identifier_problem(name)
     if problem is not None:
         return Malformed(INVALID_PARAMS, f"params.name is no name: {problem}", request.ident)
-    given = request.params.get("arguments")
-    if given is None:
+    arguments = request.params.get("arguments")
+    if arguments is None:
         return ToolCall(name, NOTHING, b"{}")
-    if not isinstance(given, Mapping):
+    if not isinstance(arguments, Mapping):
         return Malformed(INVALID_PARAMS, "params.arguments must be an object", request.ident)
     try:
-        return ToolCall(name, given, canonical(given))
+        return ToolCall(name, arguments, canonical(arguments))
     except ValueError as error:
         return Malformed(INVALID_PARAMS, f"params.arguments: {error}", request.ident)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remit.pep.mcp.asgi import STREAM, left
+from remit.pep.mcp.asgi import STREAM, disconnected
 from remit.pep.mcp.pending_response import COMMENT, KEEPALIVE_S
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Stream
@@ -48,14 +48,14 @@ class Replayed:
         self.changed = stream.changed
         self._stream = stream
         self._number = number
-        self._lost = False
+        self._is_lost = False
         stream.take(self)
 
     def take(self) -> bytes:
         """The events since."""
         events = self._stream.after(self._number)
         if events is None:
-            self._lost = True
+            self._is_lost = True
             return _NOTHING
         self._number += len(events)
         return b"".join(events)
@@ -63,7 +63,7 @@ class Replayed:
     @property
     def done(self) -> bool:
         """Whether the stream has ended, somebody else took it, or it ran ahead of this reader."""
-        return self._lost or self._stream.done or self._stream.reader is not self
+        return self._is_lost or self._stream.done or self._stream.reader is not self
 
 
 async def stand(
@@ -74,7 +74,7 @@ async def stand(
     await _write(post, opening)
     loop = asyncio.get_running_loop()
     tasks = [
-        loop.create_task(left(post.receive)),
+        loop.create_task(disconnected(post.receive)),
         loop.create_task(ends.closing.wait()),
         loop.create_task(ends.closed.wait()),
     ]

@@ -23,7 +23,7 @@ from remit.pep.mcp.client_requests import MARGIN_S, ResponseFate
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
 from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions, TooManyResources
 from remit.pep.mcp.connections import Connection, Connections, Crowded
-from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, Said, denied, said
+from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, ProtocolAnswer, denied, protocol_answer
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.event_stream import Ends, Replayed, stand
 from remit.pep.mcp.notices import LEVELS, token_of
@@ -122,27 +122,27 @@ class Handshake:
             await answer(post.send, 200, rpc.error(request.ident, rpc.INVALID_PARAMS, text))
             return
         version = wanted if wanted in VERSIONS else VERSIONS[-1]
-        given = request.params.get("capabilities")
-        capabilities = asked_of_clients(given)
+        capabilities_declared = request.params.get("capabilities")
+        capabilities = asked_of_clients(capabilities_declared)
         try:
-            made = self._connections.open(post.authority, post.server, version, capabilities)
+            connection = self._connections.open(post.authority, post.server, version, capabilities)
         except Crowded:
             await _refuse(post, 503, "too many open connections: end one and try again")
             return
-        made.level = LEVEL
-        extra = (SESSION, made.ident.encode("ascii"))
+        connection.level = LEVEL
+        extra = (SESSION, connection.ident.encode("ascii"))
         exchange = PendingResponse(post.send, extra, may_stream=post.may_stream, prefer_stream=True)
-        await exchange.run(self._introduce(post, made, request), None)
+        await exchange.run(self._introduce(post, connection, request), None)
 
-    async def _introduce(self, post: Post, made: Connection, request: Request) -> ReplyBody:
-        found = await self._dispatcher.introduced(post, self._client(post, made, request, None))
+    async def _introduce(self, post: Post, connection: Connection, request: Request) -> ReplyBody:
+        introduction = await self._dispatcher.introduced(post, self._client(post, connection, request, None))
         value: dict[str, Json] = {
-            "protocolVersion": made.version,
-            "capabilities": found.capabilities,
+            "protocolVersion": connection.version,
+            "capabilities": introduction.capabilities,
             "serverInfo": rpc.SERVER_INFO,
         }
-        if found.instructions is not None:
-            value["instructions"] = found.instructions
+        if introduction.instructions is not None:
+            value["instructions"] = introduction.instructions
         return ReplyBody(rpc.result(request.ident, orjson.dumps(value)))
 
     async def _dispatch(self, post: Post, connection: Connection, request: Request) -> None:
@@ -177,20 +177,20 @@ class Handshake:
         connection.running[ident] = task
         try:
             if request.method == "resources/subscribe":
-                found = await self._subscribe(post, connection, request)
+                result = await self._subscribe(post, connection, request)
             else:
-                found = await self._govern(post, connection, request, exchange)
+                result = await self._govern(post, connection, request, exchange)
         except asyncio.CancelledError:
             if ident not in connection.cancelled:
                 raise
             task.uncancel()
-            found = RpcError(rpc.REQUEST_CANCELLED, "the request was cancelled")
+            result = RpcError(rpc.REQUEST_CANCELLED, "the request was cancelled")
         finally:
             connection.running.pop(ident, None)
             connection.cancelled.discard(ident)
-        if isinstance(found, RpcError):
-            return ReplyBody(rpc.error(ident, found.code, found.text, found.data))
-        return ReplyBody(rpc.result(ident, found))
+        if isinstance(result, RpcError):
+            return ReplyBody(rpc.error(ident, result.code, result.text, result.data))
+        return ReplyBody(rpc.result(ident, result))
 
     async def _govern(
         self, post: Post, connection: Connection, request: Request, exchange: PendingResponse
@@ -199,20 +199,20 @@ class Handshake:
         if isinstance(ask, Malformed):
             return RpcError(ask.code, ask.text)
         client = self._client(post, connection, request, exchange if post.may_stream else None)
-        found = await self._dispatcher.put(post, client, ask)
-        if isinstance(found, Awaiting):
-            found = said(ask, found, Era.INITIALIZE)
-        while isinstance(found, AwaitingInput):
-            found = await self._asked(post, connection, ask, client, exchange, found)
-        assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
-        if isinstance(found, RpcError) and found.addresses:
-            told = partial(connection.subscriptions.elicitations.told, ask.server or "")
-            return replace(found, data={"elicitations": [told(one).params for one in found.addresses]})
-        if isinstance(ask, ListOffers) and not isinstance(found, RpcError):
+        answer = await self._dispatcher.put(post, client, ask)
+        if isinstance(answer, Awaiting):
+            answer = protocol_answer(ask, answer, Era.INITIALIZE)
+        while isinstance(answer, AwaitingInput):
+            answer = await self._ask_client(post, connection, ask, client, exchange, answer)
+        assert not isinstance(answer, Underway), "no client of this era takes tasks"  # noqa: S101
+        if isinstance(answer, RpcError) and answer.addresses:
+            exposed = partial(connection.subscriptions.elicitations.exposed_question, ask.server or "")
+            return replace(answer, data={"elicitations": [exposed(question).params for question in answer.addresses]})
+        if isinstance(ask, ListOffers) and not isinstance(answer, RpcError):
             connection.subscriptions.read(ask.offer)
-        return rpc.with_meta(found.result, found.meta) if isinstance(found, Incomplete) else found
+        return rpc.with_meta(answer.result, answer.meta) if isinstance(answer, Incomplete) else answer
 
-    async def _asked(
+    async def _ask_client(
         self,
         post: Post,
         connection: Connection,
@@ -220,40 +220,40 @@ class Handshake:
         client: Client,
         exchange: PendingResponse,
         asking: AwaitingInput,
-    ) -> Said | AwaitingInput | Underway:
+    ) -> ProtocolAnswer | AwaitingInput | Underway:
         """What the driver says once the client has answered the questions of `client_requests`."""
         driver = self._dispatcher.driver
         may = {
-            key: connection.subscriptions.elicitations.told(ask.server or "", one)
-            for key, one in asking.questions.items()
-            if may_be_asked(connection.capabilities, one)
+            key: connection.subscriptions.elicitations.exposed_question(ask.server or "", question)
+            for key, question in asking.questions.items()
+            if may_be_asked(connection.capabilities, question)
         }
         wait_s = (asking.expires_ms - self._clock.now_ms()) / 1000 - MARGIN_S
         responses: Mapping[str, Json] = {}
         try:
             if exchange.may_stream:
-                gone = exchange.abandoned(post.receive)
-                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over, gone)
-            found = await driver.resume(post.authority, client, asking.round, responses)
-            while isinstance(found, Awaiting):
+                abandonment = exchange.abandoned(post.receive)
+                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over, abandonment)
+            answer = await driver.resume(post.authority, client, asking.round, responses)
+            while isinstance(answer, Awaiting):
                 # No client of this era could come back for a round that stays open while people decide.
                 if self._clock.now_ms() >= asking.expires_ms:
                     driver.forsake(post.authority, asking.round)
                 else:
                     await asyncio.sleep(_PAUSE_S)
-                found = await driver.resume(post.authority, client, asking.round, NOTHING)
+                answer = await driver.resume(post.authority, client, asking.round, NOTHING)
         except asyncio.CancelledError:
             driver.forsake(post.authority, asking.round)
             raise
-        return found if isinstance(found, AwaitingInput | Underway) else said(ask, found, Era.INITIALIZE)
+        return answer if isinstance(answer, AwaitingInput | Underway) else protocol_answer(ask, answer, Era.INITIALIZE)
 
     async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | RpcError:
-        found = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
-        if not isinstance(found, ReadResource):
-            return RpcError(rpc.INVALID_PARAMS, found)
+        resource = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
+        if not isinstance(resource, ReadResource):
+            return RpcError(rpc.INVALID_PARAMS, resource)
         listener = self._listener(post, connection)
         try:
-            may = await connection.subscriptions.subscribe(listener, found.server, found.uri)
+            may = await connection.subscriptions.subscribe(listener, resource.server, resource.uri)
         except TooManyResources:
             return RpcError(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
         except Busy as busy:
@@ -263,10 +263,10 @@ class Handshake:
         return b"{}"
 
     def _unsubscribe(self, post: Post, connection: Connection, request: Request) -> bytes:
-        found = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
-        if not isinstance(found, ReadResource):
-            return rpc.error(request.ident, rpc.INVALID_PARAMS, found)
-        connection.subscriptions.unsubscribe(found.server, found.uri)
+        resource = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
+        if not isinstance(resource, ReadResource):
+            return rpc.error(request.ident, rpc.INVALID_PARAMS, resource)
+        connection.subscriptions.unsubscribe(resource.server, resource.uri)
         return rpc.result(request.ident, b"{}")
 
     async def _stand(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
@@ -282,11 +282,11 @@ class Handshake:
         return Listener(post.authority, client, post.server)
 
     async def _resume(self, post: Post, connection: Connection, last: str) -> None:
-        found = self._replays.find(connection.ident, last)
-        if found is None or found[0].after(found[1]) is None:
+        replayed = self._replays.find(connection.ident, last)
+        if replayed is None or replayed[0].after(replayed[1]) is None:
             await _refuse(post, 400, "the Last-Event-ID is of no stream that this session can take up again")
             return
-        stream, number = found
+        stream, number = replayed
         with self._throttle.stream(post.authority.acting.agent) as closing:
             source = Replayed(stream, number)
             opening = _opening(connection, stream, number)
@@ -300,11 +300,11 @@ class Handshake:
 
     def _client(self, post: Post, connection: Connection, request: Request, exchange: PendingResponse | None) -> Client:
         meta = request.params.get("_meta")
-        known = meta if isinstance(meta, Mapping) else NOTHING
+        members = meta if isinstance(meta, Mapping) else NOTHING
         return client_of(
             Era.INITIALIZE,
             connection.capabilities,
-            Wishes(token_of(known), connection.level, reason_of(known)),
+            Wishes(token_of(members), connection.level, reason_of(members)),
             None if exchange is None else exchange.say,
             post,
         )
@@ -316,14 +316,14 @@ class Handshake:
             text = f"unsupported mcp-protocol-version; served: {', '.join(VERSIONS)}"
             await _refuse(post, 400, text)
             return None
-        named = post.head.text(SESSION)
-        if named is None:
+        ident = post.head.text(SESSION)
+        if ident is None:
             await _refuse(post, 400, "the mcp-session-id header is missing: initialize first")
             return None
-        found = self._connections.find(named, post.authority, post.server)
-        if found is None:
+        connection = self._connections.find(ident, post.authority, post.server)
+        if connection is None:
             await _refuse(post, 404, _NO_CONNECTION)
-        return found
+        return connection
 
 
 def _opening(connection: Connection, stream: Stream, number: int) -> bytes:

@@ -35,8 +35,8 @@ def disagreement(head: Heads, request: Request) -> RpcError | None:
         return _mismatch("mcp-method", "the method")
     key = NAMED.get(request.method)
     if key is not None and key in request.params:
-        named = head.text(b"mcp-name")
-        name = None if named is None else decoded(named)
+        header_name = head.text(b"mcp-name")
+        name = None if header_name is None else decoded(header_name)
         if name is None or name != request.params[key]:
             return _mismatch("mcp-name", f"params.{key}")
     return served_version(version)
@@ -50,5 +50,5 @@ def served_version(requested: str | None) -> RpcError | None:
     return RpcError(rpc.UNSUPPORTED_VERSION, "this protocol version is not served", data)
 
 
-def _mismatch(header: str, what: str) -> RpcError:
-    return RpcError(rpc.HEADER_MISMATCH, f"the {header} header and {what} in the body differ")
+def _mismatch(header: str, problem: str) -> RpcError:
+    return RpcError(rpc.HEADER_MISMATCH, f"the {header} header and {problem} in the body differ")

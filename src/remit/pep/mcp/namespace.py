@@ -27,22 +27,22 @@ class Namespace:
     def __init__(self) -> None:
         self._prompts: dict[str, tuple[str, str]] = {}
 
-    def items(self, server: str, offer: Offer, found: Sequence[Json]) -> list[Json]:
-        """The listed `found` of `server` under exposed names."""
+    def items(self, server: str, offer: Offer, items: Sequence[Json]) -> list[Json]:
+        """The listed `items` of `server` under exposed names."""
         member = _NAMED_BY[offer]
-        shown: list[Json] = []
-        for item in found:
+        exposed_items: list[Json] = []
+        for item in items:
             name = item.get(member) if isinstance(item, Mapping) else None
             if isinstance(item, Mapping) and isinstance(name, str):
                 exposed = self._prompt(server, name) if offer is Offer.PROMPTS else exposed_uri(server, name)
-                shown.append({**item, member: exposed})
-        return shown
+                exposed_items.append({**item, member: exposed})
+        return exposed_items
 
     def prompt(self, exposed: str) -> tuple[str, str]:
         """`(server, prompt)` of an exposed name; where there is none, the server is empty."""
-        known = self._prompts.get(exposed)
-        if known is not None:
-            return known
+        target = self._prompts.get(exposed)
+        if target is not None:
+            return target
         server, between, name = exposed.partition("___")
         return (server, name) if between else ("", exposed)
 

@@ -40,10 +40,10 @@ def loud_enough(level: str, least: str | None) -> bool:
 
 def token_of(meta: Mapping[str, Json]) -> Token | None:
     """The progress token of a request's `_meta`; one that is none is as if absent."""
-    given = meta.get("progressToken")
-    if isinstance(given, bool) or not isinstance(given, str | int):
+    token = meta.get("progressToken")
+    if isinstance(token, bool) or not isinstance(token, str | int):
         return None
-    return None if isinstance(given, str) and len(given) > TOKEN_CHARS_MAX else given
+    return None if isinstance(token, str) and len(token) > TOKEN_CHARS_MAX else token
 
 
 def notification(notice: Notice, token: Token | None, level: str | None) -> bytes | None:
@@ -52,19 +52,19 @@ def notification(notice: Notice, token: Token | None, level: str | None) -> byte
         case Progress(progress, total, message):
             if token is None:
                 return None
-            found: dict[str, Json] = {"progressToken": token, "progress": progress}
+            progress_params: dict[str, Json] = {"progressToken": token, "progress": progress}
             if total is not None:
-                found["total"] = total
+                progress_params["total"] = total
             if message is not None:
-                found["message"] = message
-            return _notification("notifications/progress", found)
+                progress_params["message"] = message
+            return _notification("notifications/progress", progress_params)
         case Log():
             if not loud_enough(notice.level, level):
                 return None
-            said: dict[str, Json] = {"level": notice.level, "data": notice.data}
+            log_params: dict[str, Json] = {"level": notice.level, "data": notice.data}
             if notice.logger is not None:
-                said["logger"] = notice.logger
-            return _notification("notifications/message", said)
+                log_params["logger"] = notice.logger
+            return _notification("notifications/message", log_params)
         case ListChanged() | ResourceUpdated() | ElicitationCompleted():
             # None belongs to a call.
             return None

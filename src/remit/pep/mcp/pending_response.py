@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from remit.pep.mcp import rpc
-from remit.pep.mcp.asgi import STREAM, Header, Receive, Send, answer, finish, left
+from remit.pep.mcp.asgi import STREAM, Header, Receive, Send, answer, disconnected, finish
 from remit.pep.mcp.replay import Stream
 
 KEEPALIVE_S: Final = 15.0
@@ -47,8 +47,8 @@ class PendingResponse:
     """
 
     __slots__ = (
+        "_disconnected",
         "_extra",
-        "_left",
         "_over",
         "_prefer_stream",
         "_resumable",
@@ -77,7 +77,7 @@ class PendingResponse:
         self._started = False
         self._starting: asyncio.Lock | None = None
         self._over = False
-        self._left = False
+        self._disconnected = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self, work: Coroutine[Any, Any, ReplyBody], leave: Receive | None) -> None:
@@ -104,7 +104,7 @@ class PendingResponse:
 
     async def abandoned(self, leave: Receive) -> None:
         """Return once its client has gone, and nobody came back for what is said: for who has to be there to answer."""
-        await left(leave)
+        await disconnected(leave)
         if self._stream is not None:
             self._stream.leave(self)
             await self._stream.abandoned()
@@ -115,7 +115,7 @@ class PendingResponse:
         try:
             return await work
         except asyncio.CancelledError:
-            if not self._left or me is None:
+            if not self._disconnected or me is None:
                 raise
             me.uncancel()
             return None
@@ -135,8 +135,8 @@ class PendingResponse:
             self._tasks.append(loop.create_task(self._keep_alive()))
 
     async def _watch(self, leave: Receive, work: "asyncio.Task[Any]") -> None:
-        await left(leave)
-        self._left = True
+        await disconnected(leave)
+        self._disconnected = True
         work.cancel()
 
     async def _keep_alive(self) -> None:

@@ -51,7 +51,7 @@ def not_now(busy: Busy) -> RpcError:
 
 def result_of(answer: Refused | Awaiting) -> bytes:
     """The tool result that says `answer`."""
-    return tool_error(_said(answer))
+    return tool_error(_reason_lines(answer))
 
 
 def tool_error(text: str) -> bytes:
@@ -64,9 +64,11 @@ def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> RpcErro
     match answer:
         case Refused(reasons, ref):
             data: Mapping[str, Json] = {"reason": reasons[0].code.value if reasons else None, "decision": ref}
-            return RpcError(rpc.REFUSED, _said(answer), data)
+            return RpcError(rpc.REFUSED, _reason_lines(answer), data)
         case Awaiting(ref):
-            return RpcError(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
+            return RpcError(
+                rpc.PENDING, _reason_lines(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref}
+            )
         case Failed(code, message, _, needs) if needs and era is Era.STATELESS:
             return RpcError(code, message, {"requiredCapabilities": needs})
         case Failed(code, message, addresses=addresses) if addresses:
@@ -80,19 +82,23 @@ def of_task(answer: Answer) -> RpcError:
     match answer:
         case Refused(reasons, ref):
             return RpcError(
-                rpc.REFUSED, _said(answer), {"reason": reasons[0].code.value if reasons else None, "decision": ref}
+                rpc.REFUSED,
+                _reason_lines(answer),
+                {"reason": reasons[0].code.value if reasons else None, "decision": ref},
             )
         case Awaiting(ref):
-            return RpcError(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
+            return RpcError(
+                rpc.PENDING, _reason_lines(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref}
+            )
         case Failed(_, message):
             return RpcError(rpc.INTERNAL_ERROR, message)
         case _:
             return RpcError(rpc.INTERNAL_ERROR, "what came of the task has no words here; see: remit logs")
 
 
-def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call", *, sent: bool = False) -> str:
+def refusal(reasons: tuple[Reason, ...], ref: str | None, noun: str = "call", *, sent: bool = False) -> str:
     """The text of a refused call; of one that was `sent` before, that it may have been done."""
-    lines = [_SENT.format(what) if sent else f"Remit did not allow this {what}.", *map(_line, _against(reasons))]
+    lines = [_SENT.format(noun) if sent else f"Remit did not allow this {noun}.", *map(_line, _against(reasons))]
     if ref is not None:
         lines.append(f"Decision {ref}. The people you act for see why with: remit why {ref}")
     return "\n".join(lines)
@@ -104,7 +110,7 @@ def waiting(answer: Awaiting) -> str:
     return "\n".join(
         [
             f"Approval is pending: a person decides this call (route {routes}). [{Code.APPROVAL_PENDING.value}]",
-            *map(_line, _asked(answer.reasons)),
+            *map(_line, _reasons_asked(answer.reasons)),
             "Nothing has been done yet. Once it is approved, repeat exactly the same call to have it run.",
             *([f"People are shown it at {answer.page}"] if answer.page else []),
             f"Decision {answer.ref}. To follow it: remit approvals show {answer.ref}",
@@ -112,7 +118,7 @@ def waiting(answer: Awaiting) -> str:
     )
 
 
-def _said(answer: Refused | Awaiting) -> str:
+def _reason_lines(answer: Refused | Awaiting) -> str:
     return waiting(answer) if isinstance(answer, Awaiting) else refusal(answer.reasons, answer.ref, sent=answer.sent)
 
 
@@ -124,7 +130,7 @@ def _theirs(ask: Ask, code: int, message: str, era: Era) -> RpcError:
     return RpcError(code if is_theirs else rpc.INTERNAL_ERROR, message)
 
 
-def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+def _reasons_asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """The gates' own reasons; what permits the call once they are lifted is no news."""
     return tuple(reason for reason in reasons if reason.code is Code.GATE) or reasons
 
@@ -142,8 +148,8 @@ def _against(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
 
 
 def _line(reason: Reason) -> str:
-    said = f"Reason: {reason.text}"
+    line = f"Reason: {reason.text}"
     if reason.policy is None:
-        return f"{said} [{reason.code.value}]"
+        return f"{line} [{reason.code.value}]"
     place = f", {reason.where}" if reason.where else ""
-    return f"{said} [{_DOES.get(reason.code, reason.code.value)} {reason.policy}{place}]"
+    return f"{line} [{_DOES.get(reason.code, reason.code.value)} {reason.policy}{place}]"

@@ -174,14 +174,14 @@ class Replays:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._live: dict[str, Stream] = {}
-        self._held = Live()
-        self._kept: dict[str, Stream] = {}
+        self._live_streams = Live()
+        self._streams: dict[str, Stream] = {}
         self._kept_of: dict[str, set[str]] = {}
         self._of_agent: dict[str, EndedStreams] = {}
 
     def open(self, owner: str, agent: str) -> Stream:
         """A new stream of the connection `owner`, which is of `agent`."""
-        stream = Stream(self._entropy.token_bytes(12).hex(), owner, agent, self._held)
+        stream = Stream(self._entropy.token_bytes(12).hex(), owner, agent, self._live_streams)
         self._live[stream.ident] = stream
         return stream
 
@@ -190,8 +190,8 @@ class Replays:
         stream.end()
         if self._live.pop(stream.ident, None) is None:
             return
-        self._held.grow(stream.agent, -stream.size)
-        self._kept[stream.ident] = stream
+        self._live_streams.grow(stream.agent, -stream.size)
+        self._streams[stream.ident] = stream
         self._kept_of.setdefault(stream.owner, set()).add(stream.ident)
         own = self._of_agent.setdefault(stream.agent, EndedStreams())
         own.add(stream)
@@ -203,7 +203,7 @@ class Replays:
     def find(self, owner: str, event: str) -> tuple[Stream, int] | None:
         """The stream that `event`, an event's id, is of, and the event's number there."""
         ident, _, number = event.partition(".")
-        stream = self._live.get(ident) or self._kept.get(ident)
+        stream = self._live.get(ident) or self._streams.get(ident)
         if stream is None or stream.owner != owner or not (number.isascii() and number.isdigit()):
             return None
         return (stream, int(number)) if len(number) < 10 and int(number) <= stream.last else None
@@ -211,17 +211,19 @@ class Replays:
     def forget(self, owner: str) -> None:
         """The connection `owner` has ended: nobody may come back for its streams."""
         for ident in tuple(self._kept_of.get(owner, ())):
-            self._drop(self._kept[ident])
+            self._drop(self._streams[ident])
 
     def _too_much(self) -> "EndedStreams | None":
         """Where all that is kept is too much, what is kept of the agent with the most."""
-        kept = self._of_agent.values()
-        if len(self._kept) > KEPT_STREAMS_MAX:
-            return max(kept, key=lambda one: len(one.streams))
-        return max(kept, key=lambda one: one.size) if sum(one.size for one in kept) > KEPT_BYTES_MAX else None
+        agents = self._of_agent.values()
+        if len(self._streams) > KEPT_STREAMS_MAX:
+            return max(agents, key=lambda entry: len(entry.streams))
+        return (
+            max(agents, key=lambda entry: entry.size) if sum(entry.size for entry in agents) > KEPT_BYTES_MAX else None
+        )
 
     def _drop(self, stream: Stream) -> None:
-        del self._kept[stream.ident]
+        del self._streams[stream.ident]
         of_agent = self._of_agent[stream.agent]
         of_agent.remove(stream)
         if not of_agent.streams:

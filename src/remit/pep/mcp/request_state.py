@@ -44,10 +44,10 @@ class Round:
 
 def request_key(method: str, *parts: bytes) -> str:
     """What makes a retried request the same one: its method and what it names."""
-    found = hashlib.sha256(method.encode("utf-8"))
+    digest = hashlib.sha256(method.encode("utf-8"))
     for part in parts:
-        found.update(len(part).to_bytes(8, "big") + part)
-    return found.hexdigest()
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
 class RequestStates:
@@ -57,9 +57,9 @@ class RequestStates:
         self._clock = clock
         self._sealing = Sealer(_PURPOSE, entropy)
 
-    def seal(self, held: Round, authority: Authority) -> str:
-        """The state that brings `held` back from `authority`."""
-        content = [held.ident, held.action, held.approval, held.request, held.expires_ms]
+    def seal(self, round_: Round, authority: Authority) -> str:
+        """The state that brings `round_` back from `authority`."""
+        content = [round_.ident, round_.action, round_.approval, round_.request, round_.expires_ms]
         return self._sealing.seal(orjson.dumps(content), authority)
 
     def waiting(self, approval: str, request: str) -> Round:
@@ -74,9 +74,9 @@ class RequestStates:
             opened = self._sealing.open(state, authority)
         except SealBroken:
             raise StateRefused("the requestState is none that this service gave to this asker") from None
-        held = Round(*orjson.loads(opened))
-        if held.request != request:
+        round_ = Round(*orjson.loads(opened))
+        if round_.request != request:
             raise StateRefused("the requestState belongs to another request: repeat the one it came for unchanged")
-        if held.expires_ms <= self._clock.now_ms():
+        if round_.expires_ms <= self._clock.now_ms():
             raise StateRefused("the requestState has expired: make the request anew")
-        return held
+        return round_

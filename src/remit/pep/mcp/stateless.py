@@ -17,7 +17,7 @@ from remit.pep.mcp import refusals, rpc, tasks
 from remit.pep.mcp.asgi import answer
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
-from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, Said, denied, said
+from remit.pep.mcp.dispatcher import Dispatcher, Incomplete, ProtocolAnswer, denied, protocol_answer
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.header_validation import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.notices import token_of
@@ -98,20 +98,20 @@ class Stateless:
                 await exchange.run(self._govern(post, request, ask, exchange), post.receive)
 
     async def _discover(self, post: Post, request: Request) -> ReplyBody:
-        found = await self._dispatcher.introduced(post, self._client(post, request, None))
-        value: dict[str, Json] = {"supportedVersions": [VERSION], "capabilities": found.capabilities}
-        if found.instructions is not None:
-            value["instructions"] = found.instructions
+        introduction = await self._dispatcher.introduced(post, self._client(post, request, None))
+        value: dict[str, Json] = {"supportedVersions": [VERSION], "capabilities": introduction.capabilities}
+        if introduction.instructions is not None:
+            value["instructions"] = introduction.instructions
         return ReplyBody(rpc.result(request.ident, rpc.stateless(orjson.dumps(value), _FRESH)))
 
     async def _govern(self, post: Post, request: Request, ask: Ask, exchange: PendingResponse) -> ReplyBody:
         client = self._client(post, request, exchange if post.may_stream else None)
-        brought = self._brought(post, request, ask)
-        if isinstance(brought, RpcError):
-            return _reply(request, ask, brought)
-        held, responses = brought
-        waited = held is not None and held.ident == NO_ROUND
-        if held is None or waited:
+        resumption = self._round_of(post, request, ask)
+        if isinstance(resumption, RpcError):
+            return _reply(request, ask, resumption)
+        round_, responses = resumption
+        waited = round_ is not None and round_.ident == NO_ROUND
+        if round_ is None or waited:
             responses = NOTHING if waited else responses
             first = await self._dispatcher.put(post, client, ask)
             if isinstance(first, Underway):
@@ -120,20 +120,20 @@ class Stateless:
                 return self._pending(post, request, ask, client, first, waited=waited)
             if not isinstance(first, AwaitingInput):
                 return _reply(request, ask, first)
-            held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
+            round_ = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
             if not responses.keys() & first.questions.keys():
-                return self._ask_back(post, request, held, client, first)
+                return self._ask_back(post, request, round_, client, first)
             # The client answered before it was asked, as a server without memory would have it.
-        found = await self._dispatcher.driver.resume(post.authority, client, held.ident, responses)
-        if isinstance(found, Awaiting):
+        answer = await self._dispatcher.driver.resume(post.authority, client, round_.ident, responses)
+        if isinstance(answer, Awaiting):
             # The round stays open while people decide: the client comes back for it.
-            return _input_required(request, {}, self._rounds.seal(held, post.authority))
-        if isinstance(found, AwaitingInput):
-            held = Round(found.round, found.action, found.approval, held.request, found.expires_ms)
-            return self._ask_back(post, request, held, client, found)
-        if isinstance(found, Underway):
-            return self._tasks.begun(post, request, found)
-        return _reply(request, ask, said(ask, found, Era.STATELESS))
+            return _input_required(request, {}, self._rounds.seal(round_, post.authority))
+        if isinstance(answer, AwaitingInput):
+            round_ = Round(answer.round, answer.action, answer.approval, round_.request, answer.expires_ms)
+            return self._ask_back(post, request, round_, client, answer)
+        if isinstance(answer, Underway):
+            return self._tasks.begun(post, request, answer)
+        return _reply(request, ask, protocol_answer(ask, answer, Era.STATELESS))
 
     def _pending(
         self, post: Post, request: Request, ask: Ask, client: Client, awaiting: Awaiting, *, waited: bool
@@ -146,31 +146,35 @@ class Stateless:
             "elicitation/create", {"message": refusals.waiting(awaiting), "requestedSchema": _NOTHING_ASKED}
         )
         if not may_be_asked(client.capabilities, question):
-            return _reply(request, ask, said(ask, awaiting, Era.STATELESS))
-        held = self._rounds.waiting(awaiting.ref, _key(request, ask))
-        shown: dict[str, Json] = {"remit": {"method": question.method, "params": question.params}}
-        return _input_required(request, {} if waited else shown, self._rounds.seal(held, post.authority))
+            return _reply(request, ask, protocol_answer(ask, awaiting, Era.STATELESS))
+        round_ = self._rounds.waiting(awaiting.ref, _key(request, ask))
+        remit_request: dict[str, Json] = {"remit": {"method": question.method, "params": question.params}}
+        return _input_required(request, {} if waited else remit_request, self._rounds.seal(round_, post.authority))
 
-    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: AwaitingInput) -> ReplyBody:
+    def _ask_back(
+        self, post: Post, request: Request, round_: Round, client: Client, asking: AwaitingInput
+    ) -> ReplyBody:
         questions = {
             key: {"method": question.method, "params": question.params}
             for key, question in asking.questions.items()
             if may_be_asked(client.capabilities, question)
         }
-        return _input_required(request, questions, self._rounds.seal(held, post.authority))
+        return _input_required(request, questions, self._rounds.seal(round_, post.authority))
 
-    def _brought(self, post: Post, request: Request, ask: Ask) -> tuple[Round | None, Mapping[str, Json]] | RpcError:
+    def _round_of(self, post: Post, request: Request, ask: Ask) -> tuple[Round | None, Mapping[str, Json]] | RpcError:
         """The round that `request` goes on with, if it does, and the responses that it brings."""
         state = request.params.get("requestState")
-        given = request.params.get("inputResponses", NOTHING)
-        if not isinstance(given, Mapping) or not all(isinstance(one, Mapping) for one in given.values()):
+        responses = request.params.get("inputResponses", NOTHING)
+        if not isinstance(responses, Mapping) or not all(
+            isinstance(response, Mapping) for response in responses.values()
+        ):
             return RpcError(rpc.INVALID_PARAMS, "params.inputResponses must be an object of results by question")
         if state is None or not isinstance(ask, _ROUNDS):
-            return None, given
+            return None, responses
         if not isinstance(state, str):
             return RpcError(rpc.INVALID_PARAMS, "params.requestState must be a text")
         try:
-            return self._rounds.open(state, post.authority, _key(request, ask)), given
+            return self._rounds.open(state, post.authority, _key(request, ask)), responses
         except StateRefused as error:
             return RpcError(rpc.INVALID_PARAMS, str(error))
 
@@ -188,22 +192,22 @@ class Stateless:
         )
 
 
-def _reply(request: Request, ask: Ask, found: Said) -> ReplyBody:
-    match found:
+def _reply(request: Request, ask: Ask, reply: ProtocolAnswer) -> ReplyBody:
+    match reply:
         case RpcError(code, text, data):
             return ReplyBody(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
         case Incomplete(result):
-            return ReplyBody(rpc.result(request.ident, rpc.stateless(result, _STALE, found.meta)))
+            return ReplyBody(rpc.result(request.ident, rpc.stateless(result, _STALE, reply.meta)))
         case _:
-            return ReplyBody(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
+            return ReplyBody(rpc.result(request.ident, rpc.stateless(reply, _tail(ask))))
 
 
 def _input_required(request: Request, questions: Mapping[str, Json], state: str) -> ReplyBody:
-    found: dict[str, Json] = {"resultType": "input_required", "_meta": {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}}
+    members: dict[str, Json] = {"resultType": "input_required", "_meta": {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}}
     if questions:
-        found["inputRequests"] = questions
-    found["requestState"] = state
-    return ReplyBody(rpc.result(request.ident, orjson.dumps(found)))
+        members["inputRequests"] = questions
+    members["requestState"] = state
+    return ReplyBody(rpc.result(request.ident, orjson.dumps(members)))
 
 
 def _key(request: Request, ask: Ask) -> str:

@@ -44,15 +44,15 @@ async def subscribe(
     """Answer `request` with a stream until it ends; or say what is wrong with it. Raises `Busy`."""
     if not post.may_stream:
         return RpcError(rpc.INVALID_REQUEST, "the answer is an event stream: accept text/event-stream")
-    given = request.params.get("notifications")
-    if isinstance(given, Mapping) and _TASKS in given and not takes_tasks(client.capabilities):
+    notifications = request.params.get("notifications")
+    if isinstance(notifications, Mapping) and _TASKS in notifications and not takes_tasks(client.capabilities):
         return UNDECLARED
-    wanted = _wanted(dispatcher, post, given)
+    wanted = _wanted(dispatcher, post, notifications)
     if isinstance(wanted, RpcError):
         return wanted
-    named = _named_tasks(given)
-    if isinstance(named, RpcError):
-        return named
+    task_ids = _named_tasks(notifications)
+    if isinstance(task_ids, RpcError):
+        return task_ids
     driver, ident = dispatcher.driver, request.ident
     # Each resource is judged as if read, and recorded: it costs as much as to read it.
     throttle.charge(post.authority.acting.agent, len(wanted.uris))
@@ -64,8 +64,8 @@ async def subscribe(
         try:
             servers = following.follow(listener, wanted)
             agreed = await _agreed(listener, servers)
-            if known := followed.follow(named, ident):
-                agreed[_TASKS] = known
+            if tasks_known := followed.follow(task_ids, ident):
+                agreed[_TASKS] = tasks_known
             ends = Ends(closing, asyncio.Event(), partial(driver.authorization.stopped, post.authority))
             opening = rpc.event(acknowledged(ident, agreed))
             await stand(post, changes, ends, opening=opening, ending=partial(_over, driver, post.authority, ident))
@@ -75,43 +75,45 @@ async def subscribe(
     return None
 
 
-def _wanted(dispatcher: Dispatcher, post: Post, given: Json) -> WatchFilter | RpcError:
-    if not isinstance(given, Mapping):
+def _wanted(dispatcher: Dispatcher, post: Post, notifications: Json) -> WatchFilter | RpcError:
+    if not isinstance(notifications, Mapping):
         return RpcError(rpc.INVALID_PARAMS, "params.notifications must be an object that says what to be told of")
-    offers = frozenset(offer for name, offer in _LISTS.items() if given.get(name) is True)
-    named = given.get(_RESOURCES)
-    if named is not None and not isinstance(named, list):
+    offers = frozenset(offer for name, offer in _LISTS.items() if notifications.get(name) is True)
+    listed = notifications.get(_RESOURCES)
+    if listed is not None and not isinstance(listed, list):
         return RpcError(rpc.INVALID_PARAMS, f"params.notifications.{_RESOURCES} must be a list of URIs")
-    if named is not None and len(named) > URIS_MAX:
+    if listed is not None and len(listed) > URIS_MAX:
         return RpcError(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed by no one stream")
     uris: set[tuple[str, str]] = set()
-    for one in named or ():
-        found = dispatcher.asks.uri(one, post.server)
-        if isinstance(found, str):
-            return RpcError(rpc.INVALID_PARAMS, found)
-        uris.add((found.server, found.uri))
+    for uri in listed or ():
+        resource = dispatcher.asks.uri(uri, post.server)
+        if isinstance(resource, str):
+            return RpcError(rpc.INVALID_PARAMS, resource)
+        uris.add((resource.server, resource.uri))
     return WatchFilter(offers, frozenset(uris))
 
 
-def _named_tasks(given: Json) -> list[str] | RpcError:
-    named = given.get(_TASKS) if isinstance(given, Mapping) else None
-    if named is None:
+def _named_tasks(notifications: Json) -> list[str] | RpcError:
+    task_ids = notifications.get(_TASKS) if isinstance(notifications, Mapping) else None
+    if task_ids is None:
         return []
-    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+    if not isinstance(task_ids, list) or not all(isinstance(task_id, str) for task_id in task_ids):
         return RpcError(rpc.INVALID_PARAMS, f"params.notifications.{_TASKS} must be a list of ids of tasks")
-    if len(named) > TASKS_MAX:
+    if len(task_ids) > TASKS_MAX:
         return RpcError(rpc.INVALID_PARAMS, f"more than {TASKS_MAX} tasks are followed by no one stream")
-    return [one for one in dict.fromkeys(named) if isinstance(one, str)]
+    return [task_id for task_id in dict.fromkeys(task_ids) if isinstance(task_id, str)]
 
 
 async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watching]]") -> dict[str, Json]:
     """What is followed, in the words of the request; what no server has said by now is left out."""
     if servers:
         await asyncio.wait(servers.values(), timeout=AGREE_S)
-    said = {server: first.result() for server, first in servers.items() if first.done()}
-    offers = frozenset[Offer]().union(*(one.offers for one in said.values()))
+    watching_by_server = {server: first.result() for server, first in servers.items() if first.done()}
+    offers = frozenset[Offer]().union(*(watching.offers for watching in watching_by_server.values()))
     agreed: dict[str, Json] = {name: True for name, offer in _LISTS.items() if offer in offers}
-    uris: list[Json] = [listener.shown(server, uri) for server, one in said.items() for uri in sorted(one.uris)]
+    uris: list[Json] = [
+        listener.shown(server, uri) for server, watching in watching_by_server.items() for uri in sorted(watching.uris)
+    ]
     if uris:
         agreed[_RESOURCES] = uris
     return agreed

@@ -45,12 +45,12 @@ class FollowedTasks:
 
     def follow(self, idents: Sequence[str], subscription: Ident) -> list[Json]:
         """Follow those of `idents` that are known; which they are."""
-        known: list[Json] = []
+        followed: list[Json] = []
         for ident in idents:
             if self._methods.is_known(self._post, ident):
-                known.append(ident)
+                followed.append(ident)
                 self._looking.append(asyncio.get_running_loop().create_task(self._follow(ident, subscription)))
-        return known
+        return followed
 
     def stop(self) -> None:
         """Follow nothing any more."""
@@ -60,7 +60,7 @@ class FollowedTasks:
 
     async def _follow(self, ident: str, subscription: Ident) -> None:
         head: Mapping[str, Json] = {"_meta": {SUBSCRIPTION_KEY: subscription}}
-        told: object = None
+        last_state: object = None
         wait_s = LOOK_S
         while True:
             try:
@@ -69,13 +69,13 @@ class FollowedTasks:
                 await asyncio.sleep(busy.retry_s)
                 continue
             match await self._methods.look(self._post, self._client, ident):
-                case Underway() as found:
-                    if (state := _told_apart(found)) != told:
-                        told = state
-                        self._changes.put_state(ident, task_status(detailed(head, ident, self._client, found)))
-                    if found.state["status"] in _OVER:
+                case Underway() as task:
+                    if (state := _comparable(task)) != last_state:
+                        last_state = state
+                        self._changes.put_state(ident, task_status(detailed(head, ident, self._client, task)))
+                    if task.state["status"] in _OVER:
                         return
-                    wait_s = _wait_s(found)
+                    wait_s = _wait_s(task)
                 case Failed():
                     # The server is not there, or says nothing that can be shown: it may later.
                     wait_s = min(wait_s * 2, LOOK_S_MAX)
@@ -86,13 +86,13 @@ class FollowedTasks:
             await asyncio.sleep(wait_s)
 
 
-def _told_apart(found: Underway) -> object:
+def _comparable(task: Underway) -> object:
     """What makes a state worth telling: many servers write a new `lastUpdatedAt` whenever they are asked."""
-    state = {name: value for name, value in found.state.items() if name != "lastUpdatedAt"}
-    return state, dict(found.questions)
+    state = {name: value for name, value in task.state.items() if name != "lastUpdatedAt"}
+    return state, dict(task.questions)
 
 
-def _wait_s(found: Underway) -> float:
-    given = found.state.get("pollIntervalMs")
-    wanted_s = given / 1_000 if isinstance(given, int) else LOOK_S
+def _wait_s(task: Underway) -> float:
+    interval_ms = task.state.get("pollIntervalMs")
+    wanted_s = interval_ms / 1_000 if isinstance(interval_ms, int) else LOOK_S
     return min(max(wanted_s, LOOK_S_MIN), LOOK_S_MAX)

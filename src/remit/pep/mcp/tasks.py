@@ -42,10 +42,10 @@ class TaskMethods:
         self._driver = driver
         self._sealing = Sealer(_PURPOSE, entropy)
 
-    def begun(self, post: Post, request: Request, found: Underway) -> ReplyBody:
+    def begun(self, post: Post, request: Request, task: Underway) -> ReplyBody:
         """The answer to a call that its server goes on with as a task."""
-        ident = self._sealing.seal(found.name.encode("ascii"), post.authority)
-        value = {"resultType": "task", "_meta": _META, "taskId": ident, **found.state}
+        ident = self._sealing.seal(task.name.encode("ascii"), post.authority)
+        value = {"resultType": "task", "_meta": _META, "taskId": ident, **task.state}
         return ReplyBody(rpc.result(request.ident, orjson.dumps(value)))
 
     def is_known(self, post: Post, ident: str) -> bool:
@@ -64,7 +64,9 @@ class TaskMethods:
         if not isinstance(ident, str):
             return _wrong(request, RpcError(rpc.INVALID_PARAMS, "params.taskId must be a text"))
         responses = request.params.get("inputResponses", NOTHING)
-        if not isinstance(responses, Mapping) or not all(isinstance(one, Mapping) for one in responses.values()):
+        if not isinstance(responses, Mapping) or not all(
+            isinstance(response, Mapping) for response in responses.values()
+        ):
             text = "params.inputResponses must be an object of results by question"
             return _wrong(request, RpcError(rpc.INVALID_PARAMS, text))
         answer = await self._put(post, request.method, client, self._name(ident, post.authority), responses)
@@ -101,21 +103,21 @@ class TaskMethods:
             return ""
 
 
-def detailed(head: Mapping[str, Json], ident: str, client: Client, found: Underway) -> bytes:
+def detailed(head: Mapping[str, Json], ident: str, client: Client, task: Underway) -> bytes:
     """The `DetailedTask` of `ident` after the members of `head`: a JSON object."""
-    value: dict[str, Json] = {**head, "taskId": ident, **found.state}
-    if found.state["status"] == "input_required":
+    value: dict[str, Json] = {**head, "taskId": ident, **task.state}
+    if task.state["status"] == "input_required":
         value["inputRequests"] = {
             key: {"method": question.method, "params": question.params}
-            for key, question in found.questions.items()
+            for key, question in task.questions.items()
             if may_be_asked(client.capabilities, question)
         }
-    if found.error is not None:
-        code, message = found.error
+    if task.error is not None:
+        code, message = task.error
         value["error"] = {"code": code, "message": message}
     whole = orjson.dumps(value)
     # The very bytes that the outcome is about.
-    return whole if found.result is None else whole[:-1] + b',"result":' + found.result + b"}"
+    return whole if task.result is None else whole[:-1] + b',"result":' + task.result + b"}"
 
 
 def _wrong(request: Request, wrong: RpcError) -> ReplyBody:

@@ -95,8 +95,8 @@ class _Watch:
 
     def tell(self, change: Change | None) -> None:
         """Tell everybody."""
-        for told in tuple(self.told):
-            told(change)
+        for listener in tuple(self.told):
+            listener(change)
 
 
 class UpstreamWatches:
@@ -130,8 +130,8 @@ class UpstreamWatches:
         watch = self._running(key)
         if watch is None:
             loop = asyncio.get_running_loop()
-            shown = self._driver.list_tools(listener.authority, server)
-            watch = self._all[key] = _Watch(listener, server, shown, loop.create_future())
+            tools = self._driver.list_tools(listener.authority, server)
+            watch = self._all[key] = _Watch(listener, server, tools, loop.create_future())
             self._start(key, watch, granted, again=False)
         watch.told.add(told)
         if self._looking is None or self._looking.done():
@@ -164,8 +164,8 @@ class UpstreamWatches:
         watch.task.add_done_callback(self._throttle.watch(watch.listener.authority.acting.agent, watch.server))
 
     def _running(self, key: _Key) -> _Watch | None:
-        found = self._all.get(key)
-        return None if found is None or found.task is None or found.task.done() else found
+        watch = self._all.get(key)
+        return None if watch is None or watch.task is None or watch.task.done() else watch
 
     async def _look(self) -> None:
         """While something is watched: what was stopped ends; where another bundle runs, lists may be others too."""
@@ -325,11 +325,11 @@ class Following:
             if notice not in self._resources:
                 return
         elif isinstance(notice, ElicitationCompleted):
-            known = self._elicitations
-            shown = None if known is None else known.completed(server, notice.elicitation)
-            if shown is None:
+            elicitations = self._elicitations
+            exposed_name = None if elicitations is None else elicitations.completed(server, notice.elicitation)
+            if exposed_name is None:
                 return
-            notice = ElicitationCompleted(shown)
+            notice = ElicitationCompleted(exposed_name)
         self._changes.put(notice)
 
     def _succeeded(self, key: _Key, told: Told, _next: object) -> None:
