@@ -37,7 +37,7 @@ from remit.pep.operation import Operation, called
 from remit.pep.outcomes import Outcomes, internal, unwritable
 from remit.pep.pins import UNASKED, Live
 from remit.pep.release import in_words_of, was_sent
-from remit.pep.rounds import Under, those
+from remit.pep.rounds import ActionUnderWay, those
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.resolver import NOBODY, Resolver
@@ -74,7 +74,7 @@ class ActionPipeline:
         self._outcomes = Outcomes(engine)
         self.waiting = ApprovalWait(memory, engine, ledger, clock, self.stopped)
         self.resolver: Resolver = NOBODY
-        self._sent: dict[int, Under] = {}
+        self._sent: dict[int, ActionUnderWay] = {}
 
     async def with_sessions(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
@@ -107,12 +107,12 @@ class ActionPipeline:
         finally:
             work.close()
 
-    async def begin(self, operation: Operation, client: Client) -> Answer | Under:
+    async def begin(self, operation: Operation, client: Client) -> Answer | ActionUnderWay:
         """Judge and record `operation`; its answer, or, once the intent is durable, the action under way."""
         attempt = await self.attempt(operation.action, client)
         return await self.set_out(operation, client, attempt) if isinstance(attempt, Attempt) else attempt
 
-    async def set_out(self, operation: Operation, client: Client, attempt: Attempt) -> Answer | Under:
+    async def set_out(self, operation: Operation, client: Client, attempt: Attempt) -> Answer | ActionUnderWay:
         """`operation`, permitted as `attempt`, under way once its intent is durable; or why it is not sent."""
         if (instead := attempt.edited or attempt.shaped) is not None:
             operation = replace(called(instead, self._engine.tool(instead)), to_agent=operation.to_agent)
@@ -131,7 +131,7 @@ class ActionPipeline:
         if attempt.approval is not None:
             self._engine.start(attempt)
         notices = Notices(self._engine, attempt, operation.action)
-        return Under(operation, client, attempt, upstream, notices, self._clock.monotonic_s())
+        return ActionUnderWay(operation, client, attempt, upstream, notices, self._clock.monotonic_s())
 
     async def attempt(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
@@ -172,7 +172,7 @@ class ActionPipeline:
             return first.action
         return action.resolved({host: await self.resolver.address(host) for host in first.hosts})
 
-    async def send(self, under: Under, request: Callable[[UpstreamContext], Awaitable[Reply]]) -> Reply:
+    async def send(self, under: ActionUnderWay, request: Callable[[UpstreamContext], Awaitable[Reply]]) -> Reply:
         """Send `request` for an action under way. Cancelling ends the action; a stop ends the request alone."""
         task = under.task = asyncio.current_task()
         self._sent[id(under)] = under
@@ -205,7 +205,7 @@ class ActionPipeline:
                 under.task.cancel()
         return [under.attempt.ref for under in affected]
 
-    def along(self, under: Under) -> UpstreamContext:
+    def along(self, under: ActionUnderWay) -> UpstreamContext:
         """What goes with a request of `under`."""
         client = under.client
         under.notices.tell = client.tell
@@ -219,7 +219,7 @@ class ActionPipeline:
             hold=client.hold,
         )
 
-    async def finish(self, under: Under, reply: Reply) -> Answer:
+    async def finish(self, under: ActionUnderWay, reply: Reply) -> Answer:
         """The end of an action under way."""
         elapsed_ms = (self._clock.monotonic_s() - under.started_s) * 1000
         try:
@@ -236,12 +236,12 @@ class ActionPipeline:
         # INVARIANT(stop-wins): what it did is on record; what its server said of it stays here.
         return answer if why is None else Refused((why,), under.attempt.ref, was_sent(reply))
 
-    def abandon(self, under: Under, why: str = "the client went away") -> None:
+    def abandon(self, under: ActionUnderWay, why: str = "the client went away") -> None:
         """End an action under way that nobody waits for: what became of it is in doubt."""
         under.notices.close()
         self._outcomes.abandon(under.operation, under.attempt, Status.LOST, why)
 
-    async def stop(self, under: Under, why: Reason) -> Refused:
+    async def stop(self, under: ActionUnderWay, why: Reason) -> Refused:
         """End an action under way because of `why`."""
         under.notices.close()
         return await self._outcomes.stop(under.operation, under.attempt, why, Status.LOST)

@@ -21,7 +21,7 @@ from remit.pep.memory import Memory
 from remit.pep.questions import Questions, may_be_asked, with_responses
 from remit.pep.release import was_sent
 from remit.pep.responses import answers_to
-from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
+from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, ActionUnderWay, Rounds
 from remit.pep.tasks import Tasks
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
@@ -46,11 +46,11 @@ class Conversation:
         self._rounds = Rounds(self._expire)
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def settle(self, under: Under, reply: Reply) -> Answer:
+    async def settle(self, under: ActionUnderWay, reply: Reply) -> Answer:
         """The answer to the client's request that led to `reply`."""
         return await self._pipeline.answered(self._settled(under, reply), sent=was_sent(reply))
 
-    async def _settled(self, under: Under, reply: Reply) -> Answer:
+    async def _settled(self, under: ActionUnderWay, reply: Reply) -> Answer:
         while isinstance(reply, InputRequired):
             under.input_required = reply
             under.number += 1
@@ -118,7 +118,7 @@ class Conversation:
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=_LEAVING_S)
 
-    async def _go_on(self, under: Under, client: Client, responses: Mapping[str, Json]) -> Answer:
+    async def _go_on(self, under: ActionUnderWay, client: Client, responses: Mapping[str, Json]) -> Answer:
         input_required = under.input_required
         assert input_required is not None, "a round was opened by a question"  # noqa: S101
         under.client = client
@@ -160,7 +160,9 @@ class Conversation:
         answers = dict.fromkeys(input_required.questions) | dict(responses_kept)
         return await self.settle(under, await self._resume(under, input_required, answers))
 
-    async def _resume(self, under: Under, input_required: InputRequired, responses: Mapping[str, Json]) -> Reply:
+    async def _resume(
+        self, under: ActionUnderWay, input_required: InputRequired, responses: Mapping[str, Json]
+    ) -> Reply:
         async def go_on(along: UpstreamContext) -> Reply:
             if not input_required.questions:
                 # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
@@ -177,12 +179,12 @@ class Conversation:
 
         return await self._pipeline.send(under, go_on)
 
-    def _is_stopped(self, under: Under) -> bool:
+    def _is_stopped(self, under: ActionUnderWay) -> bool:
         """Whether `under` may go on no more; then it says why."""
         under.halted = under.halted or self._pipeline.stopped(under.operation.action)
         return under.halted is not None
 
-    async def _ask(self, under: Under, input_required: InputRequired) -> Mapping[str, Question]:
+    async def _ask(self, under: ActionUnderWay, input_required: InputRequired) -> Mapping[str, Question]:
         """What of it the client may be asked, once that is recorded and all that was said before it is told."""
         questions = await self._questions.put(under, input_required.questions)
         if questions:
@@ -191,44 +193,44 @@ class Conversation:
         return questions
 
     @staticmethod
-    def _missing(under: Under) -> Mapping[str, Question]:
+    def _missing(under: ActionUnderWay) -> Mapping[str, Question]:
         """What a stateless client still has to be asked; what is missing elsewhere, or for too long, was declined."""
         if under.client.era is not Era.STATELESS or under.again >= ROUNDS_MAX:
             return {}
         missing = {key: asks for key, asks in under.questions.items() if key not in under.collected}
         return {key: asks for key, asks in missing.items() if may_be_asked(under.client.capabilities, asks)}
 
-    def _asking(self, under: Under, questions: Mapping[str, Question]) -> AwaitingInput:
+    def _asking(self, under: ActionUnderWay, questions: Mapping[str, Question]) -> AwaitingInput:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
         under.over = over = asyncio.get_running_loop().create_future()
         return AwaitingInput(
             self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms, over
         )
 
-    def _open(self, under: Under) -> str:
+    def _open(self, under: ActionUnderWay) -> str:
         self._memory.retain(under.sids)
         return self._rounds.open(under)
 
-    def _let_go(self, under: Under) -> None:
+    def _let_go(self, under: ActionUnderWay) -> None:
         self._memory.release(under.sids, self._clock.monotonic_s())
 
-    def _expire(self, under: Under) -> None:
+    def _expire(self, under: ActionUnderWay) -> None:
         self._over(under, "the client did not answer in time")
 
-    def _over(self, under: Under, why: str = _GONE) -> None:
+    def _over(self, under: ActionUnderWay, why: str = _GONE) -> None:
         """Nobody answers an open round: its action ends, unless it was stopped."""
         if under.halted is None:
             self._leave(under, why)
         self._let_go(under)
 
-    def _leave(self, under: Under, why: str = _GONE) -> None:
+    def _leave(self, under: ActionUnderWay, why: str = _GONE) -> None:
         """End an action whose client is gone: the server is told in the background."""
         self._questions.forgotten(under)
         self._pipeline.abandon(under, why)
         if under.input_required is not None:
             self._drop(under, under.input_required)
 
-    def _drop(self, under: Under, input_required: InputRequired) -> None:
+    def _drop(self, under: ActionUnderWay, input_required: InputRequired) -> None:
         """Tell the server that nobody will answer, in the background: to wait for it could keep an outcome off."""
         task = asyncio.get_running_loop().create_task(under.upstream.drop(input_required.continuation))
         self._leaving.add(task)

@@ -33,7 +33,7 @@ from remit.pep.operation import Operation
 from remit.pep.previews import Previews
 from remit.pep.providers import BundleProvider, VeilProvider, no_veil
 from remit.pep.questions import Questions
-from remit.pep.rounds import Under
+from remit.pep.rounds import ActionUnderWay
 from remit.pep.sessions import Sessions
 from remit.pep.tally import Tally
 from remit.pep.tasks import Tasks
@@ -337,7 +337,7 @@ class Driver:
 
     async def _perform(self, wanted: Operation, client: Client) -> Answer:
         under = await self._pipeline.begin(wanted, client)
-        if not isinstance(under, Under):
+        if not isinstance(under, ActionUnderWay):
             return under
         action = wanted.action
         reply = await self._pipeline.send(

@@ -125,7 +125,7 @@ def list_offers(authority: Authority, server: str, offer: Offer) -> Operation:
 def introduce(authority: Authority, server: str, instructions: str) -> Operation:
     """Hand out what `server` said of itself; it was asked already."""
     action = _naming(ActionKind.READ_RESOURCE, server, "", {"list": "instructions"}, authority)
-    return Operation(action, _completion_sender({"instructions": instructions}), show_introduction)
+    return Operation(action, _local_answer({"instructions": instructions}), show_introduction)
 
 
 def instructions_of(released: bytes) -> str | None:
@@ -137,13 +137,13 @@ def instructions_of(released: bytes) -> str | None:
 def subscribe(authority: Authority, server: str, uri: str) -> Operation:
     """Ask leave to be told of changes of a resource; the watch itself follows."""
     action = _naming(ActionKind.READ_RESOURCE, server, uri, {"subscribe": uri}, authority)
-    return Operation(action, _completion_sender({"contents": []}), show_contents)
+    return Operation(action, _local_answer({"contents": []}), show_contents)
 
 
 def watch_list(authority: Authority, server: str, offer: Offer) -> Operation:
     """Ask leave to be told when a list changes."""
     action = _naming(LISTS[offer][1], server, "", {"watch": offer.value}, authority)
-    return Operation(action, _completion_sender({"contents": []}), show_contents)
+    return Operation(action, _local_answer({"contents": []}), show_contents)
 
 
 def _naming(
@@ -159,7 +159,7 @@ def _naming(
     return Action(kind, server, name, data, input_of(kind, name, params), authority)
 
 
-def _completion_sender(value: Mapping[str, Json]) -> Sends:
+def _local_answer(value: Mapping[str, Json]) -> Sends:
     """Nothing is sent: the answer is here, and leave is asked to tell it."""
 
     async def send(_upstream: Upstream, _sid: str, _era: Era, _along: UpstreamContext) -> Reply:

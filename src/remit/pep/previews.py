@@ -37,7 +37,7 @@ from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.operation import Operation
 from remit.pep.pins import UNASKED
 from remit.pep.release import INTERNAL_ERROR
-from remit.pep.rounds import Under
+from remit.pep.rounds import ActionUnderWay
 from remit.policy.verdict import Code, Permit, Reason
 from remit.ports.upstream import Era, Failure, InputRequired, Reply, TaskStarted, UpstreamContext
 from remit.trace.bodies import ActionBody, AdminBody, Event
@@ -155,7 +155,7 @@ class _Run:
         if isinstance(attempt, Reason):
             return Refused((attempt,), None)
         under = await self._pipeline.set_out(dry_run, client, attempt)
-        return await self._sent(under) if isinstance(under, Under) else under
+        return await self._sent(under) if isinstance(under, ActionUnderWay) else under
 
     def _operation(self, action: Action, preview: Preview) -> Operation:
         name, arguments = preview.of(action.name, action.input)
@@ -201,7 +201,7 @@ class _Run:
             return f"its answer would bring labels that the session does not hold: {', '.join(more)}"
         return None
 
-    async def _sent(self, under: Under) -> Answer:
+    async def _sent(self, under: ActionUnderWay) -> Answer:
         async def request(along: UpstreamContext) -> Reply:
             sid, era = under.operation.action.authority.acting.sid, under.client.era
             try:

@@ -19,7 +19,7 @@ from remit.pep.decision_engine import DecisionEngine
 from remit.pep.message_filter import QUESTION_BYTES_MAX, show_question
 from remit.pep.redaction import redact_question
 from remit.pep.responses import is_bare
-from remit.pep.rounds import Under
+from remit.pep.rounds import ActionUnderWay
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Permit
 from remit.ports.ledger import LedgerUnwritable
@@ -40,7 +40,7 @@ class Questions:
     def __init__(self, engine: DecisionEngine) -> None:
         self._engine = engine
 
-    async def put(self, under: Under, requests: Mapping[str, Question]) -> Mapping[str, Question]:
+    async def put(self, under: ActionUnderWay, requests: Mapping[str, Question]) -> Mapping[str, Question]:
         """Those of `requests` that the client may be asked, once that is recorded; `under.models` has their attempts.
 
         Raises `LedgerUnwritable`.
@@ -70,7 +70,7 @@ class Questions:
             await self._engine.pass_on(under.attempt, under.number, MidCall.QUESTIONS, content, action).durable
         return questions
 
-    def answered(self, under: Under, responses: Mapping[str, Json]) -> None:
+    def answered(self, under: ActionUnderWay, responses: Mapping[str, Json]) -> None:
         """Record the outcomes of what the client's model was asked, as far as `responses` have it; None: not at all."""
         over = {key: attempt for key, attempt in under.models.items() if key in responses}
         under.models = {key: attempt for key, attempt in under.models.items() if key not in over}
@@ -82,7 +82,7 @@ class Questions:
             with contextlib.suppress(LedgerUnwritable):
                 self._engine.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
-    def forgotten(self, under: Under) -> None:
+    def forgotten(self, under: ActionUnderWay) -> None:
         """Nobody answers any more."""
         self.answered(under, dict.fromkeys(under.models))
 
@@ -97,7 +97,7 @@ def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
     return True
 
 
-def with_responses(under: Under, questions: Mapping[str, Question], responses: Mapping[str, Json]) -> Action:
+def with_responses(under: ActionUnderWay, questions: Mapping[str, Question], responses: Mapping[str, Json]) -> Action:
     """The action of `under` with the client's answers to `questions`."""
     action = under.operation.action
     within = Within(

@@ -33,7 +33,7 @@ EXPIRES_S: Final = 300.0
 
 
 @dataclass(slots=True)
-class Under:
+class ActionUnderWay:
     """An action under way: its intent is durable, its outcome is not yet there.
 
     `input_required` is what the server waits for; `questions` what of it the client was asked, `collected` what it
@@ -70,7 +70,7 @@ class Under:
         return [link.sid for link in self.operation.action.authority.links]
 
 
-def those(is_over: Callable[[Action], bool], unders: Iterable[Under]) -> Sequence[Under]:
+def those(is_over: Callable[[Action], bool], unders: Iterable[ActionUnderWay]) -> Sequence[ActionUnderWay]:
     """Those of `unders` that `is_over` is true of and that were not stopped yet."""
     return [under for under in unders if under.halted is None and is_over(under.operation.action)]
 
@@ -78,9 +78,9 @@ def those(is_over: Callable[[Action], bool], unders: Iterable[Under]) -> Sequenc
 class Rounds:
     """The open rounds of one service; `expire` ends an action whose time is over."""
 
-    def __init__(self, expire: Callable[[Under], None]) -> None:
+    def __init__(self, expire: Callable[[ActionUnderWay], None]) -> None:
         self._expire = expire
-        self._open: dict[str, tuple[Under, asyncio.TimerHandle]] = {}
+        self._open: dict[str, tuple[ActionUnderWay, asyncio.TimerHandle]] = {}
         self._by_agent: Counter[str] = Counter()
         self._coming: Counter[str] = Counter()
 
@@ -88,14 +88,14 @@ class Rounds:
         """How many there are."""
         return len(self._open)
 
-    def has_room(self, under: Under) -> bool:
+    def has_room(self, under: ActionUnderWay) -> bool:
         """Whether one more may be opened for the agent of `under`."""
         agent = _agent(under)
         open_, own = len(self._open) + self._coming.total(), self._by_agent[agent] + self._coming[agent]
         return open_ < OPEN_MAX and own < OPEN_PER_AGENT_MAX
 
     @contextmanager
-    def room(self, under: Under) -> Generator[None]:
+    def room(self, under: ActionUnderWay) -> Generator[None]:
         """Keep the room that `under` has, while what is asked is on its way to disk: many may be asked at once."""
         agent = _agent(under)
         self._coming[agent] += 1
@@ -106,7 +106,7 @@ class Rounds:
             if not self._coming[agent]:
                 del self._coming[agent]
 
-    def open(self, under: Under) -> str:
+    def open(self, under: ActionUnderWay) -> str:
         """Wait for the client; the name of the round."""
         ident = f"{under.attempt.ref}/{under.number}.{under.again}"
         timer = asyncio.get_running_loop().call_later(EXPIRES_S, self._over, ident)
@@ -114,11 +114,11 @@ class Rounds:
         self._by_agent[_agent(under)] += 1
         return ident
 
-    def of(self, is_over: Callable[[Action], bool]) -> Sequence[Under]:
+    def of(self, is_over: Callable[[Action], bool]) -> Sequence[ActionUnderWay]:
         """The actions that go on once their clients answer, of those that `is_over` is true of."""
         return those(is_over, (under for under, _ in self._open.values()))
 
-    def take(self, ident: str, authority: Authority) -> Under | None:
+    def take(self, ident: str, authority: Authority) -> ActionUnderWay | None:
         """The action that waits as `ident`, if it is this authority's; nobody takes it again."""
         waiting = self._open.get(ident)
         if waiting is None:
@@ -138,7 +138,7 @@ class Rounds:
     def _over(self, ident: str) -> None:
         self._expire(self._closed(ident))
 
-    def _closed(self, ident: str) -> Under:
+    def _closed(self, ident: str) -> ActionUnderWay:
         under, _ = self._open.pop(ident)
         agent = _agent(under)
         self._by_agent[agent] -= 1
@@ -147,5 +147,5 @@ class Rounds:
         return under
 
 
-def _agent(under: Under) -> str:
+def _agent(under: ActionUnderWay) -> str:
     return under.operation.action.authority.acting.agent

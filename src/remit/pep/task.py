@@ -9,7 +9,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer
 from remit.pep.notices import ExchangeRecord
-from remit.pep.rounds import Under
+from remit.pep.rounds import ActionUnderWay
 from remit.ports.upstream import Question
 
 TASKS_MAX: Final = 1_000
@@ -29,7 +29,7 @@ class Task:
     ends the action, once; `kept_bytes` the size of a result that was shown.
     """
 
-    under: Under
+    under: ActionUnderWay
     ident: str
     state: Mapping[str, Json]
     recorded: ExchangeRecord
@@ -50,7 +50,7 @@ class TaskRegistry:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
-        self._coming: dict[int, Under] = {}
+        self._coming: dict[int, ActionUnderWay] = {}
 
     def __iter__(self) -> Iterator[Task]:
         """Those known now, the oldest first."""
@@ -70,7 +70,7 @@ class TaskRegistry:
         if task.timer is not None:
             task.timer.cancel()
 
-    def has_room(self, under: Under) -> bool:
+    def has_room(self, under: ActionUnderWay) -> bool:
         """Whether the action `under` may become one more; what is over makes room, of the same agent first."""
         root, agent = under.sids[0], _agent(under)
         coming = tuple(self._coming.values())
@@ -88,7 +88,7 @@ class TaskRegistry:
         return len(self._tasks) + len(coming) < TASKS_MAX
 
     @contextmanager
-    def room(self, under: Under) -> Generator[None]:
+    def room(self, under: ActionUnderWay) -> Generator[None]:
         """Keep the room that `under` has, while its task is on the way to be known: many may begin at once."""
         self._coming[id(under)] = under
         try:
@@ -107,5 +107,5 @@ class TaskRegistry:
             self.drop(task)
 
 
-def _agent(under: Under) -> str:
+def _agent(under: ActionUnderWay) -> str:
     return under.operation.action.authority.acting.agent

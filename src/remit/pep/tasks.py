@@ -29,7 +29,7 @@ from remit.pep.notices import ExchangeRecord
 from remit.pep.questions import Questions, with_responses
 from remit.pep.release import Odd
 from remit.pep.responses import answers_to
-from remit.pep.rounds import ROUNDS_MAX, Under
+from remit.pep.rounds import ROUNDS_MAX, ActionUnderWay
 from remit.pep.task import KEPT_BYTES_MAX, Task, TaskRegistry
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
@@ -59,7 +59,7 @@ class Tasks:
         self._tasks = TaskRegistry()
         self._aside: set[asyncio.Task[object]] = set()
 
-    async def begin(self, under: Under, begun: TaskStarted) -> Answer:
+    async def begin(self, under: ActionUnderWay, begun: TaskStarted) -> Answer:
         """Go on with `under` as the task that its server began."""
         try:
             state = _covered(under, read(begun.task))
@@ -331,7 +331,7 @@ class Tasks:
         aside.add_done_callback(self._aside.discard)
 
 
-def _covered(under: Under, state: DetailedTask) -> DetailedTask:
+def _covered(under: ActionUnderWay, state: DetailedTask) -> DetailedTask:
     """`state` with the words of the task as obligations let them out; its questions and its end come later."""
     obligations, message = under.attempt.owed, state.shown.get("statusMessage")
     if not obligations or not isinstance(message, str):

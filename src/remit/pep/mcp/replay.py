@@ -174,14 +174,14 @@ class Replays:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._live: dict[str, Stream] = {}
-        self._live_streams = Live()
+        self._live_bytes = Live()
         self._streams: dict[str, Stream] = {}
         self._kept_of: dict[str, set[str]] = {}
         self._of_agent: dict[str, EndedStreams] = {}
 
     def open(self, owner: str, agent: str) -> Stream:
         """A new stream of the connection `owner`, which is of `agent`."""
-        stream = Stream(self._entropy.token_bytes(12).hex(), owner, agent, self._live_streams)
+        stream = Stream(self._entropy.token_bytes(12).hex(), owner, agent, self._live_bytes)
         self._live[stream.ident] = stream
         return stream
 
@@ -190,7 +190,7 @@ class Replays:
         stream.end()
         if self._live.pop(stream.ident, None) is None:
             return
-        self._live_streams.grow(stream.agent, -stream.size)
+        self._live_bytes.grow(stream.agent, -stream.size)
         self._streams[stream.ident] = stream
         self._kept_of.setdefault(stream.owner, set()).add(stream.ident)
         own = self._of_agent.setdefault(stream.agent, EndedStreams())
