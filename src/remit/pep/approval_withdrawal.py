@@ -27,12 +27,12 @@ class ApprovalWithdrawal:
         self._memory = memory
         self._engine = engine
         self._ledger = ledger
-        self._seen: tuple[Mapping[Stopped, Stop], frozenset[str]] = {}, frozenset()
+        self._last_state: tuple[Mapping[Stopped, Stop], frozenset[str]] = {}, frozenset()
 
     async def turn(self) -> int:
         """How many were withdrawn. Raises `LedgerUnwritable`."""
-        seen = dict(self._memory.stopped), frozenset(self._engine.bundle.catalog.agents)
-        if seen == self._seen:
+        state = dict(self._memory.stopped), frozenset(self._engine.bundle.catalog.agents)
+        if state == self._last_state:
             return 0
         waiting = [one for one in self._memory.approvals() if one.state in OPEN]
         found = [(one, why) for one in waiting if (why := await self._why(one)) is not None]
@@ -45,7 +45,7 @@ class ApprovalWithdrawal:
         ]
         for one in pending:
             await one.durable
-        self._seen = seen
+        self._last_state = state
         return len(pending)
 
     async def _why(self, approval: Approval) -> str | None:
@@ -55,7 +55,7 @@ class ApprovalWithdrawal:
         links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
         authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
-        if gone := [agent for agent, _ in links if agent not in catalog.agents]:
-            return f"agent {gone[0]} is gone: the running bundle declares none that is called so"
+        if missing := [agent for agent, _ in links if agent not in catalog.agents]:
+            return f"agent {missing[0]} is gone: the running bundle declares none that is called so"
         over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), holds_of(catalog, *place))
         return str(over[0]) if over else None

@@ -68,25 +68,25 @@ class Approvals:
         `reason` is the preset word of a no; `shown` is that of `voting.approve`; `confirmed` says
         how he confirmed it beyond his token.
         """
-        async with self._open(ident) as found:
+        async with self._open(ident) as approval:
             room, now_ms = self.room(), self._clock.now_ms()
-            said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
+            body = DecisionBody(ident, approval.requested, voter.name, choice, (), note)
             match choice:
                 case Choice.APPROVE:
                     cast = Vote(voter.name, now_ms, (), note, confirmed is not None)
-                    after = voting.approve(found, room, cast, shown=shown)
-                    routes = counts_for(found, room.routes, room.users, voter, now_ms)
+                    after = voting.approve(approval, room, cast, shown=shown)
+                    routes = counts_for(approval, room.routes, room.users, voter, now_ms)
                     completes = after.state is ApprovalState.APPROVED
-                    said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
+                    body = replace(body, routes=routes, completes=completes, confirmed=confirmed)
                 case Choice.DENY:
-                    after = voting.refuse(found, room, voter.name, now_ms, reason, note)
-                    said = replace(said, reason=reason)
+                    after = voting.refuse(approval, room, voter.name, now_ms, reason, note)
+                    body = replace(body, reason=reason)
                 case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW | Choice.GRANT | Choice.REVOKE:
                     raise ValueError(f"{choice.value} is no yes or no")
-        if after is found:
+        if after is approval:
             await self._engine.settled()
-            return found
-        return await self._record(said, after)
+            return approval
+        return await self._record(body, after)
 
     async def approve_edited(
         self,
@@ -103,30 +103,30 @@ class Approvals:
         It has to be permitted, or stopped by no gate but those that people are asked to lift. Votes before it are
         void. Raises `EditRefused` too.
         """
-        async with self._open(ident) as found:
-            voting.editor(found, self.room(), by.name, self._clock.now_ms())
-        action = await self._edited(found, arguments)
+        async with self._open(ident) as approval:
+            voting.editor(approval, self.room(), by.name, self._clock.now_ms())
+        action = await self._edited(approval, arguments)
         sids = action.authority.sids
         await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             # From here on without an await: what is checked is what is recorded.
-            found, now_ms = self._memory.approval(ident) or found, self._clock.now_ms()
+            approval, now_ms = self._memory.approval(ident) or approval, self._clock.now_ms()
             decision, bound = self._engine.weigh_edit(action)
-            _passes(found, decision, bound)
+            _passes(approval, decision, bound)
             edit = Edit(by.name, now_ms, bound, "", self._engine.nonce())
             cast, room = Vote(by.name, now_ms, (), note, confirmed is not None), self.room()
-            after = voting.approve(found, room, cast, shown=shown, edit=edit)
-            body = append_of(decision).body
-            assert isinstance(body, ActionBody), "a tool call is no round"  # noqa: S101
-            asked = replace(body, approval=ident, stored=None)
-            record = str(self._engine.append(RecordKind.PROPOSAL, found.sid, asked).ref)
+            after = voting.approve(approval, room, cast, shown=shown, edit=edit)
+            proposal = append_of(decision).body
+            assert isinstance(proposal, ActionBody), "a tool call is no round"  # noqa: S101
+            recorded = replace(proposal, approval=ident, stored=None)
+            record = str(self._engine.append(RecordKind.PROPOSAL, approval.sid, recorded).ref)
             self._engine.approval_matcher.keep_edit(record, action.arguments)
-            said = DecisionBody(
+            body = DecisionBody(
                 ident,
-                found.requested,
+                approval.requested,
                 by.name,
                 Choice.APPROVE,
-                counts_for(found, room.routes, room.users, by, now_ms),
+                counts_for(approval, room.routes, room.users, by, now_ms),
                 note,
                 completes=after.state is ApprovalState.APPROVED,
                 edit=record,
@@ -134,7 +134,7 @@ class Approvals:
                 nonce=edit.nonce,
                 confirmed=confirmed,
             )
-            return await self._record(said, after)
+            return await self._record(body, after)
         finally:
             self._memory.release(sids, self._clock.monotonic_s())
 
@@ -142,12 +142,12 @@ class Approvals:
         self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
     ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`; `confirmed` as of a yes."""
-        async with self._open(ident) as found:
-            given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
-            after = voting.delegate(found, self.room(), given)
-        said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
-        said = replace(said, confirmed=confirmed)
-        return await self._record(said, after)
+        async with self._open(ident) as approval:
+            delegation = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
+            after = voting.delegate(approval, self.room(), delegation)
+        body = DecisionBody(ident, approval.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
+        body = replace(body, confirmed=confirmed)
+        return await self._record(body, after)
 
     async def break_glass(
         self,
@@ -160,22 +160,22 @@ class Approvals:
         keyed: bool = False,
     ) -> Approval:
         """Lift every gate alone, in an emergency; `keyed` says that `by` could have `confirmed` it."""
-        async with self._open(ident) as found:
+        async with self._open(ident) as approval:
             glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
-            after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
-        said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
-        broken = await self._record(replace(said, confirmed=confirmed), after)
+            after = voting.break_glass(approval, self.room(), glass, shown=shown, keyed=keyed)
+        body = DecisionBody(ident, approval.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
+        broken = await self._record(replace(body, confirmed=confirmed), after)
         _LOG.warning("the glass is broken", extra={"ref": ident})
         return broken
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken; once said it stays said."""
-        found = await self.found(ident)
-        after = voting.review(found, self.room(), by.name)
-        if after is found:
+        approval = await self.found(ident)
+        after = voting.review(approval, self.room(), by.name)
+        if after is approval:
             await self._engine.settled()
-            return found
-        return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
+            return approval
+        return await self._record(DecisionBody(ident, approval.requested, by.name, Choice.REVIEW, (), note), after)
 
     def token_revoked(self, ident: str, token: str) -> bool:
         """As `Memory.voided`."""
@@ -183,10 +183,10 @@ class Approvals:
 
     async def session_asked(self, ident: str) -> str:
         """The root session of the run that asked for the approval `ident`."""
-        found = await self.found(ident)
+        approval = await self.found(ident)
         entry = await self._ledger.entry(Ref.parse(ident))
         body = None if entry is None else entry.body
-        return body.links[0][1] if isinstance(body, ActionBody) else found.sid
+        return body.links[0][1] if isinstance(body, ActionBody) else approval.sid
 
     def room(self) -> Electorate:
         """Those who decide, by the running bundle."""
@@ -195,13 +195,13 @@ class Approvals:
 
     async def found(self, ident: str) -> Approval:
         """The approval `ident` as it is now. Raises `KeyError`."""
-        found = self._memory.approval(ident)
-        if found is None:
+        approval = self._memory.approval(ident)
+        if approval is None:
             stored = await self._ledger.approval(ident)
-            found = self._memory.approval(ident) or stored
-        if found is None:
+            approval = self._memory.approval(ident) or stored
+        if approval is None:
             raise KeyError(ident)
-        return found
+        return approval
 
     @contextlib.asynccontextmanager
     async def _open(self, ident: str) -> AsyncGenerator[Approval]:
@@ -217,9 +217,9 @@ class Approvals:
                 await self._engine.settled()
             raise
 
-    async def _edited(self, found: Approval, arguments: Mapping[str, Json]) -> Action:
-        """The action that runs in place of the one that `found` was asked for. Raises `EditRefused`."""
-        entry = await self._ledger.entry(Ref.parse(found.ident))
+    async def _edited(self, approval: Approval, arguments: Mapping[str, Json]) -> Action:
+        """The action that runs in place of the one that `approval` was asked for. Raises `EditRefused`."""
+        entry = await self._ledger.entry(Ref.parse(approval.ident))
         body = None if entry is None else entry.body
         try:
             action = None if not isinstance(body, ActionBody) else as_asked(body, arguments, self._clock.now_ms())
@@ -235,23 +235,23 @@ class Approvals:
             raise EditRefused(odd)
         return action
 
-    async def _record(self, said: DecisionBody, after: Approval) -> Approval:
-        pending = self._engine.append(RecordKind.DECISION, after.sid, said)
+    async def _record(self, body: DecisionBody, after: Approval) -> Approval:
+        pending = self._engine.append(RecordKind.DECISION, after.sid, body)
         await pending.durable
-        return self._memory.approval(said.approval) or after
+        return self._memory.approval(body.approval) or after
 
 
-def _passes(found: Approval, decision: Decision, bound: str) -> None:
-    """Raise `EditRefused` unless the edited action may run once the gates of `found` are lifted."""
+def _passes(approval: Approval, decision: Decision, bound: str) -> None:
+    """Raise `EditRefused` unless the edited action may run once the gates of `approval` are lifted."""
     if isinstance(decision.effects[0], Reshape | Resolve):
         raise EditRefused("policy would change these arguments: give them as they would be then, and URLs not at all")
-    if bound == found.approved:
+    if bound == approval.approved:
         raise EditRefused("these are the arguments that would run anyway: say yes without changing them")
     match decision.verdict:
         case Permit():
             return
         case Escalate(gates):
-            more = sorted({gate.policy for gate in gates if gate not in found.gates})
+            more = sorted({gate.policy for gate in gates if gate not in approval.gates})
             if not more:
                 return
             raise EditRefused(f"it meets gates that nobody is asked about: {', '.join(more)}; let the agent ask for it")

@@ -79,27 +79,26 @@ class Grants:
             why = "what it would cover cannot be told: a round of a call, too many values, or a tool that is gone"
             raise VoteRefused(why, f"remit approvals approve {ident}")
         until_ms, uses = self._bounds(wish)
-        made = terms(wish.scope, ident, body, reach, reached.tool, until_ms=until_ms, uses_max=uses)
+        grant_terms = terms(wish.scope, ident, body, reach, reached.tool, until_ms=until_ms, uses_max=uses)
         unheld = _unheld(wish, reached)
         if unheld is not None:
             raise VoteRefused(unheld, f"remit approvals show {ident}")
-        made = constrained(made, wish.where, reached.tool)
+        grant_terms = constrained(grant_terms, wish.where, reached.tool)
         self._lasting(approval, by)
-        if wish.terms is not None and made.digest != wish.terms:
+        if wish.terms is not None and grant_terms.digest != wish.terms:
             why = "these are not the terms that were shown: what is running has changed since"
             raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)
-        same = self._same(made)
+        same = self._same(grant_terms)
         if same is None:
-            self._cap(made)
+            self._cap(grant_terms)
         elif _narrower(wish, same.terms):
-            held = f"{same.terms.uses_max} uses, {same.ident}"
-            why = (
-                f"{same.votes[0].by} granted the same for longer or more often ({held}), and one who joins adds nothing"
-            )
+            limits = f"{same.terms.uses_max} uses, {same.ident}"
+            who = same.votes[0].by
+            why = f"{who} granted the same for longer or more often ({limits}), and one who joins adds nothing"
             raise VoteRefused(
                 why, f"join it with no --for and no --uses below it, or: remit grants revoke {same.ident}"
             )
-        return approval, made
+        return approval, grant_terms
 
     async def give(
         self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
@@ -108,7 +107,7 @@ class Grants:
 
         What goes further than a yes takes no less: where a route asks for it, it is `confirmed` itself.
         """
-        approval, made = await self.terms_for(ident, by, wish)
+        approval, grant_terms = await self.terms_for(ident, by, wish)
         cast = next((vote for vote in approval.votes if vote.by == by.name), None)
         if cast is None:
             raise VoteRefused(
@@ -116,33 +115,33 @@ class Grants:
             )
         if confirmed is None:
             voting.require_confirmed(approval, self._approvals.room(), cast.routes)
-        same = self._same(made)
+        same = self._same(grant_terms)
         if same is not None and any(vote.by == by.name for vote in same.votes):
             await self._engine.settled()
             return same
-        said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
-        said = replace(said, grant=made.to_json() if same is None else {"of": same.ident})
-        pending = self._engine.append(RecordKind.DECISION, approval.sid, said)
+        body = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
+        body = replace(body, grant=grant_terms.to_json() if same is None else {"of": same.ident})
+        pending = self._engine.append(RecordKind.DECISION, approval.sid, body)
         await pending.durable
         vote = Vote(by.name, self._clock.now_ms(), cast.routes, note, confirmed is not None)
-        after = Grant(str(pending.ref), made, vote.at, (vote,)) if same is None else voted(same, vote)
+        after = Grant(str(pending.ref), grant_terms, vote.at, (vote,)) if same is None else voted(same, vote)
         return self._memory.grants.get(after.ident) or after
 
     async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
         """End the grant `ident`: anyone who may lift one of its gates, the requester too where he sits."""
-        found = self._memory.grants.get(ident)
-        if found is None:
+        grant = self._memory.grants.get(ident)
+        if grant is None:
             raise KeyError(ident)
-        if found.revoked_by is not None:
+        if grant.revoked_by is not None:
             await self._engine.settled()
-            return found
-        catalog, asked = self._engine.bundle.catalog, as_approval(found)
-        sits = counts_for(asked, catalog.routes, catalog.users, by, found.given_ms)
-        if not sits and by.name not in {vote.by for vote in found.votes}:
+            return grant
+        catalog, approval = self._engine.bundle.catalog, as_approval(grant)
+        sits = counts_for(approval, catalog.routes, catalog.users, by, grant.given_ms)
+        if not sits and by.name not in {vote.by for vote in grant.votes}:
             raise VoteRefused(f"{by.name} is not one of those who decide here", f"remit grants show {ident}")
-        said = DecisionBody(found.terms.approval, "", by.name, Choice.REVOKE, (), note, grant={"of": ident})
-        await self._engine.append(RecordKind.DECISION, found.terms.sid, said).durable
-        return self._memory.grants.get(ident) or found
+        body = DecisionBody(grant.terms.approval, "", by.name, Choice.REVOKE, (), note, grant={"of": ident})
+        await self._engine.append(RecordKind.DECISION, grant.terms.sid, body).durable
+        return self._memory.grants.get(ident) or grant
 
     def all_grants(self) -> Sequence[Grant]:
         """Those that last and those that ended of late, the oldest first."""
@@ -169,12 +168,14 @@ class Grants:
             raise VoteRefused(why, "ask for less")
         return until_ms, uses
 
-    def _same(self, made: GrantTerms) -> Grant | None:
-        """The grant that whoever gives `made` joins."""
-        given = [
-            one for one in self._memory.grants.every() if one.terms.approval == made.approval and one.revoked_by is None
+    def _same(self, grant_terms: GrantTerms) -> Grant | None:
+        """The grant that whoever gives `grant_terms` joins."""
+        others = [
+            grant
+            for grant in self._memory.grants.every()
+            if grant.terms.approval == grant_terms.approval and grant.revoked_by is None
         ]
-        return next((one for one in given if _like(one.terms) == _like(made)), None)
+        return next((grant for grant in others if _like(grant.terms) == _like(grant_terms)), None)
 
     def _lasting(self, approval: Approval, by: User) -> None:
         """Raise `VoteRefused` where `by` may say yes, and what he grants would lift nothing: nobody asks him first."""
@@ -186,14 +187,16 @@ class Grants:
         why = f"{by.name} decides here after others or in their place: for this one action, and no grant"
         raise VoteRefused(why, f"say yes to it alone: remit approvals approve {approval.ident}")
 
-    def _cap(self, made: GrantTerms) -> None:
+    def _cap(self, grant_terms: GrantTerms) -> None:
         """No agent has more grants than a person can look through."""
         now_ms = self._clock.now_ms()
         live = [
-            one for one in self._memory.grants.every() if one.terms.agents == made.agents and one.spent(now_ms) is None
+            grant
+            for grant in self._memory.grants.every()
+            if grant.terms.agents == grant_terms.agents and grant.spent(now_ms) is None
         ]
         if len(live) >= self._engine.limits.grants_per_agent_max:
-            why = f"{made.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
+            why = f"{grant_terms.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
             raise VoteRefused(why, "remit grants revoke ID")
 
 
@@ -201,20 +204,20 @@ def _unheld(wish: Wish, reached: Destination) -> str | None:
     """Why the arguments of what is `reached` cannot be held as `wish` says; None where they can."""
     if wish.where and wish.scope is not GrantScope.TOOL:
         return "constraints hold a tool, not a session"
-    for one in wish.where:
-        if one.name not in reached.arguments:
-            return f"the tool has no argument {one.name}"
-        if one.odd is not None:
-            return one.odd
+    for constraint in wish.where:
+        if constraint.name not in reached.arguments:
+            return f"the tool has no argument {constraint.name}"
+        if constraint.odd is not None:
+            return constraint.odd
     return None
 
 
-def _narrower(wish: Wish, given: GrantTerms) -> bool:
-    """Whether `wish` says less than was `given`: joining would drop what it says."""
-    sooner = wish.until_ms is not None and wish.until_ms < given.expires_ms
-    return sooner or (wish.uses is not None and wish.uses < given.uses_max)
+def _narrower(wish: Wish, grant_terms: GrantTerms) -> bool:
+    """Whether `wish` says less than `grant_terms`: joining would drop what it says."""
+    sooner = wish.until_ms is not None and wish.until_ms < grant_terms.expires_ms
+    return sooner or (wish.uses is not None and wish.uses < grant_terms.uses_max)
 
 
-def _like(one: GrantTerms) -> GrantTerms:
+def _like(grant_terms: GrantTerms) -> GrantTerms:
     """The terms but for how long and how often: whoever joins joins those that were given first."""
-    return replace(one, expires_ms=0, uses_max=0)
+    return replace(grant_terms, expires_ms=0, uses_max=0)
