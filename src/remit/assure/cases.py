@@ -77,7 +77,7 @@ class CaseState:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseOutcome:
+class CaseAnswer:
     """What came back of an action: `anything`, or a `result`, or an `error` in the tool's own words."""
 
     anything: bool
@@ -104,7 +104,7 @@ class CaseAction:
     server: str | None
     name: str
     args: Mapping[str, Json]
-    back: CaseOutcome | None
+    back: CaseAnswer | None
     expected: ExpectedVerdict
     with_last: bool
     times: int
@@ -195,14 +195,14 @@ def _action(event: Mapping[str, Json], number: int, chain: Chain, word: str) -> 
         frozenset(_texts(event.get("by"), number, "by")),
         None if obligations is None else frozenset(_texts(obligations, number, "obligations")),
     )
-    back: CaseOutcome | None = None
+    back: CaseAnswer | None = None
     if event.get("back") == "anything":
-        back = CaseOutcome(anything=True, result=None, error=None)
+        back = CaseAnswer(anything=True, result=None, error=None)
     elif "back" in event:
         raise MalformedCases(f"back of event {number} is not anything")
     elif "result" in event or event.get("error") is not None:
         error = event.get("error")
-        back = CaseOutcome(anything=False, result=event.get("result"), error=None if error is None else str(error))
+        back = CaseAnswer(anything=False, result=event.get("result"), error=None if error is None else str(error))
     with_last = event.get("with_last") is True
     return CaseAction(number, chain, _KINDS[word], server, str(event[word]), args, back, expected, with_last, times)
 

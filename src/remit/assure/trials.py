@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from remit.assure.cases import Case, CaseAction, CaseConfidence, CaseOutcome, CaseState, CaseWords
+from remit.assure.cases import Case, CaseAction, CaseAnswer, CaseConfidence, CaseState, CaseWords
 from remit.assure.supposition import MonitorValue, parse_value
 from remit.assure.world import Chain, ProposedAction, World, called, other_action
 from remit.facts.action import Action, ActionKind
@@ -47,8 +47,8 @@ class Tried:
 class _Run:
     case: Case
     world: World
-    waiting: list[tuple[Chain, str, Action, CaseOutcome]] = field(
-        default_factory=list[tuple[Chain, str, Action, CaseOutcome]]
+    waiting: list[tuple[Chain, str, Action, CaseAnswer]] = field(
+        default_factory=list[tuple[Chain, str, Action, CaseAnswer]]
     )
 
 
@@ -173,7 +173,7 @@ def _compared(name: str, ident: str, act: CaseAction, decision: Decision) -> Ite
             yield f"{name}: {ident} owes {listed[0]}, not {listed[1]}"
 
 
-def _result(back: CaseOutcome) -> Json:
+def _result(back: CaseAnswer) -> Json:
     """What came back in the form in which a tool server says it."""
     texts = [one for one in (back.error, back.result) if isinstance(one, str) and one]
     content: list[Json] = [{"type": "text", "text": text} for text in texts]

@@ -1,7 +1,6 @@
 """What a workspace declares, in the form that is compiled: servers, tools, people, routes.
 
-Built by `control` from resources and `remit.lock`, never from a live list. Frozen; names are
-checked where it is built.
+Built by `control` from resources and `remit.lock`, never from a live list. Frozen; names are checked where it is built.
 """
 
 import hashlib
@@ -263,13 +262,12 @@ class Server:
 class Route:
     """Who decides a gate: any member of `groups` or `users`, `count` of them.
 
-    `hold_s`: how long the caller is kept waiting; `expires_s`: how long the approval stays
-    open and, once given, claimable. `requester_may_approve` and `shared` (one person counting
-    here as well as for another route of the same approval) are off unless said. With `distinct_groups`
-    each of the `count` sits for another of the `groups`. Where nobody ended it within `next_after_s`, the people of
-    the route `next` may decide in their place as well. `channels` are names of where people are told. `edits`:
-    whether they may approve other arguments than were asked for; `strong`: whether their yes has to be confirmed
-    beyond a token. Members of `break_glass` may lift the gate alone in an emergency.
+    `hold_s`: how long the caller is kept waiting; `expires_s`: how long the approval stays open and, once given,
+    claimable. `requester_may_approve` and `shared` (one person counting here as well as for another route of the same
+    approval) are off unless said. With `distinct_groups` each of the `count` sits for another of the `groups`. Where
+    nobody ended it within `next_after_s`, the people of the route `next` may decide in their place as well. `channels`
+    are names of where people are told. `edits`: whether they may approve other arguments than were asked for; `strong`:
+    whether their yes has to be confirmed beyond a token. Members of `break_glass` may lift it alone in an emergency.
     """
 
     name: str
