@@ -62,13 +62,13 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     bare = tool is not None and any(part.directory and "." not in part.path for part in tool.results)
     for token in _brought(given):
         (at,) = index.hashes((token,))
-        if at in kept and origin_of(index.lookup(token)) > Origin.TRUSTED:
+        if at in kept and origin_of(index.lookup((token,))[0]) > Origin.TRUSTED:
             kept[at] &= ~(TRUSTED | DERIVED | DIRECTORY) if bare else ~(TRUSTED | DERIVED)
     kept = {at: said for at, said in kept.items() if said & ALL_BITS}
     for value in map(str, given.values() if tool is not None and tool.effect is not Effect.READ else ()):
         for token in _handed(value):
             (at,) = index.hashes((token,))
-            if not index.lookup(token) & ALL_BITS:
+            if not index.lookup((token,))[0] & ALL_BITS:
                 kept[at] = kept.get(at, 0xFFFF << 24 | 0xFFFF << 8) & ~(TRUSTED | DERIVED | DIRECTORY) | HANDED_OVER
     return replace(delta, entries=kept)
 

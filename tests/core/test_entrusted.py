@@ -202,10 +202,10 @@ def test_what_is_more_than_an_index_tells_apart_is_sifted_and_never_vouched_for(
     before = server.beside()
     one.hands("note", text=" ".join(codes) + LONG)
     assert len(server) == 30
-    assert 0 not in server.lookup_all(codes), "none of them is forgotten"
-    assert server.beside().lookup_all(codes) == server.lookup_all(codes)
-    assert 0 in before.lookup_all(codes), "what was handed over since is of no result that came before"
-    others = server.lookup_all([f"bd-{n}" for n in range(4_000)])
+    assert 0 not in server.lookup(codes), "none of them is forgotten"
+    assert server.beside().lookup(codes) == server.lookup(codes)
+    assert 0 in before.lookup(codes), "what was handed over since is of no result that came before"
+    others = server.lookup([f"bd-{n}" for n in range(4_000)])
     assert others.count(0) > 3_990, "of others next to none is taken for one"
     assert not one.hands("note", text=" ".join(codes) + LONG), "what was sifted is not recorded again"
     other = Session("s2", server, said="AC-3")
@@ -222,8 +222,8 @@ def test_an_index_read_back_sifts_as_it_did(server: ServerIndex, monkeypatch: py
     learnt = Session("s1", server).hands("note", text=" ".join(f"AC-{n}" for n in range(100)) + LONG)
     again = ServerIndex(b"s" * 16, [Delta.unpack("s1", learnt.pack())])
     codes = [f"ac-{n}" for n in range(100)]
-    assert 0 not in again.lookup_all(codes)
-    assert again.lookup_all(codes).count(HANDED_OVER) == server.lookup_all(codes).count(HANDED_OVER)
+    assert 0 not in again.lookup(codes)
+    assert again.lookup(codes).count(HANDED_OVER) == server.lookup(codes).count(HANDED_OVER)
 
 
 def test_where_nobody_knows_what_a_server_was_handed_its_results_vouch_for_nothing() -> None:

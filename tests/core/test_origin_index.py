@@ -63,12 +63,12 @@ def test_it_is_the_fold_of_its_deltas_and_only_grows(key: bytes, results: list[l
         index.apply(delta)
         assert not index.delta("again", entries)
         for token in TOKENS:
-            seen = index.lookup(token) & ALL_BITS
+            seen = index.lookup((token,))[0] & ALL_BITS
             assert before.get(token, 0) & ~seen == 0
             before[token] = seen
     again = Index(key, (Delta.unpack(f"c{number}", data) for number, data in enumerate(kept)))
     for token in before:
-        assert again.lookup(token) == index.lookup(token)
+        assert again.lookup((token,))[0] == index.lookup((token,))[0]
     assert len(again) == len(index)
 
 
@@ -91,16 +91,17 @@ def test_it_is_what_a_plain_fold_of_tokens_gives(key: bytes, results: list[list[
             same = token not in plain or origin_of(had) is origin_of(had | seen)
             plain[token] = had | seen, first if same else place
     for token in TOKENS:
-        found = index.lookup(token)
+        found = index.lookup((token,))[0]
         assert ((found & ALL_BITS, index.place(found)) if found else None) == plain.get(token)
-    assert index.lookup_all(TOKENS) == [index.lookup(token) for token in TOKENS]
+    assert index.lookup(TOKENS) == [index.lookup((token,))[0] for token in TOKENS]
 
 
 def test_what_was_saved_under_an_older_key_is_read_and_goes_on() -> None:
     index = Index(OLDER, [Delta.unpack("c1", b64decode(SAVED))])
     assert index.prose
     found = [
-        index.lookup(token) for token in ("ann", "bob@example.org", "a-token-that-is-longer-than-a-block", "mallory")
+        index.lookup((token,))[0]
+        for token in ("ann", "bob@example.org", "a-token-that-is-longer-than-a-block", "mallory")
     ]
     assert [one & ALL_BITS for one in found] == [TRUSTED | UNTRUSTED | DIRECTORY, *[TRUSTED | DIRECTORY] * 2, UNTRUSTED]
     assert {index.place(one) for one in found} == {("c1", "$[3].to"), ("c1", "$.text")}
@@ -129,12 +130,12 @@ def test_where_a_token_came_to_its_origin() -> None:
     index.apply(index.delta("c1", [TokenGroup(["ann"], TRUSTED, "$[*].to", 3), TokenGroup(["bob"], TRUSTED, "$.by")]))
     index.apply(index.delta("c1", [TokenGroup(["cyd"], TRUSTED, "$.at")]))
     index.apply(index.delta("c2", [TokenGroup(["ann", "bob"], TRUSTED | DIRECTORY, "$.list[*]", 0)]))
-    assert index.place(index.lookup("cyd")) == ("c1", "$.at")
-    assert index.place(index.lookup("7")) == ("", "")
-    assert index.place(index.lookup("ann")) == ("c1", "$[3].to")
-    assert index.place(index.lookup("bob")) == ("c1", "$.by")
+    assert index.place(index.lookup(("cyd",))[0]) == ("c1", "$.at")
+    assert index.place(index.lookup(("7",))[0]) == ("", "")
+    assert index.place(index.lookup(("ann",))[0]) == ("c1", "$[3].to")
+    assert index.place(index.lookup(("bob",))[0]) == ("c1", "$.by")
     index.apply(index.delta("c3", [TokenGroup(["ann"], UNTRUSTED, "$")]))
-    assert index.place(index.lookup("ann")) == ("c3", "$")
+    assert index.place(index.lookup(("ann",))[0]) == ("c3", "$")
 
 
 def test_it_holds_no_text_and_means_nothing_under_another_key() -> None:
@@ -143,7 +144,7 @@ def test_it_holds_no_text_and_means_nothing_under_another_key() -> None:
     assert b"secret" not in delta.pack()
     other = Index(b"x" * 32, [delta])
     assert len(other) == 1
-    assert other.lookup("secret-recipient") == 0
+    assert other.lookup(("secret-recipient",))[0] == 0
 
 
 def test_what_is_more_than_is_kept_counts_as_untrusted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +153,7 @@ def test_what_is_more_than_is_kept_counts_as_untrusted(monkeypatch: pytest.Monke
     delta = index.delta("c1", [TokenGroup(["a", "b", "c"], TRUSTED, "$")])
     assert delta.capped
     index.apply(Delta.unpack("c1", delta.pack()))
-    found = sorted(origin_of(index.lookup(token)) for token in "abc")
+    found = sorted(origin_of(index.lookup((token,))[0]) for token in "abc")
     assert found == [Origin.UNTRUSTED, Origin.UNTRUSTED, Origin.UNSEEN]
     assert index.unvouched(hashes := index.hashes("abc")) == hashes, "so nothing vouches for any of them"
     monkeypatch.setattr(indexing, "TOKENS_MAX", 2)
@@ -172,7 +173,7 @@ def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index(KEY)
     index.apply(index.delta("c1", [TokenGroup([name], TRUSTED, f"$.{name}") for name in "abc"]))
     index.apply(index.delta("c2", [TokenGroup(["d"], TRUSTED, "$.d")]))
-    assert [index.place(index.lookup(name))[1] for name in "abcd"] == ["$.a", "$.b", "$", "$"]
+    assert [index.place(index.lookup((name,))[0])[1] for name in "abcd"] == ["$.a", "$.b", "$", "$"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_another_thread_looks_beside_it_and_what_it_finds_may_be_applied_late() 
 
     def finds() -> Delta:
         while not stop.is_set():
-            assert all(beside.lookup_all(tokens[:400])), "both hash at once"
+            assert all(beside.lookup(tokens[:400])), "both hash at once"
         return beside.delta("c2", [TokenGroup(tokens, UNTRUSTED, "$.b")])
 
     before = sys.getswitchinterval()
@@ -206,5 +207,5 @@ def test_another_thread_looks_beside_it_and_what_it_finds_may_be_applied_late() 
             index.apply(found.result())
     finally:
         sys.setswitchinterval(before)
-    assert {origin_of(one) for one in index.lookup_all(tokens)} == {Origin.UNTRUSTED}
-    assert index.place(index.lookup(tokens[0])) == ("d0", "$.d"), "what was applied first stays"
+    assert {origin_of(one) for one in index.lookup(tokens)} == {Origin.UNTRUSTED}
+    assert index.place(index.lookup((tokens[0],))[0]) == ("d0", "$.d"), "what was applied first stays"

@@ -63,13 +63,13 @@ def test_labels_never_shrink_and_what_is_seen_stays_seen(steps: list[tuple[str, 
     world = World()
     tokens = ["ann", "bob@example.org", "evil.com/x", "7", "1000", "sales", "=ann lee"]
     for name, value, status, asked in steps:
-        labels, seen = world.labels, [world.index.lookup(token) & 31 for token in tokens]
+        labels, seen = world.labels, [world.index.lookup((token,))[0] & 31 for token in tokens]
         if status is Status.NOT_SENT:
             continue
         world.result(name, value, {"to": asked}, status)
         assert labels <= world.labels
         for token, before in zip(tokens, seen, strict=True):
-            assert before & ~world.index.lookup(token) == 0
+            assert before & ~world.index.lookup((token,))[0] == 0
 
 
 @settings(max_examples=60)

@@ -122,11 +122,11 @@ async def test_what_a_call_under_way_hands_on_is_vouched_for_by_no_result_that_c
     assert isinstance(await call, Released)
     index = b.memory.indices.of(f"{b.root}0")
     assert index is not None
-    assert origin_of(index.lookup("bob@there.example")) is Origin.TRUSTED
-    assert origin_of(index.lookup("eve@there.example")) is Origin.UNSEEN
+    assert origin_of(index.lookup(("bob@there.example",))[0]) is Origin.TRUSTED
+    assert origin_of(index.lookup(("eve@there.example",))[0]) is Origin.UNSEEN
     b.upstream.reply = said
     assert isinstance(await b.call("echo", text="who is there?"), Released)
-    assert origin_of(index.lookup("eve@there.example")) is Origin.UNSEEN, "it may have been kept there"
+    assert origin_of(index.lookup(("eve@there.example",))[0]) is Origin.UNSEEN, "it may have been kept there"
 
 
 @driven

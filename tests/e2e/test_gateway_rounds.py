@@ -273,4 +273,4 @@ async def test_the_words_of_a_question_are_traced_before_it_is_asked(w: Wire) ->
     assert kept.bodies == (exchange.body,)
     index = bench.memory.indices.of(sid)
     assert index is not None
-    assert origin_of(index.lookup("mallory@evil.example")) is Origin.UNTRUSTED
+    assert origin_of(index.lookup(("mallory@evil.example",))[0]) is Origin.UNTRUSTED

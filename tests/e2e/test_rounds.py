@@ -374,11 +374,11 @@ async def test_no_result_vouches_for_what_the_client_answered(b: Bench) -> None:
     assert isinstance(more, AwaitingInput), more
     index = b.memory.indices.of(b.authority().links[0].sid)
     assert index is not None
-    assert origin_of(index.lookup("eve@there.example")) is Origin.UNSEEN
+    assert origin_of(index.lookup(("eve@there.example",))[0]) is Origin.UNSEEN
     ended = await b.driver.resume(b.authority(), ABLE, more.round, {"sure": {"action": "accept"}})
     assert isinstance(ended, Released), ended
-    assert origin_of(index.lookup("eve@there.example")) is Origin.UNSEEN
-    assert origin_of(index.lookup("ann@here.example")) is Origin.UNSEEN, "who knows what it was made of"
+    assert origin_of(index.lookup(("eve@there.example",))[0]) is Origin.UNSEEN
+    assert origin_of(index.lookup(("ann@here.example",))[0]) is Origin.UNSEEN, "who knows what it was made of"
 
 
 @driven
@@ -401,7 +401,7 @@ async def test_an_error_in_place_of_an_answer_is_read_like_one(b: Bench) -> None
         assert missing.message == said
     index = b.memory.indices.of(me.links[0].sid)
     assert index is not None
-    assert origin_of(index.lookup("mallory@evil.example")) is Origin.UNTRUSTED
+    assert origin_of(index.lookup(("mallory@evil.example",))[0]) is Origin.UNTRUSTED
     first = (await bodies(b, RecordKind.OUTCOME))[0]
     assert (first.result, first.error) == (digest(b"{}"), "refused")
     assert set(first.labels) >= {"untrusted", *labels_of(frozenset({Find.HIDDEN}))}

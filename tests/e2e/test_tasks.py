@@ -236,14 +236,14 @@ async def test_what_is_said_of_a_task_is_indexed_and_vouches_for_nothing_that_it
     index.apply(words_delta(index, "hello"))
     for _ in range(2):
         await under(b, name, status="working", statusMessage="asking ann@here.example")
-    assert origin_of(index.lookup("ann@here.example")) is Origin.TRUSTED
+    assert origin_of(index.lookup(("ann@here.example",))[0]) is Origin.TRUSTED
     assert len(await b.records(RecordKind.EXCHANGE)) == 2, "the same words are indexed once"
     await under(b, name, status="input_required", inputRequests={"who": WHO})
     b.upstream.other = Result({}, is_error=False)
     said = {"who": {"action": "accept", "content": {"name": "eve@there.example"}}}
     assert isinstance(await b.driver.update_task(b.authority(), ABLE, "shop", name, said), Underway)
     await under(b, name, status="working", statusMessage="eve@there.example it is")
-    assert origin_of(index.lookup("eve@there.example")) is Origin.UNSEEN
+    assert origin_of(index.lookup(("eve@there.example",))[0]) is Origin.UNSEEN
 
 
 @driven

@@ -147,12 +147,8 @@ class Index:
         view.capped, view.prose = self.capped, self.prose
         return view
 
-    def lookup(self, token: str) -> int:
-        """The entry of `token`: what is known of it, in its low bits and for `place`; 0 for nothing."""
-        return self.lookup_all((token,))[0]
-
-    def lookup_all(self, tokens: Collection[str]) -> list[int]:
-        """What `lookup` says of each of `tokens`, in their order."""
+    def lookup(self, tokens: Collection[str]) -> list[int]:
+        """The entry of each of `tokens`, in order: what is known, in its low bits and for `place`; 0 for nothing."""
         return self._entries_of(self._hasher.hashes(tokens))
 
     def unseen(self, hashes: Iterable[int]) -> list[int]:

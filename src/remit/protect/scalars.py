@@ -58,7 +58,7 @@ class IndexView(dict[str, int]):
         if self._index is None:
             self.update(dict.fromkeys(tokens, 0))
         else:
-            self.update(zip(tokens, self._index.lookup_all(tokens), strict=True))
+            self.update(zip(tokens, self._index.lookup(tokens), strict=True))
         if self._configured:
             for token in self._configured.intersection(tokens):
                 self._unconfigured[token], self[token] = self[token], WORDS

@@ -80,9 +80,7 @@ def without_handed_over(delta: Delta, places: TokenPlaces, index: Index, server:
         )
     entries, tokens = dict(delta.entries), places.tokens(RESULT_BITS)
     hits = [
-        (token, server_entry)
-        for token, server_entry in zip(tokens, server.lookup_all(tokens), strict=True)
-        if server_entry
+        (token, server_entry) for token, server_entry in zip(tokens, server.lookup(tokens), strict=True) if server_entry
     ]
     hashes = index.hashes([token for token, _ in hits])
     unvouched, unseen = set(index.unvouched(hashes)), set(index.unseen(hashes))
