@@ -47,7 +47,8 @@ async def test_a_call_that_the_server_delays_delays_no_other() -> None:
         course = await paced(Target("hand", port, "/", os.getpid()), 400.0, 1.0)
     # Two of a hundred were answered once all the others were.
     assert len(course.took) == answered == 400
-    assert 8 < course.connections < 400, "connections are used again"
+    # The last of eight waits for nobody where it comes once all the others were answered.
+    assert 8 <= course.connections < 400, "connections are used again"
     assert course.slope() is None, "nothing is said of memory after a second"
 
 

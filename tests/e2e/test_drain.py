@@ -126,7 +126,7 @@ def test_what_cannot_be_closed_is_told_of_by_where_each_thread_stands_and_the_pr
     hangs = (
         "import asyncio, sys, remit.app.service.process as process\n"
         "async def hang_while_closing(_): asyncio.get_running_loop().run_in_executor(None, input)\n"
-        "process.CLOSED_S, process.closed = 1.0, hang_while_closing\n"
+        "process.CLOSED_S, process.close_service = 1.0, hang_while_closing\n"
         "from remit.app.cli import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )

@@ -176,7 +176,8 @@ class World:
                 end = (await self.approval()).expires_ms
                 await self.say(lambda: driver.approvals.delegate(ident, CAT, "dan", end, None))
             case "glass":
-                await self.say(lambda: driver.approvals.break_glass(ident, OLI, "down"))
+                shown = (await self.approval()).shown
+                await self.say(lambda: driver.approvals.break_glass(ident, OLI, "down", shown=shown))
             case "deny":
                 await self.say(lambda: driver.approvals.cast_vote(ident, BOB, Choice.DENY, None, reason="not-now"))
             case "stop":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,13 @@ from tests.eventually import awaited
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     with Counting(tmp_path_factory.mktemp("tells"), hold_s=0.2) as made:
+        yield made
+
+
+@pytest.fixture
+def drifting(tmp_path: Path) -> Iterator[Counting]:
+    """One whose tool becomes another: what was listed before is believed for some seconds after that."""
+    with Counting(tmp_path, hold_s=0.2) as made:
         yield made
 
 
@@ -148,11 +156,11 @@ def test_a_policy_that_is_another_by_now_is_told_before_the_yes(counting: Counti
         service.apply()
 
 
-def test_nothing_comes_of_what_was_asked_of_a_tool_that_is_another_by_now(counting: Counting) -> None:
-    ident, token = asked(counting, "drifted")
-    service, sam = counting.service, visitor(counting)
+def test_nothing_comes_of_what_was_asked_of_a_tool_that_is_another_by_now(drifting: Counting) -> None:
+    ident, token = asked(drifting, "drifted")
+    service, sam = drifting.service, visitor(drifting)
     form = sam.fields(ident)
-    counting.describe("adds in another way")
+    drifting.describe("adds in another way")
     assert told(service, token, "counter", "add", {"id": "drifted", "amount": 50})[0]
     service.accept("counter")
     service.apply()

@@ -67,7 +67,7 @@ def _put_over() -> Planted:
     real: Any = vars(state.State)["_label"]
 
     def label(one: Any, where: Any, labels: Any) -> None:
-        one._stored[where] = NONE
+        one._store_labels[where] = NONE
         real(one, where, labels)
 
     return state.State, "_label", label

@@ -96,14 +96,14 @@ def _values_bare() -> Planted:
 
 def _answered_again() -> Planted:
     def answers(who: Any, about: str, nonce: str) -> bool:
-        return who.asked.get(nonce) == about
+        return who.questions.get(nonce) == about
 
     return Desk, "answers", staticmethod(answers)
 
 
 def _answered_about_anything() -> Planted:
     def answers(who: Any, _about: str, nonce: str) -> bool:
-        return who.asked.pop(nonce, None) is not None
+        return who.questions.pop(nonce, None) is not None
 
     return Desk, "answers", staticmethod(answers)
 
