@@ -24,6 +24,6 @@ class SettledRequest(Strict):
 
 
 class SightingsRequest(Strict):
-    """What a source outside of the service saw, as `discover.written` writes it."""
+    """What a source outside of the service saw, as `discover.sighting_json` writes it."""
 
     sightings: Annotated[list[dict[str, JsonValue]], Field(max_length=SIGHTINGS_MAX)]
