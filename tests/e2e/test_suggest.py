@@ -70,13 +70,18 @@ def test_a_list_of_tools_becomes_a_workspace_to_replay_by(
     assert "mail/send_mail has an entry already" in capfd.readouterr().err
 
 
-def test_what_is_in_the_lock_is_proposed_and_what_has_an_entry_is_left_alone(
-    listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "w"
+def locked(listing: Path, folder: Path, capfd: pytest.CaptureFixture[str]) -> Path:
+    """`folder` as a workspace whose lock holds the tools of `listing`, and that says nothing of them."""
     run(["tools", "suggest", "--from", str(listing), "--server", "mail", "--workspace", str(folder), "--write"])
     (folder / "tools" / "mail.yaml").unlink()
     capfd.readouterr()
+    return folder
+
+
+def test_what_is_in_the_lock_is_proposed_and_what_has_an_entry_is_left_alone(
+    listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = locked(listing, tmp_path / "w", capfd)
     here = ["--workspace", str(folder)]
     assert run(["tools", "suggest", "mail/send_mail", *here]) == Exit.OK
     (only,) = [one for one in yaml.safe_load_all(capfd.readouterr().out) if one]
@@ -94,10 +99,7 @@ def test_entries_are_written_tool_by_tool_as_tools_are_accepted(
     listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As each line of a review says; what stands in a file already is a person's."""
-    folder = tmp_path / "w"
-    run(["tools", "suggest", "--from", str(listing), "--server", "mail", "--workspace", str(folder), "--write"])
-    (folder / "tools" / "mail.yaml").unlink()
-    capfd.readouterr()
+    folder = locked(listing, tmp_path / "w", capfd)
     for tool, file in (("read_inbox", "mail.yaml"), ("send_mail", "mail.2.yaml")):
         assert run(["tools", "suggest", f"mail/{tool}", "--write", "--workspace", str(folder)]) == Exit.OK
         assert capfd.readouterr().out.splitlines() == [str(folder / "tools" / file)]
