@@ -22,6 +22,18 @@ def test_lacks(): pytest.skip("no such tool here")
 @pytest.mark.xfail(reason="not yet")
 def test_fails(): assert False
 """
+HUNG: Final = """
+import threading
+
+def test_waits():
+    never = threading.Event()
+    try:
+        never.wait()
+    finally:
+        never.wait()
+
+def test_runs(): ...
+"""
 
 
 @pytest.fixture
@@ -111,3 +123,15 @@ def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path, 
     code, said = run([*command, "-k", "runs"], tmp_path, dict(os.environ, REMIT_ALL="1"))
     assert code == 1, said
     assert "2 tests: deselected on the command line" in said
+
+
+def test_a_test_that_outlives_its_time_limit_is_named_and_the_rest_is_run(tmp_path: Path) -> None:
+    (tmp_path / "test_hung.py").write_text(HUNG)
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:randomly", "-o", f"cache_dir={tmp_path}/cache"]
+    command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
+    command += ["-o", "timeout=1", "-o", "faulthandler_timeout=3", str(tmp_path)]
+    code, said = run(command, tmp_path, dict(os.environ))
+    assert code == 1, said
+    assert "in test_waits" in said
+    assert "crashed while running 'test_hung.py::test_waits'" in said
+    assert "1 failed, 1 passed" in said
