@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
+from tests.e2e.speaking import told
+from tests.e2e.test_page import asked, visitor
 
 WORD = "Adds an amount to the ledger."
+OFFERED = "Adds an amount to the counter."
 
 
 @pytest.fixture
@@ -18,9 +21,9 @@ def counting(tmp_path: Path) -> Iterator[Counting]:
         yield running
 
 
-def comparing(root: Path, *, verify_s: int) -> Counting:
+def comparing(root: Path, *, verify_s: int, hold_s: float = 5.0) -> Counting:
     """A counter whose tools were compared with their pins no longer ago than `verify_s` when one is called."""
-    counting = Counting(root)
+    counting = Counting(root, hold_s=hold_s)
     resources = (counting.service.workspace / "resources.yaml").read_text("utf-8")
     counting.service.write({"resources.yaml": resources.replace('/mcp"}', f'/mcp", verify_s: {verify_s}}}')})
     return counting
@@ -65,6 +68,40 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     service.told("tools", "accept", "counter/add", "--pin", shown["pin"])
     assert not asyncio.run(call(service, agent, "add", {"id": "after"})).is_error
     assert counting.effects == ["before", "after"]
+
+
+def test_an_approval_takes_no_yes_while_its_tool_is_another_than_was_accepted(tmp_path: Path) -> None:
+    with comparing(tmp_path / "drift", verify_s=0, hold_s=0.2) as counting:
+        service = counting.service
+        ident, token = asked(counting, "drifted")
+        glass, _ = asked(counting, "glass")
+        sam, person = visitor(counting), service.user("sam")
+        form = sam.fields(ident)
+        counting.describe(WORD)
+        # Nobody called it since: the server is asked before the yes is taken.
+        review = "remit tools review counter/add"
+        void = f"its tool is no longer what was accepted ({review})"
+        for command in (("approvals", "approve", ident), ("break-glass", glass, "--why", "fire")):
+            refused = service.remit(*command, token=person)
+            assert (refused.returncode, "its tool is no longer what was accepted: nobody" in refused.stderr) == (
+                1,
+                True,
+            )
+            assert review in refused.stderr
+        clicked = sam.ask("POST", f"/a/{ident}", {**form, "choice": "approve", "sure": "yes"})
+        assert (clicked.status, review in clicked.text) == (409, True)
+        assert (service.approval(ident)["void"], service.approval(ident)["may_approve"]) == (void, False)
+        assert service.told("why", ident)["approval"]["void"] == void
+        shown = sam.ask("GET", f"/a/{ident}").text
+        assert (f"Nothing can come of it: {void}." in shown, 'value="deny"' in shown) == (True, True)
+        assert not [
+            choice for choice in ("approve", "edit", "terms", "delegate", "glass") if f'value="{choice}"' in shown
+        ]
+        # Once the server offers again what people were shown, they may say yes to it, and it runs.
+        counting.describe(OFFERED)
+        assert service.approval(ident)["void"] is None
+        assert service.remit("approvals", "approve", ident, token=person).returncode == 0
+        assert told(service, token, "counter", "add", {"id": "drifted", "amount": 50}) == (False, "added 50")
 
 
 USER = """\

@@ -27,7 +27,7 @@ from remit.api.requests import (
 )
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
-from remit.api.void_approvals import void_reason
+from remit.api.void_approvals import void_reason, void_reason_now
 from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
@@ -151,9 +151,9 @@ async def check_usable(services: Services, caller: Person, approval: Approval) -
     """Raise `Problem` where nobody could use what `caller` lifts with `approval`."""
     if not sees_approval(services, caller, approval):
         return
-    void = await void_reason(services, approval, await services.ledger.entry(Ref.parse(approval.ident)))
+    void = await void_reason(services, approval, await services.ledger.entry(Ref.parse(approval.ident)), look=True)
     if void is not None:
-        why, following = f"{void}: nobody could use the yes", f"remit approvals deny {approval.ident}"
+        why, following = f"{void.why}: nobody could use the yes", void.next or f"remit approvals deny {approval.ident}"
         raise Problem(409, "nothing can come of this approval", why=why, next=following)
 
 
@@ -226,7 +226,7 @@ async def _cast(
 async def _answer(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
     edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
-    void = await void_reason(services, approval, proposal)
+    void = await void_reason_now(services, approval, proposal)
     return approval_view(services, caller, approval, proposal, void=void, edited=edited)
 
 

@@ -22,6 +22,7 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import ApplyResult, Change, PolicyText, Services, ToolPin
+from remit.api.void_approvals import VoidReason
 from remit.escalate.eligibility import counts_for, may_edit, may_read, wants_strong
 from remit.escalate.machine import Approval, ApprovalState, Edit, Glass, Vote
 from remit.escalate.quorum import remaining_voters, seats, shortfall
@@ -161,7 +162,7 @@ def approval_view(
     proposal: Entry | None,
     *,
     listed: bool = False,
-    void: str | None = None,
+    void: VoidReason | None = None,
     edited: Entry | None = None,
 ) -> ApprovalAnswer:
     """`approval` as `caller` may see it; reasons and arguments only with its `proposal`.
@@ -219,7 +220,7 @@ def approval_view(
         opened=instant(approval.opened_ms),
         expires=instant(approval.expires_ms),
         missing=[seat.route for seat in standing if not seat.filled],
-        void=void,
+        void=None if void is None else str(void),
         may_approve=bool(counted),
         by_passkey=not set(counted).isdisjoint(wants_strong(approval, catalog.routes)),
         arguments=arguments_view(action.arguments) if action is not None and shown else None,

@@ -1,9 +1,14 @@
-"""Open approvals of which nothing can come: whoever asked may act no more.
+"""Open approvals of which nothing can come: whoever asked may act no more, or what was asked for is not there.
 
 An approval binds its chain of sessions. One that has ended takes no action; and a token is all that acts in its own,
 which it does no more once it, or one that it came from, is revoked. It binds its tool as pinned: another is none that
-people were asked about.
+people were asked about. While a server offers another tool under that name, calls of it are denied; once it offers the
+pinned one again, the approval is of what people were shown, and takes a yes.
 """
+
+import asyncio
+import contextlib
+from typing import Final, NamedTuple
 
 from remit.api.services import Services
 from remit.escalate.machine import OPEN, Approval
@@ -11,9 +16,28 @@ from remit.facts.action import ActionKind
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
+LOOK_S: Final = 5.0
+"""How long people wait for what the tool's server offers: of one that does not say, what was last seen counts."""
 
-async def void_reason(services: Services, approval: Approval, proposal: Entry | None) -> str | None:
-    """Why nothing can come of `approval`, asked for by `proposal`, although it is open; None where something can."""
+
+class VoidReason(NamedTuple):
+    """Why nothing can come of an approval, and the command that goes on; as text, both."""
+
+    why: str
+    next: str | None = None
+
+    def __str__(self) -> str:
+        """What is told of it."""
+        return self.why if self.next is None else f"{self.why} ({self.next})"
+
+
+async def void_reason(
+    services: Services, approval: Approval, proposal: Entry | None, *, look: bool = False
+) -> VoidReason | None:
+    """Why nothing can come of `approval`, asked for by `proposal`, although it is open; None where something can.
+
+    `look` has the server of its tool asked what it offers now; otherwise what was last seen of it counts.
+    """
     if approval.state not in OPEN:
         return None
     body = proposal.body if proposal is not None else None
@@ -22,12 +46,35 @@ async def void_reason(services: Services, approval: Approval, proposal: Entry | 
     for sid in chain:
         session = await services.ledger.session(sid)
         if session is not None and session.ended_ms is not None:
-            return "its session has ended"
-    if action is not None and action.kind == ActionKind.CALL_TOOL.value:
+            return VoidReason("its session has ended")
+    if action is None:
+        return None
+    calls = action.kind == ActionKind.CALL_TOOL.value
+    if calls:
         # What was asked for names the pin: no call of another tool is that.
         tool = services.runtime.catalog.tools.get((action.server, action.name))
-        if tool is None or tool.pin != action.pin:
-            return "its tool is gone from the running bundle" if tool is None else "its tool was accepted anew since"
-    if action is not None and services.driver.approvals.token_revoked(approval.ident, action.token):
-        return "the token that asked was revoked, or one that it came from"
-    return None
+        if tool is None:
+            return VoidReason("its tool is gone from the running bundle")
+        if tool.pin != action.pin:
+            return VoidReason("its tool was accepted anew since")
+    if services.driver.approvals.token_revoked(approval.ident, action.token):
+        return VoidReason("the token that asked was revoked, or one that it came from")
+    return await _drift(services, action, look=look) if calls else None
+
+
+async def void_reason_now(services: Services, approval: Approval, proposal: Entry | None) -> VoidReason | None:
+    """As `void_reason`, for somebody who looks at this one: a tool that had drifted may be back by now."""
+    void = await void_reason(services, approval, proposal)
+    return void if void is None or void.next is None else await void_reason(services, approval, proposal, look=True)
+
+
+async def _drift(services: Services, action: ActionBody, *, look: bool) -> VoidReason | None:
+    """Why the tool of `action` is denied to everybody, where its server offers another."""
+    seen = services.driver.authorization
+    if look:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await seen.look(action.server)
+    if not seen.drifted(action.server, action.name):
+        return None
+    return VoidReason("its tool is no longer what was accepted", f"remit tools review {action.server}/{action.name}")

@@ -13,6 +13,7 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decision import Decision, Refuse
+from remit.pdp.snapshot import Pin
 from remit.pdp.stops import reason_of
 from remit.pep import operation
 from remit.pep.approval_deadlines import ApprovalDeadlines
@@ -96,6 +97,20 @@ class Authorization:
         """Append one `admin` record under the running bundle's digest."""
         return await self._engine.append(RecordKind.ADMIN, sid, body).durable
 
+    async def look(self, server: str) -> None:
+        """Take note of what `server` offers now, where it can be asked."""
+        upstream = self._upstreams.get(server)
+        if upstream is None:
+            return
+        with contextlib.suppress(UpstreamUnreachable):
+            along = looking(self._engine.bundle.catalog.servers.get(server))
+            self._engine.pins.look(server, await upstream.definitions("", Era.STATELESS, along))
+
+    def drifted(self, server: str, name: str) -> bool:
+        """Whether the tool `name`, when `server` was last asked, was another than the one that was accepted."""
+        tool = self._engine.bundle.catalog.tools.get((server, name))
+        return self._engine.pins.last(server, tool, name) is Pin.DRIFTED
+
     async def can(
         self,
         authority: Authority,
@@ -111,11 +126,8 @@ class Authorization:
         """
         if (why := self._engine.unwritable()) is not None:
             return Decision(Deny(), unwritable(LedgerUnwritable(why), None).reasons, (Refuse(),))
-        upstream = self._upstreams.get(server)
-        if upstream is not None and kind is ActionKind.CALL_TOOL:
-            with contextlib.suppress(UpstreamUnreachable):
-                along = looking(self._engine.bundle.catalog.servers.get(server))
-                self._engine.look(server, await upstream.definitions("", Era.STATELESS, along))
+        if kind is ActionKind.CALL_TOOL:
+            await self.look(server)
         try:
             data = canonical(arguments)
         except ValueError as error:

@@ -5,7 +5,7 @@ hold the same records in the same order.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,7 @@ import orjson
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
-from remit.facts.catalog import Definition, Tool
+from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
@@ -70,7 +70,7 @@ class DecisionEngine:
         self._clock = clock
         self._current = current
         self.limits = limits
-        self._pins, self._purse = Pins(), Purse()
+        self.pins, self._purse = Pins(), Purse()
         self._holding = EffectiveGrants(memory, current)
         self.approval_matcher = ApprovalMatcher(memory, limits)
         self.breakers = CircuitBreakers(memory, clock, current, self.append)
@@ -127,7 +127,7 @@ class DecisionEngine:
         now_ms = self._clock.now_ms()
         tool = self.tool(action)
         action = self._veiled(action, tool)
-        pin = self._pins.compare(action.server, live, tool, action.name)
+        pin = self.pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
         start_s = self._clock.monotonic_s()
         decision, claimed = None, None
@@ -255,14 +255,10 @@ class DecisionEngine:
         catalog = self._current().catalog
         return stops_over(stopped, stoppable(catalog, authority, server, name), holds_of(catalog, server, name))
 
-    def look(self, server: str, live: Sequence[Definition]) -> None:
-        """Take note of what `server` offers now."""
-        self._pins.look(server, live)
-
     def weigh(self, action: Action) -> Decision:
         """What `judge` would decide if live tools are as last seen, with no consequence."""
         tool = self.tool(action)
-        pin = self._pins.last(action.server, tool, action.name)
+        pin = self.pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
         return decide_offline(
@@ -272,7 +268,7 @@ class DecisionEngine:
     def weigh_edit(self, action: Action) -> tuple[Decision, str]:
         """As `weigh`, for people who are asked already; and the hash that binds it."""
         tool = self.tool(action)
-        pin = self._pins.last(action.server, tool, action.name)
+        pin = self.pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
         decision = self._decide(action, tool, pin, sessions, now_ms, (), AskQuota.MAY)

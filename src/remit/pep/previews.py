@@ -169,7 +169,7 @@ class _Run:
         if unreachable is not None:
             return unreachable
         if live is not None and live is not UNASKED:
-            self._engine.look(action.server, live)
+            self._engine.pins.look(action.server, live)
         while True:
             weighed = self._engine.weigh(action)
             unfit = self._unfit(action, weighed, same=same)

@@ -30,6 +30,14 @@ class AuthorizationControl(Protocol):
         """
         ...
 
+    async def look(self, server: str) -> None:
+        """Take note of what `server` offers now, where it can be asked."""
+        ...
+
+    def drifted(self, server: str, name: str) -> bool:
+        """Whether the tool `name`, when `server` was last asked, was another than the one that was accepted."""
+        ...
+
     async def can(
         self,
         authority: Authority,

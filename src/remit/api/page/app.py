@@ -32,7 +32,7 @@ from remit.api.passkeys import end_passkey, handle
 from remit.api.problem import Problem
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval, sees_arguments
-from remit.api.void_approvals import void_reason
+from remit.api.void_approvals import void_reason_now
 from remit.escalate.machine import Approval
 from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.record import Ref
@@ -217,7 +217,7 @@ class Pages:
         case = await case_of(services, approval, proposal)
         if case is None:
             raise PageRefusal(410, "nothing to show", "what was asked has been erased", back=PREFIX)
-        void = await void_reason(services, approval, proposal)
+        void = await void_reason_now(services, approval, proposal)
         edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
         answer = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
         answer = answer.model_copy(update={"grants": await grants_of_approval(services, who.person, ident)})

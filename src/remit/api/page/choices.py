@@ -55,13 +55,14 @@ def forms(approval: ApprovalAnswer, viewer: Viewer, nonce: str, *, careful: bool
     if approval.may_approve:
         yield from _yes(approval, viewer, bound, careful=careful)
     yield from _no(bound)
-    if viewer.grants:
+    usable = approval.void is None
+    if viewer.grants and usable:
         yield from _grant(bound)
-    if viewer.delegates:
+    if viewer.delegates and usable:
         yield from _delegate(approval, viewer, bound)
     if viewer.stops:
         yield from _stop(bound)
-    if viewer.breaks:
+    if viewer.breaks and usable:
         yield from _glass(approval, bound, viewer.glass_question)
 
 
