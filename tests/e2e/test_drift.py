@@ -146,3 +146,40 @@ def test_people_review_and_accept_what_is_live_however_old_the_comparison_may_be
         refused = service.remit("tools", "accept", "counter/add", "--pin", other["live_pin"])
         assert refused.returncode == 1, refused.stdout
         service.told("tools", "accept", "counter/add", "--pin", shown["live_pin"])
+
+
+def test_what_people_accept_runs_at_once_for_every_agent_and_nothing_else_does(tmp_path: Path) -> None:
+    """However long each of their connections may believe what it was shown."""
+    with comparing(tmp_path / "drift", verify_s=3600) as counting:
+        service = counting.service
+        service.write({"second.yaml": SECOND})
+        service.apply()
+        callers = [
+            (service.agent(agent, user), mode)
+            for agent, user in (("clerk", "ana"), ("clerk", "sam"), ("second", "ana"))
+            for mode in ("auto", "legacy")
+        ]
+
+        def verdicts() -> set[str]:
+            results = [asyncio.run(call(service, token, "add", {"id": "x"}, mode=mode)) for token, mode in callers]
+            return {"ran" if not result.is_error else _code(text(result)) for result in results}
+
+        assert verdicts() == {"ran"}
+        for description in (WORD, "Adds it elsewhere."):
+            counting.describe(description)
+            [shown] = service.told("tools", "review", "counter/add")["items"]
+            assert verdicts() == {"tool/drifted"}, "seen, and not accepted"
+            service.told("tools", "accept", "counter/add", "--pin", shown["live_pin"])
+            assert verdicts() == {"ran"}
+
+
+def _code(words: str) -> str:
+    return "tool/drifted" if "tool/drifted" in words else words
+
+
+SECOND = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: second}
+spec: {owner: platform, purpose: counts things, groups: [clerks]}
+"""

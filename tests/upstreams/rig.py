@@ -109,14 +109,23 @@ class Rig:
         return await eventually(enough)
 
     async def notes(self, **values: Any) -> None:
-        """How the HTTP server shall behave beside what tools' names ask."""
+        """How the server shall behave beside what tools' names ask; a running child takes `tools` alone."""
+        if not self.is_http:
+            note(self.folder, values)
+            return
         async with self.session.put(f"{self.base}/notes", json=values) as response:
             assert response.status == 200
 
 
+def note(folder: Path, notes: dict[str, Any]) -> None:
+    """Have the stdio server find `notes` in its folder, whole at any moment."""
+    (folder / "notes.new").write_text(json.dumps(notes))
+    (folder / "notes.new").replace(folder / "notes.json")
+
+
 def stdio_transport(eras: str, folder: Path, **notes: Any) -> Stdio:
     """The hand-written stdio server, which reads `notes` from its folder and logs there."""
-    (folder / "notes.json").write_text(json.dumps(notes))
+    note(folder, notes)
     return Stdio((sys.executable, "-I", "-S", str(FOLDER / "stdio_server.py"), eras, str(folder)))
 
 

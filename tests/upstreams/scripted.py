@@ -132,7 +132,12 @@ def asked(ident: Any, method: str = "elicitation/create", **params: Any) -> Json
 
 @asynccontextmanager
 async def upstream_of(
-    server: Scripted, call_s: float = 20.0, *, post: Handler | None = None, get: Handler | None = None
+    server: Scripted,
+    call_s: float = 20.0,
+    *,
+    verify_s: float = 1.0,
+    post: Handler | None = None,
+    get: Handler | None = None,
 ) -> AsyncGenerator[HttpUpstream]:
     """An upstream to the running `server`, whose POST and GET another handler may stand before."""
     app = web.Application()
@@ -143,7 +148,8 @@ async def upstream_of(
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    declared = Server("scripted", Http(f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"), call_s=call_s)
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"
+    declared = Server("scripted", Http(address), verify_s=verify_s, call_s=call_s)
     try:
         async with open_http_session() as session:
             upstream = HttpUpstream(declared, session, DEFAULT, ManualClock())

@@ -1,7 +1,7 @@
 """A hand-written stdio server, by `stdio_server.py ERAS FOLDER`: well-behaved but for what a tool's name asks.
 
 Every line it reads is appended to `stdio.log` there, as is what it was started with. `notes.json`
-holds tools to list besides, and how to misbehave outside calls.
+holds tools to list besides, as of when they are listed, and how to misbehave outside calls, as of the start.
 """
 
 import json
@@ -18,8 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import catalogue
 
 ERAS, FOLDER = sys.argv[1], Path(sys.argv[2])
-NOTES: dict[str, Any] = json.loads((FOLDER / "notes.json").read_text())
 HUGE_BYTES = 50 * 1024 * 1024
+
+
+def notes() -> dict[str, Any]:
+    return json.loads((FOLDER / "notes.json").read_text())
+
+
+NOTES = notes()
 
 
 def log(entry: Any) -> None:
@@ -113,7 +119,6 @@ def main() -> None:
     if NOTES.get("exit_at_start"):
         sys.exit("cannot go on: no configuration")
     time.sleep(NOTES.get("start_s", 0))
-    listed = catalogue.tools(NOTES.get("tools", []))
     for line in sys.stdin:
         log({"line": line.rstrip("\n")})
         message: Any = json.loads(line)
@@ -122,7 +127,7 @@ def main() -> None:
             continue
         if name in MISBEHAVIOUR:
             MISBEHAVIOUR[name](message["id"])
-        reply = catalogue.answer(message, ERAS, listed)
+        reply = catalogue.answer(message, ERAS, catalogue.tools(notes().get("tools", [])))
         if reply is not None:
             say(reply)
     if NOTES.get("stay"):

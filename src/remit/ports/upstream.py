@@ -238,7 +238,8 @@ class Upstream(Protocol):
     ) -> Sequence[Definition]:
         """The server's live tools, as the connection that serves `sid` with `context.capabilities` sees them.
 
-        No older than the server's `verify_s`; `anew`, no older than this call. Raises `UpstreamUnreachable`.
+        No older than the server's `verify_s`; `anew`, no older than this call, and from then on nobody is given what
+        was read before. Raises `UpstreamUnreachable`.
         """
         ...
 

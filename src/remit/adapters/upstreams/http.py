@@ -4,7 +4,7 @@ The hot path is `call` in the stateless era: see `transport`, `plain` and `excha
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -94,7 +94,7 @@ class HttpUpstream(UpstreamTransport):
             async with asyncio.timeout(limit_s):
                 wire = await self._era(sid, era, context)
             listings = self._listings if wire is Era.STATELESS else self._session(sid, context).listings
-            definitions = (await listings.of(context.capabilities).tools(anew=anew)).definitions
+            definitions = await self._tools(listings, context, anew=anew)
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -130,9 +130,6 @@ class HttpUpstream(UpstreamTransport):
     def health(self) -> ServerHealth:
         """See `MonitoredUpstream.health`."""
         eras = tuple(era for era, spoken in self._speaks.items() if spoken)
-        dropped = dict(self._listings.dropped)
-        for session in self._sessions.values():
-            dropped |= session.listings.dropped
         state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
         cause, last_error = self._down, self._last_error
         # Where it was not even reached, that says more.
@@ -148,7 +145,7 @@ class HttpUpstream(UpstreamTransport):
             cause=cause,
             connections=sum(session.handshake.is_open for session in self._sessions.values()),
             strays=self._exchange.strays,
-            dropped=dropped,
+            dropped=self._dropped(),
         )
 
     async def _reach(self, sid: str, era: Era, context: UpstreamContext) -> Wire:
@@ -165,6 +162,10 @@ class HttpUpstream(UpstreamTransport):
             self._note(reply)
         else:
             self._down = None
+
+    @property
+    def _all_listings(self) -> Iterable[Listings]:
+        return (self._listings, *(session.listings for session in self._sessions.values()))
 
     @property
     def _away(self) -> bool:

@@ -63,10 +63,11 @@ class Listings:
         """Why tools were left out, by their names."""
         return {name: why for listing, _ in self._known.values() for name, why in listing.dropped.items()}
 
-    def changed(self) -> None:
-        """The server said its list changed."""
+    def changed(self, *, but: Listing | None = None) -> None:
+        """What was read so far counts no more: the server said its list changed, or `but` was read anew."""
         for listing, _ in self._known.values():
-            listing.changed()
+            if listing is not but:
+                listing.changed()
 
     async def close(self) -> None:
         """Stop refreshes under way."""

@@ -6,7 +6,7 @@ first message it gets, so falling back to the other takes a clean child.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,9 +80,7 @@ class StdioUpstream(UpstreamTransport):
         try:
             async with asyncio.timeout(limit_s):
                 seat, _ = await self._serving(sid, era, context)
-            if seat.listings is None:
-                raise Unusable(closed(self._server.name))
-            return (await seat.listings.of(context.capabilities).tools(anew=anew)).definitions
+            return await self._tools(seat.listings, context, anew=anew)
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
@@ -114,9 +112,6 @@ class StdioUpstream(UpstreamTransport):
     def health(self) -> ServerHealth:
         """See `MonitoredUpstream.health`."""
         children = [child for seat in self._seats.values() if (child := seat.running) is not None]
-        dropped: dict[str, str] = {}
-        for seat in self._seats.values():
-            dropped |= seat.listings.dropped if seat.listings is not None else {}
         stderr = next((child.complaints for child in reversed(children) if child.stderr), self._stderr)
         state, cause, last_error = self._state(children), self._down, self._last_error
         if children and (silent_s := self._pulse.silent_s) is not None:
@@ -133,7 +128,7 @@ class StdioUpstream(UpstreamTransport):
             pids=tuple(child.pid for child in children),
             restarts=self._restarts,
             strays=self._strays + sum(child.strays for child in children),
-            dropped=dropped,
+            dropped=self._dropped(),
             stderr=stderr.decode("utf-8", "replace"),
         )
 
@@ -159,6 +154,10 @@ class StdioUpstream(UpstreamTransport):
     def _note(self, failure: Failure) -> None:
         self._last_error = failure.text
         self._down = failure.cause if failure.cause in _DOWN else self._down
+
+    @property
+    def _all_listings(self) -> Iterable[Listings]:
+        return [seat.listings for seat in self._seats.values() if seat.listings is not None]
 
     @property
     def _away(self) -> bool:

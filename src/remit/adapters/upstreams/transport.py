@@ -5,13 +5,14 @@ A subclass says how a connection is reached; it raises `Unusable` where none is.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
 
 from remit.adapters.upstreams.era_changes import changes
-from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
+from remit.adapters.upstreams.failures import Unusable, closed, expired, internal, timed_out
 from remit.adapters.upstreams.frames import ErrorFrame, Outcome, ResultFrame
+from remit.adapters.upstreams.listings import Listings
 from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.open_call import OpenCall
 from remit.adapters.upstreams.opening import OPEN_S, Opening, asks_to_open
@@ -21,7 +22,7 @@ from remit.adapters.upstreams.requests import ASKS_NOTHING, DISCOVER, PING, ask_
 from remit.adapters.upstreams.tool_list import LIST_S, list_limit_s
 from remit.adapters.upstreams.wire import Wire, introduction_of, level
 from remit.facts.canonical import Json
-from remit.facts.catalog import Server
+from remit.facts.catalog import Definition, Server
 from remit.ports.system import Clock
 from remit.ports.upstream import (
     NO_CONTEXT,
@@ -60,6 +61,11 @@ class UpstreamTransport(ABC):
 
     @property
     @abstractmethod
+    def _all_listings(self) -> Iterable[Listings]:
+        """What each of its connections lists."""
+
+    @property
+    @abstractmethod
     def _away(self) -> bool:
         """Whether it was not reached, and may be by now."""
 
@@ -81,6 +87,25 @@ class UpstreamTransport(ABC):
         with suppress(TimeoutError, Unusable):
             async with asyncio.timeout(LIST_S):
                 await self._look()
+
+    async def _tools(self, listings: Listings | None, context: UpstreamContext, *, anew: bool) -> Sequence[Definition]:
+        """What the connection of `listings` shows to a client as `context` has it; None where it was let go of.
+
+        `anew`: whatever any connection was shown before counts for nobody any more, so that what people then accept
+        is not compared with an older reading.
+        """
+        if listings is None:
+            raise Unusable(closed(self._server.name))
+        listing = listings.of(context.capabilities)
+        tools = await listing.tools(anew=anew)
+        if anew:  # now that it is read: what others began to read meanwhile may be older
+            for each in self._all_listings:
+                each.changed(but=listing)
+        return tools.definitions
+
+    def _dropped(self) -> Mapping[str, str]:
+        """Why tools were left out, by their names."""
+        return {name: why for listings in self._all_listings for name, why in listings.dropped.items()}
 
     async def introduce(self, sid: str, era: Era, context: UpstreamContext = NO_CONTEXT) -> Introduction:
         """See `Upstream.introduce`."""
