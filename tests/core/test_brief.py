@@ -290,7 +290,7 @@ def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and
 def test_how_it_ended_where_little_is_known() -> None:
     assert "refused by" in arrange(case(state=ApprovalState.DENIED)).zero
     assert arrange(case(state=ApprovalState.SUPERSEDED)).zero == "a grant covers it by now"
-    assert arrange(case(state=ApprovalState.CANCELLED)).zero == "it was withdrawn: nobody waits for it any more"
+    assert arrange(case(state=ApprovalState.CANCELLED)).zero == "it was withdrawn, and why is not at hand"
 
 
 def test_what_was_withdrawn_says_by_what() -> None:

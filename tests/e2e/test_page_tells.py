@@ -107,6 +107,9 @@ def test_what_was_withdrawn_says_by_what(counting: Counting) -> None:
         awaited(lambda: service.approval(ident)["state"] == "cancelled")
         why = "it was withdrawn: agent clerk was stopped by admin: night"
         assert (why in page(sam, ident), why in card(counting, ident)) == (True, True)
+        asked_why = service.remit("why", ident)
+        assert "withdrawn: agent clerk was stopped by admin: night" in asked_why.stdout, asked_why.stdout
+        assert service.approval(ident)["withdrawn"] == "agent clerk was stopped by admin: night"
     finally:
         assert service.remit("resume", "agent", "clerk").returncode == 0
 

@@ -139,7 +139,8 @@ class ApprovalAnswer(Answer):
     """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself.
 
     In lists `what` says to them on one line what is asked. `by_passkey`: the caller's yes counts only where he confirms
-    it with a passkey. `grants` are those that were given with it, where one approval is shown by itself.
+    it with a passkey. `grants` are those that were given with it, where one approval is shown by itself. `withdrawn` is
+    why nobody is asked any more, not in lists.
     """
 
     id: str
@@ -173,6 +174,7 @@ class ApprovalAnswer(Answer):
     what: str | None = None
     by_passkey: bool = False
     grants: list[GrantAnswer] = Field(default_factory=list)
+    withdrawn: str | None = None
 
 
 class FiguresAnswer(Answer):

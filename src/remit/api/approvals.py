@@ -28,6 +28,7 @@ from remit.api.requests import (
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
 from remit.api.void_approvals import void_reason, void_reason_now
+from remit.api.withdrawals import withdrawal_reason
 from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
@@ -227,7 +228,8 @@ async def _answer(services: Services, caller: Admin | Person, approval: Approval
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
     edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
     void = await void_reason_now(services, approval, proposal)
-    return approval_view(services, caller, approval, proposal, void=void, edited=edited)
+    answer = approval_view(services, caller, approval, proposal, void=void, edited=edited)
+    return answer.model_copy(update={"withdrawn": await withdrawal_reason(services, approval)})
 
 
 def _instead(services: Services, approval: Approval, refused: VoteRefused) -> Problem:

@@ -18,10 +18,11 @@ from remit.api.lineage import lineage
 from remit.api.moments import instant
 from remit.api.services import PolicyText, Services
 from remit.api.views import tool_name
+from remit.api.withdrawals import withdrawal_reason
 from remit.assure.alternatives import candidates, precedent
 from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, Safer, defaults_of
 from remit.escalate.concern import concerned
-from remit.escalate.machine import OPEN, Approval, ApprovalState
+from remit.escalate.machine import OPEN, Approval
 from remit.escalate.wording import TextSpan, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
@@ -33,18 +34,16 @@ from remit.facts.lineage import Lineage
 from remit.facts.obligation import Cap, NoObligationError, parsed
 from remit.facts.record import Ref
 from remit.facts.strictjson import JsonRefused, parse
-from remit.facts.text import one_line
 from remit.policy.form import AttributePath, UnreadablePolicy, form_of
 from remit.policy.parse import Statement
 from remit.policy.verdict import Gate, Permit
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, AdminBody, Event
+from remit.trace.bodies import ActionBody
 
 LOOKED_MAX: Final = 1_000
 """How many of the latest approvals are looked through for those of the same shape."""
 SAFER_MAX: Final = 2
 NAME_CHARS_MAX: Final = 60
-WITHDRAWN_CHARS_MAX: Final = 200
 _ANOTHER: Final = "this policy is another by now: the call is judged by that, and people may be asked anew"
 
 
@@ -78,20 +77,8 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         foreseen=services.driver.approvals.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
         server=services.runtime.catalog.servers.get(body.server),
-        withdrawn=await _withdrawal_reason(services, approval),
+        withdrawn=await withdrawal_reason(services, approval),
     )
-
-
-async def _withdrawal_reason(services: Services, approval: Approval) -> str | None:
-    """Why `approval` was withdrawn, as its record says; None where it was not, or that is not at hand."""
-    if approval.state is not ApprovalState.CANCELLED:
-        return None
-    opened = Ref.parse(approval.ident)
-    for entry in await services.ledger.entries(after=opened, limit=LOOKED_MAX, sid=approval.sid):
-        body = entry.body
-        if isinstance(body, AdminBody) and (body.event, body.subject) == (Event.APPROVAL_CANCELLED, approval.ident):
-            return one_line(str(body.data.get("why") or ""), chars_max=WITHDRAWN_CHARS_MAX) or None
-    return None
 
 
 def brief_view(brief: Brief) -> BriefAnswer:

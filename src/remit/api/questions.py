@@ -40,6 +40,7 @@ from remit.api.views import (
     tool_name,
 )
 from remit.api.void_approvals import void_reason
+from remit.api.withdrawals import withdrawal_reason
 from remit.control.authority import derived_sid, links
 from remit.control.problems import did_you_mean
 from remit.escalate.machine import Approval
@@ -198,7 +199,8 @@ async def _approval_answer(
         return None
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
     void = await void_reason(services, approval, proposal)
-    return approval_view(services, caller, approval, proposal, listed=True, void=void)
+    answer = approval_view(services, caller, approval, proposal, listed=True, void=void)
+    return answer.model_copy(update={"withdrawn": await withdrawal_reason(services, approval)})
 
 
 async def _decision_record(ref: Ref, services: Services) -> Entry | None:

@@ -323,7 +323,7 @@ def _zero(approval: Approval, withdrawn: str | None) -> str:
         case ApprovalState.EXPIRED:
             return "it expired, and nothing ran"
         case ApprovalState.CANCELLED:
-            return f"it was withdrawn: {withdrawn or 'nobody waits for it any more'}"
+            return f"it was withdrawn{', and why is not at hand' if withdrawn is None else f': {withdrawn}'}"
         case ApprovalState.SUPERSEDED if approval.superseded_by is not None:
             return f"people are asked anew: remit approvals show {approval.superseded_by}"
         case ApprovalState.SUPERSEDED:
