@@ -1,5 +1,6 @@
 """The outbox: what it keeps is there after it was closed, known notices are kept once, and times are kept."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,42 @@ async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tm
         "desk": ChannelStatus(1, 0, "the receiver answered 503"),
         "night": ChannelStatus(0, 1, "the receiver answered 410"),
     }
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_why_a_channel_fails_is_its_last_failure_whichever_notice_is_older(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    await outbox.put([one("old", made_ms=10), one("new", made_ms=20), one("other", "night")], {})
+
+    async def why() -> str | None:
+        return (await outbox.channels())["desk"].why
+
+    await outbox.failed("new", None, "the receiver answered 503")
+    assert await why() == "the receiver answered 503"
+    await outbox.failed("old", 500, "the receiver answered 401")
+    await outbox.failed("other", 500, "the receiver answered 404")
+    assert await why() == "the receiver answered 401"
+    # What arrived in the end is no failure of the channel any more.
+    await outbox.delivered("old")
+    assert await why() == "the receiver answered 503"
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_an_outbox_of_an_earlier_version_keeps_what_it_has_and_says_why_it_failed(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    await outbox.put([one("old"), one("new", made_ms=20)], {})
+    await outbox.failed("new", 500, "the receiver answered 503")
+    await outbox.close()
+    with sqlite3.connect(tmp_path / "outbox.db") as conn:
+        conn.executescript("DROP INDEX failures; ALTER TABLE notice DROP COLUMN failure")
+    conn.close()
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    assert await outbox.channels() == {"desk": ChannelStatus(2, 0, "the receiver answered 503")}
+    await outbox.failed("old", 600, "the receiver answered 401")
+    assert await outbox.channels() == {"desk": ChannelStatus(2, 0, "the receiver answered 401")}
+    assert [kept.notice.ident for kept in await outbox.due(700, 10, WAITS_MS)] == ["new", "old"]
     await outbox.close()
 
 

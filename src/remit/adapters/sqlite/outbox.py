@@ -25,6 +25,9 @@ CREATE INDEX IF NOT EXISTS waits ON notice (approval, channel) WHERE state = 'wa
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (approval TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
+_NUMBER: Final = "ALTER TABLE notice ADD COLUMN failure INTEGER"
+"""Which of its channel's failures was its last one: a clock may be set back."""
+_NUMBERED: Final = "CREATE INDEX IF NOT EXISTS failures ON notice (channel, failure) WHERE failure IS NOT NULL"
 _KEEP: Final = (
     "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
@@ -111,7 +114,11 @@ class SqliteOutbox:
     async def failed(self, ident: str, due_ms: int | None, why: str) -> None:
         """An attempt was in vain."""
         state = "waiting" if due_ms is not None else "given up"
-        change = "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ? WHERE ident = ?"
+        change = (
+            "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ?, failure = (SELECT "
+            "1 + ifnull(max(failure), 0) FROM notice AS other WHERE other.channel = notice.channel AND "
+            "failure IS NOT NULL) WHERE ident = ?"
+        )
         await self._run(lambda conn: conn.execute(change, (due_ms, state, why, ident)))
 
     async def channels(self) -> Mapping[str, ChannelStatus]:
@@ -119,7 +126,7 @@ class SqliteOutbox:
         query = (
             "SELECT channel, sum(state = 'waiting'), sum(state = 'given up'), "
             "(SELECT why FROM notice AS late WHERE late.channel = notice.channel AND late.state != 'said' AND "
-            "why IS NOT NULL ORDER BY made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
+            "why IS NOT NULL ORDER BY failure DESC, made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
         )
         return await self._run(lambda conn: {row[0]: ChannelStatus(*row[1:]) for row in conn.execute(query)})
 
@@ -137,8 +144,7 @@ class SqliteOutbox:
         def within() -> _T:
             if self._open is None:
                 self._path.touch(mode=0o600)
-                self._open = sqlite3.connect(self._path, isolation_level=None)
-                self._open.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+                self._open = _connect(self._path)
             self._open.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self._open)
@@ -150,3 +156,20 @@ class SqliteOutbox:
             return result
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, within)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """The file at `path`, with what one of an earlier version lacks."""
+    conn = sqlite3.connect(path, isolation_level=None)
+    try:
+        conn.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        # One that asks how channels fare may be opening it at this moment too.
+        conn.execute("BEGIN IMMEDIATE")
+        if "failure" not in {row[1] for row in conn.execute("PRAGMA table_info(notice)")}:
+            conn.execute(_NUMBER)
+        conn.execute(_NUMBERED)
+        conn.execute("COMMIT")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
