@@ -17,7 +17,7 @@ from remit.facts.catalog import (
     Tool,
 )
 from remit.facts.session import Session
-from remit.pdp.decide import decide
+from remit.pdp.decide import decide, judge
 from remit.pdp.decision import Append, Decision
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.policy.compile import Bundle, compile_bundle
@@ -149,7 +149,11 @@ def snapshot(
 
 
 def decided(running: Bundle, asked: Action, *, labels: Iterable[str] = ()) -> Decision:
-    return decide(snapshot(running, asked, labels=labels), asked, NOW)
+    """What is decided; and what is judged where nobody records it is the same."""
+    known = snapshot(running, asked, labels=labels)
+    decision, ruling = decide(known, asked, NOW), judge(known, asked, NOW)
+    assert (ruling.verdict, ruling.reasons, ruling.first) == (decision.verdict, decision.reasons, decision.first)
+    return decision
 
 
 def body(decision: Decision) -> ActionBody:

@@ -14,7 +14,7 @@ from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session, outlived
-from remit.pdp.decide import decide
+from remit.pdp.decide import decide, judge
 from remit.pdp.decision import Append, Decision, Forward, Refuse
 from remit.pdp.result_judgement import judge_result
 from remit.pdp.snapshot import Pin, Snapshot
@@ -250,6 +250,7 @@ def test_an_error_of_our_own_denies_and_says_which(broken: str) -> None:
     if broken in {"sessions", "bundle"}:
         assert refused(decision) == "internal/error"
         assert "Error" in decision.reasons[0].text
+        assert judge(good, asked, now).reasons == decision.reasons
 
 
 def test_what_has_no_canonical_form_is_recorded_without_a_hash() -> None:

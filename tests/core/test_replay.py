@@ -20,10 +20,14 @@ from remit.assure.recording import (
 )
 from remit.assure.replay import CallVerdict, Cast, replay
 from remit.escalate.grants import GrantScope
+from remit.facts.action import Action
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Argument, Effect
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, When, Window
 from remit.facts.origin import Role
+from remit.pdp.decision import Decision
+from remit.pdp.effects import Ruling, decision_of
+from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code
 from tests.core.deciding import bundle, catalog, schema, tool
@@ -373,3 +377,18 @@ def test_what_a_result_did_not_take_of_tokens_is_given_back() -> None:
     assert [one.verdict for one in replay(counted(budgets=[words]), refunds(3))] == ["permit", "permit", "deny"]
     all_at_once = recorded(line(*(called(1, f"c{number}", "refund", REFUND) for number in range(2))))
     assert [one.verdict for one in replay(counted(budgets=[words]), all_at_once)] == ["permit", "deny"]
+
+
+def test_no_record_is_made_where_nothing_looks_at_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def record(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Decision:
+        made.append(action.name)
+        return decision_of(snapshot, action, ruling, now_ms)
+
+    monkeypatch.setattr("remit.assure.judgement.decision_of", record)
+    replay(bundle(PERMIT), refunds(2))
+    assert made == []
+    calls = Budget("b", Measure.CALLS, Per.AGENT, None, 3, 86_400)
+    replay(counted(budgets=[calls]), refunds(2))
+    assert made == ["refund"] * 2

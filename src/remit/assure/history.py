@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Final, cast
 
 from remit.assure.before import Before
-from remit.assure.replay import origins_of
+from remit.assure.judgement import origins_of
 from remit.assure.veil import veiled
 from remit.escalate.grants import Grant
 from remit.facts.action import Action, ActionKind, Shaping, input_of
@@ -35,7 +35,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.veil import VEILED
 from remit.pdp.apply import apply_grant
-from remit.pdp.decide import decide
+from remit.pdp.decide import judge
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
 from remit.pdp.snapshot import AskQuota, Lift, Pin, Snapshot, StandingRefusal
@@ -173,7 +173,7 @@ class HistoryReplay:
         if at_ms < self._since_ms:
             return None
         sid = body.links[-1][1] if body.links else ""
-        was = _line(sid, ref, body.verdict, body.reasons, origins_of(body))
+        was = _line(sid, ref, body.verdict, body.reasons, _origins(body))
         now, why = None, self._unjudgeable(body)
         if not why:
             judgement = self._judged(body, at_ms, strange=digest != self._bundle.digest)
@@ -230,12 +230,12 @@ class HistoryReplay:
             past=self._before.past,
             draws=self._before.draws(action, tool, now_ms),
         )
-        decision = decide(snapshot, action, now_ms)
-        if strange and lifts and isinstance(decision.verdict, Escalate):
+        ruling = judge(snapshot, action, now_ms)
+        if strange and lifts and isinstance(ruling.verdict, Escalate):
             # People were asked about it once already, and said yes: whatever gate it is now, that is no new question.
-            lifted = replace(snapshot, lifts=(replace(lifts[0], gates=frozenset(decision.verdict.gates)),))
-            decision = decide(lifted, action, now_ms)
-        return word(decision.verdict), decision.reasons, origins_of(decision)
+            lifted = replace(snapshot, lifts=(replace(lifts[0], gates=frozenset(ruling.verdict.gates)),))
+            ruling = judge(lifted, action, now_ms)
+        return word(ruling.verdict), ruling.reasons, origins_of(ruling.facts)
 
     def _noes_to(self, body: ActionBody, action: Action) -> tuple[StandingRefusal, ...]:
         """The no that still stood, where that is why it was denied."""
@@ -256,6 +256,12 @@ def _line(
         "reasons": [{"code": reason.code.value, "text": reason.text} for reason in reasons],
         "origins": dict(origins),
     }
+
+
+def _origins(body: ActionBody) -> Mapping[str, str]:
+    """Where each value came from, as the record says it, by path."""
+    traced = cast("list[Mapping[str, str]]", body.context.get("origins", []))
+    return {one["arg"]: one["origin"] for one in traced}
 
 
 def _arguments_of(body: ActionBody) -> dict[str, Json] | None:

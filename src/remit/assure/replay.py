@@ -18,10 +18,11 @@ Laws
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import Final
 
 from remit.assure.approvals import NO_APPROVALS, Approvals
 from remit.assure.before import Before
+from remit.assure.judgement import Judgement, origins_of
 from remit.assure.reading_cache import Readings, Remembered, words
 from remit.assure.recording import RecordedCall, RecordedConfidence, RecordedResult, RecordedSession, RecordedWords
 from remit.assure.veil import veiled
@@ -35,8 +36,8 @@ from remit.facts.durations import DAY_MS
 from remit.facts.novelty import UsageHistory
 from remit.facts.record import Ref
 from remit.facts.session import Session
-from remit.pdp.decide import decide
-from remit.pdp.decision import Append, Decision, Refuse
+from remit.pdp.decide import judge
+from remit.pdp.effects import Ruling
 from remit.pdp.grant_scope import reach_recorded, terms
 from remit.pdp.offline import decide_offline
 from remit.pdp.past import marks_at_end
@@ -103,32 +104,20 @@ def replay(
             case RecordedWords():
                 run.hear(event)
             case RecordedCall():
-                decision = run.judge(event)
+                judged = run.judge(event)
                 scope = approvals.get((session.session, event.call_id))
-                if scope is not None and isinstance(decision.verdict, Escalate):
-                    run.grant(event.call_id, decision, scope)
-                verdict, origins = word(decision.verdict), origins_of(decision)
-                verdicts.append(CallVerdict(session.session, event.call_id, verdict, decision.reasons, origins))
+                if scope is not None and isinstance(judged.ruling.verdict, Escalate):
+                    run.grant(event.call_id, judged, scope)
+                ruling = judged.ruling
+                origins = origins_of(ruling.facts)
+                verdicts.append(
+                    CallVerdict(session.session, event.call_id, word(ruling.verdict), ruling.reasons, origins)
+                )
             case RecordedResult():
                 run.waiting.append(event)
             case RecordedConfidence():
                 run.trust(event)
     return tuple(verdicts)
-
-
-def origins_of(decision: Decision | ActionBody) -> Mapping[str, str]:
-    """Where each value came from, as the record of a decision says it, by path."""
-    bodies = (
-        [decision]
-        if isinstance(decision, ActionBody)
-        else [effect.body for effect in decision.effects if isinstance(effect, Append)]
-    )
-    origins: dict[str, str] = {}
-    for body in bodies:
-        if isinstance(body, ActionBody):
-            for traced in cast("list[Mapping[str, str]]", body.context.get("origins", [])):
-                origins[traced["arg"]] = traced["origin"]
-    return origins
 
 
 class _Run:
@@ -163,7 +152,7 @@ class _Run:
         """Take in how sure the agent is said to be."""
         self._state = replace(self._state, confidence=self._state.confidence.stated(recorded.source, recorded.units))
 
-    def judge(self, call: RecordedCall) -> Decision:
+    def judge(self, call: RecordedCall) -> Judgement:
         """Decide on a call, once the results of earlier turns are taken in."""
         self._take_in(call.turn)
         server = self._server(call.tool)
@@ -173,8 +162,6 @@ class _Run:
         tool = self._bundle.catalog.tools.get((server, call.tool))
         if call.call_id in self._answered and tool is not None and tool.effect is not Effect.READ:
             self._handing[call.call_id] = Handover(tool, call.args)
-        if call.refused:
-            return Decision(Deny(), (Reason(Code.ARG_INVALID, f"no agent may send them: {call.refused}"),), (Refuse(),))
         snapshot = Snapshot(
             self._bundle,
             (self._state,),
@@ -184,16 +171,20 @@ class _Run:
             usage=self._used,
             past=self._before.past,
         )
-        decision = self._decided(snapshot, action)
-        if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
-            unvalidated = self._decided(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
-            return unvalidated._replace(reasons=(*unvalidated.reasons, *decision.reasons))
-        body = next((effect.body for effect in decision.effects if isinstance(effect, Append)), None)
-        assert isinstance(body, ActionBody), "no call of a recording is a round"  # noqa: S101
-        self._record(body)
-        if isinstance(decision.verdict, Permit):
+        if call.refused:
+            why = Reason(Code.ARG_INVALID, f"no agent may send them: {call.refused}")
+            return Judgement(snapshot, action, Ruling(Deny(), (why,)), self.now_ms)
+        judged = self._judged(snapshot, action)
+        ruling = judged.ruling
+        if call.call_id in self._failed and {reason.code for reason in ruling.reasons} == {Code.ARG_INVALID}:
+            unvalidated = self._judged(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
+            return unvalidated.beside(ruling.reasons)
+        body = judged.body() if judged.counts else None
+        if body is not None:
+            self._record(body)
+        if isinstance(ruling.verdict, Permit):
             destination = self._bundle.destination(self._bundle.tools[server, call.tool])
-            if body.charges or destination.feeds.ended:
+            if body is not None:
                 self._under_way[call.call_id] = body, action, destination, self.now_ms
             irreversible = 1 if destination.irreversible else 0
             self._state = replace(
@@ -202,15 +193,16 @@ class _Run:
                 irreversible_calls=self._state.irreversible_calls + irreversible,
             )
             links = ((self._state.agent, self._state.sid),)
-            self._used.intent(links, action.kind.value, server, call.tool, body.reaches)
-        return decision
+            self._used.intent(links, action.kind.value, server, call.tool, ruling.reaches)
+        return judged
 
-    def _decided(self, snapshot: Snapshot, action: Action) -> Decision:
+    def _judged(self, snapshot: Snapshot, action: Action) -> Judgement:
         tool = self._bundle.catalog.tools.get((action.server, action.name))
 
-        def judged(one: Action) -> Decision:
+        def judged(one: Action) -> Judgement:
             draws = self._before.draws(one, tool, self.now_ms)
-            return decide(replace(snapshot, draws=draws) if draws else snapshot, veiled(self._bundle, one), self.now_ms)
+            known, hidden = replace(snapshot, draws=draws) if draws else snapshot, veiled(self._bundle, one)
+            return Judgement(known, hidden, judge(known, hidden, self.now_ms), self.now_ms)
 
         return decide_offline(judged, action)
 
@@ -220,10 +212,9 @@ class _Run:
         if body.marks or (body.charges if isinstance(body, ActionBody) else body.refunds):
             self._before.take(Ref(_TOKEN, self._records), self.now_ms, body)
 
-    def grant(self, call: str, decision: Decision, scope: GrantScope) -> None:
+    def grant(self, call: str, judged: Judgement, scope: GrantScope) -> None:
         """People say yes to the escalated `call`, and grant `scope` with it."""
-        body = next(effect.body for effect in decision.effects if isinstance(effect, Append))
-        assert isinstance(body, ActionBody), "what escalates is a proposal"  # noqa: S101
+        body = judged.body()
         destination = self._bundle.destination(self._bundle.tools[body.server, body.name])
         reach = reach_recorded(body, destination)
         assert reach is not None, "a call's arguments are an object"  # noqa: S101

@@ -56,13 +56,23 @@ def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
     intent where the action goes ahead, a proposal otherwise.
     """
     try:
-        ruling = _judge(snapshot, action, now_ms)
-        return decision_of(snapshot, action, ruling, now_ms)
+        return decision_of(snapshot, action, _judge(snapshot, action, now_ms), now_ms)
     except Exception as error:  # noqa: BLE001
-        # INVARIANT(deny-on-error): an error of our own is a denial that names it.
-        text = f"deciding failed ({type(error).__name__}); nothing was done"
-        denied = Ruling(Deny(), (Reason(Code.INTERNAL, text),))
-        return decision_of(snapshot, action, denied, now_ms)
+        return decision_of(snapshot, action, _failed(error), now_ms)
+
+
+def judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
+    """What `decide` decides, for what is replayed: neither a record nor what happens next is made of it."""
+    try:
+        return _judge(snapshot, action, now_ms)
+    except Exception as error:  # noqa: BLE001
+        return _failed(error)
+
+
+def _failed(error: Exception) -> Ruling:
+    # INVARIANT(deny-on-error): an error of our own is a denial that names it.
+    text = f"deciding failed ({type(error).__name__}); nothing was done"
+    return Ruling(Deny(), (Reason(Code.INTERNAL, text),))
 
 
 def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:

@@ -67,3 +67,12 @@ class Decision(NamedTuple):
     effects: tuple[Effect, ...]
     observed: Verdict | None = None
     sends: Findings = NOTHING
+
+    @property
+    def first(self) -> Reshape | Resolve | None:
+        """What has to be done before it is a decision on what will happen."""
+        match self.effects:
+            case (Reshape() | Resolve() as first,):
+                return first
+            case _:
+                return None

@@ -64,6 +64,11 @@ class Ruling(NamedTuple):
         """The pin of the tool that it reaches, or nothing."""
         return "" if self.destination is None else self.destination.pin
 
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """The kinds of its targets (`facts.novelty`), where a policy asked."""
+        return () if self.facts is None or self.facts.novelty is None else self.facts.novelty.kinds
+
 
 def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Decision:
     """`ruling` as a decision: its record first, then forward, hold or refuse."""
@@ -150,7 +155,7 @@ def _body(
         grants=ruling.grants,
         # For those who are asked, and for nobody else.
         said=action.said if isinstance(verdict, Escalate) else None,
-        reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
+        reaches=ruling.reaches,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
         marks=_marks(snapshot, action, ruling, now_ms),
     )

@@ -1,23 +1,35 @@
 """A decision to its end where nobody looks anything up: for what is asked or replayed, never for what runs."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from remit.facts.action import Action
-from remit.pdp.decision import Decision, Reshape, Resolve
+from remit.pdp.decision import Reshape, Resolve
 
 ASSUMED: Final = "1.1.1.1"
 """Stands for the address of a host that nobody looked up: a public one."""
 
 
-def decide_offline(decide: Callable[[Action], Decision], action: Action) -> Decision:
+class Judged(Protocol):
+    """A decision, or a ruling: `first` has to be done before it is one on what will happen."""
+
+    @property
+    def first(self) -> Reshape | Resolve | None:
+        """What has to be done before."""
+        ...
+
+
+JudgedT = TypeVar("JudgedT", bound=Judged)
+
+
+def decide_offline(decide: Callable[[Action], JudgedT], action: Action) -> JudgedT:
     """What `decide` says of `action` once obligations have changed what they change."""
     while True:
-        decision = decide(action)
-        match decision.effects:
-            case (Reshape(shaped),):
+        judged = decide(action)
+        match judged.first:
+            case Reshape(shaped):
                 action = shaped
-            case (Resolve(hosts),):
+            case Resolve(hosts):
                 action = action.resolved(dict.fromkeys(hosts, ASSUMED))
-            case _:
-                return decision
+            case None:
+                return judged
