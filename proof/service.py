@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 REMIT: Final = Path(sys.executable).with_name("remit")
 WITHIN_S: Final = 60.0
@@ -116,6 +116,19 @@ class Service:
         for line in self.log.splitlines():
             if line.startswith("admin token") and not self.admin:
                 self.admin = line.rsplit(" ", 1)[1]
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, where it did not end before."""
+        self.stop()
 
     def ready(self) -> bool:
         """Whether `/readyz` says so now."""

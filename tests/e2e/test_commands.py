@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
+from proof.child import child
 from proof.counting import Counting
-from proof.service import REMIT, Service, environment
+from proof.service import REMIT, Service, environment, free_port
 from remit.app.cli import run
 from remit.app.cli.halt import cut_off
 from remit.app.terminal.failure import Exit
 from tests.e2e.speaking import api, ask, entries, told
+from tests.e2e.test_logs import Tap
 from tests.eventually import WITHIN_S, awaited
 
 HELPER = """\
@@ -46,6 +48,7 @@ permit (principal, action == Remit::Action::"delegate", resource);
 """
 RAW = "esc\x1b[31m and \u202egnirts\u200b\x07"
 HIDDEN = {"\x1b", "\u202e", "\u200b", "\x07"}
+EVENTS = b"GET /api/v1/events"
 DECIDED = {"permit": {"id": "decided"}, "escalate": {"id": "decided", "amount": 50}, "deny": {"id": 7}}
 
 
@@ -526,13 +529,21 @@ def test_a_token_from_a_file_is_used_and_a_missing_file_is_a_usage_error(service
 
 
 @contextmanager
-def following(service: Service, *words: str) -> Generator["subprocess.Popen[str]"]:
-    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
-    with subprocess.Popen([REMIT, "logs", "-f", *words], env=env, stdout=subprocess.PIPE, text=True) as process:
+def following(service: Service, *words: str, port: int | None = None) -> Generator[list[str]]:
+    """The lines of `remit logs -f WORDS`, as they come; it asks at `port`, where that is not the service's own."""
+    env = environment() | {"REMIT_URL": f"http://127.0.0.1:{port or service.port}", "REMIT_TOKEN": service.admin}
+    lines: list[str] = []
+    command = [REMIT, "logs", "-f", *words]
+    with child(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)) as process:
+        stdout = process.stdout
+        assert stdout is not None
+        reader = threading.Thread(target=lambda: lines.extend(iter(stdout.readline, "")), daemon=True)
+        reader.start()
         try:
-            yield process
+            yield lines
         finally:
             process.kill()
+            reader.join(WITHIN_S)
 
 
 def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None:
@@ -543,22 +554,38 @@ def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None
     assert [json.loads(line)["id"] for line in lines] == ok(service, "logs", "--limit", "3", "-o", "name").split()
     assert len(yaml.safe_load(ok(service, "logs", "--limit", "3", "-o", "yaml"))) == 3
     assert decided["sid"] in ok(service, "logs", "--limit", "1000", "-o", "wide")
-    with following(service, "--limit", "1") as process:
-        stdout = process.stdout
-        assert stdout is not None
-        stdout.readline()
-        seen: list[str] = []
-        reader = threading.Thread(target=lambda: seen.extend(iter(stdout.readline, "")), daemon=True)
-        reader.start()
-
-        def shown_once_it_follows() -> bool:
-            told(service, decided["token"], "counter", "peek")
-            return any("intent" in line for line in seen)
-
-        awaited(shown_once_it_follows)
-        process.kill()
-        reader.join(WITHIN_S)
+    with following(service, "--limit", "1") as seen:
+        awaited(lambda: seen)
+        told(service, decided["token"], "counter", "peek")
+        awaited(lambda: any("intent" in line for line in seen[1:]))
     assert any(re.search(r"  intent    permit clerk for ana: call_tool counter/peek", line) for line in seen)
+
+
+@pytest.mark.parametrize("words", [(), ("--since", "10m")], ids=["all", "what is looked for"])
+def test_what_is_recorded_as_logs_begin_to_follow_is_shown_once(service: Service, words: tuple[str, ...]) -> None:
+    made: list[str] = []
+
+    def record() -> None:
+        service.user("ana")
+        made.append(service.api("GET", "/ledger/entries?latest=1")["items"][0]["id"])
+
+    class Meanwhile(Tap):
+        def passes(self, data: bytes) -> bytes:
+            if data.startswith((b"GET /api/v1/ledger/entries?latest=3", b"GET /api/v1/ledger/search", EVENTS)):
+                record()
+            return data.replace(b":%d\r\n" % self.server_address[1], b":%d\r\n" % self.behind, 1)
+
+    def ids(lines: list[str]) -> list[str]:
+        return [json.loads(line)["id"] for line in lines]
+
+    with Meanwhile(free_port(), service.port) as tap:
+        with following(service, "--limit", "3", "-o", "json", *words, port=tap.server_address[1]) as seen:
+            awaited(lambda: len(made) == 2 and made[1] in ids(seen))
+            record()
+            awaited(lambda: made[2] in ids(seen))
+        tap.shutdown()
+    assert ids(seen)[-3:] == made
+    assert len(set(ids(seen))) == len(seen), "none is shown twice"
 
 
 def test_doctor_says_of_a_credential_what_holds_once_its_server_was_reached(counting: Counting) -> None:

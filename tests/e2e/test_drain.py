@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from proof.child import child
 from proof.counting import Counting
 from proof.service import REMIT, Service, environment
 from tests.e2e.raw import listen, post, rest
@@ -29,18 +30,16 @@ spec: {}
 def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Signals) -> None:
     service = Service(tmp_path)
     service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n', "ana.yaml": ANA})
-    service.start()
-    greeted = service.log
-    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
-    with subprocess.Popen([REMIT, "logs", "-f"], env=env, stdout=subprocess.PIPE) as following:
-        assert following.stdout is not None
-        assert b"epoch" in following.stdout.readline()
+    with service, following(service) as follower:
+        greeted = service.log
+        assert follower.stdout is not None
+        assert b"epoch" in follower.stdout.readline()
         service.user("ana")
-        assert any(b"user ana" in line for line in following.stdout), "it follows"
+        assert any(b"user ana" in line for line in follower.stdout), "it follows"
         assert service.process is not None
         service.process.send_signal(number)
         assert service.process.wait(WITHIN_S) == 0, service.log
-        assert following.wait(WITHIN_S) == 6
+        assert follower.wait(WITHIN_S) == 6
     assert not (service.data / "ledger.sqlite3-wal").exists(), "the ledger was not closed"
     assert service.log == greeted + "remit drained and ended\n", "an open event stream holds up no drain"
 
@@ -164,18 +163,22 @@ def test_who_reads_its_stderr_no_more_holds_up_no_service_and_ends_none(tmp_path
 
 
 @contextmanager
+def following(service: Service) -> Generator[subprocess.Popen[bytes]]:
+    """`remit logs -f`."""
+    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
+    with child(subprocess.Popen([REMIT, "logs", "-f"], env=env, stdout=subprocess.PIPE)) as process:
+        yield process
+
+
+@contextmanager
 def started(service: Service, *command: str | Path, stderr: int | None = None) -> Generator[subprocess.Popen[bytes]]:
     """`service` as `COMMAND up …` starts it, which nobody waits for; it gets a pipe to read that stays open."""
     up = ("up", "--workspace", service.workspace, "--data", service.data, "--port", str(service.port))
     with (service.root / "service.log").open("ab") as log:
         out = log if stderr is None else stderr
-        with subprocess.Popen(
-            [*command, *up], env=environment(), stdin=subprocess.PIPE, stdout=out, stderr=out
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        run = subprocess.Popen([*command, *up], env=environment(), stdin=subprocess.PIPE, stdout=out, stderr=out)
+        with child(run) as process:
+            yield process
 
 
 @contextmanager

@@ -29,7 +29,7 @@ CANARY = "canary-4711-secret"
 
 
 class Tap(socketserver.ThreadingTCPServer):
-    """Stands before the counter and keeps what is sent to it."""
+    """Stands before a server and keeps what is sent to it."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -37,6 +37,11 @@ class Tap(socketserver.ThreadingTCPServer):
         self.behind, self.sent = behind, b""
         super().__init__(("127.0.0.1", port), Relay)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def passes(self, data: bytes) -> bytes:
+        """What is sent on of `data`."""
+        self.sent += data
+        return data
 
 
 class Relay(socketserver.BaseRequestHandler):
@@ -46,8 +51,7 @@ class Relay(socketserver.BaseRequestHandler):
         with socket.create_connection(("127.0.0.1", tap.behind)) as there:
             threading.Thread(target=self.back, args=(there,), daemon=True).start()
             while data := self.request.recv(65536):
-                tap.sent += data
-                there.sendall(data)
+                there.sendall(tap.passes(data))
 
     def back(self, there: socket.socket) -> None:
         with contextlib.suppress(OSError):

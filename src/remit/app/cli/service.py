@@ -130,6 +130,8 @@ def logs(  # noqa: PLR0913 - each is an option
         )
     service = client(token_file)
     looking = RecordQuery.of(agent=agent, server=server, verdict=verdict, since=since, until=until)
+    # Before what is shown is asked for: a record that is made between the two is followed, and shown once.
+    newest: list[dict[str, Any]] = service.get("/ledger/entries", latest=1)["items"] if follow else []
     records, unsearched = looking.latest(service, limit)
     for kind, name in (("agent", agent), ("server", server)) if not records else ():
         # A name that nothing has is refused, where it would be silent.
@@ -142,8 +144,9 @@ def logs(  # noqa: PLR0913 - each is an option
     if unsearched is not None:
         say(f"what is older than {unsearched} was not searched; to go on there: --until {unsearched}")
     if follow:
-        for item in service.events("/events"):
-            if looking.finds(item):
+        shown = {item["id"] for item in records}
+        for item in service.events("/events", after=newest[-1]["id"] if newest else None):
+            if item["id"] not in shown and looking.finds(item):
                 _line(item, output)
         say("the service ended the stream")
         return Exit.UNREACHABLE

@@ -45,6 +45,11 @@ def read_token(token_file: Path | None) -> str | None:
     return TokenFile(file, "user").read()
 
 
+def _asking(path: str, query: Mapping[str, object]) -> str:
+    parameters = {key: value for key, value in query.items() if value is not None}
+    return path + (f"?{urlencode(parameters)}" if parameters else "")
+
+
 class ServiceClient:
     """Talks to `REMIT_URL` with one bearer token, over https or on this machine. Answers are parsed JSON."""
 
@@ -71,8 +76,7 @@ class ServiceClient:
 
     def get(self, path: str, **query: object) -> Any:
         """GET `path` under `/api/v1`; None values of `query` are left out."""
-        parameters = {key: value for key, value in query.items() if value is not None}
-        return self._send("GET", path + (f"?{urlencode(parameters)}" if parameters else ""), None)
+        return self._send("GET", _asking(path, query), None)
 
     def pages(self, path: str, **query: object) -> Iterator[list[dict[str, Any]]]:
         """The items at `path`, page by page; `query` is asked of the first."""
@@ -95,9 +99,9 @@ class ServiceClient:
         """DELETE `path` under `/api/v1`."""
         return self._send("DELETE", path, None)
 
-    def events(self, path: str) -> Iterator[Any]:
-        """The data of each server-sent event at `path`, parsed, until the service ends it."""
-        connection, answer = self._open("GET", path, None, timeout_s=3600.0)
+    def events(self, path: str, **query: object) -> Iterator[Any]:
+        """The data of each server-sent event at `path`, parsed, until the service ends it; `query` as `get` has it."""
+        connection, answer = self._open("GET", _asking(path, query), None, timeout_s=3600.0)
         try:
             if answer.status != 200:
                 raise self._refusal(answer.status, answer.read())
