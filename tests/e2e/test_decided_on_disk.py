@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 from remit.escalate.grants import GrantScope, Wish
+from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
+from remit.facts.record import RecordKind
 from remit.pep.answer import Awaiting
 from remit.trace.bodies import Choice
 from tests.contract.test_ledger_locked import locked
 from tests.e2e.gateway_parts import Bench, bench
-from tests.e2e.test_handoff import BOB, CAT, OLI, PAID, route
+from tests.e2e.gateway_world import until
+from tests.e2e.test_handoff import BOB, CAT, OLI, PAID, approval, route
+from tests.eventually import WITHIN_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +96,52 @@ async def test_what_is_so_already_is_told_once_it_is_on_disk(tmp_path: Path, cas
                 await heard
         else:
             await heard
+
+
+async def revoked(b: Bench, _ident: str) -> None:
+    await b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, CAT, None)
+
+
+async def denied(b: Bench, ident: str) -> None:
+    await vote(b, ident, Choice.DENY, CAT)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", ["a yes", "a grant"])
+async def test_who_decides_is_not_told_what_another_said_after_him_until_that_is_on_disk(
+    tmp_path: Path, case: str
+) -> None:
+    async with bench(tmp_path) as b:
+        route(b, hold_s=0)
+        waits = await b.call("pay", **PAID)
+        assert isinstance(waits, Awaiting)
+        first: Awaitable[Any]
+        if case == "a grant":
+            await yes(b, waits.ref)
+            first = b.driver.grants.give(waits.ref, BOB, Wish(GrantScope.SESSION), None)
+        else:
+            first = vote(b, waits.ref, Choice.APPROVE)
+        b.ledger.waits = {RecordKind.DECISION}
+        before = b.trace.count("queued decision")
+
+        async def queued() -> bool:
+            return b.trace.count("queued decision") > before
+
+        said = asyncio.ensure_future(first)
+        await until(queued)
+        await b.ledger.written()
+        # It is on disk, and whoever said it has not heard so yet; what comes now is not.
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            later = asyncio.ensure_future((revoked if case == "a grant" else denied)(b, waits.ref))
+            await asyncio.sleep(0)
+            b.ledger.open.set()
+            answer = await asyncio.wait_for(said, WITHIN_S)
+            assert not later.done()
+            if case == "a grant":
+                assert (answer.revoked_by, [one.by for one in answer.votes]) == (None, ["bob"])
+            else:
+                assert (answer.state, [one.by for one in answer.votes]) == (ApprovalState.APPROVED, ["bob"])
+                assert (await approval(b, waits.ref)).state is ApprovalState.APPROVED
+            other.execute("COMMIT")
+        await asyncio.wait_for(later, WITHIN_S)
+        assert case == "a grant" or (await approval(b, waits.ref)).state is ApprovalState.DENIED

@@ -237,8 +237,10 @@ class Approvals:
 
     async def _record(self, body: DecisionBody, after: Approval) -> Approval:
         pending = self._engine.append(RecordKind.DECISION, after.sid, body)
+        # As this record leaves it: what others say until it is on disk may not be there then.
+        after = self._memory.approval(body.approval) or after
         await pending.durable
-        return self._memory.approval(body.approval) or after
+        return after
 
 
 def _passes(approval: Approval, decision: Decision, bound: str) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 
 from remit.escalate import voting
 from remit.escalate.eligibility import counts_for, own_routes
-from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, in_force, voted
-from remit.escalate.machine import Approval, ApprovalState, Vote
+from remit.escalate.grants import Grant, GrantScope, GrantTerms, Wish, as_approval, in_force
+from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
@@ -122,10 +122,11 @@ class Grants:
         body = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
         body = replace(body, grant=grant_terms.to_json() if same is None else {"of": same.ident})
         pending = self._engine.append(RecordKind.DECISION, approval.sid, body)
+        # As this record leaves it: what others say until it is on disk may not be there then.
+        after = self._memory.grants.get(str(pending.ref) if same is None else same.ident)
         await pending.durable
-        vote = Vote(by.name, self._clock.now_ms(), cast.routes, note, confirmed is not None)
-        after = Grant(str(pending.ref), grant_terms, vote.at, (vote,)) if same is None else voted(same, vote)
-        return self._memory.grants.get(after.ident) or after
+        assert after is not None, "memory has what was granted"  # noqa: S101
+        return after
 
     async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
         """End the grant `ident`: anyone who may lift one of its gates, the requester too where he sits."""
@@ -140,8 +141,10 @@ class Grants:
         if not sits and by.name not in {vote.by for vote in grant.votes}:
             raise VoteRefused(f"{by.name} is not one of those who decide here", f"remit grants show {ident}")
         body = DecisionBody(grant.terms.approval, "", by.name, Choice.REVOKE, (), note, grant={"of": ident})
-        await self._engine.append(RecordKind.DECISION, grant.terms.sid, body).durable
-        return self._memory.grants.get(ident) or grant
+        pending = self._engine.append(RecordKind.DECISION, grant.terms.sid, body)
+        after = self._memory.grants.get(ident) or grant
+        await pending.durable
+        return after
 
     def all_grants(self) -> Sequence[Grant]:
         """Those that last and those that ended of late, the oldest first."""
