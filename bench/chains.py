@@ -19,8 +19,9 @@ from typing import Final
 from proof.verdict import say
 from remit.assure.chains.chain_search import chains
 from remit.facts.agent import Agent
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.store import Store
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 

@@ -24,8 +24,9 @@ from remit.adapters.system import settle_collector
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link, User
 from remit.facts.canonical import canonical
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.session import Session
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.pdp.chain import judge_chain
 from remit.pdp.decide import decide, facts_of
 from remit.pdp.preconditions import destination_of

@@ -14,7 +14,8 @@ from remit.protect.index import Delta, Index
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from remit.facts.catalog import Catalog, Tool
+    from remit.facts.catalog import Catalog
+    from remit.facts.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)

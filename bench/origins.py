@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from proof.verdict import say
-from remit.facts.catalog import Argument, Definition, Effect, Sink, Tool
 from remit.facts.origin import Role
 from remit.facts.results import Part, ResultFormat
+from remit.facts.tool import Argument, Definition, Effect, Sink, Tool
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.language import STOP

@@ -24,8 +24,9 @@ from remit.assure.chains.chain_search import chains
 from remit.assure.chains.cut import Declare, cut
 from remit.assure.trials import failures
 from remit.facts.agent import Agent
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.store import Store
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 

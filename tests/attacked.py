@@ -10,7 +10,7 @@ from remit.app.demo.scene import TEMPLATE
 from remit.control.lock import EMPTY, FILE, accept
 from remit.control.lock_text import serialise
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 
 _UNHURRIED: Final = """\
 import math, sys

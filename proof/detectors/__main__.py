@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from proof.detectors import labelled
 from proof.verdict import say
-from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.text import escaped
+from remit.facts.tool import Definition
 from remit.protect.detect.detectors import DETECTORS
 from remit.protect.detect.poison import poison
 

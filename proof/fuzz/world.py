@@ -24,8 +24,9 @@ from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.agent import Agent, Authority, Link, User
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Server
 from remit.facts.limits import DEFAULT
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.pep.driver import Driver
 from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.policy.compile import Bundle, compile_bundle

@@ -16,7 +16,7 @@ from remit.app.bundles import store as app_bundles
 from remit.app.bundles.store import Bundles
 from remit.control.diff import Side, compare, diff
 from remit.control.resources import WorkspaceSource
-from remit.facts.catalog import Sink
+from remit.facts.tool import Sink
 from remit.policy.compile import Bundle, CheckCache, compile_bundle
 from tests.core.deciding import bundle, catalog, tool
 

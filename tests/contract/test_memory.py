@@ -15,11 +15,11 @@ from remit.adapters.sqlite.approvals import REFUSED
 from remit.escalate.grants import Grant, GrantTerms
 from remit.facts.action import Action
 from remit.facts.agent import Authority, Link
-from remit.facts.catalog import Effect
 from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.tool import Effect
 from remit.pep.approval_matcher import ApprovalMatcher
 from remit.pep.grant_index import ENDED_MAX
 from remit.pep.memory import Memory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from remit.adapters.upstreams.http import HttpUpstream
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from remit.ports.upstream import Era, UpstreamContext, looking
 from tests.upstreams.rig import Rig, http_process, rig
 from tests.upstreams.scripted import Say, Scripted, result, upstream_of

@@ -28,8 +28,9 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Argument, Effect, PolicySource, Sink
+from remit.facts.catalog import PolicySource
 from remit.facts.store import StoreAccess
+from remit.facts.tool import Argument, Effect, Sink
 from remit.ports.workspace import DeletedResource, Workspace, WorkspaceRefused
 from tests.core.declaring import NOW, lock_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from remit.adapters.workspace.folder import Folder
 from remit.control.resources import ServerSpec
-from remit.facts.catalog import Sink
+from remit.facts.tool import Sink
 from remit.ports.workspace import WorkspaceRefused
 
 HEAD = "apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {name: %s}\n"

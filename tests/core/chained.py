@@ -9,10 +9,11 @@ from typing import NamedTuple
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.label import Labels, closed
 from remit.facts.session import Session
 from remit.facts.store import Store
+from remit.facts.tool import Effect, Sink, Tool
 from remit.pdp.decide import decide
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle

@@ -5,18 +5,9 @@ from collections.abc import Iterable, Mapping
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode, User
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import (
-    Catalog,
-    Definition,
-    Effect,
-    Http,
-    PolicySource,
-    Route,
-    Server,
-    Sink,
-    Tool,
-)
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.session import Session
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.pdp.decide import decide, judge
 from remit.pdp.decision import Append, Decision
 from remit.pdp.snapshot import Lift, Pin, Snapshot

@@ -20,7 +20,8 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition, Effect, PolicySource, Sink
+from remit.facts.catalog import PolicySource
+from remit.facts.tool import Argument, Definition, Effect, Sink
 
 PERMIT = PolicySource("p.cedar", '@id("p") permit (principal, action, resource);')
 NOW = Definition(

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin
+from remit.facts.tool import Effect, Tool
 from remit.protect.index import ALL_BITS, DERIVED, DIRECTORY, HANDED_OVER, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import is_grounded_query, may_be_composed, named_records

@@ -3,7 +3,7 @@
 import pytest
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect
+from remit.facts.tool import Effect
 from remit.policy.verdict import Deny, Permit
 from tests.core.deciding import action, bundle, catalog, codes, decided, problems, schema, tool
 

@@ -6,9 +6,9 @@ from remit.assure.alternatives import CANDIDATES_MAX, candidates, precedent
 from remit.escalate.brief import Precedent
 from remit.escalate.machine import Approval, ApprovalState, Glass
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin, Role
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.verdict import Gate
 from tests.core.deciding import schema, tool
 

@@ -15,7 +15,7 @@ from remit.assure.attack.seats import canary_of
 from remit.assure.attack.untried_tools import untried
 from remit.assure.attack.values import arguments, benign, holds
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink
+from remit.facts.tool import Effect, Sink
 from remit.policy.bundle import Bundle
 from tests.attacked import GATE, PERMIT, wide, write
 from tests.core.deciding import bundle, catalog, tool

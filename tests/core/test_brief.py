@@ -11,11 +11,11 @@ from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval, ApprovalState, Glass, Vote
 from remit.escalate.wording import GIVEN, filled, grant_standing, listed, marked, route_standing, shortened, spelled
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.lineage import Lineage, LineageStep
 from remit.facts.origin import Origin, Role
 from remit.facts.template import Slot, pieces
+from remit.facts.tool import Argument, Definition, Effect, Shows, Sink, Tool
 from remit.policy.form import AttributePath
 from remit.policy.verdict import Gate
 

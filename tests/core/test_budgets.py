@@ -27,10 +27,11 @@ from remit.facts.budget import (
     whose,
 )
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.impact import PLACES, Extractor, ImpactMeasure
 from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
+from remit.facts.tool import Tool
 from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision, Reshape

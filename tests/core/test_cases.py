@@ -10,8 +10,8 @@ from remit.assure.mutants import MutantResult, fates
 from remit.assure.trials import failures
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.store import Store
+from remit.facts.tool import Tool
 from remit.policy.bundle import Bundle
 from tests.core.deciding import bundle, catalog, schema, tool
 

@@ -23,9 +23,9 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import User
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector
 from remit.facts.store import Store
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.policy.form import json_of

@@ -12,8 +12,8 @@ from remit.assure.chains.results import FoundChain, SearchResult
 from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Sink, Tool
 from remit.facts.store import Store
+from remit.facts.tool import Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.chained import kind, world

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from remit.assure.chains.chain_search import chains
 from remit.assure.chains.results import FoundChain
-from remit.facts.catalog import Catalog, Effect, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Server
 from remit.facts.store import Store
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.chained import Plain, kind, world

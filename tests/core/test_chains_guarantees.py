@@ -14,10 +14,10 @@ from remit.assure.chains.written import chain_json, story, title
 from remit.assure.trials import failures
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.guarantee import Guarantee, GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import MonitorScope, Selector, Window
 from remit.facts.store import Store
+from remit.facts.tool import Effect, Sink, Tool
 from remit.pdp.guarantees import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle

@@ -14,7 +14,7 @@ from remit.assure.chains.patterns import pattern_of, samples
 from remit.assure.chains.regular import demands
 from remit.assure.chains.written import chain_json, story
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink, Tool
+from remit.facts.tool import Sink, Tool
 from remit.policy.arguments import Validator, compile_validator
 from tests.core.chained import kind
 from tests.core.deciding import schema

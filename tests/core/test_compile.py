@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from remit.facts.agent import Agent, Harness, Mode, User
-from remit.facts.catalog import Argument, Catalog, Http, PolicySource, Route, Server, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server, Stdio
 from remit.facts.credential import FromEnv, Secret
+from remit.facts.tool import Argument, Tool
 from remit.policy import cedar, checks, lint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test

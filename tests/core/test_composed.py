@@ -7,10 +7,10 @@ import pytest
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.label import NONE
 from remit.facts.origin import Origin
 from remit.facts.results import Part
+from remit.facts.tool import Effect, Sink, Tool
 from remit.pdp.preconditions import destination_of
 from remit.pdp.result_judgement import JudgedCall, judge_result
 from remit.policy.destination import Destination

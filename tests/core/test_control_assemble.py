@@ -26,10 +26,11 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Http, PolicySource, Sink, Stdio, exposed_name
+from remit.facts.catalog import Http, PolicySource, Stdio
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.label import LABEL
 from remit.facts.store import Store, StoreAccess
+from remit.facts.tool import Argument, Effect, Sink, exposed_name
 from tests.core.declaring import NOW, PERMIT, declare, lock_of, small, sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time",)))

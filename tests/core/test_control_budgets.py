@@ -14,7 +14,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
-from remit.facts.catalog import Effect
+from remit.facts.tool import Effect
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import NOW, declare, lock_of, small
 

@@ -35,13 +35,14 @@ from remit.control.tables import OPTIONAL, kind_named, table
 from remit.facts.admission import AdmissionTerms
 from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
-from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic
+from remit.facts.catalog import Catalog, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.guarantee import NoFlow, Separation
 from remit.facts.monitor import EventAggregate as MonitorOp
 from remit.facts.monitor import Happening, Selector
 from remit.facts.source import Watches
 from remit.facts.store import StoreAccess
+from remit.facts.tool import Argument, Effect, Sink
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))

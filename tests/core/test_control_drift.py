@@ -21,7 +21,7 @@ from remit.control.difference import (
 from remit.control.drift import DriftStatus, compare
 from remit.control.lock import EMPTY, accept
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from tests.core.declaring import NOW, definitions, json_values, lock_of, texts
 
 LONG = "Tells the time in a zone, to the second, for any place on earth that has one."

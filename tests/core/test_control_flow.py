@@ -9,11 +9,12 @@ from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import ChannelSpec, ResourceKind, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition, Idempotent, Shows, Topic
+from remit.facts.catalog import Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
 from remit.facts.results import Part, ResultFormat
+from remit.facts.tool import Argument, Definition, Idempotent, Shows
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import declare, lock_of, small
 

@@ -18,8 +18,8 @@ from remit.control.lock import (
     pin_problem,
 )
 from remit.control.lock_text import parse, serialise
-from remit.facts.catalog import Definition
 from remit.facts.limits import Limits
+from remit.facts.tool import Definition
 from tests.core.declaring import NOW, definitions, lock_of, server_names
 
 locks = st.dictionaries(server_names, st.lists(definitions, max_size=3), max_size=3)

@@ -20,10 +20,10 @@ from remit.control.resources import (
     WorkspaceSource,
 )
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition
 from remit.facts.guarantee import GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import EventAggregate, Happening, MonitorScope, Selector, When, Window
+from remit.facts.tool import Argument, Definition
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.declaring import declare, lock_of, small

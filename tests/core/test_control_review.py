@@ -13,7 +13,7 @@ from remit.control.review import review
 from remit.control.suggest import propose
 from remit.control.suggest_text import members_of
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect, Sink
+from remit.facts.tool import Definition, Effect, Sink
 from tests.core.declaring import NOW, definitions, lock_of
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from proof.detectors import made
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
 from remit.facts.finding import Find
+from remit.facts.tool import Definition
 from remit.protect.detect.detectors import DETECTORS, SCANNED_CHARS_MAX, TOO_LONG, detected
 from remit.protect.detect.hidden import hidden
 from remit.protect.detect.locations import PLACES_MAX, located

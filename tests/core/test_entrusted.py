@@ -6,10 +6,10 @@ import pytest
 
 from remit.facts.agent import Link
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink
 from remit.facts.origin import Origin, Traced
 from remit.facts.record import RecordKind, Ref
 from remit.facts.results import Part
+from remit.facts.tool import Effect, Sink
 from remit.pdp.deltas import OriginsAdded
 from remit.pdp.fold import fold
 from remit.pdp.result_judgement import JudgedCall, judge_result

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from remit.facts.action import ActionKind, bound_hash, input_of
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical, digest
-from remit.facts.catalog import EXPOSED_MAX, Definition, exposed_name
 from remit.facts.label import LABEL, closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import Ref
 from remit.facts.session import Session, join
+from remit.facts.tool import EXPOSED_MAX, Definition, exposed_name
 from tests.core.deciding import action, catalog, tool
 
 values = st.recursive(

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect
 from remit.facts.origin import Origin, OriginCounts, Role
+from remit.facts.tool import Effect
 from remit.protect.links import rendered, run_on_urls
 from remit.protect.paths import signed_names
 from tests.core.test_origins import TOOLS, World, told

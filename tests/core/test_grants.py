@@ -13,10 +13,11 @@ from remit.escalate.grants import Bound, Constraint, Grant, GrantScope, GrantTer
 from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
+from remit.facts.catalog import Route
 from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Origin, Role, Traced
+from remit.facts.tool import Argument, Effect, Sink, Tool
 from remit.pdp import grant_scope
 from remit.pdp.argument_bounds import carried_tokens, constrained
 from remit.pdp.decide import decide

@@ -8,10 +8,10 @@ import pytest
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, GuaranteeRule, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import WAYS, MonitorScope, Selector, Window
 from remit.facts.record import RecordKind
+from remit.facts.tool import Sink
 from remit.pdp.guarantees import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
 from remit.policy.verdict import Deny, Escalate, Gate, Permit

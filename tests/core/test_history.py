@@ -8,7 +8,7 @@ import pytest
 from remit.assure.history import LACKING, HistoryReplay, ReplayedAction
 from remit.assure.veil import veiled
 from remit.facts.action import Action, Within
-from remit.facts.catalog import Argument
+from remit.facts.tool import Argument
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
 from remit.protect.index import UNTRUSTED, Index

@@ -9,7 +9,8 @@ from remit.discover.permit_conditions import Carried, PermittedUsage, carried_by
 from remit.discover.usage import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, ComparableArgument, Scalar, Usage
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, User
-from remit.facts.catalog import Catalog, Definition, Http, PolicySource, Server, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Server
+from remit.facts.tool import Definition, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from remit.facts.catalog import Effect, PolicySource
+from remit.facts.catalog import PolicySource
+from remit.facts.tool import Effect
 from remit.policy.parse import split
 from remit.policy.problem import PolicyProblem, nearest
 from tests.core.deciding import bundle, catalog, problems, tool, warnings

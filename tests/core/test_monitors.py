@@ -7,7 +7,6 @@ import pytest
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect
 from remit.facts.feed import CHAINS_MAX, Feed
 from remit.facts.mark import FLEET, MarkOp
 from remit.facts.monitor import (
@@ -21,6 +20,7 @@ from remit.facts.monitor import (
     When,
     Window,
 )
+from remit.facts.tool import Effect
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
 from remit.protect.monitors import EndedAction, MonitoredAction, end_marks, key_of, start_marks

@@ -7,8 +7,9 @@ import pytest
 
 from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.notice import channels_of, masking, notice, what_of
-from remit.facts.catalog import Route, Sink, Tool
+from remit.facts.catalog import Route
 from remit.facts.lineage import Lineage
+from remit.facts.tool import Sink, Tool
 from remit.policy.verdict import Gate
 from tests.core.deciding import tool
 

@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument
 from remit.facts.origin import Role
 from remit.facts.results import Part
+from remit.facts.tool import Argument
 from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.learning import learn

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from remit.facts.action import ActionKind, Within
 from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.finding import Find
 from remit.facts.origin import Flow, Origin, OriginCounts, Role
 from remit.facts.results import Part
+from remit.facts.tool import Argument, Effect, Sink
 from remit.pdp.decide import decide
 from remit.pdp.flow import RESPONSES, flow_of
 from remit.pdp.other_destination import other_destination

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.label import closed
 from remit.facts.results import Part, ResultFormat, spelt, steps
+from remit.facts.tool import Tool
 from remit.protect import reading, result_locations
 from remit.protect.reading import read
 from tests.core.declaring import json_values

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, Role
 from remit.facts.results import Part, ResultFormat
+from remit.facts.tool import Argument, Effect, Sink, Tool
 from remit.pdp.decide import decide
 from remit.pdp.flow import flow_of
 from remit.pdp.preconditions import destination_of

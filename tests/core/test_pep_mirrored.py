@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts import header_mirror
-from remit.facts.catalog import Definition, Tool
 from remit.facts.header_mirror import Mirror, Mirrors, decoded, disagreement, encoded, headers, mirrors
+from remit.facts.tool import Definition, Tool
 from tests.core.deciding import tool
 
 SCHEMA: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.catalog import Definition, Effect, Sink, Tool
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.pep.answer import Awaiting, Refused, Released, listed
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool

@@ -12,8 +12,8 @@ import pytest
 from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
+from remit.facts.tool import Effect, Sink
 from remit.policy.compile import compile_bundle
 from remit.policy.input_types import type_input
 from remit.policy.lint import ANNOTATIONS

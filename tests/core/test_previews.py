@@ -13,8 +13,8 @@ from remit.escalate.foreseen import TEXT_CHARS_MAX, Foreseen, result_text
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition, Effect, Idempotent
 from remit.facts.preview import Preview
+from remit.facts.tool import Argument, Definition, Effect, Idempotent
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import declare, lock_of, small
 

@@ -6,7 +6,8 @@ import pytest
 
 from remit.escalate.brief import arrange
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Effect, Http, Server, Sink
+from remit.facts.catalog import Http, Server
+from remit.facts.tool import Effect, Sink
 from remit.pdp.other_destination import other_destination
 from tests.core.deciding import action, bundle, catalog
 from tests.core.test_brief import case, text, tool

@@ -9,8 +9,8 @@ import pytest
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json, canonical, digest
-from remit.facts.catalog import Sink
 from remit.facts.record import RecordKind
+from remit.facts.tool import Sink
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.other_destination import other_destination

@@ -22,9 +22,9 @@ from remit.assure.replay import CallVerdict, Cast, replay
 from remit.escalate.grants import GrantScope
 from remit.facts.action import Action
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import Argument, Effect
 from remit.facts.monitor import EventAggregate, Happening, Monitor, Selector, When, Window
 from remit.facts.origin import Role
+from remit.facts.tool import Argument, Effect
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, decision_of
 from remit.pdp.snapshot import Snapshot

@@ -9,10 +9,11 @@ from remit.assure.chains.asker import Moment, question_about, reached_of
 from remit.assure.world import ProposedAction
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Argument, Catalog
+from remit.facts.catalog import Catalog
 from remit.facts.finding import Find
 from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.record import RecordKind, Ref
+from remit.facts.tool import Argument
 from remit.pdp.decide import decide
 from remit.pdp.findings import finding
 from remit.policy.verdict import Permit

@@ -6,9 +6,9 @@ from typing import NoReturn
 import pytest
 
 from remit.facts.agent import Mode, User
-from remit.facts.catalog import Effect, Sink
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, stops_over, subject
+from remit.facts.tool import Effect, Sink
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.address import written_out
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Effect, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.record import RecordKind, Ref
 from remit.facts.store import KEY_CHARS_MAX, KEYS_MAX, RAW_CHARS_MAX, SEGMENTS_MAX, Store, normal, places
+from remit.facts.tool import Effect, Tool
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append
 from remit.pdp.deltas import PlaceLabelled

@@ -13,7 +13,7 @@ from remit.adapters.workspace.documents import documents as yaml_documents
 from remit.control.suggest import SuggestedSpec, propose, spoken
 from remit.control.suggest_text import intended, text_of
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from tests.core.declaring import definitions
 
 TEXT: dict[str, Json] = {"type": "string"}

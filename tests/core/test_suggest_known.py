@@ -10,7 +10,7 @@ import pytest
 
 from remit.control.suggest import propose
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from tests.core.test_suggest import TEXT
 
 TABLE: Final = """

@@ -14,8 +14,8 @@ from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
 from remit.facts.address import is_inside
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
 from remit.facts.credential import FromEnv, Secret
+from remit.facts.tool import Definition
 from tests.core.declaring import definitions
 from tests.core.test_suggest import HOSTILE, TEXT, tool
 

@@ -7,10 +7,10 @@ import pytest
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.novelty import Novelty, UsageHistory
 from remit.facts.origin import Role
+from remit.facts.tool import Argument, Effect, Sink
 from remit.pdp import decide as deciding
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle

@@ -7,7 +7,7 @@ import pytest
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Argument
+from remit.facts.tool import Argument
 from remit.facts.veil import MEMBER, Veil
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle

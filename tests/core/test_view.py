@@ -15,7 +15,8 @@ from remit.discover.registrations import natures, sightings
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.view import View
 from remit.facts.agent import Agent
-from remit.facts.catalog import Catalog, Definition, Http, Server, Sink, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, Server, Stdio
+from remit.facts.tool import Definition, Sink, Tool
 
 NOW = 1_700_000_000_000
 BOT = Subject(Kind.AGENT, "bot")

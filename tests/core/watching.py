@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Effect
+from remit.facts.catalog import Catalog
 from remit.facts.guarantee import Guarantee
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import SHARE, WAYS, Happening, Monitor, Selector, When
 from remit.facts.record import RecordKind, Ref
+from remit.facts.tool import Effect
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision, Forward
 from remit.pdp.fold import fold

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from remit.adapters.sqlite.ledger import open_ledger
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
-from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
+from remit.facts.tool import Definition
 from remit.pep.answer import Client
 from remit.pep.driver import Driver
 from remit.ports.ledger import Draft, Ledger, LedgerUnwritable, Pending

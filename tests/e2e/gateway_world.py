@@ -24,9 +24,10 @@ from remit.adapters.upstreams.http import HttpUpstream
 from remit.api.authenticator import Authenticator
 from remit.control.authority import TokenUse, attenuate, mint, read_claims
 from remit.facts.agent import Agent, Authority, User
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Http, PolicySource, Route, Server
 from remit.facts.limits import DEFAULT
 from remit.facts.record import RecordKind
+from remit.facts.tool import Definition, Effect, Sink, Tool
 from remit.pep.driver import Driver
 from remit.pep.mcp.app import McpApp, McpEndpoint
 from remit.policy.compile import Bundle, compile_bundle

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remit.facts.catalog import Definition, PolicySource, Tool
+from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, StopSubject
+from remit.facts.tool import Definition, Tool
 from remit.ports.upstream import Failure, Result
 from tests.e2e.edge_world import Wire, edge
 from tests.e2e.gateway_world import compiled

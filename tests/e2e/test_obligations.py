@@ -12,9 +12,9 @@ from remit.api.briefs import caps, magnitudes
 from remit.api.services import PolicyText
 from remit.assure.history import HistoryReplay
 from remit.facts.agent import Mode
-from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.record import RecordKind
+from remit.facts.tool import Definition
 from remit.pep.answer import Awaiting, AwaitingInput, Client, Refused, Released
 from remit.pep.notices import WITHHELD
 from remit.ports.upstream import Era, Failure, InputRequired, Log, Offer, Progress, Question, Result

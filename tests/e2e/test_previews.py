@@ -13,12 +13,13 @@ import pytest
 from remit.adapters.sqlite import verify_file
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import ApprovalState
-from remit.facts.catalog import Argument, Definition, Effect, PolicySource, Sink, Tool
+from remit.facts.catalog import PolicySource
 from remit.facts.finding import Find
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
 from remit.facts.stop import StopSubject
+from remit.facts.tool import Argument, Definition, Effect, Sink, Tool
 from remit.pep import previews
 from remit.pep.answer import Awaiting, Released
 from remit.ports.upstream import Failure, InputRequired, Question, Reply, Result, TaskStarted

@@ -17,7 +17,7 @@ from remit.app.cli import run
 from remit.app.terminal.failure import Exit
 from remit.control.lock import EMPTY, accept_server, list_pin
 from remit.control.lock_text import serialise
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 
 SEND = Definition("send", "Sends.", {"type": "object", "properties": {"to": {"type": "string"}}}, None, {})
 

@@ -17,7 +17,7 @@ from remit.app.terminal.failure import Exit
 from remit.app.workspace.tool_suggestions import make_workspace, read_listing
 from remit.control.lock import EMPTY
 from remit.control.review import review
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from tests.core.test_suggest_known import known
 
 ROOT = Path(__file__).parents[2]

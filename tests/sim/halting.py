@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Effect, Sink
 from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, subject
+from remit.facts.tool import Effect, Sink
 from remit.pep.answer import Failed, Refused, Released
 from remit.pep.lease import LEASE_S, RENEW_S
 from remit.ports.ledger import LedgerUnwritable

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from remit.facts.catalog import Effect, Sink
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.monitor import EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
+from remit.facts.tool import Effect, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

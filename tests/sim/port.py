@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.origin import Role
+from remit.facts.tool import Argument, Effect, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

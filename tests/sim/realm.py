@@ -16,22 +16,10 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Mode, User
 from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import (
-    Argument,
-    Catalog,
-    Channel,
-    Definition,
-    Effect,
-    Http,
-    PolicySource,
-    Route,
-    Server,
-    Sink,
-    Tool,
-    Topic,
-)
+from remit.facts.catalog import Catalog, Channel, Http, PolicySource, Route, Server, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.origin import Role
+from remit.facts.tool import Argument, Definition, Effect, Sink, Tool
 from remit.policy import lint
 from remit.policy.compile import Bundle, compile_bundle
 from tests.sim import office, port, stores

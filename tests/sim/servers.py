@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from remit.facts.canonical import Json
-    from remit.facts.catalog import Definition
+    from remit.facts.tool import Definition
     from tests.sim.laws import Laws
     from tests.sim.life import Life
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from remit.facts.catalog import Effect, Sink
 from remit.facts.store import Store
+from remit.facts.tool import Effect, Sink
 from tests.sim.consent import given_of
 
 if TYPE_CHECKING:

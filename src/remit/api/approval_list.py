@@ -13,10 +13,10 @@ from remit.api.void_approvals import void_reason
 from remit.escalate.machine import Approval
 from remit.escalate.wording import filled, shortened
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Tool
 from remit.facts.record import Ref
 from remit.facts.strictjson import JsonRefused, parse
 from remit.facts.text import one_line
+from remit.facts.tool import Tool
 from remit.trace.bodies import ActionBody
 
 WHAT_CHARS_MAX: Final = 120

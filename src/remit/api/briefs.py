@@ -27,13 +27,13 @@ from remit.escalate.wording import TextSpan, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.durations import MINUTE_MS
 from remit.facts.impact import MEASURES, NONE
 from remit.facts.lineage import Lineage
 from remit.facts.obligation import Cap, NoObligationError, parsed
 from remit.facts.record import Ref
 from remit.facts.strictjson import JsonRefused, parse
+from remit.facts.tool import Tool
 from remit.policy.form import AttributePath, UnreadablePolicy, form_of
 from remit.policy.parse import Statement
 from remit.policy.verdict import Gate, Permit

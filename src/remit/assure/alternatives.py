@@ -12,9 +12,9 @@ from typing import Final
 from remit.escalate.brief import Precedent
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.lineage import Lineage
 from remit.facts.results import steps
+from remit.facts.tool import Effect, Sink, Tool
 
 CANDIDATES_MAX: Final = 6
 """How many calls are judged for one brief."""

@@ -2,8 +2,8 @@
 
 from remit.facts.action import Action
 from remit.facts.budget import Draw
-from remit.facts.catalog import Tool
 from remit.facts.record import RecordKind, Ref
+from remit.facts.tool import Tool
 from remit.pdp.apply import apply_budget
 from remit.pdp.deltas import BudgetReset, Charged, Refunded
 from remit.pdp.fold import fold

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.label import Labels
+from remit.facts.tool import Tool
 from remit.protect.hashing import TokenHasher
 from remit.protect.index import WORDS, Delta, Index
 from remit.protect.origins import words_tokens

@@ -31,11 +31,11 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import refunds_at_end
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect
 from remit.facts.durations import DAY_MS
 from remit.facts.novelty import UsageHistory
 from remit.facts.record import Ref
 from remit.facts.session import Session
+from remit.facts.tool import UNCATALOGUED_SOURCE, Effect
 from remit.pdp.decide import judge
 from remit.pdp.effects import Ruling
 from remit.pdp.grant_scope import reach_recorded, terms

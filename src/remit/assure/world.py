@@ -18,11 +18,11 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import Draw
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.durations import DAY_MS
 from remit.facts.label import Labels, closed
 from remit.facts.novelty import UsageHistory
 from remit.facts.session import Session
+from remit.facts.tool import UNCATALOGUED_SOURCE
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.measure import impact

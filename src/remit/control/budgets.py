@@ -9,8 +9,9 @@ from remit.control.problems import WorkspaceProblem
 from remit.control.resources import BudgetSpec, Resource, ResourceKind
 from remit.facts.agent import Agent, User
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
-from remit.facts.catalog import Effect, Server, Tool
+from remit.facts.catalog import Server
 from remit.facts.impact import PLACES
+from remit.facts.tool import Effect, Tool
 
 HARD_MAX: Final = 10**12
 """More than this is no limit of anything."""

@@ -12,9 +12,9 @@ from typing import Final, TypeGuard
 
 from remit.control.difference import one_line
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
 from remit.facts.pointer import below
 from remit.facts.text import escaped
+from remit.facts.tool import Definition
 
 TEXT_MAX: Final = 4_000
 LINES_MAX: Final = 1_000

@@ -10,7 +10,7 @@ from enum import StrEnum
 from remit.control.difference import Change, changes
 from remit.control.lock import Lock, pin_problem
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 
 
 class DriftStatus(StrEnum):

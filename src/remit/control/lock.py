@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.canonical import Json, canonical, digest
-from remit.facts.catalog import SERVER_NAME, Definition
+from remit.facts.catalog import SERVER_NAME
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.text import control_problem, identifier_problem, one_line
+from remit.facts.tool import Definition
 
 FILE: Final = "remit.lock"
 TOOL_NAME_MAX: Final = 128

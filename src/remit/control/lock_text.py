@@ -18,7 +18,7 @@ from typing import Final, cast
 from remit.control.lock import EMPTY, FILE, Lock, Pinned, pin_or_problem
 from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 
 VERSION: Final = 1
 _ABOUT: Final = "accepted tools; written by `remit tools accept` alone, do not edit"

@@ -32,10 +32,11 @@ from remit.control.resources import (
 )
 from remit.control.stores import store_json, store_spec_json
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic
+from remit.facts.catalog import Catalog, Http, Route, Server, Stdio, Topic
 from remit.facts.credential import shown as shown_value
 from remit.facts.results import ResultFormat
 from remit.facts.source import Watched, Watches
+from remit.facts.tool import Argument, Tool
 
 HIDDEN: Final = "(hidden)"
 

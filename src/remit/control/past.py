@@ -12,12 +12,12 @@ from remit.control.names import refer
 from remit.control.problems import ProblemSeverity, WorkspaceProblem, did_you_mean
 from remit.control.resources import GuaranteeSpec, MonitorSpec, Resource, ResourceKind, WindowSpec
 from remit.facts.agent import Agent, User
-from remit.facts.catalog import Tool
 from remit.facts.feed import picked
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.label import Labels, closed
 from remit.facts.monitor import STEPS, EventAggregate, Happening, Monitor, MonitorScope, Selector, When, Window
 from remit.facts.results import steps
+from remit.facts.tool import Tool
 
 STEPS_MAX: Final = 3_600
 STEP_S_MIN: Final = 0.001

@@ -6,8 +6,8 @@ from remit.control.arguments import unknown_arguments
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
-from remit.facts.catalog import Effect
 from remit.facts.preview import Preview
+from remit.facts.tool import Effect
 
 _CODE = "tool/preview"
 

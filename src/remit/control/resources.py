@@ -15,7 +15,7 @@ from remit.facts.admission import AdmissionTerms
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
-from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic
+from remit.facts.catalog import PolicySource, Topic
 from remit.facts.credential import OAuth, Secret
 from remit.facts.finding import Find
 from remit.facts.guarantee import GuaranteeRule
@@ -26,6 +26,7 @@ from remit.facts.preview import Preview
 from remit.facts.results import Part, ResultFormat
 from remit.facts.source import Watches
 from remit.facts.store import StoreAccess
+from remit.facts.tool import Argument, Effect, Idempotent, Sink
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -179,7 +180,7 @@ class ChannelSpec:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """What is looked at for agents; see `facts.catalog.Watched`."""
+    """What is looked at for agents; see `facts.source.Watched`."""
 
     watches: Watches
     path: str | None = None

@@ -13,7 +13,7 @@ from remit.control.difference import render
 from remit.control.drift import DriftComparison, DriftStatus, compare
 from remit.control.lock import Lock, list_pin
 from remit.control.suggest import SuggestedSpec, propose
-from remit.facts.catalog import Definition, exposed_name
+from remit.facts.tool import Definition, exposed_name
 
 
 @dataclass(frozen=True, slots=True)

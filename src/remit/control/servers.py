@@ -9,8 +9,9 @@ from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, s
 from remit.control.names import label_problems, refer
 from remit.control.problems import ProblemSeverity, WorkspaceProblem
 from remit.control.resources import Resource, ResourceKind, RouteSpec, ServerSpec
-from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
+from remit.facts.catalog import NAME, Http, Route, Server, Stdio
 from remit.facts.label import closed
+from remit.facts.tool import UNCATALOGUED_SOURCE
 
 VERIFY_S_MAX: Final = 3600.0
 CALL_S_MAX: Final = 3600.0

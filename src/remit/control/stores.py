@@ -3,8 +3,8 @@
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import Resource, StoreSpec, ToolSpec
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect
 from remit.facts.store import STORE_NAME, Store, StoreAccess
+from remit.facts.tool import Effect
 
 
 def store_of(server: str, spec: StoreSpec, effect: Effect | None) -> Store:

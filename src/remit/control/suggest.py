@@ -22,8 +22,8 @@ from remit.control.suggest_schema import enumerated, kinds, properties
 from remit.control.suggest_siblings import Siblings, siblings_of, singular
 from remit.control.suggest_sink import sink_of
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect, Sink
 from remit.facts.results import elements, steps
+from remit.facts.tool import Definition, Effect, Sink
 
 _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
 

@@ -13,7 +13,7 @@ from typing import Final
 from remit.control import suggest_words as words
 from remit.control.suggest_schema import properties
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect
+from remit.facts.tool import Definition, Effect
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _VERBS: Final = words.READS | words.WRITES | words.ENDS | words.ACTS

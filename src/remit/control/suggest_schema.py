@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 
 _REFERENCES_MAX: Final = 8
 _NOTHING: Final[Mapping[str, Json]] = {}

@@ -16,7 +16,7 @@ from remit.control.resources import ResourceKind, ServerSpec
 from remit.control.suggest import SuggestedSpec, spoken
 from remit.facts.address import is_inside
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Sink
+from remit.facts.tool import Definition, Sink
 
 _STARTERS: Final = frozenset({
     "bash", "bunx", "cmd", "dlx", "docker", "env", "exec", "npm", "npx", "pipx", "pnpm", "pnpx", "podman", "powershell",

@@ -10,7 +10,7 @@ from typing import Final
 from remit.control import suggest_words as words
 from remit.control.suggest_effect import effect_named, spoken
 from remit.control.suggest_schema import properties
-from remit.facts.catalog import Definition, Effect
+from remit.facts.tool import Definition, Effect
 
 _IDS: Final = frozenset({"id", "ids"})
 _NAMES: Final = frozenset({"filename", "name", "title"})

@@ -7,7 +7,7 @@ from remit.control import suggest_words as words
 from remit.control.suggest_effect import spoken
 from remit.control.suggest_schema import properties
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect, Sink
+from remit.facts.tool import Definition, Effect, Sink
 
 _STAYS: Final = "it reads, and nothing says that it reaches outside"
 

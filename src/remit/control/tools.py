@@ -17,8 +17,9 @@ from remit.control.previews import preview_problems
 from remit.control.problems import ProblemSeverity, SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.control.stores import store_of, store_problems
-from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
+from remit.facts.catalog import Server
 from remit.facts.label import Labels, closed
+from remit.facts.tool import UNCATALOGUED_SOURCE, Effect, Sink, Tool
 
 TAG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 HINTS_MAX: Final = 20

@@ -16,9 +16,9 @@ from remit.discover.identity import run_by_remit
 from remit.discover.reconcile import PassageCounts
 from remit.discover.relays import leads_to, relay_to
 from remit.discover.sighting import WORKSPACE, Kind, Subject, Verb
-from remit.facts.catalog import Sink
 from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.facts.label import Labels
+from remit.facts.tool import Sink
 
 SETTLE_MS: Final = HOUR_MS
 """How long an agent's ways are learnt before something new is drift, where nobody accepted them earlier."""

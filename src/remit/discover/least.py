@@ -18,8 +18,9 @@ from typing import Final, NamedTuple, assert_never
 from remit.discover.permit_conditions import Carried, PermittedUsage
 from remit.discover.usage import ComparableArgument, any_of, quoted
 from remit.facts.action import ActionKind
-from remit.facts.catalog import PolicySource, exposed_name
+from remit.facts.catalog import PolicySource
 from remit.facts.text import one_line
+from remit.facts.tool import exposed_name
 from remit.policy.parse import split
 from remit.policy.schema import NAMESPACE
 

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from remit.discover.reconcile import Pair, Passage
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Verb, clipped, subject
 from remit.facts.action import ActionKind
-from remit.facts.catalog import exposed_name
+from remit.facts.tool import exposed_name
 
 SOURCE: Final = "ledger"
 _TRACE: Final = slice(3, 35)

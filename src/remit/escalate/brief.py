@@ -17,11 +17,12 @@ from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.reach import BlastRadius, reach_of
 from remit.escalate.wording import GIVEN, TextSpan, filled, is_short, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Server, Shows, Tool
+from remit.facts.catalog import Server
 from remit.facts.label import Labels
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin
 from remit.facts.results import spelt
+from remit.facts.tool import Shows, Tool
 
 CHARS_MAX: Final = 400
 LINES_MAX: Final = 24

@@ -15,9 +15,10 @@ from remit.escalate.eligibility import routes_of
 from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.wording import filled
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Route, Tool
+from remit.facts.catalog import Route
 from remit.facts.lineage import Lineage
 from remit.facts.text import one_line
+from remit.facts.tool import Tool
 
 NAMED_MAX: Final = 120
 TOLD: Final = frozenset(ApprovalState) - {ApprovalState.CLAIMED, ApprovalState.EXECUTING}

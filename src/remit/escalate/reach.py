@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Effect, Server, Sink, Tool
+from remit.facts.catalog import Server
+from remit.facts.tool import Effect, Sink, Tool
 
 _EFFECTS: Final[Mapping[Effect, str]] = MappingProxyType(
     {

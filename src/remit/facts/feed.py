@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, assert_never
 
-from remit.facts.catalog import Server, Tool
+from remit.facts.catalog import Server
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.mark import Mark, MarkOp
 from remit.facts.monitor import Cells, EventAggregate, Happening, Monitor, Selector, When
+from remit.facts.tool import Tool
 
 CHAINS_MAX: Final = 1_024
 """Of how many chains of agents marks are known."""

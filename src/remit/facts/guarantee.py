@@ -20,7 +20,7 @@ AGENTS_MAX: Final = 10_000
 class NoFlow:
     """Nothing out of a session that holds one of `labels` goes to one of `sinks`, but through a gate.
 
-    `sinks` are values of `facts.catalog.Sink`; a gate is one that people lifted, or are asked about.
+    `sinks` are values of `facts.tool.Sink`; a gate is one that people lifted, or are asked about.
     """
 
     labels: Labels

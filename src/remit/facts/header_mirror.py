@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
+from remit.facts.tool import Tool
 
 PREFIX: Final = "mcp-param-"
 """In lower case, as ASGI gives header names."""

@@ -59,7 +59,7 @@ class When(StrEnum):
 class Selector:
     """Which tools are meant: those that fit every field that names something. `SERVER/*` names all of a server's.
 
-    `effects` and `sinks` are the values of `facts.catalog.Effect` and `Sink`.
+    `effects` and `sinks` are the values of `facts.tool.Effect` and `Sink`.
     """
 
     tools: frozenset[str] = frozenset()

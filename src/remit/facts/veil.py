@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Tool
+from remit.facts.tool import Tool
 
 KEY_BYTES: Final = 32
 MEMBER: Final = "hmac-sha256"

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from remit.escalate.grants import Bound, Constraint, GrantTerms
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.pointer import steps
+from remit.facts.tool import Tool
 from remit.protect.token_kinds import CARRIED
 from remit.protect.tokens import ordered_tokens
 

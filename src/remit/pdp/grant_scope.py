@@ -26,11 +26,11 @@ from remit.escalate.grants import Grant, GrantScope, GrantTerms
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Sink, Tool
 from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
 from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
+from remit.facts.tool import Sink, Tool
 from remit.pdp.argument_bounds import carried_tokens, constrained_measures
 from remit.pdp.measure import impact
 from remit.policy.destination import Destination

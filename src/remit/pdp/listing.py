@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
-from remit.facts.catalog import Tool
 from remit.facts.obligation import NoObligationError, on_result, parsed
+from remit.facts.tool import Tool
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination

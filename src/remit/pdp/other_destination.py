@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.catalog import Sink
 from remit.facts.feed import NO_FEEDS, feeds_at, readable
 from remit.facts.label import NONE, closed
 from remit.facts.text import escaped
+from remit.facts.tool import Sink
 from remit.policy.bundle import Bundle
 from remit.policy.convert import converter
 from remit.policy.destination import SHOWN_MAX, Destination, asked_by

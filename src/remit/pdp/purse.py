@@ -2,8 +2,8 @@
 
 from remit.facts.action import Action
 from remit.facts.budget import Draw
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.impact import NONE, impact_of
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.protect.budgets import Accounts, BudgetIndex
 

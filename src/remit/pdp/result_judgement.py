@@ -7,10 +7,10 @@ from typing import Final, TypeAlias
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.finding import Find, labels_of
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.session import Session
+from remit.facts.tool import Tool
 from remit.pdp.flow import grounds
 from remit.policy.bundle import Bundle
 from remit.policy.destination import Destination

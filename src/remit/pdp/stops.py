@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from remit.facts.agent import Authority
-from remit.facts.catalog import Catalog, Effect, Sink
+from remit.facts.catalog import Catalog
 from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, typed
+from remit.facts.tool import Effect, Sink
 from remit.policy.verdict import Code, Reason
 
 _WHATEVER: Final = frozenset({Holds.ALL})

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels
+from remit.facts.tool import Tool
 from remit.policy.verdict import Gate, Reason
 from remit.ports.upstream import Era, HoldBytes, ListChanged, Notice, Offer, Question, ResourceUpdated, unbounded
 

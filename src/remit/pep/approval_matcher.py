@@ -16,9 +16,9 @@ from typing import Final
 from remit.escalate.machine import OPEN, Approval, ApprovalState
 from remit.escalate.quorum import complete
 from remit.facts.action import Action, ActionKind
-from remit.facts.catalog import Tool
 from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
+from remit.facts.tool import Tool
 from remit.pdp.decision import Decision
 from remit.pdp.snapshot import AskQuota, Lift, StandingRefusal
 from remit.pep.memory import Memory

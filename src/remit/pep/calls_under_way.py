@@ -6,8 +6,9 @@ import orjson
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Effect
+from remit.facts.catalog import Catalog
 from remit.facts.record import Ref
+from remit.facts.tool import Effect
 from remit.ports.ledger import Ledger
 from remit.protect.handover import Handover
 from remit.trace.bodies import ActionBody

@@ -6,7 +6,7 @@ All of it depends on the bundle and the chain alone and are remembered for as lo
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from remit.facts.catalog import Tool
+from remit.facts.tool import Tool
 from remit.pdp.listing import reaches, visible_tools
 from remit.policy.compile import Bundle
 

@@ -14,12 +14,12 @@ import orjson
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
-from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
+from remit.facts.tool import Tool
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.offline import decide_offline

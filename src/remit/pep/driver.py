@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
+from remit.facts.tool import Tool
 from remit.pdp.stops import reason_of
 from remit.pep import operation
 from remit.pep.action_pipeline import ActionPipeline

@@ -16,8 +16,8 @@ from remit.facts.action import Action, ActionKind, input_of
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.capability import NEEDS_TASKS, takes_tasks
-from remit.facts.catalog import Tool
 from remit.facts.header_mirror import Mirrors, headers
+from remit.facts.tool import Tool
 from remit.pep.answer import Client
 from remit.pep.message_filter import show_completion, show_contents, show_introduction, show_list, show_prompt
 from remit.pep.release import Releasable, clean, seal

@@ -8,10 +8,10 @@ import orjson
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect
 from remit.facts.label import closed
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
+from remit.facts.tool import Effect
 from remit.pdp.decision import Decision
 from remit.pdp.flow import grounds
 from remit.pdp.result_judgement import NO_ANSWERS, JudgedCall

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, TypeAlias
 
-from remit.facts.catalog import Definition, Tool
+from remit.facts.tool import Definition, Tool
 from remit.pdp.snapshot import Pin
 
 LISTS_MAX: Final = 1_024

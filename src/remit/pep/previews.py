@@ -23,10 +23,10 @@ from remit.escalate.foreseen import Foreseen, result_text
 from remit.escalate.machine import Approval
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
+from remit.facts.tool import Tool
 from remit.pdp.decision import Decision, Reshape, Resolve
 from remit.pep import operation
 from remit.pep.action_pipeline import ActionPipeline

@@ -12,8 +12,8 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Tool
 from remit.facts.obligation import Obligation
+from remit.facts.tool import Tool
 from remit.pep.release import INTERNAL_ERROR, Releasable
 from remit.policy.arguments import Validator, compile_validator
 from remit.policy.input_types import Untypable

@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 import jsonschema_rs
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import defaults_of
 from remit.facts.limits import DEFAULT
 from remit.facts.text import escaped
+from remit.facts.tool import defaults_of
 from remit.policy import references
 from remit.policy.input_types import Untypable
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from remit.facts.catalog import Catalog, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.label import Labels
+from remit.facts.tool import Tool
 from remit.policy import cedar
 from remit.policy.compiled.function import Judge
 from remit.policy.compiled.shadow import Shadow

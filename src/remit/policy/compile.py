@@ -12,9 +12,10 @@ from typing import TypeAlias, assert_never
 
 from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Http, Route, Sink, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, Route, Stdio
 from remit.facts.credential import shown
 from remit.facts.label import closed
+from remit.facts.tool import Sink, Tool
 from remit.policy import cedar
 from remit.policy.arguments import compile_validator, with_defaults_left_out
 from remit.policy.bundle import Bundle

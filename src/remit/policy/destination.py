@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.feed import NO_FEEDS, Feeds, feeds_of, readable
 from remit.facts.finding import Find
 from remit.facts.guarantee import Guarantee
 from remit.facts.label import Labels, closed
 from remit.facts.monitor import Monitor
 from remit.facts.text import escaped
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid

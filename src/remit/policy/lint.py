@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Sink
-from remit.facts.catalog import Effect as ToolEffect
+from remit.facts.catalog import Catalog
 from remit.facts.obligation import Cover, Obligation, parsed, problem
 from remit.facts.text import identifier_problem
+from remit.facts.tool import Effect as ToolEffect
+from remit.facts.tool import Sink
 from remit.policy.confidence import HINT, confidence_problem
 from remit.policy.form import ParsedPolicy, PolicyEffect
 from remit.policy.outputs import may_have

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, assert_never
 
-from remit.facts.catalog import Tool
 from remit.facts.feed import cells_at
 from remit.facts.mark import Who
 from remit.facts.monitor import Cells, EventAggregate, Monitor
+from remit.facts.tool import Tool
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value
 from remit.policy.schema import NAMESPACE

@@ -10,11 +10,12 @@ from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.budget import Measure
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Effect, Sink, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.feed import readable
 from remit.facts.label import closed
 from remit.facts.monitor import EventAggregate, Monitor
 from remit.facts.origin import Origin
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.input_types import Atom, CedarType, Field, RecordType, SetOf
 
 NAMESPACE: Final = "Remit"

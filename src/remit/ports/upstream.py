@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Server
+from remit.facts.catalog import Server
+from remit.facts.tool import Definition
 
 
 class Era(StrEnum):

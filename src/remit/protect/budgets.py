@@ -11,9 +11,10 @@ from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens
-from remit.facts.catalog import Catalog, Effect, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.impact import Impact
 from remit.facts.moment import instant
+from remit.facts.tool import Effect, Tool
 
 _CALL: Final = ActionKind.CALL_TOOL
 _READING_KINDS: Final = frozenset({ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})

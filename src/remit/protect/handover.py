@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.origin import Role
+from remit.facts.tool import Tool
 from remit.protect.index import HANDED_OVER, RESULT_BITS, Delta, Index
 from remit.protect.links import rendered
 from remit.protect.origins import Names, leaves, paraphrases

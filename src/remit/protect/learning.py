@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Tool
 from remit.facts.origin import Origin, Role
+from remit.facts.tool import Effect, Tool
 from remit.protect.client_answers import without_protocol_words
 from remit.protect.handover import Handover, hashes_under_way, is_listed, tokens_of, with_handed_over
 from remit.protect.index import (

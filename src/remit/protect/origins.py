@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
 from remit.facts.results import spelt
+from remit.facts.tool import Effect, Sink, Tool
 from remit.protect.index import ALL_BITS, DIRECTORY, ESTABLISHED_MASK, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, name_token, sequence_tokens, stem
 from remit.protect.paths import signed_names

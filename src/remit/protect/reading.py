@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts import strictjson
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.results import TRUSTED, Part, ResultFormat
 from remit.facts.text import gained
+from remit.facts.tool import Tool
 from remit.protect import yamltext
 from remit.protect.blocks import blocks
 from remit.protect.result_locations import WHOLE, ResultLocation, root_of

@@ -26,8 +26,9 @@ from remit.adapters.upstreams.tool_list import list_limit_s
 from remit.adapters.upstreams.transport import UpstreamTransport, calling, probe
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Http, Server
+from remit.facts.catalog import Http, Server
 from remit.facts.limits import Limits
+from remit.facts.tool import Definition
 from remit.ports.credentials import Credential
 from remit.ports.system import Clock
 from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, ServerHealth, UpstreamContext, looking

@@ -22,8 +22,9 @@ from remit.adapters.upstreams.shared_child import SharedChild
 from remit.adapters.upstreams.tool_list import list_limit_s
 from remit.adapters.upstreams.transport import HUNG_S, UpstreamTransport, calling, probe
 from remit.adapters.upstreams.wire import Wire
-from remit.facts.catalog import Definition, Server, Stdio
+from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import Limits
+from remit.facts.tool import Definition
 from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
 from remit.ports.upstream import NO_CONTEXT, Era, Failure, Reply, ServerHealth, UpstreamContext, looking

@@ -18,8 +18,9 @@ from remit.adapters.upstreams.messages import Ear
 from remit.adapters.upstreams.requests import list_request
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Definition, Server
+from remit.facts.catalog import Server
 from remit.facts.limits import Limits
+from remit.facts.tool import Definition
 from remit.ports.system import Clock
 from remit.ports.upstream import Failure, UpstreamContext
 

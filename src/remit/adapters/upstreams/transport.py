@@ -22,7 +22,8 @@ from remit.adapters.upstreams.requests import ASKS_NOTHING, DISCOVER, PING, ask_
 from remit.adapters.upstreams.tool_list import LIST_S, list_limit_s
 from remit.adapters.upstreams.wire import Wire, introduction_of, level
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Server
+from remit.facts.catalog import Server
+from remit.facts.tool import Definition
 from remit.ports.system import Clock
 from remit.ports.upstream import (
     NO_CONTEXT,

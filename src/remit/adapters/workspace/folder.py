@@ -11,7 +11,8 @@ from remit.control.lock import EMPTY, FILE, Lock
 from remit.control.problems import SourceLocation, WorkspaceProblem, did_you_mean
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
-from remit.facts.catalog import PolicySource, Sink
+from remit.facts.catalog import PolicySource
+from remit.facts.tool import Sink
 from remit.ports.workspace import DeletedResource, WorkspaceRefused
 
 if TYPE_CHECKING:

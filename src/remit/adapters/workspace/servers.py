@@ -5,8 +5,8 @@ from typing import Final
 
 from remit.adapters.workspace.documents import Document, first_edit
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink
 from remit.facts.text import one_line
+from remit.facts.tool import Sink
 
 _SPEC: Final = re.compile(
     r"""(?m)^["']?spec["']?[ \t]*:[ \t]*"""

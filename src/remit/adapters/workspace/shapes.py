@@ -60,10 +60,11 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import BreakerSubject, On
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink, Topic
+from remit.facts.catalog import Topic
 from remit.facts.credential import FromCommand, FromEnv, FromFile, OAuth, OAuthGrant, Secret
 from remit.facts.finding import Find
 from remit.facts.source import Watches
+from remit.facts.tool import Sink
 
 _M = TypeVar("_M", bound=Shape)
 

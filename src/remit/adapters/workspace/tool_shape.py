@@ -11,12 +11,12 @@ from remit.adapters.workspace.models import (
     ToolShape,
 )
 from remit.control.resources import StoreSpec, ToolSpec
-from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink
 from remit.facts.impact import Extractor, ImpactMeasure
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.results import Part, ResultFormat
 from remit.facts.store import StoreAccess
+from remit.facts.tool import Argument, Effect, Idempotent, Shows, Sink
 
 
 def tool_spec(shape: ToolShape) -> ToolSpec:

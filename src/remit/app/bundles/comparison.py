@@ -18,7 +18,8 @@ from remit.control.review import ToolReview, review
 from remit.control.tables import kind_named
 from remit.discover.health import SourceState
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Http, Server, Stdio, Tool
+from remit.facts.catalog import Http, Server, Stdio
+from remit.facts.tool import Definition, Tool
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.ports.credentials import CredentialState

@@ -15,7 +15,7 @@ from remit.control.lock import Lock
 from remit.control.problems import WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, WorkspaceSource
 from remit.facts.agent import Mode
-from remit.facts.catalog import Definition
+from remit.facts.tool import Definition
 from remit.policy.checks import NOTHING, CheckProgress, unwatched
 from remit.policy.compile import Bundle, compile_bundle
 

@@ -14,11 +14,12 @@ from remit.control.lock import Lock, Pinned
 from remit.control.problems import SourceLocation
 from remit.control.resources import Resource, Spec, WindowSpec, WorkspaceSource
 from remit.facts.admission import AdmissionTerms
-from remit.facts.catalog import Argument, Definition, PolicySource
+from remit.facts.catalog import PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.facts.guarantee import GuaranteeRule
 from remit.facts.monitor import Happening, Selector, Window
 from remit.facts.results import Part
+from remit.facts.tool import Argument, Definition
 
 
 def shape() -> str:

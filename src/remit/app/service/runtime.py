@@ -31,8 +31,8 @@ from remit.control.problems import SourceLocation, WorkspaceProblem
 from remit.control.resources import AgentSpec, Resource, ResourceKind, WorkspaceSource
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind, Ref
+from remit.facts.tool import Definition
 from remit.policy.compile import Bundle
 from remit.ports.ledger import Draft, Ledger
 from remit.ports.passkeys import Passkeys

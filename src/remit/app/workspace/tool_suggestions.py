@@ -25,8 +25,9 @@ from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
 from remit.facts import strictjson
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import SERVER_NAME, Definition, Sink
+from remit.facts.catalog import SERVER_NAME
 from remit.facts.text import one_line
+from remit.facts.tool import Definition, Sink
 from remit.ports.workspace import WorkspaceRefused
 
 LISTING_BYTES_MAX: Final = 16 * 1024 * 1024

@@ -11,7 +11,7 @@ from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, tool_name
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink
+from remit.facts.tool import Sink
 
 LOOP: Final = 60
 DRIPS: Final = 50

@@ -11,7 +11,7 @@ from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, canary_of, mark_of, tool_name
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Sink, Tool
+from remit.facts.tool import Sink, Tool
 
 _ZERO_WIDTH: Final = "\u200b"
 _CYRILLIC: Final = str.maketrans("aceopxy", "асеорху")  # noqa: RUF001 - that they look alike is the point

@@ -7,7 +7,7 @@ from typing import Final
 from remit.assure.attack.plan import Actor, Arrives, AttackAttempt, AttackKind, Carrier, Reads, Redescribes
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import AttackSurface, attempt, mark_of, tool_name
-from remit.facts.catalog import Effect
+from remit.facts.tool import Effect
 
 RESOURCE: Final = "notes://of/strangers"
 """What is read of a server beside its tools."""

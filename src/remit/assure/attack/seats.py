@@ -8,8 +8,8 @@ from typing import Final
 from remit.assure.attack.plan import Actor, AttackAttempt, AttackKind, Calls, Goal, Step
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.values import arguments, benign
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.label import Labels, closed
+from remit.facts.tool import Effect, Sink, Tool
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 

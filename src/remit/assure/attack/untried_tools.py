@@ -8,7 +8,7 @@ from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Calls
 from remit.assure.attack.seats import READERS_MAX, acts, brings, tool_name
 from remit.assure.attack.values import arguments, benign
-from remit.facts.catalog import Effect
+from remit.facts.tool import Effect
 from remit.policy.bundle import Bundle
 from remit.policy.destination import ToolForm
 

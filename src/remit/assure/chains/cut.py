@@ -15,8 +15,9 @@ from remit.assure.chains.moves import leaks_of
 from remit.assure.chains.results import ChainStep, FoundChain, SearchResult
 from remit.assure.world import ProposedAction
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Catalog, PolicySource, exposed_name
+from remit.facts.catalog import Catalog, PolicySource
 from remit.facts.store import Store
+from remit.facts.tool import exposed_name
 from remit.policy.bundle import Bundle
 from remit.policy.checks import NOTHING, CheckCache
 from remit.policy.compile import compile_bundle

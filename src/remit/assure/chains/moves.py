@@ -19,9 +19,9 @@ from remit.assure.chains.vocabulary import FAMILIES
 from remit.assure.world import ProposedAction
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
-from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.feed import Guard, feeds_at
 from remit.facts.label import Labels, closed
+from remit.facts.tool import Effect, Sink, Tool
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Slice
 from remit.protect.stores import stores_of

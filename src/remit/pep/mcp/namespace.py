@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import exposed_name
+from remit.facts.tool import exposed_name
 from remit.pep.resource_names import exposed_uri
 from remit.ports.upstream import Offer
 

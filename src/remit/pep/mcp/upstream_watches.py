@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority
 from remit.facts.canonical import canonical
-from remit.facts.catalog import Tool
+from remit.facts.tool import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.mcp.change_notifications import ChangeNotifications

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition
 from remit.facts.text import escaped
+from remit.facts.tool import Definition
 from remit.protect.detect.hidden import hidden
 from remit.protect.detect.secrets import secrets
 
