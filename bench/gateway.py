@@ -20,6 +20,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.peers.load import Target, alone, listening, together
+from proof.child import child
 from proof.environments import interpreter
 from proof.machine import DATA, raw_fdatasync_us
 from proof.service import Service, free_port
@@ -128,12 +129,8 @@ def at(durations: Sequence[float], share: float) -> float:
 @contextlib.contextmanager
 def process(*command: str) -> Generator[int]:
     """A process that ends with the block; its id."""
-    running = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
-    try:
+    with child(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)) as running:
         yield running.pid
-    finally:
-        running.kill()
-        running.wait()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from proof.child import child
 from proof.emitters.emit import EMITTERS
 from proof.environments import interpreter
 from proof.service import Service, environment, free_port
@@ -54,14 +55,10 @@ def declared(upstream: str) -> str:
 @contextlib.contextmanager
 def running(*command: str | Path) -> Generator[subprocess.Popen[str]]:
     """A process, ended afterwards."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
+    nowhere = subprocess.DEVNULL
+    run = subprocess.Popen(command, cwd=ROOT, stdin=nowhere, stdout=subprocess.PIPE, stderr=nowhere, text=True)
+    with child(run) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def listening(port: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from proof.child import child
 from remit.adapters.sqlite import DataInUse, LedgerDamaged, SqliteLedger, open_ledger, verify_file
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.facts.record import Receipt, RecordKind, Ref
@@ -34,14 +35,8 @@ CALLERS = 8
 def writing(folder: Path, *more: str) -> Generator[subprocess.Popen[str]]:
     """A process that appends to the ledger in `folder` until it is killed or cannot."""
     command = [sys.executable, "-m", "tests.contract.ledger_world", str(folder), *more]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
+    with child(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def said(process: subprocess.Popen[str], lines: int | None = None) -> list[str]:

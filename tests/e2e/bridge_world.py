@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from proof.child import end
 from proof.service import REMIT, environment
 from tests.eventually import WITHIN_S
 
@@ -94,12 +95,7 @@ class Bridge:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
-        self.process.wait()
+        end(self.process)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proof.child import child
 from remit.app.demo import install
 
 if TYPE_CHECKING:
@@ -43,23 +44,20 @@ def demo(folder: Path) -> Generator[Demo]:
     """It keeps what it writes below `folder`."""
     install.install(install.runnable_servers(), print)
     env = os.environ | {"TMPDIR": str(folder), "NO_COLOR": "1"}
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [REMIT, "demo", "--port", "0"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
-    ) as process:  # fmt: skip
-        try:
-            assert process.stderr is not None
-            told = ""
-            for line in process.stderr:
-                told += line
-                if line.startswith("tokens: "):
-                    break
-            address = re.search(r"Remit stays up at (\S+) until Ctrl-C", told)
-            tokens = re.search(r"^tokens: (\S+)", told, re.MULTILINE)
-            assert address is not None, told
-            assert tokens is not None, told
-            (token,) = Path(tokens[1]).glob("admin*")
-            yield Demo(process, address[1], token, env)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    )  # fmt: skip
+    with child(process):
+        assert process.stderr is not None
+        told = ""
+        for line in process.stderr:
+            told += line
+            if line.startswith("tokens: "):
+                break
+        address = re.search(r"Remit stays up at (\S+) until Ctrl-C", told)
+        tokens = re.search(r"^tokens: (\S+)", told, re.MULTILINE)
+        assert address is not None, told
+        assert tokens is not None, told
+        (token,) = Path(tokens[1]).glob("admin*")
+        yield Demo(process, address[1], token, env)

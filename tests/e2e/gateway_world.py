@@ -16,6 +16,7 @@ from typing import TypeVar
 import aiohttp
 import uvicorn
 
+from proof.child import child
 from proof.counting import until_listens
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
@@ -163,13 +164,9 @@ def shop_process(folder: Path) -> Generator[Shop]:
     port = free_port()
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "tests.e2e.gateway_upstream", str(port), str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
+    with child(subprocess.Popen(command, cwd=ROOT)) as process:
         until_listens(process, port, "the upstream")
         yield Shop(f"http://127.0.0.1:{port}/mcp", folder)
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def until(check: Callable[[], Awaitable[T]]) -> T:

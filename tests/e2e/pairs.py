@@ -15,6 +15,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
+from proof.child import child
 from proof.service import Service
 from tests.eventually import WITHIN_S, awaited
 
@@ -127,10 +128,7 @@ def pairs(folder: Path, verify_s: float = 1.0, more: Mapping[str, int] | None = 
 def whole(era: str, folder: Path) -> Generator[int]:
     """The whole server in one era; its port."""
     port_file = folder / f"whole-{era}.port"
-    with subprocess.Popen([sys.executable, "-W", "ignore", str(WHOLE), era, str(port_file)]) as process:
-        try:
-            awaited(lambda: port_file.exists() or process.poll() is not None)
-            assert process.poll() is None, "the whole server did not start"
-            yield int(port_file.read_text())
-        finally:
-            process.kill()
+    with child(subprocess.Popen([sys.executable, "-W", "ignore", str(WHOLE), era, str(port_file)])) as process:
+        awaited(lambda: port_file.exists() or process.poll() is not None)
+        assert process.poll() is None, "the whole server did not start"
+        yield int(port_file.read_text())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proof.child import child
 from proof.counting import listens
 from proof.service import Service, free_port
 from tests.eventually import awaited
@@ -32,7 +33,7 @@ POLICY = '@id("all")\npermit (principal, action in Remit::Action::"server:many",
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     port = free_port()
     program = Path(__file__).parents[1] / "upstreams" / "many.py"
-    with subprocess.Popen([sys.executable, program, str(port)]) as upstream:
+    with child(subprocess.Popen([sys.executable, program, str(port)])) as upstream:
         running = Service(tmp_path_factory.mktemp("absurd"))
         try:
             awaited(lambda: listens(port) or upstream.poll() is not None)
@@ -43,7 +44,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             yield running
         finally:
             running.stop()
-            upstream.kill()
 
 
 async def every_tool(service: Service, token: str) -> tuple[set[str], dict[str, Any]]:

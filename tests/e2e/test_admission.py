@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from proof.admission import BASE, CASES, CLEAN, EVE, WITHOUT_ATTACK
+from proof.child import child
 from proof.service import REMIT, environment
 from remit.app.admission import work
 from remit.app.admission.request import AdmissionRequest
@@ -251,7 +252,7 @@ def test_an_interruption_leaves_nothing_changed_and_nothing_behind(bank: Banking
     service, before = bank.service, in_force(bank, WITHOUT_ATTACK.replace("none", "quick"))
     service.write({"clean.cedar": CLEAN})
     env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "REMIT_DATA": str(service.data)}
-    with subprocess.Popen([REMIT, "apply", "--admit"], env=env, stderr=subprocess.PIPE, text=True) as process:
+    with child(subprocess.Popen([REMIT, "apply", "--admit"], env=env, stderr=subprocess.PIPE, text=True)) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "a quick attack" in line:

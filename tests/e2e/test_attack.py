@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from proof.child import child
 from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
 from remit.app.attack.ground import lay_out
@@ -275,13 +276,9 @@ def test_an_attack_that_is_killed_takes_its_service_along(tmp_path: Path) -> Non
     asked = [str(REMIT), "attack", "--workspace", str(workspace)]
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with subprocess.Popen(
-        asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment() | {"TMPDIR": str(scratch)}
-    ) as attacking:
-        try:
-            awaited(lambda: any("governs at" in log.read_text() for log in scratch.glob("*/*/*/service.log")))
-            (service,) = _children(attacking.pid)
-            assert _runs(service)
-        finally:
-            attacking.kill()
+    nowhere, env = subprocess.DEVNULL, environment() | {"TMPDIR": str(scratch)}
+    with child(subprocess.Popen(asked, stdout=nowhere, stderr=nowhere, env=env)) as attacking:
+        awaited(lambda: any("governs at" in log.read_text() for log in scratch.glob("*/*/*/service.log")))
+        (service,) = _children(attacking.pid)
+        assert _runs(service)
     awaited(lambda: not _runs(service))

@@ -19,6 +19,7 @@ from remit.assure.attack.attempts import attempts
 from remit.assure.attack.plan import Arrives, AttackKind
 from remit.assure.attack.results import AttemptResult
 from tests.attacked import GATE, PERMIT, write
+from tests.eventually import WITHIN_S
 
 INSIDE = """
 @id("inside-is-fine")
@@ -58,7 +59,8 @@ def answering(said: Callable[[dict[str, Any]], tuple[int, bytes]]) -> Generator[
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(WITHIN_S)
+        assert not thread.is_alive(), f"the model's server did not end within {WITHIN_S} s"
 
 
 def choice(text: str) -> tuple[int, bytes]:

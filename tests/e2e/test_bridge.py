@@ -14,6 +14,7 @@ from mcp_types import TextContent
 from proof.counting import Counting
 from proof.service import REMIT, free_port
 from tests.e2e.bridge_world import Bridge, initialize, token_file
+from tests.eventually import awaited
 
 MODES = ("auto", "legacy", "2026-07-28")
 
@@ -115,8 +116,8 @@ def test_a_service_that_is_not_there_or_dies_in_mid_call_is_told_and_comes_back(
             if era == "initialize":
                 initialize(bridge)
             ask(1, "add", id="under-way")
-            while not counting.effects:
-                assert bridge.process.poll() is None
+            awaited(lambda: counting.effects or bridge.process.poll() is not None)
+            assert bridge.process.poll() is None
             service.kill()
             error = bridge.heard()
             assert error["id"] == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from proof.child import end
 from proof.counting import Counting, call
 from remit.adapters.sqlite.latest import latest_ms
 from remit.adapters.system import SteadyClock
@@ -51,8 +52,7 @@ def test_time_goes_on_from_the_latest_record(counting: Counting) -> None:
         assert late["expires"] >= early["expires"], "it was given out later"
         moments = [json.loads(line)["at"] for line in service.remit("logs", "-o", "json").stdout.splitlines()]
         assert moments == sorted(moments)
-        process.kill()
-        process.wait()
+        end(process)
     service.start()
     assert "ok    clock: " in service.remit("doctor").stdout
 

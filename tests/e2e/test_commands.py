@@ -769,7 +769,7 @@ def test_each_exit_code_against_the_service(service: Service) -> None:
 def test_a_pipe_that_closes_early_is_no_error(service: Service) -> None:
     env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "PATH": os.environ["PATH"]}
     command = [REMIT, "logs", "--limit", "1000", "-o", "json"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+    with child(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as done:
         assert done.stdout is not None
         assert done.stderr is not None
         assert done.stdout.read(1)

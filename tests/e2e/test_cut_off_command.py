@@ -1,8 +1,8 @@
 """A service that ends in the middle of a command: whoever asked for a change is told that it may have been made."""
 
 import socket
-import threading
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,6 +10,7 @@ import pytest
 
 from remit.app.terminal.client import ServiceClient
 from remit.app.terminal.failure import CommandFailure, Exit
+from tests.eventually import WITHIN_S
 
 HALF: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
 
@@ -17,22 +18,23 @@ HALF: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-len
 @contextmanager
 def ending(said: bytes) -> Generator[str]:
     """The address of what takes one request, says `said`, and ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as serving:
+        listening.settimeout(WITHIN_S)
 
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
+                connection.settimeout(WITHIN_S)
                 got = b""
                 while b"\r\n\r\n" not in got:
-                    got += connection.recv(65536)
+                    data = connection.recv(65536)
+                    assert data, f"no whole request came: {got!r}"
+                    got += data
                 connection.sendall(said)
 
-        serving = threading.Thread(target=serve)
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            serving.join()
+        served = serving.submit(serve)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        served.result(WITHIN_S)
 
 
 @pytest.mark.parametrize("said", [b"", HALF], ids=["nothing", "half"])

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from proof.child import child
 from remit.adapters.workspace.folder import Folder
 from remit.app.demo import acts, agent, ask, expect, install, page, scene, story
 from remit.app.demo.narrate import Narrator, Sign
@@ -303,13 +304,14 @@ def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(
     tmp_path: Path, environments: Mapping[str, install.VirtualEnvironment]
 ) -> None:
     assert environments
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [str(Path(sys.executable).with_name("remit")), "demo", "--port", "0"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
-    ) as demo:
+    )
+    with child(process) as demo:
         assert demo.stdout is not None
         told = next(line for line in demo.stdout if line.startswith("Remit governs at"))
         demo.terminate()

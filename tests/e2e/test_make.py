@@ -135,3 +135,12 @@ def test_a_test_that_outlives_its_time_limit_is_named_and_the_rest_is_run(tmp_pa
     assert "in test_waits" in said
     assert "crashed while running 'test_hung.py::test_waits'" in said
     assert "1 failed, 1 passed" in said
+
+
+def test_a_clean_up_that_waits_is_interrupted_as_the_test_was(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
+    (tmp_path / "test_hung.py").write_text(HUNG)
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "1"]
+    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, dict(os.environ))
+    assert code == 1, said
+    assert "1 failed, 1 passed" in said

@@ -10,6 +10,7 @@ import pytest
 import typer.main
 from fastapi.routing import APIRoute
 
+from proof.child import child
 from proof.counting import Counting, call
 from proof.service import REMIT, Service, environment
 from remit.api import main, request_errors, requests
@@ -204,7 +205,8 @@ def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
         service.write({"silent.yaml": SILENT})
         assert "next: remit tools review silent" in service.remit("apply").stderr
         env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
-        with subprocess.Popen([REMIT, "tools", "review", "silent"], env=env, stderr=subprocess.PIPE) as asking:
+        process = subprocess.Popen([REMIT, "tools", "review", "silent"], env=env, stderr=subprocess.PIPE)
+        with child(process) as asking:
             assert asking.stderr is not None
             assert b"asking silent for its tools" in asking.stderr.readline()
             done = service.remit("tools", "review", "counter")
@@ -212,7 +214,6 @@ def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
             assert "asking counter for its tools …" in done.stderr
             assert service.told("tools", "accept", "counter/add")["accepted"] == []
             assert asking.poll() is None, "it waited for a server that was not asked about"
-            asking.kill()
     finally:
         (service.workspace / "silent.yaml").unlink()
         service.apply()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from proof.service import REMIT, environment
+from proof.child import child
+from proof.service import REMIT, WITHIN_S, environment
 from remit.app.assurance import replay
 from remit.app.cli import run
 from remit.app.terminal.failure import Exit
@@ -182,16 +183,16 @@ def test_a_recording_comes_through_standard_input(
 
 def test_whoever_waits_for_what_would_change_is_told_how_far_it_is(workspace: Path) -> None:
     asked = [REMIT, "replay", "--sessions", "-", "--workspace", workspace, "--against", workspace]
-    with subprocess.Popen(
-        asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as running:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(asked, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment())
+    with child(process) as running:
         assert running.stdin is not None
         assert running.stderr is not None
         running.stdin.write(sessions(2))
         running.stdin.flush()
         # The recording goes on: nothing but progress is said before it ends.
         said = running.stderr.readline()
-        out, err = running.communicate()
+        out, err = running.communicate(timeout=WITHIN_S)
     assert said.endswith(" actions …\n"), (said, err)
     assert out.splitlines()[0] == "4 actions: newly denied 0  newly asked 0  newly permitted 0"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from proof.service import environment
+from proof.child import child
+from proof.service import WITHIN_S, environment
 from remit.app.data.scratch import scratch
 
 PREFIX = "remit-attack-"
@@ -31,9 +32,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def holding(temporary: Path) -> Iterator["subprocess.Popen[str]"]:
     told = environment() | {"TMPDIR": str(temporary)}
     command = [sys.executable, "-c", HOLDING]
-    with subprocess.Popen(command, env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with child(process):
         yield process
-        process.kill()
 
 
 def test_what_a_killed_process_left_goes_at_the_next_start_and_what_is_held_stays(
@@ -48,7 +49,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_what_is_held_stay
             assert mine.exists()
     assert not mine.parent.exists()
     holding.kill()
-    holding.wait()
+    holding.wait(WITHIN_S)
     assert (folder / "something").exists(), "nobody was left to remove it"
     with scratch("remit-look-"):
         assert folder.exists(), "it is of another kind"

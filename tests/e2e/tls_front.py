@@ -52,6 +52,7 @@ class Front:
 
     def _hand_on(self, accepted: socket.socket, port: int) -> None:
         """One request and its answer; the client asks for the connection to close after it."""
+        accepted.settimeout(10)
         with (
             suppress(OSError),
             self._context.wrap_socket(accepted, server_side=True) as outer,
@@ -60,7 +61,9 @@ class Front:
             inner.settimeout(10)
             head = b""
             while b"\r\n\r\n" not in head:
-                head += outer.recv(65536)
+                if not (data := outer.recv(65536)):
+                    return
+                head += data
             inner.sendall(head)
             while data := inner.recv(65536):
                 outer.sendall(data)

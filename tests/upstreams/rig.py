@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from proof.child import child
 from remit.adapters.upstreams.build import AnyUpstream, build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.facts.catalog import Http, Server, Stdio
@@ -46,13 +47,10 @@ class ManualClock:
 def http_process(program: str, folder: Path) -> Generator[int]:
     """Run one of the HTTP servers; its port."""
     port_file = folder / f"{program}.port"
-    with subprocess.Popen([sys.executable, str(FOLDER / program), str(port_file)]) as process:
-        try:
-            awaited(lambda: port_file.exists() or process.poll() is not None)
-            assert process.poll() is None, f"{program} did not start"
-            yield int(port_file.read_text())
-        finally:
-            process.kill()
+    with child(subprocess.Popen([sys.executable, str(FOLDER / program), str(port_file)])) as process:
+        awaited(lambda: port_file.exists() or process.poll() is not None)
+        assert process.poll() is None, f"{program} did not start"
+        yield int(port_file.read_text())
 
 
 @dataclass
