@@ -135,7 +135,7 @@ async def test_who_decides_is_not_told_what_another_said_after_him_until_that_is
             later = asyncio.ensure_future((revoked if case == "a grant" else denied)(b, waits.ref))
             await asyncio.sleep(0)
             b.ledger.open.set()
-            answer = await asyncio.wait_for(said, WITHIN_S)
+            answer: Any = await asyncio.wait_for(said, WITHIN_S)
             assert not later.done()
             if case == "a grant":
                 assert (answer.revoked_by, [one.by for one in answer.votes]) == (None, ["bob"])

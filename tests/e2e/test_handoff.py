@@ -21,6 +21,7 @@ from remit.pep.argument_edits import NOTICE
 from remit.policy.verdict import Code
 from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Event
+from tests.contract.test_ledger_locked import locked
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_gateway_driver import asked, codes, driven, traced
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from remit.escalate.machine import Approval
     from remit.pep.answer import Answer
-    from remit.ports.ledger import Entry
 
 PAID: dict[str, Any] = {"amount": 500, "to": "eve"}
 BOB, CAT = User("bob", frozenset({"finance", "everyone"})), User("cat", frozenset({"finance", "everyone"}))
@@ -377,35 +377,37 @@ async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again
     assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
 
 
-@driven
+@pytest.mark.asyncio
 async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_on_its_way_to_disk(
-    b: Bench,
+    tmp_path: Path,
 ) -> None:
-    route(b, channels=())
-    chain = b.authority("clerk", "helper")
-    waiting = await b.call("pay", chain, **PAID)
-    assert isinstance(waiting, Awaiting)
-    real, unread = b.ledger.entry, 3
+    async with bench(tmp_path) as b:
+        route(b, channels=())
+        halts, clerk = b.driver.halts, (StopSubject.AGENT, "clerk")
 
-    async def entry(ref: Ref) -> Entry | None:
-        nonlocal unread
-        unread -= 1
-        return None if unread >= 0 else await real(ref)
+        async def opened() -> list[Approval]:
+            return [one for one in b.memory.approvals() if one.state is ApprovalState.PENDING]
 
-    b.ledger.__dict__["entry"] = entry
-    await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
-    await b.driver.halts.resume((StopSubject.AGENT, "clerk"), "cat")
-    assert (await approval(b, waiting.ref)).state is ApprovalState.CANCELLED
-    assert unread < 0
-
-    async def never(ref: Ref) -> Entry | None:
-        return None
-
-    assert isinstance(await b.call("pay", chain, **PAID), Awaiting)
-    b.ledger.__dict__.update(entry=never, unwritable=lambda: "the disk is full")
-    await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
-    with pytest.raises(LedgerUnwritable, match="the disk is full"):
-        await b.driver.halts.resume((StopSubject.AGENT, "clerk"), "cat")
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            call = asyncio.ensure_future(b.call("pay", b.authority("clerk", "helper"), **PAID))
+            [waiting] = await until(opened)
+            halted = asyncio.ensure_future(halts.halt(clerk, "ann", "odd"))
+            await asyncio.sleep(0)
+            resumed = asyncio.ensure_future(halts.resume(clerk, "cat"))
+            await asyncio.sleep(0.05)
+            assert not resumed.done()
+            other.execute("COMMIT")
+        await asyncio.wait_for(asyncio.gather(call, halted, resumed), WITHIN_S)
+        assert (await approval(b, waiting.ident)).state is ApprovalState.CANCELLED
+        with locked(tmp_path / "ledger.sqlite3"):
+            call = asyncio.ensure_future(b.call("pay", b.authority("clerk", "helper"), **PAID))
+            await until(opened)
+            halted = asyncio.ensure_future(halts.halt(clerk, "ann", "odd"))
+            await asyncio.sleep(0)
+            b.ledger.fail("the disk is full")
+            with pytest.raises(LedgerUnwritable, match="the disk is full"):
+                await halts.resume(clerk, "cat")
+        await asyncio.wait_for(asyncio.gather(call, halted, return_exceptions=True), WITHIN_S)
 
 
 @driven

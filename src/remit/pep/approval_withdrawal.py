@@ -15,7 +15,6 @@ from remit.facts.stop import Stop, Stopped, stops_over
 from remit.pdp.stops import holds_of, stoppable
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.on_disk import entry_on_disk
 from remit.ports.ledger import Ledger
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
@@ -51,7 +50,10 @@ class ApprovalWithdrawal:
     async def _why(self, approval: Approval) -> str | None:
         """What ends `approval`: an agent of its chain that is gone, or the stop that is over what it was asked for."""
         # Its chain is known from its proposal alone.
-        body = (await entry_on_disk(self._ledger, Ref.parse(approval.ident))).body
+        proposal = Ref.parse(approval.ident)
+        await self._ledger.durable(proposal)
+        entry = await self._ledger.entry(proposal)
+        body = None if entry is None else entry.body
         links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
         authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)

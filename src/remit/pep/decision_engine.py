@@ -33,7 +33,6 @@ from remit.pep.circuit_breakers import CircuitBreakers
 from remit.pep.decision_effects import append_of, reached_of
 from remit.pep.effective_grants import EffectiveGrants
 from remit.pep.memory import Memory
-from remit.pep.on_disk import entry_on_disk
 from remit.pep.origin_tracing import OriginTracing
 from remit.pep.pins import Live, Pins
 from remit.pep.providers import BundleProvider, VeilProvider, no_lease, no_veil
@@ -105,7 +104,7 @@ class DecisionEngine:
     async def settled(self) -> None:
         """Wait until all that was appended is on disk. Raises `LedgerUnwritable`."""
         if self._last is not None:
-            await entry_on_disk(self._ledger, self._last)
+            await self._ledger.durable(self._last)
 
     def unwritable(self) -> str | None:
         """Why no record is taken, if so."""

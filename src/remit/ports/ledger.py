@@ -94,6 +94,14 @@ class Ledger(Protocol):
         """Queue one record; it joins the next batch. Raises `LedgerUnwritable`."""
         ...
 
+    async def durable(self, ref: Ref) -> None:
+        """Wait until the record at `ref` is on disk, and with it all before it, whoever appended it.
+
+        Raises `LedgerUnwritable` where it never will be, or is not within some seconds. Whoever appended it has its
+        `Pending.durable`, which ends with him where he hangs up.
+        """
+        ...
+
     def unwritable(self) -> str | None:
         """Why no record is taken any more, or no action for now; None while they are."""
         ...

@@ -112,7 +112,7 @@ def _failure_ignored() -> Planted:
     real: Any = vars(writer.Writer)["_commit"]
 
     def commit(one: writer.Writer, batch: Any) -> bool:
-        with patch.object(writer, "_tell", nothing):
+        with patch.object(writer, "tell", nothing):
             real(one, batch)
         one.failure = None
         return True

@@ -12,6 +12,7 @@ LOCKED: Final = (
     "another program has the ledger locked: no action is begun until it lets go "
     "(next: end the program that has its file open; fuser, or lsof, names it)"
 )
+LATE: Final = "the ledger is late: what this hangs on is not on disk yet (next: remit doctor)"
 
 
 def is_locked(error: BaseException) -> bool:

@@ -95,6 +95,10 @@ class SqliteLedger:
             raise LedgerUnwritable("the ledger is closed: the service is stopping")
         return self._writer.append(draft)
 
+    async def durable(self, ref: Ref) -> None:
+        """See `ports.ledger.Ledger`."""
+        await self._writer.durable(ref)
+
     def unwritable(self) -> str | None:
         """See `ports.ledger.Ledger`."""
         return self._writer.refuses()
@@ -122,9 +126,8 @@ class SqliteLedger:
 
     async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
         """Approvals, newest first."""
-        if open_only:
-            return await self._readers.run(lambda conn: self._open_approvals(conn, limit))
-        return await self._readers.run(lambda conn: approvals.latest(conn, limit))
+        read = self._open_approvals if open_only else approvals.latest
+        return await self._readers.run(lambda conn: read(conn, limit))
 
     async def refusals(self, now_ms: int) -> Sequence[Approval]:
         """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""
@@ -142,9 +145,7 @@ class SqliteLedger:
     async def outcome_of(self, ref: Ref) -> Entry | None:
         """The outcome of the intent at `ref`, if it has one."""
         ident = self._state.id_of(ref)
-        if ident is None:
-            return None
-        return await self._readers.run(lambda conn: reads.outcome_of(conn, ident))
+        return None if ident is None else await self._readers.run(lambda conn: reads.outcome_of(conn, ident))
 
     async def entries(self, *, after: Ref | None, limit: int, sid: str | None) -> Sequence[Entry]:
         """Records in order, after `after`, of session `sid` alone where it is given."""
@@ -341,8 +342,7 @@ def _origin(conn: sqlite3.Connection, entropy: Entropy) -> str:
 def _head(conn: sqlite3.Connection, number: int, chain: str) -> Json:
     ident = reads.chain_end(conn, number)
     stored = reads.stored_at(conn, ident)
-    digest = "" if stored is None else stored.hash.hex()
-    return {"chain": chain, "seq": ident & _SEQ_MASK, "hash": digest}
+    return {"chain": chain, "seq": ident & _SEQ_MASK, "hash": "" if stored is None else stored.hash.hex()}
 
 
 def _entries(stored: Sequence[Stored]) -> Sequence[Entry]:

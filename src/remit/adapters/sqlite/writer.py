@@ -16,7 +16,6 @@ Laws
   and does not take the interpreter from the batch that is being prepared.
 * The first error but for that one poisons the writer: what the operating system still holds of a failed write is
   unknown, so nothing is appended after it. INVARIANT(deny-on-error)
-* A waiter that was cancelled harms nobody: every future is looked at before it is resolved.
 INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record before.
 """
 
@@ -27,14 +26,15 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
-from remit.adapters.sqlite.failure import LOCKED, is_locked, tell_of, unwritable
+from remit.adapters.sqlite.durable_point import DurablePoint, tell
+from remit.adapters.sqlite.failure import LATE, LOCKED, is_locked, tell_of, unwritable
 from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
@@ -63,6 +63,8 @@ _END_TRIES: Final = 1_000
 """So many at an end: who stops a service kills it after a while."""
 _TIMEOUT_MS: Final = 1_000
 """How long closing waits for who still reads: what he keeps from being moved is durable where it lies."""
+DURABLE_S: Final = 10.0
+"""How long somebody waits for a record of others: beyond it he is told that the ledger is late."""
 _ACTIONS: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL})
 
 
@@ -93,6 +95,7 @@ class Writer:
         self._chain = chain
         self._checkpointer = checkpointer
         self._seq = 0
+        self._point = DurablePoint()
         self._prev = genesis(chain)
         self._queue: deque[Item] = deque()
         self._lock = threading.Lock()
@@ -120,6 +123,7 @@ class Writer:
         self._serve()
         if self.failure is not None:
             raise self.failure
+        self._point.seq = self._seq
         self._tries_max = math.inf
         self._checkpointer.start()
         self._worker.start(self._serve)
@@ -139,6 +143,18 @@ class Writer:
             self._start_due = True
             loop.call_soon(self._start)
         return Pending(ref, future)
+
+    async def durable(self, ref: Ref) -> None:
+        """Wait until the record at `ref` is on disk; see `ports.ledger.Ledger.durable`."""
+        if ref.chain != self._chain or ref.seq <= self._point.seq:
+            return  # of earlier epochs all is on disk
+        if (why := self.refuses()) is not None:
+            raise LedgerUnwritable(why)
+        try:
+            async with asyncio.timeout(DURABLE_S):
+                await self._point.reached(ref.seq)
+        except TimeoutError:
+            raise LedgerUnwritable(self.refuses() or LATE) from None
 
     def refuses(self) -> str | None:
         """Why nothing is taken any more, or for now no action; None while everything is."""
@@ -195,7 +211,7 @@ class Writer:
                 self._worker.wake()
                 return
             if committed:
-                _resolve(batch)
+                self._point.resolve(batch)
         # Nothing was queued meanwhile: whoever would have queued it was waiting for this to end.
         self._busy = False
 
@@ -205,7 +221,7 @@ class Writer:
         while True:
             batch = self._next()
             if committed is not None:
-                _tell(committed.items, partial(_resolve, committed))
+                tell(committed.items, partial(self._point.resolve, committed))
             if batch is None:
                 return
             committed = batch if self._insist(batch) else None
@@ -234,7 +250,7 @@ class Writer:
                     return self._link(items)
                 except BaseException as error:  # noqa: BLE001
                     failure = self.poison(error)
-            _tell(items, partial(_refuse, items, self.unwritable(failure)))
+            tell(items, partial(self._point.refuse, items, self.unwritable(failure)))
 
     def _take(self) -> list[Item]:
         """What is queued, up to some number and size."""
@@ -313,7 +329,7 @@ class Writer:
 
     def _fails(self, batch: Batch, error: BaseException) -> Literal[False]:
         failure = self.poison(error)
-        _tell(batch.items, partial(_refuse, batch.items, self.unwritable(failure)))
+        tell(batch.items, partial(self._point.refuse, batch.items, self.unwritable(failure)))
         return False
 
     def poison(self, error: BaseException) -> BaseException:
@@ -325,26 +341,3 @@ class Writer:
                 tell_of(error)
             self.failure = error
         return self.failure
-
-
-def _tell(batch: Sequence[Item], deliver: Callable[[], None]) -> None:
-    """One call into the loop for the whole batch; a loop that is gone has nobody waiting."""
-    future = batch[0][4]
-    if future is not None:
-        with suppress(RuntimeError):
-            future.get_loop().call_soon_threadsafe(deliver)
-
-
-def _resolve(batch: Batch) -> None:
-    for item, receipt in zip(batch.items, batch.receipts, strict=True):
-        future = item[4]
-        if future is not None and not future.done():
-            future.set_result(receipt)
-
-
-def _refuse(batch: Sequence[Item], failure: LedgerUnwritable) -> None:
-    for item in batch:
-        future = item[4]
-        if future is not None and not future.done():
-            future.set_exception(failure)
-            future.exception()  # seen: a record that nobody waits for is no error of the loop's
