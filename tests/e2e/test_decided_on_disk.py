@@ -12,7 +12,7 @@ from remit.escalate.grants import GrantScope, Wish
 from remit.escalate.machine import ApprovalState
 from remit.escalate.voting import VoteRefused
 from remit.facts.record import RecordKind
-from remit.pep.answer import Awaiting
+from remit.pep.answer import Awaiting, Refused
 from remit.trace.bodies import Choice
 from tests.contract.test_ledger_locked import locked
 from tests.e2e.gateway_parts import Bench, bench
@@ -46,6 +46,15 @@ async def yes(b: Bench, ident: str) -> None:
 
 async def nothing(_b: Bench, _ident: str) -> None:
     """Nobody said anything before."""
+
+
+async def opened(b: Bench) -> str:
+    """The approval that a held call waits for."""
+
+    async def check() -> str | None:
+        return next((one.ident for one in b.memory.approvals()), None)
+
+    return await until(check)
 
 
 CASES: dict[str, tuple[Act, Act, Act]] = {
@@ -145,3 +154,38 @@ async def test_who_decides_is_not_told_what_another_said_after_him_until_that_is
             other.execute("COMMIT")
         await asyncio.wait_for(later, WITHIN_S)
         assert case == "a grant" or (await approval(b, waits.ref)).state is ApprovalState.DENIED
+
+
+@pytest.mark.asyncio
+async def test_whoever_waits_hears_of_a_no_once_that_is_on_disk(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        route(b, hold_s=60)
+        call = asyncio.ensure_future(b.call("pay", **PAID))
+        ident = await opened(b)
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            said = asyncio.ensure_future(vote(b, ident, Choice.DENY))
+            done, _ = await asyncio.wait({call, said}, timeout=_WAITED_S)
+            assert not done, "a crash would have people asked still"
+            other.execute("COMMIT")
+        await asyncio.wait_for(said, WITHIN_S)
+        assert isinstance(await asyncio.wait_for(call, WITHIN_S), Refused)
+
+
+@pytest.mark.asyncio
+async def test_who_approves_other_arguments_hears_of_a_no_meanwhile_once_that_is_on_disk(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        route(b, hold_s=0)
+        waits = await b.call("pay", **PAID)
+        assert isinstance(waits, Awaiting)
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            edits = b.driver.approvals.approve_edited(waits.ref, CAT, {"amount": 400, "to": "eve"}, None)
+            editing = asyncio.ensure_future(edits)
+            # He reads what was asked for now, and comes back to what somebody refused.
+            await asyncio.sleep(0)
+            said = asyncio.ensure_future(vote(b, waits.ref, Choice.DENY))
+            done, _ = await asyncio.wait({editing, said}, timeout=_WAITED_S)
+            assert not done
+            other.execute("COMMIT")
+        await asyncio.wait_for(said, WITHIN_S)
+        with pytest.raises(VoteRefused, match="denied, by bob"):
+            await asyncio.wait_for(editing, WITHIN_S)

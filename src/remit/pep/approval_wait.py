@@ -3,6 +3,7 @@
 Laws
 * Silence is denial: what is not decided while its caller is held is told as pending, and ends by itself.
 * Level, not edge: whoever waits looks again every `REREAD_S`, though nobody told him to.
+* What ended it is on disk before whoever waits hears of it: he goes away.
 * Where nobody waits any more, people are spared the question.
 """
 
@@ -20,12 +21,13 @@ from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
-from remit.pep.outcomes import take_note
+from remit.pep.outcomes import take_note, unwritable
 from remit.policy.verdict import Code, Escalate, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Event
 
+_ENDED: Final = frozenset({ApprovalState.DENIED, ApprovalState.CANCELLED, ApprovalState.EXPIRED})
 REREAD_S: Final = 1.0
 """How often a held call looks at its approval though nobody told it to."""
 
@@ -97,7 +99,13 @@ class ApprovalWait:
             approval = self._memory.approval(ident)
             if approval is None:
                 approval = await self._ledger.approval(ident)
-            match ApprovalState.EXPIRED if approval is None else approval.state:
+            state = ApprovalState.EXPIRED if approval is None else approval.state
+            if state in _ENDED:
+                try:
+                    await self._engine.settled()
+                except LedgerUnwritable as error:
+                    return unwritable(error, ident)
+            match state:
                 case ApprovalState.PENDING if approval is not None:
                     self.foresee(action, approval, client)
                     left_s = deadline_s - self._clock.monotonic_s()

@@ -110,12 +110,13 @@ class Approvals:
         await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             # From here on without an await: what is checked is what is recorded.
-            approval, now_ms = self._memory.approval(ident) or approval, self._clock.now_ms()
-            decision, bound = self._engine.weigh_edit(action)
-            _passes(approval, decision, bound)
-            edit = Edit(by.name, now_ms, bound, "", self._engine.nonce())
-            cast, room = Vote(by.name, now_ms, (), note, confirmed is not None), self.room()
-            after = voting.approve(approval, room, cast, shown=shown, edit=edit)
+            async with self._open(ident) as approval:
+                now_ms = self._clock.now_ms()
+                decision, bound = self._engine.weigh_edit(action)
+                _passes(approval, decision, bound)
+                edit = Edit(by.name, now_ms, bound, "", self._engine.nonce())
+                cast, room = Vote(by.name, now_ms, (), note, confirmed is not None), self.room()
+                after = voting.approve(approval, room, cast, shown=shown, edit=edit)
             proposal = append_of(decision).body
             assert isinstance(proposal, ActionBody), "a tool call is no round"  # noqa: S101
             recorded = replace(proposal, approval=ident, stored=None)

@@ -220,7 +220,7 @@ class Memory:
     def approval(self, ident: str) -> Approval | None:
         """The approval `ident` while it can still move, or ended of late.
 
-        Whoever waits for it is told before the end is on disk, where he would look otherwise.
+        Its end is here before it is on disk, where whoever waits for it would look otherwise.
         """
         return self._approvals.get(ident) or self._over.get(ident)
 
