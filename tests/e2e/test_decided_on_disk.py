@@ -54,7 +54,9 @@ async def opened(b: Bench) -> str:
     async def check() -> str | None:
         return next((one.ident for one in b.memory.approvals()), None)
 
-    return await until(check)
+    ident = await until(check)
+    assert ident is not None
+    return ident
 
 
 CASES: dict[str, tuple[Act, Act, Act]] = {
