@@ -41,7 +41,7 @@ def test_an_agent_a_user_or_a_server_that_left_the_bundle_is_denied_by_name(coun
         assert failed
         assert f"[{code}]" in text
     gone = post(service, clerk, "nowhere", envelope("add", {"id": "x"}), "add")
-    assert (gone.status, gone.value["error"]) == (404, "server/unknown")
+    assert (gone.status, gone.value["error"]["data"]["reason"]) == (404, "server/unknown")
     failed, text = told(service, clerk, "", "nowhere___add", {"id": "x"})
     assert failed
     assert "[server/unknown]" in text

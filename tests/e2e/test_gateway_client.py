@@ -50,6 +50,22 @@ def text(result: CallToolResult) -> str:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("mode", [*ERAS, "auto"])
+async def test_what_is_refused_by_status_is_told_to_who_connects(tmp_path: Path, shop: Shop, mode: str) -> None:
+    async with gateway(tmp_path, shop) as of:
+        revoked = of.token()
+        of.authenticator.revoke(of.authority(revoked).token)
+        for token, path, why in (
+            (revoked, "/mcp", "not authenticated: .*revoked.*remit token agent"),
+            ("nonsense", "/mcp", "not authenticated: "),
+            (of.token(), "/mcp/shp", "server/unknown: no server of that name"),
+        ):
+            with pytest.RaisesGroup(pytest.RaisesExc(MCPError, match=why), flatten_subgroups=True):
+                async with client(of, token, mode, path) as agent:
+                    await agent.list_tools()
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ERAS)
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/shop"])
 async def test_an_ended_session_is_shown_no_tools(tmp_path: Path, shop: Shop, mode: str, path: str) -> None:

@@ -105,7 +105,9 @@ async def test_a_token_is_asked_for_before_anything_else(w: Wire) -> None:
         assert status == 401
         assert f'resource_metadata="{now.url}/.well-known/oauth-protected-resource/mcp/shop"' in challenge
         assert ('error="invalid_token"' in challenge) == (why is not None)
-        assert json.loads(body)["next"].startswith("ask for a token")
+        error = json.loads(body)["error"]
+        assert error["data"]["next"].startswith("ask for a token")
+        assert error["message"].startswith("not authenticated: ")
     status, _, body = await w.send(b"", {}, "/.well-known/oauth-protected-resource/mcp/shop", "GET")
     assert status == 200
     assert json.loads(body)["resource"] == f"{now.url}/mcp/shop"
@@ -126,7 +128,7 @@ async def test_a_path_that_no_header_can_hold_is_not_found(w: Wire) -> None:
     for path in ("/mcp/%E2%82%AC", "/mcp/%0d%0aX-Injected:%20yes", "/mcp/%C3%A9", "/mcp/%7f", f"{METADATA}/mcp/%0a"):
         for method in ("GET", "POST"):
             status, head, body = await w.send(b"", {}, path, method)
-            assert (status, json.loads(body)["error"]) == (404, "path/unknown"), path
+            assert (status, json.loads(body)["error"]["data"]["reason"]) == (404, "path/unknown"), path
             assert "X-Injected" not in head
     # Nothing in a path ends the quoted parameter early.
     _, head, _ = await w.send(b"", {}, "/mcp/%22,evil=%22%5C", "GET")
@@ -188,7 +190,7 @@ async def test_a_body_too_large_is_cut_off(w: Wire) -> None:
     large = message("tools/call", {"name": "echo", "arguments": {"text": "x" * (5 * 1024 * 1024)}})
     given = headers(w.token, "tools/call", "echo")
     status, _, body = await w.send(large, given)
-    assert (status, json.loads(body)["error"]) == (413, "body/too-large")
+    assert (status, json.loads(body)["error"]["data"]["reason"]) == (413, "body/too-large")
 
     async def chunks() -> Any:
         for start in range(0, len(large), 1 << 16):

@@ -9,7 +9,7 @@ import http.client
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import orjson
 
@@ -132,7 +132,9 @@ class BridgeExchange:
             raise SessionGone
         if response.status == 200 and is_answer(value, self.ask.ident):
             return BridgeResponse(on_one_line(body), value, response.getheader(SESSION))
-        if isinstance(value.get("error"), Mapping) and value.get("id") in {None, self.ask.ident}:
+        # What the service says of the token is told in the relay's own words: the file it reads is renewed.
+        named = response.status != 401 and isinstance(value.get("error"), Mapping)
+        if named and value.get("id") in {None, self.ask.ident}:
             answer = {**value, "id": self.ask.ident}
             return BridgeResponse(orjson.dumps(answer), answer)
         raise refusal_of(response.status, value)
@@ -146,7 +148,10 @@ def resumed_decoder(decoder: Decoder) -> Decoder:
 
 
 def refusal_of(status: int, body: Object) -> CommandFailure:
-    """What an HTTP answer that is no JSON-RPC response says, in what, why and next."""
+    """What an HTTP answer that answers no request says, in what, why and next."""
+    data = _inner(_inner(body, "error"), "data")
+    if data:
+        body = {**data, "error": data.get("reason")}
 
     def member(*names: str) -> str:
         texts = (body.get(name) for name in names)
@@ -169,6 +174,11 @@ def refusal_of(status: int, body: Object) -> CommandFailure:
     code = member("error", "title")
     what = f"the service refused the request (HTTP {status}{f', {code}' if code else ''})"
     return CommandFailure(what, why=why, next=following or "remit doctor", exit=Exit.NEGATIVE)
+
+
+def _inner(body: Object, name: str) -> Object:
+    value = body.get(name)
+    return cast("Object", value) if isinstance(value, Mapping) else {}
 
 
 def failure(ident: Ident | None, code: int, problem: CommandFailure) -> bytes:

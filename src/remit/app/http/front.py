@@ -14,9 +14,10 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect
 
-from remit.app.http.root import App, Message, Receive, Scope, Send, answer
+from remit.app.http.root import App, Message, Receive, Scope, Send, answer, send_answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
 from remit.pep.fault import fault
+from remit.pep.mcp import refusals
 from remit.pep.request_context import ACCOUNT, RequestContext
 from remit.pep.tally import CallStage, Tally
 from remit.ports.system import Clock, Entropy
@@ -24,10 +25,11 @@ from remit.ports.system import Clock, Entropy
 _LOG: Final = logging.getLogger(__name__)
 _HEADER: Final = KEY.encode("ascii")
 _METHODS: Final = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"})
-_ROOMS: Final = ("/mcp", "/api", "/metrics", "/healthz", "/readyz", "/.well-known", "/oauth", "/otlp", "/a")
+_MCP: Final = "/mcp"
+_ROOMS: Final = (_MCP, "/api", "/metrics", "/healthz", "/readyz", "/.well-known", "/oauth", "/otlp", "/a")
 _QUIET: Final = frozenset({"/metrics", "/healthz", "/readyz"})
-_DRAINED: Final = {"error": "service/draining", "error_description": "the service ended before this was answered"}
-_FAILED: Final = {"error": "internal", "error_description": "Remit failed while answering this; see its logs"}
+_DRAINED: Final = ("service/draining", "the service ended before this was answered")
+_FAILED: Final = ("internal", "Remit failed while answering this; see its logs")
 
 
 class Front:
@@ -62,13 +64,13 @@ class Front:
             await self._app(scope, receive, told)
         except asyncio.CancelledError:
             if not status:
-                await answer(told, 503, {**_DRAINED})
+                await _refuse(told, 503, scope, *_DRAINED)
         except ClientDisconnect:
             _LOG.info("a client went away before all of its request was there", extra=_of(account))
         except Exception as error:  # noqa: BLE001 - the last place where it can be answered
             _LOG.error("a request failed on an error of ours", extra={**fault(error), **_of(account)})
             if not status:
-                await answer(told, 500, {**_FAILED})
+                await _refuse(told, 500, scope, *_FAILED)
         finally:
             self._tell(scope, account, status, self._clock.monotonic_s() - start_s)
 
@@ -82,6 +84,13 @@ class Front:
             method_label = method if method in _METHODS else "other"
             fields = {"room": room, "method": method_label, "status": status, "ms": round(took_s * 1000, 1)}
             _LOG.log(level, "request", extra={**fields, **_of(account)})
+
+
+async def _refuse(send: Send, status: int, scope: Scope, code: str, text: str) -> None:
+    if _room(scope["path"]) == _MCP:
+        await send_answer(send, status, refusals.http(f"{code}: {text}", code, text), b"application/json")
+    else:
+        await answer(send, status, {"error": code, "error_description": text})
 
 
 def _of(account: RequestContext) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.driver import Driver
-from remit.pep.mcp import rpc
+from remit.pep.mcp import refusals, rpc
 from remit.pep.mcp.asgi import (
     ClientGone,
     Heads,
@@ -193,13 +193,9 @@ class McpApp:
             fields.append('error="invalid_token"')
             fields.append(f'error_description="{_quotable(why)}"')
         value = "Bearer " + ", ".join(fields)
-        body: Mapping[str, Json] = {
-            "error": "invalid_token",
-            "error_description": why,
-            "next": "ask for a token: remit token agent NAME",
-        }
-        challenge = (b"www-authenticate", value.encode("latin-1"))
-        await answer(send, 401, orjson.dumps(body), challenge)
+        following = "ask for a token: remit token agent NAME"
+        body = refusals.http(f"not authenticated: {why}; {following}", "invalid_token", why, following)
+        await answer(send, 401, body, (b"www-authenticate", value.encode("latin-1")))
 
     async def _metadata(self, scope: Scope, path: str, send: Send) -> None:
         """RFC 9728: what a client needs to know to come back with a token."""
@@ -249,4 +245,4 @@ def _quotable(text: str) -> str:
 
 
 async def _refuse(send: Send, status: int, code: str, text: str) -> None:
-    await answer(send, status, orjson.dumps({"error": code, "error_description": text}))
+    await answer(send, status, refusals.http(f"{code}: {text}", code, text))

@@ -49,6 +49,17 @@ def not_now(busy: Busy) -> RpcError:
     return RpcError(rpc.BUSY, f"{busy.code}: {busy.text}", {"reason": busy.code, "retry_after_s": busy.retry_s})
 
 
+def http(text: str, code: str, why: str, following: str | None = None) -> bytes:
+    """The body of a refusal by HTTP status: an error of no request in particular, whose `text` clients show.
+
+    Of a body that is no JSON-RPC they show nothing, so that nobody would learn why.
+    """
+    data: dict[str, Json] = {"reason": code, "why": why}
+    if following is not None:
+        data["next"] = following
+    return rpc.error(None, rpc.REFUSED, text, data)
+
+
 def result_of(answer: Refused | Awaiting) -> bytes:
     """The tool result that says `answer`."""
     return tool_error(_reason_lines(answer))
