@@ -6,10 +6,13 @@ from pathlib import Path
 from remit.adapters.sqlite.failure import LOCKED, unwritable
 from remit.api.in_force import DoctorCheck
 from remit.app.bundles.comparison import remedy
-from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, logs, records
+from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, doubt, logs, records
 from remit.facts.catalog import Http, Server, Stdio
+from remit.facts.record import Ref
+from remit.ports.ledger import InDoubt
 from remit.ports.transparency import SigningProgress
 from remit.ports.upstream import ServerHealth
+from remit.trace.bodies import Status
 
 
 def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
@@ -62,3 +65,12 @@ def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:
     assert remedy(here, replace(down, last_error=None)) == {}
     assert remedy(None, down) == {}
     assert remedy(replace(here, transport=Http("http://127.0.0.1:9/mcp")), down) == {}
+
+
+def test_a_call_without_an_outcome_fails_and_one_that_was_not_answered_is_a_warning() -> None:
+    item = InDoubt(Ref.parse("r1-1.5"), "s", 0, Status.LOST)
+    unended, unsettled = doubt((item,), (item,)), doubt((), (item,))
+    assert (unended.ok, unsettled.ok) == (False, True)
+    assert "remit ledger settle r1-1.5 --happened|--did-not-happen --why TEXT" in (unended.next or "")
+    assert "remit ledger in-doubt" in (unsettled.next or "")
+    assert doubt((), ()).next is None

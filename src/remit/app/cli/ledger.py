@@ -202,7 +202,8 @@ def in_doubt(output: Output = Format.TABLE, token_file: TokenFile = None) -> Non
     items = [intent for page in client(token_file).pages("/ledger/in-doubt") for intent in page]
     show(items, output, ("id", "outcome", "at", "sid"), empty="every call that was sent was answered, or is settled")
     if items and output in {Format.TABLE, Format.WIDE}:
-        say("look there what became of it (remit why ID), then: remit ledger settle ID")
+        say("look there what became of it (remit why ID), then:")
+        say("  remit ledger settle ID --happened|--did-not-happen --why TEXT")
 
 
 @app.command()

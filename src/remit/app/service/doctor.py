@@ -31,7 +31,7 @@ from remit.facts.catalog import Catalog, Stdio
 from remit.facts.stop import Stop, typed
 from remit.pdp.stops import runs
 from remit.ports.credentials import CredentialState, CredentialStatus
-from remit.ports.ledger import Ledger
+from remit.ports.ledger import InDoubt, Ledger
 from remit.ports.notifier import ChannelStatus as Fares
 from remit.ports.transparency import SigningProgress
 from remit.ports.upstream import ServerHealth
@@ -41,6 +41,7 @@ SIGNED_S_MAX: Final = 10.0
 _NAMED: Final = {UNCONFIRMED: "passkeys", UNSIGNED: "channel"}
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 _LOOK_S: Final = 0.2
+_DOUBTFUL_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,7 @@ async def checks(
     ]
     in_doubt = await ledger.in_doubt()
     all_checks.append(_labels(await runtime.unnameable()))
-    all_checks.append(
-        DoctorCheck(
-            "in-doubt",
-            not in_doubt,
-            f"{len(in_doubt)} calls of earlier runs have no outcome: their effect is not known"
-            if in_doubt
-            else "every call of earlier runs has its outcome",
-            f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
-        )
-    )
+    all_checks.append(doubt(in_doubt, await ledger.unsettled_intents(after=None, limit=_DOUBTFUL_MAX)))
     all_checks.append(checkpoint(inputs.signed()))
     pins = await _pins(runtime, health)
     healths, credential_states = health(), credentials()
@@ -170,6 +162,21 @@ def _data(settings: Settings) -> Iterator[DoctorCheck]:
         f"{free // (1024 * 1024)} MiB free for the ledger; a full disk denies every call",
         None if roomy else f"free space on the disk of {settings.data}",
     )
+
+
+def doubt(unended: Sequence[InDoubt], unsettled: Sequence[InDoubt]) -> DoctorCheck:
+    """What nobody knows the effect of: calls without an outcome, and those whose outcome is that no answer came."""
+    settle = "look there, then: remit ledger settle {0} --happened|--did-not-happen --why TEXT"
+    if unended:
+        text = f"{counted(len(unended), 'call')} of earlier runs without an outcome: its effect is not known"
+        ref = unended[0].ref
+        return DoctorCheck("in-doubt", False, text, f"remit why {ref}, " + settle.format(ref))  # noqa: FBT003
+    if unsettled:
+        more = " or more" if len(unsettled) == _DOUBTFUL_MAX else ""
+        text = f"{counted(len(unsettled), 'call')}{more} sent and not answered: its effect is not known"
+        following = "remit ledger in-doubt, " + settle.format("ID")
+        return DoctorCheck("in-doubt", True, text, following)  # noqa: FBT003
+    return DoctorCheck("in-doubt", True, "every call that was sent was answered, or is settled", None)  # noqa: FBT003
 
 
 def records(unwritable: str | None) -> DoctorCheck:
