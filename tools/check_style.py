@@ -1,8 +1,8 @@
 """The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
 
 A rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what `facts`
-may import, built-in I/O in the core. Four more look at the whole: each invariant is cited, each name is used, a class
-has its name to itself and locks are without addresses.
+may import, built-in I/O in the core. Five more look at the whole: each invariant is cited, each name is used, a class
+has its name to itself, locks are without addresses, and tests wait for no process without end.
 """
 
 from __future__ import annotations
@@ -202,6 +202,19 @@ def shared_names(sources: Iterable[Source]) -> Iterator[Finding]:
             yield Finding(path, line, f"{name} is also {', '.join(f'{other}:{at}' for other, at in others)}")
 
 
+def endless_waits(path: Path, text: str) -> Iterator[Finding]:
+    """No `with Popen(…)`: at its end it waits for the process, which a test that failed in between no longer ends."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.With):
+            continue
+        for item in node.items:
+            match item.context_expr:
+                case ast.Call(func=ast.Name(id="Popen") | ast.Attribute(attr="Popen")):
+                    yield Finding(path, node.lineno, "`with Popen` may wait without end: use `with child(Popen(…))`")
+                case _:
+                    pass
+
+
 def lock_findings() -> Iterator[Finding]:
     """No lock names an address: it holds wherever the packages come from."""
     for path in sorted((ROOT / "requirements").glob("*.txt")):
@@ -223,11 +236,17 @@ def findings() -> Iterator[Finding]:
     yield from uncited((source.text for source in sources), _texts("tests", "proof"))
     yield from unused(sources, _texts("proof", "bench"))
     yield from shared_names(sources)
+    for path in _files("tests", "proof", "bench"):
+        yield from endless_waits(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
     yield from lock_findings()
 
 
 def _texts(*folders: str) -> list[str]:
-    return [path.read_text(encoding="utf-8") for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path.read_text(encoding="utf-8") for path in _files(*folders)]
+
+
+def _files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import GENERATED, INVARIANTS, RULES, Source, shared_names, uncited, unused
+from tools.check_style import GENERATED, INVARIANTS, RULES, Source, endless_waits, shared_names, uncited, unused
 from tools.lock import addresses
 
 LISTED = min(INVARIANTS)
@@ -104,6 +104,14 @@ def test_a_class_name_of_two_modules_is_found() -> None:
     }
     sources = [Source(Path(f"src/remit/{name}.py"), "", text, ast.parse(text)) for name, text in texts.items()]
     assert [str(found) for found in shared_names(sources)] == ["src/remit/one.py:1: Kept is also src/remit/two.py:2"]
+
+
+def test_a_process_that_may_be_waited_for_without_end_is_found() -> None:
+    text = (
+        "with subprocess.Popen(['a']) as one: ...\nwith open('x') as file, Popen(['b']): ...\n"
+        "with child(subprocess.Popen(['c'])): ...\nthree = subprocess.Popen(['d'])\n"
+    )
+    assert [finding.line for finding in endless_waits(Path("test_x.py"), text)] == [1, 2]
 
 
 @pytest.mark.parametrize(

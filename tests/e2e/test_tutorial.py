@@ -11,6 +11,7 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+from proof.child import end
 from proof.service import environment
 from tests.e2e.pages import shown
 from tests.e2e.shop_world import BLOCK, PAGES, Shop
@@ -65,7 +66,7 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
                     command, cwd=tmp_path, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
                 )
                 awaited(lambda running=client: running.poll() is not None or service.told("approvals", "ls"))
-                assert client.poll() is None, client.communicate()
+                assert client.poll() is None, client.communicate(timeout=WITHIN_S)
             elif block["act"] == "prints":
                 assert client is not None
                 printed, errors = client.communicate(timeout=WITHIN_S)
@@ -78,7 +79,6 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
                         assert shown(line, output), f"{line!r} is not in\n{output}"
         assert ran >= 9
     finally:
-        if client is not None and client.poll() is None:
-            client.kill()
-            client.wait(WITHIN_S)
+        if client is not None:
+            end(client)
         service.stop()
