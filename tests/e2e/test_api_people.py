@@ -1,12 +1,20 @@
 """The people side of escalation over the API: sessions, approvals, questions."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import pytest_asyncio
 
 from remit.api import approvals
+from remit.api.void_approvals import gone_from, void_reason
+from remit.facts.durations import HOUR_MS
+from remit.facts.record import Ref
 from remit.pep.answer import Awaiting, Refused, Released
+from remit.ports.system import Clock
+from tests.core.recording import action
 from tests.e2e.api_world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -61,6 +69,33 @@ async def test_what_nobody_could_use_is_shown_so_and_takes_no_yes(api: World):
         assert said.json()["next"] == f"remit approvals deny {ident}"
         done = await api.told("POST", f"/approvals/{ident}/deny", ann, {})
         assert (done["state"], done["void"]) == ("denied", None)
+
+
+async def test_of_what_a_session_asked_that_is_too_old_by_now_nothing_comes(api: World):
+    ident = await api.escalated(await api.token("agent", "bot", user="req"), text="old")
+    services, approval = api.services, await api.services.ledger.approval(ident)
+    assert approval is not None
+    proposal = await services.ledger.entry(Ref.parse(ident))
+    assert await void_reason(services, approval, proposal) is None
+    later = SimpleNamespace(now_ms=lambda: services.clock.now_ms() + 25 * HOUR_MS)
+    void = await void_reason(replace(services, clock=cast("Clock", later)), approval, proposal)
+    assert str(void) == "its session is older than 24 hours"
+
+
+async def test_what_is_gone_from_the_bundle_cannot_be_done(api: World):
+    catalog = api.services.runtime.catalog
+    status = catalog.tools["hand", "status"]
+    call = replace(action(name="status"), server="hand", pin=status.pin)
+    handed = replace(call, kind="delegate", server="", name="guest", pin="")
+    read = replace(call, kind="read_resource", name="file:///notes.json", pin="")
+    assert [gone_from(catalog, one) for one in (call, handed, read)] == [None, None, None]
+    without = replace(catalog, servers={}, tools={}, agents={})
+    assert [gone_from(without, one) for one in (call, handed, read)] == [
+        "its tool is gone from the running bundle",
+        "the agent that it hands on to is gone from the running bundle",
+        "its server is gone from the running bundle",
+    ]
+    assert gone_from(catalog, replace(call, pin="sha256:before")) == "its tool was accepted anew since"
 
 
 async def test_neither_requester_nor_stranger_nor_admin_approves(api: World):

@@ -411,6 +411,22 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
 
 
 @driven
+async def test_what_was_asked_for_a_user_who_is_gone_is_withdrawn(b: Bench) -> None:
+    route(b, channels=())
+    ident = (await waits(b)).ref
+    whole = b.bundle.catalog
+    assert await b.driver.authorization.expire_due() == 0
+    b.bundle = compiled(replace(whole, users={name: one for name, one in whole.users.items() if name != "ann"}))
+    assert await b.driver.authorization.expire_due() == 1
+    assert (await approval(b, ident)).state is ApprovalState.CANCELLED
+    [why] = [one.body for one in await b.records(RecordKind.ADMIN) if isinstance(one.body, AdminBody)
+             and one.body.event is Event.APPROVAL_CANCELLED]  # fmt: skip
+    assert why.data == {"why": "user ann is gone: the running bundle declares none that is called so"}
+    b.bundle = compiled(whole)
+    assert isinstance(await b.call("pay", **PAID), Awaiting), "whoever comes back asks anew"
+
+
+@driven
 async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]

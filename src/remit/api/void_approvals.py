@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from remit.api.services import Services
 from remit.escalate.machine import OPEN, Approval
 from remit.facts.action import ActionKind
+from remit.facts.catalog import Catalog
+from remit.facts.session import outlived
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
@@ -43,23 +45,35 @@ async def void_reason(
     body = proposal.body if proposal is not None else None
     action = body if isinstance(body, ActionBody) else None
     chain = [sid for _, sid in action.links] if action is not None else [approval.sid]
+    catalog, now_ms = services.runtime.catalog, services.clock.now_ms()
     for sid in chain:
         session = await services.ledger.session(sid)
         if session is not None and session.ended_ms is not None:
             return VoidReason("its session has ended")
+        if session is not None and outlived(session, catalog.session_hours_max, now_ms):
+            return VoidReason(f"its session is older than {catalog.session_hours_max:g} hours")
     if action is None:
         return None
-    calls = action.kind == ActionKind.CALL_TOOL.value
-    if calls:
-        # What was asked for names the pin: no call of another tool is that.
-        tool = services.runtime.catalog.tools.get((action.server, action.name))
-        if tool is None:
-            return VoidReason("its tool is gone from the running bundle")
-        if tool.pin != action.pin:
-            return VoidReason("its tool was accepted anew since")
+    if (gone := gone_from(catalog, action)) is not None:
+        return VoidReason(gone)
     if services.driver.approvals.token_revoked(approval.ident, action.token):
         return VoidReason("the token that asked was revoked, or one that it came from")
-    return await _drift(services, action, look=look) if calls else None
+    return await _drift(services, action, look=look) if action.kind == ActionKind.CALL_TOOL.value else None
+
+
+def gone_from(catalog: Catalog, action: ActionBody) -> str | None:
+    """What of that which `action` reaches the running bundle does not have any more, or not as it was; None: all is."""
+    if action.kind == ActionKind.CALL_TOOL.value:
+        # What was asked for names the pin: no call of another tool is that.
+        tool = catalog.tools.get((action.server, action.name))
+        if tool is None:
+            return "its tool is gone from the running bundle"
+        return "its tool was accepted anew since" if tool.pin != action.pin else None
+    if action.kind == ActionKind.DELEGATE.value:
+        return (
+            None if action.name in catalog.agents else "the agent that it hands on to is gone from the running bundle"
+        )
+    return None if action.server in catalog.servers else "its server is gone from the running bundle"
 
 
 async def void_reason_now(services: Services, approval: Approval, proposal: Entry | None) -> VoidReason | None:

@@ -1,8 +1,8 @@
-"""Ends approvals that people stopped, or whose agents are gone: nothing comes of them, and nobody is asked any more.
+"""Ends approvals that people stopped, or whose agents or user are gone: nothing comes of them, and nobody is asked.
 
-Level, not edge: what is stopped, and which agents there are, is compared with what was when it looked last, so that a
-halt that was left for the service, or was in force at its start, does the same; and it looks before anything acts
-again. While something is stopped, or an agent is not declared, no approval opens under it.
+Level, not edge: what is stopped, and which agents and users there are, is compared with what was when it looked last,
+so that a halt that was left for the service, or was in force at its start, does the same; and it looks before anything
+acts again. While something is stopped, or an agent or a user is not declared, no approval opens under it.
 INVARIANT(stop-wins)
 """
 
@@ -20,17 +20,18 @@ from remit.trace.bodies import ActionBody, AdminBody, Event
 
 
 class ApprovalWithdrawal:
-    """Looks at what waits whenever what is stopped, or which agents there are, has changed."""
+    """Looks at what waits whenever what is stopped, or who there is, has changed."""
 
     def __init__(self, memory: Memory, engine: DecisionEngine, ledger: Ledger) -> None:
         self._memory = memory
         self._engine = engine
         self._ledger = ledger
-        self._last_state: tuple[Mapping[Stopped, Stop], frozenset[str]] = {}, frozenset()
+        self._last_state: tuple[Mapping[Stopped, Stop], frozenset[str], frozenset[str]] = {}, frozenset(), frozenset()
 
     async def turn(self) -> int:
         """How many were withdrawn. Raises `LedgerUnwritable`."""
-        state = dict(self._memory.stopped), frozenset(self._engine.bundle.catalog.agents)
+        catalog = self._engine.bundle.catalog
+        state = dict(self._memory.stopped), frozenset(catalog.agents), frozenset(catalog.users)
         if state == self._last_state:
             return 0
         waiting = [one for one in self._memory.approvals() if one.state in OPEN]
@@ -48,7 +49,7 @@ class ApprovalWithdrawal:
         return len(pending)
 
     async def _why(self, approval: Approval) -> str | None:
-        """What ends `approval`: an agent of its chain that is gone, or the stop that is over what it was asked for."""
+        """What ends `approval`: who of its chain is gone, or the stop that is over what it was asked for."""
         # Its chain is known from its proposal alone.
         proposal = Ref.parse(approval.ident)
         await self._ledger.durable(proposal)
@@ -59,5 +60,7 @@ class ApprovalWithdrawal:
         catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
         if missing := [agent for agent, _ in links if agent not in catalog.agents]:
             return f"agent {missing[0]} is gone: the running bundle declares none that is called so"
+        if approval.user is not None and approval.user not in catalog.users:
+            return f"user {approval.user} is gone: the running bundle declares none that is called so"
         over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), holds_of(catalog, *place))
         return str(over[0]) if over else None
