@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from remit.control.drift import DriftStatus
 from remit.control.lock import EMPTY, accept, accept_server
+from remit.control.resources import ToolSpec
 from remit.control.review import review
 from remit.control.suggest import propose
 from remit.control.suggest_text import members_of
@@ -22,11 +23,13 @@ def test_only_what_differs_waits_and_the_command_accepts_it() -> None:
     drifted = replace(NOW, description="Tells the hour in a zone.")
     new = replace(NOW, name="new")
     live = [drifted, new, replace(NOW, name="same")]
-    found = review(lock, "time", live, ["time/now"])
+    found = review(lock, "time", live, {"time/now": ToolSpec()})
     by_name = {one.comparison.tool: one for one in found.tools}
     assert set(by_name) == {"gone", "new", "now"}
     assert "/description: Tells the [-time-]{+hour+} in a zone." in by_name["now"].lines
     assert by_name["now"].suggestion is None
+    assert by_name["now"].suggestion_changes == ()
+    assert by_name["new"].suggestion_changes is None
     assert by_name["new"].accept == f"remit tools accept time/new --pin {new.pin()}"
     assert by_name["new"].exposed == "time___new"
     assert "argument zone: string" in by_name["new"].lines

@@ -103,6 +103,7 @@ async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World)
     assert (await api.told("GET", "/tools/review?which=hand/echo"))["items"] == []
     assert item["live"] == {**tool, "description": "Tells the thyme."}
     assert item["suggested"]["because"]["effect"] == "nothing says otherwise"
+    assert item["suggestion_changes"] is None, "it has no entry: all of one is proposed"
     assert (await api.told("GET", "/diff"))["tools"] == [{**item, "live": None, "suggested": None}]
     wrong = {"server": "hand", "tool": "told", "pin": item["pin"]}
     assert (await api.ask("POST", "/tools/accept", api.admin, wrong)).status_code == 409

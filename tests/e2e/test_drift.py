@@ -63,6 +63,8 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     seen: dict[str, Any] = service.told("tools", "review", "counter/add")["items"][0]
     assert seen["live"]["description"] == WORD
     assert seen["live"]["inputSchema"]["properties"].keys() >= {"id", "amount"}
+    assert seen["suggestion_changes"] == []
+    assert "what is proposed for it is the same as before" in service.remit("tools", "review", "counter/add").stdout
     shown = service.told("tools", "accept", "counter/add")
     assert shown["accepted"] == []
     service.told("tools", "accept", "counter/add", "--pin", shown["pin"])

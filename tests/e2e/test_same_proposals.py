@@ -101,6 +101,12 @@ def test_the_api_and_the_terminal_say_of_a_live_server_what_its_workspace_says(t
         assert service.remit(*asked, "notes", "--write").returncode == 0
         service.apply()
         described = service.remit("tools", "accept", "notes/read_note", "--pin", answer["items"][0]["live_pin"])
+        (tmp_path / "server.py").write_text(SERVER.replace("cc: list[str]", "cc: list[str], password: str"))
+        declared = (service.workspace / "notes.yaml").read_text().replace("spec: {", "spec: {call_s: 59, ")
+        service.write({"notes.yaml": declared})  # another Server is reached by another child
+        service.apply()
+        [drifted] = service.told("tools", "review", "notes")["items"]
+        judged = service.remit("tools", "review", "notes").stdout
     finally:
         service.stop()
     proposed = {one["tool"]: one["suggested"] for one in answer["items"]}
@@ -113,3 +119,8 @@ def test_the_api_and_the_terminal_say_of_a_live_server_what_its_workspace_says(t
     assert "2 without a catalog entry" in bare.stderr
     assert "next: remit tools suggest notes --write" in bare.stderr
     assert "catalog entry" not in described.stderr
+    text = "arguments.password: now {role: credential} (it is a password), before nothing; the entry says nothing"
+    assert (drifted["tool"], drifted["suggested"]) == ("notes/write_note", None)
+    assert [change["text"] for change in drifted["suggestion_changes"]] == [text]
+    assert "judge again" in judged
+    assert f"\n    {text}\n" in judged

@@ -44,6 +44,17 @@ class SuggestedEntry(Answer):
     because: dict[str, str]
 
 
+class SuggestionChangeAnswer(Answer):
+    """What drift changes of what is proposed for a tool, and what its entry says there; null is nothing."""
+
+    path: str
+    before: JsonValue
+    after: JsonValue
+    entry: JsonValue
+    because: str
+    text: str
+
+
 class ToolAnswer(Answer):
     """One tool against the lock."""
 
@@ -60,6 +71,7 @@ class ToolAnswer(Answer):
     untypable: str | None
     live: dict[str, JsonValue] | None
     suggested: SuggestedEntry | None
+    suggestion_changes: list[SuggestionChangeAnswer] | None
 
 
 class ToolsAnswer(Answer):

@@ -21,6 +21,7 @@ from remit.api.invitations import Invitations
 from remit.control.adoption import AdoptionCount
 from remit.control.resources import AgentSpec, ResourceKind
 from remit.control.suggest import SuggestedSpec
+from remit.control.suggest_change import SuggestionChange
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
@@ -75,7 +76,8 @@ class ToolPin:
 
     `state` is a `pdp.snapshot.Pin` value; `lines` a unified diff, empty when it matches.
     `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now, and `definition` what
-    it is then: the pinned members, whole. `suggestion` is the entry proposed where the catalog has none.
+    it is then: the pinned members, whole. `suggestion` is the entry proposed where the catalog has none,
+    `suggestion_changes` what drift changes of that proposal where it has one.
     """
 
     server: str
@@ -92,6 +94,7 @@ class ToolPin:
     lines: tuple[str, ...] = ()
     definition: Mapping[str, Json] | None = None
     suggestion: SuggestedSpec | None = None
+    suggestion_changes: tuple[SuggestionChange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

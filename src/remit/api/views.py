@@ -8,7 +8,14 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, SuggestedEntry, ToolAnswer
+from remit.api.answers import (
+    AppliedAnswer,
+    ChangeAnswer,
+    SessionAnswer,
+    SuggestedEntry,
+    SuggestionChangeAnswer,
+    ToolAnswer,
+)
 from remit.api.answers_decided import (
     ApprovalAnswer,
     DelegationAnswer,
@@ -51,7 +58,7 @@ def session_view(session: Session) -> SessionAnswer:
 
 def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
     """One tool against the lock; `whole` with its live definition and the entry that is proposed for it."""
-    suggestion = tool.suggestion if whole else None
+    suggestion, changes = (tool.suggestion, tool.suggestion_changes) if whole else (None, None)
     return ToolAnswer(
         tool=tool_name(tool.server, tool.name),
         exposed=tool.exposed,
@@ -66,6 +73,9 @@ def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
         untypable=tool.untypable,
         live=cast("dict[str, JsonValue]", tool.definition) if whole and tool.definition is not None else None,
         suggested=None if suggestion is None else SuggestedEntry.model_validate(suggestion.to_json()),
+        suggestion_changes=None
+        if changes is None
+        else [SuggestionChangeAnswer.model_validate(change.to_json()) for change in changes],
     )
 
 

@@ -24,7 +24,7 @@ def text_of(proposals: Iterable[SuggestedSpec]) -> str:
     for proposal in proposals:
         lines += ["---", *([f"# Add this to what {one_line(proposal.where)} declares."] if proposal.where else ())]
         lines += [f"apiVersion: {API_VERSION}", f"kind: {proposal.kind.value}", "metadata:"]
-        lines += [f"  name: {_flow(proposal.name)}", "spec:"]
+        lines += [f"  name: {flow(proposal.name)}", "spec:"]
         lines += [f"  {line}" for line in members_of(proposal)]
     return "\n".join(lines) + "\n"
 
@@ -36,28 +36,28 @@ def members_of(proposal: SuggestedSpec) -> Iterator[str]:
         if name in {"arguments", "impact"} and isinstance(value, Mapping):
             yield f"{name}:"
             for inner, said in value.items():
-                yield _line(f"  {_flow(inner)}: {_flow(said)}", proposal.because.get(f"{name}.{inner}", ""))
+                yield _line(f"  {flow(inner)}: {flow(said)}", proposal.because.get(f"{name}.{inner}", ""))
         elif name == "results" and isinstance(value, Sequence):
             yield f"{name}:"
             for index, part in enumerate(value):
-                yield _line(f"  - {_flow(part)}", proposal.because.get(f"results.{index}", ""))
+                yield _line(f"  - {flow(part)}", proposal.because.get(f"results.{index}", ""))
         else:
-            yield _line(f"{name}: {_flow(value)}", because)
+            yield _line(f"{name}: {flow(value)}", because)
 
 
 def _line(text: str, because: str) -> str:
     return f"{text}  # {one_line(because)}" if because else text
 
 
-def _flow(value: Json) -> str:
+def flow(value: Json) -> str:
     """`value` in YAML's flow style; words that can be nothing else stand bare."""
     if isinstance(value, str):
         bare = value.isascii() and value.replace("_", "").replace("-", "").isalpha() and value not in _RESERVED
         return value if bare else _quoted(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(name)}: {_flow(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(name)}: {flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, Sequence):
-        return "[" + ", ".join(_flow(one) for one in value) + "]"
+        return "[" + ", ".join(flow(one) for one in value) + "]"
     return json.dumps(value)
 
 

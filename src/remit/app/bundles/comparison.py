@@ -13,7 +13,7 @@ from remit.control.drift import DriftComparison, compare
 from remit.control.lock import FILE, list_pin
 from remit.control.manifests import BundlePolicyText, manifest_entries
 from remit.control.problems import SourceLocation
-from remit.control.resources import ResourceKind
+from remit.control.resources import ResourceKind, ToolSpec
 from remit.control.review import ToolReview, review
 from remit.control.tables import kind_named
 from remit.discover.health import SourceState
@@ -79,8 +79,8 @@ def server_pin(
         pinned = [tool for tool in bundle.catalog.tools.values() if tool.server == server]
         rows = tuple(_pin(tool, Pin.UNVERIFIED.value, None, (), bundle) for tool in pinned)
         return ServerPin(server, None, rows, unreachable)
-    entered = [resource.name for resource in running.source.resources if resource.kind is ResourceKind.TOOL]
-    waiting = review(running.source.lock, server, live, entered)
+    entries = {one.name: one.spec for one in running.source.resources if isinstance(one.spec, ToolSpec)}
+    waiting = review(running.source.lock, server, live, entries)
     reviewed = {item.comparison.tool: item for item in waiting.tools}
     compared = compare(running.source.lock, server, live)
     rows = tuple(_tool_pin(comparison, reviewed.get(comparison.tool), bundle) for comparison in compared)
@@ -100,9 +100,11 @@ def _tool_pin(comparison: DriftComparison, reviewed: ToolReview | None, bundle: 
         lines += reviewed.lines
         lines += [f"read twice: {finding}" for finding in _poison(comparison, bundle)]
     row = _pin(tool, comparison.standing.value, comparison.pin, tuple(lines), bundle)
-    suggestion = None if reviewed is None else reviewed.suggestion
     definition = comparison.live.to_json() if comparison.live else None
-    return replace(row, definition=definition, suggestion=suggestion)
+    if reviewed is None:
+        return replace(row, definition=definition)
+    suggestion, changed = reviewed.suggestion, reviewed.suggestion_changes
+    return replace(row, definition=definition, suggestion=suggestion, suggestion_changes=changed)
 
 
 def _poison(comparison: DriftComparison, bundle: Bundle) -> tuple[Poison, ...]:

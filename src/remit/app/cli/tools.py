@@ -153,6 +153,12 @@ def _print_review(item: dict[str, Any]) -> None:
         print(f"  {_whole(line)}")
     if item["suggested"] is not None:
         _suggested(item["tool"], item["suggested"])
+    if item["suggestion_changes"]:
+        print("  its entry stays as it is; judge again where something else is proposed now than before:")
+        for change in item["suggestion_changes"]:
+            print(f"    {_whole(change['text'])}")
+    elif item["suggestion_changes"] is not None:
+        print("  its entry stays as it is; what is proposed for it is the same as before")
 
 
 def _suggested(tool: str, proposed: dict[str, Any]) -> None:
