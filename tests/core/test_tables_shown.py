@@ -1,4 +1,4 @@
-"""Tables on a screen: no row is wider than it, and nothing is cut where a program reads."""
+"""Tables on a screen: what a row is called by is whole, the rest gives way; nothing is cut where a program reads."""
 
 import os
 import sys
@@ -18,7 +18,10 @@ COLUMNS = ("id", "agent", "what", "left")
         ([10, 100, 10], 200, [10, 100, 10]),
         ([10, 100, 10], 80, [10, 56, 10]),
         ([10, 90, 100], 114, [10, 50, 50]),
-        ([30, 100, 30], 40, [24, 24, 24]),
+        ([30, 100, 30], 40, [30, 24, 24]),
+        ([32, 9, 24, 40], 80, [32, 9, 24, 24]),
+        ([100, 30], 80, [64, 24]),
+        ([100], 80, [64]),
     ],
 )
 def test_the_widest_columns_give_way_and_none_wholly(widths: list[int], total: int | None, made: list[int]) -> None:

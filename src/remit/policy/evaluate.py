@@ -27,7 +27,9 @@ def judge(bundle: Bundle, question: ChainQuestion, agent: str, principal: Uid) -
     path_read = overlaps(destination.slice.reads, inexact) if inexact else None
     if path_read is not None:
         path = escaped(".".join(path_read), chars_max=120)
-        text = f"a policy reads the argument {path}, whose value has no exact Cedar form"
+        text = (
+            f"a policy reads the argument {path}, whose value has no exact Cedar form (of numbers, four places at most)"
+        )
         return Deny(), (Reason(Code.ARG_INEXACT, text, agent=agent),)
     impact = question.facts.impact
     if impact is not None and not impact.inexact.isdisjoint(destination.slice.measures):

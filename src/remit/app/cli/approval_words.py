@@ -52,6 +52,8 @@ def say_how_it_stands(answer: Mapping[str, Any], output: Format) -> None:
         from remit.app.cli.card import left
 
         say(f"  {RUNS}, {left(answer['expires'], datetime.now(UTC))}")
+    if answer["state"] == ApprovalState.CLAIMED.value:
+        say("  the agent waited for it, and its call runs by it")
     if answer["state"] == ApprovalState.PENDING.value:
         from remit.app.cli.card import standing
 

@@ -81,6 +81,8 @@ def apply(
     if look is not None:
         admissions.print_look(look, output)
     changes(answer)
+    if not answer["changes"]:
+        say("no difference")
     print_warnings(answer)
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
     for change in answer["changes"]:

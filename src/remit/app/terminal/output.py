@@ -18,7 +18,9 @@ NO_SERVER: Final = "no server is declared, so agents have no tools: see servers.
 
 _BETWEEN: Final = "  "
 _COLUMN_MIN: Final = 24
-"""Characters of a column that are always shown: ids and most names are no longer."""
+"""Characters of a column that are always shown: most names are no longer."""
+_KEY_MAX: Final = 64
+"""Characters that are shown of what a row is called by: whoever types the next command needs it whole."""
 
 
 class Format(StrEnum):
@@ -127,13 +129,18 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
 
 
 def fit_columns(widths: Sequence[int], total: int | None) -> list[int]:
-    """`widths` of columns so that a row fits into `total` characters: the widest give way, none beyond a minimum."""
-    fitting = list(widths)
-    over = 0 if total is None else sum(fitting) + len(_BETWEEN) * (len(fitting) - 1) - total
-    while over > 0 and (widest := max(fitting)) > _COLUMN_MIN:
+    """`widths` of columns so that a row fits into `total` characters: the widest give way, none beyond a minimum.
+
+    The first, an id or a name, gives way to none.
+    """
+    if total is None:
+        return list(widths)
+    key, *fitting = min(widths[0], _KEY_MAX), *widths[1:]
+    over = key + sum(fitting) + len(_BETWEEN) * len(fitting) - total
+    while over > 0 and (widest := max(fitting, default=0)) > _COLUMN_MIN:
         fitting[fitting.index(widest)] -= 1
         over -= 1
-    return fitting
+    return [key, *fitting]
 
 
 def _cut(cell: str, room: int) -> str:
