@@ -96,6 +96,11 @@ async def test_a_snippet_is_of_its_clients_shape_and_its_command_works(
         assert not (await client.call_tool("counter___peek", {})).is_error
 
 
+def test_an_apply_of_nothing_new_says_so(counting: Counting) -> None:
+    done = counting.service.remit("apply")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, "no difference"), done.stderr
+
+
 def test_a_token_is_saved_in_place_of_the_last_one_or_the_error_says_so(counting: Counting, tmp_path: Path) -> None:
     token = tmp_path / "clerk.token"
     token.write_text("old")
@@ -105,7 +110,11 @@ def test_a_token_is_saved_in_place_of_the_last_one_or_the_error_says_so(counting
     assert token.read_text().count(".") == 2
     assert token.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["clerk.token"]
-    done = counting.service.remit("token", "agent", "clerk", "--save", str(tmp_path / "no folder" / "token"))
-    assert done.returncode == 1
-    assert "cannot write the token" in done.stderr
-    assert done.stdout == ""
+    minted = counting.service.told("token", "ls")
+    for nowhere in (tmp_path / "no folder" / "token", tmp_path):
+        done = counting.service.remit("token", "agent", "clerk", "--save", str(nowhere))
+        assert done.returncode == 1
+        assert "cannot write the token" in done.stderr
+        assert done.stdout == ""
+    assert counting.service.told("token", "ls") == minted, "nobody has it, and it would be good for days"
+    assert [path.name for path in tmp_path.iterdir()] == ["clerk.token"]

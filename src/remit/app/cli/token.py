@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from errno import EISDIR
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +72,7 @@ def delegate(
 ) -> None:
     """Exchange your agent's token for one that a sub-agent may use, with no more authority."""
     bearer = read_token(token_file)
+    _check_writable(save)
     answer: dict[str, Any] = ServiceClient(None).form(
         "/token",
         {
@@ -147,6 +149,7 @@ def admin(data_given: DataFolder = None) -> None:
 
 
 def _mint(body: dict[str, Any], save: Path | None, output: Format, token_file: TokenFile) -> None:
+    _check_writable(save)
     answer: dict[str, Any] = client(token_file).post("/tokens", body)
     _print_token(answer, "token", save, output, f"id {answer['jti']}, expires {answer['expires']}")
 
@@ -163,11 +166,37 @@ def _print_token(answer: dict[str, Any], key: str, save: Path | None, output: Fo
     say(f"{'shown once' if save is None else f'written to {save}'}; {more}")
 
 
+def _check_writable(path: Path | None) -> None:
+    """Look whether a token can be written to `path`, before it is minted: nobody could use it, nor knew of it."""
+    if path is None:
+        return
+    beside = _beside(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        os.close(_open(beside))
+        beside.unlink()
+    except OSError as error:
+        raise CommandFailure(
+            f"cannot write the token to {path}",
+            why=error.strerror or str(error),
+            next="name another file with --save; no token was minted",
+        ) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def _write(path: Path, token: str) -> None:
     """Put `token` into a file that its owner alone may open, in place of what is there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = _open(beside)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{token}\n")
         beside.replace(path)
