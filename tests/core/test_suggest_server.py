@@ -12,6 +12,7 @@ from remit.control.resources import ResourceKind, ServerSpec
 from remit.control.suggest import SuggestedSpec
 from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
+from remit.control.suggest_words import OUTWARD
 from remit.facts.address import is_inside
 from remit.facts.canonical import Json
 from remit.facts.credential import FromEnv, Secret
@@ -121,6 +122,39 @@ def test_nothing_that_a_server_says_makes_it_better(
     alone, before, after = (proposed(name, *tools, **spec)[0] for tools in ((), said, said + more))
     order = {"internal": 0, "external": 1}
     assert order[str(alone)] <= order[str(before)] <= order[str(after)]
+
+
+WORDS = st.sampled_from([*sorted(OUTWARD)[:6], "a", "b", "c", "type"])
+SAYING = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4))
+SCHEMAS = st.dictionaries(WORDS, SAYING, max_size=4)
+OUTWARDLY = st.builds(Definition, st.sampled_from("abcd"), WORDS, SCHEMAS, st.none() | SCHEMAS, SCHEMAS)
+
+
+def in_order(value: Json, *, backwards: bool) -> Any:
+    """`value` with the members of each object in order of their names."""
+    if isinstance(value, Mapping):
+        return {name: in_order(value[name], backwards=backwards) for name in sorted(value, reverse=backwards)}
+    return [in_order(item, backwards=backwards) for item in value] if isinstance(value, list) else value
+
+
+def rearranged(tool: Definition, *, backwards: bool) -> Definition:
+    """The same definition, by the same pin, as another server writes it."""
+    members = in_order(tool.to_json(), backwards=backwards)
+    schemas = members["inputSchema"], members.get("outputSchema")
+    return Definition(tool.name, tool.description, *schemas, members.get("annotations", {}))
+
+
+@given(st.data(), st.lists(OUTWARDLY, max_size=4, unique_by=lambda tool: tool.name), st.booleans())
+def test_what_is_proposed_and_why_hangs_on_no_order(
+    data: st.DataObject, tools: list[Definition], backwards: bool
+) -> None:
+    again = data.draw(st.permutations([rearranged(tool, backwards=backwards) for tool in tools]))
+    assert {tool.pin() for tool in again} == {tool.pin() for tool in tools}
+    env = data.draw(st.permutations(["A", "B", "C"]))
+    command = ("/opt/internal-notes",)
+    assert proposed("internal-notes", *again, url=HERE) == proposed("internal-notes", *tools, url=HERE)
+    with_env = {"command": command, "env": dict.fromkeys(env, "")}
+    assert proposed("internal-notes", **with_env)[1].startswith("it is given the variable A")
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -48,7 +48,8 @@ def _against(server: str, spec: ServerSpec, tools: Iterable[Definition]) -> Iter
     for tool in sorted(tools, key=lambda one: one.name):
         if tool.annotations.get("openWorldHint") is True:
             yield f"its tool {tool.name} claims openWorldHint: true"
-        if said := next(filter(None, (_said(text, words.OUTWARD) for text in _texts(tool.to_json()))), ""):
+        texts = (text for member in tool.to_json().values() for text in _texts(member))
+        if said := next(filter(None, (_said(text, words.OUTWARD) for text in texts)), ""):
             yield f"its tool {tool.name} says {said!r}"
 
 
@@ -87,11 +88,11 @@ def _said(text: str, meant: frozenset[str]) -> str:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """All that a definition says; what `$` begins is about its schema."""
+    """All that a definition says, in order of names, as `remit.lock` has it; what `$` begins is about its schema."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for name, one in value.items():
+        for name, one in sorted(value.items(), key=lambda member: member[0]):
             if not name.startswith("$"):
                 yield name
                 yield from _texts(one)
