@@ -45,7 +45,7 @@ def test_both_say_the_same_and_nothing_is_reported(policies: tuple[str, ...], ch
     running = bundle(*(policies or ("",)))
     asked = action(chain=chain)
     running.shadow.every = 0
-    by_code = decided(running, asked)
+    by_code = decide(snapshot(running, asked), asked, NOW)
     assert running.shadow.evaluations == len(chain)
     running.shadow.every = 1
     compared = decided(running, asked)
