@@ -66,6 +66,11 @@ CASES: dict[str, tuple[Act, Act, Act]] = {
         lambda b, i: vote(b, i, Choice.DENY),
         lambda b, i: vote(b, i, Choice.APPROVE),
     ),
+    "a grant of what was refused": (
+        nothing,
+        lambda b, i: vote(b, i, Choice.DENY),
+        lambda b, i: b.driver.grants.give(i, CAT, Wish(GrantScope.SESSION), None),
+    ),
     "a yes to what is approved": (nothing, yes, lambda b, i: vote(b, i, Choice.APPROVE, CAT)),
     "the same review": (
         broken,
@@ -102,7 +107,7 @@ async def test_what_is_so_already_is_told_once_it_is_on_disk(tmp_path: Path, cas
             assert not done, "a crash would undo what he was told"
             other.execute("COMMIT")
         await said
-        if case.startswith("a yes to"):
+        if case.startswith(("a yes to", "a grant of")):
             with pytest.raises(VoteRefused):
                 await heard
         else:

@@ -58,8 +58,16 @@ class Grants:
     async def terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
         """The terms that the `wish` of `by` comes to for the approval `ident`; he may give them, and nobody has yet.
 
-        Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
+        Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused; once what others
+        said, which may be why, is on disk.
         """
+        try:
+            return await self._terms_for(ident, by, wish)
+        except VoteRefused:
+            await self._engine.settled()
+            raise
+
+    async def _terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
         entry = await self._ledger.entry(Ref.parse(ident))
         # After the record, and from here on without an await: what people said meanwhile counts.
         approval = await self._approvals.found(ident)
