@@ -199,6 +199,17 @@ async def test_events_follow_the_ledger_and_resume_where_they_were(api: World):
     assert also == found[1]
 
 
+async def test_what_comes_after_a_record_that_is_not_there_is_refused_and_not_waited_for(api: World):
+    [last] = (await api.told("GET", "/ledger/entries?latest=1"))["items"]
+    chain, _, seq = last["id"].partition(".")
+    for gone in (f"{chain}.{int(seq) + 1_000}", f"r9-9.{seq}"):
+        for asked in (f"events?after={gone}", f"ledger/entries?after={gone}", f"ledger/entries?latest=2&before={gone}"):
+            answer = await api.ask("GET", f"/{asked}", api.admin)
+            assert (answer.status_code, answer.json()["title"]) == (404, f"no such record: {gone}"), asked
+        headers = {"authorization": f"Bearer {api.admin}", "last-event-id": gone}
+        assert (await api.http.get(f"{api.url}/api/v1/events", headers=headers)).status_code == 404
+
+
 async def test_events_of_one_session_only(api: World):
     minted = await api.mint("agent", "bot", user="req")
     opened = asyncio.Event()

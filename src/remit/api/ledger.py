@@ -52,10 +52,9 @@ async def entries(
     if latest is not None:
         if after is not None or sid is not None:
             raise Problem(400, "malformed request", why="`latest` stands alone, or with `before`")
-        page = await services.ledger.latest(latest, before=None if before is None else Ref.parse(before))
+        page = await services.ledger.latest(latest, before=await _position(services, before))
         return EntriesAnswer(items=[entry_view(entry) for entry in page], next=None)
-    start = None if after is None else Ref.parse(after)
-    page = await services.ledger.entries(after=start, limit=limit, sid=sid)
+    page = await services.ledger.entries(after=await _position(services, after), limit=limit, sid=sid)
     further = str(_ref(page[-1])) if len(page) == limit else None
     return EntriesAnswer(items=[entry_view(entry) for entry in page], next=further)
 
@@ -156,8 +155,7 @@ async def events(
     last_event_id: Annotated[RefText | None, Header()] = None,
 ) -> StreamingResponse:
     """New records as server-sent events, from `after` (or the next one) on."""
-    position = last_event_id if after is None else after
-    start = None if position is None else Ref.parse(position)
+    start = await _position(services, last_event_id if after is None else after)
     if start is None:
         last = await services.ledger.latest(1)
         start = _ref(last[-1]) if last else None
@@ -166,6 +164,16 @@ async def events(
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
+
+
+async def _position(services: Services, text: str | None) -> Ref | None:
+    """The record that `text` names. Raises `Problem` for one that is not there, after which nothing would ever come."""
+    if text is None:
+        return None
+    ref = Ref.parse(text)
+    if await services.ledger.entry(ref) is None:
+        raise not_found(f"record: {ref}", "remit logs")
+    return ref
 
 
 async def _follow(services: Services, after: Ref | None, sid: str | None) -> AsyncIterator[bytes]:
