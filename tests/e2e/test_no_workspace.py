@@ -25,13 +25,17 @@ def remit(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         ("up",),
     ],
 )
-def test_a_folder_beside_or_above_the_workspace_is_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_folder_beside_or_above_the_workspace_is_none(
+    tmp_path: Path, words: tuple[str, ...], *, accepted: bool
+) -> None:
     empty, above = tmp_path / "empty", tmp_path / "above"
     empty.mkdir()
     above.mkdir()
     made = remit("init", "shop", cwd=above)
     assert made.returncode == 0, made.stderr
-    (above / "shop" / "remit.lock").write_text("version: 1\n", "utf-8")
+    if accepted:
+        (above / "shop" / "remit.lock").write_text("version: 1\n", "utf-8")
     before = sorted(tmp_path.rglob("*"))
     nothing = remit(*words, cwd=empty)
     assert (nothing.returncode, nothing.stdout) == (3, "")
@@ -42,3 +46,18 @@ def test_a_folder_beside_or_above_the_workspace_is_none(tmp_path: Path, words: t
     assert "is no workspace" in below.stderr
     assert "--workspace shop" in below.stderr
     assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
+
+
+def test_a_data_folder_that_is_the_workspace_is_refused(tmp_path: Path) -> None:
+    assert remit("init", "shop", cwd=tmp_path).returncode == 0
+    before = sorted(tmp_path.rglob("*"))
+    done = remit("up", "--workspace", "shop", "--data", "shop/../shop", "--port", "0", cwd=tmp_path)
+    assert (done.returncode, "the data folder is the workspace" in done.stderr) == (2, True), done.stderr
+    assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
+
+
+def test_a_command_of_another_control_plane_is_answered_with_ours(tmp_path: Path) -> None:
+    for word, ours in (("version", "remit --version"), ("status", "remit doctor"), ("plan", "remit diff")):
+        done = remit(word, "--all", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: No such command '{word}'.\n  next: {ours}"), done.stderr

@@ -116,9 +116,8 @@ def workspace_folder(option: Path | None) -> Path:
 
     folder = (option or Path(variable("REMIT_WORKSPACE", "."))).absolute()
     declares = (folder / FILE).exists() or any(path.suffix in _DECLARES for path in _files(folder))
-    below = None if declares else next(iter(sorted(folder.glob(f"*/{FILE}"))), None)
-    if below is not None:
-        inner = below.parent.relative_to(folder)
+    inner = None if declares else _workspace_below(folder)
+    if inner is not None:
         raise CommandFailure(
             f"{folder} is no workspace",
             why=f"it declares nothing itself, and {inner}/ below it is one",
@@ -126,6 +125,15 @@ def workspace_folder(option: Path | None) -> Path:
             exit=Exit.INVALID,
         )
     return folder
+
+
+def _workspace_below(folder: Path) -> str | None:
+    """The first folder in `folder` that is a workspace: `remit init` made it, or tools were accepted there."""
+    from remit.adapters.workspace.template import SCHEMA
+    from remit.control.lock import FILE
+
+    marks = (path for name in (FILE, SCHEMA) for path in folder.glob(f"*/{name}"))
+    return min((path.relative_to(folder).parts[0] for path in marks), default=None)
 
 
 def no_workspace(folder: Path) -> CommandFailure:

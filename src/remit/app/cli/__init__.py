@@ -56,6 +56,20 @@ NOUNS: Final = (
     "discover",
 )
 """Each a module of that name."""
+_FAMILIAR: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "version": "remit --version",
+        "help": "remit --help",
+        "status": "remit doctor",
+        **dict.fromkeys(("serve", "server", "start", "run"), "remit up --workspace DIR"),
+        "stop": "remit halt, which stops agents; the service ends by Ctrl-C or SIGTERM",
+        **dict.fromkeys(("validate", "plan", "check", "lint"), "remit diff, or without a service: remit policy lint"),
+        **dict.fromkeys(("list", "ls"), "remit get KIND"),
+        **dict.fromkeys(("login", "auth"), "remit token --help"),
+        "explain": "remit why ID",
+    }
+)
+"""What people who know other control planes type, and the command that does it here."""
 
 
 def commands_of(arguments: Sequence[str]) -> typer.Typer:
@@ -110,7 +124,10 @@ def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
     except typer.TyperException as error:
         # Where a command is missing nothing is said: its help was printed.
         # What pydantic says of an enumeration begins with the class of an exception.
-        if what := escaped(error.format_message()).replace(": Value error, ", ": "):
+        first = "".join(arguments[:1])
+        if first in _FAMILIAR:
+            print(f"error: No such command '{first}'.\n  next: {_FAMILIAR[first]}", file=sys.stderr)
+        elif what := escaped(error.format_message()).replace(": Value error, ", ": "):
             print(f"error: {what}\n  next: {_command(app, arguments)} --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:

@@ -73,10 +73,12 @@ def up(  # noqa: PLR0913 - each is an option
             exit=Exit.USAGE,
         )
     level, limits = level_of(log_level), limits_of(limit or ())
+    data_path, workspace_path = data_folder(data), workspace_folder(workspace)
+    _check_apart(data_path, workspace_path)
     serve(
         Settings(
-            data=data_folder(data),
-            workspace=workspace_folder(workspace),
+            data=data_path,
+            workspace=workspace_path,
             host=host,
             port=port,
             allowed_hosts=tuple(allow_host or ()),
@@ -90,6 +92,16 @@ def up(  # noqa: PLR0913 - each is an option
         ),
         watch=watch,
     )
+
+
+def _check_apart(data: Path, workspace: Path) -> None:
+    if data.resolve() == workspace.resolve():
+        raise CommandFailure(
+            f"the data folder is the workspace, {escaped(str(workspace))}",
+            why="keys and the ledger would lie among the files that people edit and keep in version control",
+            next=f"name another folder, such as: remit up --data {escaped(str(data))}-data, with what else you gave it",
+            exit=Exit.USAGE,
+        )
 
 
 def demo(
