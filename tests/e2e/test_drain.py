@@ -234,6 +234,7 @@ def test_calls_in_flight_finish_streams_end_and_nothing_new_comes_in(tmp_path: P
         with running:
             said = rest(running)
         assert said.startswith(b"HTTP/1.1 200")
+        assert "\ndraining: 1 call under way, with up to 10 s to end; Ctrl-C again cuts it off\n" in service.log
         assert b"in-flight" in said or b'"content"' in said
         assert b'"isError":true' not in said
         assert service.process.wait(WITHIN_S) == 0, service.log

@@ -168,6 +168,10 @@ class Halts:
         place = (action.server, action.name)
         return stop.holds in holds_of(catalog, *place) and stop.what in stoppable(catalog, action.authority, *place)
 
+    def all_under_way(self) -> Sequence[str]:
+        """The decision ids of all actions whose server has not answered yet."""
+        return [name for part in self._parts for name in part.under_way(lambda _: True)]
+
     def _reached(self, stop: Stop) -> Sequence[str]:
         """The actions under way that `stop` is over, by decision id."""
         is_over = partial(self.is_over, stop)

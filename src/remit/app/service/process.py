@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -56,9 +56,10 @@ _CONNECTIONS_MIN: Final = 16
 class _Server(uvicorn.Server):
     """Drains at a signal, and hurries at the second: calls in flight are cancelled then."""
 
-    def __init__(self, closing: asyncio.Event, config: uvicorn.Config) -> None:
+    def __init__(self, closing: asyncio.Event, config: uvicorn.Config, under_way: Callable[[], Sequence[str]]) -> None:
         super().__init__(config)
         self._closing = closing
+        self._under_way = under_way
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -71,6 +72,14 @@ class _Server(uvicorn.Server):
             self.force_exit = True
         self._closing.set()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain; who waits for the end reads for what, and how long."""
+        count = len(self._under_way())
+        if count and not self.force_exit:
+            room = f"up to {self.config.timeout_graceful_shutdown} s to end; Ctrl-C again cuts it off"
+            say(f"draining: {counted(count, 'call')} under way, with {room}")
+        await super().shutdown(sockets)
 
     async def cancel_rest(self, unwritable: str | None) -> None:
         """Cancel what did not end in time, and wait until its outcomes are recorded; not long where they cannot be."""
@@ -154,6 +163,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
             timeout_keep_alive=math.ceil(limits.idle_s_max),
             timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
         ),
+        service.driver.halts.all_under_way,
     )
     beside = asyncio.create_task(background(service, settings, logs, taken))
     _greet(service, settings, port)
