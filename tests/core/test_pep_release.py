@@ -16,7 +16,7 @@ from remit.pep.mcp.asks import CallTool
 from remit.pep.mcp.dispatcher import protocol_answer
 from remit.pep.mcp.refusals import result_of
 from remit.pep.message_filter import show_contents, show_list
-from remit.pep.release import PARTS_MAX, clean, in_words_of, seal, withheld
+from remit.pep.release import PARTS_MAX, UNKNOWN, clean, in_words_of, seal, withheld
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.upstream import Era, Failure, Offer, Result
 from remit.trace.bodies import Status
@@ -164,7 +164,8 @@ def test_a_failure_is_an_error_in_our_words(failure: Failure, status: Status) ->
     data = seal(shown.value)
     assert data is not None
     assert len(data) < 3_000
-    assert json.loads(data)["content"][0]["text"] == failure.text
+    unknown = f"\n{UNKNOWN}" if status in {Status.LOST, Status.TIMEOUT} else ""
+    assert json.loads(data)["content"][0]["text"] == failure.text + unknown
 
 
 def test_a_result_of_too_many_parts_is_withheld_unread() -> None:
