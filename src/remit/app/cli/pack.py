@@ -11,7 +11,9 @@ from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Policy packs: tested Cedar to start from.")
 
-Workspace = Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")]
+Workspace = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder of resources and policies (else the current folder).")
+]
 
 
 @app.command("ls")

@@ -31,7 +31,9 @@ _AWAKE_S: Final = 5.0
 
 
 def up(  # noqa: PLR0913 - each is an option
-    workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="Folder of resources and policies (else the current folder).")
+    ] = None,
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,

@@ -96,7 +96,9 @@ def accept(
 @app.command()
 def suggest(
     which: Annotated[str | None, typer.Argument(help="SERVER or SERVER/TOOL.")] = None,
-    workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="Folder of resources and policies (else the current folder).")
+    ] = None,
     listing: Annotated[Path | None, typer.Option("--from", help="A JSON list of tools, instead of remit.lock.")] = None,
     server: Annotated[str | None, typer.Option("--server", help="With --from: the server they are of.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Write them into the workspace.")] = False,  # noqa: FBT002
