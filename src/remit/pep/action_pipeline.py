@@ -136,8 +136,8 @@ class ActionPipeline:
     async def attempt(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
         deadline_s: float | None = None
-        if client.trace is not None or client.said is not None:
-            action = replace(action, trace=client.trace, said=client.said)
+        if client.trace is not None or client.stated_reason is not None:
+            action = replace(action, trace=client.trace, said=client.stated_reason)
         while True:
             live, unreachable = await self.live(action, client)
             record = self._engine.edit_of(action)
@@ -227,7 +227,7 @@ class ActionPipeline:
         except asyncio.CancelledError:
             self.abandon(under)
             raise
-        reply = in_words(under.client, under.attempt.owed, in_words_of(under.client.era, reply))
+        reply = in_words(under.client, under.attempt.result_obligations, in_words_of(under.client.era, reply))
         exposed = under.client.sees_all
         answer = await self._outcomes.release(under.operation, under.attempt, reply, elapsed_ms, exposed=exposed)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.

@@ -121,8 +121,8 @@ Tell: TypeAlias = Callable[[Notice], Awaitable[None]]
 class Client:
     """The other end of a request: its era, what it declared, what it wants told while it waits.
 
-    `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none. `said` is what
-    the agent says of why it asks, its own words, which decide nothing. `hold` is of the request
+    `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none.
+    `stated_reason` is what the agent says of why it asks, its own words, which decide nothing. `hold` is of the request
     (`pep.throttle.Request`): whether so many bytes more of large answers may be held for it. `sees_all`: all servers
     are one for it, so that resources have exposed URIs (`pep.resource_names`).
     """
@@ -132,7 +132,7 @@ class Client:
     tell: Tell | None = None
     log_level: str | None = None
     trace: str | None = None
-    said: str | None = None
+    stated_reason: str | None = None
     hold: HoldBytes = unbounded
     sees_all: bool = False
 

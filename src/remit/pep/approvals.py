@@ -171,7 +171,7 @@ class Approvals:
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken; once said it stays said."""
-        approval = await self.found(ident)
+        approval = await self.approval(ident)
         after = voting.review(approval, self.room(), by.name)
         if after is approval:
             await self._engine.settled()
@@ -184,7 +184,7 @@ class Approvals:
 
     async def session_asked(self, ident: str) -> str:
         """The root session of the run that asked for the approval `ident`."""
-        approval = await self.found(ident)
+        approval = await self.approval(ident)
         entry = await self._ledger.entry(Ref.parse(ident))
         body = None if entry is None else entry.body
         return body.links[0][1] if isinstance(body, ActionBody) else approval.sid
@@ -194,7 +194,7 @@ class Approvals:
         catalog = self._engine.bundle.catalog
         return Electorate(catalog.routes, catalog.users)
 
-    async def found(self, ident: str) -> Approval:
+    async def approval(self, ident: str) -> Approval:
         """The approval `ident` as it is now. Raises `KeyError`."""
         approval = self._memory.approval(ident)
         if approval is None:
@@ -210,7 +210,7 @@ class Approvals:
 
         A refusal in it because of what others said is raised once that is on disk.
         """
-        found = await self.found(ident)
+        found = await self.approval(ident)
         try:
             yield found
         except VoteRefused as refused:

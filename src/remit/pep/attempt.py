@@ -42,7 +42,7 @@ class Attempt:
     answers: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
     @property
-    def owed(self) -> tuple[Obligation, ...]:
+    def result_obligations(self) -> tuple[Obligation, ...]:
         """The obligations on what comes back."""
         verdict = self.decision.verdict
         if isinstance(verdict, Deny) or not verdict.obligations:

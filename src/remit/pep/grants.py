@@ -70,7 +70,7 @@ class Grants:
     async def _terms_for(self, ident: str, by: User, wish: Wish) -> tuple[Approval, GrantTerms]:
         entry = await self._ledger.entry(Ref.parse(ident))
         # After the record, and from here on without an await: what people said meanwhile counts.
-        approval = await self._approvals.found(ident)
+        approval = await self._approvals.approval(ident)
         if self._clock.now_ms() >= approval.expires_ms:
             why = "the time of this approval is over, and nothing is granted with it any more"
             raise VoteRefused(why, "let the agent ask again")

@@ -108,7 +108,7 @@ class Halts:
         `over` as of `halt`. INVARIANT(stop-wins): what waits for people in it is refused or withdrawn, and calls whose
         request has not left yet are stopped too.
         """
-        approval, root = await self._approvals.found(ident), await self._approvals.session_asked(ident)
+        approval, root = await self._approvals.approval(ident), await self._approvals.session_asked(ident)
         room, now_ms = self._approvals.room(), self._clock.now_ms()
         approval = self._memory.approval(ident) or approval
         if approval.state in OPEN and now_ms < approval.expires_ms:

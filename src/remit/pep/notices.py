@@ -86,7 +86,7 @@ class Notices:
         self._engine = engine
         self._action = action
         self._recorded = ExchangeRecord(engine, attempt, action)
-        self._obligations = attempt.owed
+        self._obligations = attempt.result_obligations
         self._heard = 0
         self._logged = False
         self._waiting: deque[tuple[Notice, int]] = deque()

@@ -88,8 +88,10 @@ class Outcomes:
             operation.action.authority.acting.agent, len(sealed)
         ):
             releasable, sealed = _sealed(too_many(releasable, call=of_tool), of_tool=of_tool)
-        if attempt.owed:
-            cover = partial(redact_shown, attempt.owed, releasable, reached_of(attempt.decision).tool, of_tool=of_tool)
+        if attempt.result_obligations:
+            cover = partial(
+                redact_shown, attempt.result_obligations, releasable, reached_of(attempt.decision).tool, of_tool=of_tool
+            )
             releasable = await self._off_loop(operation, attempt, len(sealed), cover)
             releasable, sealed = _sealed(releasable, of_tool=of_tool)
         judged = await self._judged_in_turn(operation, attempt, releasable, len(sealed))

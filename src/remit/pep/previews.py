@@ -146,7 +146,7 @@ class _Run:
         tool = self._engine.tool(action)
         if tool is None or tool.preview is None:
             return _none("the running bundle knows none any more")
-        client = replace(client, tell=None, log_level=None, said=None)
+        client = replace(client, tell=None, log_level=None, stated_reason=None)
         if client.era is Era.STATELESS:
             # It cannot be asked back; a session of the other era is opened once, with what its client declared.
             client = replace(client, capabilities={})

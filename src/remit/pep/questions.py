@@ -50,7 +50,7 @@ class Questions:
         for key, asks in requests.items():
             plain = show_question(asks)
             room -= 0 if plain is None else len(canonical(plain.params))
-            question = redact_question(under.attempt.owed, plain) if room >= 0 else None
+            question = redact_question(under.attempt.result_obligations, plain) if room >= 0 else None
             if question is None or not may_be_asked(under.client.capabilities, question):
                 continue
             action = _own(under.operation.action, question)

@@ -333,7 +333,7 @@ class Tasks:
 
 def _covered(under: ActionUnderWay, state: DetailedTask) -> DetailedTask:
     """`state` with the words of the task as obligations let them out; its questions and its end come later."""
-    obligations, message = under.attempt.owed, state.shown.get("statusMessage")
+    obligations, message = under.attempt.result_obligations, state.shown.get("statusMessage")
     if not obligations or not isinstance(message, str):
         return state
     return replace(state, shown={**state.shown, "statusMessage": cover_text(obligations, message)})

@@ -39,7 +39,7 @@ class _PendingLogin:
 
     credential: OAuthCredential
     guarded: ProtectedResource
-    held: StoredLogin
+    login: StoredLogin
     scope: str
     by: str
     until_ms: int
@@ -121,11 +121,11 @@ class LoginFlow:
             **({"scope": pending.scope} if pending.scope else {}),
         }
         try:
-            secret = await credential.secret(pending.held.client)
-            tokens = await ask(self._fetch, issuer, pending.held.client, secret, grant, self._clock.now_ms())
+            secret = await credential.secret(pending.login.client)
+            tokens = await ask(self._fetch, issuer, pending.login.client, secret, grant, self._clock.now_ms())
         except (GrantRefused, FetchFailed, CredentialRefused) as problem:
             raise LoginRefused(str(problem), again) from None
-        login = replace(pending.held, tokens=tokens)
+        login = replace(pending.login, tokens=tokens)
 
         async def keep() -> None:
             try:

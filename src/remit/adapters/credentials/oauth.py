@@ -68,11 +68,6 @@ class OAuthCredential:
         self._rejected: Tokens | None = None
         self._login = self._load()
 
-    @property
-    def held(self) -> StoredLogin | None:
-        """What is kept, if it is of what is declared now."""
-        return self._login
-
     async def headers(self) -> Mapping[str, str]:
         """See `Credential.headers`."""
         tokens = self._login.tokens if self._login is not None else None

@@ -75,10 +75,10 @@ def refusing(checks: Sequence[CheckResult]) -> tuple[Check, ...]:
 class Admitted:
     """The bundle `digest` may take the place of `base`, from a folder with this `fingerprint`.
 
-    `said` is what its record says of that.
+    `record` is what is on record of that.
     """
 
     digest: str
     base: str
     fingerprint: str
-    said: Mapping[str, Json]
+    record: Mapping[str, Json]

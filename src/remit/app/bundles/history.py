@@ -65,7 +65,7 @@ class StartChanges(NamedTuple):
     changes: tuple[str, ...] | None
 
     @property
-    def said(self) -> dict[str, Json]:
+    def record(self) -> dict[str, Json]:
         """As the record of the start has it."""
         members: dict[str, Json] = {"from": self.before}
         return members if self.changes is None else members | {"changes": [*self.changes]}
@@ -107,7 +107,7 @@ class BundleHistory:
         entry = await self._entry(refs[-1]) if refs else None
         return None if entry is None else _body(entry)
 
-    async def brought(self, running: str) -> StartChanges | None:
+    async def start_changes(self, running: str) -> StartChanges | None:
         """What a start with `running` changes of what was in force last; None where that is nothing, or not known."""
         last = await self.last()
         if last is None or last.subject == running:

@@ -237,7 +237,7 @@ async def _workspace(runtime: Runtime) -> DoctorCheck:
     text = (
         ("1 change waits" if len(differs) == 1 else f"{len(differs)} changes wait")
         if differs
-        else "the folder is what runs" + (f"; {runtime.brought}" if runtime.brought else "")
+        else "the folder is what runs" + (f"; {runtime.start_changes}" if runtime.start_changes else "")
     )
     return DoctorCheck("workspace", not differs, text, "remit diff" if differs else None)
 

@@ -218,8 +218,8 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
     if not bundle.tools:
         say("no tool is accepted yet, so nothing is permitted: remit tools review")
         return
-    if service.runtime.brought is not None:
-        say(str(service.runtime.brought))
+    if service.runtime.start_changes is not None:
+        say(str(service.runtime.start_changes))
     for warning in service.runtime.running.warnings:
         say(f"warning: {warning.removeprefix('warning: ')}")
 

@@ -72,7 +72,7 @@ class Runtime:
         self._preparing = Preparation(bundles)
         self.history = BundleHistory(ledger, bundles)
         self._recent = Recent(running.bundle)
-        self.brought: StartChanges | None = None
+        self.start_changes: StartChanges | None = None
         """What a start put in force that was not: it took the folder."""
         self.admitted = True
         """False where a start took a folder that the Admission before it did not see."""
@@ -104,8 +104,8 @@ class Runtime:
         if not self.admitted:
             data["admitted"] = False
         if not self._beginning.resumed:
-            self.brought = await self.history.brought(self.bundle.digest)
-            data |= {} if self.brought is None else self.brought.said
+            self.start_changes = await self.history.start_changes(self.bundle.digest)
+            data |= {} if self.start_changes is None else self.start_changes.record
         await self._in_force(_WATCHER, self._running, data, self._beginning.fingerprint)
 
     async def waiting(self) -> ApplyResult | None:
@@ -144,7 +144,7 @@ class Runtime:
             if admitted is None and demanded is not None and new.differs(self._running):
                 raise Conflict(f"the Admission {demanded.name} looks at every change before it runs", _ADMIT)
             await self._keeps_labels(new)
-            result = await self._swap(new, by, {} if admitted is None else admitted.said, fingerprint)
+            result = await self._swap(new, by, {} if admitted is None else admitted.record, fingerprint)
             self.admitted = self.admitted or admitted is not None
             return result
 
