@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import typer.main
 
-from remit.app.cli import NOUNS, VERBS, commands_of
+from remit.app.cli import NOUNS, PANELS, VERBS, commands_of
 from remit.app.terminal.failure import Exit
 from remit.app.terminal.output import Format
 
@@ -68,6 +68,13 @@ def test_a_command_is_the_same_whether_it_is_loaded_alone_or_with_all_others() -
     alone = [told(*one) for first in (*VERBS, *NOUNS) for one in commands(typer.main.get_command(commands_of([first])))]
     assert [one for one in whole if one not in alone] == []
     assert {one[0].split()[1] for one in whole} == {*VERBS, *NOUNS}
+
+
+def test_the_help_has_every_command_under_one_heading() -> None:
+    under = [name for names in PANELS.values() for name in names]
+    assert sorted(under) == sorted((*VERBS, *NOUNS))
+    whole: Any = typer.main.get_command(commands_of(()))
+    assert list(dict.fromkeys(one.rich_help_panel for one in whole.commands.values())) == list(PANELS)
 
 
 def test_a_command_loads_no_module_of_another() -> None:

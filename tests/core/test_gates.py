@@ -31,6 +31,7 @@ def test_a_gate_escalates_to_its_route() -> None:
     assert decision.effects[1] == Hold(5)
     assert body(decision).expires_ms == NOW + 60_000
     assert [reason.code.value for reason in decision.reasons] == ["policy/gate", "policy"]
+    assert decision.reasons[0].text == "policy g has people asked about this", "it does not say that it forbids"
 
 
 def test_every_gate_that_applies_must_be_lifted_in_the_shortest_time() -> None:

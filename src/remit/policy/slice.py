@@ -66,13 +66,14 @@ def policy_of(ident: str, statement: Statement, form: ParsedPolicy) -> Policy:
     """The policy `ident`."""
     annotations = form.annotations
     forbids = form.effect is PolicyEffect.FORBID
+    does = "permits this" if not forbids else "has people asked about this" if "gate" in annotations else "forbids this"
     return Policy(
         ident,
         statement,
         form,
         forbids,
         where=f"{statement.file}:{statement.line}",
-        text=annotations.get("reason") or f"policy {ident} {'forbids' if forbids else 'permits'} this",
+        text=annotations.get("reason") or f"policy {ident} {does}",
         gate=Gate(ident, annotations["gate"], statement.text_hash) if "gate" in annotations else None,
         obligation=annotations.get("obligation"),
     )

@@ -56,6 +56,24 @@ NOUNS: Final = (
     "discover",
 )
 """Each a module of that name."""
+PANELS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "Run": frozenset({"up", "demo", "doctor", "mcp"}),
+        "Workspace": frozenset(
+            {"init", "apply", "diff", "get", "describe", "delete"}
+            | {"policy", "tools", "servers", "bundle", "pack", "admission"}
+        ),
+        "Discover": frozenset({"discover", "inventory", "agents", "map"}),
+        "Control": frozenset(
+            {"token", "sessions", "budgets", "breakers", "guarantees", "halt", "quarantine", "resume"}
+        ),
+        "Test": frozenset({"can", "replay", "chains", "attack"}),
+        "Escalate": frozenset({"approvals", "grants", "break-glass", "passkeys", "incidents"}),
+        "Trace": frozenset({"logs", "why", "ledger"}),
+    }
+)
+"""Under which heading the help has each command, headings in order."""
+_PANEL_OF: Final = {name: panel for panel, names in PANELS.items() for name in names}
 _FAMILIAR: Final[Mapping[str, str]] = MappingProxyType(
     {
         "version": "remit --version",
@@ -89,8 +107,16 @@ def commands_of(arguments: Sequence[str]) -> typer.Typer:
     for module in _modules(verbs):
         module.add(app)
     for name, module in zip(nouns, _modules(nouns), strict=True):
-        app.add_typer(module.app, name=name)
+        app.add_typer(module.app, name=name, rich_help_panel=_PANEL_OF[name])
+    _put_under_headings(app)
     return app
+
+
+def _put_under_headings(app: typer.Typer) -> None:
+    for command in app.registered_commands:
+        command.rich_help_panel = _PANEL_OF[command.name or getattr(command.callback, "__name__", "")]
+    headings = list(PANELS)
+    app.registered_commands.sort(key=lambda command: headings.index(str(command.rich_help_panel)))
 
 
 def _modules(names: Iterable[str]) -> list[Any]:
