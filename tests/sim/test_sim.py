@@ -77,6 +77,13 @@ def test_each_law_switched_off_is_noticed(mutant: Mutant) -> None:
         assert any(found is not None and found[0] == mutant.invariant for found in broken)
 
 
+def test_nothing_of_a_mutant_is_left_once_it_is_taken_out() -> None:
+    [mutant] = (one for one in MUTANTS if one.name == "powers are counted to the last of a chain alone")
+    with mutant.planted():
+        assert play(12).broken is not None, "what it works out wrongly is remembered"
+    assert play(12).broken is None
+
+
 @pytest.mark.parametrize("first", [1, 11_000_001, 12_000_001])
 def test_agents_soon_ask_under_a_grant_for_what_nobody_saw(first: int) -> None:
     [mutant] = (one for one in MUTANTS if one.name == "a grant covers what nobody saw")

@@ -11,7 +11,6 @@ from remit.facts.catalog import Route
 from remit.pdp import decide, grant_scope
 from remit.policy.verdict import Deny, Permit
 from tests.sim.mutants.planting import Mutant, Planted, nothing, of_trade
-from tests.sim.realm import variants
 from tests.sim.trades import GATED
 
 
@@ -30,8 +29,6 @@ def _ordinary_yes() -> Planted:
     def strong(_route: Route) -> bool:
         return False
 
-    # The bundles are made before: a route that cannot be told to be strong cannot be made.
-    variants()
     return Route, "strong", property(strong)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from unittest.mock import patch
 
+from tests.sim.realm import variants
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -29,10 +31,20 @@ class Mutant:
 
     @contextmanager
     def planted(self) -> Generator[None]:
-        """The product with this mutant in it."""
+        """The product with this mutant in it. Bundles remember what they worked out: those of before are not used."""
+        made_anew()
         place, name, changed = self._plant()
-        with patch.object(place, name, changed):
-            yield
+        try:
+            with patch.object(place, name, changed):
+                yield
+        finally:
+            made_anew()
+
+
+def made_anew() -> None:
+    """Have the bundles of the simulator compiled once more, by the product as it is."""
+    variants.cache_clear()
+    variants()
 
 
 def of_trade(trade: Trade) -> Callable[[Profile], bool]:
