@@ -26,10 +26,10 @@ def decide_offline(decide: Callable[[Action], JudgedT], action: Action) -> Judge
     """What `decide` says of `action` once obligations have changed what they change."""
     while True:
         judged = decide(action)
-        match judged.first:
-            case Reshape(shaped):
-                action = shaped
-            case Resolve(hosts):
-                action = action.resolved(dict.fromkeys(hosts, ASSUMED))
-            case None:
-                return judged
+        first = judged.first
+        if first is None:
+            return judged
+        if isinstance(first, Reshape):
+            action = first.action
+        else:
+            action = action.resolved(dict.fromkeys(first.hosts, ASSUMED))
