@@ -29,7 +29,4 @@ def decide_offline(decide: Callable[[Action], JudgedT], action: Action) -> Judge
         first = judged.first
         if first is None:
             return judged
-        if isinstance(first, Reshape):
-            action = first.action
-        else:
-            action = action.resolved(dict.fromkeys(first.hosts, ASSUMED))
+        action = first.action if isinstance(first, Reshape) else action.resolved(dict.fromkeys(first.hosts, ASSUMED))
