@@ -46,9 +46,9 @@ _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
     }
 )
 """Failures by cause. After any other one nobody knows whether the effect was: it is lost."""
-_UNANSWERED: Final = frozenset({Status.LOST, Status.TIMEOUT})
+_SILENT: Final = frozenset({Status.LOST, Status.TIMEOUT})
 UNKNOWN: Final = "It was sent, so it may have taken effect: look before you repeat it."
-"""What an agent reads of those: one that takes an error for a failure pays twice."""
+"""What an agent reads where the server said nothing, not even no: one that takes that for a failure pays twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def clean(reply: Reply) -> Releasable:
                 return Releasable({}, status, text, (reply.code, message), reply.needs, reply.addresses)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
-                unknown = f"\n{UNKNOWN}" if status in _UNANSWERED else ""
+                unknown = f"\n{UNKNOWN}" if status in _SILENT else ""
                 return Releasable(_failed(text + unknown), status, text)
             return Releasable(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
         case InputRequired() | TaskStarted():

@@ -177,11 +177,15 @@ def _check_writable(path: Path | None) -> None:
         os.close(_open(beside))
         beside.unlink()
     except OSError as error:
-        raise CommandFailure(
-            f"cannot write the token to {path}",
-            why=error.strerror or str(error),
-            next="name another file with --save; no token was minted",
-        ) from error
+        raise _unwritable(path, error, "no token was minted") from error
+
+
+def _unwritable(path: Path, error: OSError, token: str) -> CommandFailure:
+    return CommandFailure(
+        f"cannot write the token to {path}",
+        why=error.strerror or str(error),
+        next=f"name another file with --save; {token}",
+    )
 
 
 def _beside(path: Path) -> Path:
@@ -201,8 +205,4 @@ def _write(path: Path, token: str) -> None:
             file.write(f"{token}\n")
         beside.replace(path)
     except OSError as error:
-        raise CommandFailure(
-            f"cannot write the token to {path}",
-            why=error.strerror or str(error),
-            next="name another file with --save; the token that was minted expires unused",
-        ) from error
+        raise _unwritable(path, error, "the token that was minted expires unused") from error
