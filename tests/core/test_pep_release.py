@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -15,8 +15,8 @@ from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
 from remit.pep.mcp.dispatcher import protocol_answer
 from remit.pep.mcp.refusals import result_of
-from remit.pep.message_filter import show_contents, show_list
-from remit.pep.release import PARTS_MAX, UNKNOWN, clean, in_words_of, seal, withheld
+from remit.pep.message_filter import show_contents, show_ended, show_list
+from remit.pep.release import PARTS_MAX, UNKNOWN, clean, in_words_of, seal, too_long, too_many, withheld
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.upstream import Era, Failure, Offer, Result
 from remit.trace.bodies import Status
@@ -156,6 +156,9 @@ def test_an_output_schema_of_2025_is_of_objects(kind: Any) -> None:
         (Failure("too_large", "big", sent=True), Status.LOST),
         (Failure("never heard of", "odd", sent=True), Status.LOST),
         (Failure("error", "no", sent=True, upstream_text="x" * 9_000), Status.UPSTREAM_ERROR),
+        (Failure("error", "malformed", sent=True), Status.UPSTREAM_ERROR),
+        (Failure("refused", "HTTP 504", sent=True, upstream_text="<html>"), Status.UPSTREAM_ERROR),
+        (Failure("redirected", "HTTP 303", sent=True, upstream_text="/done"), Status.UPSTREAM_ERROR),
     ],
 )
 def test_a_failure_is_an_error_in_our_words(failure: Failure, status: Status) -> None:
@@ -164,8 +167,26 @@ def test_a_failure_is_an_error_in_our_words(failure: Failure, status: Status) ->
     data = seal(shown.value)
     assert data is not None
     assert len(data) < 3_000
-    unknown = f"\n{UNKNOWN}" if status in {Status.LOST, Status.TIMEOUT} else ""
+    # Only a server's own words say no; where there are none, its call may have taken effect.
+    unknown = "" if failure.text == "no" or not failure.sent else f"\n{UNKNOWN}"
     assert json.loads(data)["content"][0]["text"] == failure.text + unknown
+    ended = show_ended(failure).failed
+    assert ended is not None
+    assert ended[1] == failure.text + unknown
+
+
+def test_what_is_withheld_of_a_call_says_that_it_may_have_taken_effect() -> None:
+    whole = clean(Result({"content": []}, is_error=False))
+    for shown in (
+        clean(Result({"content": "none"}, is_error=False)),
+        show_ended(Result({"content": "none"}, is_error=False)),
+        withheld("it is odd"),
+        too_long(whole, 9, 8, call=True),
+        too_many(whole, call=True),
+    ):
+        [part] = cast("Any", shown.value)["content"]
+        assert part["text"] == f"{shown.error}\n{UNKNOWN}"
+    assert too_many(whole, call=False).failed == (rpc.INTERNAL_ERROR, too_many(whole, call=False).error)
 
 
 def test_a_result_of_too_many_parts_is_withheld_unread() -> None:

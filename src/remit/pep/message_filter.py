@@ -23,6 +23,7 @@ from remit.pep.release import (
     is_number,
     safe,
     status_of,
+    text_of,
     texts,
 )
 from remit.ports.upstream import Failure, Log, Notice, Offer, Progress, Question, Reply, Result
@@ -110,7 +111,7 @@ def _is_strict(params: Mapping[str, Json]) -> bool:
 
 def show_ended(reply: Reply) -> Releasable:
     """What may be shown of the end of a call that became a task: its result, or the error it came to."""
-    return clean(reply) if isinstance(reply, Result) else _filtered(reply, lambda value: value)
+    return clean(reply) if isinstance(reply, Result) else _filtered(reply, lambda value: value, text_of)
 
 
 def show_notice(notice: Notice) -> Notice:
@@ -125,7 +126,11 @@ def show_notice(notice: Notice) -> Notice:
             return notice
 
 
-def _filtered(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Json]]) -> Releasable:
+def _filtered(
+    reply: Reply,
+    members: Callable[[Mapping[str, Json]], Mapping[str, Json]],
+    words: Callable[[Failure], str] = lambda failure: failure.text,
+) -> Releasable:
     match reply:
         case Result(value):
             try:
@@ -136,7 +141,7 @@ def _filtered(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str,
         case Failure(_, text, sent, theirs, code, needs):
             status = status_of(reply)
             if not sent or theirs is None or code is None:
-                return Releasable({}, status, text, failed=(INTERNAL_ERROR, text))
+                return Releasable({}, status, text, failed=(INTERNAL_ERROR, words(reply)))
             return Releasable({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs, reply.addresses)
         case _:
             raise AssertionError("neither a question nor a task is an answer")

@@ -14,7 +14,7 @@ import orjson
 from remit.facts.canonical import Json, canonical
 from remit.facts.obligation import Obligation
 from remit.facts.tool import Tool
-from remit.pep.release import INTERNAL_ERROR, Releasable
+from remit.pep.release import Releasable, in_place_of
 from remit.policy.arguments import Validator, compile_validator
 from remit.policy.input_types import Untypable
 from remit.ports.upstream import Question
@@ -40,10 +40,7 @@ def redact_shown(
     except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
         _LOG.error("a result could not be covered", extra={"error": type(error).__name__})
         why = f"covering it failed in Remit ({type(error).__name__})"
-    text = f"the result is withheld: {why}"
-    if of_tool:
-        return Releasable({"content": [{"type": "text", "text": text}], "isError": True}, releasable.status, text)
-    return Releasable({}, releasable.status, text, failed=(INTERNAL_ERROR, text))
+    return in_place_of(releasable, why, call=of_tool)
 
 
 def redact_question(obligations: Sequence[Obligation], question: Question | None) -> Question | None:

@@ -46,9 +46,8 @@ _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
     }
 )
 """Failures by cause. After any other one nobody knows whether the effect was: it is lost."""
-_SILENT: Final = frozenset({Status.LOST, Status.TIMEOUT})
 UNKNOWN: Final = "It was sent, so it may have taken effect: look before you repeat it."
-"""What an agent reads where the server said nothing, not even no: one that takes that for a failure pays twice."""
+"""What an agent reads of a call whose server did not say no: one that takes that for a failure pays twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,8 @@ def clean(reply: Reply) -> Releasable:
                 return Releasable({}, status, text, (reply.code, message), reply.needs, reply.addresses)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
-                unknown = f"\n{UNKNOWN}" if status in _SILENT else ""
-                return Releasable(_failed(text + unknown), status, text)
-            return Releasable(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
+                return Releasable(_failed(text_of(reply)), status, text)
+            return Releasable(_failed(text_of(reply), upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
         case InputRequired() | TaskStarted():
             raise AssertionError("neither a question nor a task is an answer")
 
@@ -126,6 +124,16 @@ def status_of(failure: Failure) -> Status:
     return _CAUSES.get(failure.cause, Status.LOST) if failure.sent else Status.NOT_SENT
 
 
+def text_of(failure: Failure) -> str:
+    """What the agent reads of `failure` of its call, in words of ours.
+
+    A server's no is a JSON-RPC error that says something. What a proxy before it answers, or nobody, is none.
+    """
+    if not failure.sent or (failure.cause == "error" and failure.upstream_text is not None):
+        return failure.text
+    return f"{failure.text}\n{UNKNOWN}"
+
+
 def was_sent(reply: Reply) -> bool:
     """Whether the server had what it was asked, and may have done it."""
     return not isinstance(reply, Failure) or reply.sent
@@ -134,25 +142,26 @@ def was_sent(reply: Reply) -> bool:
 def withheld(why: str) -> Releasable:
     """A result that does not leave: whether the effect was, nobody can tell from it."""
     text = f"the tool's result is withheld: {why}"
-    return Releasable(_failed(text), Status.LOST, text)
+    return Releasable(_failed(f"{text}\n{UNKNOWN}"), Status.LOST, text)
 
 
 def too_long(releasable: Releasable, size: int, most: int, *, call: bool) -> Releasable:
     """What is shown in the place of a result longer than a budget reserved for it; its effect was all the same."""
-    return _instead(releasable, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
+    return in_place_of(releasable, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
 
 
 def too_many(releasable: Releasable, *, call: bool) -> Releasable:
     """What is shown in the place of a large result while as many of its agent wait to be judged as are kept."""
-    return _instead(
+    return in_place_of(
         releasable, "too many large results of this agent wait to be judged: make fewer calls at once", call=call
     )
 
 
-def _instead(releasable: Releasable, why: str, *, call: bool) -> Releasable:
+def in_place_of(releasable: Releasable, why: str, *, call: bool) -> Releasable:
+    """What is shown in the place of `releasable`, which does not leave because of `why`; it ended as it did."""
     text = f"the result is withheld: {why}"
     if call:
-        return Releasable(_failed(text), releasable.status, text)
+        return Releasable(_failed(f"{text}\n{UNKNOWN}"), releasable.status, text)
     return Releasable({}, releasable.status, text, failed=(INTERNAL_ERROR, text))
 
 
