@@ -84,8 +84,8 @@ CASES: dict[str, tuple[Act, Act, Act]] = {
     ),
     "the same end of a grant": (
         granted,
-        lambda b, _: b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, BOB, None),
-        lambda b, _: b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, CAT, None),
+        lambda b, _: b.driver.grants.revoke(b.memory.grants.every()[0].ident, BOB, None),
+        lambda b, _: b.driver.grants.revoke(b.memory.grants.every()[0].ident, CAT, None),
     ),
 }
 
@@ -115,7 +115,7 @@ async def test_what_is_so_already_is_told_once_it_is_on_disk(tmp_path: Path, cas
 
 
 async def revoked(b: Bench, _ident: str) -> None:
-    await b.driver.grants.revoke(b.driver.grants.all_grants()[0].ident, CAT, None)
+    await b.driver.grants.revoke(b.memory.grants.every()[0].ident, CAT, None)
 
 
 async def denied(b: Bench, ident: str) -> None:
@@ -161,6 +161,39 @@ async def test_who_decides_is_not_told_what_another_said_after_him_until_that_is
             other.execute("COMMIT")
         await asyncio.wait_for(later, WITHIN_S)
         assert case == "a grant" or (await approval(b, waits.ref)).state is ApprovalState.DENIED
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", ["given", "ended"])
+async def test_a_grant_and_its_end_are_shown_once_they_are_on_disk(tmp_path: Path, case: str) -> None:
+    async with bench(tmp_path) as b:
+        route(b, hold_s=0)
+        waits = await b.call("pay", **PAID)
+        assert isinstance(waits, Awaiting)
+        await yes(b, waits.ref)
+        grants = b.driver.grants
+        if case == "ended":
+            await grants.give(waits.ref, BOB, Wish(GrantScope.SESSION), None)
+        with locked(tmp_path / "ledger.sqlite3") as other:
+            said = (
+                grants.give(waits.ref, BOB, Wish(GrantScope.SESSION), None)
+                if case == "given"
+                else grants.revoke(b.memory.grants.every()[0].ident, BOB, None)
+            )
+            saying = asyncio.ensure_future(said)
+
+            async def in_memory() -> bool:
+                return any(one.revoked_by is not None or case == "given" for one in b.memory.grants.every())
+
+            await until(in_memory)
+            ident = b.memory.grants.every()[0].ident
+            listed, shown = asyncio.ensure_future(grants.all_grants()), asyncio.ensure_future(grants.find(ident))
+            done, _ = await asyncio.wait({listed, shown}, timeout=_WAITED_S)
+            assert not done, "a crash would undo what is shown"
+            other.execute("COMMIT")
+        after = await asyncio.wait_for(saying, WITHIN_S)
+        assert await asyncio.wait_for(listed, WITHIN_S) == (after,)
+        assert await asyncio.wait_for(shown, WITHIN_S) == after
 
 
 @pytest.mark.asyncio

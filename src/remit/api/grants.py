@@ -68,32 +68,32 @@ async def give_grant(
 @router.get("/grants")
 async def list_grants(services: With, caller: ByReader) -> GrantsAnswer:
     """Grants, newest first, those that ended since the service began among them; a user sees those that he decides."""
-    own = [grant for grant in reversed(services.driver.grants.all_grants()) if _sees(services, caller, grant)]
+    own = [grant for grant in reversed(await services.driver.grants.all_grants()) if _sees(services, caller, grant)]
     return GrantsAnswer(items=[await _view(services, grant) for grant in own])
 
 
 async def grants_of_approval(services: Services, caller: Admin | Person, ident: str) -> list[GrantAnswer]:
     """What people granted with the approval `ident`, the oldest first, as far as `caller` may see it."""
-    found = [grant for grant in services.driver.grants.all_grants() if grant.terms.approval == ident]
+    found = [grant for grant in await services.driver.grants.all_grants() if grant.terms.approval == ident]
     return [await _view(services, grant) for grant in found if _sees(services, caller, grant)]
 
 
 @router.get("/grants/{ident}")
 async def show_grant(ident: RefPath, services: With, caller: ByReader) -> GrantAnswer:
     """One grant, with what of last week it would have covered."""
-    return await _answer(services, _visible_grant(services, caller, ident))
+    return await _answer(services, await _visible_grant(services, caller, ident))
 
 
 @router.post("/grants/{ident}/revoke")
 async def revoke(ident: RefPath, request: VoteRequest, services: With, caller: ByPerson) -> GrantAnswer:
     """End it: nothing is lifted by it from then on."""
-    _visible_grant(services, caller, ident)
+    await _visible_grant(services, caller, ident)
     voter = services.runtime.catalog.users[caller.user]
     return await _view(services, await services.driver.grants.revoke(ident, voter, request.note))
 
 
-def _visible_grant(services: Services, caller: Admin | Person, ident: str) -> Grant:
-    grant = services.driver.grants.find(ident)
+async def _visible_grant(services: Services, caller: Admin | Person, ident: str) -> Grant:
+    grant = await services.driver.grants.find(ident)
     if grant is None or not _sees(services, caller, grant):
         raise not_found(f"grant: {ident}", "remit grants ls")
     return grant

@@ -12,6 +12,7 @@ from typing import Final
 
 from remit.escalate.grants import Grant
 from remit.facts.agent import Authority
+from remit.facts.record import Ref
 from remit.pdp.apply import apply_grant
 from remit.pdp.deltas import GrantDelta, GrantVoted
 
@@ -29,6 +30,8 @@ class GrantIndex:
         self._grants: dict[str, Grant] = {}
         self._lasting: dict[_For, dict[str, Grant]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self.changed: Ref | None = None
+        """The record that changed one of them last: what is here is on disk once that is."""
         self.count = 0
         """How often people granted something since the service began."""
 
@@ -38,8 +41,9 @@ class GrantIndex:
             if grant.spent(now_ms) is None:
                 self._keep(grant)
 
-    def apply(self, delta: GrantDelta) -> None:
-        """Change by what a record says."""
+    def apply(self, ref: Ref, delta: GrantDelta) -> None:
+        """Change by what the record at `ref` says."""
+        self.changed = ref
         self.count += isinstance(delta, GrantVoted)
         grant = apply_grant(self._grants.get(delta.ident), delta)
         if grant is not None:

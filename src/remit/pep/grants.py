@@ -7,7 +7,7 @@ its terms made, from the record of what he was shown. Refusals leave no record. 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from remit.escalate import voting
 from remit.escalate.eligibility import counts_for, own_routes
@@ -29,6 +29,7 @@ from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
+_T = TypeVar("_T")
 _GONE: Final = frozenset(
     {ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.CANCELLED, ApprovalState.SUPERSEDED}
 )
@@ -46,9 +47,9 @@ class Grants:
         self._ledger = ledger
         self._clock = clock
 
-    def find(self, ident: str) -> Grant | None:
-        """The grant `ident`, as far as it is in memory."""
-        return self._memory.grants.get(ident)
+    async def find(self, ident: str) -> Grant | None:
+        """The grant `ident`, once what it says is on disk; None where it ended long ago, or there is none."""
+        return await self._on_disk(self._memory.grants.get(ident))
 
     def holds(self, grant: Grant) -> bool:
         """Whether `grant` lifts gates now, by the rules of the running bundle."""
@@ -154,9 +155,15 @@ class Grants:
         await pending.durable
         return after
 
-    def all_grants(self) -> Sequence[Grant]:
-        """Those that last and those that ended of late, the oldest first."""
-        return self._memory.grants.every()
+    async def all_grants(self) -> Sequence[Grant]:
+        """Those that last and those that ended of late, the oldest first, once what they say is on disk."""
+        return await self._on_disk(self._memory.grants.every())
+
+    async def _on_disk(self, read: _T) -> _T:
+        """What was `read` of memory just now: nobody is told what a crash would undo."""
+        if (changed := self._memory.grants.changed) is not None:
+            await self._ledger.durable(changed)
+        return read
 
     def reached_of(self, body: ActionBody) -> Destination | None:
         """The tool that the recorded call reached, as it was; None where it is gone or another."""

@@ -32,7 +32,6 @@ from remit.pdp.deltas import (
     ConfidenceStated,
     CredentialSet,
     EpochBegan,
-    GrantDelta,
     GrantRevoked,
     GrantUsed,
     GrantVoted,
@@ -274,6 +273,9 @@ class Memory:
                     self.stores.label(where, labels)
                 case PastMarked() | PastCarried() | SignedOff():
                     self.standing.take(delta)
+                case GrantVoted() | GrantRevoked() | GrantUsed():
+                    self.grants.apply(ref, delta)
+                    stirred = stirred or not isinstance(delta, GrantUsed)
                 case SessionKeyed(_, sid, key):
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
@@ -287,16 +289,13 @@ class Memory:
         if stirred:
             self._condition.notify_all()
 
-    def _by_people(self, delta: ApprovalOpened | ApprovalDelta | GrantDelta | Halted | Resumed | TokenRevoked) -> bool:
+    def _by_people(self, delta: ApprovalOpened | ApprovalDelta | Halted | Resumed | TokenRevoked) -> bool:
         """What people decide, or are asked; whether who waits for them has to look again."""
         match delta:
             case ApprovalOpened(approval):
                 self._keep(approval)
                 self._ask(approval.agent, approval.opened_ms)
                 return False
-            case GrantVoted() | GrantRevoked() | GrantUsed():
-                self.grants.apply(delta)
-                return not isinstance(delta, GrantUsed)
             case Halted() | Resumed():
                 self._stop(delta)
                 return True

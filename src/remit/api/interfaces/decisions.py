@@ -105,12 +105,12 @@ class GrantControl(Protocol):
         """End the grant `ident`."""
         ...
 
-    def find(self, ident: str) -> Grant | None:
-        """The grant `ident`, as far as it is in memory."""
+    async def find(self, ident: str) -> Grant | None:
+        """The grant `ident`, as far as it is known, once what it says is on disk."""
         ...
 
-    def all_grants(self) -> Sequence[Grant]:
-        """All that are known, the oldest first."""
+    async def all_grants(self) -> Sequence[Grant]:
+        """All that are known, the oldest first, once what they say is on disk."""
         ...
 
     def holds(self, grant: Grant) -> bool:
