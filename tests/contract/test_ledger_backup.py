@@ -22,7 +22,7 @@ from remit.adapters.system import SystemEntropy
 from remit.app.data.restoration import RestorationResult, backed_up, restore
 from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
-from remit.facts.stop import Holds, StopSubject
+from remit.facts.stop import StopKind, StopScope
 from remit.ports.ledger import Entry
 from remit.ports.system import Entropy
 from remit.trace.bodies import AdminBody, Choice, Event
@@ -270,8 +270,8 @@ def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: 
     found = read_state(data / "ledger.sqlite3")
     assert found is not None
     [stop] = found.stopped.values()
-    assert (stop.what, stop.by, stop.reason) == ((StopSubject.AGENT, "clerk"), "user:ann", "it loops")
-    assert stop.holds is Holds.ACTING
+    assert (stop.target, stop.by, stop.reason) == ((StopKind.AGENT, "clerk"), "user:ann", "it loops")
+    assert stop.scope is StopScope.ACTING
 
 
 def test_no_grant_of_a_backup_lifts_anything(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from remit.adapters.sqlite.tables import create
 from remit.escalate.machine import Approval
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -51,7 +51,7 @@ class Mirror:
         self.approvals: dict[str, Approval] = {}
         self.open: dict[str, ActionBody] = {}
         self.stored: dict[str, frozenset[str]] = {}
-        self.stopped: dict[Stopped, Stop] = {}
+        self.stopped: dict[StopTarget, Stop] = {}
         self.keys: dict[str, str] = {}
         self.origins: dict[str, list[Ref]] = {}
 
@@ -77,7 +77,7 @@ class Mirror:
                 case ApprovalOpened(approval):
                     self.approvals[approval.ident] = approval
                 case Halted(stop):
-                    self.stopped[stop.what] = stop
+                    self.stopped[stop.target] = stop
                 case Resumed(what):
                     self.stopped.pop(what, None)
                 case (

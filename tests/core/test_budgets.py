@@ -148,7 +148,7 @@ def test_each_measure_counts_what_it_says() -> None:
         (Measure.RECORDS, 7),
         (Measure.TOKENS, tokens(size) + 10),
     ):
-        till = Till(world(budget("b", measure, hard=1_000_000, each=10)))
+        till = Till(world(budget("b", measure, hard=1_000_000, result_tokens_max=10)))
         [charge] = body(till.decide(action(arguments=refund))).charges
         assert (charge.account, charge.units, charge.hard) == (f"b {measure.value} 86400 fleet:", units, 1_000_000)
         read = body(till.decide(action("shop/look", {}))).charges

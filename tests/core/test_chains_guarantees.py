@@ -203,7 +203,7 @@ def test_duties_within_one_session() -> None:
 
 @pytest.mark.parametrize("limit", ["", 'context.input.doc == "a"', 'context.input.doc like "b*"'])
 def test_duties_towards_one_document(limit: str) -> None:
-    held = replace(APART, by="id", others=(("two/release", "doc"),), window=HOUR)
+    held = replace(APART, by="id", aliases=(("two/release", "doc"),), window=HOUR)
     odd = '@id("odd") forbid (principal, action == Remit::Action::"two___release", resource)'
     chain = only(chains(made(held, ALL, *([f"{odd} unless {{ {limit} }};"] if limit else []), using=(DRAFT, RELEASE))))
     assert len(chain.steps) == 2
@@ -211,7 +211,7 @@ def test_duties_towards_one_document(limit: str) -> None:
 
 
 def test_duties_that_are_never_towards_one_document_are_no_chain() -> None:
-    held = replace(APART, by="id", others=(("two/release", "doc"),), window=HOUR)
+    held = replace(APART, by="id", aliases=(("two/release", "doc"),), window=HOUR)
     odd = [
         f'@id("{name}") forbid (principal, action == Remit::Action::"{action}", resource) unless {{ {only_} }};'
         for name, action, only_ in (

@@ -166,7 +166,7 @@ def guarantee(held: GuaranteeRule, window: WindowSpec = NONE, owner: str = "uma"
 DUTIES = (select("crm/draft"), select("crm/pay"))
 HELD: Mapping[str, GuaranteeSpec] = {
     "flow": guarantee(NoFlow(frozenset({"untrusted"}), frozenset({"external"}))),
-    "duties": guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),)), HOUR),
+    "duties": guarantee(Separation(DUTIES, by="id", aliases=(("crm/pay", "doc"),)), HOUR),
     "powers": guarantee(Powers((*DUTIES, select("crm/export")))),
     "rate": guarantee(Rate(select("crm/export"), 3, Window()), HOUR),
 }
@@ -182,7 +182,7 @@ def test_what_a_guarantee_may_say() -> None:
         "powers": "powers",
         "rate": "rate",
     }
-    assert made.catalog.guarantees["rate"].holds == Rate(select("crm/export"), 3, Window(60_000, 60))
+    assert made.catalog.guarantees["rate"].rule == Rate(select("crm/export"), 3, Window(60_000, 60))
     assert [made.catalog.guarantees[name].cells().slots for name in HELD] == [1, 250, 2_500, 1]
 
 
@@ -194,10 +194,10 @@ def test_what_a_guarantee_may_say() -> None:
         (replace(HELD["flow"], owner="una"), "names User 'una'"),
         (guarantee(NoFlow(frozenset({"untrustd"}), frozenset({"external"}))), "nothing brings the label 'untrustd'"),
         (guarantee(Separation(DUTIES, by="id"), HOUR), "crm/pay has no argument 'id'"),
-        (guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),))), "would be kept for ever"),
-        (guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),), keys=0), HOUR), "keys is 1 to"),
+        (guarantee(Separation(DUTIES, by="id", aliases=(("crm/pay", "doc"),))), "would be kept for ever"),
+        (guarantee(Separation(DUTIES, by="id", aliases=(("crm/pay", "doc"),), keys=0), HOUR), "keys is 1 to"),
         (
-            guarantee(Separation((DUTIES[0], select("crm/export")), by="id", others=(("crm/export", "all"),)), HOUR),
+            guarantee(Separation((DUTIES[0], select("crm/export")), by="id", aliases=(("crm/export", "all"),)), HOUR),
             "the argument 'all' of crm/export holds several values",
         ),
         (guarantee(Separation((*DUTIES, select("crm/*")))), "does several of the duties by itself"),
@@ -207,7 +207,7 @@ def test_what_a_guarantee_may_say() -> None:
         (guarantee(Rate(select("crm/pay"), -1, Window()), HOUR), "at_most is 0"),
         (guarantee(Rate(select("crm/pay"), 1, Window()), WindowSpec(0)), "within_s is 1 to"),
         (
-            guarantee(Separation(DUTIES, by="id", others=(("crm/pay", "doc"),), keys=100_000), WindowSpec(3_600, 1)),
+            guarantee(Separation(DUTIES, by="id", aliases=(("crm/pay", "doc"),), keys=100_000), WindowSpec(3_600, 1)),
             "guarantee g alone",
         ),
     ],

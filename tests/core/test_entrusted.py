@@ -6,7 +6,7 @@ import pytest
 
 from remit.facts.agent import Link
 from remit.facts.canonical import Json
-from remit.facts.origin import Origin, Traced
+from remit.facts.origin import Origin, OriginTrace
 from remit.facts.record import RecordKind, Ref
 from remit.facts.results import Part
 from remit.facts.tool import Effect, Sink
@@ -60,8 +60,8 @@ class Session(World):
         assert judged.origins is not None
         self.index.apply(Delta.unpack(call.ident, judged.origins.pack()))
 
-    def traced(self, name: str, **given: Json) -> Traced:
-        (one,) = self.flow(name, **given).traced
+    def traced(self, name: str, **given: Json) -> OriginTrace:
+        (one,) = self.flow(name, **given).traces
         return one
 
 

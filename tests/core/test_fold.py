@@ -12,7 +12,7 @@ from remit.facts.mark import FLEET, Mark, MarkOp, named
 from remit.facts.passkey import Confirmed, Passkey, ended, used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Holds, Stop, StopSubject
+from remit.facts.stop import Stop, StopKind, StopScope
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -231,18 +231,18 @@ def test_decisions_beyond_yes_and_no() -> None:
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": None}), CredentialSet("admin", None)),
         (
             AdminBody(Event.HALT, "ana", "tool:files/read", {"reason": "odd"}),
-            Halted(Stop(StopSubject.TOOL, "files/read", "ana", 7, "odd")),
+            Halted(Stop(StopKind.TOOL, "files/read", "ana", 7, "odd")),
         ),
         (
             AdminBody(Event.HALT, "ana", "agent:bot", {"reason": "odd", "holds": "acting"}),
-            Halted(Stop(StopSubject.AGENT, "bot", "ana", 7, "odd", Holds.ACTING)),
+            Halted(Stop(StopKind.AGENT, "bot", "ana", 7, "odd", StopScope.ACTING)),
         ),
         (
             AdminBody(Event.HALT, "ana", "agent:bot", {"holds": ["acting"]}),
-            Halted(Stop(StopSubject.AGENT, "bot", "ana", 7, "")),
+            Halted(Stop(StopKind.AGENT, "bot", "ana", 7, "")),
         ),
-        (AdminBody(Event.HALT, "ana", "everything"), Halted(Stop(StopSubject.EVERYTHING, "", "ana", 7, ""))),
-        (AdminBody(Event.RESUME, "ana", "agent:bot"), Resumed((StopSubject.AGENT, "bot"))),
+        (AdminBody(Event.HALT, "ana", "everything"), Halted(Stop(StopKind.EVERYTHING, "", "ana", 7, ""))),
+        (AdminBody(Event.RESUME, "ana", "agent:bot"), Resumed((StopKind.AGENT, "bot"))),
         (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.EXPIRE)),
         (AdminBody(Event.APPROVAL_CANCELLED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.CANCEL)),
         (AdminBody(Event.APPROVAL_STARTED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", ApprovalMove.START)),
@@ -287,9 +287,9 @@ def test_what_a_person_says_of_an_intent_closes_it() -> None:
 
 
 def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
-    few = Mark("few", fleet=True, slot=1, key="k", does=MarkOp.ADD, units=3, step_ms=10, steps=2)
+    few = Mark("few", fleet=True, slot=1, key="k", op=MarkOp.ADD, units=3, step_ms=10, steps=2)
     own = few._replace(ident="own", fleet=False, step_ms=0, steps=0)
-    stays = [few._replace(does=one) for one in (MarkOp.RESET, MarkOp.LAST, MarkOp.BITS)]
+    stays = [few._replace(op=one) for one in (MarkOp.RESET, MarkOp.LAST, MarkOp.BITS)]
     data: dict[str, Json] = {
         "happened": False,
         "why": "looked",
@@ -299,21 +299,21 @@ def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
     body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", data)
     assert decode_body(RecordKind.ADMIN, encode_body(body)) == body
     closed = IntentClosed("r7f3-1.2", REF, settled=True)
-    back = {"does": MarkOp.BACK, "at_ms": 5}
+    back = {"op": MarkOp.BACK, "at_ms": 5}
     assert fold(REF, 9, RecordKind.ADMIN, body) == (
         closed,
         PastMarked(FLEET, few._replace(**back), 9),
         PastMarked("s1", own._replace(**back), 9),
     )
     # Such a record takes back and does nothing else.
-    odd: list[Json] = [[*few], [*few._replace(does=MarkOp.BACK)], [*few._replace(does=MarkOp.RESET, at_ms=5)]]
+    odd: list[Json] = [[*few], [*few._replace(op=MarkOp.BACK)], [*few._replace(op=MarkOp.RESET, at_ms=5)]]
     for more in ({"marks": odd}, {"marks": [["few"]]}, {"marks": "few"}, {"root": 7}):
         assert fold(REF, 9, RecordKind.ADMIN, replace(body, data=data | more)) == (closed,)
 
 
 def test_what_an_earlier_ledger_kept_of_the_past_stands_again() -> None:
     slot = KeyedCells(full_ms=7)
-    slot.take(Mark("few", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
+    slot.take(Mark("few", fleet=True, slot=0, key="", op=MarkOp.ADD), 5)
     place = (FLEET, "few", 0)
     body = AdminBody(Event.PAST_CARRIED, "remit", named(place), {"slot": slot.to_json()})
     [carried] = fold(REF, 9, RecordKind.ADMIN, body)

@@ -16,7 +16,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Route
 from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Extractor, ImpactMeasure
-from remit.facts.origin import Origin, Role, Traced
+from remit.facts.origin import Origin, OriginTrace, Role
 from remit.facts.tool import Argument, Effect, Sink, Tool
 from remit.pdp import grant_scope
 from remit.pdp.argument_bounds import carried_tokens, constrained
@@ -248,10 +248,10 @@ def test_what_has_more_values_than_are_explained_is_not_covered() -> None:
 
 def test_a_value_that_is_not_kept_as_it_was_is_not_covered() -> None:
     told = (
-        Traced("$.gone", Role.TARGET, Origin.UNSEEN),
-        Traced("$.known", Role.TARGET, Origin.GROUNDED),
-        Traced("$.to", Role.CONTENT, Origin.UNSEEN),
-        Traced("$.n", Role.TARGET, Origin.UNSEEN, "7"),
+        OriginTrace("$.gone", Role.TARGET, Origin.UNSEEN),
+        OriginTrace("$.known", Role.TARGET, Origin.GROUNDED),
+        OriginTrace("$.to", Role.CONTENT, Origin.UNSEEN),
+        OriginTrace("$.n", Role.TARGET, Origin.UNSEEN, "7"),
     )
     reach = reach_of({"to": 7, "n": 7}, Names(("to", "n")), told)
     assert [want.value for want in reach.wants] == ["", "7"]

@@ -126,7 +126,7 @@ def test_an_observing_agent_is_held_as_well() -> None:
 
 
 DUTIES = Separation(
-    (tools("shop/draft"), tools("shop/release")), window=HOUR, by="id", others=(("shop/release", "doc"),)
+    (tools("shop/draft"), tools("shop/release")), window=HOUR, by="id", aliases=(("shop/release", "doc"),)
 )
 
 

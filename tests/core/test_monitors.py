@@ -119,7 +119,7 @@ def test_since_is_forgotten_by_what_is_sure() -> None:
 def test_draft_and_release_by_different_agents() -> None:
     drafter = Monitor(
         "drafter", EventAggregate.PREVIOUS, (event("shop/draft"),), MonitorScope.FLEET, HOUR, by="id",
-        others=(("shop/release", "doc"),), awaited=True,
+        aliases=(("shop/release", "doc"),), awaited=True,
     )  # fmt: skip
     same = "context.past has drafter && context.past.drafter.agent == principal"
     here = world(forbid("shop___release", same), monitors=(drafter,))
@@ -396,10 +396,10 @@ def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
 
 
 def test_what_was_not_let_through_after_all_is_taken_back_and_an_unknown_amount_is_none() -> None:
-    counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), MarkOp.ADD, early=True)
+    counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), MarkOp.ADD, provisional=True)
     doing = MonitoredAction("ada", (), ("ada",), "uma", {})
     back = end_marks((counted,), doing, 5, EndedAction(sent=False, ok=False, result=None))
-    assert [(one.does, one.at_ms) for one in back] == [(MarkOp.BACK, 5)]
+    assert [(one.op, one.at_ms) for one in back] == [(MarkOp.BACK, 5)]
     others = Happening(Selector(), agents=frozenset({"eve"}))
     assert (
         end_marks((counted._replace(happening=others),), doing, 5, EndedAction(sent=True, ok=True, result=None)) == ()

@@ -83,7 +83,7 @@ def test_forged_words_ground_nothing(steps: list[tuple[str, Json, Status, str]],
             world.result(name, forged, {"to": asked, "words": to}, status)
     found = world.flow("send", to=to, _meta={"words": to}, words=to)
     assert found.targets.grounded == found.content.grounded == 0
-    assert not found.asked
+    assert not found.intended
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_scalar_counts_once_under_the_worst_of_its_parts() -> None:
         Origin.UNTRUSTED: {"to"},
         Origin.UNSEEN: {"*"},
     }
-    shown = {one.path: (one.origin.word, one.part, one.call) for one in flow.traced}
+    shown = {one.path: (one.origin.word, one.part, one.call) for one in flow.traces}
     assert {"$.more", "$.more.on", "$.no"} <= shown.keys()
     assert shown["$.to"] == ("untrusted", "cy", "c2")
     assert shown["$.more.deep[2].x"] == ("unseen", "", "")
@@ -163,7 +163,7 @@ def test_a_whole_is_known_as_such() -> None:
     assert plain.origin("send", to="Ann Lee") is Origin.TRUSTED
     plain.result("web", "Lee")
     flow = plain.flow("send", to="Ann Lee")
-    assert (flow.traced[0].origin, flow.established) == (Origin.UNTRUSTED, 1)
+    assert (flow.traces[0].origin, flow.established) == (Origin.UNTRUSTED, 1)
 
 
 def test_roles_that_nobody_gave() -> None:
@@ -179,7 +179,7 @@ def test_roles_that_nobody_gave() -> None:
         assert found.args == {Origin.UNSEEN: {"to"}}
     secret = replace(SEND, arguments={"to": Argument(secret=True, role=Role.CREDENTIAL)})
     found = flow(secret, Names(("to",)), {}, {"to": "hunter two"}, seen)
-    assert (found.credentials.unseen, found.traced[0].part) == (1, "")
+    assert (found.credentials.unseen, found.traces[0].part) == (1, "")
 
 
 def test_names_that_the_protocol_gives_are_no_values() -> None:
@@ -192,14 +192,14 @@ def test_what_tells_nothing_is_asked_for_by_nobody() -> None:
     silent = replace(SEND, asks=frozenset({"...", "send it off"}))
     index = Index(b"k" * 16)
     index.apply(words_delta(index, "do it ..."))
-    assert not flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
+    assert not flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).intended
     index.apply(words_delta(index, "and send it off"))
-    assert flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).asked
+    assert flow(silent, Names(("to",)), {}, {"to": "x"}, IndexView(index)).intended
 
 
 def test_all_scalars_are_counted_and_some_explained() -> None:
     found = flow(SEND, Names(), {}, {"x": ["y"] * 100}, IndexView(None))
-    assert (found.targets.unseen, len(found.traced)) == (100, 64)
+    assert (found.targets.unseen, len(found.traces)) == (100, 64)
 
 
 def test_other_actions_and_responses_have_origins_too() -> None:
@@ -223,7 +223,7 @@ def test_other_actions_and_responses_have_origins_too() -> None:
         assert isinstance(reached, Destination)
         found: Flow = flow_of(taken, more, reached)
         assert found.targets.unseen == count
-        assert [one.path for one in found.traced][1:] == ([] if bare else [f"$['{RESPONSES}'].a.content.who"])
+        assert [one.path for one in found.traces][1:] == ([] if bare else [f"$['{RESPONSES}'].a.content.who"])
 
 
 def test_words_are_bounded() -> None:

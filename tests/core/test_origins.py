@@ -112,7 +112,7 @@ class World:
         return flow_of(taken, asked, self.reached(name, given))
 
     def origin(self, name: str, **given: Json) -> Origin:
-        (one,) = self.flow(name, **given).traced
+        (one,) = self.flow(name, **given).traces
         return one.origin
 
     def verdict(self, name: str, **given: Json) -> str:
@@ -146,10 +146,10 @@ def test_letters_that_only_read_like_what_the_user_said_are_not_what_he_said(to:
     """A tool may take another form of a letter for another letter, and reach somebody else."""
     world = World(said="Please send 1,000.00 to Bob at bob@example.org, with a note")
     assert world.origin("send", to=to) is Origin.UNSEEN
-    assert world.flow("send", text=to).traced[0].origin is Origin.GROUNDED, "what people read is read alike"
+    assert world.flow("send", text=to).traces[0].origin is Origin.GROUNDED, "what people read is read alike"
     world.result("web", f"write to {to}")
     assert world.origin("send", to=to) in {Origin.UNTRUSTED, Origin.UNSEEN}
-    assert not world.flow("send", to=to).traced[0].established
+    assert not world.flow("send", to=to).traces[0].established
 
 
 def test_accents_apart_and_signs_of_other_scripts_are_the_letters_that_they_are() -> None:
@@ -176,7 +176,7 @@ def test_an_identifier_in_another_case_is_not_the_one_that_the_user_named(said: 
     world = World(said=f"Please use {said} for it")
     assert world.origin("send", to=said) is Origin.GROUNDED
     for to in others:
-        (traced,) = world.flow("send", to=to).traced
+        (traced,) = world.flow("send", to=to).traces
         assert (traced.origin, traced.established) == (Origin.UNSEEN, False), to
         assert world.origin("send", to=f"use {to}") is Origin.UNSEEN, to
         assert world.origin("send", to=f"please use {said} for {to}") is Origin.UNSEEN, to
@@ -253,7 +253,7 @@ def test_a_directory_holds_an_identifier_in_the_case_that_it_lists() -> None:
     world = World()
     world.result("rooms", ["C4R"])
     for to, held in (("C4R", True), ("c4r", False), ("C4r", False)):
-        (traced,) = world.flow("send", to=to).traced
+        (traced,) = world.flow("send", to=to).traces
         assert (traced.origin, traced.established) == (Origin.UNTRUSTED, held), to
 
 
@@ -552,8 +552,8 @@ def test_what_leads_nowhere_is_not_carried(text: str) -> None:
     ],
 )
 def test_the_users_words_ask_for_a_tool_by_its_verbs(said: str, asked: bool) -> None:
-    assert World(said=said).flow("send", to="x").asked is asked
-    assert World(said=said).flow("note", to="x").asked is False
+    assert World(said=said).flow("send", to="x").intended is asked
+    assert World(said=said).flow("note", to="x").intended is False
 
 
 def test_policies_read_it_and_the_record_explains_it() -> None:
@@ -582,8 +582,8 @@ def test_nothing_is_computed_where_no_policy_reads_it() -> None:
 
 def test_an_agents_purpose_asks_for_nothing() -> None:
     purpose = told("purpose", asks=("helps",))
-    assert not World(tools=[purpose]).flow("purpose", to="x").asked
-    assert World(said="It helps", tools=[purpose]).flow("purpose", to="x").asked
+    assert not World(tools=[purpose]).flow("purpose", to="x").intended
+    assert World(said="It helps", tools=[purpose]).flow("purpose", to="x").intended
 
 
 def test_an_agents_purpose_grounds() -> None:
@@ -594,7 +594,7 @@ def test_what_is_recorded_of_values_does_not_grow_with_the_names_around_them() -
     inner: Json = [str(number) for number in range(64)]
     for deep in range(55):
         inner = {f"{deep}_" + "k" * 15_000: inner}
-    traced = World().flow("send", to=inner, text="x").traced
+    traced = World().flow("send", to=inner, text="x").traces
     assert len({one.path for one in traced}) == len(traced) == 64
     assert sum(len(one.path) for one in traced) < 64 * 520
     assert all(one.path.startswith("$.to") for one in traced)
@@ -613,7 +613,7 @@ def test_of_values_that_are_too_long_together_the_longest_are_not_read_and_count
     assert (found.targets.grounded, found.targets.untrusted, found.carried.untrusted) == (1, 1, 1)
     assert found.strangers == 1
     assert found.args[Origin.UNTRUSTED] == {"text"}
-    assert [(one.path, one.part) for one in found.traced if one.part] == [("$.text", "(longer than is read)")]
+    assert [(one.path, one.part) for one in found.traces if one.part] == [("$.text", "(longer than is read)")]
     assert world.flow("note", text=LONG).targets.all == 0, "what stays inside has no targets in it"
 
 

@@ -58,12 +58,12 @@ class Calls:
     def end(self, which: int, *, happened: bool) -> None:
         """Its outcome; what did not happen is taken back."""
         _, own = self.open.pop(which)
-        if happened or any(mark.does is not MarkOp.ADD for mark in own.marks):
+        if happened or any(mark.op is not MarkOp.ADD for mark in own.marks):
             return
         first = next(at for at, (of, _) in enumerate(self.told) if of == which)
         for number, mark in enumerate(own.marks, start=first):
             self.told.append((which, Told("back", own.at_ms, mark.key, mark.units, back=number)))
-            self.past.take(FLEET, mark._replace(does=MarkOp.BACK, at_ms=own.at_ms), self.now)
+            self.past.take(FLEET, mark._replace(op=MarkOp.BACK, at_ms=own.at_ms), self.now)
 
     def restart(self) -> None:
         """Only what is on disk is left, and nobody goes on with what was under way."""
@@ -196,7 +196,7 @@ def test_a_session_does_not_count_the_call_itself(counter: str) -> None:
 
 def test_a_budget_is_drawn_on_as_if_the_action_had_not() -> None:
     per_day = Budget("b", Measure.CALLS, Per.FLEET, None, 3, 86_400)
-    tokens = Budget("t", Measure.TOKENS, Per.FLEET, None, 10**6, 86_400, each=10)
+    tokens = Budget("t", Measure.TOKENS, Per.FLEET, None, 10**6, 86_400, result_tokens_max=10)
     running = bundle(replace(watched(), budgets={"b": per_day, "t": tokens}))
     plan, accounts, tool = BudgetIndex(running.catalog), Accounts(), running.catalog.tools["web", "fetch"]
 

@@ -269,7 +269,7 @@ def test_a_slot_is_put_where_something_is_kept_and_nowhere_else() -> None:
     past, slot = Past(), KeyedCells()
     past.put((FLEET, "few", 0), slot)
     past.put(("s1", "few", 0), slot)
-    slot.take(Mark("few", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
+    slot.take(Mark("few", fleet=True, slot=0, key="", op=MarkOp.ADD), 5)
     assert past.count("few") == 1, "the session is not in memory"
     whole = Past(whole=True)
     whole.put(("s1", "few", 0), slot)

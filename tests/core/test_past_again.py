@@ -102,7 +102,7 @@ def test_what_was_denied_for_what_was_spent_is_denied_again_and_reset_when_it_wa
 def test_of_what_is_erased_and_of_what_people_decide_nothing_follows() -> None:
     before = Before(bundle(watched()))
     slot = KeyedCells()
-    slot.take(Mark("m~1", fleet=True, slot=0, key="", does=MarkOp.ADD), 5)
+    slot.take(Mark("m~1", fleet=True, slot=0, key="", op=MarkOp.ADD), 5)
     before.take(Ref("r1-1", 2), 9, None)
     before.take(Ref("r1-1", 3), 9, AdminBody(Event.PAST_CARRIED, "remit", "* m~1 0", {"slot": dict(slot.to_json())}))
     assert before.past.count("m~1") == 1

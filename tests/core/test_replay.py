@@ -304,7 +304,7 @@ def test_a_number_that_no_agent_may_send_ends_no_replay_and_is_taken_in_where_a_
 
 
 def test_what_a_result_with_longer_integers_takes_of_a_budget_is_its_text() -> None:
-    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, each=1_000)
+    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, result_tokens_max=1_000)
     for number in (b"7", b"9007199254740993"):
         events = (FETCH, answered(1, "c1", {"id": 0, "ids": "x" * 400}), called(2, "c2", "fetch", FETCH["args"]))
         text = line(*events).replace(b'"id": 0', b'"id": ' + number)
@@ -373,7 +373,7 @@ def test_budgets_are_spent_and_asked_for_beyond_their_soft_threshold() -> None:
 
 
 def test_what_a_result_did_not_take_of_tokens_is_given_back() -> None:
-    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, each=1_000)
+    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, result_tokens_max=1_000)
     assert [one.verdict for one in replay(counted(budgets=[words]), refunds(3))] == ["permit", "permit", "deny"]
     all_at_once = recorded(line(*(called(1, f"c{number}", "refund", REFUND) for number in range(2))))
     assert [one.verdict for one in replay(counted(budgets=[words]), all_at_once)] == ["permit", "deny"]

@@ -7,7 +7,7 @@ import pytest
 
 from remit.facts.agent import Mode, User
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, stops_over, subject
+from remit.facts.stop import EVERYTHING, Stop, StopKind, StopScope, StopTarget, read_subject, stops_over, subject
 from remit.facts.tool import Effect, Sink
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
@@ -17,20 +17,20 @@ from remit.policy.verdict import Code, Deny, Permit
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
-ALL = frozenset({Holds.ALL})
+ALL = frozenset({StopScope.ALL})
 ANYBODY = '@id("p") permit (principal, action, resource);'
 
 
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ((StopSubject.AGENT, "bot"), "agent:bot"),
-        ((StopSubject.TOOL, "shop/a:b"), "tool:shop/a:b"),
-        ((StopSubject.RESOURCE, "shop/note://a"), "resource:shop/note://a"),
+        ((StopKind.AGENT, "bot"), "agent:bot"),
+        ((StopKind.TOOL, "shop/a:b"), "tool:shop/a:b"),
+        ((StopKind.RESOURCE, "shop/note://a"), "resource:shop/note://a"),
         (EVERYTHING, "everything"),
     ],
 )
-def test_what_is_stopped_is_named_and_read_back(what: Stopped, said: str) -> None:
+def test_what_is_stopped_is_named_and_read_back(what: StopTarget, said: str) -> None:
     assert subject(what) == said
     assert read_subject(said) == what
 
@@ -42,16 +42,14 @@ def test_what_names_nothing_is_nothing(said: str) -> None:
 
 def test_a_stop_is_over_what_bears_its_name_alone() -> None:
     stops = {
-        stop.what: stop
-        for stop in (Stop(StopSubject.AGENT, "a", "ann", 1, "x"), Stop(StopSubject.TOOL, "s/t", "ann", 2, "y"))
+        stop.target: stop
+        for stop in (Stop(StopKind.AGENT, "a", "ann", 1, "x"), Stop(StopKind.TOOL, "s/t", "ann", 2, "y"))
     }
-    assert stops_over(stops, [(StopSubject.AGENT, "b"), (StopSubject.TOOL, "s/t")], ALL) == (
-        stops[StopSubject.TOOL, "s/t"],
-    )
-    assert stops_over(stops, [(StopSubject.SERVER, "a")], ALL) == ()
+    assert stops_over(stops, [(StopKind.AGENT, "b"), (StopKind.TOOL, "s/t")], ALL) == (stops[StopKind.TOOL, "s/t"],)
+    assert stops_over(stops, [(StopKind.SERVER, "a")], ALL) == ()
 
 
-class Unlisted(dict[Stopped, Stop]):
+class Unlisted(dict[StopTarget, Stop]):
     """What nobody may go through."""
 
     def __iter__(self) -> NoReturn:
@@ -63,29 +61,29 @@ class Unlisted(dict[Stopped, Stop]):
 def test_ten_thousand_stops_are_looked_up_and_not_gone_through() -> None:
     stops = Unlisted()
     for number in range(10_000):
-        stops[StopSubject.SESSION, f"s-{number}"] = stop_of((StopSubject.SESSION, f"s-{number}"))
-    asked = [(StopSubject.AGENT, "ada"), (StopSubject.SESSION, "s-9999"), EVERYTHING]
+        stops[StopKind.SESSION, f"s-{number}"] = stop_of((StopKind.SESSION, f"s-{number}"))
+    asked = [(StopKind.AGENT, "ada"), (StopKind.SESSION, "s-9999"), EVERYTHING]
     assert stops_over(stops, asked, ALL) == (stop_of(asked[1]),)
 
 
-def stop_of(what: Stopped) -> Stop:
+def stop_of(what: StopTarget) -> Stop:
     return Stop(*what, "user:ann", 1, "it loops")
 
 
-WHATS: list[Stopped] = [
+WHATS: list[StopTarget] = [
     EVERYTHING,
-    (StopSubject.AGENT, "ada"),
-    (StopSubject.GROUP, "support"),
-    (StopSubject.USER, "uma"),
-    (StopSubject.SESSION, "s-0-ada"),
-    (StopSubject.SERVER, "shop"),
-    (StopSubject.TOOL, "shop/refund"),
+    (StopKind.AGENT, "ada"),
+    (StopKind.GROUP, "support"),
+    (StopKind.USER, "uma"),
+    (StopKind.SESSION, "s-0-ada"),
+    (StopKind.SERVER, "shop"),
+    (StopKind.TOOL, "shop/refund"),
 ]
 
 
 @pytest.mark.parametrize("what", WHATS, ids=lambda what: what[0].value)
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_stopped_is_denied_before_policy_also_while_it_observes(what: Stopped, mode: Mode) -> None:
+def test_what_is_stopped_is_denied_before_policy_also_while_it_observes(what: StopTarget, mode: Mode) -> None:
     found = catalog(ANYBODY)
     agents = {name: replace(agent, mode=mode) for name, agent in found.agents.items()}
     running = bundle(replace(found, agents=agents))
@@ -99,7 +97,7 @@ def test_what_is_stopped_is_denied_before_policy_also_while_it_observes(what: St
 
 
 def test_the_reason_says_who_why_and_how_it_ends() -> None:
-    text = reason_of(stop_of((StopSubject.TOOL, "shop/refund"))).text
+    text = reason_of(stop_of((StopKind.TOOL, "shop/refund"))).text
     said, _, following = text.partition("; ")
     assert said == "tool shop/refund was stopped by user:ann: it loops"
     assert following == "people let it act again with: remit resume tool shop/refund"
@@ -109,31 +107,31 @@ def test_the_reason_says_who_why_and_how_it_ends() -> None:
 def test_a_resource_is_stopped_by_its_address_and_resumed_by_what_a_shell_takes() -> None:
     found, asked = catalog(), action()
     under = set(stoppable(found, asked.authority, "shop", "note://a?b&c"))
-    assert {(StopSubject.RESOURCE, "shop/note://a?b&c"), (StopSubject.SERVER, "shop")} <= under
-    assert (StopSubject.RESOURCE, "shop/refund") not in set(stoppable(found, asked.authority, "shop", "refund"))
-    text = reason_of(stop_of((StopSubject.RESOURCE, "shop/note://a?b&c"))).text
+    assert {(StopKind.RESOURCE, "shop/note://a?b&c"), (StopKind.SERVER, "shop")} <= under
+    assert (StopKind.RESOURCE, "shop/refund") not in set(stoppable(found, asked.authority, "shop", "refund"))
+    text = reason_of(stop_of((StopKind.RESOURCE, "shop/note://a?b&c"))).text
     assert text.endswith("remit resume resource 'shop/note://a?b&c'")
 
 
 def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     found = catalog()
     acts, reads = holds_of(found, "shop", "refund"), holds_of(found, "shop", "look")
-    assert (Holds.ACTING in acts, Holds.READING in acts) == (True, False)
-    assert (Holds.ACTING in reads, Holds.READING in reads) == (False, True)
+    assert (StopScope.ACTING in acts, StopScope.READING in acts) == (True, False)
+    assert (StopScope.ACTING in reads, StopScope.READING in reads) == (False, True)
     assert holds_of(found, "web", "fetch") == acts
     fetch = replace(found.tools["web", "fetch"], effect=Effect.READ)
     outside = replace(found, tools={("web", "fetch"): fetch})
-    assert holds_of(outside, "web", "fetch") == set(Holds), "it reads, and tells somebody outside"
-    assert holds_of(found) == {Holds.ALL}
+    assert holds_of(outside, "web", "fetch") == set(StopScope), "it reads, and tells somebody outside"
+    assert holds_of(found) == {StopScope.ALL}
     assert holds_of(found, "shop", "") == reads, "a list of what there is"
-    assert holds_of(found, "gone", "file:///a") == set(Holds), "nobody knows where that goes"
-    for sink, holds in ((Sink.EXTERNAL, frozenset(Holds)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
+    assert holds_of(found, "gone", "file:///a") == set(StopScope), "nobody knows where that goes"
+    for sink, holds in ((Sink.EXTERNAL, frozenset(StopScope)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
         shop = replace(found.servers["shop"], declared_sink=sink)
         assert holds_of(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
-    stop = Stop(StopSubject.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
-    assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
-    assert stops_over({stop.what: stop}, [stop.what], reads) == ()
-    assert stops_over({stop.what: stop}, [stop.what], ALL) == ()
+    stop = Stop(StopKind.AGENT, "ada", "ann", 1, "odd", StopScope.ACTING)
+    assert stops_over({stop.target: stop}, [stop.target], acts) == (stop,)
+    assert stops_over({stop.target: stop}, [stop.target], reads) == ()
+    assert stops_over({stop.target: stop}, [stop.target], ALL) == ()
 
 
 def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these() -> None:
@@ -144,13 +142,13 @@ def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these(
     )
     found = replace(catalog(), users={user.name: user for user in people})
     names = {
-        (StopSubject.USER, "uma"),
-        (StopSubject.USER, "uma2"),
-        (StopSubject.GROUP, "ops"),
-        (StopSubject.GROUP, "support"),
+        (StopKind.USER, "uma"),
+        (StopKind.USER, "uma2"),
+        (StopKind.GROUP, "ops"),
+        (StopKind.GROUP, "support"),
     }
     assert set(of_user(found, "uma")) == set(of_user(found, "uma2")) == names
-    assert set(of_user(found, "nobody")) == {(StopSubject.USER, "nobody")}
+    assert set(of_user(found, "nobody")) == {(StopKind.USER, "nobody")}
 
 
 def test_what_was_stopped_before_stays_the_stop_of_who_did() -> None:
@@ -168,16 +166,16 @@ def test_a_halt_of_nothing_that_there_is_changes_nothing() -> None:
 
 def test_without_a_user_or_a_server_there_is_less_to_stop() -> None:
     kinds = [over for over, _ in stoppable(catalog(), replace(action().authority, user=None))]
-    assert kinds == [StopSubject.EVERYTHING, StopSubject.AGENT, StopSubject.SESSION, StopSubject.GROUP]
+    assert kinds == [StopKind.EVERYTHING, StopKind.AGENT, StopKind.SESSION, StopKind.GROUP]
 
 
 def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
     empty = replace(catalog(), agents={}, users={})
     assert list(stoppable(empty, action().authority)) == [
         EVERYTHING,
-        (StopSubject.USER, "uma"),
-        (StopSubject.AGENT, "ada"),
-        (StopSubject.SESSION, "s-0-ada"),
+        (StopKind.USER, "uma"),
+        (StopKind.AGENT, "ada"),
+        (StopKind.SESSION, "s-0-ada"),
     ]
 
 
@@ -185,17 +183,17 @@ def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
     ("what", "found"),
     [
         (EVERYTHING, True),
-        ((StopSubject.SESSION, "s-0-ada"), None),
-        *(((over, name), True) for over, name in WHATS if over not in {StopSubject.EVERYTHING, StopSubject.SESSION}),
-        ((StopSubject.RESOURCE, "shop/note://a"), True),
-        ((StopSubject.RESOURCE, "shop/"), False),
-        ((StopSubject.RESOURCE, "shoq/note://a"), False),
-        ((StopSubject.TOOL, "refund"), False),
+        ((StopKind.SESSION, "s-0-ada"), None),
+        *(((over, name), True) for over, name in WHATS if over not in {StopKind.EVERYTHING, StopKind.SESSION}),
+        ((StopKind.RESOURCE, "shop/note://a"), True),
+        ((StopKind.RESOURCE, "shop/"), False),
+        ((StopKind.RESOURCE, "shoq/note://a"), False),
+        ((StopKind.TOOL, "refund"), False),
         *(
             ((over, "nope"), False)
-            for over in (StopSubject.AGENT, StopSubject.GROUP, StopSubject.USER, StopSubject.SERVER, StopSubject.TOOL)
+            for over in (StopKind.AGENT, StopKind.GROUP, StopKind.USER, StopKind.SERVER, StopKind.TOOL)
         ),
     ],
 )
-def test_whether_anything_runs_that_a_stop_is_over(what: Stopped, found: bool | None) -> None:
+def test_whether_anything_runs_that_a_stop_is_over(what: StopTarget, found: bool | None) -> None:
     assert runs(catalog(), what) is found

@@ -181,7 +181,7 @@ async def test_beyond_the_soft_threshold_people_decide(tmp_path: Path) -> None:
 
 async def test_a_result_longer_than_a_budget_of_tokens_reserved_is_withheld(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        given(b, Budget("words", Measure.TOKENS, Per.AGENT, None, 150, YEAR_S, each=100))
+        given(b, Budget("words", Measure.TOKENS, Per.AGENT, None, 150, YEAR_S, result_tokens_max=100))
         assert isinstance(await b.call("pay"), Released)
         [held] = b.driver.limit_admin.accounts.values()
         # Of the hundred reserved for the result what it did not take is given back.

@@ -10,7 +10,7 @@ import pytest
 
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.facts.stop import Holds, StopSubject
+from remit.facts.stop import StopKind, StopScope
 from remit.facts.tool import Definition, Tool
 from remit.ports.upstream import Failure, Result
 from tests.e2e.edge_world import Wire, edge
@@ -132,7 +132,7 @@ async def test_a_server_that_does_not_answer_is_left_out_of_a_list(w: Wire) -> N
 
 @wired
 async def test_a_server_that_is_stopped_is_missing_to_who_may_see_something_of_it_alone(w: Wire) -> None:
-    await w.bench.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "odd", Holds.READING)
+    await w.bench.driver.halts.halt((StopKind.SERVER, "shop"), "ann", "odd", StopScope.READING)
     said = await under_mcp(w, "resources/list", {})
     assert said["result"]["_meta"]["remit.dev/missing"] == {"shop": "it was refused (stop/halted)"}
     w.token = w.another("guest")

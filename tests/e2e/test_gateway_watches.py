@@ -11,7 +11,7 @@ import pytest
 
 from remit.facts.catalog import PolicySource
 from remit.facts.limits import DEFAULT
-from remit.facts.stop import Holds, StopSubject
+from remit.facts.stop import StopKind, StopScope
 from remit.pep.mcp import upstream_watches
 from remit.ports.upstream import ListChanged, Offer, ResourceUpdated
 from tests.e2e.edge_world import Answer, Wire, edge
@@ -128,17 +128,17 @@ async def methods(answer: Answer, count: int) -> list[str]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    "what", [(StopSubject.SERVER, "shop"), (StopSubject.AGENT, "clerk"), (StopSubject.TOOL, "shop/note://a")]
+    "what", [(StopKind.SERVER, "shop"), (StopKind.AGENT, "clerk"), (StopKind.TOOL, "shop/note://a")]
 )
 async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
-    tmp_path: Path, what: tuple[StopSubject, str]
+    tmp_path: Path, what: tuple[StopKind, str]
 ) -> None:
     async with looking(tmp_path) as w:
         driver, sid = w.bench.driver, await w.initialize()
         async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
             assert (await said.message())["result"] == {}
         async with w.send("GET", None, w.known(sid)) as stream:
-            await driver.halts.halt(what, "ann", "odd", Holds.READING)
+            await driver.halts.halt(what, "ann", "odd", StopScope.READING)
             assert await stream.event() is ..., "it must be opened anew"
         async with w.send("GET", None, w.known(sid)) as stream:
             # That all of it may have changed is told at once: what was lost on the one before, nobody can say.

@@ -17,7 +17,7 @@ from remit.app.settings import LEDGER
 from remit.discover.drift import Drift
 from remit.discover.memory import SCOPES, scopes_text
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
-from remit.facts.stop import Holds, Stop, Stopped
+from remit.facts.stop import Stop, StopScope, StopTarget
 from remit.facts.trace import Trace
 from remit.pep.answer import Client
 from remit.ports.source import SourceFailed
@@ -194,7 +194,7 @@ async def test_what_follows_never_loosens_what_a_person_stopped(api: World) -> N
     class Stops:
         stops: tuple[Stop, ...] = ()
 
-        async def halt(self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL) -> object:
+        async def halt(self, what: StopTarget, by: str, reason: str, holds: StopScope = StopScope.ALL) -> object:
             halts.append((reason, holds.value))
             self.stops = (Stop(*what, by, 0, reason, holds),)
             return None
@@ -204,7 +204,7 @@ async def test_what_follows_never_loosens_what_a_person_stopped(api: World) -> N
     one = Drift("new-tool", Subject(Kind.AGENT, "guest"), "nothing", "tool/x", "otlp", 1)
     await drifts.tell((), [one, one])
     assert halts == [("new-tool: tool/x", "acting")], "what holds already is not said again"
-    stops.stops = (replace(stops.stops[0], holds=Holds.READING),)
+    stops.stops = (replace(stops.stops[0], scope=StopScope.READING),)
     await drifts.tell((), [one])
     assert halts[1:] == [("new-tool: tool/x", "all")], "what may not read, and now not act, may do nothing"
     await drifts.tell((), [one])

@@ -18,7 +18,7 @@ from remit.app.build import build
 from remit.app.settings import LEDGER, Settings
 from remit.app.terminal.failure import Exit
 from remit.facts.record import RecordKind
-from remit.facts.stop import EVERYTHING, Holds, Stopped, StopSubject
+from remit.facts.stop import EVERYTHING, StopKind, StopScope, StopTarget
 from remit.pep.answer import Client, Refused, Released
 from remit.pep.halts import Halts
 from remit.pep.lease import LEASE_S, Lease
@@ -97,8 +97,8 @@ async def test_whatever_is_halted_is_denied_until_it_is_resumed(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("holds", [Holds.ALL, Holds.READING])
-async def test_a_resource_alone_is_halted_or_quarantined(tmp_path: Path, holds: Holds) -> None:
+@pytest.mark.parametrize("holds", [StopScope.ALL, StopScope.READING])
+async def test_a_resource_alone_is_halted_or_quarantined(tmp_path: Path, holds: StopScope) -> None:
     async with world(tmp_path) as api:
         authority = api.authority(await api.token("agent", "bot", user="req"))
         client_, named = Client(Era.STATELESS), {"kind": "resource", "name": "hand/note://a?all&b"}
@@ -146,12 +146,16 @@ async def test_who_is_halted_does_not_resume_himself(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("what", [(StopSubject.AGENT, "clerk"), (StopSubject.SERVER, "shop"), EVERYTHING])
+@pytest.mark.parametrize("what", [(StopKind.AGENT, "clerk"), (StopKind.SERVER, "shop"), EVERYTHING])
 async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
-    tmp_path: Path, shop: Shop, what: Stopped
+    tmp_path: Path, shop: Shop, what: StopTarget
 ) -> None:
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
-        for holds, reads, acts in ((Holds.ACTING, True, False), (Holds.READING, False, True), (None, True, True)):
+        for holds, reads, acts in (
+            (StopScope.ACTING, True, False),
+            (StopScope.READING, False, True),
+            (None, True, True),
+        ):
             await of.driver.halts.resume(what, "ann")
             if holds is not None:
                 await of.driver.halts.halt(what, "ann", "odd", holds)
@@ -159,7 +163,7 @@ async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
             act = await agent.call_tool("slow", {"seconds": 0})
             assert (not read.is_error, not act.is_error) == (reads, acts), holds
             assert (await agent.list_tools()).tools, "what it may do is still shown"
-            if holds is Holds.ACTING:
+            if holds is StopScope.ACTING:
                 assert "was stopped from acting by ann: odd" in str(act.content)
 
 
@@ -170,7 +174,7 @@ async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path)
         await api.told("POST", "/halts", body=quarantined)
         [shown] = (await api.told("GET", "/halts"))["items"]
         assert shown["holds"] == "acting"
-        assert [stop.holds for stop in (await api.service.ledger.stops()).values()] == [Holds.ACTING]
+        assert [stop.scope for stop in (await api.service.ledger.stops()).values()] == [StopScope.ACTING]
         await api.told("POST", "/halts", body={"kind": "agent", "name": "bot", "why": "worse"})
         assert (await api.ask("POST", "/halts", api.admin, quarantined)).status_code == 409
         [shown] = (await api.told("GET", "/halts"))["items"]
@@ -180,14 +184,14 @@ async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path)
 @pytest.mark.asyncio
 async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
     async with gateway(tmp_path, shop) as of:
-        await of.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "it spends")
+        await of.driver.halts.halt((StopKind.AGENT, "clerk"), "ann", "it spends")
     async with gateway(tmp_path, shop) as of:
         async with client(of, of.token(), "2026-07-28") as agent:
             with pytest.raises(MCPError, match="it spends"):
                 await agent.list_tools()
             assert (await agent.call_tool("echo", {"text": "x"})).is_error
         [stop] = of.driver.halts.stops
-        assert (stop.what, stop.by, stop.reason) == ((StopSubject.AGENT, "clerk"), "ann", "it spends")
+        assert (stop.target, stop.by, stop.reason) == ((StopKind.AGENT, "clerk"), "ann", "it spends")
         assert of.effects() == []
 
 
@@ -195,7 +199,7 @@ async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
 async def test_ten_thousand_halts_hold_and_are_looked_through_by_nobody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = [(StopSubject.SESSION, f"s-{number:05}") for number in range(10_000)]
+    many = [(StopKind.SESSION, f"s-{number:05}") for number in range(10_000)]
     async with world(tmp_path) as api:
         own, other = [await api.mint("agent", "bot", user="req") for _ in range(2)]
         ann = await api.token("user", "ann")
@@ -223,7 +227,7 @@ async def test_a_call_under_way_is_cut_off_at_its_server_and_in_doubt(tmp_path: 
     async with gateway(tmp_path, shop) as of, client(of, of.token(), mode) as agent:
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
-        what = (StopSubject.TOOL, "shop/slow")
+        what = (StopKind.TOOL, "shop/slow")
         _, would = await of.driver.halts.drill(what, "ann")
         assert not call.done()
         _, cut = await of.driver.halts.halt(what, "ann", "too slow")
@@ -248,7 +252,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
         lease = of.driver.halts.leased(HaltFolder(tmp_path))
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
-        left = leave(tmp_path, (StopSubject.AGENT, "clerk"), "it hangs", 7)
+        left = leave(tmp_path, (StopKind.AGENT, "clerk"), "it hangs", 7)
         lease.renew()
         assert "it hangs" in str((await call).content)
         await of.effects_are("slow began", "slow cancelled")
@@ -259,7 +263,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
 
         await until(taken)
         [stop] = of.driver.halts.stops
-        assert (stop.what, stop.by) == ((StopSubject.AGENT, "clerk"), BY)
+        assert (stop.target, stop.by) == ((StopKind.AGENT, "clerk"), BY)
         [record] = [one.body for one in await of.records(RecordKind.ADMIN) if "halt" in str(one.body)]
         assert isinstance(record, AdminBody)
         assert (record.subject, record.data) == ("agent:clerk", {"reason": "it hangs"})
@@ -267,12 +271,12 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
 
 def test_halts_left_in_one_millisecond_are_all_there_the_oldest_first(tmp_path: Path) -> None:
     left = {
-        leave(tmp_path, (StopSubject.AGENT, name), "it hangs", at).name: name
+        leave(tmp_path, (StopKind.AGENT, name), "it hangs", at).name: name
         for name, at in zip("abc", (9, 9, 8), strict=True)
     }
-    left[leave(tmp_path, (StopSubject.AGENT, "d"), "it hangs", 1_764_505_822_000).name] = "d"
+    left[leave(tmp_path, (StopKind.AGENT, "d"), "it hangs", 1_764_505_822_000).name] = "d"
     found = HaltFolder(tmp_path).read()
-    assert {name: stop.what[1] for name, stop in found.items()} == left
+    assert {name: stop.target[1] for name, stop in found.items()} == left
     assert [stop.at_ms for stop in found.values()] == [8, 9, 9, 1_764_505_822_000]
 
 
@@ -284,7 +288,7 @@ async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path
         lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver.halts._halt(stop)[0])  # pyright: ignore[reportPrivateUsage]
         of.driver._engine.lease = lease  # pyright: ignore[reportPrivateUsage]
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
-        leave(tmp_path, (StopSubject.SERVER, "shop"), "stop it", 7)
+        leave(tmp_path, (StopKind.SERVER, "shop"), "stop it", 7)
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
         clock.s += LEASE_S
         assert "stop it" in str((await agent.call_tool("echo", {"text": "x"})).content)
@@ -345,7 +349,7 @@ async def test_what_was_left_is_in_force_before_the_service_is_ready(
 ) -> None:
     write_workspace(tmp_path / "workspace", tmp_path / "tools")
     (tmp_path / "data").mkdir(mode=0o700)
-    left = leave(tmp_path / "data", (StopSubject.AGENT, "bott"), "it spends", 7)
+    left = leave(tmp_path / "data", (StopKind.AGENT, "bott"), "it spends", 7)
     service = await build(Settings(data=tmp_path / "data", workspace=tmp_path / "workspace"), 7070)
     try:
         [warning] = [one for one in caplog.records if one.name == "remit.pep.halts"]
@@ -363,7 +367,7 @@ async def test_the_list_and_doctor_tell_of_what_was_left_though_no_loop_took_it_
     async with world(tmp_path) as api:
         assert not [one for one in (await api.told("GET", "/doctor"))["checks"] if one["name"] == "halts"]
         for name in ("bot", "bott"):
-            leave(tmp_path / "data", (StopSubject.AGENT, name), "it spends", 7)
+            leave(tmp_path / "data", (StopKind.AGENT, name), "it spends", 7)
 
         async def listed() -> bool:
             return len((await api.told("GET", "/halts"))["items"]) == 2
@@ -429,7 +433,7 @@ def test_a_folder_that_nobody_named_takes_no_halt_for_another_service(tmp_path: 
 @tasking
 async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) -> None:
     name = await begun(b)
-    what = (StopSubject.AGENT, "clerk")
+    what = (StopKind.AGENT, "clerk")
     _, would = await b.driver.halts.drill(what, "ann")
     _, cut = await b.driver.halts.halt(what, "ann", "rogue")
     assert list(would) == list(cut) == [name]
@@ -449,7 +453,7 @@ async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) ->
 async def test_what_a_task_brought_is_not_released_to_who_is_halted(b: Bench) -> None:
     name = await begun(b)
     await under(b, name, status="completed", result=DONE)
-    await b.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "rogue")
+    await b.driver.halts.halt((StopKind.SERVER, "shop"), "ann", "rogue")
     assert why(await get(b, name)) == Code.HALTED.value
 
 
@@ -458,7 +462,7 @@ async def test_a_halted_server_is_not_even_asked_what_it_offers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bench(tmp_path) as b:
-        await b.driver.halts.halt((StopSubject.SERVER, "shop"), "ann", "rogue")
+        await b.driver.halts.halt((StopKind.SERVER, "shop"), "ann", "rogue")
         before = len(b.trace)
         asked: list[str] = []
 
@@ -524,14 +528,14 @@ async def test_a_halt_that_comes_while_another_is_lifted_stands(tmp_path: Path) 
 @pytest.mark.asyncio
 async def test_a_stop_of_less_takes_nothing_from_one_that_it_is_not_over(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        halts, what = b.driver.halts, (StopSubject.AGENT, "clerk")
+        halts, what = b.driver.halts, (StopKind.AGENT, "clerk")
         await halts.halt(what, "ann", "rogue")
-        await halts.halt(what, "ben", "odd", Holds.ACTING)
-        assert [(stop.by, stop.reason, stop.holds) for stop in halts.stops] == [("ann", "rogue", Holds.ALL)]
-        other = (StopSubject.AGENT, "helper")
-        await halts.halt(other, "ann", "odd", Holds.READING)
-        await halts.halt(other, "ben", "odd", Holds.ACTING)
-        assert [stop.holds for stop in halts.stops] == [Holds.ALL, Holds.ALL]
+        await halts.halt(what, "ben", "odd", StopScope.ACTING)
+        assert [(stop.by, stop.reason, stop.scope) for stop in halts.stops] == [("ann", "rogue", StopScope.ALL)]
+        other = (StopKind.AGENT, "helper")
+        await halts.halt(other, "ann", "odd", StopScope.READING)
+        await halts.halt(other, "ben", "odd", StopScope.ACTING)
+        assert [stop.scope for stop in halts.stops] == [StopScope.ALL, StopScope.ALL]
 
 
 @pytest.mark.asyncio
@@ -545,7 +549,7 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
             pending = append(draft)
             if draft.kind is RecordKind.OUTCOME:
                 of.ledger.append = append  # pyright: ignore[reportAttributeAccessIssue]
-                halts.append(asyncio.ensure_future(of.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "leaks")))
+                halts.append(asyncio.ensure_future(of.driver.halts.halt((StopKind.AGENT, "clerk"), "ann", "leaks")))
             return pending
 
         halts: list[asyncio.Future[Any]] = []
@@ -562,9 +566,9 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    "what", [(StopSubject.AGENT, "clerk"), (StopSubject.SERVER, "shop"), (StopSubject.RESOURCE, "shop/note://a")]
+    "what", [(StopKind.AGENT, "clerk"), (StopKind.SERVER, "shop"), (StopKind.RESOURCE, "shop/note://a")]
 )
-async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: Stopped) -> None:
+async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: StopTarget) -> None:
     async with bench(tmp_path) as b:
         [source] = b.bundle.catalog.policies
         all_of_it = replace(source, text='@id("all") permit (principal, action, resource);')
@@ -577,7 +581,7 @@ async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: St
             ):
                 if isinstance(told_, ResourceUpdated):
                     seen.append(told_.uri)
-                    await b.driver.halts.halt(what, "ann", "odd", Holds.READING)
+                    await b.driver.halts.halt(what, "ann", "odd", StopScope.READING)
             assert seen == ["note://a"], "of the rest, too: who watches it anew is told what is followed"
             await b.driver.halts.resume(what, "ann")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.facts.stop import Holds, StopSubject
+from remit.facts.stop import StopKind, StopScope
 from remit.pep.answer import Refused
 from remit.pep.mcp import connection_subscriptions, upstream_watches
 from remit.pep.mcp.change_notifications import PENDING_MAX
@@ -26,12 +26,12 @@ from tests.eventually import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from remit.facts.stop import Stopped
+    from remit.facts.stop import StopTarget
     from tests.e2e.edge_world import Wire
     from tests.e2e.gateway_parts import Bench
 
-SERVER: Stopped = (StopSubject.SERVER, "shop")
-AGENT: Stopped = (StopSubject.AGENT, "clerk")
+SERVER: StopTarget = (StopKind.SERVER, "shop")
+AGENT: StopTarget = (StopKind.AGENT, "clerk")
 WANTED = {"promptsListChanged": True, "resourceSubscriptions": ["note://a", "note://b"]}
 
 
@@ -60,7 +60,7 @@ async def lost_once(b: Bench) -> None:
     assert (outcome.status, "rogue" in (outcome.error or "")) == (Status.LOST, True)
 
 
-async def halted_while_recorded(b: Bench, kind: RecordKind, what: Stopped, client: Any = ABLE) -> object:
+async def halted_while_recorded(b: Bench, kind: RecordKind, what: StopTarget, client: Any = ABLE) -> object:
     """The answer of a call during which `what` is halted, while a record of `kind` is on its way to disk."""
     b.ledger.waits = {kind}
     under = asyncio.create_task(call(b, client=client))
@@ -75,7 +75,7 @@ async def halted_while_recorded(b: Bench, kind: RecordKind, what: Stopped, clien
 
 @driven
 async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(b: Bench) -> None:
-    for what in (SERVER, AGENT, (StopSubject.TOOL, "shop/echo")):
+    for what in (SERVER, AGENT, (StopKind.TOOL, "shop/echo")):
         found = await asking(b)
         before = len(await outcomes(b))
         _, would = await b.driver.halts.drill(what, "ann")
@@ -235,8 +235,8 @@ async def test_the_stream_of_who_is_halted_ends_and_says_why(w: Wire) -> None:
 @wired
 async def test_a_stream_ends_with_what_it_follows_and_the_next_follows_the_rest(w: Wire) -> None:
     for what, holds, left in (
-        (SERVER, Holds.ALL, {}),
-        ((StopSubject.TOOL, "shop/note://a"), Holds.READING, {**WANTED, "resourceSubscriptions": ["note://b"]}),
+        (SERVER, StopScope.ALL, {}),
+        ((StopKind.TOOL, "shop/note://a"), StopScope.READING, {**WANTED, "resourceSubscriptions": ["note://b"]}),
     ):
         watched = len(w.watched)
         async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:

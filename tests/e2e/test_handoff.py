@@ -15,7 +15,7 @@ from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.agent import User
 from remit.facts.limits import DEFAULT
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Holds, StopSubject
+from remit.facts.stop import StopKind, StopScope
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.argument_edits import NOTICE
 from remit.policy.verdict import Code
@@ -370,8 +370,8 @@ async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
     await b.driver.approvals.cast_vote(idents[1], BOB, Choice.APPROVE, None)
-    await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
-    await b.driver.halts.resume((StopSubject.AGENT, "clerk"), "cat")
+    await b.driver.halts.halt((StopKind.AGENT, "clerk"), "ann", "odd")
+    await b.driver.halts.resume((StopKind.AGENT, "clerk"), "cat")
     assert [(await approval(b, ident)).state for ident in idents] == [ApprovalState.CANCELLED, ApprovalState.CANCELLED]
     assert await b.driver.authorization.expire_due() == 0
     assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
@@ -383,7 +383,7 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
 ) -> None:
     async with bench(tmp_path) as b:
         route(b, channels=())
-        halts, clerk = b.driver.halts, (StopSubject.AGENT, "clerk")
+        halts, clerk = b.driver.halts, (StopKind.AGENT, "clerk")
 
         async def opened() -> list[Approval]:
             return [one for one in b.memory.approvals() if one.state is ApprovalState.PENDING]
@@ -434,7 +434,7 @@ async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: 
     other = await b.call("pay", b.authority("helper"), amount=500, to="eve")
     assert isinstance(other, Awaiting)
     assert await b.driver.authorization.expire_due() == 0
-    await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
+    await b.driver.halts.halt((StopKind.AGENT, "clerk"), "ann", "odd")
     assert await b.driver.authorization.expire_due() == 2
     assert [(await approval(b, ident)).state for ident in idents] == [ApprovalState.CANCELLED, ApprovalState.CANCELLED]
     assert (await approval(b, other.ref)).state is ApprovalState.PENDING
@@ -442,10 +442,10 @@ async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: 
                 and one.body.event is Event.APPROVAL_CANCELLED]  # fmt: skip
     assert why.data == {"why": "agent clerk was stopped by ann: odd"}
     assert await b.driver.authorization.expire_due() == 0
-    await b.driver.halts.resume((StopSubject.AGENT, "clerk"), "cat")
+    await b.driver.halts.resume((StopKind.AGENT, "clerk"), "cat")
     assert isinstance(await b.call("pay", **PAID), Awaiting), "asked anew"
     assert await b.driver.authorization.expire_due() == 0
-    await b.driver.halts.halt((StopSubject.TOOL, "shop/pay"), "ann", "odd", Holds.READING)
+    await b.driver.halts.halt((StopKind.TOOL, "shop/pay"), "ann", "odd", StopScope.READING)
     assert await b.driver.authorization.expire_due() == 0, "to pay is to act"
-    await b.driver.halts.halt((StopSubject.TOOL, "shop/pay"), "ann", "odd", Holds.ACTING)
+    await b.driver.halts.halt((StopKind.TOOL, "shop/pay"), "ann", "odd", StopScope.ACTING)
     assert await b.driver.authorization.expire_due() == 2

@@ -18,7 +18,7 @@ from remit.facts.finding import Find
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
-from remit.facts.stop import StopSubject
+from remit.facts.stop import StopKind
 from remit.facts.tool import Argument, Definition, Effect, Sink, Tool
 from remit.pep import previews
 from remit.pep.answer import Awaiting, Released
@@ -319,7 +319,7 @@ async def test_who_may_act_no_more_has_none_made(b: Bench) -> None:
         return bool(called(b))
 
     await until(sent)
-    _, cut = await b.driver.halts.halt((StopSubject.AGENT, "clerk"), "ann", "odd")
+    _, cut = await b.driver.halts.halt((StopKind.AGENT, "clerk"), "ann", "odd")
     assert len(cut) == 1
     assert (await foreseen(b, ident)).why.startswith("agent clerk was stopped by ann: odd")
     [outcome] = await outcomes(b)

@@ -17,7 +17,7 @@ from remit.escalate.grants import GrantScope, Wish
 from remit.facts.breaker import Breaker, BreakerSubject, On
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.facts.stop import StopSubject as Whom
+from remit.facts.stop import StopKind as Whom
 from remit.pep.answer import Client
 from remit.ports.upstream import Era, Result
 from remit.trace.bodies import ActionBody, Choice

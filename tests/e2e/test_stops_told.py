@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from remit.api.stops import SHOWN_MAX, stop_checks
-from remit.facts.stop import Stop, StopSubject
+from remit.facts.stop import Stop, StopKind
 from tests.e2e.api_world import World, world
 from tests.e2e.test_api_cli import remit
 
@@ -77,6 +77,6 @@ async def test_what_describes_it_says_that_it_is_stopped(api: World, kind: str, 
 
 
 async def test_many_stops_are_told_by_their_number():
-    many = [Stop(StopSubject.AGENT, f"a{number}", "admin", 0, "odd") for number in range(SHOWN_MAX + 2)]
+    many = [Stop(StopKind.AGENT, f"a{number}", "admin", 0, "odd") for number in range(SHOWN_MAX + 2)]
     found = stop_checks(many)
     assert (len(found), found[-1].text, found[-1].next) == (SHOWN_MAX + 1, "and 2 more are stopped", "remit halt")

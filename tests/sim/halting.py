@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from remit.facts.action import ActionKind
-from remit.facts.stop import EVERYTHING, Holds, Stop, Stopped, StopSubject, read_subject, subject
+from remit.facts.stop import EVERYTHING, Stop, StopKind, StopScope, StopTarget, read_subject, subject
 from remit.facts.tool import Effect, Sink
 from remit.pep.answer import Failed, Refused, Released
 from remit.pep.lease import LEASE_S, RENEW_S
@@ -74,14 +74,14 @@ class Stops(Law):
 
     laws: Laws
     folder: Folder
-    in_force: dict[Stopped, Holds] = field(default_factory=dict[Stopped, Holds])
+    in_force: dict[StopTarget, StopScope] = field(default_factory=dict[StopTarget, StopScope])
 
     def __post_init__(self) -> None:
         self.folder.taken = self.order
 
     def order(self, stop: Stop) -> None:
         """`stop` is in force from now on."""
-        self.in_force[stop.what] = stop.holds
+        self.in_force[stop.target] = stop.scope
 
     def begins(self) -> None:
         """A process begins: what is on disk is in force."""
@@ -89,7 +89,7 @@ class Stops(Law):
         for _, body in self.laws.witness.admins.values():
             what = read_subject(body.subject)
             if body.event is Event.HALT and what is not None:
-                self.in_force[what] = Holds(str(body.data.get("holds", Holds.ALL.value)))
+                self.in_force[what] = StopScope(str(body.data.get("holds", StopScope.ALL.value)))
             elif body.event is Event.RESUME and what is not None:
                 self.in_force.pop(what, None)
 
@@ -108,44 +108,44 @@ class Stops(Law):
         kind, server, name, _, links = key
         authority = self.laws.authorities[links[-1][1]]
         for stopped, holds in self._now().items():
-            if _is_over(stopped, authority, server, name) and holds in (Holds.ALL, _holds(kind, server, name)):
+            if _is_over(stopped, authority, server, name) and holds in (StopScope.ALL, _holds(kind, server, name)):
                 text = f"{server}/{name} {what} for {authority.acting.sid} though {subject(stopped)} was stopped"
                 self.laws.break_("stop-wins", f"{text} ({holds.value})")
 
-    def _now(self) -> Mapping[Stopped, Holds]:
+    def _now(self) -> Mapping[StopTarget, StopScope]:
         """What is in force; all that was left so long ago that the lease on it must have been renewed."""
         due_s = self.folder.now_s() - LEASE_S
         if self.folder.unreadable_s is not None and self.folder.unreadable_s <= due_s:
-            return {EVERYTHING: Holds.ALL}
-        return self.in_force | {stop.what: stop.holds for stop, at_s in self.folder.lying.values() if at_s <= due_s}
+            return {EVERYTHING: StopScope.ALL}
+        return self.in_force | {stop.target: stop.scope for stop, at_s in self.folder.lying.values() if at_s <= due_s}
 
 
-def _is_over(what: Stopped, authority: Authority, server: str, name: str) -> bool:
+def _is_over(what: StopTarget, authority: Authority, server: str, name: str) -> bool:
     over, named = what
     match over:
-        case StopSubject.AGENT:
+        case StopKind.AGENT:
             return named in authority.agents
-        case StopSubject.SESSION:
+        case StopKind.SESSION:
             return named in authority.sids
-        case StopSubject.USER:
+        case StopKind.USER:
             return named == authority.user
-        case StopSubject.GROUP:
+        case StopKind.GROUP:
             staff = named == "staff" and not STAFF.isdisjoint(authority.agents)
             return staff or named in USERS.get(authority.user or "", ())
-        case StopSubject.SERVER:
+        case StopKind.SERVER:
             return named == server
-        case StopSubject.TOOL | StopSubject.RESOURCE:
+        case StopKind.TOOL | StopKind.RESOURCE:
             return named == f"{server}/{name}"
-        case StopSubject.EVERYTHING:
+        case StopKind.EVERYTHING:
             return True
 
 
-def _holds(kind: str, server: str, name: str) -> Holds:
+def _holds(kind: str, server: str, name: str) -> StopScope:
     """Which quarantine is over it: what changes something, or tells somebody outside, acts."""
     if kind != ActionKind.CALL_TOOL.value or not server:
-        return Holds.READING if server else Holds.ALL
+        return StopScope.READING if server else StopScope.ALL
     effect, sink, _ = TOOLS[server, name]
-    return Holds.READING if effect is Effect.READ and sink is not Sink.EXTERNAL else Holds.ACTING
+    return StopScope.READING if effect is Effect.READ and sink is not Sink.EXTERNAL else StopScope.ACTING
 
 
 @dataclass(slots=True)
@@ -181,11 +181,11 @@ class Warden:
     async def _act(self) -> None:
         stop = self._chosen()
         match self.random.randrange(6):
-            case 0 if stop.holds is Holds.ALL:
-                self.tell(f"left to be halted: {subject(stop.what)}")
+            case 0 if stop.scope is StopScope.ALL:
+                self.tell(f"left to be halted: {subject(stop.target)}")
                 self.stops.folder.leave(stop)
-            case 1 if stop.holds is Holds.ALL:
-                self.tell(f"the process stands still for {STOOD_STILL_S:.0f} s; left meanwhile: {subject(stop.what)}")
+            case 1 if stop.scope is StopScope.ALL:
+                self.tell(f"the process stands still for {STOOD_STILL_S:.0f} s; left meanwhile: {subject(stop.target)}")
                 self.stops.folder.leave(stop)
                 self.loop.stand(STOOD_STILL_S)
             case 2:
@@ -195,16 +195,16 @@ class Warden:
                 self.tell(f"{stop}")
                 self.stops.order(stop)
                 try:
-                    await self.driver.halts.halt(stop.what, stop.by, stop.reason, stop.holds)
+                    await self.driver.halts.halt(stop.target, stop.by, stop.reason, stop.scope)
                 except LedgerUnwritable:
                     # It was said that it could not be done.
-                    self.stops.in_force.pop(stop.what, None)
+                    self.stops.in_force.pop(stop.target, None)
                     raise
         await asyncio.sleep(self.random.uniform(0.0, 4.0))
         await self._resume()
 
     async def _resume(self) -> None:
-        lying = {stop.what for stop, _ in self.stops.folder.lying.values()}
+        lying = {stop.target for stop, _ in self.stops.folder.lying.values()}
         for what in [one for one in self.stops.in_force if one not in lying]:
             self.tell(f"may act again: {subject(what)}")
             del self.stops.in_force[what]
@@ -213,15 +213,15 @@ class Warden:
     def _chosen(self) -> Stop:
         someone = self.random.choice(self.agents.all)
         tool = "/".join(self.random.choice([*TOOLS]))
-        whats: tuple[Stopped, ...] = (
-            (StopSubject.AGENT, self.random.choice(someone.agents)),
-            (StopSubject.SESSION, self.random.choice(someone.sids)),
-            (StopSubject.USER, self.random.choice([*USERS])),
-            (StopSubject.GROUP, self.random.choice(("staff", "finance"))),
-            (StopSubject.SERVER, self.random.choice(SERVERS)),
-            (StopSubject.TOOL, tool),
+        whats: tuple[StopTarget, ...] = (
+            (StopKind.AGENT, self.random.choice(someone.agents)),
+            (StopKind.SESSION, self.random.choice(someone.sids)),
+            (StopKind.USER, self.random.choice([*USERS])),
+            (StopKind.GROUP, self.random.choice(("staff", "finance"))),
+            (StopKind.SERVER, self.random.choice(SERVERS)),
+            (StopKind.TOOL, tool),
             EVERYTHING,
         )
         what = self.random.choice(whats)
-        holds = self.random.choice((Holds.ALL, Holds.ALL, Holds.ACTING, Holds.READING))
+        holds = self.random.choice((StopScope.ALL, StopScope.ALL, StopScope.ACTING, StopScope.READING))
         return Stop(*what, "ann", 0, "to be sure", holds)

@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.adapters.private import private_folder, sync_folder, write_private
 from remit.facts.canonical import Json
-from remit.facts.stop import EVERYTHING, Stop, Stopped, read_subject, subject
+from remit.facts.stop import EVERYTHING, Stop, StopTarget, read_subject, subject
 from remit.facts.strictjson import JsonRefused, parse_object
 
 HALTS: Final = "halts"
@@ -20,7 +20,7 @@ _UNIQUE_BYTES: Final = 16
 _END: Final = ".json"
 
 
-def leave(data: Path, what: Stopped, reason: str, at_ms: int) -> Path:
+def leave(data: Path, what: StopTarget, reason: str, at_ms: int) -> Path:
     """Leave a halt of `what` in the data folder `data`; its file. Raises `OSError`, `KeyringUnusable`."""
     private_folder(data / HALTS)
     # By time, and no two alike: one of the same millisecond neither replaces another nor shares its partial file.

@@ -189,7 +189,7 @@ def caps(body: ActionBody, text_of: Callable[[str], PolicyText | None]) -> Mappi
     for name, requested in numbers.items():
         runs = arguments.get(name)
         by = ", ".join(
-            policy for policy, cap in caps.items() if cap is not None and (cap.argument, cap.most) == (name, runs)
+            policy for policy, cap in caps.items() if cap is not None and (cap.argument, cap.maximum) == (name, runs)
         )
         text = f"asked {'nothing' if requested is None else spelled(requested)}, would run with {spelled(runs)}"
         figures[f"capped {shortened(name, NAME_CHARS_MAX)}"] = text + (f", by policy {by}" if by else "")

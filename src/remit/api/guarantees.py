@@ -84,7 +84,7 @@ def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, Json
         status["breach"] = digest
     if sign_off is not None:
         status["signed_off"] = {"by": sign_off.by, "at": instant(sign_off.at_ms), "why": sign_off.why}
-    rule = guarantee.holds
+    rule = guarantee.rule
     if isinstance(rule, Rate) and rule.scope is MonitorScope.FLEET:
         status["counted"] = _rate_count(services, guarantee)
     return status

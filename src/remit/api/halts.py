@@ -14,7 +14,7 @@ from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Receipt
-from remit.facts.stop import Holds, Stop, Stopped, StopSubject, typed
+from remit.facts.stop import Stop, StopKind, StopScope, StopTarget, typed
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
 from remit.pdp.stops import names_of, runs
@@ -58,7 +58,7 @@ async def halt(request: HaltRequest, services: With, caller: ByReader) -> Halted
 @router.post("/halts/resume")
 async def resume(request: StopRequest, services: With, caller: ByReader) -> ResumedAnswer:
     """Let what was stopped act again."""
-    what = (StopSubject(request.kind), request.name)
+    what = (StopKind(request.kind), request.name)
     stop = _standing_stop(services, what)
     if stop is None:
         return ResumedAnswer(kind=request.kind, name=request.name, record=None)
@@ -83,12 +83,12 @@ async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Pr
     his = set(names_of(catalog, caller.user))
     if stop.by.removeprefix("user:") in his:
         return None
-    session = await services.ledger.session(stop.name) if stop.over is StopSubject.SESSION else None
+    session = await services.ledger.session(stop.name) if stop.kind is StopKind.SESSION else None
     agent = catalog.agents.get(stop.name if session is None else session.agent)
     following = "ask whoever stopped it, or the admin"
     if session is not None and session.user in his:
         return forbidden(f"it acts for you, and was stopped by {stop.by}", following)
-    if stop.over in {StopSubject.AGENT, StopSubject.SESSION} and agent is not None and agent.owner in his:
+    if stop.kind in {StopKind.AGENT, StopKind.SESSION} and agent is not None and agent.owner in his:
         return forbidden(f"it is yours, and was stopped by {stop.by}", following)
     if not decides(services, caller):
         return forbidden(f"it was stopped by {stop.by}, and you decide on no route", following)
@@ -96,15 +96,15 @@ async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Pr
 
 
 async def _halt(
-    services: Services, what: Stopped, caller: Admin | Person, request: HaltRequest
+    services: Services, what: StopTarget, caller: Admin | Person, request: HaltRequest
 ) -> tuple[Receipt, list[str]]:
-    why, holds = request.why, Holds(request.holds)
+    why, holds = request.why, StopScope(request.holds)
     if why is None:
         raise Problem(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
     standing = _standing_stop(services, what)
-    if standing is not None and holds is not Holds.ALL and standing.holds is not holds:
+    if standing is not None and holds is not StopScope.ALL and standing.scope is not holds:
         # To quarantine it so would let it do a part of what it was stopped from.
         following = f"remit resume {typed(what)}, or halt it"
         raise Problem(409, "it is stopped from something else", why=str(standing), next=following)
@@ -115,13 +115,13 @@ async def _halt(
 
 async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
     """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
-    what = (StopSubject.SESSION, await services.driver.approvals.session_asked(ident))
+    what = (StopKind.SESSION, await services.driver.approvals.session_asked(ident))
     over = await _taken_over(services, caller, _standing_stop(services, what))
     by = services.runtime.catalog.users[caller.user]
     await services.driver.halts.stop_session(ident, by, reason, note, over)
 
 
-def _standing_stop(services: Services, what: Stopped) -> Stop | None:
+def _standing_stop(services: Services, what: StopTarget) -> Stop | None:
     return next(iter(services.driver.halts.over([what])), None)
 
 
@@ -130,20 +130,20 @@ async def _taken_over(services: Services, caller: Admin | Person, before: Stop |
     return before if before is not None and await _not_his(services, caller, before) is None else None
 
 
-async def _subject(services: Services, request: HaltRequest) -> Stopped:
+async def _subject(services: Services, request: HaltRequest) -> StopTarget:
     """What is asked for; 404 for a name that nobody has: a misspelt halt would stop nothing and look as if it had."""
-    over, name = StopSubject(request.kind), request.name
-    if (over is StopSubject.EVERYTHING) is bool(name):
+    over, name = StopKind(request.kind), request.name
+    if (over is StopKind.EVERYTHING) is bool(name):
         following = _listing(over)
         if name:
-            following = f"remit {'halt' if request.holds == Holds.ALL else 'quarantine'} everything --why TEXT"
+            following = f"remit {'halt' if request.holds == StopScope.ALL else 'quarantine'} everything --why TEXT"
         why = f"{over.value} takes {'no' if name else 'a'} name"
         raise Problem(400, "not something to halt", why=why, next=following)
     catalog = services.runtime.catalog
     exists = runs(catalog, (over, name))
     if exists is None:
         exists = await services.ledger.session(name) is not None
-    if exists and over is StopSubject.RESOURCE:
+    if exists and over is StopKind.RESOURCE:
         uri = name.partition("/")[2]
         problem = uri_problem(uri)
         if problem is not None:
@@ -154,17 +154,17 @@ async def _subject(services: Services, request: HaltRequest) -> Stopped:
     return over, name
 
 
-def _listing(over: StopSubject) -> str:
+def _listing(over: StopKind) -> str:
     """The command that lists what a stop of that kind may name."""
-    kind = StopSubject.SERVER if over is StopSubject.RESOURCE else over
-    return "remit sessions ls" if over is StopSubject.SESSION else f"remit get {kind.value}s"
+    kind = StopKind.SERVER if over is StopKind.RESOURCE else over
+    return "remit sessions ls" if over is StopKind.SESSION else f"remit get {kind.value}s"
 
 
 def _view(stop: Stop) -> HaltAnswer:
     return HaltAnswer(
-        kind=stop.over.value,
+        kind=stop.kind.value,
         name=stop.name,
-        holds=stop.holds.value,
+        holds=stop.scope.value,
         by=stop.by,
         since=instant(stop.at_ms),
         why=stop.reason,

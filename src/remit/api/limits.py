@@ -70,9 +70,9 @@ def _resting(services: Services, breaker: Breaker, body: ActionBody) -> Iterator
         BreakerSubject.AGENT: agents,
         BreakerSubject.SERVER: [body.server],
         BreakerSubject.TOOL: [f"{body.server}/{body.name}"],
-    }[breaker.over]
+    }[breaker.subject]
     keys = {breaker.key(name) for name in over}
-    keys |= {alone(key, agents[0]) for key in keys} if breaker.over is not BreakerSubject.AGENT and agents else set()
+    keys |= {alone(key, agents[0]) for key in keys} if breaker.subject is not BreakerSubject.AGENT and agents else set()
     for _, key, state, left_s, trip in services.driver.limit_admin.open_breakers:
         if key in keys and state is BreakerState.OPEN:
             until = instant(services.clock.now_ms() + round(left_s * 1000))

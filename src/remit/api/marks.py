@@ -60,7 +60,7 @@ def _mark_answer(services: Services, bundle: str, tool: str, record: str, mark: 
     return MarkAnswer(
         id=f"{kind.value.lower()}:{name}",
         record=record,
-        does=mark.does.value,
+        does=mark.op.value,
         over=over,
         within_s=within_s or None,
         text=f"{did}{of}, over the {over}{within}",
@@ -69,7 +69,7 @@ def _mark_answer(services: Services, bundle: str, tool: str, record: str, mark: 
 
 def _effect(mark: Mark, *, amount: bool) -> str:
     units = shown(mark.units) if amount else str(mark.units)
-    match mark.does:
+    match mark.op:
         case MarkOp.ADD:
             return f"{units} more"
         case MarkOp.BACK:
@@ -82,7 +82,7 @@ def _effect(mark: Mark, *, amount: bool) -> str:
             numbers = [str(at + 1) for at in range(mark.units.bit_length()) if mark.units >> at & 1]
             return f"done: number {', '.join(numbers)} of what it keeps apart"
         case _:
-            assert_never(mark.does)
+            assert_never(mark.op)
 
 
 def _argument(declared: Mapping[str, Json], tool: str) -> str | None:

@@ -114,7 +114,7 @@ def _halt_story(services: Services, body: AdminBody, _: ActionBody | None) -> It
     if stop is None:
         yield "it may act again"
     else:
-        yield f"it stands; to let it act again: remit resume {typed(stop.what)}"
+        yield f"it stands; to let it act again: remit resume {typed(stop.target)}"
 
 
 def _bundle_story(_: Services, body: AdminBody, __: ActionBody | None) -> Iterator[str]:

@@ -10,7 +10,7 @@ from remit.api.moments import instant
 from remit.api.services import RunningResource, Services
 from remit.control.resources import ResourceKind
 from remit.facts.catalog import Catalog
-from remit.facts.stop import EVERYTHING, Stop, Stopped, StopSubject, typed
+from remit.facts.stop import EVERYTHING, Stop, StopKind, StopTarget, typed
 from remit.pdp.stops import of_user
 
 SHOWN_MAX: Final = 10
@@ -19,8 +19,10 @@ SHOWN_MAX: Final = 10
 
 def stop_checks(stops: Sequence[Stop]) -> list[DoctorCheck]:
     """A line for each of `stops`: first that everything is stopped, which is not as it should be, then the oldest."""
-    ordered = sorted(stops, key=lambda stop: stop.what != EVERYTHING)
-    checks = [DoctorCheck("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
+    ordered = sorted(stops, key=lambda stop: stop.target != EVERYTHING)
+    checks = [
+        DoctorCheck("halt", stop.target != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]
+    ]
     left = len(ordered) - len(checks)
     if left:
         checks.append(DoctorCheck("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
@@ -29,7 +31,7 @@ def stop_checks(stops: Sequence[Stop]) -> list[DoctorCheck]:
 
 def lifted_by(stop: Stop) -> str:
     """The command that lets act again what `stop` is over."""
-    return f"remit resume {typed(stop.what)}"
+    return f"remit resume {typed(stop.target)}"
 
 
 def with_stops(services: Services, item: RunningResource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -37,8 +39,8 @@ def with_stops(services: Services, item: RunningResource, manifest: Mapping[str,
     over = _over(services.runtime.catalog, str(manifest.get("kind")), item.name)
     stops: list[JsonValue] = [
         {
-            "over": typed(stop.what),
-            "holds": stop.holds.value,
+            "over": typed(stop.target),
+            "holds": stop.scope.value,
             "by": stop.by,
             "since": instant(stop.at_ms),
             "why": stop.reason,
@@ -50,22 +52,22 @@ def with_stops(services: Services, item: RunningResource, manifest: Mapping[str,
     return {**manifest, "status": {**status, "stops": stops}} if stops else manifest
 
 
-def _over(catalog: Catalog, kind: str, name: str) -> Iterator[Stopped]:
+def _over(catalog: Catalog, kind: str, name: str) -> Iterator[StopTarget]:
     """All that a stop of which would be over the resource `name` of that `kind`; nothing where none can be."""
     match kind:
         case ResourceKind.AGENT:
-            yield StopSubject.AGENT, name
+            yield StopKind.AGENT, name
             agent = catalog.agents.get(name)
-            yield from ((StopSubject.GROUP, group) for group in (() if agent is None else agent.groups))
+            yield from ((StopKind.GROUP, group) for group in (() if agent is None else agent.groups))
         case ResourceKind.USER:
             yield from of_user(catalog, name)
         case ResourceKind.GROUP:
-            yield StopSubject.GROUP, name
+            yield StopKind.GROUP, name
         case ResourceKind.SERVER:
-            yield StopSubject.SERVER, name
+            yield StopKind.SERVER, name
         case ResourceKind.TOOL:
-            yield StopSubject.TOOL, name
-            yield StopSubject.SERVER, name.partition("/")[0]
+            yield StopKind.TOOL, name
+            yield StopKind.SERVER, name.partition("/")[0]
         case _:
             return
     yield EVERYTHING

@@ -51,4 +51,4 @@ def origins_of(facts: Facts | None) -> Mapping[str, str]:
     """Where each value came from, by path, where a policy asked."""
     if facts is None or facts.flow is None:
         return {}
-    return {scalar.path: scalar.origin.word for scalar in facts.flow.traced}
+    return {scalar.path: scalar.origin.word for scalar in facts.flow.traces}

@@ -137,7 +137,7 @@ def memory_problem(monitors: Mapping[str, Monitor], guarantees: Mapping[str, Gua
         for name, monitor in monitors.items()
     }
     for name, guarantee in guarantees.items():
-        constraint = guarantee.holds
+        constraint = guarantee.rule
         if isinstance(constraint, Separation):
             sizes[f"guarantee {name}"] = _bytes(constraint.window, constraint.keys)
     total = sum(sizes.values())
@@ -224,7 +224,7 @@ def _duty_problems(
                 "guarantee/duty", resource.at(f"{at}.duties.{matches[1]}"), what, "it could never be called"
             )
         for index in matches[:1]:
-            argument = dict(separation.others).get(tool_name, separation.by)
+            argument = dict(separation.aliases).get(tool_name, separation.by)
             for why in (*_counting_problems(tool, argument, None), *_single_value_problems(tool, argument)):
                 yield WorkspaceProblem("guarantee/duty", resource.at(f"{at}.duties.{index}"), why)
 

@@ -46,7 +46,7 @@ def _constraint(constraint: GuaranteeRule) -> dict[str, Json]:
                 "over": constraint.scope.value,
             }
             if constraint.by is not None:
-                members |= {"by": constraint.by, "keys": constraint.keys, "others": dict(constraint.others)}
+                members |= {"by": constraint.by, "keys": constraint.keys, "others": dict(constraint.aliases)}
             return {**members, "counts": _counts(chain=constraint.chain)}
         case Powers():
             return {

@@ -72,12 +72,12 @@ class Within:
 class Shaping:
     """How an action came to have other arguments than its agent asked for: obligations changed them `changes` times.
 
-    `asked` is `sha256:…` of those that he asked for, as they would have been recorded. `addresses` are those that were
-    looked up for it, by host; nobody looks these up again. An empty one: there is none. `numbers` are those that were
-    asked for where an obligation set another, by argument; None where none was given.
+    `requested` is `sha256:…` of those that he asked for, as they would have been recorded. `addresses` are those that
+    were looked up for it, by host; nobody looks these up again. An empty one: there is none. `numbers` are those that
+    were asked for where an obligation set another, by argument; None where none was given.
     """
 
-    asked: str
+    requested: str
     changes: int = 0
     addresses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     numbers: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
@@ -85,7 +85,7 @@ class Shaping:
     def to_json(self, secrets: Collection[str] = ()) -> Mapping[str, Json]:
         """As it stands in the record of the action, which tells no number of the arguments `secrets`."""
         numbers = {name: asked for name, asked in self.numbers.items() if name not in secrets}
-        members: dict[str, Json] = {"asked": self.asked, "addresses": dict(self.addresses)}
+        members: dict[str, Json] = {"asked": self.requested, "addresses": dict(self.addresses)}
         return members | ({"numbers": numbers} if numbers else {})
 
 
@@ -97,9 +97,9 @@ class Action:
     model of `call_model`; the sub-agent of a delegation, whose `server` is empty. To read or get nothing
     by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
     that are judged and forwarded, and hashed and recorded, unless `veiled` stands for them there (`facts.veil`).
-    `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request, `said` the
-    agent's own reason: neither decides anything, and no policy sees them. `shaping` is there where obligations
-    had a part in it.
+    `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request,
+    `stated_reason` the agent's own: neither decides anything, and no policy sees them. `shaping` is there where
+    obligations had a part in it.
     """
 
     kind: ActionKind
@@ -111,7 +111,7 @@ class Action:
     within: Within | None = None
     trace: str | None = None
     veiled: bytes | None = None
-    said: str | None = None
+    stated_reason: str | None = None
     shaping: Shaping | None = None
 
     @property

@@ -80,7 +80,7 @@ class Breaker:
 
     name: str
     on: On
-    over: BreakerSubject
+    subject: BreakerSubject
     of: str | None
     limit: int
     within_s: float = 60.0
@@ -96,7 +96,7 @@ class Breaker:
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it."""
-        members: dict[str, Json] = {"on": self.on.value, "over": self.over.value, "limit": self.limit}
+        members: dict[str, Json] = {"on": self.on.value, "over": self.subject.value, "limit": self.limit}
         members |= {"within_s": self.within_s, "open_s": self.open_s, "trials": self.trials}
         if self.on in {On.ERRORS, On.SLOW}:
             members["of_least"] = self.of_least
@@ -106,7 +106,7 @@ class Breaker:
 
     def key(self, whose: str) -> str:
         """The name of the one over `whose`."""
-        return f"{self.name} {self.over.value}:{whose}"
+        return f"{self.name} {self.subject.value}:{whose}"
 
 
 class Trip(NamedTuple):

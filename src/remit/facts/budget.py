@@ -50,7 +50,8 @@ class Budget:
     """At most `hard` units of `measure` within `window_s` seconds; beyond `soft`, the people of `route` decide.
 
     `of` is the one whose spending counts; None: each has an account of his own. `tools` are those that count, all
-    where none is named: `SERVER/TOOL`, or `SERVER` for all of its. `each` is how many tokens one result may take.
+    where none is named: `SERVER/TOOL`, or `SERVER` for all of its. `result_tokens_max` is how many
+    tokens one result may take.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Budget:
     soft: int | None = None
     route: str | None = None
     tools: frozenset[str] = frozenset()
-    each: int = RESULT_TOKENS
+    result_tokens_max: int = RESULT_TOKENS
     text_hash: str = field(init=False, repr=False, compare=False)
     """What an approval of its gate is bound to."""
     window_ms: int = field(init=False, repr=False, compare=False)
@@ -88,7 +89,7 @@ class Budget:
         if self.tools:
             members["tools"] = sorted(self.tools)
         if self.measure is Measure.TOKENS:
-            members["each"] = self.each
+            members["each"] = self.result_tokens_max
         return members
 
     def number(self, units: int) -> Json:

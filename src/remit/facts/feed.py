@@ -21,21 +21,21 @@ class Feed(NamedTuple):
     """One event of one monitor, or one duty or power of a guarantee, at one tool.
 
     It is kept in `cells`. `each` is who has a key of his own: nobody, the agent that acts, or each of the chain.
-    `early`: it counts when the call is let through, and is taken back where the outcome says that it was not.
+    `provisional`: it counts when the call is let through, and is taken back where the outcome says that it was not.
     """
 
     cells: Cells
     happening: Happening
-    does: MarkOp
+    op: MarkOp
     each: str = ""
-    early: bool = False
+    provisional: bool = False
     measure: str | None = None
     bits: int = 1
 
     @property
     def shared(self) -> bool:
         """Whether all calls of one chain of agents mark the same."""
-        return self.cells.argument is None and self.measure is None and self.does is not MarkOp.LAST
+        return self.cells.argument is None and self.measure is None and self.op is not MarkOp.LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
     if not feeds and not guards:
         return NO_FEEDS
     return Feeds(
-        started=_feeding(feed for feed in feeds if feed.happening.when is When.STARTED or feed.early),
+        started=_feeding(feed for feed in feeds if feed.happening.when is When.STARTED or feed.provisional),
         ended=tuple(feed for feed in feeds if feed.happening.when in {When.SUCCEEDED, When.FAILED}),
         denied=_feeding(feed for feed in feeds if feed.happening.when is When.DENIED),
         guards=tuple(guards),
@@ -132,7 +132,7 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
 
 def feeds_at(server: Server, guarantees: Iterable[Guarantee]) -> Feeds:
     """What holds what is asked of `server` beside its tools: what would get to where it sends that."""
-    flows = [one for one in guarantees if isinstance(one.holds, NoFlow) and server.sink.value in one.holds.sinks]
+    flows = [one for one in guarantees if isinstance(one.rule, NoFlow) and server.sink.value in one.rule.sinks]
     return Feeds(guards=tuple(Guard(one, one.cells()) for one in flows)) if flows else NO_FEEDS
 
 
@@ -147,7 +147,7 @@ def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
     for event in monitor.events:
         if picked(event.of, tool):
             early = event.when in {When.SUCCEEDED, When.FAILED} and not monitor.awaited
-            yield Feed(cells, event, does, early=early, measure=monitor.measure)
+            yield Feed(cells, event, does, provisional=early, measure=monitor.measure)
     for event in monitor.unless:
         # What clears is sure: what is under way clears nothing.
         if picked(event.of, tool):
@@ -156,7 +156,7 @@ def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
 
 def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
     guard = Guard(guarantee, cells_at(tool, guarantee.cells(f"{tool.server}/{tool.name}")))
-    match guarantee.holds:
+    match guarantee.rule:
         case NoFlow(_, sinks):
             return guard if tool.sink.value in sinks else None
         case Separation(kinds) | Powers(kinds):
@@ -165,11 +165,11 @@ def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
         case Rate(of):
             return guard if picked(of, tool) else None
         case _:
-            assert_never(guarantee.holds)
+            assert_never(guarantee.rule)
 
 
 def _of_guard(guard: Guard) -> Iterator[Feed]:
-    match guard.guarantee.holds:
+    match guard.guarantee.rule:
         case NoFlow():
             return
         case Separation(kinds, chain=chain) | Powers(kinds, chain=chain):
@@ -178,4 +178,4 @@ def _of_guard(guard: Guard) -> Iterator[Feed]:
         case Rate(of):
             yield Feed(guard.cells, Happening(of), MarkOp.ADD)
         case _:
-            assert_never(guard.guarantee.holds)
+            assert_never(guard.guarantee.rule)

@@ -31,14 +31,14 @@ class NoFlow:
 class Separation:
     """No agent does more than one of these `duties`, of the same value of the argument `by` where it names one.
 
-    `others` are names of that argument at single tools. `chain`: whoever delegates did it as well.
+    `aliases` are names of that argument at single tools. `chain`: whoever delegates did it as well.
     """
 
     duties: tuple[Selector, ...]
     scope: MonitorScope = MonitorScope.FLEET
     window: Window = FOREVER
     by: str | None = None
-    others: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     keys: int = KEYS_MAX
     chain: bool = False
 
@@ -78,23 +78,23 @@ class SignOff:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """`holds` of the whole, and `owner` (a User) answers for it: he alone signs off a bundle that breaks it."""
+    """`rule` holds of the whole, and `owner` (a User) answers for it: he alone signs off a bundle that breaks it."""
 
     name: str
     owner: str
-    holds: GuaranteeRule
+    rule: GuaranteeRule
     description: str = ""
     ident: str = field(init=False, repr=False, compare=False)
     """What its state is kept under; a guarantee that says another thing begins anew."""
 
     def __post_init__(self) -> None:
         """Name its state, once for all that asks it."""
-        object.__setattr__(self, "ident", f"guarantee/{self.name}~{short(rule_json(self.holds))}")
+        object.__setattr__(self, "ident", f"guarantee/{self.name}~{short(rule_json(self.rule))}")
 
     @property
     def kind(self) -> str:
         """As the resource spells it."""
-        match self.holds:
+        match self.rule:
             case NoFlow():
                 return "no_flow"
             case Separation():
@@ -104,15 +104,15 @@ class Guarantee:
             case Rate():
                 return "rate"
             case _:
-                assert_never(self.holds)
+                assert_never(self.rule)
 
     def cells(self, tool: str = "") -> Cells:
         """Where it keeps what calls of `tool` (SERVER/TOOL) do; of flows it keeps nothing."""
-        match self.holds:
+        match self.rule:
             case NoFlow():
                 return Cells(self.ident, fleet=True, slots=1, window=FOREVER)
             case Separation() as rule:
-                argument = None if rule.by is None else dict(rule.others).get(tool, rule.by)
+                argument = None if rule.by is None else dict(rule.aliases).get(tool, rule.by)
                 fleet, slots = rule.scope is MonitorScope.FLEET, slots_of(rule.keys)
                 # Whether case tells is the tools' to say: what is one too much is denied, not let through.
                 return Cells(self.ident, fleet, slots, rule.window, argument, folds=True)
@@ -121,11 +121,11 @@ class Guarantee:
             case Rate() as rule:
                 return Cells(self.ident, rule.scope is MonitorScope.FLEET, 1, rule.window)
             case _:
-                assert_never(self.holds)
+                assert_never(self.rule)
 
     def to_json(self) -> dict[str, Json]:
         """As the digest of a bundle has it."""
-        return {"owner": self.owner, self.kind: rule_json(self.holds)}
+        return {"owner": self.owner, self.kind: rule_json(self.rule)}
 
 
 def rule_json(rule: GuaranteeRule) -> dict[str, Json]:
@@ -137,7 +137,7 @@ def rule_json(rule: GuaranteeRule) -> dict[str, Json]:
         case Separation():
             members = {"duties": [duty.to_json() for duty in rule.duties], "over": rule.scope.value}
             members |= {"window": [rule.window.step_ms, rule.window.steps], "by": rule.by, "keys": rule.keys}
-            members |= {"others": [list(pair) for pair in rule.others], "chain": rule.chain}
+            members |= {"others": [list(pair) for pair in rule.aliases], "chain": rule.chain}
         case Powers():
             members = {"powers": [power.to_json() for power in rule.powers], "chain": rule.chain}
             members["window"] = [rule.window.step_ms, rule.window.steps]

@@ -36,7 +36,7 @@ class Mark(NamedTuple):
     fleet: bool
     slot: int
     key: str
-    does: MarkOp
+    op: MarkOp
     at_ms: int | None = None
     units: int = 1
     step_ms: int = 0

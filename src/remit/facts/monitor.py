@@ -158,7 +158,7 @@ class Monitor:
     """`op` of the `events`, any of which is one, over a `scope`, within a `window`.
 
     `unless` are events that make `since` forget. `by` is the argument whose value has a monitor of its own, with
-    `others`, its names at tools where it has another; `keys` how many such values it is made for. `measure` is what
+    `aliases`, its names at tools where it has another; `keys` how many such values it is made for. `measure` is what
     a sum adds up (`facts.impact.MEASURES`). `awaited`: what is under way does not count until its outcome is there.
     """
 
@@ -169,7 +169,7 @@ class Monitor:
     window: Window = FOREVER
     unless: tuple[Happening, ...] = ()
     by: str | None = None
-    others: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     keys: int = KEYS_MAX
     measure: str | None = None
     awaited: bool = False
@@ -190,7 +190,7 @@ class Monitor:
 
     def argument(self, tool: str) -> str | None:
         """The name of the argument that `tool` (SERVER/TOOL) has its key in."""
-        return None if self.by is None else dict(self.others).get(tool, self.by)
+        return None if self.by is None else dict(self.aliases).get(tool, self.by)
 
     def to_json(self) -> dict[str, Json]:
         """As the digest of a bundle and `describe` have it."""
@@ -201,7 +201,7 @@ class Monitor:
             "unless": [event.to_json() for event in self.unless],
             "window": [self.window.step_ms, self.window.steps],
             "by": self.by,
-            "others": [list(pair) for pair in self.others],
+            "others": [list(pair) for pair in self.aliases],
             "keys": self.keys,
             "measure": self.measure,
             "awaited": self.awaited,

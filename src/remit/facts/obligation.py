@@ -43,10 +43,10 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """`cap`: the number `argument` is at most `most`; it is set to that where it is left out."""
+    """`cap`: the number `argument` is at most `maximum`; it is set to that where it is left out."""
 
     argument: str
-    most: int | float
+    maximum: int | float
 
 
 @dataclass(frozen=True, slots=True)

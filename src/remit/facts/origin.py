@@ -43,7 +43,7 @@ class Role(StrEnum):
     KEY = "key"
 
 
-class Traced(NamedTuple):
+class OriginTrace(NamedTuple):
     """One scalar of an action's input: where it stands, what it is for, and where it was first seen.
 
     `path` is as in `$.to[0]`. `role` is None for what counts nowhere. `part` says which telling part has the
@@ -92,7 +92,7 @@ class Flow(NamedTuple):
     `carried` are the addresses, URLs and account numbers inside content; they count among `targets` too where the
     sink is external. `established` of the targets are held by a directory of the organisation; `strangers` are
     neither held by one nor grounded, derived or trusted. `args` are the names of the arguments that hold a scalar
-    of each origin. `asked`: the user's words ask for a tool of this kind. `traced` explains each scalar.
+    of each origin. `intended`: the user's words ask for a tool of this kind. `traces` explains each scalar.
     """
 
     targets: OriginCounts
@@ -102,5 +102,5 @@ class Flow(NamedTuple):
     established: int
     strangers: int
     args: Mapping[Origin, frozenset[str]]
-    asked: bool
-    traced: tuple[Traced, ...]
+    intended: bool
+    traces: tuple[OriginTrace, ...]

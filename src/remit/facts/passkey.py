@@ -25,10 +25,10 @@ class Passkey:
 
 
 class Confirmed(NamedTuple):
-    """A yes was signed by `passkey`, whose authenticator counted to `counted` with it."""
+    """A yes was signed by `passkey`, whose authenticator counted to `sign_count` with it."""
 
     passkey: str
-    counted: int
+    sign_count: int
 
 
 def ended(passkey: Passkey) -> Passkey:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 
-class StopSubject(StrEnum):
+class StopKind(StrEnum):
     """What a stop is over. A group's is over each agent and user in it."""
 
     AGENT = "agent"
@@ -26,7 +26,7 @@ class StopSubject(StrEnum):
     EVERYTHING = "everything"
 
 
-class Holds(StrEnum):
+class StopScope(StrEnum):
     """What a stop holds: all, or what is quarantined may still read, or act, alone."""
 
     ALL = "all"
@@ -34,60 +34,62 @@ class Holds(StrEnum):
     READING = "reading"
 
 
-Stopped: TypeAlias = tuple[StopSubject, str]
+StopTarget: TypeAlias = tuple[StopKind, str]
 """What is stopped: its kind and name; a tool's is `SERVER/TOOL`, a resource's `SERVER/URI`, everything's empty."""
 
-EVERYTHING: Stopped = (StopSubject.EVERYTHING, "")
-_FROM: Final = {Holds.ALL: "", Holds.ACTING: " from acting", Holds.READING: " from reading"}
-_KINDS: Final = {over.value: over for over in StopSubject}
+EVERYTHING: StopTarget = (StopKind.EVERYTHING, "")
+_FROM: Final = {StopScope.ALL: "", StopScope.ACTING: " from acting", StopScope.READING: " from reading"}
+_KINDS: Final = {kind.value: kind for kind in StopKind}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`name`, which is of kind `over`, was stopped by `by` at `at_ms`, with a `reason`, from what it `holds`."""
+    """`name`, of this `kind`, was stopped by `by` at `at_ms` with a `reason`; `scope` says from what."""
 
-    over: StopSubject
+    kind: StopKind
     name: str
     by: str
     at_ms: int
     reason: str
-    holds: Holds = Holds.ALL
+    scope: StopScope = StopScope.ALL
 
     @property
-    def what(self) -> Stopped:
+    def target(self) -> StopTarget:
         """What is stopped."""
-        return self.over, self.name
+        return self.kind, self.name
 
     def __str__(self) -> str:
         """As people say it."""
-        return f"{named(self.what)} was stopped{_FROM[self.holds]} by {self.by}: {self.reason}"
+        return f"{named(self.target)} was stopped{_FROM[self.scope]} by {self.by}: {self.reason}"
 
 
-def named(subject: Stopped) -> str:
+def named(subject: StopTarget) -> str:
     """`subject` as people name it: `agent clerk`, `everything`."""
     return f"{subject[0].value} {subject[1]}".rstrip()
 
 
-def typed(subject: Stopped) -> str:
+def typed(subject: StopTarget) -> str:
     """`subject` as people type it after a command, which a shell takes as it stands."""
-    over, name = subject
-    return f"{over.value} {shlex.quote(name)}" if name else over.value
+    kind, name = subject
+    return f"{kind.value} {shlex.quote(name)}" if name else kind.value
 
 
-def subject(what: Stopped) -> str:
-    """`what` as records name it: `agent:clerk`, `everything`."""
-    over, name = what
-    return f"{over.value}:{name}" if name else over.value
+def subject(target: StopTarget) -> str:
+    """`target` as records name it: `agent:clerk`, `everything`."""
+    kind, name = target
+    return f"{kind.value}:{name}" if name else kind.value
 
 
-def read_subject(text: str) -> Stopped | None:
+def read_subject(text: str) -> StopTarget | None:
     """What `text`, as `subject` says it, names; None for what nothing can be stopped by."""
-    kind, _, name = text.partition(":")
-    over = _KINDS.get(kind)
-    return None if over is None or bool(name) is (over is StopSubject.EVERYTHING) else (over, name)
+    prefix, _, name = text.partition(":")
+    kind = _KINDS.get(prefix)
+    return None if kind is None or bool(name) is (kind is StopKind.EVERYTHING) else (kind, name)
 
 
-def stops_over(stops: Mapping[Stopped, Stop], subjects: Iterable[Stopped], holds: frozenset[Holds]) -> tuple[Stop, ...]:
+def stops_over(
+    stops: Mapping[StopTarget, Stop], subjects: Iterable[StopTarget], holds: frozenset[StopScope]
+) -> tuple[Stop, ...]:
     """Those of `stops` that are over one of `subjects` and hold one of `holds`."""
     found = [stops[what] for what in subjects if what in stops]
-    return tuple([stop for stop in found if stop.holds in holds])
+    return tuple([stop for stop in found if stop.scope in holds])

@@ -224,7 +224,7 @@ def _lift_by_grant(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: i
     assert facts is not None, "policy judged by facts"  # noqa: S101
     live = [grant for grant in snapshot.grants if grant.spent(now_ms) is None]
     flow = flow_of(snapshot, action, destination) if facts.flow is None else facts.flow
-    reach = reach_in(action, destination, flow.traced)
+    reach = reach_in(action, destination, flow.traces)
     # By gate and policy text, like an approval, and within what people saw.
     lifting = covering(live, verdict.gates, action, destination.tool, reach)
     if lifting is None:

@@ -8,7 +8,7 @@ from remit.escalate.machine import Approval, ApprovalMove, Delegation, Edit, Gla
 from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.pdp.past_deltas import PastCarried, PastMarked, SignedOff
 from remit.trace.bodies import ActionBody, Status
 
@@ -253,7 +253,7 @@ class Halted:
 class Resumed:
     """A person let it act again."""
 
-    what: Stopped
+    target: StopTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def _body(
         stored=stored,
         grants=ruling.grants,
         # For those who are asked, and for nobody else.
-        said=action.said if isinstance(verdict, Escalate) else None,
+        said=action.stated_reason if isinstance(verdict, Escalate) else None,
         reaches=ruling.reaches,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
         marks=_marks(snapshot, action, ruling, now_ms),

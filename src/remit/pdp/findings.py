@@ -11,7 +11,7 @@ from remit.facts.action import ActionKind
 from remit.facts.breaker import Trip, name_of, shared, whose
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import StopSubject, named, read_subject
+from remit.facts.stop import StopKind, named, read_subject
 from remit.facts.text import one_line
 from remit.policy.verdict import Code
 from remit.protect.incidents import (
@@ -41,8 +41,8 @@ def _halt(record: str, at: int, body: AdminBody) -> Finding | None:
     over, name = subject
     holds = " quarantined" if body.data.get("holds") in {"acting", "reading"} else " stopped"
     title = one_line(f"{named(subject)}{holds} by {body.by}", chars_max=TITLE_CHARS_MAX)
-    agent, sid = name if over is StopSubject.AGENT else "", name if over is StopSubject.SESSION else ""
-    severity = Severity.CRITICAL if over is StopSubject.EVERYTHING else Severity.HIGH
+    agent, sid = name if over is StopKind.AGENT else "", name if over is StopKind.SESSION else ""
+    severity = Severity.CRITICAL if over is StopKind.EVERYTHING else Severity.HIGH
     return Finding(record, at, IncidentCause.HALT, severity, title, agent, sid, body.subject)
 
 

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
-from remit.facts.origin import Flow, Role, Traced
+from remit.facts.origin import Flow, OriginTrace, Role
 from remit.facts.results import spelt
 from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
@@ -74,11 +74,11 @@ def _question_names(questions: Mapping[str, Json]) -> frozenset[str]:
 def _without_words(facts: Flow, hidden: frozenset[str]) -> Flow:
     """`facts` without a word of what is in the arguments `hidden`: which they are, and where they came from."""
     tops = {spelt((name,)) for name in hidden}
-    traced: list[Traced] = []
-    for scalar in facts.traced:
+    traced: list[OriginTrace] = []
+    for scalar in facts.traces:
         top = next((top for top in tops if scalar.path == top or scalar.path.startswith((f"{top}.", f"{top}["))), None)
         traced.append(scalar if top is None else scalar._replace(path=top, part=""))
-    return facts._replace(traced=tuple(traced))
+    return facts._replace(traces=tuple(traced))
 
 
 def grounds(bundle: Bundle, action: Action) -> frozenset[str]:

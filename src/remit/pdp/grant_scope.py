@@ -27,7 +27,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.impact import MEASURES
-from remit.facts.origin import Origin, Role, Traced
+from remit.facts.origin import Origin, OriginTrace, Role
 from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
 from remit.facts.tool import Sink, Tool
@@ -80,7 +80,10 @@ def like(tool: Tool | None) -> tuple[str, ...]:
 
 
 def reach_of(
-    arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
+    arguments: Mapping[str, Json],
+    names: Names,
+    traced: Iterable[OriginTrace],
+    measures: Mapping[str, str] = NO_MEASURES,
 ) -> GrantReach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
     leaves_by_path: dict[str, list[tuple[str, str, str | float]]] = {}
@@ -139,7 +142,7 @@ def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
             stack += [(below(at, number), argument, inner) for number, inner in enumerate(value)]
 
 
-def _vouching(scalar: Traced, value: str | float) -> str:
+def _vouching(scalar: OriginTrace, value: str | float) -> str:
     """The result that vouches for all of `value`: none for a credential, and where parts may come from elsewhere."""
     if scalar.role is Role.CREDENTIAL or (
         scalar.part and scalar.part not in {normalized(str(value)), whole_token(str(value)), value}
@@ -280,7 +283,7 @@ def names_of(destination: Destination) -> Names:
     return Names(None if destination.tool is None else destination.arguments, destination.members)
 
 
-def reach_in(action: Action, destination: Destination, traced: Iterable[Traced]) -> GrantReach:
+def reach_in(action: Action, destination: Destination, traced: Iterable[OriginTrace]) -> GrantReach:
     """The reach of `action`, whose values `traced` explains."""
     arguments = _recorded_arguments(action)
     return reach_of(arguments, names_of(destination), traced, impact(destination, arguments).measures())
@@ -300,15 +303,15 @@ def reach_recorded(body: ActionBody, destination: Destination) -> GrantReach | N
     given, names = cast("Mapping[str, Json]", arguments), names_of(destination)
     origins = body.context.get("origins")
     if isinstance(origins, list):
-        traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in origins]
+        traced: Iterable[OriginTrace] = [_traced(cast("Mapping[str, str]", one)) for one in origins]
     else:
-        traced = flow(destination.tool, names, {}, given, IndexView(None)).traced
+        traced = flow(destination.tool, names, {}, given, IndexView(None)).traces
     return reach_of(given, names, traced, impact(destination, given).measures())
 
 
-def _traced(member: Mapping[str, str]) -> Traced:
+def _traced(member: Mapping[str, str]) -> OriginTrace:
     role = member.get("role")
-    return Traced(
+    return OriginTrace(
         member["arg"],
         None if role is None else Role(role),
         Origin[member["origin"].upper()],

@@ -55,7 +55,7 @@ def with_guarantees(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: 
 
 
 def _breach(snapshot: Snapshot, action: Action, ruling: Ruling, guard: Guard, now_ms: int) -> str | None:
-    rule = guard.guarantee.holds
+    rule = guard.guarantee.rule
     if isinstance(rule, NoFlow):
         assert ruling.facts is not None, "what is not denied was judged by facts"  # noqa: S101
         return None if _is_asked(ruling) else _flow(ruling.facts, rule)
@@ -91,7 +91,7 @@ def _breach(snapshot: Snapshot, action: Action, ruling: Ruling, guard: Guard, no
 
 def flows(destination: Destination, facts: Facts) -> bool:
     """Whether it is what some guarantee lets through people alone: they see each, whatever they granted before."""
-    rules = (guard.guarantee.holds for guard in destination.feeds.guards)
+    rules = (guard.guarantee.rule for guard in destination.feeds.guards)
     return any(isinstance(one, NoFlow) and _flow(facts, one) is not None for one in rules)
 
 
@@ -130,7 +130,7 @@ def breaches(bundle: Bundle) -> tuple[Breach, ...]:
 
 
 def _breaches(bundle: Bundle, guarantee: Guarantee) -> Iterator[Breach]:
-    match guarantee.holds:
+    match guarantee.rule:
         case Separation(duties) as rule:
             if rule.by is None and rule.scope is MonitorScope.FLEET:
                 yield from _together(bundle, guarantee, duties, least=2)
@@ -139,7 +139,7 @@ def _breaches(bundle: Bundle, guarantee: Guarantee) -> Iterator[Breach]:
         case NoFlow() | Rate():
             return
         case _:
-            assert_never(guarantee.holds)
+            assert_never(guarantee.rule)
 
 
 def _together(bundle: Bundle, guarantee: Guarantee, kinds: tuple[Selector, ...], *, least: int) -> Iterator[Breach]:

@@ -3,12 +3,12 @@
 from typing import Final
 
 from remit.facts.guarantee import SignOff
-from remit.facts.stop import Holds, Stop, read_subject
+from remit.facts.stop import Stop, StopScope, read_subject
 from remit.pdp.deltas import Delta, Halted, Resumed
 from remit.pdp.past_deltas import SignedOff
 from remit.trace.bodies import AdminBody, Event
 
-_HOLDS: Final = {holds.value: holds for holds in Holds}
+_HOLDS: Final = {holds.value: holds for holds in StopScope}
 
 
 def of_intervention(at: int, body: AdminBody) -> tuple[Delta, ...]:
@@ -23,6 +23,6 @@ def of_intervention(at: int, body: AdminBody) -> tuple[Delta, ...]:
         return ()
     if body.event is Event.RESUME:
         return (Resumed(subject),)
-    holds = _HOLDS.get(str(body.data.get("holds")), Holds.ALL)
+    holds = _HOLDS.get(str(body.data.get("holds")), StopScope.ALL)
     keeps = body.data.get("keeps")
     return (Halted(Stop(*subject, keeps if isinstance(keeps, str) else body.by, at, reason, holds)),)

@@ -50,8 +50,8 @@ def _kinds(arguments: Mapping[str, Json], destination: Destination, flow: Flow) 
     """Of which kinds the targets are: what they look like, and whether anybody but a stranger names them."""
     names = Names(None if destination.tool is None else destination.arguments, destination.members)
     values = list(leaves(arguments, names))
-    kinds = {_MORE} if len(values) > len(flow.traced) else set[str]()
-    for (_, value), scalar in zip(values, flow.traced, strict=False):
+    kinds = {_MORE} if len(values) > len(flow.traces) else set[str]()
+    for (_, value), scalar in zip(values, flow.traces, strict=False):
         if scalar.role is Role.TARGET:
             looks = (
                 max((_look(kind) for _, kind in ordered_tokens(value)), default=TokenKind.WORD)

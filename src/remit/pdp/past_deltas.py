@@ -40,7 +40,7 @@ def reversals(marks: Iterable[Mark], at_ms: int) -> list[Json]:
 
     Who did the last, and duties and powers that were used, stay: another call may have been the same.
     """
-    return [[*mark._replace(does=MarkOp.BACK, at_ms=at_ms)] for mark in marks if mark.does is MarkOp.ADD]
+    return [[*mark._replace(op=MarkOp.BACK, at_ms=at_ms)] for mark in marks if mark.op is MarkOp.ADD]
 
 
 def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
@@ -52,5 +52,5 @@ def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
         return ()
     if not isinstance(root, str):
         return ()
-    backs = (mark for mark in marks if mark.does is MarkOp.BACK and mark.at_ms is not None)
+    backs = (mark for mark in marks if mark.op is MarkOp.BACK and mark.at_ms is not None)
     return tuple(PastMarked(mark.scope(root), mark, at) for mark in backs)

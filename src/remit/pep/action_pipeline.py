@@ -137,7 +137,7 @@ class ActionPipeline:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
         deadline_s: float | None = None
         if client.trace is not None or client.stated_reason is not None:
-            action = replace(action, trace=client.trace, said=client.stated_reason)
+            action = replace(action, trace=client.trace, stated_reason=client.stated_reason)
         while True:
             live, unreachable = await self.live(action, client)
             record = self._engine.edit_of(action)

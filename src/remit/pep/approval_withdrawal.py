@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from remit.escalate.machine import OPEN, Approval
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Stop, Stopped, stops_over
+from remit.facts.stop import Stop, StopTarget, stops_over
 from remit.pdp.stops import holds_of, stoppable
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
@@ -26,7 +26,11 @@ class ApprovalWithdrawal:
         self._memory = memory
         self._engine = engine
         self._ledger = ledger
-        self._last_state: tuple[Mapping[Stopped, Stop], frozenset[str], frozenset[str]] = {}, frozenset(), frozenset()
+        self._last_state: tuple[Mapping[StopTarget, Stop], frozenset[str], frozenset[str]] = (
+            {},
+            frozenset(),
+            frozenset(),
+        )
 
     async def turn(self) -> int:
         """How many were withdrawn. Raises `LedgerUnwritable`."""

@@ -13,7 +13,7 @@ from remit.escalate.refusals import sentence
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.record import Receipt, RecordKind
-from remit.facts.stop import Holds, Stop, Stopped, StopSubject, subject
+from remit.facts.stop import Stop, StopKind, StopScope, StopTarget, subject
 from remit.pdp.stops import holds_of, reason_of, runs, stoppable
 from remit.pep.approval_withdrawal import ApprovalWithdrawal
 from remit.pep.approvals import Approvals
@@ -64,7 +64,7 @@ class Halts:
         self._let_go = let_go
 
     async def halt(
-        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, over: Stop | None = None
+        self, what: StopTarget, by: str, reason: str, holds: StopScope = StopScope.ALL, over: Stop | None = None
     ) -> tuple[Receipt, Sequence[str]]:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
@@ -78,8 +78,8 @@ class Halts:
         if stands is None or stands == over:
             pending, cut = self._halt(own)
         else:
-            both = holds if holds is stands.holds else Holds.ALL
-            pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason, holds=both), own)
+            both = holds if holds is stands.scope else StopScope.ALL
+            pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason, scope=both), own)
         return await pending.durable, cut
 
     def leased(self, left: HaltInbox) -> Lease:
@@ -89,16 +89,16 @@ class Halts:
 
     def _take_up(self, stop: Stop) -> Pending:
         """Put a stop in force that was left; one over nothing is told of, for nobody else saw its name."""
-        if runs(self._engine.bundle.catalog, stop.what) is False:
-            data = {"ref": subject(stop.what)}
+        if runs(self._engine.bundle.catalog, stop.target) is False:
+            data = {"ref": subject(stop.target)}
             _LOG.warning("a halt was left over what does not run: it stops nobody; next: remit doctor", extra=data)
         return self._halt(stop)[0]
 
     def _halt(self, stop: Stop, said: Stop | None = None) -> tuple[Pending, Sequence[str]]:
         """Put `stop` in force, which keeps whose it is where somebody else `said` it once more."""
-        data = {"reason": stop.reason} | ({} if stop.holds is Holds.ALL else {"holds": stop.holds.value})
+        data = {"reason": stop.reason} | ({} if stop.scope is StopScope.ALL else {"holds": stop.scope.value})
         data |= {} if said is None else {"keeps": stop.by, "said": said.reason}
-        body = AdminBody(Event.HALT, stop.by if said is None else said.by, subject(stop.what), data)
+        body = AdminBody(Event.HALT, stop.by if said is None else said.by, subject(stop.target), data)
         pending = self._engine.append(RecordKind.ADMIN, "", body)
         return pending, self._cut(stop)
 
@@ -119,7 +119,7 @@ class Halts:
         elif not sits(approval, room.routes, room.users, by, now_ms):
             raise voting.ineligible(approval, room, by, now_ms)
         why = sentence(reason) or reason
-        await self.halt((StopSubject.SESSION, root), f"user:{by.name}", why, over=over)
+        await self.halt((StopKind.SESSION, root), f"user:{by.name}", why, over=over)
         ended = [
             self._engine.append(RecordKind.ADMIN, waiting.sid, _withdrawn(waiting.ident))
             for waiting in self._memory.approvals()
@@ -130,7 +130,7 @@ class Halts:
         await self._let_go(root)
         return root
 
-    async def resume(self, what: Stopped, by: str, over: Stop | None = None) -> Receipt | None:
+    async def resume(self, what: StopTarget, by: str, over: Stop | None = None) -> Receipt | None:
         """Let `what` act again; what waited when it was stopped is withdrawn first, however soon that is.
 
         `over` is the stop that `by` may lift; None where another stands by now, or none. INVARIANT(stop-wins)
@@ -140,7 +140,7 @@ class Halts:
             return None
         return await self._record(AdminBody(Event.RESUME, by, subject(what)))
 
-    async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:
+    async def drill(self, what: StopTarget, by: str) -> tuple[Receipt, Sequence[str]]:
         """What `halt` would cut off now, by decision id; nobody is stopped."""
         reached = self._reached(Stop(*what, by, 0, ""))
         return await self._record(AdminBody(Event.HALT_DRILL, by, subject(what))), reached
@@ -156,7 +156,7 @@ class Halts:
         self._engine.lease()
         return sorted(self._memory.stopped.values(), key=_oldest)
 
-    def over(self, whats: Iterable[Stopped]) -> Sequence[Stop]:
+    def over(self, whats: Iterable[StopTarget]) -> Sequence[Stop]:
         """The stops of `whats`, the oldest first; those that were left for the service are among them."""
         self._engine.lease()
         stopped = self._memory.stopped
@@ -166,7 +166,7 @@ class Halts:
         """Whether `stop` is over `action`."""
         catalog = self._engine.bundle.catalog
         place = (action.server, action.name)
-        return stop.holds in holds_of(catalog, *place) and stop.what in stoppable(catalog, action.authority, *place)
+        return stop.scope in holds_of(catalog, *place) and stop.target in stoppable(catalog, action.authority, *place)
 
     def all_under_way(self) -> Sequence[str]:
         """The decision ids of all actions whose server has not answered yet."""
@@ -186,8 +186,8 @@ class Halts:
         return await self._engine.append(RecordKind.ADMIN, "", body).durable
 
 
-def _oldest(stop: Stop) -> tuple[int, Stopped]:
-    return stop.at_ms, stop.what
+def _oldest(stop: Stop) -> tuple[int, StopTarget]:
+    return stop.at_ms, stop.target
 
 
 def _withdrawn(ident: str) -> AdminBody:

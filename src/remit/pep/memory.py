@@ -20,7 +20,7 @@ from remit.facts.mark import Place
 from remit.facts.novelty import UsageHistory
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalDelta,
@@ -96,7 +96,7 @@ class Memory:
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self.requesters = Requesters()
         """Who asked for those that can still move."""
-        self._stopped: dict[Stopped, Stop] = {}
+        self._stopped: dict[StopTarget, Stop] = {}
         self.grants = GrantIndex()
         """What people granted; changed by `apply` alone."""
         self.used = UsageHistory()
@@ -199,7 +199,7 @@ class Memory:
         return False
 
     @property
-    def stopped(self) -> Mapping[Stopped, Stop]:
+    def stopped(self) -> Mapping[StopTarget, Stop]:
         """All that people stopped."""
         return self._stopped
 
@@ -320,7 +320,7 @@ class Memory:
     def _stop(self, delta: Halted | Resumed) -> None:
         match delta:
             case Halted(stop):
-                self._stopped[stop.what] = stop
+                self._stopped[stop.target] = stop
             case Resumed(what):
                 self._stopped.pop(what, None)
 

@@ -131,7 +131,7 @@ def _targets(flow: Flow) -> dict[str, Value]:
 
 
 _NONE: Final = OriginCounts()
-NO_FLOW: Final = Flow(_NONE, _NONE, _NONE, _NONE, 0, 0, {}, asked=False, traced=())
+NO_FLOW: Final = Flow(_NONE, _NONE, _NONE, _NONE, 0, 0, {}, intended=False, traces=())
 """Stands where nothing was computed: the schema demands the attributes, and no policy looks at them."""
 
 
@@ -154,8 +154,8 @@ def _flow_members(flow: Flow) -> dict[str, Json]:
     ):
         members[name] = {word: cast("int", number) for word, number in counts.items() if number}
     members["args"] = {origin.word: sorted(names) for origin, names in flow.args.items() if names}
-    members["asked"] = flow.asked
-    members["origins"] = [one.to_json() for one in flow.traced]
+    members["asked"] = flow.intended
+    members["origins"] = [one.to_json() for one in flow.traces]
     return members
 
 
@@ -267,7 +267,7 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "credentials": _on(lambda flow: _counts(flow.credentials)),
     "carried": _on(lambda flow: _counts(flow.carried)),
     "args": _on(_all_args),
-    "asked": _on(lambda flow: flow.asked),
+    "asked": _on(lambda flow: flow.intended),
     "impact": _impact,
     "novelty": _novelty,
     "budget": _budget,

@@ -18,7 +18,7 @@ from remit.facts.novelty import Use
 from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.protect.past import KeyedCells
 from remit.trace.bodies import Body, Status
 
@@ -192,7 +192,7 @@ class Ledger(Protocol):
         """What monitors and guarantees keep of `scope` (a root session's, `facts.mark.FLEET`: of all), by place."""
         ...
 
-    async def stops(self) -> Mapping[Stopped, Stop]:
+    async def stops(self) -> Mapping[StopTarget, Stop]:
         """What people stopped."""
         ...
 

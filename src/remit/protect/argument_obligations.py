@@ -119,10 +119,10 @@ def _apply(obligation: Obligation, arguments: dict[str, Json], names: Sequence[s
 
 def _capped(cap: Cap, value: Json) -> Json:
     if value is None:
-        return cap.most
+        return cap.maximum
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _UnmetError(f"the argument {cap.argument!r} is capped, and is no number")
-    return min(value, cap.most)
+    return min(value, cap.maximum)
 
 
 def _chars(value: Json) -> int:

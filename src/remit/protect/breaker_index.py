@@ -51,7 +51,7 @@ class BreakerIndex:
                 self._cache.clear()
             over = tuple(self._of(action, tuple(dict.fromkeys(agents))))
             over += tuple(
-                (entry, alone(key, agents[0])) for entry, key in over if entry.over is not BreakerSubject.AGENT
+                (entry, alone(key, agents[0])) for entry, key in over if entry.subject is not BreakerSubject.AGENT
             )
             counting = tuple(self._of(action, agents[-1:]))
             at_once = tuple(entry for entry in counting if entry[0].on in AT_ONCE)
@@ -62,7 +62,7 @@ class BreakerIndex:
     def _of(self, action: Action, agents: tuple[str, ...]) -> Iterator[tuple[Breaker, str]]:
         called = f"{action.server}/{action.name}"
         for breaker in self.breakers.values():
-            match breaker.over:
+            match breaker.subject:
                 case BreakerSubject.AGENT:
                     names: tuple[str, ...] = agents
                 case BreakerSubject.SERVER:
@@ -70,7 +70,7 @@ class BreakerIndex:
                 case BreakerSubject.TOOL:
                     names = (called,) if action.kind is ActionKind.CALL_TOOL else ()
                 case _:
-                    assert_never(breaker.over)
+                    assert_never(breaker.subject)
             for name in names:
                 if breaker.of in {None, name}:
                     yield breaker, breaker.key(name)

@@ -267,7 +267,7 @@ class BreakerStates:
     def _trip(
         self, breaker: Breaker, key: str, text: str, records: list[str], server: str, now_s: float
     ) -> BreakerChange:
-        if breaker.over is BreakerSubject.AGENT:
+        if breaker.subject is BreakerSubject.AGENT:
             self._causes[key] = now_s, server
         return key, _evidence(breaker, text, records)
 
@@ -308,7 +308,7 @@ def _identity(action: Action) -> int:
 
 def _agent_concerned(breaker: Breaker, action: Action) -> str:
     """For which agent `action` is done, where `breaker` is over what agents have in common."""
-    return "" if breaker.over is BreakerSubject.AGENT else action.authority.agents[0]
+    return "" if breaker.subject is BreakerSubject.AGENT else action.authority.agents[0]
 
 
 def _trip_due(
@@ -322,7 +322,7 @@ def _trip_due(
     within = f"within {breaker.within_s:g} s {failure}"
     # Without whoever failed most it is still too much: nobody takes it from others.
     most, of_calls = max(by_agent.values())
-    together = breaker.over is BreakerSubject.AGENT or _exceeds(breaker, bad - most, count - of_calls)
+    together = breaker.subject is BreakerSubject.AGENT or _exceeds(breaker, bad - most, count - of_calls)
     if together and count >= breaker.of_least and _exceeds(breaker, bad, count):
         return key, f"{bad} of {count} calls {within}", samples.records(_BAD)
     bad, count = by_agent[agent]

@@ -99,7 +99,7 @@ class BudgetIndex:
             if counts_one:
                 units: int | None = 1
             elif budget.measure is Measure.TOKENS:
-                units = tokens(len(action.arguments)) + budget.each
+                units = tokens(len(action.arguments)) + budget.result_tokens_max
             else:
                 measured = impact() if measured is None else measured
                 units = _measured(measured, budget.measure)

@@ -97,16 +97,16 @@ def end_marks(
         occurred = _happened(feed.happening, end)
         if occurred is None:
             # In doubt, it stays counted; what waited for its outcome has failed, and clears nothing.
-            occurred = feed.early or (feed.happening.when is When.FAILED and feed.does is not MarkOp.RESET)
-        if feed.early and not occurred:
-            marks += [mark._replace(does=MarkOp.BACK) for mark in _marks(feed, action, began_ms, impact)]
-        elif occurred and not feed.early:
+            occurred = feed.provisional or (feed.happening.when is When.FAILED and feed.op is not MarkOp.RESET)
+        if feed.provisional and not occurred:
+            marks += [mark._replace(op=MarkOp.BACK) for mark in _marks(feed, action, began_ms, impact)]
+        elif occurred and not feed.provisional:
             marks += _marks(feed, action, None, impact)
     return tuple(marks)
 
 
 def _marks(feed: Feed, action: MonitoredAction, at_ms: int | None, impact: Impact | None) -> list[Mark]:
-    cells, does = feed.cells, feed.does
+    cells, does = feed.cells, feed.op
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
     who = (action.agent, action.user) if does is MarkOp.LAST else ("", None)
     agents = action.chain if feed.each == "chain" else (action.agent if feed.each else "",)

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.canonical import Json
-from remit.facts.origin import Flow, Origin, OriginCounts, Role, Traced
+from remit.facts.origin import Flow, Origin, OriginCounts, OriginTrace, Role
 from remit.facts.results import spelt
 from remit.facts.tool import Effect, Sink, Tool
 from remit.protect.index import ALL_BITS, DIRECTORY, ESTABLISHED_MASK, UNTRUSTED, WORDS, Delta, Index, origin_of
@@ -141,7 +141,7 @@ def flow(
     targets, contents, credentials, others, carried = ([0, 0, 0, 0, 0] for _ in range(5))
     counts = {Role.TARGET: targets, Role.CONTENT: contents, Role.CREDENTIAL: credentials}
     args: dict[Origin, set[str]] = {}
-    traced: list[Traced] = []
+    traced: list[OriginTrace] = []
     established = strangers = 0
     for path, role, scalar in _read_leaves(tool, names, roles, arguments, view):
         name = path[0]
@@ -168,7 +168,7 @@ def flow(
         if len(traced) < TRACED_MAX:
             call, at = view.place(entry) if entry > ALL_BITS else _NOWHERE
             part_text = part if part and (len(scalar.tokens) > 1 or scalar is UNREAD) and name not in secrets else ""
-            traced.append(Traced(spelt(path), role, origin, part_text[:_PART_CHARS], call, at, is_listed))
+            traced.append(OriginTrace(spelt(path), role, origin, part_text[:_PART_CHARS], call, at, is_listed))
     if not any(targets) and _reaches_all(tool, declared):
         targets[Origin.UNSEEN] += 1
         strangers += 1

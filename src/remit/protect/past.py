@@ -46,7 +46,7 @@ class Cell:
 
     def take(self, mark: Mark, at_ms: int, turn: int = 0) -> None:
         """Change by `mark`, of what happened `at_ms`. Without a `turn` nothing is kept aside."""
-        match mark.does:
+        match mark.op:
             case MarkOp.ADD | MarkOp.BITS:
                 self._add(mark, at_ms)
             case MarkOp.BACK:
@@ -60,10 +60,10 @@ class Cell:
                 self._aside(turn)
                 self.who = (mark.agent, mark.user)
             case _:
-                assert_never(mark.does)
-        if mark.does is not MarkOp.BACK:
+                assert_never(mark.op)
+        if mark.op is not MarkOp.BACK:
             self.latest_ms = max(self.latest_ms, at_ms)
-        if self.before is not None and mark.does in _ADDS_UP:
+        if self.before is not None and mark.op in _ADDS_UP:
             self.before.take(mark, at_ms)
 
     def without(self, own: Own, ident: str, key: str) -> "Cell":
@@ -75,7 +75,7 @@ class Cell:
         base = (self.before if self.turn > own.since else None) or self
         cell = base.copy()
         for mark in own_marks:
-            if mark.does is MarkOp.ADD:
+            if mark.op is MarkOp.ADD:
                 cell.back(mark, own.at_ms)
         return cell
 
@@ -88,7 +88,7 @@ class Cell:
             self.turn, self.before = turn, self.copy()
 
     def _add(self, mark: Mark, at_ms: int) -> None:
-        bits = mark.does is MarkOp.BITS
+        bits = mark.op is MarkOp.BITS
         if not mark.step_ms:
             self.units = self.units | mark.units if bits else self.units + mark.units
             return
@@ -203,7 +203,7 @@ class KeyedCells:
         if mark.at_ms is not None:
             at_ms = mark.at_ms
         if cell is None:
-            if mark.does is MarkOp.BACK:
+            if mark.op is MarkOp.BACK:
                 return
             if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), at_ms):
                 self.full_ms = max(self.full_ms, at_ms)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from remit.adapters.sqlite import SqliteLedger
-from remit.facts.stop import Holds
+from remit.facts.stop import StopScope
 from remit.pdp import stops
 from remit.pep import decision_engine
 from remit.pep.decision_engine import DecisionEngine
@@ -35,8 +35,8 @@ def _halts_late() -> Planted:
 
 
 def _quarantine_unheard() -> Planted:
-    def holds_of(*_: Any) -> frozenset[Holds]:
-        return frozenset({Holds.ALL})
+    def holds_of(*_: Any) -> frozenset[StopScope]:
+        return frozenset({StopScope.ALL})
 
     return decision_engine, "holds_of", holds_of
 

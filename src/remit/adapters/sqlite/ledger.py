@@ -42,7 +42,7 @@ from remit.facts.novelty import Use
 from remit.facts.passkey import Passkey
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins, Pending
 from remit.ports.system import Clock, Entropy
 from remit.protect.past import KeyedCells
@@ -205,7 +205,7 @@ class SqliteLedger:
         """What monitors and guarantees keep of `scope`."""
         return await self._readers.run(lambda conn: reads.past(conn, scope))
 
-    async def stops(self) -> Mapping[Stopped, Stop]:
+    async def stops(self) -> Mapping[StopTarget, Stop]:
         """What people stopped."""
         return await self._readers.run(reads.stops)
 

@@ -28,7 +28,7 @@ from remit.facts.mark import Place, place_of
 from remit.facts.novelty import Use
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Holds, Stop, Stopped, read_subject
+from remit.facts.stop import Stop, StopScope, StopTarget, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.protect.past import KeyedCells, slot_from
 from remit.trace.bodies import Status
@@ -302,11 +302,13 @@ def grants(conn: sqlite3.Connection) -> Sequence[Grant]:
     return [grant for grant in read if grant is not None]
 
 
-def stops(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:
+def stops(conn: sqlite3.Connection) -> Mapping[StopTarget, Stop]:
     """What people stopped."""
     cursor_rows = conn.execute("SELECT what, by, at, reason, holds FROM stopped").fetchall()
     subjects = ((read_subject(what), more) for what, *more in cursor_rows)
-    return {what: Stop(*what, by, at, why, Holds(holds)) for what, (by, at, why, holds) in subjects if what is not None}
+    return {
+        what: Stop(*what, by, at, why, StopScope(holds)) for what, (by, at, why, holds) in subjects if what is not None
+    }
 
 
 def store_labels(conn: sqlite3.Connection) -> Mapping[str, Labels]:

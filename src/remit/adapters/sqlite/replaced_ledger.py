@@ -25,7 +25,7 @@ from remit.facts.label import Labels
 from remit.facts.mark import FLEET, Place
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Stop, StopTarget
 from remit.protect.past import KeyedCells
 from remit.protect.server_index import is_of_server
 from remit.trace.bodies import AdminBody, Body, OutcomeBody, Status
@@ -48,7 +48,7 @@ class LedgerState:
     sessions: frozenset[str]
     """Those that have not ended."""
     ended: frozenset[str]
-    stopped: Mapping[Stopped, Stop]
+    stopped: Mapping[StopTarget, Stop]
     spent: Mapping[str, Balance]
     past: Mapping[Place, KeyedCells]
     """What monitors and guarantees kept of the fleet."""

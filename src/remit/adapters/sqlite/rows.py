@@ -219,7 +219,7 @@ def stopped_row(what: str, stop: Stop | None) -> Row:
     """What a person stopped; None: he let it act again."""
     if stop is None:
         return (_text(what), None, None, None, None)
-    return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason), stop.holds.value)
+    return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason), stop.scope.value)
 
 
 def spent_row(account: str, balance: Balance | None) -> Row:

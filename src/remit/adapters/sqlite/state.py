@@ -198,7 +198,7 @@ class State:
     def _set(self, delta: Halted | Resumed | SignedOff | TokenRevoked | CredentialSet | PasskeyDelta) -> None:
         match delta:
             case Halted(stop):
-                self._change("stopped", subject(stop.what), rows.stopped_row(subject(stop.what), stop))
+                self._change("stopped", subject(stop.target), rows.stopped_row(subject(stop.target), stop))
             case Resumed(what):
                 self._change("stopped", subject(what), rows.stopped_row(subject(what), None))
             case SignedOff(sign_off):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from remit.facts.agent import User
 from remit.facts.record import Receipt
-from remit.facts.stop import Holds, Stop, Stopped
+from remit.facts.stop import Stop, StopScope, StopTarget
 
 
 class HaltControl(Protocol):
@@ -21,12 +21,12 @@ class HaltControl(Protocol):
         """What is stopped, the oldest first."""
         ...
 
-    def over(self, whats: Iterable[Stopped]) -> Sequence[Stop]:
+    def over(self, whats: Iterable[StopTarget]) -> Sequence[Stop]:
         """The stops of `whats`, the oldest first, however many others there are."""
         ...
 
     async def halt(
-        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, over: Stop | None = None
+        self, what: StopTarget, by: str, reason: str, holds: StopScope = StopScope.ALL, over: Stop | None = None
     ) -> tuple[Receipt, Sequence[str]]:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
@@ -37,11 +37,11 @@ class HaltControl(Protocol):
         """
         ...
 
-    async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:
+    async def drill(self, what: StopTarget, by: str) -> tuple[Receipt, Sequence[str]]:
         """What `halt` would cut off now, by decision id; nobody is stopped."""
         ...
 
-    async def resume(self, what: Stopped, by: str, over: Stop | None = None) -> Receipt | None:
+    async def resume(self, what: StopTarget, by: str, over: Stop | None = None) -> Receipt | None:
         """Let `what` act again, where `over` is the stop that it is under still."""
         ...
 

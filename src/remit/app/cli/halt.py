@@ -18,7 +18,7 @@ from remit.app.cli.options import Output, TokenFile, client
 from remit.app.settings import BUNDLES, ISSUER, LEDGER, data_folder, is_named, is_of, service_url
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, data, say, show
-from remit.facts.stop import Holds, Stopped, StopSubject
+from remit.facts.stop import StopKind, StopScope, StopTarget
 from remit.facts.text import escaped
 
 _CUT_SHOWN_MAX: Final = 20
@@ -27,7 +27,7 @@ _ANSWER_S: Final = 0.4
 _FAR_S: Final = 10.0
 _NAMES_MAX: Final = 10
 
-ResourceKind = Annotated[StopSubject | None, typer.Argument(help="What to stop.", show_default=False)]
+ResourceKind = Annotated[StopKind | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
     str,
     typer.Argument(
@@ -93,7 +93,7 @@ class May(StrEnum):
 
 
 def quarantine(
-    kind: Annotated[StopSubject, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
+    kind: Annotated[StopKind, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
     name: Name = "",
     *,
     why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
@@ -105,7 +105,7 @@ def quarantine(
 
     To act is to change something, or to tell somebody outside.
     """
-    holds = Holds.ACTING if may is May.READ else Holds.READING
+    holds = StopScope.ACTING if may is May.READ else StopScope.READING
     body = {"kind": kind.value, "name": name, "why": why, "holds": holds.value}
     answer: dict[str, Any] = client(token_file).post("/halts", body)
     _say(answer, f"{kind.value} {name}".rstrip(), f"may {may.value} and no more", output)
@@ -160,7 +160,7 @@ def _others(folder: Path) -> str:
     return ""
 
 
-def _leave(failure: CommandFailure, folder: Path, what: Stopped, why: str) -> None:
+def _leave(failure: CommandFailure, folder: Path, what: StopTarget, why: str) -> None:
     """Leave the halt for a service that did not answer; `failure` where that cannot be done either."""
     try:
         path = leave(folder, what, why, SystemClock().now_ms())
@@ -170,17 +170,17 @@ def _leave(failure: CommandFailure, folder: Path, what: Stopped, why: str) -> No
     _warn(folder, what)
 
 
-def _warn(folder: Path, what: Stopped) -> None:
+def _warn(folder: Path, what: StopTarget) -> None:
     """Say it where nothing had that name in what ran there last: such a halt stops nobody."""
     from remit.app.bundles.store import Bundles
     from remit.control.problems import did_you_mean
     from remit.control.resources import ResourceKind
 
     over, name = what
-    if over in {StopSubject.SESSION, StopSubject.EVERYTHING} or not (folder / BUNDLES).is_dir():
+    if over in {StopKind.SESSION, StopKind.EVERYTHING} or not (folder / BUNDLES).is_dir():
         return
-    kind = ResourceKind.SERVER if over is StopSubject.RESOURCE else ResourceKind(over.value.capitalize())
-    resource_name = name.partition("/")[0] if over is StopSubject.RESOURCE else name
+    kind = ResourceKind.SERVER if over is StopKind.RESOURCE else ResourceKind(over.value.capitalize())
+    resource_name = name.partition("/")[0] if over is StopKind.RESOURCE else name
     bundles, names = Bundles(folder / BUNDLES), None
     with suppress(OSError):
         last = bundles.latest()
@@ -192,7 +192,7 @@ def _warn(folder: Path, what: Stopped) -> None:
     say(f"warning: {lacking}, so that it stops nobody; {hint}")
 
 
-def _nowhere(failure: CommandFailure, looked_at: str, what: Stopped, why: str) -> CommandFailure:
+def _nowhere(failure: CommandFailure, looked_at: str, what: StopTarget, why: str) -> CommandFailure:
     """`failure`, with what was looked at in vain, and the command that leaves the halt in the right folder."""
     kind, name = what
     in_vain = f"and the halt cannot be left in the data folder {looked_at}"
@@ -206,7 +206,7 @@ def _nowhere(failure: CommandFailure, looked_at: str, what: Stopped, why: str) -
 
 
 def resume(
-    kind: Annotated[StopSubject, typer.Argument(help="What to let act again.")],
+    kind: Annotated[StopKind, typer.Argument(help="What to let act again.")],
     name: Name = "",
     output: Output = Format.TABLE,
     token_file: TokenFile = None,

@@ -39,8 +39,8 @@ def _sessions(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[Admi
 def _stopped(ours: LedgerState, theirs: LedgerState, _: Since) -> Iterator[AdminBody]:
     for what, stop in sorted(theirs.stopped.items()):
         earlier = ours.stopped.get(what)
-        if earlier is None or (earlier.by, earlier.reason, earlier.holds) != (stop.by, stop.reason, stop.holds):
-            data: dict[str, Json] = {"reason": stop.reason, "holds": stop.holds.value, **WHY}
+        if earlier is None or (earlier.by, earlier.reason, earlier.scope) != (stop.by, stop.reason, stop.scope):
+            data: dict[str, Json] = {"reason": stop.reason, "holds": stop.scope.value, **WHY}
             yield AdminBody(Event.HALT, stop.by, subject(what), data)
 
 

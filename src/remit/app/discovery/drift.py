@@ -12,14 +12,14 @@ from remit.discover.drift import Drift, Follow, follow
 from remit.discover.inventory import InventoryChange, What
 from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
-from remit.facts.stop import Holds, Stop, Stopped, StopSubject
+from remit.facts.stop import Stop, StopKind, StopScope, StopTarget
 from remit.trace.bodies import AdminBody, Event
 
 _LOG: Final = logging.getLogger(__name__)
 BY: Final = "discovery"
 CHANGES_MAX: Final = 100
 """Changes that one record lists; how many more there were is a number."""
-HOLDS: Final = {Follow.QUARANTINE: Holds.ACTING, Follow.STOP: Holds.ALL}
+HOLDS: Final = {Follow.QUARANTINE: StopScope.ACTING, Follow.STOP: StopScope.ALL}
 """What an agent that drifted is stopped from."""
 _KNOWN_OTHERWISE: Final = frozenset({"workspace", "ledger"})
 """What the records of bundles and of actions say already."""
@@ -33,7 +33,7 @@ class Stops(Protocol):
         """What is stopped."""
         ...
 
-    async def halt(self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL) -> object:
+    async def halt(self, what: StopTarget, by: str, reason: str, holds: StopScope = StopScope.ALL) -> object:
         """Stop `what` until a person resumes it."""
         ...
 
@@ -81,13 +81,13 @@ class Drifts:
         if follows is not Follow.RECORD:
             _LOG.warning("an agent drifted", extra={"agent": agent, "code": drift.kind})
 
-    async def _stop(self, agent: str, holds: Holds, why: str) -> None:
+    async def _stop(self, agent: str, holds: StopScope, why: str) -> None:
         """Stop `agent`, never loosening what it is stopped from already."""
-        what = (StopSubject.AGENT, agent)
-        already = next((stop.holds for stop in self._stops.stops if stop.what == what), holds)
+        what = (StopKind.AGENT, agent)
+        already = next((stop.scope for stop in self._stops.stops if stop.target == what), holds)
         if already is not holds:
-            holds = Holds.ALL
-        if not any(stop.what == what and stop.holds is holds for stop in self._stops.stops):
+            holds = StopScope.ALL
+        if not any(stop.target == what and stop.scope is holds for stop in self._stops.stops):
             await self._stops.halt(what, BY, clipped(why), holds)
 
 

@@ -223,9 +223,9 @@ def halts(catalog: Catalog, unread: Stop | None, stops: Sequence[Stop]) -> Itera
     if unread is not None:
         yield DoctorCheck("halts", False, unread.reason.partition("; next: ")[0], "mend it; nothing acts until then")  # noqa: FBT003
     for stop in stops:
-        if stop.by == BY and runs(catalog, stop.what) is False:
-            text = f"{stop}; no such {stop.over.value} runs, so that this stops nobody"
-            again = f"remit halt {stop.over.value} NAME --why …, with its name, and: remit resume {typed(stop.what)}"
+        if stop.by == BY and runs(catalog, stop.target) is False:
+            text = f"{stop}; no such {stop.kind.value} runs, so that this stops nobody"
+            again = f"remit halt {stop.kind.value} NAME --why …, with its name, and: remit resume {typed(stop.target)}"
             yield DoctorCheck("halts", False, text, again)  # noqa: FBT003
 
 

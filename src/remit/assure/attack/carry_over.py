@@ -37,7 +37,7 @@ def _of(bundle: Bundle, result: AttemptResult) -> Iterator[str]:
 def _counts(bundle: Bundle, where: str) -> bool:
     """Whether the guarantee counts what other sessions did."""
     guarantee = bundle.catalog.guarantees.get(where.removeprefix(GUARANTEE))
-    held = None if guarantee is None else guarantee.holds
+    held = None if guarantee is None else guarantee.rule
     return not isinstance(held, NoFlow) and getattr(held, "scope", MonitorScope.FLEET) is MonitorScope.FLEET
 
 

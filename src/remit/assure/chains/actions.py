@@ -61,7 +61,7 @@ def _session(sessions: dict[str, int], agent: str) -> str:
 
 def towards_one_value(bundle: Bundle, guarantee: Guarantee | None, todos: list[Todo]) -> Iterator[list[Todo]]:
     """`todos`; where `guarantee` parts duties by an argument, with one value of it in all of them, whichever fits."""
-    constraint = None if guarantee is None else guarantee.holds
+    constraint = None if guarantee is None else guarantee.rule
     if not isinstance(constraint, Separation) or constraint.by is None:
         yield todos
         return

@@ -155,7 +155,7 @@ def _chains_by_parts(
 def _rate_chains(teller: Teller, explored: Exploration, problem: SearchProblem) -> Iterator[FoundChain]:
     """The rates that nothing but their guarantee keeps."""
     for goal, _, (hit, *_) in hits_by_parts(explored):
-        if goal.guarantee is not None and isinstance(rate := goal.guarantee.holds, Rate):
+        if goal.guarantee is not None and isinstance(rate := goal.guarantee.rule, Rate):
             chain = teller.beyond(hit, explored.way(hit), problem.alike(hit.node.chain or hit.edge.target.chain), rate)
             if chain is not None:
                 yield chain
@@ -251,7 +251,7 @@ def _labels(bundle: Bundle, leaks: Leaks) -> tuple[str, ...]:
 def _kept_in(bundle: Bundle) -> Mapping[str, frozenset[str]]:
     """The labels of each guarantee that keeps data from sinks."""
     every = bundle.catalog.guarantees.values()
-    return {one.name: one.holds.labels for one in every if isinstance(one.holds, NoFlow)}
+    return {one.name: one.rule.labels for one in every if isinstance(one.rule, NoFlow)}
 
 
 def _kinds(catalog: Catalog, named: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

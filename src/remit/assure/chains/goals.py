@@ -39,7 +39,7 @@ class Goal:
     @property
     def unasked(self) -> bool:
         """Whether a call that people are asked about does not reach it."""
-        return self.guarantee is not None and isinstance(self.guarantee.holds, NoFlow)
+        return self.guarantee is not None and isinstance(self.guarantee.rule, NoFlow)
 
 
 OUTSIDE: Final = Goal(
@@ -62,7 +62,7 @@ DUTIES: Final = Goal("duties-together", "one line of work does two duties that a
 @lru_cache(maxsize=1_024)
 def goal_of(guarantee: Guarantee) -> Goal:
     """What `guarantee` forbids."""
-    name, held = guarantee.name, guarantee.holds
+    name, held = guarantee.name, guarantee.rule
     match held:
         case NoFlow():
             kinds = " or ".join(sorted(held.labels))
@@ -107,7 +107,7 @@ def _guarded(
     space: Space, call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]]
 ) -> Iterator[Forbidden]:
     for guard in call.guards:
-        goal, held = goal_of(guard.guarantee), guard.guarantee.holds
+        goal, held = goal_of(guard.guarantee), guard.guarantee.rule
         match held:
             case NoFlow():
                 if states := carrying(space, held.labels):
@@ -138,7 +138,7 @@ def after(call: ChainCall, chain: Sequence[str], done: frozenset[tuple[str, str]
     """The duties done when `chain` has made `call` as well."""
     found = done | {(duty, call.tool) for duty in call.duties}
     for guard in call.guards:
-        held = guard.guarantee.holds
+        held = guard.guarantee.rule
         if isinstance(held, Separation) and held.scope is MonitorScope.SESSION:
             bits = [bit for bit in range(len(held.duties)) if guard.bits >> bit & 1]
             found |= {(f"{guard.guarantee.ident}:{bit}", agent) for bit in bits for agent in doers(held, chain)}

@@ -150,7 +150,7 @@ def _note(exploration: Exploration, step: int, node: SearchNode, edge: Transitio
         if not goal_states.parts:
             exploration.hits.setdefault((goal_states.goal, tool, chain[-1]), hit)
             continue
-        constraint = None if goal_states.goal.guarantee is None else goal_states.goal.guarantee.holds
+        constraint = None if goal_states.goal.guarantee is None else goal_states.goal.guarantee.rule
         for agent in doers(constraint, chain) if isinstance(constraint, Separation | Powers) else ("",):
             for bit in each(goal_states.parts):
                 exploration.parts.setdefault((goal_states.goal, agent, bit), hit)
@@ -175,7 +175,7 @@ def hits_by_parts(explored: Exploration) -> Iterator[tuple[Goal, str, tuple[Hit,
     for (goal, agent, bit), hit in explored.parts.items():
         hits_by_agent.setdefault((goal, agent), {})[bit] = hit
     for (goal, agent), bits in hits_by_agent.items():
-        constraint = None if goal.guarantee is None else goal.guarantee.holds
+        constraint = None if goal.guarantee is None else goal.guarantee.rule
         least = (
             2 if isinstance(constraint, Separation) else len(constraint.powers) if isinstance(constraint, Powers) else 1
         )
