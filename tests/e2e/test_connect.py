@@ -7,6 +7,7 @@ Context Protocol" (`mcp.json`), VS Code "MCP configuration reference" (`mcp.json
 """
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -103,7 +104,7 @@ def test_an_apply_of_nothing_new_says_so(counting: Counting) -> None:
 
 def test_a_token_is_saved_in_place_of_the_last_one_or_the_error_says_so(counting: Counting, tmp_path: Path) -> None:
     token = tmp_path / "clerk.token"
-    token.write_text("old")
+    token.write_text("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjbGVyayJ9.c2lnbmVk\n")
     token.chmod(0o644)
     told = counting.service.told("token", "agent", "clerk", "--save", str(token))
     assert "token" not in told
@@ -111,10 +112,16 @@ def test_a_token_is_saved_in_place_of_the_last_one_or_the_error_says_so(counting
     assert token.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["clerk.token"]
     minted = counting.service.told("token", "ls")
-    for nowhere in (tmp_path / "no folder" / "token", tmp_path):
+    routes = tmp_path / "routes.yaml"
+    routes.write_text("kind: Route\n")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for nowhere in (tmp_path / "no folder" / "token", tmp_path, routes, fifo):
         done = counting.service.remit("token", "agent", "clerk", "--save", str(nowhere))
         assert done.returncode == 1
         assert "cannot write the token" in done.stderr
         assert done.stdout == ""
     assert counting.service.told("token", "ls") == minted, "nobody has it, and it would be good for days"
-    assert [path.name for path in tmp_path.iterdir()] == ["clerk.token"]
+    assert routes.read_text() == "kind: Route\n", "a name mistaken costs nobody a file"
+    assert fifo.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clerk.token", "fifo", "routes.yaml"]

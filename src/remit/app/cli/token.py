@@ -1,10 +1,11 @@
 """`remit token`: credentials for agents, people and harnesses; printed once, never kept."""
 
 import os
+import re
 import shlex
-from errno import EISDIR
+from errno import EEXIST, EISDIR
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,6 +17,10 @@ from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.output import Format, data, print_answer, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
+
+_MINTED: Final = re.compile(rb"eyJ[\w-]*\.[\w-]+\.[\w-]+")
+"""A signed token, as every one is that is minted here."""
+_MINTED_BYTES_MAX: Final = 64 * 1024
 
 Ttl = Annotated[str, typer.Option("--ttl", help="How long it lasts: 90s, 15m, 8h, 7d.")]
 Save = Annotated[
@@ -174,10 +179,23 @@ def _check_writable(path: Path | None) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
+        if not _replaceable(path):
+            raise FileExistsError(EEXIST, "it holds something else than a token, and that is not overwritten")
         os.close(_open(beside))
         beside.unlink()
     except OSError as error:
         raise _unwritable(path, error, "no token was minted") from error
+
+
+def _replaceable(path: Path) -> bool:
+    """Whether nothing but an earlier token goes by putting one there: of a device, such as /dev/null, more would."""
+    if not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        content = file.read(_MINTED_BYTES_MAX).strip()
+    return not content or _MINTED.fullmatch(content) is not None
 
 
 def _unwritable(path: Path, error: OSError, token: str) -> CommandFailure:
