@@ -70,18 +70,32 @@ async def test_why_a_channel_fails_is_its_last_failure_whichever_notice_is_older
     assert await why() == "the receiver answered 401"
     # What arrived in the end is no failure of the channel any more.
     await outbox.delivered("old")
-    assert await why() == "the receiver answered 503"
+    assert (await outbox.channels())["desk"] == ChannelStatus(0, 1, "the receiver answered 503", delivers=True)
+    await outbox.put([one("next", made_ms=5)], {})
+    assert (await outbox.channels())["desk"].delivers, "nothing was tried since"
+    await outbox.failed("next", 500, "the receiver answered 429")
+    assert (await outbox.channels())["desk"] == ChannelStatus(1, 1, "the receiver answered 429")
     await outbox.close()
 
 
 @pytest.mark.asyncio
-async def test_an_outbox_of_an_earlier_version_keeps_what_it_has_and_says_why_it_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "DROP INDEX outcomes; ALTER TABLE notice DROP COLUMN outcome",
+        """DROP INDEX outcomes; ALTER TABLE notice RENAME COLUMN outcome TO failure;
+        CREATE INDEX failures ON notice (channel, failure) WHERE failure IS NOT NULL""",
+    ],
+)
+async def test_an_outbox_of_an_earlier_version_keeps_what_it_has_and_says_why_it_failed(
+    tmp_path: Path, earlier: str
+) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     await outbox.put([one("old"), one("new", made_ms=20)], {})
     await outbox.failed("new", 500, "the receiver answered 503")
     await outbox.close()
     with sqlite3.connect(tmp_path / "outbox.db") as conn:
-        conn.executescript("DROP INDEX failures; ALTER TABLE notice DROP COLUMN failure")
+        conn.executescript(earlier)
     conn.close()
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     assert await outbox.channels() == {"desk": ChannelStatus(2, 0, "the receiver answered 503")}
@@ -102,7 +116,10 @@ async def test_what_did_not_arrive_before_its_approval_moved_on_comes_no_more(tm
     await outbox.failed("opened-desk", 500, "it was under way meanwhile, and the receiver answered 503")
     due = {kept.notice.ident for kept in await outbox.due(10_000, 10, WAITS_MS)}
     assert due == {"denied-desk", "denied-night", "other"}
-    assert await outbox.channels() == {"desk": ChannelStatus(2, 0, None), "night": ChannelStatus(1, 0, None)}
+    assert await outbox.channels() == {
+        "desk": ChannelStatus(2, 0, None),
+        "night": ChannelStatus(1, 0, None, delivers=True),
+    }
     await outbox.close()
 
 

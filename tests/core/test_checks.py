@@ -6,10 +6,11 @@ from pathlib import Path
 from remit.adapters.sqlite.failure import LOCKED, unwritable
 from remit.api.in_force import DoctorCheck
 from remit.app.bundles.comparison import remedy
-from remit.app.service.doctor import SIGNED_S_MAX, checkpoint, doubt, logs, records
+from remit.app.service.doctor import SIGNED_S_MAX, channel, checkpoint, doubt, logs, records
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.record import Ref
 from remit.ports.ledger import InDoubt
+from remit.ports.notifier import ChannelStatus
 from remit.ports.transparency import SigningProgress
 from remit.ports.upstream import ServerHealth
 from remit.trace.bodies import Status
@@ -51,6 +52,21 @@ def test_a_log_that_is_not_written_is_something_to_mend() -> None:
     lost = logs(Path("/data/logs"), "No space left on device")
     assert (lost.ok, "No space left on device" in lost.text) == (False, True)
     assert "mend /data/logs" in str(lost.next)
+
+
+def test_a_channel_is_as_good_as_its_last_attempt_and_what_was_given_up_is_told_of() -> None:
+    fresh = channel("desk", ChannelStatus(1, 0, None))
+    assert (fresh.state, fresh.text) == ("ok", "channel desk: 1 notice waiting, 0 given up")
+    down = channel("desk", ChannelStatus(2, 1, "the receiver answered 503"))
+    assert (down.state, down.text) == (
+        "fail",
+        "channel desk: 2 notices waiting, 1 given up: the receiver answered 503",
+    )
+    again = channel("desk", ChannelStatus(0, 1, "the receiver answered 503", delivers=True))
+    assert (again.state, again.text) == (
+        "ok",
+        "channel desk: 0 notices waiting, 1 given up; it delivers now, and failed before: the receiver answered 503",
+    )
 
 
 def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:

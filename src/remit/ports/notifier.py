@@ -19,11 +19,15 @@ class PendingNotice(NamedTuple):
 
 
 class ChannelStatus(NamedTuple):
-    """How one channel fares: what waits for it, what was given up, and why the last attempt failed."""
+    """How one channel fares: what waits for it, what was given up, why the last of these failed, and its last attempt.
+
+    `delivers`: that attempt arrived, whatever failed before.
+    """
 
     waiting: int
     given_up: int
     why: str | None
+    delivers: bool = False
 
 
 class Notifier(Protocol):

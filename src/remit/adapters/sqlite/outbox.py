@@ -25,9 +25,15 @@ CREATE INDEX IF NOT EXISTS waits ON notice (approval, channel) WHERE state = 'wa
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (approval TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
-_NUMBER: Final = "ALTER TABLE notice ADD COLUMN failure INTEGER"
-"""Which of its channel's failures was its last one: a clock may be set back."""
-_NUMBERED: Final = "CREATE INDEX IF NOT EXISTS failures ON notice (channel, failure) WHERE failure IS NOT NULL"
+_NUMBER: Final = "ALTER TABLE notice ADD COLUMN outcome INTEGER"
+"""Which of the outcomes of its channel's attempts was its last one: a clock may be set back."""
+_FAILURES: Final = "ALTER TABLE notice RENAME COLUMN failure TO outcome"
+"""Earlier versions numbered the failures alone."""
+_NUMBERED: Final = "CREATE INDEX IF NOT EXISTS outcomes ON notice (channel, outcome) WHERE outcome IS NOT NULL"
+_NEXT: Final = (
+    "outcome = (SELECT 1 + ifnull(max(outcome), 0) FROM notice AS other WHERE other.channel = notice.channel AND "
+    "outcome IS NOT NULL)"
+)
 _KEEP: Final = (
     "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
@@ -109,16 +115,13 @@ class SqliteOutbox:
 
     async def delivered(self, ident: str) -> None:
         """The notice `ident` has arrived."""
-        await self._run(lambda conn: conn.execute("UPDATE notice SET state = 'said' WHERE ident = ?", (ident,)))
+        change = f"UPDATE notice SET state = 'said', {_NEXT} WHERE ident = ?"  # noqa: S608
+        await self._run(lambda conn: conn.execute(change, (ident,)))
 
     async def failed(self, ident: str, due_ms: int | None, why: str) -> None:
         """An attempt was in vain."""
         state = "waiting" if due_ms is not None else "given up"
-        change = (
-            "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ?, failure = (SELECT "
-            "1 + ifnull(max(failure), 0) FROM notice AS other WHERE other.channel = notice.channel AND "
-            "failure IS NOT NULL) WHERE ident = ?"
-        )
+        change = f"UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ?, {_NEXT} WHERE ident = ?"  # noqa: S608
         await self._run(lambda conn: conn.execute(change, (due_ms, state, why, ident)))
 
     async def channels(self) -> Mapping[str, ChannelStatus]:
@@ -126,9 +129,15 @@ class SqliteOutbox:
         query = (
             "SELECT channel, sum(state = 'waiting'), sum(state = 'given up'), "
             "(SELECT why FROM notice AS late WHERE late.channel = notice.channel AND late.state != 'said' AND "
-            "why IS NOT NULL ORDER BY failure DESC, made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
+            "why IS NOT NULL ORDER BY outcome DESC, made_ms DESC LIMIT 1), "
+            "(SELECT state = 'said' FROM notice AS late WHERE late.channel = notice.channel AND outcome IS NOT NULL "
+            "ORDER BY outcome DESC LIMIT 1) FROM notice GROUP BY channel"
         )
-        return await self._run(lambda conn: {row[0]: ChannelStatus(*row[1:]) for row in conn.execute(query)})
+
+        def work(conn: sqlite3.Connection) -> Mapping[str, ChannelStatus]:
+            return {name: ChannelStatus(*row, delivers=bool(said)) for name, *row, said in conn.execute(query)}
+
+        return await self._run(work)
 
     async def close(self) -> None:
         """Release the file."""
@@ -165,8 +174,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         conn.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
         # One that asks how channels fare may be opening it at this moment too.
         conn.execute("BEGIN IMMEDIATE")
-        if "failure" not in {row[1] for row in conn.execute("PRAGMA table_info(notice)")}:
-            conn.execute(_NUMBER)
+        columns = {row[1] for row in conn.execute("PRAGMA table_info(notice)")}
+        if "outcome" not in columns:
+            conn.execute(_FAILURES if "failure" in columns else _NUMBER)
+            conn.execute("DROP INDEX IF EXISTS failures")
         conn.execute(_NUMBERED)
         conn.execute("COMMIT")
     except BaseException:

@@ -134,15 +134,19 @@ async def _channels(runtime: Runtime, settings: Settings) -> Sequence[DoctorChec
             statuses = await outbox.channels()
         finally:
             await outbox.close()
-    channel_checks: list[DoctorCheck] = []
-    for name in sorted(catalog.channels):
-        fares = statuses.get(name, Fares(0, 0, None))
-        bad = fares.why is not None
-        waits = f"{counted(fares.waiting, 'notice')} waiting, {fares.given_up} given up"
-        text = f"channel {name}: {waits}: {fares.why}" if bad else f"channel {name}: {waits}"
-        next_ = f"look at its receiver and its secret: remit describe channel {name}" if bad else None
-        channel_checks.append(DoctorCheck("channel", not bad, text, next_))
-    return channel_checks
+    return [channel(name, statuses.get(name, Fares(0, 0, None))) for name in sorted(catalog.channels)]
+
+
+def channel(name: str, fares: Fares) -> DoctorCheck:
+    """Whether people are told by it, by its last attempt; what never arrived is still told of."""
+    text = f"channel {name}: {counted(fares.waiting, 'notice')} waiting, {fares.given_up} given up"
+    if fares.why is None:
+        return DoctorCheck("channel", True, text)  # noqa: FBT003
+    if fares.delivers:
+        text += f"; it delivers now, and failed before: {fares.why}"
+        return DoctorCheck("channel", True, text)  # noqa: FBT003
+    next_ = f"look at its receiver and its secret: remit describe channel {name}"
+    return DoctorCheck("channel", False, f"{text}: {fares.why}", next_)  # noqa: FBT003
 
 
 def _data(settings: Settings) -> Iterator[DoctorCheck]:
