@@ -155,3 +155,28 @@ def test_too_few_files_are_refused_before_anything_is_opened(tmp_path: Path) -> 
     assert "why:  272 are needed" in done.stderr
     assert "next: ulimit -n 16640" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "verb", "whys"),
+    [
+        ("/proc/remit", "made", ["no such file or directory"]),
+        ("/dev/null", "written", ["something else has its name"]),
+        ("/dev/null/remit", "made", ["something that is no folder has the name of one"]),
+        # Root, whom no mode stops, may make none there either.
+        ("/sys/remit", "made", ["permission is denied", "its disk can only be read"]),
+        ("/proc/remit/data", "made", ["/proc/remit: no such file or directory"]),
+    ],
+)
+def test_a_data_folder_that_cannot_be_had_is_named_with_what_mends_it(
+    data: str, verb: str, whys: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "all.cedar").write_text('@id("all")\npermit (principal, action, resource);\n')
+    command = [REMIT, "up", "--port", "0", "--workspace", tmp_path, "--data", data]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment())
+    assert done.returncode == Exit.NEGATIVE
+    error, why, following = done.stderr.splitlines()
+    assert error == f"error: the data folder {data} cannot be {verb}"
+    assert why.removeprefix("  why:  ") in whys
+    assert following.startswith("  next: ")
+    assert following.endswith("name another folder: remit up --data FOLDER, with what else you gave it")

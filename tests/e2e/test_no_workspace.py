@@ -22,7 +22,7 @@ def remit(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         ("tools", "suggest"),
         ("pack", "add", "dataflow"),
         ("policy", "test"),
-        ("up",),
+        ("up", "--port", "0"),
     ],
 )
 @pytest.mark.parametrize("accepted", [False, True])
@@ -48,12 +48,26 @@ def test_a_folder_beside_or_above_the_workspace_is_none(
     assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
 
 
-def test_a_data_folder_that_is_the_workspace_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("data", "where"), [("shop/../shop", "is the"), ("shop/data", "is in the")])
+def test_a_data_folder_that_is_read_with_the_workspace_is_refused(tmp_path: Path, data: str, where: str) -> None:
     assert remit("init", "shop", cwd=tmp_path).returncode == 0
     before = sorted(tmp_path.rglob("*"))
-    done = remit("up", "--workspace", "shop", "--data", "shop/../shop", "--port", "0", cwd=tmp_path)
-    assert (done.returncode, "the data folder is the workspace" in done.stderr) == (2, True), done.stderr
+    done = remit("up", "--workspace", "shop", "--data", data, "--port", "0", cwd=tmp_path)
+    assert (done.returncode, f"the data folder {where} workspace" in done.stderr) == (2, True), done.stderr
+    assert f"remit up --data {tmp_path / 'shop-data'}, with" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
+
+
+def test_a_workspace_that_is_not_there_is_said_to_be_so_with_the_near_name(tmp_path: Path) -> None:
+    assert remit("init", "shop", cwd=tmp_path).returncode == 0
+    done = remit("up", "--workspace", "shpo", "--data", "data", "--port", "0", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"error: there is no workspace at {tmp_path / 'shpo'}\n"
+        "  why:  there is no such folder (did you mean 'shop'?)\n"
+        f"  next: name it with --workspace, or make it: remit init {tmp_path / 'shpo'}\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["shop"], "nothing was written"
 
 
 def test_a_command_of_another_control_plane_is_answered_with_ours(tmp_path: Path) -> None:

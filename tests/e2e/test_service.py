@@ -1,6 +1,7 @@
 """The service as an operator meets it on a bad day: what it refuses, and that nothing is lost."""
 
 import asyncio
+import errno
 import json
 import re
 import resource
@@ -15,6 +16,7 @@ import pytest
 
 from proof.counting import Counting, call
 from proof.service import REMIT, Service, environment, free_port
+from remit.app.service.process import unbound
 from tests.contract.ledger_world import log_end
 
 
@@ -28,9 +30,10 @@ def text(result: Any) -> str:
     return "".join(part.text for part in result.content)
 
 
-def up(root: Path, port: int, **extra: Any) -> subprocess.CompletedProcess[str]:
+def up(root: Path, port: int, *, host: str = "127.0.0.1", **extra: Any) -> subprocess.CompletedProcess[str]:
     """`remit up` that is expected to end by itself."""
     command = [REMIT, "up", "--workspace", root / "workspace", "--data", root / "data", "--port", str(port)]
+    command += ["--host", host]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False, **extra)
 
 
@@ -44,6 +47,24 @@ def test_a_port_in_use_is_named_with_the_next_command(tmp_path: Path) -> None:
     assert done.returncode == 6
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "next: remit up --port" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_no_port_in_use(host: str, tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    done = up(tmp_path, 0, host=host)
+    assert done.returncode == 6
+    assert f"why:  {host} is no address of this machine" in done.stderr
+    assert "next: remit up --host 127.0.0.1, with what else you gave it\n" in done.stderr
+
+
+def test_a_port_that_the_system_withholds_is_not_offered_by_the_next_number() -> None:
+    refused = unbound("127.0.0.1", 80, PermissionError(errno.EACCES, "Permission denied"))
+    assert refused == (
+        "the system leaves that port to its administrator",
+        "remit up --port 7070, with what else you gave it",
+    )
+    assert "--port 7071" in unbound("::1", 65_535, OSError(errno.EADDRINUSE, "Address already in use"))[1]
 
 
 def test_a_second_service_on_the_same_data_is_refused_and_the_first_goes_on(counting: Counting) -> None:

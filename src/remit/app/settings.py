@@ -146,6 +146,19 @@ def no_workspace(folder: Path) -> CommandFailure:
     )
 
 
+def missing_workspace(folder: Path) -> CommandFailure:
+    """Why nothing can be done with `folder`, which is not there; with the folder beside it of nearly that name."""
+    from remit.control.problems import did_you_mean
+
+    near = did_you_mean(folder.name, [path.name for path in _files(folder.parent) if path.is_dir()])
+    return CommandFailure(
+        f"there is no workspace at {folder}",
+        why=f"there is no such folder{near and f' ({near})'}",
+        next=f"name it with --workspace, or make it: remit init {folder}",
+        exit=Exit.INVALID,
+    )
+
+
 def _files(folder: Path) -> Iterable[Path]:
     return folder.iterdir() if folder.is_dir() else ()
 
@@ -180,12 +193,15 @@ def _is_this_machine(host: str) -> bool:
 
 def limits_of(options: Sequence[str]) -> Limits:
     """The default limits but for `options`, each `NAME=NUMBER`; else those of `REMIT_LIMITS`, parted by commas."""
+    from remit.control.problems import did_you_mean
+
     entries = options or [part for part in os.environ.get("REMIT_LIMITS", "").split(",") if part.strip()]
     limits = DEFAULT
     for entry in entries:
         name, _, value = (part.strip() for part in entry.partition("="))
-        if name not in {field.name for field in fields(Limits)}:
-            raise _unusable(entry, f"no limit is called {name!r}")
+        if name not in (names := [field.name for field in fields(Limits)]):
+            near = did_you_mean(name, names)
+            raise _unusable(entry, f"no limit is called {name!r}{near and f' ({near})'}")
         is_whole = isinstance(getattr(DEFAULT, name), int)
         try:
             number: int | float = int(value) if is_whole else float(value)

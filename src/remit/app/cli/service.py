@@ -97,13 +97,20 @@ def up(  # noqa: PLR0913 - each is an option
 
 
 def _check_apart(data: Path, workspace: Path) -> None:
-    if data.resolve() == workspace.resolve():
-        raise CommandFailure(
-            f"the data folder is the workspace, {escaped(str(workspace))}",
-            why="keys and the ledger would lie among the files that people edit and keep in version control",
-            next=f"name another folder, such as: remit up --data {escaped(str(data))}-data, with what else you gave it",
-            exit=Exit.USAGE,
-        )
+    """Raise `CommandFailure` where the data folder is read as a part of the workspace.
+
+    Servers write into it: policies of theirs would be in force with the next apply.
+    """
+    inner, outer = data.resolve(), workspace.resolve()
+    if not inner.is_relative_to(outer) or any(part.startswith(".") for part in inner.relative_to(outer).parts):
+        return
+    where, beside = ("", inner) if inner == outer else ("in ", outer)
+    raise CommandFailure(
+        f"the data folder is {where}the workspace, {escaped(str(workspace))}",
+        why="keys, the ledger and servers' own files would lie among the files that people edit and apply",
+        next=f"name another folder, such as: remit up --data {escaped(str(beside))}-data, with what else you gave it",
+        exit=Exit.USAGE,
+    )
 
 
 def demo(

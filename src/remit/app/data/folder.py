@@ -5,6 +5,7 @@ that it is gone (`--accept-loss`), which is on record then.
 """
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from remit.app.terminal.failure import CommandFailure
 from remit.app.terminal.output import say
 from remit.facts.canonical import Json
 from remit.facts.durations import SECOND_MS, spelled
+from remit.facts.environment import environment_of
 from remit.facts.record import RecordKind
 from remit.facts.text import escaped
 from remit.ports.ledger import Draft, LedgerUnwritable
@@ -54,6 +56,30 @@ def clock_of(ledger: Path) -> SteadyClock:
 def behind(ahead_ms: int) -> str:
     """That time is `ahead_ms` ahead of the system's clock, in words."""
     return f"the system's clock is {spelled(ahead_ms // SECOND_MS)} behind the latest record of the ledger"
+
+
+def make_data_folder(data: Path) -> bool:
+    """Make the folder `data`, for its owner alone, where there is none; whether it is new.
+
+    Raises `CommandFailure` where it cannot be made, or nothing can be written into it.
+    """
+    verb = "made"
+    try:
+        new = not data.exists()
+        verb = "made" if new else "written"
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data):
+            return new
+    except OSError as error:
+        trouble = environment_of(error)
+        place = error.filename if isinstance(error.filename, str) else str(data)
+        why = (error.strerror or str(error)).lower() if trouble is None else trouble.why
+        mend = "" if trouble is None else f"{trouble.next}; or "
+        raise CommandFailure(
+            f"the data folder {data} cannot be {verb}",
+            why=f"{place}: {why}" if data.is_relative_to(place) and place != str(data) else why,
+            next=f"{mend}name another folder: remit up --data FOLDER, with what else you gave it",
+        ) from error
 
 
 async def opened(settings: Settings, resource: str, clock: Clock) -> tuple[SqliteLedger, Ed25519Signer, FolderNotary]:

@@ -12,7 +12,8 @@ from remit.api.services import Invalid
 from remit.app.bundles.pace import ProgressReporter
 from remit.app.bundles.running_bundle import Beginning, prepare
 from remit.app.bundles.store import Bundles
-from remit.app.settings import BUNDLES, Settings, no_workspace
+from remit.app.data.folder import make_data_folder
+from remit.app.settings import BUNDLES, Settings, missing_workspace, no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import say
 from remit.control.resources import WorkspaceSource
@@ -27,8 +28,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Beginning]:
     Raises `CommandFailure` with every problem, and leaves no new data folder then.
     """
     folder = Folder(settings.workspace)
-    new = not settings.data.exists()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = make_data_folder(settings.data)
     bundles = Bundles(settings.data / BUNDLES)
     try:
         beginning = _resume(settings, folder, bundles) or _governing(settings, folder, bundles)
@@ -55,6 +55,8 @@ def _resume(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning |
 
 
 def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Beginning:
+    if not settings.workspace.exists():
+        raise missing_workspace(settings.workspace)
     fingerprint = folder.fingerprint()
     try:
         running = prepare(_source(folder, bundles, fingerprint), bundles, ProgressReporter(say))

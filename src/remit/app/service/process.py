@@ -7,6 +7,7 @@ Law: no signal to end is lost, from before the data is opened until the process 
 """
 
 import asyncio
+import errno
 import faulthandler
 import logging
 import math
@@ -29,7 +30,7 @@ from remit.app.service.closure import close_service
 from remit.app.service.logs import Logs
 from remit.app.service.loops import background
 from remit.app.service.workspace_watch import stamp
-from remit.app.settings import Settings
+from remit.app.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import NO_SERVER, counted, say
 from remit.facts.text import escaped
@@ -47,6 +48,7 @@ _TOLD_S: Final = 5
 """How long that may take to be told of."""
 _VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
 """Seconds, seconds, times, milliseconds (tcp(7)); not every system has them."""
+_PORT_MAX: Final = 65_535
 _FILES_KEPT: Final = 256
 """File descriptors for all but clients' connections: ledger, upstreams, children."""
 _CONNECTIONS_MIN: Final = 16
@@ -265,14 +267,23 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
+        why, following = unbound(host, port, error)
         raise CommandFailure(
-            f"cannot listen on {host}:{port}",
-            why=error.strerror or str(error),
-            next=f"remit up --port {port + 1 if port else 7071}, with what else you gave it; or end what uses the port",
-            exit=Exit.UNREACHABLE,
+            f"cannot listen on {host}:{port}", why=why, next=following, exit=Exit.UNREACHABLE
         ) from error
     listening.setblocking(False)  # noqa: FBT003 - the standard library takes it so
     return listening
+
+
+def unbound(host: str, port: int, error: OSError) -> tuple[str, str]:
+    """Why `port` of `host` is not to be had, and what to start instead."""
+    rest = "with what else you gave it"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine", f"remit up --host {DEFAULT_HOST}, {rest}"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return "the system leaves that port to its administrator", f"remit up --port {DEFAULT_PORT}, {rest}"
+    another = port + 1 if 0 < port < _PORT_MAX else DEFAULT_PORT + 1
+    return error.strerror or str(error), f"remit up --port {another}, {rest}; or end what uses the port"
 
 
 def _notice_the_vanished(listening: socket.socket) -> None:
