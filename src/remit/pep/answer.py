@@ -143,6 +143,8 @@ def listed(tool: Tool, era: Era, *, exposed: bool) -> Mapping[str, Json]:
     Clients of 2025 take no list with an `outputSchema` of anything but objects.
     """
     members = dict(tool.definition.to_json())
+    if not tool.definition.description:
+        del members["description"]
     output = tool.definition.output_schema
     if era is Era.INITIALIZE and output is not None and output.get("type") != "object":
         del members["outputSchema"]

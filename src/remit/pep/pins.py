@@ -1,10 +1,15 @@
-"""How live tools compare with `remit.lock`, hashed once per list that an upstream gave."""
+"""How live tools compare with `remit.lock`, hashed once per list that an upstream gave.
+
+A tool is accepted as a server of both eras shows it in 2026-07-28. What such a server shows of the same tool to
+clients of 2025 counts as the same (`remit.facts.output_schema`).
+"""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, TypeAlias
 
+from remit.facts.output_schema import as_in_2025
 from remit.facts.tool import Definition, Tool
 from remit.pdp.snapshot import Pin
 
@@ -33,6 +38,7 @@ class Pins:
     def __init__(self) -> None:
         self._hashes: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
         self._last: dict[str, Mapping[str, str]] = {}
+        self._in_2025: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def compare(self, server: str, live: Live, tool: Tool | None, name: str) -> Pin:
         """The state of `name` at `server`, whose live tools are `live`.
@@ -43,7 +49,7 @@ class Pins:
             return Pin.UNVERIFIED
         if live is UNASKED:
             return self.last(server, tool, name)
-        return _compare(self.look(server, live), tool, name)
+        return self._compare(self.look(server, live), tool, name)
 
     def look(self, server: str, live: Sequence[Definition]) -> Mapping[str, str]:
         """Pins by name of what `server` offers, kept as what was last seen of it."""
@@ -56,7 +62,7 @@ class Pins:
         pins = self._last.get(server)
         if pins is None:
             return Pin.MISSING if tool is None else Pin.MATCHES
-        return _compare(pins, tool, name)
+        return self._compare(pins, tool, name)
 
     def _of(self, live: Sequence[Definition]) -> Mapping[str, str]:
         cached = self._hashes.get(id(live))
@@ -69,11 +75,19 @@ class Pins:
                 self._hashes.popitem(last=False)
         return pins
 
+    def _compare(self, pins: Mapping[str, str], tool: Tool | None, name: str) -> Pin:
+        pin = pins.get(name)
+        if pin is None:
+            return Pin.MISSING
+        if tool is None:
+            return Pin.UNREVIEWED
+        return Pin.MATCHES if pin == tool.pin or pin in self._of_2025(tool) else Pin.DRIFTED
 
-def _compare(pins: Mapping[str, str], tool: Tool | None, name: str) -> Pin:
-    pin = pins.get(name)
-    if pin is None:
-        return Pin.MISSING
-    if tool is None:
-        return Pin.UNREVIEWED
-    return Pin.MATCHES if pin == tool.pin else Pin.DRIFTED
+    def _of_2025(self, tool: Tool) -> frozenset[str]:
+        """Pins of what `tool` is in 2025 where that differs."""
+        pins = self._in_2025.get(tool.pin)
+        if pins is None:
+            pins = self._in_2025[tool.pin] = frozenset(one.pin() for one in as_in_2025(tool.definition))
+            if len(self._in_2025) > LISTS_MAX:
+                self._in_2025.popitem(last=False)
+        return pins
