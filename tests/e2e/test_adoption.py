@@ -166,7 +166,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(counting: Counting) ->
         (("agents", "register", "odd", *flags, "--group", "nobodys"), 3, "nobodys"),
         (("agents", "register", "odd name", *flags), 2, "cannot name an agent"),
         (("agents", "register", "odd", "--owner", "", "--purpose", "x"), 2, "owner"),
-        (("agents", "enforce", "odd"), 5, "no agent is called odd"),
+        (("agents", "enforce", "odd"), 5, "no such agent in the running bundle: odd"),
         (("agents", "report", "odd"), 5, "no such agent"),
         (("agents", "report", "clerk", "--since", "soon"), 2, "not a duration"),
     ):

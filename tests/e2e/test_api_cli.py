@@ -58,8 +58,43 @@ async def test_agent_delegate_and_revoke(api: World):
 async def test_what_is_no_resource_but_has_commands_is_told_by_them(api: World):
     code, _, err = await remit(api, "get", "approvals", token=api.admin)
     assert (code, "next: remit approvals --help" in err) == (2, True), err
+    for command in (["get"], ["describe", "x"], ["delete", "x"]):
+        code, _, err = await remit(api, command[0], "agnets", *command[1:], token=api.admin)
+        assert (code, err) == (
+            2, "error: no kind of resource is called agnets\n  why:  did you mean 'agents'?\n  next: remit get KIND\n"
+        )  # fmt: skip
     code, _, err = await remit(api, "get", "nonsense", token=api.admin)
-    assert "not a kind" in err
+    assert "  why:  there are agents, users, groups, " in err
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["get", "agents", "bto"], "bot"),
+        (["describe", "Agent", "bto"], "bot"),
+        (["delete", "agent", "bto"], "bot"),
+        (["token", "agent", "bto"], "bot"),
+        (["token", "agent", "bot", "--user", "reqq"], "req"),
+        (["agents", "report", "bto"], "bot"),
+        (["agents", "enforce", "bto"], "bot"),
+        (["tools", "review", "hnad"], "hand"),
+        (["tools", "review", "hand/stauts"], "status"),
+        (["tools", "accept", "hnad"], "hand"),
+        (["tools", "accept", "hand/stauts"], "status"),
+        (["halt", "agent", "bto", "--why", "a drill"], "bot"),
+        (["logs", "--agent", "bto"], "bot"),
+        (["logs", "--server", "hnad"], "hand"),
+    ],
+)
+async def test_a_misspelt_name_is_told_with_the_one_that_is_near(api: World, words: list[str], near: str):
+    code, out, err = await remit(api, *words, token=api.admin)
+    assert (code, out) == (5, ""), err
+    assert f"  why:  did you mean '{near}'?\n  next: remit " in err, err
+
+
+async def test_a_misspelt_name_that_nothing_is_like_is_told_alone(api: World):
+    code, _, err = await remit(api, "get", "agents", "zzzzzz", token=api.admin)
+    assert (code, err) == (5, "error: no such agent in the running bundle: zzzzzz\n  next: remit get agents\n")
 
 
 async def test_who_decides_with_the_wrong_token_is_told_how_to_get_his_own_and_to_use_it(api: World):

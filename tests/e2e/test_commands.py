@@ -233,6 +233,14 @@ def test_can_says_what_a_name_that_is_not_known_may_have_been_meant_to_be(
     assert done.stderr.splitlines() == [hint]
 
 
+def test_can_takes_a_tool_by_its_server_and_says_how_that_is_written(service: Service) -> None:
+    for written, following in (("counter___peek", "counter/peek"), ("peek", "SERVER/TOOL"), ("peek___", "SERVER/TOOL")):
+        done = service.remit("can", "clerk", written)
+        assert (done.returncode, done.stderr) == (
+            2, f"error: not a tool: {written}\n  next: write it as {following}\n"
+        )  # fmt: skip
+
+
 def test_what_is_declared_and_not_applied_is_said_to_wait(service: Service) -> None:
     service.write({"books.yaml": BOOKS})
     asked = (("tools", "review", "books"), ("tools", "accept", "books"), ("describe", "server", "books"))

@@ -93,6 +93,10 @@ def test_what_is_in_the_lock_is_proposed_and_what_has_an_entry_is_left_alone(
     assert run(["tools", "suggest", "--write", *here]) == Exit.OK
     assert Folder(folder).load().problems == ()
     assert run(["tools", "suggest", "elsewhere", *here]) == Exit.NOT_FOUND
+    for misspelt, near in (("mial", "mail"), ("mail/snd_mail", "mail/send_mail")):
+        capfd.readouterr()
+        assert run(["tools", "suggest", misspelt, *here]) == Exit.NOT_FOUND
+        assert f"  why:  did you mean '{near}'?" in capfd.readouterr().err
 
 
 def test_entries_are_written_tool_by_tool_as_tools_are_accepted(

@@ -85,6 +85,8 @@ async def _subject_to_adopt(services: Services, text: str, name: str) -> Subject
 @router.post("/agents/{name}/enforce")
 async def enforce(name: AgentPath, services: With, caller: ByAdmin, _: Empty | None = None) -> AppliedAnswer:
     """Hold an agent to policy from here on: its `mode` in the workspace folder and in what runs."""
+    if name not in services.runtime.catalog.agents:
+        raise await missing_resource(services, ResourceKind.AGENT, name)
     return applied_view(await services.runtime.enforce(name, caller_name(caller)))
 
 

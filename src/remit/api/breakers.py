@@ -7,10 +7,12 @@ from fastapi import APIRouter
 from remit.api.access import caller_name
 from remit.api.answers_breakers import BreakerAnswer, BreakerResetAnswer, BreakersAnswer, PastTripAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.missing_resource import missing_resource
 from remit.api.moments import instant
-from remit.api.problem import Problem, not_found
+from remit.api.problem import Problem
 from remit.api.requests import BoundRequest, NamePath
 from remit.api.services import Services
+from remit.control.resources import ResourceKind
 from remit.facts.breaker import Trip, name_of, whose
 from remit.facts.durations import DAY_MS
 from remit.facts.record import Ref
@@ -78,7 +80,7 @@ async def _past(services: Services) -> list[PastTripAnswer]:
 async def reset(name: NamePath, request: BoundRequest, services: With, caller: ByAdmin) -> BreakerResetAnswer:
     """Close a breaker: over all that it is open for, or over whom `whose` names."""
     if name not in services.runtime.catalog.breakers:
-        raise not_found(f"breaker in the running bundle: {name}", "remit get breakers")
+        raise await missing_resource(services, ResourceKind.BREAKER, name)
     keys = [key for breaker, key, *_ in services.driver.limit_admin.open_breakers if breaker.name == name]
     chosen = [key for key in keys if request.whose in {None, whose(key)}]
     if not chosen:

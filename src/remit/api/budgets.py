@@ -9,8 +9,9 @@ from pydantic import JsonValue
 from remit.api.access import caller_name
 from remit.api.answers_budgets import BudgetResetAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.missing_resource import missing_resource
 from remit.api.moments import instant
-from remit.api.problem import Problem, not_found
+from remit.api.problem import Problem
 from remit.api.requests import BoundRequest, NamePath
 from remit.api.services import RunningResource, Services
 from remit.control.resources import ResourceKind
@@ -28,7 +29,7 @@ async def reset(name: NamePath, request: BoundRequest, services: With, caller: B
     """Have accounts of a budget begin anew: all, or that of whom `whose` names, as `describe` tells it."""
     budget = services.runtime.catalog.budgets.get(name)
     if budget is None:
-        raise not_found(f"budget in the running bundle: {name}", "remit get budgets")
+        raise await missing_resource(services, ResourceKind.BUDGET, name)
     live = _live(budget, services.driver.limit_admin.accounts, services.clock.now_ms())
     spenders = {account: whose(account) for account, balance in live if balance.units}
     chosen = [account for account, names in spenders.items() if request.whose in {None, names}]

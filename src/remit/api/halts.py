@@ -9,10 +9,12 @@ from remit.api.answers_halts import HaltAnswer, HaltedAnswer, HaltsAnswer, Resum
 from remit.api.authenticator import Admin, Person
 from remit.api.concern import decides
 from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.missing_resource import near_resource
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
+from remit.control.tables import kind_named
 from remit.facts.record import Receipt
 from remit.facts.stop import Stop, StopKind, StopScope, StopTarget, typed
 from remit.facts.text import escaped
@@ -150,7 +152,9 @@ async def _subject(services: Services, request: HaltRequest) -> StopTarget:
             why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {problem}"
             raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
     if not exists:
-        raise not_found(f"{over.value}: {name}", _listing(over))
+        kind = kind_named(over.value)
+        near = "" if kind is None else near_resource(services, kind, name)
+        raise not_found(f"{over.value}: {name}", _listing(over), near=near)
     return over, name
 
 

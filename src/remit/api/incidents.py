@@ -18,10 +18,12 @@ from remit.api.answers_incidents import (
 from remit.api.authenticator import Admin, Person
 from remit.api.concern import handles, own, reads
 from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.missing_resource import missing_resource
 from remit.api.moments import instant
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import LIMIT_MAX, Limit, Name, Note, RefPath, Strict
 from remit.api.services import Services
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.record import Ref
 from remit.pdp.findings import finding
@@ -76,7 +78,7 @@ async def assign(ident: RefPath, request: AssignRequest, services: With, caller:
     """Give it to a user, who handles it from then on."""
     await _handled_by_caller(services, caller, ident)
     if request.to not in services.runtime.catalog.users:
-        raise not_found(f"user: {request.to}", "remit get users")
+        raise await missing_resource(services, ResourceKind.USER, request.to)
     return await _answer_after(services, ident, services.incidents.assign(ident, request.to, caller_name(caller)))
 
 

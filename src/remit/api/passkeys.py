@@ -13,10 +13,12 @@ from remit.api.access import caller_name
 from remit.api.answers_passkeys import InvitedAnswer, PasskeyAnswer, PasskeysAnswer, RemovedAnswer
 from remit.api.authenticator import Person
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.missing_resource import missing_resource
 from remit.api.moments import instant
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import InviteRequest, PasskeyRequest
 from remit.api.services import Services
+from remit.control.resources import ResourceKind
 from remit.facts.canonical import Json
 from remit.facts.passkey import Passkey
 from remit.trace.bodies import AdminBody, Event
@@ -48,7 +50,7 @@ async def invite(request: InviteRequest, services: With, caller: ByAdmin) -> Inv
     """Let a user register one passkey within the hour; the word is his alone."""
     del caller
     if request.user not in services.runtime.catalog.users:
-        raise not_found(f"user: {request.user}", "remit get users")
+        raise await missing_resource(services, ResourceKind.USER, request.user)
     if not services.passkeys.holder:
         why = f"passkeys are bound to a name that is reached over https, and this is {services.runtime.resource}"
         raise Problem(409, "no passkey can be registered here", why=why, next="remit up --public-url https://NAME")

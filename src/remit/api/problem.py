@@ -62,9 +62,9 @@ class Problem(Exception):
         return JSONResponse(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def not_found(what: str, following: str) -> Problem:
-    """404: there is no `what`."""
-    return Problem(404, f"no such {what}", next=following)
+def not_found(what: str, following: str, *, near: str = "") -> Problem:
+    """404: there is no `what`; `near`, if any, is what may have been meant."""
+    return Problem(404, f"no such {what}", why=near, next=following)
 
 
 def forbidden(why: str, following: str = "") -> Problem:

@@ -21,9 +21,10 @@ from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.missing_resource import missing_resource
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
-from remit.api.services import RunningResource, ServerPin, Services, ToolPin
+from remit.api.services import Missing, RunningResource, ServerPin, Services, ToolPin
 from remit.api.stops import with_stops
 from remit.api.views import applied_view, tool_name, tool_view
+from remit.control.problems import did_you_mean
 from remit.control.resources import ResourceKind
 from remit.control.tables import kind_named
 
@@ -53,7 +54,11 @@ async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByRead
 @router.delete("/resources/{kind}/{name:path}")
 async def delete_resource(kind: KindPath, name: NamePath, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Remove a resource from the workspace folder and run what is left."""
-    return applied_view(await services.runtime.delete(kind, name, caller_name(caller)))
+    try:
+        return applied_view(await services.runtime.delete(kind, name, caller_name(caller)))
+    except Missing as error:
+        known_kind = kind_named(kind)
+        raise (error if known_kind is None else await missing_resource(services, known_kind, name)) from error
 
 
 @router.post("/apply")
@@ -87,6 +92,11 @@ async def review(
     if server is not None and not pins:
         raise await missing_resource(services, ResourceKind.SERVER, server)
     tools = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
+    if which is not None and not tools and not any(server.unreachable for server in pins):
+        name = which.partition("/")[2]
+        known = [tool.name for server in pins for tool in server.tools]
+        if name and name not in known:
+            raise _no_tool(server or "", name, known)
     return _tools(pins, tools, whole=True)
 
 
@@ -137,9 +147,14 @@ def _offer(server: ServerPin, request: AcceptRequest) -> tuple[str | None, Seque
         return server.pin, [tool for tool in server.tools if tool.state != "matches"]
     offered = next((tool for tool in server.tools if tool.name == request.tool), None)
     if offered is None:
-        raise not_found(f"tool at {request.server}: {request.tool}", f"remit tools review {request.server}")
+        raise _no_tool(request.server, request.tool, [tool.name for tool in server.tools])
     # A tool that is gone is accepted as gone, by the pin that the lock still has.
     return offered.live or offered.accepted, [offered]
+
+
+def _no_tool(server: str, name: str, known: Sequence[str]) -> Problem:
+    near = did_you_mean(name, known)
+    return not_found(f"tool at {server}: {name}", f"remit tools review {server}", near=near)
 
 
 def _which(request: AcceptRequest) -> str:

@@ -83,9 +83,15 @@ def kind_named(word: str) -> ResourceKind | None:
     plain = word.lower()
     for kind in ResourceKind:
         single = kind.value.lower()
-        if plain in {single, f"{single}s", f"{single[:-1]}ies" if single.endswith("y") else single}:
+        if plain in {single, f"{single}s", plural(kind)}:
             return kind
     return None
+
+
+def plural(kind: ResourceKind) -> str:
+    """What people list resources of `kind` by: `agents`, `policies`."""
+    single = kind.value.lower()
+    return f"{single[:-1]}ies" if single.endswith("y") else f"{single}s"
 
 
 def _row(manifest: Mapping[str, Json], where: str | None) -> Mapping[str, Json]:

@@ -49,7 +49,10 @@ def can(
     """
     server, slash, name = tool.partition("/")
     if not slash:
-        raise CommandFailure(f"not a tool: {tool}", next="write it as SERVER/TOOL", exit=Exit.USAGE)
+        # As agents and policies name it; a stable suffix stands for what was too long, so that this is a guess.
+        exposed_server, _, exposed_name = tool.partition("___")
+        written = f"{exposed_server}/{exposed_name}" if exposed_name else "SERVER/TOOL"
+        raise CommandFailure(f"not a tool: {tool}", next=f"write it as {written}", exit=Exit.USAGE)
     body = {
         "agent": agent,
         "user": user,

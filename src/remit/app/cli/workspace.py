@@ -12,8 +12,9 @@ from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.progress import showing_checks
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.app.terminal.output import Format, changes, data, print_warnings, say, show
+from remit.control.problems import did_you_mean
 from remit.control.resources import ResourceKind
-from remit.control.tables import kind_named, table
+from remit.control.tables import kind_named, plural, table
 from remit.facts.text import escaped
 
 Kind = Annotated[
@@ -124,21 +125,29 @@ def get(
 
         inventory.get(client(token_file), kind, name, output)
         return
-    if kind in NOUNS and kind_named(kind) is None:
-        raise CommandFailure(f"{kind} are no resources", next=f"remit {kind} --help", exit=Exit.USAGE)
-    path = f"/resources/{kind}" + (f"/{quote(name, safe='')}" if name else "")
+    kind_known = _kind_of(kind)
+    path = f"/resources/{plural(kind_known)}" + (f"/{quote(name, safe='')}" if name else "")
     answer: dict[str, Any] = client(token_file).get(path)
     items: list[dict[str, Any]] = [answer] if name else answer["items"]
     if output in {Format.JSON, Format.YAML}:
         data(items, output)
         return
-    kind_known = kind_named(kind)
-    if kind_known is None:
-        raise CommandFailure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
     columns_and_rows = table(kind_known, [(item, item["where"]) for item in items])
     show(columns_and_rows.rows, output, columns_and_rows.columns, wide=columns_and_rows.wide)
     if name and kind_known is ResourceKind.POLICY and output is not Format.NAME:
         _text_of(answer)
+
+
+def _kind_of(word: str) -> ResourceKind:
+    """The kind that `word` names. Raises `CommandFailure`, with the one that it nearly names."""
+    kind = kind_named(word)
+    if kind is not None:
+        return kind
+    if word in NOUNS:
+        raise CommandFailure(f"{word} are no resources", next=f"remit {word} --help", exit=Exit.USAGE)
+    kinds = [*map(plural, ResourceKind), *LISTED]
+    why = did_you_mean(word, kinds) or f"there are {', '.join(kinds)}"
+    raise CommandFailure(f"no kind of resource is called {word[:64]}", why=why, next="remit get KIND", exit=Exit.USAGE)
 
 
 def _text_of(policy: dict[str, Any]) -> None:
@@ -150,12 +159,13 @@ def _text_of(policy: dict[str, Any]) -> None:
 
 def describe(kind: Kind, name: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
     """Show a resource whole, with its conditions and what is known of it."""
-    data(client(token_file).get(f"/resources/{kind}/{quote(name, safe='')}"), output)
+    data(client(token_file).get(f"/resources/{plural(_kind_of(kind))}/{quote(name, safe='')}"), output)
 
 
 def delete(kind: Kind, name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Delete a resource from the workspace folder and run what is left."""
-    answer: dict[str, Any] = client(token_file).delete(f"/resources/{kind}/{quote(name, safe='')}")
+    path = f"/resources/{plural(_kind_of(kind))}/{quote(name, safe='')}"
+    answer: dict[str, Any] = client(token_file).delete(path)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return

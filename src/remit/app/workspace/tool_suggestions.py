@@ -18,7 +18,7 @@ from remit.app.settings import no_workspace
 from remit.app.terminal.failure import CommandFailure, Exit
 from remit.control.lock import EMPTY, FILE, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
-from remit.control.problems import WorkspaceProblem
+from remit.control.problems import WorkspaceProblem, did_you_mean
 from remit.control.resources import ResourceKind, ServerSpec, WorkspaceSource
 from remit.control.suggest import SuggestedSpec, propose
 from remit.control.suggest_server import propose_sink
@@ -50,19 +50,19 @@ def suggest_for(workspace: Path, which: str | None) -> CatalogSuggestions:
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
     declared = {resource.name for resource in source.resources if resource.kind is ResourceKind.SERVER}
-    proposals: list[SuggestedSpec] = []
+    every: list[SuggestedSpec] = []
     for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
-            proposals += propose_for(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
-    if tool:
-        proposals = [proposal for proposal in proposals if proposal.name == which]
+            every += propose_for(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
+    proposals = [proposal for proposal in every if proposal.name == which] if tool else every
     if not proposals:
         what = (
             f"no accepted tool or Server is called {which}"
             if which
             else f"{workspace} has no Server and no accepted tool"
         )
-        why = f"only what is declared, or stands in {FILE}, can be spoken of"
+        near = did_you_mean(which or "", [proposal.name for proposal in every] or (declared | set(source.lock.servers)))
+        why = near or f"only what is declared, or stands in {FILE}, can be spoken of"
         raise CommandFailure(
             what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND
         )
