@@ -290,6 +290,44 @@ async def test_a_caller_that_hangs_up_withdraws_his_question(b: Bench) -> None:
 
 
 @driven
+async def test_a_yes_that_came_before_the_caller_hung_up_stands(b: Bench) -> None:
+    route(b, hold_s=30.0)
+    call = asyncio.create_task(b.call("pay", **PAID))
+    ident = await asked(b)
+    said = asyncio.ensure_future(b.driver.approvals.cast_vote(ident, BOB, Choice.APPROVE, None))
+    # The yes is queued by then, and the caller has not been woken yet.
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert (await said).state is ApprovalState.APPROVED
+    assert (await approval(b, ident)).state is ApprovalState.APPROVED
+    assert isinstance(await b.call("pay", **PAID), Released), "who was told that he approved it is asked no second time"
+
+
+@driven
+async def test_a_caller_that_hangs_up_before_it_is_on_disk_that_people_are_asked_withdraws_his_question(
+    b: Bench,
+) -> None:
+    route(b, hold_s=30.0)
+    b.ledger.waits = {RecordKind.PROPOSAL}
+    call = asyncio.create_task(b.call("pay", **PAID))
+
+    async def opened() -> str | None:
+        return next((one.ident for one in b.memory.approvals()), None)
+
+    ident = await until(opened) or ""
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    b.ledger.open.set()
+
+    async def cancelled() -> bool:
+        found = await b.ledger.approval(ident)
+        return found is not None and found.state is ApprovalState.CANCELLED
+
+    await until(cancelled)
+
+
+@driven
 async def test_a_service_that_ends_withdraws_nothing(b: Bench) -> None:
     route(b, hold_s=30.0)
     b.driver.drains_by(asyncio.Event()).set()

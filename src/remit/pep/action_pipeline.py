@@ -154,12 +154,8 @@ class ActionPipeline:
                 case Deny():
                     return await self._refuse(action, attempt, unreachable)
                 case Escalate() as verdict:
-                    refused = await self._settled(attempt)
-                    if refused is not None:
-                        return refused
-                    now_s = self._clock.monotonic_s()
                     if deadline_s is None:
-                        deadline_s = now_s + hold_s_of(attempt.decision)
+                        deadline_s = self._clock.monotonic_s() + hold_s_of(attempt.decision)
                     answer = await self.waiting.wait(action, client, attempt, verdict, deadline_s, granted)
                     if answer is not None:
                         return answer

@@ -4,7 +4,8 @@ Laws
 * Silence is denial: what is not decided while its caller is held is told as pending, and ends by itself.
 * Level, not edge: whoever waits looks again every `REREAD_S`, though nobody told him to.
 * What ended it is on disk before whoever waits hears of it: he goes away.
-* Where nobody waits any more, people are spared the question.
+* Where nobody waits any more, people are spared the question. What they said yes to by then stands: they were told so,
+  and the agent may make the same call again.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from remit.escalate.machine import OPEN, Approval, ApprovalState
+from remit.escalate.machine import Approval, ApprovalState
 from remit.escalate.refusals import refused_text
 from remit.facts.action import Action
 from remit.facts.record import RecordKind
@@ -60,7 +61,7 @@ class ApprovalWait:
     async def wait(
         self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, granted: int
     ) -> Answer | None:
-        """Wait for people until `deadline_s`; None when the action should be judged again.
+        """Wait for people until `deadline_s`, once it is on disk that they are asked; None when it is judged again.
 
         `granted` is how much was granted when it was judged.
         """
@@ -68,7 +69,10 @@ class ApprovalWait:
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         self._waiting_count[ident] += 1
         try:
+            await attempt.pending.durable
             return await self._decided(action, client, attempt, verdict, deadline_s, granted)
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref)
         except asyncio.CancelledError:
             if self._waiting_count[ident] == 1:
                 self._hung_up(ident)
@@ -81,7 +85,7 @@ class ApprovalWait:
     def _hung_up(self, ident: str) -> None:
         """Nobody waits for it any more: people are spared it. A service that ends is no caller that hung up."""
         approval = self._memory.approval(ident)
-        if approval is None or approval.state not in OPEN or self.draining():
+        if approval is None or approval.state is not ApprovalState.PENDING or self.draining():
             return
         body = AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the caller hung up"})
         with contextlib.suppress(LedgerUnwritable):
