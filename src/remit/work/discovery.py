@@ -4,8 +4,9 @@ Laws
 * Nothing here is on an action's way. The ledger is read after it was committed; telemetry waits while the thread is
   busy, agents taking turns (`work.telemetry_turns`), and is told to come again (503) where too much is waiting.
 * The thread gives way every two milliseconds, so that enforcement does not wait for the interpreter.
-* Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again. A change is
-  kept, with what it changed, until somebody says that it was told (`told`).
+* Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again, but for
+  telemetry of the last seconds, which was acknowledged. An end waits for nothing that could still come, and loses none
+  of it. A change is kept, with what it changed, until somebody says that it was told (`told`).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final, TypeVar
 
-from remit.discover.attribution import Attribution
+from remit.discover.attribution import WAIT_MS, Attribution
 from remit.discover.drift import candidate
 from remit.discover.health import SourceState, failing, well
 from remit.discover.identity import BundleRegistry
@@ -24,7 +25,7 @@ from remit.discover.inventory import InventoryChange
 from remit.discover.ledger_sightings import pair_sightings
 from remit.discover.limiter import SightingLimiter
 from remit.discover.memory import NAMES, PENDING_CHANGES, changes_from, changes_text
-from remit.discover.reconcile import Activity, Pair, PassageCounts, Reconciler
+from remit.discover.reconcile import GRACE_MS, Activity, Pair, PassageCounts, Reconciler
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
 from remit.discover.telemetry import Telemetry, source_of
@@ -245,12 +246,13 @@ class Discovery:
         if len(self.troubles) > TROUBLES_MAX:
             self.troubles.popitem(last=False)
 
-    def _turn(self) -> tuple[InventoryChange, ...]:
+    def _turn(self, *, last: bool = False) -> tuple[InventoryChange, ...]:
+        """`last`: nothing comes any more that something would wait for."""
         now_ms = self._clock.now_ms()
         telemetry = Telemetry(now_ms)
-        telemetry.add(self._breathing(self._attribution.due(now_ms)))
+        telemetry.add(self._breathing(self._attribution.due(now_ms + (WAIT_MS if last else 0))))
         self._fold_telemetry(telemetry, now_ms)
-        self.reconciler.due(now_ms)
+        self.reconciler.due(now_ms + (GRACE_MS if last else 0))
         if self.changes:
             self._telling, self.changes = (*self._telling, *self.changes), []
             self._marks[PENDING_CHANGES] = changes_text(self._telling)
@@ -275,7 +277,7 @@ class Discovery:
         reconciler.judged.clear()
 
     def _close(self) -> None:
-        self._turn()
+        self._turn(last=True)
         self._store.close()
 
     def _breathe(self) -> None:

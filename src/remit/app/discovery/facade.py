@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,8 @@ _LOG: Final = logging.getLogger(__name__)
 FILE: Final = "sightings.db"
 START_S: Final = 30.0
 """How long a question waits for discovery to have started."""
+LAST_READ_S: Final = 2.0
+"""How long an end takes to read what was recorded since the last turn."""
 WINDOW_DAYS: Final = 7
 """How far back conditions look for actions."""
 
@@ -143,9 +146,12 @@ class Discoverer:
             await self.discovery.told(memory)
 
     async def close(self) -> None:
-        """Keep what is left."""
+        """Keep what is left, once the ledger accounts for what it can."""
         await self._watching.close()
         if self._started.is_set():
+            if self._ledger is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._read(self._ledger), LAST_READ_S)
             await self.discovery.close()
 
     async def follow(self) -> None:
