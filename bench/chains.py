@@ -117,11 +117,12 @@ def main() -> int:
             chains(bundle)
             mib = tracemalloc.get_traced_memory()[1] / 2**20
             tracemalloc.stop()
-            searched = result.searched
+            searched = result.account
             print(
                 f"{labels} labels, seed {seed}: {took_s:.2f} s ({wall_s:.2f} s by the clock); "
                 f"{searched.states:,} states, {searched.transitions:,} transitions, {searched.steps} steps, "
-                f"policies asked {searched.asked:,} times, {len(result.free)} chains, {len(result.asking)} with a yes; "
+                f"policies asked {searched.queries:,} times, {len(result.unattended)} chains, "
+                f"{len(result.attended)} with a yes; "
                 f"{mib:.0f} MiB"
             )
             complete = searched.stopped is None and len(searched.labels) == labels and searched.states > 2**labels

@@ -296,9 +296,9 @@ WEAKENINGS: Final[tuple[Callable[[Workspace, random.Random], Weakened], ...]] = 
 
 
 def _names(result: SearchResult, changed: str, remedies: list[str]) -> bool:
-    told = {policy for one in result.free for step in one.steps for policy in step.policies}
-    told |= {policy for one in result.free for policy in one.suspects}
-    return changed in told | {one.policy for one in result.erring} | {*remedies}
+    told = {policy for one in result.unattended for step in one.steps for policy in step.policies}
+    told |= {policy for one in result.unattended for policy in one.suspects}
+    return changed in told | {one.policy for one in result.failing} | {*remedies}
 
 
 def main() -> int:
@@ -313,9 +313,9 @@ def main() -> int:
         bundle = workspace.compiled()
         result = chains(bundle)
         wrong = [text for case in workspace.benign for text in failures(bundle, case)]
-        if result.free or result.erring or result.searched.stopped or wrong:
+        if result.unattended or result.failing or result.account.stopped or wrong:
             false += 1
-            print(f"clean {seed}: {len(result.free)} chains, {wrong[:1]}")
+            print(f"clean {seed}: {len(result.unattended)} chains, {wrong[:1]}")
     score: Counter[str] = Counter()
     for number in range(asked.count):
         rng = random.Random(1_000 + number)
@@ -323,20 +323,20 @@ def main() -> int:
         workspace, changed = weaken(clean(1_000 + number // len(WEAKENINGS)), rng)
         bundle = workspace.compiled()
         result = chains(bundle)
-        found = bool(result.free or result.erring)
+        found = bool(result.unattended or result.failing)
         known = workspace.benign[::2]
 
         def keeps(made: Bundle, known: tuple[Case, ...] = known) -> bool:
             return not any(failures(made, case) for case in known)
 
         # Half of what must go on is known to the workspace, as its cases; the other half is not.
-        cutting = cut(bundle, result, chains, keeps) if result.free else None
+        cutting = cut(bundle, result, chains, keeps) if result.unattended else None
         remedies = (
             []
             if cutting is None
             else [f"{one.server}/{one.name}" for one in cutting.remedies if isinstance(one, Declare)]
         )
-        mended = cutting is not None and cutting.whole and cutting.bundle is not None and not result.erring
+        mended = cutting is not None and cutting.whole and cutting.bundle is not None and not result.failing
         if mended and cutting is not None and cutting.bundle is not None:
             before = {case.name: failures(bundle, case) for case in workspace.benign}
             mended = all(failures(cutting.bundle, case) == before[case.name] == () for case in workspace.benign)

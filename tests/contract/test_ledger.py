@@ -268,7 +268,7 @@ async def test_what_no_answer_ended_is_listed_page_by_page_until_somebody_settle
 
     assert await listed() == unanswered, "what is still under way is not in doubt"
     await ledger.close()
-    assert ledger.left == 4, "what was under way will be"
+    assert ledger.in_doubt_count == 4, "what was under way will be"
     ledger = place.open()
     assert await listed() == [*unanswered, (ref(8), None)]
     assert await listed(2) == unanswered[:2]
@@ -279,7 +279,7 @@ async def test_what_no_answer_ended_is_listed_page_by_page_until_somebody_settle
         await append_all(ledger, [Step(ADMIN, "", said)])
     assert await listed() == [unanswered[0], unanswered[2]]
     await ledger.close()
-    assert ledger.left == 2
+    assert ledger.in_doubt_count == 2
     assert verify_file(place.file).clean
 
 

@@ -145,7 +145,7 @@ async def test_history_is_judged_again_by_what_an_erasure_keeps(tmp_path: Path) 
     await erasures_of(log).erase(intents[:1], "x", "user:dpo")
     await log.close()
     [again] = replayed_actions(log.file, running)
-    assert again.was["call_id"] == str(intents[1])
+    assert again.recorded["call_id"] == str(intents[1])
     assert again.same
 
 

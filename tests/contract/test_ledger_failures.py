@@ -142,7 +142,9 @@ async def fails(ledger: SqliteLedger, place: Place, why: str, mend: Callable[[],
             ledger.append(draft(action()))
     mend()
     await ledger.close()
-    assert (ledger.left is None) == bool(refused), "what is in doubt is told by a ledger that was written to its end"
+    assert (ledger.in_doubt_count is None) == bool(refused), (
+        "what is in doubt is told by a ledger that was written to its end"
+    )
     await check_survivors(place.folder, acknowledged)
     return bool(refused)
 

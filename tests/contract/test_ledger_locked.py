@@ -89,7 +89,7 @@ async def test_an_end_waits_so_long_and_no_longer(tmp_path: Path, monkeypatch: p
         await ledger.close()
         with pytest.raises(LedgerUnwritable, match="database is locked"):
             await waiting.durable
-        assert (ledger.unwritten, ledger.left) == (1, 1), "what is lost, and what is in doubt"
+        assert (ledger.unwritten, ledger.in_doubt_count) == (1, 1), "what is lost, and what is in doubt"
         with pytest.raises(LedgerUnwritable, match="database is locked"):
             place.open()
     ledger = place.open()

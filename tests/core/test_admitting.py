@@ -61,7 +61,7 @@ def test_what_a_search_did_not_look_at_refuses() -> None:
     bundle = guarded(INSIDE, ALL, SEALED, using=(NOTE, odd))
     result = chains(bundle)
     unseen = "not looked at: two/odd: no arguments were found that its schema takes"
-    assert result.free == ()
+    assert result.unattended == ()
     for came in (of_chains(result, (), None), of_guarantees(bundle, result, None, {})):
         assert (came.state, came.findings) == (CheckState.UNFINISHED, (unseen,))
     assert of_guarantees(made(ALL), result, None, {}).state is CheckState.PASSED
@@ -83,7 +83,7 @@ def test_guarantees_are_kept_or_signed_off_by_who_runs_as_their_owner() -> None:
     came = of_guarantees(bundle, result, None, {})
     assert came.state is CheckState.FAILED
     guarantee = bundle.catalog.guarantees["held"]
-    breaches = [breach for one in result.free for breach in breaches_of(one)]
+    breaches = [breach for one in result.unattended for breach in breaches_of(one)]
     assert [breach.tools for breach in breaches] == [("one/pay_list", "two/note")]
     digest = breach_digest(guarantee, tuple(breaches))
     head, *steps = came.findings[0].split("\n")
@@ -109,7 +109,7 @@ def test_what_is_newly_permitted_and_newly_denied() -> None:
     allowed = replace(TERMS, newly_permitted_max=1, newly_denied_max=1)
     assert of_replay(changed(("deny", "permit"), ("permit", "deny")), allowed, None).state is CheckState.PASSED
     newly = changed(("permit", "deny"))
-    newly.left["erased"] = 2
+    newly.unjudged["erased"] = 2
     denied = of_replay(newly, TERMS, None)
     assert denied.findings[0] == "1 past actions newly denied, at most 0 may be"
     assert denied.figures["not_judged"] == {"erased": 2}
@@ -124,7 +124,7 @@ def test_what_changed_before_is_told_and_refuses_nothing() -> None:
 def test_what_the_ledger_does_not_hold_refuses_beyond_a_term() -> None:
     found = changed(("permit", "permit"))
     why = next(iter(LACKING))
-    found.left[why] += 2
+    found.unjudged[why] += 2
     came = of_replay(found, TERMS, None)
     assert came.state is CheckState.UNFINISHED
     assert came.findings[0] == f"2 past actions could not be judged: {why}"

@@ -103,7 +103,7 @@ def test_a_budget_that_asks_people_is_named_and_counted_as_what_it_is(
         call = Observed(f"r1-1.{number}", number, "shop/look", chain, recorded.reasons, recorded.observed or "")
         assert stopped_by("ada", call, forbids)[0] == would
         tally.add(call, forbids)
-    assert (tally.denied, tally.asked) == ((2, 0) if would == "deny" else (0, 2))
+    assert (tally.denied, tally.escalated) == ((2, 0) if would == "deny" else (0, 2))
     rows = {row.policy: row for row in tally.rows()}
     assert (set(rows), len(list(tally.rows()))) == (named, len(named))
     if "budget:few" in rows:
@@ -126,7 +126,7 @@ def test_a_list_that_would_be_empty_is_counted_apart(policies: tuple[str, ...], 
     assert (recorded.verdict, recorded.observed) == ("permit", None if named is None else "deny")
     tally = AdoptionTally("ada")
     tally.add(Observed("r1-1.2", 5, "web (resources)", ("ada",), recorded.reasons, "deny", lists=True), forbids)
-    assert (tally.denied, tally.asked, tally.hidden) == (0, 0, 0 if named is None else 1)
+    assert (tally.denied, tally.escalated, tally.hidden) == (0, 0, 0 if named is None else 1)
     assert [(row.policy or "", row.denied, row.hidden) for row in tally.rows()] == (
         [] if named is None else [(named, 0, 1)]
     )
@@ -162,9 +162,9 @@ def test_calls_count_once_policies_each_and_examples_are_the_latest() -> None:
         tally.add(Observed(f"r1-1.{number}", number, f"shop/{number % 2}", ("ada",), deny, "deny"), forbids)
     tally.add(Observed("r1-1.4", 4, "shop/look", ("ada",), asks, "escalate"), forbids)
     tally.add(Observed("r1-1.3", 3, "shop/look", ("ada", "bot"), (replace(deny[0], agent="bot"),), "deny"), forbids)
-    assert (tally.denied, tally.asked) == (5, 1)
+    assert (tally.denied, tally.escalated) == (5, 1)
     a, b, c = tally.rows()
-    assert [(row.policy, row.denied, row.asked) for row in (a, b, c)] == [("a", 5, 0), ("b", 5, 0), ("c", 0, 1)]
+    assert [(row.policy, row.denied, row.escalated) for row in (a, b, c)] == [("a", 5, 0), ("b", 5, 0), ("c", 0, 1)]
     assert a.examples == ["r1-1.9", "r1-1.8", "r1-1.7"]
     assert len(a.examples) == EXAMPLES_MAX
     assert (a.last_ms, a.tools, a.where, a.reason) == (9, {"shop/0", "shop/1"}, "a.cedar:1", "one")

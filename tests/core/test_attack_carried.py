@@ -63,7 +63,7 @@ def test_what_counts_over_all_sessions_is_told(
 ) -> None:
     attempt = attempts(bundle)[0]
     decided = RecordedDecision("r-1.1", tool, "deny", (RecordedReason(code, "because", where=where),))
-    came = AttemptResult(attempt, stopped=True, said="200 no", evidence=(decided,), noticed_s=None)
+    came = AttemptResult(attempt, stopped=True, last_answer="200 no", evidence=(decided,), noticed_s=None)
     assert carried(bundle, [came]) == ({attempt.ident: by} if by else {})
     told = list(forms.carried(AttackResult(bundle, None, (came,), (), 0, 0, 1.0)))
     assert len(told) == len(by)

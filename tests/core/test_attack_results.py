@@ -119,12 +119,12 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
     work = chores(bare)
     mended = mend(bare, [*open_ones, token], work, "ann")
     assert [one.ends for one in mended.fixes] == [(one.attempt.ident,) for one in open_ones]
-    assert mended.left == (token.attempt.ident,)
+    assert mended.remaining == (token.attempt.ident,)
     for one, label in zip(mended.fixes, ("untrusted", "confidential"), strict=True):
         assert f'Remit::Label::"{label}"' in one.policy.text
         assert mended.of(one.ends[0]) is one
     # The work that reads strangers' mail and then sends is what the first policy is about: people are asked.
-    assert [(one.cost.denied, one.cost.asked) for one in mended.fixes] == [(0, 1), (0, 0)]
+    assert [(one.cost.denied, one.cost.escalated) for one in mended.fixes] == [(0, 1), (0, 0)]
     assert {one.cost.of for one in mended.fixes} == {len(work)}
     # Work without the tool that is forbidden comes out as before: each piece played over says so.
     for one in mended.fixes:
@@ -132,8 +132,8 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
         assert made is not None
         was, now = ([rehearse(each, job.calls, "ann", job.words) for job in work] for each in (bare, made))
         newly = [told for before, told in zip(was, now, strict=True) if told != before]
-        assert sum("escalate" in told for told in newly) == one.cost.asked
-        assert len(newly) == one.cost.asked + one.cost.denied
+        assert sum("escalate" in told for told in newly) == one.cost.escalated
+        assert len(newly) == one.cost.escalated + one.cost.denied
     assert [one.policy.route for one in mended.fixes] == ["owner", None]
     assert ['@gate("owner")' in one.policy.text for one in mended.fixes] == [True, False]
     for one, verdict in zip(open_ones, ("escalate", "deny"), strict=True):
@@ -181,7 +181,10 @@ def test_long_runs_are_asked_about_after_some_calls_and_harmless_work_goes_on(ba
     runs = [came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in kinds]
     work = chores(bare)
     mended = mend(bare, runs, work, "ann")
-    assert (mended.left, [one.cost.denied + one.cost.asked for one in mended.fixes]) == ((), [0] * len(mended.fixes))
+    assert (mended.remaining, [one.cost.denied + one.cost.escalated for one in mended.fixes]) == (
+        (),
+        [0] * len(mended.fixes),
+    )
     assert {ident for one in mended.fixes for ident in one.ends} == {one.attempt.ident for one in runs}
     assert all(f"context.session.calls >= {RUN_CALLS}" in one.policy.text for one in mended.fixes)
     assert all(one.policy.route == "owner" for one in mended.fixes)

@@ -31,7 +31,7 @@ SAME: dict[str, Json] = {"to": "boss@shop.example", "urgent": True, "count": 3}
 def test_what_was_approved_unedited_every_time_could_be_a_rule() -> None:
     asks = [ask({**SAME, "text": f"mail {at}"}) for at in range(SAME_MIN)]
     (found,) = proposals(asks)
-    assert (found.asks, found.spared, found.held) == (SAME_MIN, SAME_MIN, ("count", "to", "urgent"))
+    assert (found.asks, found.spared, found.constants) == (SAME_MIN, SAME_MIN, ("count", "to", "urgent"))
     assert found.cedar == (
         'unless { principal == Remit::Agent::"clerk" && context.input has count && context.input.count == 3 && '
         'context.input has to && context.input.to == "boss@shop.example" && '

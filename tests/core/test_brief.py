@@ -278,7 +278,7 @@ def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and
     ended = {"votes": votes, "refused_by": "sam", "note": "x" * 500, "glass": Glass("kim", 4, "the site is down")}
     told = replace(made, approval=replace(made.approval, **ended))
     found = arrange(told).remarks
-    assert [(one.by, one.did) for one in found] == [
+    assert [(one.by, one.act) for one in found] == [
         ("sam", "said no"), ("kim", "broke the glass"), ("cy", "said yes"), ("ana", "said yes"),
     ]  # fmt: skip
     assert "(100 more characters)" in found[0].text

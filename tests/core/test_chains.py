@@ -54,7 +54,7 @@ def made(
 
 
 def only(result: SearchResult) -> FoundChain:
-    (one,) = result.free
+    (one,) = result.unattended
     return one
 
 
@@ -89,9 +89,9 @@ def test_what_strangers_wrote_to_what_cannot_be_undone_and_who_is_asked() -> Non
     assert names(only(result)) == ["ada web", "ada wipe"]
     assert only(result).suspects == ()
     result = chains(made(ALL, SEALED, CALM))
-    assert result.free == ()
-    (asking,) = result.asking
-    assert asking.asks
+    assert result.unattended == ()
+    (asking,) = result.attended
+    assert asking.escalates
     assert asking.steps[-1].gates == (("calm", "owner"),)
     assert "once owner says yes (calm)" in list(story(asking))[-1]
 
@@ -99,10 +99,10 @@ def test_what_strangers_wrote_to_what_cannot_be_undone_and_who_is_asked() -> Non
 def test_a_clean_workspace_has_no_chain() -> None:
     hard = CALM.replace('@gate("owner") ', "")
     result = chains(made(ALL, SEALED, hard))
-    assert (result.free, result.asking, result.erring) == ((), (), ())
-    assert result.searched.stopped is None
-    assert result.searched.states > 0
-    assert result.searched.labels == ("confidential", "untrusted")
+    assert (result.unattended, result.attended, result.failing) == ((), (), ())
+    assert result.account.stopped is None
+    assert result.account.states > 0
+    assert result.account.labels == ("confidential", "untrusted")
 
 
 def test_a_power_that_no_single_agent_has() -> None:
@@ -135,7 +135,7 @@ def test_duties_that_are_to_be_apart() -> None:
     both = {"ada": ["g"], "bob": ["h"]}
     alone = apart[1].replace(', Remit::Action::"one___load"', "")
     running = made(apart[0], alone, tools=(order, release), agents=both)
-    assert chains(running).free == ()
+    assert chains(running).unattended == ()
     running = made(*apart, tools=(order, release, SAVE, LOAD), agents=both)
     result = chains(running)
     chain = only(result)
@@ -145,8 +145,8 @@ def test_duties_that_are_to_be_apart() -> None:
     assert found.whole
     assert "one___load" in found.remedies[0].text
     result = chains(made(ALL, tools=(order, release), agents=both))
-    assert len(result.free) == 2
-    assert not any(one.together for one in result.free)
+    assert len(result.unattended) == 2
+    assert not any(one.together for one in result.unattended)
 
 
 def test_delegation_that_grows() -> None:
@@ -160,7 +160,7 @@ def test_delegation_that_grows() -> None:
 
 def test_no_agent_stands_in_a_chain_of_delegation_twice() -> None:
     deep = SEALED.replace("when {", "when { context.delegation.depth == 0 &&")
-    assert chains(made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"]})).free == ()
+    assert chains(made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"]})).unattended == ()
     chain = only(chains(made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"], "eve": ["g"]})))
     assert names(chain)[-1] == "ada/eve mail"
 
@@ -180,8 +180,8 @@ def test_a_permit_that_names_such_data_is_meant() -> None:
     meant = """@id("meant") permit (principal, action == Remit::Action::"two___mail", resource)
     when { context.session.labels.contains(Remit::Label::"confidential:pay") };"""
     reads = '@id("reads") permit (principal, action in Remit::Action::"effect:read", resource);'
-    assert chains(made(reads, meant, tools=(PAY, MAIL))).free == ()
-    assert chains(made(reads, ALL, meant, tools=(PAY, MAIL))).free == ()
+    assert chains(made(reads, meant, tools=(PAY, MAIL))).unattended == ()
+    assert chains(made(reads, ALL, meant, tools=(PAY, MAIL))).unattended == ()
 
 
 def test_data_that_loses_its_label_by_what_the_catalog_leaves_unsaid() -> None:
@@ -190,7 +190,7 @@ def test_data_that_loses_its_label_by_what_the_catalog_leaves_unsaid() -> None:
     chain = only(result := chains(running))
     assert chain.hidden
     assert names(chain) == ["ada pay_list", "ada save", "ada#2 load", "ada#2 mail"]
-    assert any("one/load may read box" in text for text in result.searched.assumed)
+    assert any("one/load may read box" in text for text in result.account.assumed)
     found = cut(running, result, chains)
     assert found.remedies == (Declare("one", "load", "box", None),)
     assert found.whole
@@ -214,7 +214,7 @@ def test_what_is_left_in_a_store_is_taken_up_by_whatever_reaches_it(asks: str) -
         f'@id("b") permit (principal == Remit::Agent::"bob", {in_two}, resource);',
     )
     result = chains(made(*apart, tools=(PAY, MAIL, SAVE, LOAD, raw), agents={"ada": ["g"], "bob": ["h"]}))
-    found = next(one for one in result.free if (one.goal, one.tool) == (OUTSIDE, "two/mail"))
+    found = next(one for one in result.unattended if (one.goal, one.tool) == (OUTSIDE, "two/mail"))
     assert (found.together, [step.picks for step in found.steps]) == (True, [None, None, "box", None])
 
 
@@ -238,7 +238,7 @@ def test_what_may_be_done_for_some_users_alone_is_a_chain() -> None:
     chain = only(result := chains(running))
     assert (chain.user, names(chain)) == ("max", ["ada pay_list", "ada mail"])
     assert title(chain).endswith(" by two/mail, for max")
-    assert chains(running, user="eve").free == ()
+    assert chains(running, user="eve").unattended == ()
     assert cut(running, result, chains).whole
     (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
@@ -250,14 +250,14 @@ def test_a_user_whom_a_policy_names_is_a_kind_of_its_own() -> None:
     # For nobody it needs nobody's yes, so that it is told once and not again as what people are asked about.
     asked = '@id("ask") @gate("owner") forbid (principal, action, resource) when { context has onBehalfOf };'
     result = chains(of_users(ALL, asked))
-    assert (only(result).user, result.asking) == (None, ())
+    assert (only(result).user, result.attended) == (None, ())
 
 
 def test_more_kinds_of_users_than_are_looked_at_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_search, "USERS_MAX", 1)
     result = chains(of_users(OF_H))
-    assert result.free == ()
-    assert result.searched.left == ("1 kinds of users beyond the first 16",)
+    assert result.unattended == ()
+    assert result.account.omissions == ("1 kinds of users beyond the first 16",)
 
 
 @pytest.mark.parametrize("what", ["tool", "target"])
@@ -267,7 +267,7 @@ def test_what_is_asked_about_what_is_new_is_not_asked_for_ever(what: str) -> Non
     chain = only(result := chains(running))
     assert names(chain) == ["ada pay_list", "ada mail"]
     assert "calls one/pay_list {}, as it did before: permitted by all" in next(story(chain))
-    assert [one for one in result.searched.assumed if one.startswith("whatever an agent does may be new to it")]
+    assert [one for one in result.account.assumed if one.startswith("whatever an agent does may be new to it")]
     (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     found = cut(running, result, chains)
@@ -277,13 +277,13 @@ def test_what_is_asked_about_what_is_new_is_not_asked_for_ever(what: str) -> Non
 
 def test_what_has_to_be_new_and_what_must_not_be() -> None:
     once = '@id("once") permit (principal, action, resource) when { context.novelty.tool };'
-    assert not only(chains(made(once, tools=(PAY, MAIL)))).steps[0].used
+    assert not only(chains(made(once, tools=(PAY, MAIL)))).steps[0].precedent
     mixed = (
         '@id("a") permit (principal, action in Remit::Action::"server:one", resource) unless { context.novelty.tool };',
         '@id("b") permit (principal, action in Remit::Action::"server:two", resource) when { context.novelty.tool };',
     )
     chain = only(chains(running := made(*mixed, tools=(PAY, MAIL))))
-    assert [step.used for step in chain.steps] == [True, False]
+    assert [step.precedent for step in chain.steps] == [True, False]
     (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
 
@@ -297,16 +297,16 @@ def test_what_is_permitted_by_a_budget_alone_is_not_green() -> None:
         running = compile_bundle(replace(world({"ada": ["g"]}, (PAY, MAIL), *policies), budgets={"few": few})).result
         assert isinstance(running, Bundle)
         result = chains(running)
-        assert bool(result.free) is seen
-        assert (result.searched.unseen == ()) is seen
-        assert seen or "two___mail: a permit looks at budgets, and a search has none" in result.searched.left
+        assert bool(result.unattended) is seen
+        assert (result.account.unseen == ()) is seen
+        assert seen or "two___mail: a permit looks at budgets, and a search has none" in result.account.omissions
 
 
 def test_a_policy_that_errs_is_told() -> None:
     wrong = '@id("wrong") forbid (principal, action == Remit::Action::"two___mail", resource)'
     wrong += " when { context.session.calls + 9223372036854775807 + 1 > 0 };"
     result = chains(made(ALL, wrong, tools=(PAY, MAIL)))
-    (erring,) = result.erring or (None,)
+    (erring,) = result.failing or (None,)
     assert erring is not None
     assert (erring.policy, erring.action) == ("wrong", "two___mail")
     assert "overflow" in erring.why
@@ -353,10 +353,10 @@ def test_what_monitors_say_is_tried_each_way(
     mail = f'@id("mail") permit (principal, action == Remit::Action::"two___mail", resource) when {{ {condition} }};'
     running = watched(rest, mail, monitors=(monitor,))
     chain = only(result := chains(running))
-    assert result.erring == ()
+    assert result.failing == ()
     assert chain.steps[-1].past == past
     assert said in list(story(chain))[1]
-    assert any("monitors may say" in one for one in result.searched.assumed)
+    assert any("monitors may say" in one for one in result.account.assumed)
     (case,) = cases([chain_json(chain)["case"]])
     assert "is permit, not deny" in failures(running, case)[0]
     found = cut(running, result, chains)
@@ -367,7 +367,7 @@ def test_what_monitors_say_is_tried_each_way(
 
 def test_a_monitor_that_nobody_could_satisfy_lets_no_chain_through_and_handing_on_asks_them_too() -> None:
     never = '@id("never") permit (principal, action, resource) when { context.past.pages < 0 };'
-    assert chains(watched(never, monitors=(PAGES,))).free == ()
+    assert chains(watched(never, monitors=(PAGES,))).unattended == ()
     hand = '@id("hand") permit (principal, action == Remit::Action::"delegate", resource)'
     hand += " when { context.past.checked };"
     read = '@id("read") permit (principal == Remit::Agent::"ada", action == Remit::Action::"one___pay_list", resource);'
@@ -390,7 +390,8 @@ def test_monitors_that_come_out_in_too_many_ways_are_tried_one_by_one_and_that_i
     result = chains(watched(rest, mail, monitors=many))
     assert len(only(result).steps[-1].past) == 7
     assert any(
-        one == "two___mail: what monitors say can come out in more ways than were tried" for one in result.searched.left
+        one == "two___mail: what monitors say can come out in more ways than were tried"
+        for one in result.account.omissions
     )
 
 
@@ -430,7 +431,7 @@ def test_more_kinds_of_agents_than_a_company_has_are_looked_at_and_what_is_beyon
     running = made(*nothing, last, tools=(PAY, MAIL, WEB), agents={name: [] for name in (*many, "zz")})
     assert only(chains(running)).agents == ("zz",)
     monkeypatch.setattr(chain_search, "AGENTS_MAX", 32)
-    assert chains(running).searched.unseen == ("not looked at: 9 kinds of agents beyond the first 32",)
+    assert chains(running).account.unseen == ("not looked at: 9 kinds of agents beyond the first 32",)
 
 
 def test_a_reference_inside_a_schema_is_followed() -> None:
@@ -438,18 +439,18 @@ def test_a_reference_inside_a_schema_is_followed() -> None:
     mail = kind("two/mail", sink=Sink.EXTERNAL, arguments={**one, "$defs": {"mode": {"enum": ["loud", "low"]}}})
     result = chains(made(ALL, tools=(PAY, mail)))
     assert only(result).steps[-1].doing.args == {"mode": "loud"}
-    assert result.searched.unseen == ()
+    assert result.account.unseen == ()
 
 
 def test_a_search_past_its_bound_says_where_it_stopped() -> None:
     running = made(ALL)
-    stopped = chains(running, SearchLimits(states_max=2)).searched.stopped
+    stopped = chains(running, SearchLimits(states_max=2)).account.stopped
     assert stopped is not None
     assert "states" in stopped
     short = chains(running, SearchLimits(steps_max=1))
-    assert short.free == ()
-    assert short.searched.stopped is not None
-    timed = chains(running, SearchLimits(stop=lambda: True)).searched.stopped
+    assert short.unattended == ()
+    assert short.account.stopped is not None
+    timed = chains(running, SearchLimits(stop=lambda: True)).account.stopped
     assert timed is not None
     assert "time was over" in timed
     many = tuple(kind(f"one/t{number}", source=[f"untrusted:l{number}"]) for number in range(20))
@@ -459,8 +460,8 @@ def test_a_search_past_its_bound_says_where_it_stopped() -> None:
         for number in range(20)
     ]
     result = chains(made(ALL, *told_apart, tools=many))
-    assert result.searched.stopped is not None
-    assert "labels apart" in result.searched.stopped
+    assert result.account.stopped is not None
+    assert "labels apart" in result.account.stopped
 
 
 def test_a_workspace_of_thousands_of_tools_is_searched_for_as_long_as_it_may() -> None:
@@ -474,18 +475,18 @@ def test_a_workspace_of_thousands_of_tools_is_searched_for_as_long_as_it_may() -
         return asked > 2_100
 
     result = chains(running, SearchLimits(stop=stop))
-    assert result.searched.stopped is not None
+    assert result.account.stopped is not None
     assert asked < 2_200
     at_once = chains(running, SearchLimits(stop=lambda: True))
-    assert any("before the search began" in text for text in at_once.searched.left)
+    assert any("before the search began" in text for text in at_once.account.omissions)
 
 
 def test_conditions_that_nothing_satisfies_and_tools_that_cannot_be_called() -> None:
     never = SEALED.replace("when {", "when { context.session.calls < 0 ||")
-    assert chains(made(ALL, never, tools=(PAY, MAIL))).free == ()
+    assert chains(made(ALL, never, tools=(PAY, MAIL))).unattended == ()
     odd = kind("two/odd", arguments=schema(("x",), x={"type": "string", "minLength": 3, "maxLength": 2}))
     result = chains(made(ALL, SEALED, tools=(PAY, MAIL, odd)))
-    assert result.searched.left == ("two/odd: no arguments were found that its schema takes",)
+    assert result.account.omissions == ("two/odd: no arguments were found that its schema takes",)
 
 
 @pytest.mark.parametrize(
@@ -532,17 +533,17 @@ def test_a_limit_behind_a_schema_is_tried_and_what_is_not_tried_is_told() -> Non
 
     result = chains(made(calls, odd, tools=(PAY, mail(minLength=20))))
     assert len(str(only(result).steps[-1].doing.args["to"])) == 20
-    assert result.searched.left == ()
+    assert result.account.omissions == ()
     result = chains(made(calls, odd, tools=(PAY, mail(pattern="^[a-z]+@[a-z.]+$"))))
     assert only(result).steps[-1].doing.args == {"to": "x@corp.example"}
-    assert result.searched.left == ()
+    assert result.account.omissions == ()
     result = chains(made(calls, odd, tools=(PAY, mail(pattern=r"^[a-z]+\b@[a-z.]+$"))))
     assert only(result).steps[-1].doing.args == {"to": "x@corp.example"}
-    assert result.searched.left == ("two/mail: it can be called in more ways than were tried",)
+    assert result.account.omissions == ("two/mail: it can be called in more ways than were tried",)
     many = " || ".join(f'context.input.to like "*{number:07b}*"' for number in range(70))
     each_ = f'@id("many") forbid (principal, action == Remit::Action::"two___mail", resource) when {{ {many} }};'
     result = chains(made(calls, each_, tools=(PAY, mail())))
-    assert result.searched.left == ("two/mail: it can be called in more ways than were tried",)
+    assert result.account.omissions == ("two/mail: it can be called in more ways than were tried",)
 
 
 def test_arguments_for_each_way_in_which_conditions_come_out() -> None:
@@ -583,9 +584,9 @@ def test_a_space_adds_labels_to_all_states_at_once() -> None:
 
 def test_a_drawing_is_one_svg_whose_texts_are_texts() -> None:
     result = chains(made(ALL, CALM))
-    odd = replace(result.free[0].steps[0], labels=("<b>&\x00",))
-    one = replace(result.free[0], steps=(odd, result.free[0].steps[1]))
-    root = ET.fromstring(drawing([one, *result.asking]))
+    odd = replace(result.unattended[0].steps[0], labels=("<b>&\x00",))
+    one = replace(result.unattended[0], steps=(odd, result.unattended[0].steps[1]))
+    root = ET.fromstring(drawing([one, *result.attended]))
     texts = [each_.text for each_ in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "<b>&�" in texts
     assert "two/mail" in texts

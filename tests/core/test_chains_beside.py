@@ -38,12 +38,12 @@ def made(asks: ActionKind, declared: Sink | None, *policies: str, tools: tuple[T
 
 
 def only(result: SearchResult) -> FoundChain:
-    (one,) = result.free
+    (one,) = result.unattended
     return one
 
 
 def unseen(result: SearchResult) -> list[str]:
-    return [text for text in result.searched.assumed if "beside its tools" in text]
+    return [text for text in result.account.assumed if "beside its tools" in text]
 
 
 @pytest.mark.parametrize("asks", KINDS)
@@ -54,7 +54,7 @@ def test_confidential_data_to_a_server_that_is_declared_external(asks: ActionKin
     assert title(chain) == f"confidential data reaches a sink outside by {asks.value} of two"
     assert [step.doing.kind for step in chain.steps] == [ActionKind.CALL_TOOL, asks]
     assert SAID[asks] in list(story(chain))[-1]
-    assert (unseen(result), result.searched.left) == ([], ())
+    assert (unseen(result), result.account.omissions) == ([], ())
     found = cut(running, result, chains)
     assert found.whole
     assert found.bundle is not None
@@ -70,7 +70,7 @@ def test_confidential_data_to_a_server_that_is_declared_external(asks: ActionKin
 @pytest.mark.parametrize("asks", KINDS)
 def test_a_server_that_declares_nothing_is_not_looked_at_and_said_so(asks: ActionKind) -> None:
     silent = chains(made(asks, None))
-    assert (silent.free, silent.asking) == ((), ())
+    assert (silent.unattended, silent.attended) == ((), ())
     (said,) = unseen(silent)
     assert said.startswith("confidential-outside does not look at what two is asked for beside its tools")
 
@@ -79,7 +79,7 @@ def test_a_server_that_declares_nothing_is_not_looked_at_and_said_so(asks: Actio
 @pytest.mark.parametrize("declared", [Sink.NONE, Sink.INTERNAL])
 def test_a_server_that_stays_inside_may_be_asked(asks: ActionKind, declared: Sink) -> None:
     inside = chains(made(asks, declared))
-    assert (inside.free, inside.asking, unseen(inside)) == ((), (), [])
+    assert (inside.unattended, inside.attended, unseen(inside)) == ((), (), [])
 
 
 def test_nothing_is_said_of_servers_that_no_policy_lets_be_asked() -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_said_of_servers_that_no_policy_lets_be_asked() -> None:
 def test_a_permit_that_means_such_data_is_no_finding(asks: ActionKind) -> None:
     meant = f"""@id("meant") permit (principal, action == Remit::Action::"{asks.value}", resource)
     when {{ context.session.labels.contains(Remit::Label::"confidential") }};"""
-    assert chains(made(asks, Sink.EXTERNAL, meant)).free == ()
+    assert chains(made(asks, Sink.EXTERNAL, meant)).unattended == ()
 
 
 @pytest.mark.parametrize("asks", KINDS)
@@ -105,7 +105,7 @@ def test_what_needs_nobody_is_not_told_again_where_people_are_asked_on_a_shorter
     result = chains(made(asks, Sink.EXTERNAL, late))
     assert len(only(result).steps) == 4
     assert SAID[asks] in list(story(only(result)))[-1]
-    assert result.asking == ()
+    assert result.attended == ()
 
 
 @pytest.mark.parametrize("asks", KINDS)

@@ -182,11 +182,11 @@ def test_chains_are_those_of_a_plain_search(given: Catalog) -> None:
     assume(isinstance(made, Bundle))
     assert isinstance(made, Bundle)
     result = chains(made)
-    assert result.searched.stopped is None
-    assert result.searched.left == ()
+    assert result.account.stopped is None
+    assert result.account.omissions == ()
     free, every = Plain(made, approver=False).run(), Plain(made, approver=True).run()
-    assert lengths(result.free) == free
-    asked = lengths(result.asking)
+    assert lengths(result.unattended) == free
+    asked = lengths(result.attended)
     assert asked.keys() == every.keys() - free.keys()
     assert all(every[key] == length for key, length in asked.items())
     event(f"chains: {len(free)}, with approval: {len(asked)}")

@@ -55,7 +55,7 @@ def made(
 
 
 def only(result: SearchResult) -> FoundChain:
-    (one,) = result.free
+    (one,) = result.unattended
     assert one.goal.name == "guarantee/held"
     return one
 
@@ -95,7 +95,7 @@ def test_a_flow_by_what_a_server_is_asked_for_beside_its_tools(kind_: ActionKind
     running = compile_bundle(replace(catalog, servers=outside), shadow_every=0).result
     assert isinstance(running, Bundle)
     result = chains(running)
-    assert not any("beside its tools" in text for text in result.searched.assumed)
+    assert not any("beside its tools" in text for text in result.account.assumed)
     assert only(result).steps[-1].doing.kind is kind_
     assert said in list(story(only(result)))[-1]
     text = cut_and_kept(running, result)
@@ -113,14 +113,14 @@ def test_a_flow_that_policies_let_through_is_told_though_the_guarantee_would_den
     assert "permitted by all" in list(story(chain))[-1]
     text = cut_and_kept(running, result)
     assert 'context.session.labels.contains(Remit::Label::"confidential")' in text
-    assert result.searched.left == ()
+    assert result.account.omissions == ()
 
 
 def test_a_flow_is_told_once_though_a_goal_of_everywhere_is_the_same() -> None:
     running = made(NoFlow(frozenset({"confidential"}), frozenset({"external"})), ALL, using=(PAY, MAIL))
     result = chains(running)
     assert names(only(result)) == ["ada pay_list", "ada mail"]
-    assert result.searched.left == ()
+    assert result.account.omissions == ()
 
 
 def test_a_flow_of_finer_labels_and_a_permit_that_means_it() -> None:
@@ -139,8 +139,8 @@ def test_a_gate_is_what_the_guarantee_demands() -> None:
     gated = SEALED.replace("forbid", '@gate("owner") forbid').replace("sink:external", "call_tool")
     held = NoFlow(frozenset({"confidential"}), frozenset({"external"}))
     result = chains(made(held, ALL, gated, using=(PAY, MAIL)))
-    assert result.free == ()
-    assert [one.goal.name for one in result.asking] == ["confidential-outside"]
+    assert result.unattended == ()
+    assert [one.goal.name for one in result.attended] == ["confidential-outside"]
 
 
 def test_data_that_lost_its_label_breaks_a_guarantee_of_its_family_and_no_finer_one_unsaid() -> None:
@@ -148,11 +148,11 @@ def test_data_that_lost_its_label_breaks_a_guarantee_of_its_family_and_no_finer_
     held = NoFlow(frozenset({"confidential"}), frozenset({"external"}))
     running = made(held, ALL, SEALED, using=(PAY, MAIL, SAVE, silent))
     result = chains(running)
-    (chain,) = [one for one in result.free if one.goal.guarantee is not None]
+    (chain,) = [one for one in result.unattended if one.goal.guarantee is not None]
     assert chain.hidden
     assert Declare("one", "load", "box", None) in cut(running, result, chains).remedies
     finer = replace(held, labels=frozenset({"confidential:pay"}))
-    assumed = chains(made(finer, ALL, SEALED, using=(PAY, MAIL, SAVE, silent))).searched.assumed
+    assumed = chains(made(finer, ALL, SEALED, using=(PAY, MAIL, SAVE, silent))).account.assumed
     assert "data that lost its label is not confidential:pay, which the guarantee held is about" in assumed
 
 
@@ -180,8 +180,8 @@ def test_duties_of_two_agents_are_apart_and_those_of_one_who_hands_on_where_that
     deep = f"{yours} when {{ context.delegation.depth > 0 }};"
     hand = '@id("c") permit (principal == Remit::Agent::"ada", action == Remit::Action::"delegate", resource);'
     assert chains(made(APART, mine, f"{yours};".replace("principal,", 'principal == Remit::Agent::"bob",'),
-                       using=(DRAFT, RELEASE), agents=both)).free == ()  # fmt: skip
-    assert chains(made(APART, mine, deep, hand, using=(DRAFT, RELEASE), agents=both)).free == ()
+                       using=(DRAFT, RELEASE), agents=both)).unattended == ()  # fmt: skip
+    assert chains(made(APART, mine, deep, hand, using=(DRAFT, RELEASE), agents=both)).unattended == ()
     chained = replace(APART, chain=True)
     chain = only(chains(made(chained, mine, deep, hand, using=(DRAFT, RELEASE), agents=both)))
     assert names(chain)[-1] == "ada#2/bob release"
@@ -194,11 +194,11 @@ def test_duties_within_one_session() -> None:
     running = made(session, ALL, using=(DRAFT, RELEASE))
     result = chains(running)
     # Whichever is done last: each is a chain of its own.
-    assert sorted(names(one)[-1] for one in result.free) == ["ada draft", "ada release"]
+    assert sorted(names(one)[-1] for one in result.unattended) == ["ada draft", "ada release"]
     assert cut(running, result, chains).whole
-    assert chains(made(session, ALL, once, using=(DRAFT, RELEASE))).free == ()
+    assert chains(made(session, ALL, once, using=(DRAFT, RELEASE))).unattended == ()
     handed = made(session, ALL, using=(DRAFT, RELEASE, SAVE, LOAD))
-    assert {len(one.steps) for one in chains(handed).free} == {2}
+    assert {len(one.steps) for one in chains(handed).unattended} == {2}
 
 
 @pytest.mark.parametrize("limit", ["", 'context.input.doc == "a"', 'context.input.doc like "b*"'])
@@ -220,14 +220,14 @@ def test_duties_that_are_never_towards_one_document_are_no_chain() -> None:
         )
     ]
     result = chains(made(held, ALL, *odd, using=(DRAFT, RELEASE)))
-    assert result.free == ()
-    assert result.searched.left == ("guarantee/held by two/release: a way was found that comes out otherwise",)
+    assert result.unattended == ()
+    assert result.account.omissions == ("guarantee/held by two/release: a way was found that comes out otherwise",)
 
 
 def test_powers_that_nobody_has_together() -> None:
     three = Powers((tools("one/pay_list"), tools("two/mail"), tools("one/draft")))
     two = '@id("two") forbid (principal, action == Remit::Action::"two___mail", resource);'
-    assert chains(made(three, ALL, two, using=(PAY, MAIL, DRAFT))).free == ()
+    assert chains(made(three, ALL, two, using=(PAY, MAIL, DRAFT))).unattended == ()
     running = made(three, ALL, SEALED, using=(PAY, MAIL, DRAFT))
     result = chains(running)
     chain = only(result)
@@ -240,22 +240,22 @@ def test_powers_that_nobody_has_together() -> None:
 def test_a_rate_is_left_to_its_guarantee_unless_policies_or_budgets_keep_it() -> None:
     rate = Rate(tools("two/mail"), 3, HOUR)
     result = chains(made(rate, ALL, using=(MAIL,)))
-    assert result.free == ()
-    (chain,) = result.held
+    assert result.unattended == ()
+    (chain,) = result.deferred
     assert title(chain) == "more is done than the guarantee held allows by two/mail"
     assert [step.times for step in chain.steps] == [4]
     few = '@id("few") forbid (principal, action in Remit::Action::"call_tool", resource)'
     few += " when { context.session.calls > 1 };"
-    (chain,) = chains(made(rate, ALL, few, using=(MAIL,))).held
+    (chain,) = chains(made(rate, ALL, few, using=(MAIL,))).deferred
     assert [(step.chain, step.times) for step in chain.steps] == [(("ada",), 2), (("ada#2",), 2)]
-    assert chains(made(replace(rate, scope=MonitorScope.SESSION), ALL, few, using=(MAIL,))).held == ()
+    assert chains(made(replace(rate, scope=MonitorScope.SESSION), ALL, few, using=(MAIL,))).deferred == ()
     budget = Budget("calls", Measure.CALLS, Per.FLEET, None, 3, 3_600, tools=frozenset({"two/mail"}))
-    assert chains(made(rate, ALL, using=(MAIL,), budgets={"calls": budget})).held == ()
+    assert chains(made(rate, ALL, using=(MAIL,), budgets={"calls": budget})).deferred == ()
     assert chains(made(rate, '@id("no") permit (principal, action == Remit::Action::"delegate", resource);',
-                       using=(MAIL,))).held == ()  # fmt: skip
+                       using=(MAIL,))).deferred == ()  # fmt: skip
     often = chains(made(replace(rate, at_most=10**6), ALL, using=(MAIL,)))
-    assert often.held == ()
-    assert often.searched.left == ("guarantee/held: more calls than the 10000 that are tried",)
+    assert often.deferred == ()
+    assert often.account.omissions == ("guarantee/held: more calls than the 10000 that are tried",)
 
 
 def test_policies_decide_alone_where_a_case_says_so() -> None:

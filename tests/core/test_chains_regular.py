@@ -119,7 +119,7 @@ AGAIN: dict[str, Json] = {"type": "string", "pattern": r"^([a-z]+)-\1$"}
 def test_a_chain_goes_through_an_argument_with_a_pattern() -> None:
     result = chains(made(ALL, tools=(PAY, sending(ticket=TICKET))))
     assert only(result).steps[-1].doing.args == {"ticket": "OPS-0000"}
-    assert result.searched.unseen == ()
+    assert result.account.unseen == ()
     assert not only(result).open
 
 
@@ -129,7 +129,7 @@ def test_conditions_come_out_each_way_within_what_the_schema_takes() -> None:
     tool = sending(how={"enum": ["later", "now"]}, ticket=TICKET)
     result = chains(made(ALL.replace("action,", 'action in Remit::Action::"call_tool",'), shut, tools=(PAY, tool)))
     assert only(result).steps[-1].doing.args == {"how": "now", "ticket": "OPS-9000"}
-    assert result.searched.unseen == ()
+    assert result.account.unseen == ()
 
 
 def test_a_pattern_that_does_not_vary_hides_no_other_argument() -> None:
@@ -154,7 +154,7 @@ def test_a_pattern_stands_in_alternatives_in_objects_and_in_lists() -> None:
 def test_an_argument_without_a_value_is_left_open_and_that_is_said() -> None:
     running = made(ALL, tools=(PAY, sending(to={"type": "string"}, word=AGAIN)))
     chain = only(result := chains(running))
-    assert result.searched.unseen == ()
+    assert result.account.unseen == ()
     assert chain.steps[-1].open == ("word",)
     assert "with word left open, for which no value was found: permitted by all" in list(story(chain))[-1]
     assert chain_json(chain)["case"] is None
@@ -173,4 +173,4 @@ def test_an_argument_that_is_left_open_comes_out_each_way() -> None:
     assert chain.open
     assert str(chain.steps[-1].doing.args["word"]).startswith("ab")
     result = chains(made(calls, shut, SEALED, tools=(PAY, may)))
-    assert (result.free, result.searched.unseen) == ((), ())
+    assert (result.unattended, result.account.unseen) == ((), ())

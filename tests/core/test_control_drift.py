@@ -31,7 +31,7 @@ LONG = "Tells the time in a zone, to the second, for any place on earth that has
 def test_what_was_accepted_matches(definition: Definition) -> None:
     lock = accept(EMPTY, "s", definition.name, definition, definition.pin())
     (found,) = compare(lock, "s", [definition])
-    assert (found.standing, found.changes, found.note) == (DriftStatus.MATCHES, (), "")
+    assert (found.status, found.changes, found.note) == (DriftStatus.MATCHES, (), "")
     assert found.pin == definition.pin()
 
 
@@ -41,7 +41,7 @@ def test_another_definition_of_the_name_drifts_and_shows_why(one: Definition, tw
     lock = accept(EMPTY, "s", one.name, one, one.pin())
     (found,) = compare(lock, "s", [other])
     same = one.pin() == other.pin()
-    assert (found.standing is DriftStatus.MATCHES) == same
+    assert (found.status is DriftStatus.MATCHES) == same
     assert (found.changes == ()) == same
     assert [render(change) for change in found.changes if not render(change)] == []
 
@@ -50,7 +50,7 @@ def test_missing_unreviewed_and_twice_listed_tools() -> None:
     lock = lock_of(NOW, replace(NOW, name="gone"))
     new = replace(NOW, name="new")
     found = {one.tool: one for one in compare(lock, "time", [NOW, NOW, new])}
-    assert {name: one.standing for name, one in found.items()} == {
+    assert {name: one.status for name, one in found.items()} == {
         "now": DriftStatus.DRIFTED,
         "gone": DriftStatus.MISSING,
         "new": DriftStatus.UNREVIEWED,
@@ -62,7 +62,7 @@ def test_missing_unreviewed_and_twice_listed_tools() -> None:
 
 def test_a_live_definition_without_a_pin_drifts() -> None:
     (found,) = compare(lock_of(NOW), "time", [replace(NOW, annotations={"n": 2**60})])
-    assert (found.standing, found.pin) == (DriftStatus.DRIFTED, None)
+    assert (found.status, found.pin) == (DriftStatus.DRIFTED, None)
     assert "no canonical form" in found.note
     assert found.to_json()["standing"] == "drifted"
 

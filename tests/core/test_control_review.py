@@ -45,7 +45,7 @@ def test_only_what_differs_waits_and_the_command_accepts_it() -> None:
 
 def test_what_cannot_be_accepted_says_why_and_offers_no_command() -> None:
     found = review(EMPTY, "time", [NOW, NOW, replace(NOW, name="a b")])
-    assert {one.comparison.standing for one in found.tools} == {DriftStatus.UNREVIEWED}
+    assert {one.comparison.status for one in found.tools} == {DriftStatus.UNREVIEWED}
     assert {one.accept for one in found.tools} == {""}
     assert [one.lines[0] for one in found.tools] == [
         "cannot be accepted: its name holds ' ': letters, digits and _.-/:@+,= may stand there",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from remit.discover.inventory import InventoryChange, What
+from remit.discover.inventory import InventoryChange, InventoryChangeKind
 from remit.discover.memory import (
     changes_from,
     changes_text,
@@ -19,11 +19,11 @@ BOT = Subject(Kind.AGENT, "bot", "otlp")
 
 def test_what_is_remembered_is_read_back() -> None:
     changes = [
-        InventoryChange(BOT, What.EDGE, "otlp", 5, "uses", None, "tool/otlp:x", 3),
-        InventoryChange(BOT, What.TRAIT, "host", 6, "server a in /b", "old", "new", None),
+        InventoryChange(BOT, InventoryChangeKind.EDGE, "otlp", 5, "uses", None, "tool/otlp:x", 3),
+        InventoryChange(BOT, InventoryChangeKind.TRAIT, "host", 6, "server a in /b", "old", "new", None),
     ]
     assert changes_from(changes_text(changes)) == changes
-    named = [InventoryChange(one.subject, What.FOUND, one.source, one.first_ms) for one in many(3, 200)]
+    named = [InventoryChange(one.subject, InventoryChangeKind.FOUND, one.source, one.first_ms) for one in many(3, 200)]
     assert changes_from(changes_text(named)) == named
     told = {"new-tool agent/bot tool/x": "tool/x", "a": "b"}
     assert list(pairs_from(pairs_text(told)).items()) == list(told.items())

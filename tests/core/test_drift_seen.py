@@ -18,7 +18,7 @@ from remit.discover.drift import (
     widened_scopes,
 )
 from remit.discover.identity import BundleRegistry, Registered
-from remit.discover.inventory import Inventory, InventoryChange, What
+from remit.discover.inventory import Inventory, InventoryChange, InventoryChangeKind
 from remit.discover.memory import pairs_from, pairs_text
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from remit.discover.view import View
@@ -106,20 +106,20 @@ def test_a_changed_description_or_schema_is_drift_at_any_time(key: str) -> None:
 def test_claims_and_what_is_gone_by_now_are_no_drift() -> None:
     assert told(uses(READ, START), uses(TELEMETRY, verb=Verb.SAME)) == []
     view = View(Inventory(), KNOWN, {}, ConditionFacts(NOW))
-    gone = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ), START)
+    gone = InventoryChange(BOT, InventoryChangeKind.EDGE, "otlp", NOW, "uses", None, str(READ), START)
     assert list(DriftMemory().drifts([gone], view)) == []
 
 
 def test_a_look_is_taken_where_something_could_be_drift() -> None:
-    edge = InventoryChange(BOT, What.EDGE, "otlp", NOW, "uses", None, str(READ))
+    edge = InventoryChange(BOT, InventoryChangeKind.EDGE, "otlp", NOW, "uses", None, str(READ))
     assert candidate(edge, {"bot"})
     assert not candidate(edge, ())
     assert candidate(replace(edge, known_since=START), ())
     assert not candidate(replace(edge, known_since=START, key="same"), ())
     assert not candidate(replace(edge, known_since=START, subject=READ), ())
-    assert candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", "1", "2"), ())
-    assert not candidate(InventoryChange(READ, What.TRAIT, "otlp", NOW, "schema", None, "2"), ())
-    for what in (What.FOUND, What.OWNER):
+    assert candidate(InventoryChange(READ, InventoryChangeKind.TRAIT, "otlp", NOW, "schema", "1", "2"), ())
+    assert not candidate(InventoryChange(READ, InventoryChangeKind.TRAIT, "otlp", NOW, "schema", None, "2"), ())
+    for what in (InventoryChangeKind.FOUND, InventoryChangeKind.OWNER):
         assert not candidate(InventoryChange(BOT, what, "otlp", NOW), {"bot"})
 
 

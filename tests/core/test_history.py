@@ -45,16 +45,16 @@ def relived(made_by: Bundle, by: Bundle, asked: ActionBody) -> ReplayedAction:
 def test_what_is_called_a_secret_later_was_kept_and_is_judged() -> None:
     running, other = made(ANY, NOT_EVIL), made(ANY, secret=True)
     found = relived(running, other, recorded(running))
-    assert found.was["verdict"] == "deny"
-    assert found.now is not None
-    assert found.now["verdict"] == "permit"
+    assert found.recorded["verdict"] == "deny"
+    assert found.replayed is not None
+    assert found.replayed["verdict"] == "permit"
 
 
 def test_of_what_was_veiled_nothing_is_judged_also_where_it_is_no_secret_any_more() -> None:
     running = made(ANY, NOT_EVIL, secret=True)
     for other in (running, made(ANY)):
         found = relived(running, other, recorded(running))
-        assert found.now is None
+        assert found.replayed is None
         assert found.why in LACKING
 
 
@@ -63,10 +63,10 @@ def test_a_round_is_told_from_arguments_that_are_called_as_it_is() -> None:
     within = Within("r1-1.1", None, 1, b"{}", b"{}", bare=False)
     forbidden = made('@id("no") forbid (principal, action, resource);')
     found = relived(forbidden, running, recorded(forbidden, replace(FETCH, within=within)))
-    assert found.now is None
+    assert found.replayed is None
     assert found.why in LACKING
     alike = action("web/fetch", {"arguments": {}, "questions": {}, "responses": {}, "round": 1})
-    assert relived(forbidden, running, recorded(forbidden, alike)).now is not None
+    assert relived(forbidden, running, recorded(forbidden, alike)).replayed is not None
 
 
 SID = FETCH.authority.links[0].sid
@@ -98,7 +98,7 @@ def test_what_a_server_said_in_mid_action_is_known_again_as_what_it_answered(pas
     asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
     found = history.take("r1-1.3", NOW, running.digest, asked)
     assert found is not None
-    assert found.was["origins"] == {"$.url": "untrusted"}
+    assert found.recorded["origins"] == {"$.url": "untrusted"}
     assert found.same
 
 
@@ -115,7 +115,7 @@ def test_where_a_session_saw_what_is_erased_nothing_is_said_of_what_came_after(e
     history.take("r1-1.3", NOW, running.digest, frame(erased), erased=True)
     found = history.take("r1-1.4", NOW, running.digest, asked)
     assert found is not None
-    assert found.now is None
+    assert found.replayed is None
     assert found.why in LACKING
     history.take("r1-1.5", NOW, running.digest, KEYED)
     history.take("r1-1.6", NOW, running.digest, WORDS)
@@ -134,5 +134,5 @@ def test_an_erased_action_is_not_judged_and_was_done_all_the_same() -> None:
     assert history.take("r1-1.2", NOW, running.digest, frame(done), erased=True) is None
     later = history.take("r1-1.3", NOW, running.digest, first)
     assert later is not None
-    assert later.now is not None
-    assert later.now["verdict"] == "permit"
+    assert later.replayed is not None
+    assert later.replayed["verdict"] == "permit"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from remit.discover import limiter as admission_of
-from remit.discover.inventory import Inventory, InventoryChange, What, fold
+from remit.discover.inventory import Inventory, InventoryChange, InventoryChangeKind, fold
 from remit.discover.limiter import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, SightingLimiter
 from remit.discover.sighting import Edge, Kind, Sighting, SourceConfidence, Subject, Trait, Verb
 from tests.core.sightings import many
@@ -55,14 +55,18 @@ def test_a_claim_is_no_sighting_of_the_other_name() -> None:
 def test_taking_says_what_changed_with_before_and_after() -> None:
     inventory = Inventory()
     first = replace(SEEN, traits=(Trait("schema", "1"),), owner="ann")
-    assert [change.what for change in inventory.take(first)] == [What.FOUND, What.TRAIT, What.OWNER]
+    assert [change.kind for change in inventory.take(first)] == [
+        InventoryChangeKind.FOUND,
+        InventoryChangeKind.TRAIT,
+        InventoryChangeKind.OWNER,
+    ]
     assert inventory.take(first) == ()
     later = replace(first, traits=(Trait("schema", "2"),), owner="bob", last_ms=30, edges=(Edge(Verb.USES, TOOL),))
     assert inventory.take(later) == (
-        InventoryChange(TOOL, What.FOUND, "otlp", 10, after=SEEN.evidence),
-        InventoryChange(BOT, What.EDGE, "otlp", 10, "uses", None, "tool/otlp:read", 10),
-        InventoryChange(BOT, What.TRAIT, "otlp", 30, "schema", "1", "2", 10),
-        InventoryChange(BOT, What.OWNER, "otlp", 30, "", "ann", "bob", 10),
+        InventoryChange(TOOL, InventoryChangeKind.FOUND, "otlp", 10, after=SEEN.evidence),
+        InventoryChange(BOT, InventoryChangeKind.EDGE, "otlp", 10, "uses", None, "tool/otlp:read", 10),
+        InventoryChange(BOT, InventoryChangeKind.TRAIT, "otlp", 30, "schema", "1", "2", 10),
+        InventoryChange(BOT, InventoryChangeKind.OWNER, "otlp", 30, "", "ann", "bob", 10),
     )
     assert inventory.take(first) == (), "what comes late changes nothing"
     assert inventory.take(replace(later, last_ms=40)) == (), "what is said again is no change"

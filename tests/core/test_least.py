@@ -75,7 +75,7 @@ def catalog(*policies: PolicySource) -> Catalog:
 def test_what_was_used_is_permitted_one_by_one_and_nothing_else() -> None:
     found = least("bot", USED, ["notes/read", "notes/write"], NAMED, "2026-11-01")
     assert found.unused == ("notes/write",)
-    assert found.gone == ("mail/gone",)
+    assert found.missing == ("mail/gone",)
     assert 'principal == Remit::Agent::"bot"' in found.text
     assert '@reason("used 3 times since 2026-11-01")' in found.text
     assert found.text.count("permit (") == 5

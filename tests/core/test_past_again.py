@@ -35,9 +35,9 @@ def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
         made = body(here.do(action("web/fetch", {"url": "u"})))
         relived = again.take(f"r1-1.{number + 2}", here.now_ms, running.digest, made)
         assert relived is not None
-        assert relived.now is not None
-        assert relived.same, (relived.was, relived.now)
-        verdicts.append(relived.now["verdict"])
+        assert relived.replayed is not None
+        assert relived.same, (relived.recorded, relived.replayed)
+        verdicts.append(relived.replayed["verdict"])
     assert verdicts == ["permit", "permit", "permit", "deny", "deny"]
 
 
@@ -55,8 +55,8 @@ def test_what_did_not_happen_is_not_held_against_what_is_judged_again() -> None:
     again.take("r1-2.1", here.now_ms, running.digest, settled)
     relived = again.take("r1-2.2", here.now_ms, running.digest, body(here.do(action("web/fetch", {"url": "u"}))))
     assert relived is not None
-    assert relived.now is not None
-    assert (relived.same, relived.now["verdict"]) == (True, "permit")
+    assert relived.replayed is not None
+    assert (relived.same, relived.replayed["verdict"]) == (True, "permit")
 
 
 def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() -> None:
@@ -68,7 +68,7 @@ def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() ->
     for number in range(4):
         made = body(here.do(action("web/fetch", {"url": "u"})))
         relived = again.take(f"r1-1.{number + 2}", here.now_ms + number, running.digest, made)
-        found.append(None if relived is None or relived.now is None else relived.now["verdict"])
+        found.append(None if relived is None or relived.replayed is None else relived.replayed["verdict"])
     # The fourth is denied for the three that were let through before.
     assert found == [None, None, None, "deny"]
 
@@ -89,8 +89,8 @@ def test_what_was_denied_for_what_was_spent_is_denied_again_and_reset_when_it_wa
         made = body(decide(replace(snapshot(running, asked), draws=draws), asked, NOW))
         relived = again.take(f"r1-1.{number}", NOW, running.digest, made)
         assert relived is not None
-        assert relived.now is not None
-        found.append((relived.same, relived.now["verdict"]))
+        assert relived.replayed is not None
+        found.append((relived.same, relived.replayed["verdict"]))
         follow(Ref("r1-1", number), RecordKind.INTENT if made.verdict == "permit" else RecordKind.PROPOSAL, made)
         if number == 4:
             reset = AdminBody(Event.BUDGET_RESET, "admin", "b calls 86400 fleet:", {"why": "x"})

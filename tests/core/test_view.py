@@ -8,7 +8,7 @@ import pytest
 from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, ConditionFacts, Nature, new_links
 from remit.discover.entry import Aspect, ConditionStatus, InventoryEntry
 from remit.discover.identity import BundleRegistry, Claim, Identities, Registered, claims
-from remit.discover.inventory import What, fold
+from remit.discover.inventory import InventoryChangeKind, fold
 from remit.discover.reconcile import Activity, PassageCounts
 from remit.discover.registrations import known as known_of
 from remit.discover.registrations import natures, sightings
@@ -123,7 +123,7 @@ def test_what_is_apart_never_becomes_one_by_way_of_a_third_name() -> None:
 def test_a_registered_name_in_telemetry_is_taken_for_the_registered_thing() -> None:
     server = Subject(Kind.SERVER, "notes", "otlp")
     listed = list(claims(fold([seen(TOLD), seen(server), seen(Subject(Kind.TOOL, "notes/read", "host"))]), KNOWN))
-    assert {(claim.one.name, claim.other, claim.confidence) for claim in listed} == {
+    assert {(claim.first.name, claim.second, claim.confidence) for claim in listed} == {
         ("notes___read", READ, SourceConfidence.DECLARED),
         ("notes/read", READ, SourceConfidence.DECLARED),
         ("notes", Subject(Kind.SERVER, "notes"), SourceConfidence.GUESSED),
@@ -275,10 +275,10 @@ def test_what_only_files_told_of_is_new_when_it_is_seen() -> None:
     edges = (Edge(Verb.USES, READ),)
     inventory = fold([seen(BOT, "ledger"), seen(BOT, "import:a.csv", edges=edges)])
     again = inventory.take(seen(BOT, "import:b.csv", edges=edges))
-    assert not [one for one in again if one.what is What.EDGE]
+    assert not [one for one in again if one.kind is InventoryChangeKind.EDGE]
     for times in (1, 0):
         changes = inventory.take(seen(BOT, "ledger", edges=edges))
-        assert len([one for one in changes if one.what is What.EDGE]) == times
+        assert len([one for one in changes if one.kind is InventoryChangeKind.EDGE]) == times
 
 
 def test_what_a_file_or_program_calls_accepted_is_not() -> None:

@@ -63,7 +63,7 @@ def test_health_and_waits() -> None:
     whole = SourceBatch((ONE, ONE), (Trouble("config/syntax", "x", "y"),))
     healths, waits, taken = watched(Scripted(whole, "gone", "gone", "gone", whole), 60)
     assert waits == [60, FIRST_S, FIRST_S * 2, FIRST_S * 4, 60]
-    assert [(one.looked, one.failed, one.why) for one in healths] == [
+    assert [(one.looked, one.failures, one.why) for one in healths] == [
         (1, 0, ""),
         (2, 1, "gone"),
         (3, 2, "gone"),
@@ -75,8 +75,8 @@ def test_health_and_waits() -> None:
 
 
 def test_waits_are_bounded() -> None:
-    assert SourceHealth(failed=60).wait_s(10) == LAST_S
-    assert SourceHealth(failed=60).wait_s(LAST_S * 2) == LAST_S * 2
+    assert SourceHealth(failures=60).wait_s(10) == LAST_S
+    assert SourceHealth(failures=60).wait_s(LAST_S * 2) == LAST_S * 2
 
 
 def test_what_cannot_be_handed_on_fails_the_look() -> None:

@@ -122,13 +122,13 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     workspace = write(tmp_path / "workspace", PERMIT)
     code, found = attacked(workspace, "--quick")
     kinds = [one["kind"] for one in found["attempts"]]
-    assert max(map(kinds.count, kinds)) == QUICK.each
+    assert max(map(kinds.count, kinds)) == QUICK.attempts_per_kind
     assert "a flood of questions" not in kinds, "where nobody is asked, nobody was flooded"
     assert code == 1
     assert {"ASI01", "ASI02"} <= open_ones(found)
     ended = attack(workspace, profile=replace(QUICK, seconds=0.0))
     assert (ended.results, ended.moot) == ((), 0)
-    assert ended.left == len(kinds) + found["moot"] + found["left"]
+    assert ended.unreached == len(kinds) + found["moot"] + found["left"]
 
 
 def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path
     own = {AttackKind.LOOP, AttackKind.DRIP}
     beaten = {one.attempt.title for one in plain.open if one.attempt.kind not in own}
     assert beaten == {one.attempt.title for one in found.open}
-    assert [one.alone for one in found.did] == [one.alone for one in plain.did]
+    assert [one.alone for one in found.chores] == [one.alone for one in plain.chores]
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def test_it_finds_what_the_list_of_ways_does_not(tmp_path: Path) -> None:
     assert {one["path"] for one in asked} == {"/v1/chat/completions"}
     assert {one["bearer"] for one in asked} == {"Bearer sesame"}
     assert {one["model"] for one in asked} == {"clever"}
-    assert attacker.asked == len(asked)
-    assert with_it.left == 0
+    assert attacker.calls == len(asked)
+    assert with_it.unreached == 0
 
 
 @pytest.mark.parametrize(

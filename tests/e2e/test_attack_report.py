@@ -213,11 +213,11 @@ def test_runs_are_kept_in_the_data_folder_and_held_against_their_like(files: Pat
     assert keep_point(runs, quick) == [older, quick, quick]
     found = attack(write(tmp_path / "mail", PERMIT), profile=replace(QUICK, seconds=0.0))
     none = tmp_path / "none"
-    told = written(tmp_path / "mail", found, AttackFiles(kept=none))
+    told = written(tmp_path / "mail", found, AttackFiles(archive=none))
     assert (told.points, none.exists()) == ((), False)
     assert "no data folder" in str(told.trouble)
     (none / "attacks.jsonl").mkdir(parents=True)
-    assert "cannot be kept" in str(written(tmp_path / "mail", found, AttackFiles(kept=none)).trouble)
+    assert "cannot be kept" in str(written(tmp_path / "mail", found, AttackFiles(archive=none)).trouble)
     assert written(tmp_path / "mail", found, AttackFiles()).trouble is None
 
 

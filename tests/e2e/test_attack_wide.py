@@ -29,7 +29,7 @@ def found(workspace: Path) -> AttackResult:
 
 def test_everything_is_tried_and_held(found: AttackResult) -> None:
     assert [one.attempt.title for one in found.open] == []
-    assert found.left == 0
+    assert found.unreached == 0
     assert {one.attempt.kind for one in found.results} == set(AttackKind), "each kind was about something here"
 
 

@@ -70,7 +70,7 @@ async def test_a_part_that_fails_costs_neither_outcomes_nor_files(
         await closes()
         raise sqlite3.OperationalError("disk full")
 
-    await service.outbox.kept.mark()
+    await service.outbox.outbox.mark()
     monkeypatch.setattr(service.discoverer, "close", fails)
     last = service.ledger.append(Draft(RecordKind.ADMIN, 5, "", "", AdminBody(Event.TOKEN_ISSUED, "ana", "t1", {})))
     await close_service(service)
@@ -79,7 +79,7 @@ async def test_a_part_that_fails_costs_neither_outcomes_nor_files(
     assert await again.entry(last.ref) is not None
     await again.close()
     with pytest.raises(RuntimeError, match="shutdown"):
-        await service.outbox.kept.mark()
+        await service.outbox.outbox.mark()
 
 
 @pytest.mark.asyncio

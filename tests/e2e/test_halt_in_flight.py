@@ -79,10 +79,10 @@ async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(
         found = await asking(b)
         before = len(await outcomes(b))
         _, would = await b.driver.halts.drill(what, "ann")
-        assert not found.over.done(), "a drill stops nobody"
+        assert not found.completion.done(), "a drill stops nobody"
         _, cut = await b.driver.halts.halt(what, "ann", "rogue")
         assert list(cut) == list(would) == [found.round.partition("/")[0]]
-        assert found.over.done()
+        assert found.completion.done()
         await said(b, "dropped held-1")
         b.trace.remove("dropped held-1")
         outcome = (await ended(b, before + 1))[-1]

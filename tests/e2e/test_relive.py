@@ -63,11 +63,11 @@ async def test_every_verdict_comes_out_as_it_was_recorded_byte_for_byte(tmp_path
     assert {body.verdict for body in recorded} == {"permit", "deny", "escalate"}
     assert any(body.approval for body in recorded if body.verdict == "permit")
     found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
-    assert [one.was["verdict"] for one in found] == [body.verdict for body in recorded]
-    assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
+    assert [one.recorded["verdict"] for one in found] == [body.verdict for body in recorded]
+    assert [json.dumps(one.replayed) for one in found] == [json.dumps(one.recorded) for one in found]
     account = ledger_replay.ReplayTally()
     lines = list(ledger_replay.as_recorded(tmp_path / "ledger.sqlite3", bundle, account))
-    assert (account.judged, account.same, dict(account.left)) == (len(recorded), len(recorded), {})
+    assert (account.judged, account.same, dict(account.unjudged)) == (len(recorded), len(recorded), {})
     assert [json.loads(line)["verdict"] for line in lines] == [body.verdict for body in recorded]
 
 
@@ -100,10 +100,14 @@ async def test_two_bundles_differ_where_they_do_and_never_where_they_are_one(tmp
     running = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
     alike = list(ledger_replay.replayed_by_both(ledger, running, running))
     assert len(alike) == len(recorded)
-    assert [(one.now, other.now) for one, other in alike if one.now != other.now] == []
-    assert any(one.now != one.was for one, _ in alike), "what was decided then is another matter"
+    assert [(one.replayed, other.replayed) for one, other in alike if one.replayed != other.replayed] == []
+    assert any(one.replayed != one.recorded for one, _ in alike), "what was decided then is another matter"
     both = list(ledger_replay.replayed_by_both(ledger, running, bundle))
-    assert {(str(one.now["verdict"]), str(other.now["verdict"])) for one, other in both if one.now and other.now} == {
+    assert {
+        (str(one.replayed["verdict"]), str(other.replayed["verdict"]))
+        for one, other in both
+        if one.replayed and other.replayed
+    } == {
         ("permit", "permit"),
         ("deny", "deny"),
         ("escalate", "escalate"),
@@ -122,7 +126,7 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
         await b.call("pay", b.authority("helper"), amount=2, to="eve")
         bundle = b.bundle
     ledger = tmp_path / "ledger.sqlite3"
-    assert [one.was["verdict"] for one in ledger_replay.replayed_actions(ledger, bundle)] == [
+    assert [one.recorded["verdict"] for one in ledger_replay.replayed_actions(ledger, bundle)] == [
         "permit",
         "permit",
         "deny",
@@ -132,7 +136,7 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
     other = compiled(replace(bundle.catalog, policies=(*bundle.catalog.policies, more)))
     changes = VerdictChanges()
     assert list(ledger_replay.against_history(ledger, other, changes)) == []
-    assert (changes.actions, changes.left.total()) == (2, 2)
+    assert (changes.actions, changes.unjudged.total()) == (2, 2)
     told = list(ledger_replay.summary(changes))
     assert "1 actions not judged: a breaker stopped it" in told
     assert "1 actions not judged: people had stopped who or what it was about" in told
@@ -162,8 +166,8 @@ async def test_prompts_and_completions_are_judged_by_what_was_recorded_of_them(t
         await b.driver.complete(me, client, "shop", {"ref": of, "argument": {"name": "x", "value": "zoo"}})
         bundle = b.bundle
     found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
-    assert [one.was["verdict"] for one in found] == ["permit", "permit", "deny", "deny", "permit", "deny"]
-    assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
+    assert [one.recorded["verdict"] for one in found] == ["permit", "permit", "deny", "deny", "permit", "deny"]
+    assert [json.dumps(one.replayed) for one in found] == [json.dumps(one.recorded) for one in found]
 
 
 def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +235,7 @@ async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path)
         entries = await b.records(RecordKind.INTENT)
         assert len([one for one in entries if isinstance(one.body, ActionBody) and one.body.grants]) == 2
     found = list(ledger_replay.replayed_actions(tmp_path / "ledger.sqlite3", bundle))
-    assert [(one.was, one.now) for one in found if not one.same] == []
-    spoken = str([one.was["policies"] for one in found])
+    assert [(one.recorded, one.replayed) for one in found if not one.same] == []
+    spoken = str([one.recorded["policies"] for one in found])
     assert "new-tool" in spoken
     assert "unsure" in spoken

@@ -114,7 +114,7 @@ async def _adoption_answer(services: Services, agent: Agent, adoption: Adoption)
         records=adoption.records,
         calls=adoption.calls,
         would_deny=adoption.denied,
-        would_ask=adoption.asked,
+        would_ask=adoption.escalated,
         would_hide=adoption.hidden,
         changes=left > 0 or any(row.now != "permit" and row.would_deny + row.would_ask > 0 for row in rows),
         policies=rows,
@@ -126,7 +126,7 @@ def _row(row: AdoptionCount, now: str | None) -> AdoptionRow:
     return AdoptionRow(
         policy=row.policy,
         would_deny=row.denied,
-        would_ask=row.asked,
+        would_ask=row.escalated,
         would_hide=row.hidden,
         reason=row.reason,
         where=row.where,

@@ -57,7 +57,7 @@ async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=
                 policies=list(one.policies),
                 asks=one.asks,
                 spared=one.spared,
-                held=list(one.held),
+                held=list(one.constants),
                 cedar=one.cedar,
             )
             for one in proposals([ask for ask in asks if ask is not None])

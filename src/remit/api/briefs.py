@@ -98,7 +98,7 @@ def brief_view(brief: Brief) -> BriefAnswer:
         precedent=brief.precedent,
         safer=[SaferAnswer(change=one.change, tool=one.tool, arguments=one.arguments) for one in brief.safer],
         reason=_spans(brief.reason),
-        remarks=[RemarkAnswer(by=one.by, did=one.did, text=one.text) for one in brief.remarks],
+        remarks=[RemarkAnswer(by=one.by, did=one.act, text=one.text) for one in brief.remarks],
         expires=instant(brief.expires_ms),
         zero=brief.zero,
         careful=brief.careful,

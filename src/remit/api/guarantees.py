@@ -55,7 +55,7 @@ def with_past(services: Services, item: RunningResource, manifest: Mapping[str, 
 def _monitor_state(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     """What it says where it says one thing of all; else of how many sessions or values something is kept."""
     if monitor.scope is MonitorScope.FLEET and monitor.by is None:
-        now_ms, past = services.clock.now_ms(), services.driver.authorization.standing.past
+        now_ms, past = services.clock.now_ms(), services.driver.authorization.guarantees.past
         cell = past.cell(monitor.cells(), FLEET, "", now_ms)
         if cell is None:
             return {}
@@ -64,7 +64,7 @@ def _monitor_state(services: Services, monitor: Monitor) -> dict[str, JsonValue]
             return {"says": None if who is None else who[0]}
         total = cell.total(monitor.window, now_ms)
         return {"says": total > 0 if monitor.op in {EventAggregate.ONCE, EventAggregate.SINCE} else total}
-    return {"kept": services.driver.authorization.standing.past.count(monitor.ident)}
+    return {"kept": services.driver.authorization.guarantees.past.count(monitor.ident)}
 
 
 def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
@@ -72,8 +72,8 @@ def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, Json
     breaches = services.runtime.breaches()
     broken = [breach for breach in breaches if breach.guarantee == guarantee.name]
     digest = breach_digest(guarantee, breaches)
-    sign_off = services.driver.authorization.standing.sign_offs.get(digest) if broken else None
-    denied = services.driver.authorization.standing.denied_by(guarantee.name)
+    sign_off = services.driver.authorization.guarantees.sign_offs.get(digest) if broken else None
+    denied = services.driver.authorization.guarantees.denied_by(guarantee.name)
     status: dict[str, JsonValue] = {
         "state": "held" if not broken else "signed off" if sign_off is not None else "broken",
         "holds": guarantee.kind,
@@ -92,5 +92,5 @@ def _guarantee_state(services: Services, guarantee: Guarantee) -> dict[str, Json
 
 def _rate_count(services: Services, guarantee: Guarantee) -> int:
     now_ms, cells = services.clock.now_ms(), guarantee.cells()
-    cell = services.driver.authorization.standing.past.cell(cells, FLEET, "", now_ms)
+    cell = services.driver.authorization.guarantees.past.cell(cells, FLEET, "", now_ms)
     return 0 if cell is None else cell.total(cells.window, now_ms)

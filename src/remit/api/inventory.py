@@ -168,8 +168,8 @@ def entry_view(entry: InventoryEntry) -> InventoryEntryAnswer:
         ],
         because=[
             ClaimAnswer(
-                one=str(one.one),
-                other=str(one.other),
+                one=str(one.first),
+                other=str(one.second),
                 source=one.source,
                 confidence=word(one.confidence),
                 evidence=one.evidence,

@@ -123,7 +123,7 @@ class PolicyText:
 class Adoption:
     """What observing let an agent do since `since_ms`, by the policies that would have stopped it.
 
-    Of its `calls`, `denied` and `asked` count those, `hidden` lists that would have been empty. `complete` is False
+    Of its `calls`, `denied` and `escalated` count those, `hidden` lists that would have been empty. `complete` is False
     where the ledger was not read back as far as was asked; `records` is how much of it was.
     """
 
@@ -132,7 +132,7 @@ class Adoption:
     records: int
     calls: int
     denied: int
-    asked: int
+    escalated: int
     hidden: int
     rows: tuple[AdoptionCount, ...]
 

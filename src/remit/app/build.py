@@ -85,7 +85,7 @@ class Posting:
     """Who tells people what waits, and what he keeps it in."""
 
     notifying: Notifying
-    kept: SqliteOutbox
+    outbox: SqliteOutbox
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class Service:
         """Stop children and connections, then make the ledger's last batch durable; see `close_all`."""
         self.closing.set()
         parts = (self.driver, self.fleet, self.keeping, self.session, self.discoverer, self.incidents)
-        await close_all(*parts, self.outbox.notifying, self.outbox.kept, self.ledger)
+        await close_all(*parts, self.outbox.notifying, self.outbox.outbox, self.ledger)
 
 
 def _configure_driver(driver: Driver, resource: str) -> str:

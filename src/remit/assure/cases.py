@@ -64,7 +64,7 @@ class CaseConfidence:
 class CaseState:
     """What a session holds by now, whyever; a number that is None stays as it is, and so does the `past`.
 
-    `used` says whether agents did the like of all that follows before, so that nothing is new to them.
+    `precedent` says whether agents did the like of all that follows before, so that nothing is new to them.
     """
 
     chain: Chain
@@ -73,7 +73,7 @@ class CaseState:
     irreversible_calls: int | None
     age_s: int | None
     past: Mapping[str, Json] | None = None
-    used: bool | None = None
+    precedent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class CaseAction:
     server: str | None
     name: str
     args: Mapping[str, Json]
-    back: CaseAnswer | None
+    answer: CaseAnswer | None
     expected: ExpectedVerdict
     with_last: bool
     times: int

@@ -18,10 +18,10 @@ NEWLY: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictChange:
-    """`count` actions of one kind whose verdict went from `was` to `now`, and the policies that now speak."""
+    """`count` actions of one kind whose verdict went from `before` to `after`, and the policies that now speak."""
 
-    was: str
-    now: str
+    before: str
+    after: str
     agent: str
     tool: str
     policies: tuple[str, ...]
@@ -32,13 +32,13 @@ class VerdictChange:
 class VerdictChanges:
     """Verdicts taken in pair by pair. `days` is how long the actions were spread over, at least one.
 
-    `left` counts actions that were not judged, by why.
+    `unjudged` counts actions that were not judged, by why.
     """
 
     actions: int = 0
     asked_was: int = 0
     asked_now: int = 0
-    left: Counter[str] = field(default_factory=Counter[str])
+    unjudged: Counter[str] = field(default_factory=Counter[str])
     _from_ms: int | None = None
     _to_ms: int = 0
     _found: Counter[tuple[str, str, str, str, tuple[str, ...]]] = field(

@@ -32,7 +32,7 @@ class ConditionCoverage:
 class CaseCoverage:
     """What was touched so far. `unseen` are policies whose conditions cannot be looked into."""
 
-    spoke: dict[str, int] = field(default_factory=dict[str, int])
+    policies: dict[str, int] = field(default_factory=dict[str, int])
     conditions: dict[str, tuple[ConditionCoverage, ...]] = field(
         default_factory=dict[str, tuple[ConditionCoverage, ...]]
     )
@@ -66,7 +66,7 @@ def _condition_judge(policy: Policy, coverage: CaseCoverage) -> Judge | None:
     """The function that says whether the scope of `policy` fits, and which of its conditions are true."""
     form: Mapping[str, Json] = json_of(policy.statement)
     conditions = atoms(form)
-    coverage.spoke[policy.ident] = 0
+    coverage.policies[policy.ident] = 0
     coverage.conditions[policy.ident] = tuple(ConditionCoverage(shown(condition)) for condition in conditions)
     judge = function_of([scope_of(form), *(asking(form, condition) for condition in conditions)])
     if isinstance(judge, str):
@@ -89,7 +89,7 @@ def _with_coverage(
         if key is not None:
             coverage.tools.add(key)
         for number in outcomes[0]:
-            coverage.spoke[idents[number]] += 1
+            coverage.policies[idents[number]] += 1
         for ident in idents:
             condition_judge = judges[ident]
             if condition_judge is not None:
@@ -115,7 +115,7 @@ def _note(conditions: tuple[ConditionCoverage, ...], outcomes: Outcomes) -> None
 def gaps(bundle: Bundle, coverage: CaseCoverage) -> Iterator[Gap]:
     """Everything that was not touched."""
     for ident, policy in bundle.policies.items():
-        if not coverage.spoke[ident]:
+        if not coverage.policies[ident]:
             yield Gap("policy", ident, policy.where, "no case makes it speak")
         if ident in coverage.unseen:
             yield Gap("policy", ident, policy.where, "its conditions cannot be looked into")
@@ -138,7 +138,7 @@ def shares(bundle: Bundle, coverage: CaseCoverage) -> Mapping[str, tuple[int, in
     """Of policies, conditions and tools, how many were touched, and how many there are."""
     conditions = [condition for listed in coverage.conditions.values() for condition in listed]
     return {
-        "policies": (sum(count > 0 for count in coverage.spoke.values()), len(bundle.policies)),
+        "policies": (sum(count > 0 for count in coverage.policies.values()), len(bundle.policies)),
         "conditions": (sum(condition.true and condition.false for condition in conditions), len(conditions)),
         "tools": (len(coverage.tools & bundle.tools.keys()), len(bundle.tools)),
     }

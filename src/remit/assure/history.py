@@ -74,12 +74,12 @@ LACKING: Final = frozenset({_VEILED, _ANOTHER, _GONE})
 class ReplayedAction:
     """One recorded action: what was decided and what is decided now, each as `remit replay` writes it.
 
-    `now` is None where it cannot be judged again, and `why` says why. `bundle` is the digest that decided;
+    `replayed` is None where it cannot be judged again, and `why` says why. `bundle` is the digest that decided;
     `agent` acted, and `tool` is what it reached.
     """
 
-    was: Mapping[str, Json]
-    now: Mapping[str, Json] | None
+    recorded: Mapping[str, Json]
+    replayed: Mapping[str, Json] | None
     why: str
     bundle: str
     at_ms: int
@@ -89,7 +89,7 @@ class ReplayedAction:
     @property
     def same(self) -> bool:
         """Whether the verdict came out as it was."""
-        return self.now == self.was
+        return self.replayed == self.recorded
 
 
 class HistoryReplay:

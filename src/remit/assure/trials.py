@@ -36,11 +36,11 @@ _LACKING: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of a case: `wrong` says in a sentence each what is not as expected; nothing where it holds."""
+class TrialResult:
+    """What came of a case: `mismatches` says in a sentence each what is not as expected; nothing where it holds."""
 
     case: Case
-    wrong: tuple[str, ...]
+    mismatches: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -52,9 +52,9 @@ class _Run:
     )
 
 
-def tried(bundle: Bundle, given: Iterable[Case], user: str | None = None) -> tuple[Tried, ...]:
+def tried(bundle: Bundle, given: Iterable[Case], user: str | None = None) -> tuple[TrialResult, ...]:
     """Each of the cases on `bundle`; those that name no user are for `user`."""
-    return tuple(Tried(case, failures(bundle, case, user)) for case in given)
+    return tuple(TrialResult(case, failures(bundle, case, user)) for case in given)
 
 
 def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, ...]:
@@ -87,8 +87,8 @@ def _give(world: World, given: CaseState) -> Iterable[str]:
     calls = held.calls if given.calls is None else given.calls
     irreversible = held.irreversible_calls if given.irreversible_calls is None else given.irreversible_calls
     world.change(given.chain, replace(held, started_ms=age, calls=calls, irreversible_calls=irreversible))
-    if given.used is not None:
-        world.practise(used=given.used)
+    if given.precedent is not None:
+        world.practise(used=given.precedent)
     if given.past is None:
         return
     supposed: list[tuple[str, MonitorValue]] = []
@@ -118,8 +118,8 @@ def _act(run: _Run, act: CaseAction) -> Iterable[str]:
         action = world.action(act.chain, doing)
         decision = world.judge(act.chain, action)
         yield from _compared(run.case.name, ident, act, decision)
-        if act.back is not None:
-            run.waiting.append((act.chain, ident, action, act.back))
+        if act.answer is not None:
+            run.waiting.append((act.chain, ident, action, act.answer))
 
 
 def _take_in(run: _Run) -> None:
@@ -183,7 +183,7 @@ def _result(back: CaseAnswer) -> Json:
     return whole
 
 
-def counted(found: Iterable[Tried]) -> Mapping[str, int]:
+def counted(found: Iterable[TrialResult]) -> Mapping[str, int]:
     """How many cases hold, and how many do not."""
-    kinds = ["failed" if one.wrong else "held" for one in found]
+    kinds = ["failed" if one.mismatches else "held" for one in found]
     return {name: kinds.count(name) for name in ("held", "failed")}

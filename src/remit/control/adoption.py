@@ -38,7 +38,7 @@ class Observed:
 class AdoptionCount:
     """The calls, or the lists, that one policy spoke against, or a budget; `policy` is None where none permits.
 
-    `denied`, `asked` and `hidden` say what would have become of them; `examples` are decision ids, the
+    `denied`, `escalated` and `hidden` say what would have become of them; `examples` are decision ids, the
     latest first, whose `reason` it is.
     """
 
@@ -47,7 +47,7 @@ class AdoptionCount:
     where: str | None
     last_ms: int
     denied: int = 0
-    asked: int = 0
+    escalated: int = 0
     hidden: int = 0
     examples: list[str] = field(default_factory=list[str])
     tools: set[str] = field(default_factory=set[str])
@@ -60,7 +60,7 @@ class AdoptionTally:
         self._agent = agent
         self._rows: dict[tuple[str | None, str, bool], AdoptionCount] = {}
         self.denied = 0
-        self.asked = 0
+        self.escalated = 0
         self.hidden = 0
 
     def add(self, call: Observed, forbids: Forbids) -> None:
@@ -71,7 +71,7 @@ class AdoptionTally:
         hidden, asked = call.lists, would == "escalate"
         denied = not hidden and not asked
         self.denied += denied
-        self.asked += asked
+        self.escalated += asked
         self.hidden += hidden
         for reason in reasons:
             # A budget says each time how much is spent by then.
@@ -80,7 +80,7 @@ class AdoptionTally:
             if row is None:
                 row = self._rows[key] = AdoptionCount(reason.policy, reason.text, reason.where, call.at)
             row.denied += denied
-            row.asked += asked
+            row.escalated += asked
             row.hidden += hidden
             row.tools.add(call.tool)
             if len(row.examples) < EXAMPLES_MAX:
@@ -89,7 +89,8 @@ class AdoptionTally:
     def rows(self) -> Iterable[AdoptionCount]:
         """The policies, those that spoke against most first."""
         return sorted(
-            self._rows.values(), key=lambda row: (-row.denied - row.asked, -row.hidden, row.policy or "", row.reason)
+            self._rows.values(),
+            key=lambda row: (-row.denied - row.escalated, -row.hidden, row.policy or "", row.reason),
         )
 
 

@@ -32,7 +32,7 @@ class DriftComparison:
 
     server: str
     tool: str
-    standing: DriftStatus
+    status: DriftStatus
     pinned: Definition | None
     live: Definition | None
     pin: str | None
@@ -44,7 +44,7 @@ class DriftComparison:
         return {
             "server": self.server,
             "tool": self.tool,
-            "standing": self.standing.value,
+            "standing": self.status.value,
             "pin": self.pin,
             "note": self.note,
             "changes": [change.to_json() for change in self.changes],

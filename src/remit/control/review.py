@@ -61,7 +61,7 @@ def review(
     tools = tuple(
         _tool_review(one, proposed, changes, catalogued=_name(one) in entries)
         for one in comparisons
-        if one.standing is not DriftStatus.MATCHES
+        if one.status is not DriftStatus.MATCHES
     )
     acceptable = definitions and not any(one.note for one in comparisons)
     return Review(server, tools, list_pin(definitions) if acceptable else None)
@@ -75,7 +75,7 @@ def _changes(
     drifted = [
         _name(one)
         for one in comparisons
-        if one.standing is DriftStatus.DRIFTED and _name(one) in entries and _name(one) in proposed
+        if one.status is DriftStatus.DRIFTED and _name(one) in entries and _name(one) in proposed
     ]
     if not drifted:
         return {}

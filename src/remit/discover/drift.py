@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from remit.discover.conditions import baseline
-from remit.discover.inventory import InventoryChange, What
+from remit.discover.inventory import InventoryChange, InventoryChangeKind
 from remit.discover.sighting import Kind, Subject, Verb, clipped, of_another, parsed
 from remit.discover.view import View
 
@@ -83,7 +83,7 @@ class DriftMemory:
     def drifts(self, changes: Iterable[InventoryChange], view: View) -> Iterator[Drift]:
         """Those of `changes` that are drift, as `view` has it after them."""
         for change in changes:
-            edge = change.what is What.EDGE
+            edge = change.kind is InventoryChangeKind.EDGE
             drift = _edge_drift(change, view) if edge else _trait_drift(change, view)
             of = change.key if drift is None or not edge else drift.after
             if drift is not None and self._first(drift, f"{of} by another" if drift.is_of_another else of):
@@ -105,16 +105,16 @@ def candidate(change: InventoryChange, known: Container[str]) -> bool:
 
     It may be another name of an agent that is `known`, which are registered.
     """
-    match change.what:
-        case What.EDGE:
+    match change.kind:
+        case InventoryChangeKind.EDGE:
             is_known = change.known_since is not None or change.subject.name in known
             return is_known and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
-        case What.TRAIT:
+        case InventoryChangeKind.TRAIT:
             return change.before is not None and _trait_name(change.key) in _TRAIT_DRIFTS
-        case What.FOUND | What.OWNER:
+        case InventoryChangeKind.FOUND | InventoryChangeKind.OWNER:
             return False
         case _:
-            assert_never(change.what)
+            assert_never(change.kind)
 
 
 def widened_scopes(

@@ -48,8 +48,8 @@ class Claim(NamedTuple):
 
     confidence: SourceConfidence
     verb: Verb
-    one: Subject
-    other: Subject
+    first: Subject
+    second: Subject
     source: str
     evidence: str
     at: int = 0
@@ -65,11 +65,11 @@ class Identities:
         self._because: dict[Subject, list[Claim]] = {}
         best: dict[frozenset[Subject], Claim] = {}
         for claim in claims:
-            pair = frozenset((claim.one, claim.other))
+            pair = frozenset((claim.first, claim.second))
             earlier = best.get(pair)
             if (
                 len(pair) == 2
-                and claim.one.kind is claim.other.kind
+                and claim.first.kind is claim.second.kind
                 and (earlier is None or _rank(claim) > _rank(earlier))
             ):
                 best[pair] = claim
@@ -90,12 +90,12 @@ class Identities:
         return tuple(self._because.get(self.of(subject), ()))
 
     def _join(self, claim: Claim, apart: Iterable[Claim]) -> None:
-        one, other = self.of(claim.one), self.of(claim.other)
+        one, other = self.of(claim.first), self.of(claim.second)
         if one == other:
             return
         ours, theirs = self._members.get(one, [one]), self._members.get(other, [other])
         for distinction in apart:
-            left, right = distinction.one, distinction.other
+            left, right = distinction.first, distinction.second
             if (left in ours and right in theirs) or (left in theirs and right in ours):
                 return
         representative, merged = sorted((one, other), key=_representative_first)
@@ -148,7 +148,13 @@ def _name_claims(subject: Subject, registry: BundleRegistry, exposed: Mapping[st
 
 def _rank(claim: Claim) -> tuple[object, ...]:
     stated = claim.at if claim.confidence is SourceConfidence.STATED else 0
-    return (claim.confidence, stated, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
+    return (
+        claim.confidence,
+        stated,
+        claim.verb is Verb.APART,
+        *sorted((str(claim.first), str(claim.second))),
+        claim[4:],
+    )
 
 
 def _representative_first(subject: Subject) -> tuple[object, ...]:

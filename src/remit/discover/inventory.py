@@ -70,7 +70,7 @@ class SubjectRecord:
         return max(seen.best[0] for seen in self.evidence.values())
 
 
-class What(StrEnum):
+class InventoryChangeKind(StrEnum):
     """What of the inventory changed."""
 
     FOUND = "found"
@@ -88,7 +88,7 @@ class InventoryChange:
     """
 
     subject: Subject
-    what: What
+    kind: InventoryChangeKind
     source: str
     at: int
     key: str = ""
@@ -141,7 +141,9 @@ class Inventory:
                 not at_second_hand(source, subject) and all(at_second_hand(known_by, subject) for known_by in by_source)
             ):
                 changes.append(
-                    InventoryChange(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since)
+                    InventoryChange(
+                        subject, InventoryChangeKind.EDGE, source, at, edge.verb.value, None, str(edge.to), since
+                    )
                 )
             _join(by_source, source, evidence)
         for key, value in sighting.traits:
@@ -152,7 +154,9 @@ class Inventory:
                 if before is None or before[2] != value:
                     was = None if before is None else before[2]
                     changes.append(
-                        InventoryChange(subject, What.TRAIT, source, sighting.last_ms, key, was, value, since)
+                        InventoryChange(
+                            subject, InventoryChangeKind.TRAIT, source, sighting.last_ms, key, was, value, since
+                        )
                     )
         if sighting.owner is not None:
             owner = (sighting.confidence, sighting.last_ms, sighting.owner)
@@ -161,7 +165,9 @@ class Inventory:
                 item.owner = owner
                 if was != owner[2]:
                     changes.append(
-                        InventoryChange(subject, What.OWNER, source, sighting.last_ms, "", was, owner[2], since)
+                        InventoryChange(
+                            subject, InventoryChangeKind.OWNER, source, sighting.last_ms, "", was, owner[2], since
+                        )
                     )
         return tuple(changes)
 
@@ -171,7 +177,9 @@ class Inventory:
         item = self._items.get(subject)
         if item is None:
             item = self._items[subject] = SubjectRecord()
-            changes.append(InventoryChange(subject, What.FOUND, source, evidence.first_ms, after=evidence.best[2]))
+            changes.append(
+                InventoryChange(subject, InventoryChangeKind.FOUND, source, evidence.first_ms, after=evidence.best[2])
+            )
         _join(item.evidence, source, evidence)
         return item
 

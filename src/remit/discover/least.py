@@ -44,14 +44,14 @@ class UsedAction(NamedTuple):
 class Least:
     """What comes of it: `text` is Cedar; `used` how often what was done; `unused` tools are granted and were not used.
 
-    `gone` was used and is no longer in the catalog, so that no policy can name it. `carried` are the permits whose
+    `missing` was used and is no longer in the catalog, so that no policy can name it. `carried` are the permits whose
     conditions and obligations go with what they let through, `lost` those of which some could not.
     """
 
     text: str
     used: Mapping[UsedAction, int]
     unused: tuple[str, ...]
-    gone: tuple[str, ...]
+    missing: tuple[str, ...]
     carried: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 

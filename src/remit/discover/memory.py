@@ -8,7 +8,7 @@ Laws
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from remit.discover.inventory import InventoryChange, What
+from remit.discover.inventory import InventoryChange, InventoryChangeKind
 from remit.discover.sighting import parsed
 from remit.facts.canonical import Json, canonical
 from remit.facts.strictjson import JsonRefused, parse
@@ -27,7 +27,7 @@ def changes_text(changes: Iterable[InventoryChange]) -> str:
         [
             [
                 str(change.subject),
-                change.what.value,
+                change.kind.value,
                 change.source,
                 change.at,
                 change.key,
@@ -103,7 +103,7 @@ def _change(row: Json) -> InventoryChange | None:
             try:
                 return InventoryChange(
                     parsed(subject),
-                    What(what),
+                    InventoryChangeKind(what),
                     source,
                     at,
                     key,

@@ -80,8 +80,8 @@ class AskRecord(NamedTuple):
 class RuleProposal:
     """A rule that would have spared `spared` of `asks`, all approved unedited.
 
-    `cedar` goes to the end of each of `policies`, which then ask no more where it holds. `held` are the arguments that
-    it names, those that were always the same.
+    `cedar` goes to the end of each of `policies`, which then ask no more where it holds. `constants` are the arguments
+    that it names, those that were always the same.
     """
 
     agent: str
@@ -89,7 +89,7 @@ class RuleProposal:
     policies: tuple[str, ...]
     asks: int
     spared: int
-    held: tuple[str, ...]
+    constants: tuple[str, ...]
     cedar: str
 
 

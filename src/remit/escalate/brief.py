@@ -94,10 +94,10 @@ class Safer(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What `by` wrote beside what he `did`, for other people."""
+    """What `by` wrote beside his `act`, for other people."""
 
     by: str
-    did: str
+    act: str
     text: str
 
 

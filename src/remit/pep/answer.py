@@ -51,7 +51,8 @@ class AwaitingInput:
     """The server asks the client something before it goes on: `questions` passed the funnel.
 
     `round` names it to `Driver.resume`, which takes it once, from the same authority, before `expires_ms`;
-    `action` is the hash of the action, `approval` the one it runs under. `over` is done once nobody needs to answer.
+    `action` is the hash of the action, `approval` the one it runs under. `completion` is done once nobody needs to
+    answer.
     """
 
     round: str
@@ -59,7 +60,7 @@ class AwaitingInput:
     action: str
     approval: str | None
     expires_ms: int
-    over: "asyncio.Future[None]"
+    completion: "asyncio.Future[None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,13 @@ class Failed:
 class Watching:
     """What of a watch is honoured: lists and resources whose changes follow.
 
-    `live` once the server tells of them; `under` is the digest of the bundle that they were judged by.
+    `live` once the server tells of them; `bundle` is the digest of the bundle that they were judged by.
     """
 
     offers: frozenset[Offer]
     uris: frozenset[str]
     live: bool = False
-    under: str = ""
+    bundle: str = ""
 
     @property
     def changes(self) -> tuple[ListChanged | ResourceUpdated, ...]:

@@ -84,9 +84,9 @@ class Authorization:
             self._memory.release(sids, self._clock.monotonic_s())
 
     @property
-    def standing(self) -> GuaranteeStatus:
+    def guarantees(self) -> GuaranteeStatus:
         """How guarantees stand."""
-        return self._memory.standing
+        return self._memory.guarantees
 
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
         """Record that the token id `token` is revoked, until when it would have expired."""

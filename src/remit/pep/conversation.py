@@ -108,8 +108,8 @@ class Conversation:
         for under in affected:
             under.halted = why
             self._leave(under, why.text)
-            if under.over is not None and not under.over.done():
-                under.over.set_result(None)
+            if under.completion is not None and not under.completion.done():
+                under.completion.set_result(None)
         return [under.attempt.ref for under in affected]
 
     async def close(self) -> None:
@@ -202,7 +202,7 @@ class Conversation:
 
     def _asking(self, under: ActionUnderWay, questions: Mapping[str, Question]) -> AwaitingInput:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
-        under.over = over = asyncio.get_running_loop().create_future()
+        under.completion = over = asyncio.get_running_loop().create_future()
         return AwaitingInput(
             self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms, over
         )

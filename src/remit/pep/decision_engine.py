@@ -148,7 +148,7 @@ class DecisionEngine:
                 body, meta = self.approval_matcher.keyed(tool, edited or action, body)
         if isinstance(decision.verdict, Permit):
             self.tracing.entrust(edited or action, decision, sessions)
-        past = self._memory.standing.past
+        past = self._memory.guarantees.past
         since = past.turn
         pending = self.append(draft.kind, action.authority.acting.sid, body, now_ms)
         turns = since, past.turn
@@ -310,8 +310,8 @@ class DecisionEngine:
             stores=self._memory.stores.labels_for(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
             grants=self._holding.of(action.authority, now_ms),
-            usage=self._memory.used,
-            past=self._memory.standing.past,
+            usage=self._memory.usage,
+            past=self._memory.guarantees.past,
             stops=self.stops(action.authority, action.server, action.name),
             draws=self._purse.draws(self._current(), self._memory.bounds.accounts, action, tool, now_ms),
             open_breakers=self.breakers.blocking(action),

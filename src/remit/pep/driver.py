@@ -308,8 +308,8 @@ class Driver:
         """As much of `wanted` as the running bundle allows."""
         under = self._engine.bundle.digest
         if self.halted(authority, server):
-            return Watching(frozenset(), frozenset(), under=under)
-        before = granted if granted is not None and granted.under == under else Watching(frozenset(), frozenset())
+            return Watching(frozenset(), frozenset(), bundle=under)
+        before = granted if granted is not None and granted.bundle == under else Watching(frozenset(), frozenset())
         uris_before = frozenset(uri for uri in before.uris if not self.halted(authority, server, (uri,)))
         new = {
             uri
@@ -322,7 +322,7 @@ class Driver:
             for offer in wanted.offers
             if offer in offers_before or await self._may_list(authority, client, server, offer)
         }
-        return Watching(frozenset(lists), frozenset(new | (wanted.uris & uris_before)), under=under)
+        return Watching(frozenset(lists), frozenset(new | (wanted.uris & uris_before)), bundle=under)
 
     async def _may(self, wanted: Operation, client: Client) -> bool:
         return isinstance(await self._do(wanted, client), Released)

@@ -99,7 +99,7 @@ class Memory:
         self._stopped: dict[StopTarget, Stop] = {}
         self.grants = GrantIndex()
         """What people granted; changed by `apply` alone."""
-        self.used = UsageHistory()
+        self.usage = UsageHistory()
         """What agents did before; changed by `apply` alone."""
         self._refused: dict[str, dict[str, Approval]] = {}
         self._asks: dict[str, deque[int]] = {}
@@ -112,7 +112,7 @@ class Memory:
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
         self.under_way = CallsUnderWay()
-        self.standing = GuaranteeStatus()
+        self.guarantees = GuaranteeStatus()
         """What monitors and guarantees keep; changed by `apply` alone."""
 
     async def load(self, now_ms: int) -> None:
@@ -120,9 +120,9 @@ class Memory:
         self._revoked.update(await self._ledger.revoked_tokens())
         self._stopped.update(await self._ledger.stops())
         self.stores = Stores(await self._ledger.store_labels())
-        self.used = UsageHistory(await self._ledger.usage())
+        self.usage = UsageHistory(await self._ledger.usage())
         self.bounds = LimitState(Accounts(await self._ledger.balances()), BreakerStates(await self._ledger.trips()))
-        await self.standing.load(self._ledger)
+        await self.guarantees.load(self._ledger)
         await self.under_way.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
         approvals = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
@@ -147,7 +147,7 @@ class Memory:
                     held = self._sessions.get(sid)
                     if held is None:
                         held = self._sessions[sid] = _Held(session, 0, now_s)
-                        self.standing.past.load(sid, past)
+                        self.guarantees.past.load(sid, past)
                 held.holders += 1
                 loaded.append(sid)
             if loaded and self._indexed():
@@ -178,7 +178,7 @@ class Memory:
         for sid in idle:
             del self._sessions[sid]
             self.indices.forget(sid)
-            self.standing.past.forget(sid)
+            self.guarantees.past.forget(sid)
         return len(idle)
 
     def session(self, link: Link, user: str | None, now_ms: int) -> Session:
@@ -255,7 +255,7 @@ class Memory:
     def apply(self, ref: Ref, at: int, kind: RecordKind, body: Body) -> None:
         """Change by what the record at `ref` says."""
         stirred = False
-        self.standing.note(ref, body)
+        self.guarantees.note(ref, body)
         for delta in fold(ref, at, kind, body):
             match delta:
                 case SessionTouched() | LabelsJoined() | SessionEnded() | ConfidenceStated():
@@ -263,7 +263,7 @@ class Memory:
                         held.session = apply_session(held.session, delta)
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case IntentOpened(_, opened):
-                    self.used.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
+                    self.usage.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
                     self.under_way.begin(ref, opened)
                 case IntentClosed(intent):
                     self.under_way.end(intent)
@@ -272,7 +272,7 @@ class Memory:
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
                 case PastMarked() | PastCarried() | SignedOff():
-                    self.standing.take(delta)
+                    self.guarantees.take(delta)
                 case GrantVoted() | GrantRevoked() | GrantUsed():
                     self.grants.apply(ref, delta)
                     stirred = stirred or not isinstance(delta, GrantUsed)

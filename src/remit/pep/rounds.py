@@ -39,7 +39,7 @@ class ActionUnderWay:
     `input_required` is what the server waits for; `questions` what of it the client was asked, `collected` what it
     answered so far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of
     their own, `responses` what it said while people still decide, `task` who waits for its server, `halted` why
-    nobody may, `over` is done once nobody needs to answer any more.
+    nobody may, `completion` is done once nobody needs to answer any more.
     """
 
     operation: Operation
@@ -57,7 +57,7 @@ class ActionUnderWay:
     responses: Mapping[str, Json] | None = None
     task: "asyncio.Task[Any] | None" = None
     halted: Reason | None = None
-    over: "asyncio.Future[None] | None" = None
+    completion: "asyncio.Future[None] | None" = None
 
     def answered(self, responses: Mapping[str, Json]) -> None:
         """The client's `responses` pass: what comes back may be made of them."""

@@ -203,15 +203,15 @@ def _tokens_of(reading: Reading, basis: Basis, view: IndexView) -> tuple[tuple[T
 
 def _add_loose(reading: Reading, places: TokenPlaces, *, composed: bool) -> bool:
     """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
-    untrusted = "untrusted" in reading.rest
-    if not reading.loose or (composed and not untrusted):
+    untrusted = "untrusted" in reading.uncatalogued_labels
+    if not reading.uncatalogued or (composed and not untrusted):
         return False
-    start = places.places_of(reading.loose)
-    first = first_places([text for _, _, text in reading.loose], start)
+    start = places.places_of(reading.uncatalogued)
+    first = first_places([text for _, _, text in reading.uncatalogued], start)
     idle = first.keys() & STOP
     for word in idle:
         del first[word]
-    for number, (_, _, text) in enumerate(() if untrusted else reading.loose, start):
+    for number, (_, _, text) in enumerate(() if untrusted else reading.uncatalogued, start):
         for token in signed_names(normalized(text)):
             first.setdefault(token, number)
     places.join(first, UNTRUSTED if untrusted else TRUSTED)

@@ -58,7 +58,7 @@ class TextLeaf:
     untrusted: bool = False
 
 
-Loose: TypeAlias = tuple[str, int, str]
+UncataloguedText: TypeAlias = tuple[str, int, str]
 """A text that no path of the catalog fits: `pattern`, `element` and `text` as those of a leaf."""
 
 
@@ -78,14 +78,15 @@ class Basis(NamedTuple):
 class Reading:
     """The texts of a result. `capped`: it holds more than is read.
 
-    `catalogued` are leaves that the catalog tells something of. `loose` are all others, which have the labels `rest`.
+    `catalogued` are leaves that the catalog tells something of. `uncatalogued` are all others, which have the
+    labels `uncatalogued_labels`.
     `trusts_uncatalogued`: something in it is trusted that no path of the catalog speaks of.
     `learnt` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
 
     catalogued: list[TextLeaf] = field(default_factory=list[TextLeaf])
-    loose: list[Loose] = field(default_factory=list[Loose])
-    rest: Labels = NONE
+    uncatalogued: list[UncataloguedText] = field(default_factory=list[UncataloguedText])
+    uncatalogued_labels: Labels = NONE
     capped: bool = False
     trusts_uncatalogued: bool = False
     learnt: dict[Basis, tuple[TokenPlaces, bool]] = field(default_factory=dict[Basis, tuple[TokenPlaces, bool]])
@@ -93,16 +94,19 @@ class Reading:
     @property
     def leaves(self) -> list[TextLeaf]:
         """All of them."""
-        untrusted = "untrusted" in self.rest
-        rest = (TextLeaf(pattern, at, text, self.rest, untrusted=untrusted) for pattern, at, text in self.loose)
+        untrusted = "untrusted" in self.uncatalogued_labels
+        rest = (
+            TextLeaf(pattern, at, text, self.uncatalogued_labels, untrusted=untrusted)
+            for pattern, at, text in self.uncatalogued
+        )
         return [*self.catalogued, *rest]
 
     @property
     def labels(self) -> Labels:
         """All that the leaves bring."""
         labels = {leaf.labels for leaf in self.catalogued}
-        if self.loose:
-            labels.add(self.rest)
+        if self.uncatalogued:
+            labels.add(self.uncatalogued_labels)
         return frozenset[str]().union(*labels)
 
 
@@ -155,7 +159,7 @@ class _Reader:
         if not self._parts:
             self._whole(text, self._source)
             return
-        catalogued, loose = self._reading.catalogued, self._reading.loose
+        catalogued, loose = self._reading.catalogued, self._reading.uncatalogued
         before = len(catalogued), len(loose)
         try:
             value = _parsed(text, as_yaml=self._yaml)
@@ -186,9 +190,9 @@ class _Reader:
     def end(self) -> Reading:
         """What was read, once all of it was."""
         self._limit()
-        if self._reading.loose:
+        if self._reading.uncatalogued:
             unfitted = [part.labels for part in self._parts if id(part) not in self._fits]
-            rest = self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
+            rest = self._reading.uncatalogued_labels = self._source.union(*unfitted) if unfitted else self._source
             self._reading.trusts_uncatalogued |= "untrusted" not in rest
         return self._reading
 
@@ -206,13 +210,13 @@ class _Reader:
             return growth >= 0 or not more
 
         texts = [leaf.text for leaf in reading.catalogued]
-        texts += [text for _, _, text in reading.loose]
+        texts += [text for _, _, text in reading.uncatalogued]
         if sum(map(len, texts)) <= room and all(map(str.isascii, texts)):
             return
         catalogued = [leaf for leaf in reading.catalogued if fits(leaf.text)]
-        loose = [entry for entry in reading.loose if fits(entry[2])]
+        loose = [entry for entry in reading.uncatalogued if fits(entry[2])]
         if room < 0 or growth < 0:
-            reading.catalogued, reading.loose, reading.capped = catalogued, loose, True
+            reading.catalogued, reading.uncatalogued, reading.capped = catalogued, loose, True
 
     def _whole(self, text: str, labels: Labels) -> None:
         if len(text) > TEXT_CHARS_MAX:
@@ -223,13 +227,13 @@ class _Reader:
         self._reading.trusts_uncatalogued |= not untrusted
 
     def _walk(self, value: Json, root: ResultLocation, element: int = NOWHERE) -> None:
-        self._room = LEAVES_MAX - len(self._reading.catalogued) - len(self._reading.loose)
+        self._room = LEAVES_MAX - len(self._reading.catalogued) - len(self._reading.uncatalogued)
         if self._is_full(1, root.depth) or not self._each((value,), (root,), element, 0):
             self._reading.capped = True
 
     def _each(self, values: Iterable[Json], places: Iterable[ResultLocation], element: int, record: int) -> bool:
         """Read `values`, each at its place, the last one first. Whether there was room for all."""
-        loose = self._reading.loose
+        loose = self._reading.uncatalogued
         for item, place in zip(values, places, strict=True):
             if isinstance(item, str):
                 text = item
@@ -303,7 +307,7 @@ class _Reader:
         if part is not None:
             self._add(part, place.pattern, element, name, 0)
         elif name:
-            self._reading.loose.append((place.pattern, element, name))
+            self._reading.uncatalogued.append((place.pattern, element, name))
 
     def _add(self, part: Part, pattern: str, element: int, text: str, record: int) -> None:
         fit = self._fits.get(id(part)) or self._fit(part)

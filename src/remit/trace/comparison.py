@@ -36,7 +36,7 @@ class KeptCheckpoint:
 class TreeComparison:
     """The tree of the records that pass by (`feed`), beside `stored`, the ledger's own of `stored_size` leaves."""
 
-    kept: Sequence[KeptCheckpoint]
+    checkpoints: Sequence[KeptCheckpoint]
     stored: ReadTile
     stored_size: int
     size: int = 0
@@ -97,14 +97,14 @@ class TreeComparison:
             )
         fits = 0
         fitting: list[KeptCheckpoint] = []
-        for one in sorted(self.kept, key=lambda one: one.checkpoint.size):
+        for one in sorted(self.checkpoints, key=lambda one: one.checkpoint.size):
             keys = (*named, *trusted) if one.own or not trusted else trusted
             wrong = list(self._compare(one, origin, keys, check, fits))
             yield from wrong
             if not wrong:
                 fits = one.checkpoint.size
                 fitting.append(one)
-        if any(not one.own for one in self.kept):
+        if any(not one.own for one in self.checkpoints):
             yield from self._unsigned(fitting, trusted, named, check)
 
     def _unsigned(
@@ -202,7 +202,7 @@ class TreeComparison:
             if level and self._torn is None and self.stored(level, number) not in {b"", hashes}:
                 self._torn = level, number
         self._leaves.clear()
-        if any(one.checkpoint.size == self.size for one in self.kept):
+        if any(one.checkpoint.size == self.size for one in self.checkpoints):
             self._roots[self.size] = self._tree.root()
         self._stop = self._next_stop(self.size)
 
@@ -217,7 +217,7 @@ class TreeComparison:
         return None
 
     def _next_stop(self, size: int) -> int:
-        sizes = [one.checkpoint.size for one in self.kept if one.checkpoint.size > size]
+        sizes = [one.checkpoint.size for one in self.checkpoints if one.checkpoint.size > size]
         return min([(size | (WIDTH - 1)) + 1, *sizes])
 
     def _end(self) -> Ref | None:

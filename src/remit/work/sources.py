@@ -20,22 +20,22 @@ LAST_S: Final = 900.0
 
 @dataclass(slots=True)
 class SourceHealth:
-    """How a source does. `failed` counts failures in a row, `why` says what the last one was.
+    """How a source does. `failures` counts failures in a row, `why` says what the last one was.
 
     `sightings` and `troubles` are those of the last look that went well.
     """
 
     looked: int = 0
-    failed: int = 0
+    failures: int = 0
     why: str = ""
     sightings: int = 0
     troubles: int = 0
 
     def wait_s(self, every_s: float) -> float:
         """Seconds until the next look of one that is due every `every_s`."""
-        if not self.failed:
+        if not self.failures:
             return every_s
-        return min(FIRST_S * 2 ** min(self.failed - 1, 16), max(every_s, LAST_S))
+        return min(FIRST_S * 2 ** min(self.failures - 1, 16), max(every_s, LAST_S))
 
 
 async def watch(
@@ -57,10 +57,10 @@ async def watch(
                 sightings, troubles = sightings + len(batch.sightings), troubles + len(batch.troubles)
                 await take(batch)
         except SourceFailed as error:
-            health.failed += 1
+            health.failures += 1
             health.why = str(error)
         else:
-            health.failed, health.why = 0, ""
+            health.failures, health.why = 0, ""
             health.sightings, health.troubles = sightings, troubles
         health.looked += 1
         wait_s = health.wait_s(every_s)

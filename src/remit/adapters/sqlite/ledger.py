@@ -77,7 +77,7 @@ class SqliteLedger:
         self.chain = chain
         self.origin = origin
         """The name of the log: under it checkpoints are signed."""
-        self.left: int | None = None
+        self.in_doubt_count: int | None = None
         """How many intents are in doubt once it is closed; None where that is not known."""
         self.unwritten = 0
         """How many records were taken and not written by then, since another program had its file locked."""
@@ -248,7 +248,7 @@ class SqliteLedger:
         try:
             if self._writer.failure is None or self.unwritten:
                 with suppress(sqlite3.Error):
-                    self.left = count_in_doubt(self._conn)
+                    self.in_doubt_count = count_in_doubt(self._conn)
             if self._writer.failure is None:
                 # What cannot be moved stays in the log: it is durable there, and the next start finds it.
                 with suppress(sqlite3.Error):

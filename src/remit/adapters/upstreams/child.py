@@ -54,7 +54,7 @@ class Child(asyncio.SubprocessProtocol):
         self.server = server
         self.era = Era.STATELESS
         self.hearing = Hearing(on_change, self._reply)
-        self.known = ServerProfile()
+        self.profile = ServerProfile()
         self.capabilities: Mapping[str, Json] = {}
         self.strays = 0
         self.stderr = b""
@@ -124,7 +124,7 @@ class Child(asyncio.SubprocessProtocol):
         outcome = await self.ask(first, Ear(aside=True))
         if isinstance(outcome, ErrorFrame):
             return outcome
-        self.known.take(outcome.result, float("-inf"))
+        self.profile.take(outcome.result, float("-inf"))
         if era is Era.STATELESS:
             versions = outcome.result.get("supportedVersions")
             spoken = isinstance(versions, list) and era.value in versions

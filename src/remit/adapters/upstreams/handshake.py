@@ -44,7 +44,7 @@ class UpstreamHandshake:
         attended: set["UpstreamHandshake"],
     ) -> None:
         self.hearing = Hearing(on_change, self._reply)
-        self.known = ServerProfile()
+        self.profile = ServerProfile()
         self.capabilities = capabilities
         self._exchange = exchange
         self._spawn = spawn
@@ -227,8 +227,8 @@ class UpstreamHandshake:
             return ErrorFrame(Failure(cause="refused", text=text, sent=True), status or 502)
         self._headers = headers
         self._took_s = asyncio.get_running_loop().time() - began_s
-        self.known = ServerProfile()
-        self.known.take(outcome.result, 0.0)
+        self.profile = ServerProfile()
+        self.profile.take(outcome.result, 0.0)
         return None
 
     def _reply(self, body: bytes) -> None:

@@ -215,7 +215,7 @@ class HttpUpstream(UpstreamTransport):
             outcome = await self._plain.ask(DISCOVER, Ear(aside=True))
             refusal = outcome if isinstance(outcome, ErrorFrame) else None
             if not isinstance(outcome, ErrorFrame):
-                self._plain.known.take(outcome.result, self._clock.monotonic_s())
+                self._plain.profile.take(outcome.result, self._clock.monotonic_s())
                 if not _names(outcome.result, era):
                     text = f"server {self._server.name!r} does not name {era.value} among its versions"
                     refusal = ErrorFrame(Failure(cause="not_mcp", text=text, sent=True), 400)

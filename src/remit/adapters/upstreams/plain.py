@@ -22,7 +22,7 @@ class Plain:
 
     def __init__(self, exchange: HttpExchange, on_change: Callable[[], None]) -> None:
         self.hearing = Hearing(on_change)
-        self.known = ServerProfile()
+        self.profile = ServerProfile()
         self._exchange = exchange
         self._prepared: dict[_Route, CIMultiDictProxy[str]] = {}
         self._ident = 0

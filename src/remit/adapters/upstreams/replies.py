@@ -48,13 +48,13 @@ class Retry:
     era: Era
     request: UpstreamRequest
     state: str | None = None
-    asked: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
     used: bool = False
 
     def responses(self, answers: Mapping[str, Json]) -> Mapping[str, Json]:
         """`inputResponses`: answers to what was asked alone; a refused elicitation is declined, others left out."""
         responses: dict[str, Json] = {}
-        for key, question in self.asked.items():
+        for key, question in self.questions.items():
             answer = answers.get(key)
             if answer is not None:
                 responses[key] = answer
@@ -137,7 +137,7 @@ def _input_required(server: str, retry: Retry, result: Message, context: Upstrea
         if QUESTIONS[question.method] not in context.capabilities:
             return undeclared(server, QUESTIONS[question.method])
         questions[key] = question
-    return InputRequired(questions, replace(retry, state=state, asked=questions, used=False))
+    return InputRequired(questions, replace(retry, state=state, questions=questions, used=False))
 
 
 def question_of(message: Json) -> Question | None:

@@ -43,9 +43,9 @@ class SharedChild:
         return self._child.hearing
 
     @property
-    def known(self) -> ServerProfile:
-        """See `Wire.known`."""
-        return self._child.known
+    def profile(self) -> ServerProfile:
+        """See `Wire.profile`."""
+        return self._child.profile
 
     async def ask(self, call: UpstreamRequest, ear: Ear) -> Outcome:
         """See `Wire.ask`; the turn is given back whatever happens, after `_settle` when cancelled."""

@@ -23,7 +23,7 @@ class Wire(Protocol):
         ...
 
     @property
-    def known(self) -> "ServerProfile":
+    def profile(self) -> "ServerProfile":
         """What the server said of itself."""
         ...
 
@@ -64,7 +64,7 @@ class ServerProfile:
 
 async def introduction_of(wire: Wire, clock: Clock, age_s: float) -> Introduction:
     """What the server says of itself; a stateless one is asked again after `age_s`. Raises `Unusable`."""
-    known, now_s = wire.known, clock.monotonic_s()
+    known, now_s = wire.profile, clock.monotonic_s()
     if known.introduction is None or (wire.era is Era.STATELESS and now_s - known.said_s > age_s):
         outcome = await wire.ask(DISCOVER, Ear(aside=True))
         if isinstance(outcome, ErrorFrame):
@@ -76,7 +76,7 @@ async def introduction_of(wire: Wire, clock: Clock, age_s: float) -> Introductio
 
 async def level(wire: Wire, context: UpstreamContext) -> None:
     """Have a session of the `initialize` era log as much as `context` asks for; it is never set to less."""
-    known, least = wire.known, context.log_level
+    known, least = wire.profile, context.log_level
     if wire.era is Era.STATELESS or least not in LEVELS or known.introduction is None:
         return
     if "logging" not in known.introduction.capabilities:

@@ -19,7 +19,7 @@ class AuthorizationControl(Protocol):
     """What is asked and recorded between the calls of agents."""
 
     @property
-    def standing(self) -> GuaranteeStanding:
+    def guarantees(self) -> GuaranteeStanding:
         """How guarantees stand."""
         ...
 

@@ -78,7 +78,7 @@ def _decision(approval: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewe
         yield tag("h2", "The agent says, and may be wrong or misled")
         yield tag("blockquote", "“", *_spans(brief.reason), "”")
     for remark in brief.remarks:
-        yield tag("p", f"{remark.by} {remark.did}: “", tag("bdi", remark.text), "”")
+        yield tag("p", f"{remark.by} {remark.act}: “", tag("bdi", remark.text), "”")
     yield tag("h2", "Your decision", id="decide")
     yield tag("p", "At zero: " if approval.state in {"pending", "approved"} else "", brief.zero, ".")
     yield from forms(approval, viewer, nonce, careful=brief.careful)

@@ -25,13 +25,15 @@ _SEARCH: Final = "remit chains"
 
 def of_cases(outcomes: Sequence[JudgedCase], not_reached: int, removed: Sequence[JudgedCase] = ()) -> CheckResult:
     """All cases hold, also those that are `removed` from what runs; `not_reached` were not reached in time."""
-    problems = [f"{outcome.found.file}:{outcome.found.line}: {text}" for outcome in outcomes for text in outcome.wrong]
-    problems += [
-        f"{outcome.found.file}:{outcome.found.line}, which is gone: {text}"
-        for outcome in removed
-        for text in outcome.wrong
+    problems = [
+        f"{outcome.located.file}:{outcome.located.line}: {text}" for outcome in outcomes for text in outcome.mismatches
     ]
-    failed = sum(bool(outcome.wrong) for outcome in (*outcomes, *removed))
+    problems += [
+        f"{outcome.located.file}:{outcome.located.line}, which is gone: {text}"
+        for outcome in removed
+        for text in outcome.mismatches
+    ]
+    failed = sum(bool(outcome.mismatches) for outcome in (*outcomes, *removed))
     figures: dict[str, Json] = {
         "cases": len(outcomes) + len(removed) + not_reached,
         "failed": failed,
@@ -44,21 +46,21 @@ def of_cases(outcomes: Sequence[JudgedCase], not_reached: int, removed: Sequence
 
 def of_chains(result: SearchResult, known_chains: Collection[tuple[str, str]], left: str | None) -> CheckResult:
     """No chain but `known_chains`, by goal and tool; `left` is what was not looked at of those that are known."""
-    free = [chain for chain in result.free if chain.goal.guarantee is None]
+    free = [chain for chain in result.unattended if chain.goal.guarantee is None]
     fresh = [chain for chain in free if (chain.goal.name, chain.tool) not in known_chains]
     problems = [_with_story(chain, title(chain)) for chain in fresh]
     problems += [
-        f"policy {chain.policy} cannot be evaluated for {chain.action}: {chain.why}" for chain in result.erring
+        f"policy {chain.policy} cannot be evaluated for {chain.action}: {chain.why}" for chain in result.failing
     ]
-    stopped = result.searched.stopped or left
-    unseen = [*result.searched.unseen, *([f"the search of what runs stopped {left}"] if left else [])]
+    stopped = result.account.stopped or left
+    unseen = [*result.account.unseen, *([f"the search of what runs stopped {left}"] if left else [])]
     figures: dict[str, Json] = {
         "chains": len(free),
         "new": len(fresh),
-        "with_approval": len(result.asking),
-        "states": result.searched.states,
+        "with_approval": len(result.attended),
+        "states": result.account.states,
         "stopped": stopped,
-        "not_looked_at": list(result.searched.left),
+        "not_looked_at": list(result.account.omissions),
     }
     return CheckResult(
         Check.CHAINS, _state(problems, unseen), figures, (*problems, *unseen), _CHAINS if fresh else _SEARCH
@@ -72,7 +74,7 @@ def of_guarantees(
     problems: list[str] = []
     broken = 0
     for guarantee in bundle.catalog.guarantees.values():
-        chains = [chain for chain in result.free if chain.goal.guarantee == guarantee]
+        chains = [chain for chain in result.unattended if chain.goal.guarantee == guarantee]
         if not chains:
             continue
         broken += 1
@@ -82,8 +84,8 @@ def of_guarantees(
             more = f" and {len(chains) - 1} more" if len(chains) > 1 else ""
             may = f"{' and '.join(sorted(whose))} may sign off: {digest}"
             problems.append(_with_story(chains[0], f"guarantee {guarantee.name}: {title(chains[0])}{more}; {may}"))
-    stopped = result.searched.stopped if bundle.catalog.guarantees else None
-    unseen = result.searched.unseen if bundle.catalog.guarantees else ()
+    stopped = result.account.stopped if bundle.catalog.guarantees else None
+    unseen = result.account.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
     next_ = f"{_CHAINS}; or its owner: remit guarantees sign-off NAME BREACH --why TEXT"
     return CheckResult(Check.GUARANTEES, _state(problems, unseen), figures, (*problems, *unseen), next_)
@@ -115,7 +117,7 @@ def of_replay(changes: VerdictChanges, terms: AdmissionTerms, stopped: str | Non
     if asks_after > most:
         problems.append(f"{asks_after:.1f} asks a day where there were {asks_before:.1f}, at most {most:.1f} may be")
         problems += _rows(changes, "escalate")
-    lacking = {why: count for why, count in sorted(changes.left.items()) if why in LACKING}
+    lacking = {why: count for why, count in sorted(changes.unjudged.items()) if why in LACKING}
     unseen = [f"the replay stopped {stopped}"] if stopped else []
     if sum(lacking.values()) > terms.not_judged_max:
         unseen += [f"{count} past actions could not be judged: {why}" for why, count in lacking.items()]
@@ -123,7 +125,7 @@ def of_replay(changes: VerdictChanges, terms: AdmissionTerms, stopped: str | Non
     figures: dict[str, Json] = {
         "days": terms.days,
         "actions": changes.actions,
-        "not_judged": dict(changes.left),
+        "not_judged": dict(changes.unjudged),
         "newly_permitted": permitted,
         "newly_denied": denied,
         "newly_asked": changes.total("escalate"),
@@ -156,9 +158,9 @@ def _with_story(chain: FoundChain, head: str) -> str:
 
 
 def _rows(changes: VerdictChanges, verdict: str) -> list[str]:
-    rows = [row for row in changes.rows() if row.now == verdict]
+    rows = [row for row in changes.rows() if row.after == verdict]
     policy_lists = [", ".join(row.policies) or "no policy" for row in rows]
     return [
-        f"{row.count} {NEWLY[verdict]}: {row.agent} {row.tool}, was {row.was}, by {policies}"
+        f"{row.count} {NEWLY[verdict]}: {row.agent} {row.tool}, was {row.before}, by {policies}"
         for row, policies in zip(rows, policy_lists, strict=True)
     ]

@@ -86,10 +86,10 @@ class AdmissionRun:
         running = self._running
         result = chains(self.bundle, SearchLimits(stop=over))
         known_chains, stopped = frozenset[tuple[str, str]](), None
-        if request.terms.refuses is ChainCriterion.NEW and running is not None and result.free:
+        if request.terms.refuses is ChainCriterion.NEW and running is not None and result.unattended:
             before = chains(running, SearchLimits(stop=self._until(Check.CHAINS)))
-            known_chains = frozenset((chain.goal.name, chain.tool) for chain in before.free)
-            stopped = before.searched.stopped
+            known_chains = frozenset((chain.goal.name, chain.tool) for chain in before.unattended)
+            stopped = before.account.stopped
         yield judgement.of_guarantees(self.bundle, result, None if running is None else running.catalog, request.signed)
         yield judgement.of_chains(result, known_chains, stopped)
 
@@ -99,11 +99,11 @@ class AdmissionRun:
         stopped = False
         for before, action in self._replayed(over):
             count += 1
-            if before is None or action.now is None:
-                changes.left[action.why] += 1
+            if before is None or action.replayed is None:
+                changes.unjudged[action.why] += 1
             else:
-                since += before["verdict"] != action.was["verdict"]
-                changes.take(before, action.now, agent=action.agent, tool=action.tool, at_ms=action.at_ms)
+                since += before["verdict"] != action.recorded["verdict"]
+                changes.take(before, action.replayed, agent=action.agent, tool=action.tool, at_ms=action.at_ms)
             if count % 100 == 0 and over():
                 stopped = True
                 break
@@ -118,9 +118,11 @@ class AdmissionRun:
         request = self._asked
         since_ms = request.now_ms - request.terms.days * DAY_MS
         if self._running is None or not request.admitted:
-            return ((action.was, action) for action in replayed_actions(request.ledger, self.bundle, since_ms, over))
+            return (
+                (action.recorded, action) for action in replayed_actions(request.ledger, self.bundle, since_ms, over)
+            )
         both = replayed_by_both(request.ledger, self._running, self.bundle, since_ms, over)
-        return ((before.now, after) for before, after in both)
+        return ((before.replayed, after) for before, after in both)
 
     def _attack(self) -> CheckResult:
         terms = self._asked.terms
@@ -137,7 +139,7 @@ class AdmissionRun:
             why = f"the attack was not made: {failure.what}: {failure.why}"
             return CheckResult(Check.ATTACK, CheckState.UNFINISHED, {}, (why,), failure.next)
         opened = {result.attempt.ident: result.attempt.title for result in attacked.open}
-        return judgement.of_attack(opened, len(attacked.results), attacked.left, terms)
+        return judgement.of_attack(opened, len(attacked.results), attacked.unreached, terms)
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def search_workspace(
         return chains(case, SearchLimits(states, steps, _until(seconds)), user)
 
     result = search(bundle)
-    if not result.free:
+    if not result.unattended:
         return ChainFindings(bundle, result, None)
     # What holds now has to hold when the chains are cut.
     holding = [case.case for case in cases_of(workspace) if not failures(bundle, case.case, user)]
@@ -77,7 +77,7 @@ def _until(seconds: float) -> Callable[[], bool]:
 def cases_text(found: ChainFindings) -> str:
     """The chains as cases, which hold once the chains are cut."""
     head = "# Chains that were found: each of these fails until the last step is denied. See: remit chains\n"
-    free = found.result.free
+    free = found.result.unattended
     left = "".join(
         f"# Left out, for want of a value: {canonical(_line(chain)).decode()}\n" for chain in free if chain.open
     )
@@ -103,13 +103,13 @@ def rules(found: ChainFindings) -> dict[str, str]:
 
 def checks(found: ChainFindings) -> list[ReportCheck]:
     """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, and all was seen."""
-    free = found.result.free
+    free = found.result.unattended
     goals = [
         ReportCheck("chains", says, [_line(chain) for chain in free if f"chain/{chain.goal.name}" == rule])
         for rule, says in rules(found).items()
     ]
-    wrong = [f"policy {chain.policy}, for {chain.action}: {chain.why}" for chain in found.result.erring]
-    whole = ReportCheck("search", "it looked at everything", found.result.searched.unseen)
+    wrong = [f"policy {chain.policy}, for {chain.action}: {chain.why}" for chain in found.result.failing]
+    whole = ReportCheck("search", "it looked at everything", found.result.account.unseen)
     return [*goals, ReportCheck("search", "every policy can be evaluated", wrong), whole]
 
 
@@ -117,9 +117,12 @@ def findings(found: ChainFindings) -> list[ReportFinding]:
     """Each chain, where the policy stands that permitted its last step; a note where people would have to say yes."""
     return [
         ReportFinding(
-            f"chain/{chain.goal.name}", _line(chain), *_where(found.bundle, chain), "note" if chain.asks else "error"
+            f"chain/{chain.goal.name}",
+            _line(chain),
+            *_where(found.bundle, chain),
+            "note" if chain.escalates else "error",
         )
-        for chain in (*found.result.free, *found.result.asking)
+        for chain in (*found.result.unattended, *found.result.attended)
     ]
 
 

@@ -107,10 +107,10 @@ def _judge(ledger: Path, suggested_bundle: Bundle, agent: str, since_ms: int, su
     for entry, body in _entries(ledger):
         ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
         action = history.take(ref, record.at, record.bundle, body, erased=entry.body is None)
-        if action is None or action.now is None or entry.record.at < since_ms or _action_of(entry, agent) is None:
+        if action is None or action.replayed is None or entry.record.at < since_ms or _action_of(entry, agent) is None:
             continue
         judged += 1
-        was, now = str(action.was["verdict"]), str(action.now["verdict"])
+        was, now = str(action.recorded["verdict"]), str(action.replayed["verdict"])
         same += was == now
         if was != now and len(differences) < DIFFERENCES_MAX:
             differences.append((ref, action.tool, was, now))

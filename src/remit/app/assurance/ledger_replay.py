@@ -37,13 +37,13 @@ class ReplayTally:
 
     judged: int = 0
     same: int = 0
-    left: Counter[str] = field(default_factory=Counter[str])
+    unjudged: Counter[str] = field(default_factory=Counter[str])
     strange: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def actions(self) -> int:
         """All of them."""
-        return self.judged + self.left.total() + self.strange.total()
+        return self.judged + self.unjudged.total() + self.strange.total()
 
 
 def never() -> bool:
@@ -105,12 +105,12 @@ def as_recorded(ledger: Path, bundle: Bundle, tally: ReplayTally) -> Iterator[by
     for action in replayed_actions(ledger, bundle):
         if action.bundle != bundle.digest:
             tally.strange[action.bundle] += 1
-        elif action.now is None:
-            tally.left[action.why] += 1
+        elif action.replayed is None:
+            tally.unjudged[action.why] += 1
         else:
             tally.judged += 1
             tally.same += action.same
-            yield _line(action.now)
+            yield _line(action.replayed)
 
 
 def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFailure:
@@ -131,10 +131,10 @@ def strangers(folder: Path, bundle: Bundle, account: ReplayTally) -> CommandFail
 def against_history(ledger: Path, bundle: Bundle, changes: VerdictChanges) -> Iterator[bytes]:
     """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
     for action in replayed_actions(ledger, bundle):
-        if action.now is None:
-            changes.left[action.why] += 1
-        elif changes.take(action.was, action.now, agent=action.agent, tool=action.tool, at_ms=action.at_ms):
-            yield _line({**action.now, "was": action.was["verdict"]})
+        if action.replayed is None:
+            changes.unjudged[action.why] += 1
+        elif changes.take(action.recorded, action.replayed, agent=action.agent, tool=action.tool, at_ms=action.at_ms):
+            yield _line({**action.replayed, "was": action.recorded["verdict"]})
 
 
 def against_sessions(
@@ -154,10 +154,10 @@ def summary(changes: VerdictChanges) -> Iterator[str]:
     """What changes, in lines for a person."""
     for row in changes.rows():
         policies = ", ".join(row.policies) or "no policy"
-        yield f"{row.count:>6}  {NEWLY[row.now]}  {row.agent}  {row.tool}  was {row.was}  {policies}"
+        yield f"{row.count:>6}  {NEWLY[row.after]}  {row.agent}  {row.tool}  was {row.before}  {policies}"
     totals = "  ".join(f"{name} {changes.total(verdict)}" for verdict, name in NEWLY.items())
     yield f"{changes.actions} actions: {totals}"
-    for why, count in sorted(changes.left.items()):
+    for why, count in sorted(changes.unjudged.items()):
         yield f"{count} actions not judged: {why}"
     was, now = (asks / changes.days for asks in (changes.asked_was, changes.asked_now))
     yield f"asks per day: {was:.1f} before, {now:.1f} after, over {changes.days:.1f} days"

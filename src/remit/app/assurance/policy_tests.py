@@ -33,10 +33,10 @@ class LocatedCase:
 
 @dataclass(frozen=True, slots=True)
 class JudgedCase:
-    """What came of a case: `wrong` says what is not as expected."""
+    """What came of a case: `mismatches` says what is not as expected."""
 
-    found: LocatedCase
-    wrong: tuple[str, ...]
+    located: LocatedCase
+    mismatches: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class CaseRun:
 
     bundle: Bundle
     outcomes: tuple[JudgedCase, ...]
-    touched: CaseCoverage
+    coverage: CaseCoverage
     fates: tuple[MutantResult, ...] | None
     invalid: int
 
     @property
     def failed(self) -> tuple[JudgedCase, ...]:
         """The cases that do not hold."""
-        return tuple(one for one in self.outcomes if one.wrong)
+        return tuple(one for one in self.outcomes if one.mismatches)
 
     @property
     def survived(self) -> tuple[MutantResult, ...]:
@@ -62,12 +62,12 @@ class CaseRun:
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """What no case touched."""
-        return tuple(gaps(self.bundle, self.touched))
+        return tuple(gaps(self.bundle, self.coverage))
 
     @property
     def shares(self) -> dict[str, tuple[int, int]]:
         """Of policies, conditions and tools, how many were touched, and how many there are."""
-        return dict(shares(self.bundle, self.touched))
+        return dict(shares(self.bundle, self.coverage))
 
 
 def cases_of(workspace: Path, case_files: Sequence[Path] = ()) -> list[LocatedCase]:
@@ -90,7 +90,7 @@ def try_cases(workspace: Path, case_files: Sequence[Path], user: str | None, *, 
     outcomes = tuple(JudgedCase(case, failures(watched, case.case, user)) for case in located)
     results: list[MutantResult | None] | None = None
     if mutate:
-        results = list(fates(bundle, [case.found.case for case in outcomes if not case.wrong], user))
+        results = list(fates(bundle, [case.located.case for case in outcomes if not case.mismatches], user))
     valid = None if results is None else tuple(fate for fate in results if fate is not None)
     return CaseRun(bundle, outcomes, coverage, valid, 0 if results is None else results.count(None))
 

@@ -28,7 +28,7 @@ CHAINS_S_MAX: Final = 20.0
 class AttackFiles:
     """The files that are wanted; `sessions` and `data` are histories that proposed policies are replayed over.
 
-    A run without `trend` is kept in the folder `kept`, where there is one; `quick` says of which kind it is.
+    A run without `trend` is kept in the folder `archive`, where there is one; `quick` says of which kind it is.
     """
 
     report: Path | None = None
@@ -39,7 +39,7 @@ class AttackFiles:
     trend: Path | None = None
     sessions: Path | None = None
     data: Path | None = None
-    kept: Path | None = None
+    archive: Path | None = None
     quick: bool = False
 
 
@@ -85,12 +85,12 @@ def _run_to_run(point: Point, wanted_files: AttackFiles) -> tuple[Sequence[Point
     """The runs so far with this one, and why it was not kept. Raises `CommandFailure` of a file that was asked for."""
     if wanted_files.trend is not None:
         return keep_point(wanted_files.trend, point), None
-    if wanted_files.kept is None:
+    if wanted_files.archive is None:
         return (), None
-    if not wanted_files.kept.is_dir():
-        return (), f"there is no data folder {wanted_files.kept}: --data DIR or --trend FILE keeps it"
+    if not wanted_files.archive.is_dir():
+        return (), f"there is no data folder {wanted_files.archive}: --data DIR or --trend FILE keeps it"
     try:
-        return keep_point(wanted_files.kept / FILE, point), None
+        return keep_point(wanted_files.archive / FILE, point), None
     except CommandFailure as failure:
         # Nobody asked for it.
         return (), failure.what

@@ -37,7 +37,7 @@ def as_json(attacked: AttackResult, mended: MendResult) -> dict[str, Any]:
             for row in by_risk(attacked.results)
         ],
         "scores": [_score(item) for item in attacked.scores],
-        "left": attacked.left,
+        "left": attacked.unreached,
         "moot": attacked.moot,
         "untried": [{"tool": item.tool, "why": item.why} for item in untried(attacked.bundle)],
         "attempts": [_attempt(item, over_all.get(item.attempt.ident, ())) for item in attacked.results],
@@ -46,22 +46,22 @@ def as_json(attacked: AttackResult, mended: MendResult) -> dict[str, Any]:
                 "id": item.chore.ident,
                 "title": item.chore.title,
                 "alone": item.alone,
-                "asked": item.asked,
-                "said": item.said,
+                "asked": item.escalated,
+                "said": item.last_answer,
             }
-            for item in attacked.did
+            for item in attacked.chores
         ],
         "fixes": [
             {
                 "policy": item.policy.text,
                 "ends": list(item.ends),
                 "newly_denied": item.cost.denied,
-                "newly_asked": item.cost.asked,
+                "newly_asked": item.cost.escalated,
                 "of": item.cost.of,
             }
             for item in mended.fixes
         ],
-        "not_mended": list(mended.left),
+        "not_mended": list(mended.remaining),
     }
 
 
@@ -71,7 +71,7 @@ def checks(attacked: AttackResult) -> list[ReportCheck]:
         ReportCheck(
             f"{result.attempt.risk.value} {TITLES[result.attempt.risk]}",
             f"{result.attempt.ident} {result.attempt.title}",
-            () if result.stopped else (f"not stopped: {result.said}",),
+            () if result.stopped else (f"not stopped: {result.last_answer}",),
         )
         for result in attacked.results
     ]
@@ -102,7 +102,7 @@ def again(result: AttemptResult) -> str:
 
 def unseen(attacked: AttackResult) -> tuple[str, ...]:
     """In a sentence, that not every attempt was made."""
-    return (f"ended early: {attacked.left} attempts were not made",) if attacked.left else ()
+    return (f"ended early: {attacked.unreached} attempts were not made",) if attacked.unreached else ()
 
 
 def carried(attacked: AttackResult) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _attempt(result: AttemptResult, carried: Sequence[str]) -> dict[str, Any]:
         "by": None if result.control is None else result.control.value,
         "noticed_s": result.noticed_s,
         "causes": list(result.causes),
-        "said": result.said,
+        "said": result.last_answer,
         "counted_over_all": list(carried),
         "evidence": [decided.ref for decided in result.evidence],
     }

@@ -41,13 +41,13 @@ class Model:
     name: str
     key: str | None = None
     calls_max: int = CALLS_MAX
-    asked: int = 0
+    calls: int = 0
     trouble: str | None = None
 
     def propose(self, bundle: Bundle, result: AttemptResult) -> AttackAttempt | None:
         """The attempt again, in another way; None where it has nothing that the tool takes."""
         last, goal = result.attempt.steps[-1], result.attempt.goal
-        if self.trouble is not None or self.asked >= self.calls_max:
+        if self.trouble is not None or self.calls >= self.calls_max:
             return None
         if not isinstance(last, Calls) or not isinstance(goal, Arrives):
             return None
@@ -59,9 +59,9 @@ class Model:
             "schema": definition.input_schema,
             "mark": goal.mark,
             "tried": dict(last.arguments),
-            "answered": result.said,
+            "answered": result.last_answer,
         }
-        self.asked += 1
+        self.calls += 1
         try:
             reply = self._reply(json.dumps(question))
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:

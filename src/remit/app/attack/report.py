@@ -66,7 +66,7 @@ def page(report: AttackReport) -> str:
         *(tag("p", f"{line}.", class_="key") for line in forms.carried(attacked)),
         *_findings(report),
         *_chains(report.chains),
-        *_work(attacked.did),
+        *_work(attacked.chores),
         *_untried(attacked.bundle),
         *_trend(report.points),
         _foot(report),
@@ -88,7 +88,7 @@ def _about(report: AttackReport) -> Html:
 
 def _verdict(report: AttackReport) -> Html:
     attacked = report.attacked
-    chains = len(report.chains.result.free)
+    chains = len(report.chains.result.unattended)
     problems: list[str] = []
     if attacked.open:
         count = len(attacked.open)
@@ -98,11 +98,11 @@ def _verdict(report: AttackReport) -> Html:
     if chains:
         ends = "ends where it must not" if chains == 1 else "end where they must not"
         problems.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
-    if attacked.left:
-        problems.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
+    if attacked.unreached:
+        problems.append(f"{counted(attacked.unreached, 'attempt')} not made before it was ended")
     if not attacked.results:
         problems.append("nothing was tried")
-    problems += report.chains.result.searched.unseen
+    problems += report.chains.result.account.unseen
     if problems:
         return tag("p", f"✗ {'; '.join(problems)}.", class_="verdict bad")
     text = "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not."
@@ -133,7 +133,7 @@ def _finding(result: AttemptResult, fix: Fix | None) -> Html:
     parts = [
         ("Who", attempt.actor.value),
         ("Path", tag("ol", *(tag("li", _step(step)) for step in attempt.steps))),
-        ("Answered", result.said),
+        ("Answered", result.last_answer),
         ("On the ledger", _evidence(result.evidence)),
         ("Do it again", tag("code", forms.again(result))),
         ("Proposed", _fix(fix)),
@@ -171,30 +171,32 @@ def _fix(fix: Fix | None) -> Html:
         return tag("span", "No policy mends this; see what is said of the risk in the how-to.", class_="soft")
     cost = fix.cost
     ends = f"Ends {counted(len(fix.ends), 'finding')}; of {counted(cost.of, 'harmless piece')} of work it newly denies "
-    cost_text = f"{ends}{cost.denied} and newly asks about {cost.asked}."
+    cost_text = f"{ends}{cost.denied} and newly asks about {cost.escalated}."
     return joined([tag("pre", fix.policy.text.strip()), tag("p", cost_text)])
 
 
 def _chains(chains: ChainFindings) -> Iterator[Html]:
     result = chains.result
-    yield tag("h2", f"Chains of permitted calls ({len(result.free)}, and {len(result.asking)} where people say yes)")
-    if not result.free and not result.asking:
-        yield tag("p", f"None in {result.searched.states} states.")
-    for chain in (*result.free, *result.asking):
+    yield tag(
+        "h2", f"Chains of permitted calls ({len(result.unattended)}, and {len(result.attended)} where people say yes)"
+    )
+    if not result.unattended and not result.attended:
+        yield tag("p", f"None in {result.account.states} states.")
+    for chain in (*result.unattended, *result.attended):
         yield _chain(chain)
     if chains.cut is not None:
         yield tag("h3", "What cuts them" if chains.cut.whole else "What cuts them, as far as it was tried")
         yield tag("pre", "\n\n".join(chain.text.strip() for chain in chains.cut.remedies))
-    if result.searched.stopped is not None:
-        yield tag("p", f"The search stopped {result.searched.stopped}.", class_="soft")
+    if result.account.stopped is not None:
+        yield tag("p", f"The search stopped {result.account.stopped}.", class_="soft")
 
 
 def _chain(chain: FoundChain) -> Html:
-    consent = "only where people who are asked say yes" if chain.asks else "nobody is asked"
+    consent = "only where people who are asked say yes" if chain.escalates else "nobody is asked"
     # The drawing escapes every text of its own.
     picture = tag("div", Html(drawing([chain])), class_="picture")
     steps = tag("ol", *(tag("li", line.partition(". ")[2]) for line in story(chain)))
-    class_ = "finding asks" if chain.asks else "finding"
+    class_ = "finding asks" if chain.escalates else "finding"
     return tag("section", tag("h3", title(chain)), tag("p", consent, class_="soft"), picture, steps, class_=class_)
 
 
@@ -207,8 +209,12 @@ def _work(did: Sequence[ChoreResult]) -> Iterator[Html]:
     rows: list[Html] = []
     for result in not_alone:
         last = result.evidence[-1] if result.evidence else None
-        why = result.said if last is None else "; ".join(because.policy or because.code for because in last.because)
-        verdict = "asked" if result.asked else "denied"
+        why = (
+            result.last_answer
+            if last is None
+            else "; ".join(because.policy or because.code for because in last.because)
+        )
+        verdict = "asked" if result.escalated else "denied"
         rows.append(tag("tr", *(tag("td", text) for text in (result.chore.title, verdict, why))))
     heads = tag("tr", *(tag("th", text, scope="col") for text in ("work", "came out", "by")))
     yield tag("div", tag("table", tag("thead", heads), tag("tbody", *rows)), class_="scroll")
@@ -230,7 +236,7 @@ def _trend(points: Sequence[Point]) -> Iterator[Html]:
 
 
 def _foot(report: AttackReport) -> Html:
-    searched = report.chains.result.searched
+    searched = report.chains.result.account
     text = (
         "Stopped means that no effect arrived at a tool's own server, or that verification finds what was changed; "
         "noticed, that an incident told of it. Tools were played. What the catalog leaves out is not tried. "

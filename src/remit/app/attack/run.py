@@ -27,14 +27,14 @@ from remit.policy.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class AttackProfile:
-    """How much is tried: at most `each` attempts of every kind and `chores`, within `seconds`.
+    """How much is tried: at most `attempts_per_kind` attempts of every kind and `chores`, within `seconds`.
 
     In each of `rounds`, what got furthest is tried in at most `breadth` other ways for each service.
     `patience_s` is how long an incident is waited for; `together`: by one service, where else there is one for each
     risk, so that what one kind of attack used up of people's patience hides no other.
     """
 
-    each: int | None = None
+    attempts_per_kind: int | None = None
     chores: int | None = None
     seconds: float = math.inf
     patience_s: float = NOTICED_S_MAX
@@ -44,13 +44,13 @@ class AttackProfile:
 
 
 FULL: Final = AttackProfile(rounds=2)
-QUICK: Final = AttackProfile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
+QUICK: Final = AttackProfile(attempts_per_kind=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
 """Two of every kind within a minute: for whoever waits for the answer, as a release does."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttackResult:
-    """What came of attempts on `bundle`, and of harmless work; `left` were not reached before it was ended.
+    """What came of attempts on `bundle`, and of harmless work; `unreached` were not reached before it was ended.
 
     `moot` were about nothing here: nobody was asked who could say yes, or what they act on was not to be read;
     `user` is for whom agents acted, `seconds` how long it took.
@@ -59,9 +59,9 @@ class AttackResult:
     bundle: Bundle
     user: str | None
     results: tuple[AttemptResult, ...]
-    did: tuple[ChoreResult, ...]
+    chores: tuple[ChoreResult, ...]
     moot: int
-    left: int
+    unreached: int
     seconds: float
 
     @property
@@ -82,7 +82,7 @@ class AttackResult:
     @property
     def scores(self) -> tuple[Score, ...]:
         """Stopped, noticed, left alone, asked."""
-        return scores(self.results, self.did)
+        return scores(self.results, self.chores)
 
 
 @dataclass(slots=True)
@@ -175,8 +175,8 @@ def attack(
     began_s = time.monotonic()
     bundle = bundle_of(workspace)
     chosen = [attempt for attempt in attempts(bundle) if _fits(attempt, only)]
-    if profile.each is not None:
-        chosen = sampled(chosen, profile.each)
+    if profile.attempts_per_kind is not None:
+        chosen = sampled(chosen, profile.attempts_per_kind)
     if not chosen:
         why = f"no attempt holds {only!r}" if only else "no agent of it is shown a tool"
         raise CommandFailure(

@@ -99,7 +99,7 @@ def _tool_pin(comparison: DriftComparison, reviewed: ToolReview | None, bundle: 
     if reviewed is not None:
         lines += reviewed.lines
         lines += [f"read twice: {finding}" for finding in _poison(comparison, bundle)]
-    row = _pin(tool, comparison.standing.value, comparison.pin, tuple(lines), bundle)
+    row = _pin(tool, comparison.status.value, comparison.pin, tuple(lines), bundle)
     definition = comparison.live.to_json() if comparison.live else None
     if reviewed is None:
         return replace(row, definition=definition)

@@ -81,7 +81,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     folder = workspace_folder(workspace)
     result = attacked(folder, only, progress, user, profile=QUICK if quick else FULL, model=attacker)
     # What tried only some of it says nothing of how it goes.
-    kept_in = None if only or result.left else folder_of(data_folder)
+    kept_in = None if only or result.unreached else folder_of(data_folder)
     files = AttackFiles(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept_in, quick)
     written = write(folder, result, files)
     if output in {Format.JSON, Format.YAML}:
@@ -90,8 +90,8 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
         _say(result, written, output)
     if attacker is not None:
         trouble = "" if attacker.trouble is None else f"; not asked any more, since {escaped(attacker.trouble)}"
-        say(f"the attacker model was asked {attacker.asked} times{trouble}")
-    return Exit.NEGATIVE if result.open or result.left else Exit.OK
+        say(f"the attacker model was asked {attacker.calls} times{trouble}")
+    return Exit.NEGATIVE if result.open or result.unreached else Exit.OK
 
 
 def _say(attacked: "AttackResult", written: "AttackFigures", output: Format) -> None:
@@ -112,9 +112,9 @@ def _say(attacked: "AttackResult", written: "AttackFigures", output: Format) -> 
         print(f"\nWhat ends {', '.join(fix.ends)}:")
         print("\n".join(escaped(line) for line in fix.policy.text.splitlines()))
         work = counted(cost.of, "harmless piece")
-        say(f"of {work} of work it newly denies {cost.denied} and newly asks about {cost.asked}")
-    if written.mended.left:
-        say(f"no policy mends {', '.join(written.mended.left)}: see docs/how-to/attack-your-limits.md")
+        say(f"of {work} of work it newly denies {cost.denied} and newly asks about {cost.escalated}")
+    if written.mended.remaining:
+        say(f"no policy mends {', '.join(written.mended.remaining)}: see docs/how-to/attack-your-limits.md")
     for line in written.replayed:
         say(escaped(line))
     say("")
@@ -131,8 +131,8 @@ def _say(attacked: "AttackResult", written: "AttackFigures", output: Format) -> 
         say(escaped(line))
     _say_untried(attacked)
     say(f"bundle {attacked.digest[:19]}, in {attacked.seconds:.0f} s")
-    if attacked.left:
-        say(f"ended early: {attacked.left} attempts were not made")
+    if attacked.unreached:
+        say(f"ended early: {attacked.unreached} attempts were not made")
 
 
 def _say_untried(attacked: "AttackResult") -> None:
@@ -151,7 +151,7 @@ def _finding(result: "AttemptResult") -> None:
 
     print(f"\nNOT STOPPED  {result.attempt.ident}  {result.attempt.risk.value} {' '.join(result.attempt.techniques)}")
     print(f"  {one_line(result.attempt.title)}")
-    print(f"  answered: {one_line(result.said)[:SAID_CHARS_MAX]}; {escaped(forms.notice_text(result))}")
+    print(f"  answered: {one_line(result.last_answer)[:SAID_CHARS_MAX]}; {escaped(forms.notice_text(result))}")
     for decided in result.evidence[-3:]:
         by = ", ".join(because.policy or because.code for because in decided.because)
         print(f"  on the ledger of the run: {decided.ref} {decided.verdict} {escaped(decided.tool)} by {escaped(by)}")

@@ -67,28 +67,28 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
         reports.write_report(junit, reports.junit("remit chains", checks(chain_findings)))
     if sarif is not None:
         reports.write_report(
-            sarif, reports.sarif(rules(chain_findings), findings(chain_findings), result.searched.unseen)
+            sarif, reports.sarif(rules(chain_findings), findings(chain_findings), result.account.unseen)
         )
     match output:
         case ChainFormat.JSON:
             data(_as_json(chain_findings), Format.JSON)
         case ChainFormat.SVG:
-            print(drawing([*result.free, *result.asking]), end="")
+            print(drawing([*result.unattended, *result.attended]), end="")
         case ChainFormat.TABLE:
             _say(chain_findings)
-    if result.free or result.erring:
+    if result.unattended or result.failing:
         return Exit.NEGATIVE
-    return Exit.TIMEOUT if result.searched.unseen else Exit.OK
+    return Exit.TIMEOUT if result.account.unseen else Exit.OK
 
 
 def _say(chain_findings: "ChainFindings") -> None:
     result = chain_findings.result
-    for item in result.free:
+    for item in result.unattended:
         print(f"\n{_head(item)}")
         _story(item)
-    for item in result.erring:
+    for item in result.failing:
         print(f"\npolicy {escaped(item.policy)} cannot be evaluated for {escaped(item.action)}: {escaped(item.why)}")
-    for heading, group in (("Only where people say yes:", result.asking), ("Left to a guarantee:", result.held)):
+    for heading, group in (("Only where people say yes:", result.attended), ("Left to a guarantee:", result.deferred)):
         if group:
             print(f"\n{heading}")
         for item in group:
@@ -120,17 +120,17 @@ def _story(chain: "FoundChain") -> None:
 
 
 def _account(chain_findings: "ChainFindings") -> None:
-    searched = chain_findings.result.searched
-    free, asking = len(chain_findings.result.free), len(chain_findings.result.asking)
+    searched = chain_findings.result.account
+    free, asking = len(chain_findings.result.unattended), len(chain_findings.result.attended)
     need = "needs" if free == 1 else "need"
     say(f"{counted(free, 'chain')} that {need} nobody, {asking} that people would have to allow")
     say(
         f"searched: {searched.states} states, {searched.transitions} transitions, {searched.steps} steps deep, "
-        f"{counted(len(searched.labels), 'label')} told apart, policies asked {searched.asked} times"
+        f"{counted(len(searched.labels), 'label')} told apart, policies asked {searched.queries} times"
     )
     if searched.stopped is not None:
         say(f"stopped {searched.stopped}")
-    for text in searched.left:
+    for text in searched.omissions:
         say(f"not looked at: {escaped(text)}")
     for text in searched.assumed:
         say(f"assumed: {escaped(text)}")
@@ -139,13 +139,13 @@ def _account(chain_findings: "ChainFindings") -> None:
 def _as_json(chain_findings: "ChainFindings") -> dict[str, Any]:
     from remit.assure.chains.written import chain_json
 
-    result, searched = chain_findings.result, chain_findings.result.searched
+    result, searched = chain_findings.result, chain_findings.result.account
     return {
         "bundle": chain_findings.bundle.digest,
-        "chains": [chain_json(one) for one in result.free],
-        "with_approval": [chain_json(one) for one in result.asking],
-        "left_to_guarantees": [chain_json(one) for one in result.held],
-        "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.erring],
+        "chains": [chain_json(one) for one in result.unattended],
+        "with_approval": [chain_json(one) for one in result.attended],
+        "left_to_guarantees": [chain_json(one) for one in result.deferred],
+        "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.failing],
         "fix": None
         if chain_findings.cut is None
         else {"remedies": [one.text for one in chain_findings.cut.remedies], "cuts_all": chain_findings.cut.whole},
@@ -154,9 +154,9 @@ def _as_json(chain_findings: "ChainFindings") -> dict[str, Any]:
             "states": searched.states,
             "transitions": searched.transitions,
             "steps": searched.steps,
-            "policies_asked": searched.asked,
+            "policies_asked": searched.queries,
             "stopped": searched.stopped,
-            "not_looked_at": list(searched.left),
+            "not_looked_at": list(searched.omissions),
             "assumed": list(searched.assumed),
         },
     }

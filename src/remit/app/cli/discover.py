@@ -134,6 +134,6 @@ def _health(source: SightingSource, health: SourceHealth, wait_s: float, trouble
     if len(troubles) > NAMED_MAX:
         say(f"{len(troubles) - NAMED_MAX} more are not named")
     state = f"{counted(health.sightings, 'sighting')}, {health.troubles} not taken"
-    if health.failed:
-        state = f"failed {health.failed} in a row: {one_line(health.why)}"
+    if health.failures:
+        state = f"failed {health.failures} in a row: {one_line(health.why)}"
     say(f"{one_line(source.name)}: look {health.looked}: {state}; again in {wait_s:.0f} s")

@@ -76,7 +76,7 @@ def suggest(
                 "policies": least.text,
                 "used": used,
                 "unused": list(least.unused),
-                "gone": list(least.gone),
+                "gone": list(least.missing),
                 "carried": list(least.carried),
                 "conditional": list(least.lost),
                 "judged": suggestion.judged,
@@ -90,7 +90,7 @@ def suggest(
         say(f"{agent} used {counted(len(least.used), 'thing')} since {day}; granted and not used: {len(least.unused)}")
         for name in least.unused[:_NAMED_MAX]:
             say(f"  - {one_line(name)}")
-        for name in least.gone:
+        for name in least.missing:
             say(f"  used, and no longer there: {one_line(name)}")
         for name in least.carried:
             say(f"  with the conditions and obligations of {one_line(name)}")
@@ -220,8 +220,8 @@ def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
 
 def _say(tested: "CaseRun") -> None:
     for outcome in tested.outcomes:
-        for text in outcome.wrong:
-            print(f"{escaped(outcome.found.file)}:{outcome.found.line}: {escaped(text)}")
+        for text in outcome.mismatches:
+            print(f"{escaped(outcome.located.file)}:{outcome.located.line}: {escaped(text)}")
     for fate in tested.survived:
         mutant = fate.mutant
         print(f"{escaped(mutant.where)}: no case notices {escaped(mutant.ident)} {escaped(mutant.change)}")
@@ -242,7 +242,12 @@ def _shares(tested: "CaseRun") -> str:
 def _as_json(tested: "CaseRun") -> dict[str, Any]:
     answer: dict[str, Any] = {
         "cases": [
-            {"name": one.found.case.name, "file": one.found.file, "line": one.found.line, "wrong": list(one.wrong)}
+            {
+                "name": one.located.case.name,
+                "file": one.located.file,
+                "line": one.located.line,
+                "wrong": list(one.mismatches),
+            }
             for one in tested.outcomes
         ],
         "failed": len(tested.failed),
@@ -261,7 +266,9 @@ def _reports(tested: "CaseRun", junit: Path | None, sarif: Path | None) -> None:
     from remit.app.terminal import reports
 
     if junit is not None:
-        checks = [reports.ReportCheck(one.found.file, one.found.case.name, one.wrong) for one in tested.outcomes]
+        checks = [
+            reports.ReportCheck(one.located.file, one.located.case.name, one.mismatches) for one in tested.outcomes
+        ]
         checks += [
             reports.ReportCheck("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _not_noticed(fate.killer))
             for fate in tested.fates or ()
@@ -269,9 +276,9 @@ def _reports(tested: "CaseRun", junit: Path | None, sarif: Path | None) -> None:
         reports.write_report(junit, reports.junit("remit policy test", checks))
     if sarif is not None:
         findings = [
-            reports.ReportFinding("case", text, one.found.file, one.found.line)
+            reports.ReportFinding("case", text, one.located.file, one.located.line)
             for one in tested.failed
-            for text in one.wrong
+            for text in one.mismatches
         ]
         for fate in tested.survived:
             file, _, line = fate.mutant.where.rpartition(":")

@@ -94,7 +94,7 @@ def _history(data: Path | None, folder: Path) -> int:
     account, bundle = ReplayTally(), bundle_of(folder)
     with tallied(lambda: account.actions, "actions"):
         _write(as_recorded(data_folder(data) / LEDGER, bundle, account))
-    for why, count in sorted(account.left.items()):
+    for why, count in sorted(account.unjudged.items()):
         say(f"{count} actions not judged: {why}")
     if account.strange:
         if account.strange.total() == account.actions:

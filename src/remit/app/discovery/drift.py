@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from remit.discover.drift import Drift, Follow, follow
-from remit.discover.inventory import InventoryChange, What
+from remit.discover.inventory import InventoryChange, InventoryChangeKind
 from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
 from remit.facts.stop import Stop, StopKind, StopScope, StopTarget
@@ -58,7 +58,9 @@ class Drifts:
         notable = [change for change in changes if change.source not in _KNOWN_OTHERWISE]
         if notable:
             # Of more than one record lists, a new agent is what people should see.
-            notable.sort(key=lambda change: (change.what, change.subject.kind) != (What.FOUND, Kind.AGENT))
+            notable.sort(
+                key=lambda change: (change.kind, change.subject.kind) != (InventoryChangeKind.FOUND, Kind.AGENT)
+            )
             shown_changes = [_change_json(change) for change in notable[:CHANGES_MAX]]
             data: dict[str, Json] = {"changes": shown_changes, "more": len(notable) - len(shown_changes)}
             await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", data))
@@ -92,6 +94,6 @@ class Drifts:
 
 
 def _change_json(change: InventoryChange) -> Json:
-    members = {"what": change.what.value, "subject": str(change.subject), "source": change.source}
+    members = {"what": change.kind.value, "subject": str(change.subject), "source": change.source}
     more = {"key": change.key, "before": change.before, "after": change.after}
     return {**members, **{key: value for key, value in more.items() if value}}

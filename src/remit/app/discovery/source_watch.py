@@ -61,8 +61,8 @@ class SourceWatcher:
 
         def told(health: SourceHealth, wait_s: float) -> None:
             key, before = (FAILED, name), self._states.get(watched)
-            if health.failed:
-                why = clipped(f"failed {health.failed} in a row: {health.why}; again in {wait_s:.0f} s")
+            if health.failures:
+                why = clipped(f"failed {health.failures} in a row: {health.why}; again in {wait_s:.0f} s")
                 self._discovery.troubles[key] = Trouble(FAILED, name, why)
                 self._states[watched] = failing(name, why, before and before.at_ms)
             else:

@@ -58,7 +58,7 @@ def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adopt
             break
     since = since_ms if read.complete or read.from_ms is None else read.from_ms
     return Adoption(
-        since, read.complete, read.records, read.calls, tally.denied, tally.asked, tally.hidden, tuple(tally.rows())
+        since, read.complete, read.records, read.calls, tally.denied, tally.escalated, tally.hidden, tuple(tally.rows())
     )
 
 

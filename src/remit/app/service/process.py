@@ -184,7 +184,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, endin
         await asyncio.gather(beside, return_exceptions=True)
         await close_service(service)
         _LOG.info("the service ended")
-    say(f"remit drained and ended{_doubt(service.ledger.left)}")
+    say(f"remit drained and ended{_doubt(service.ledger.in_doubt_count)}")
     if service.ledger.unwritten:
         raise _unwritten(settings, service.ledger.unwritten)
 

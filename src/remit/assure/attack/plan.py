@@ -177,9 +177,9 @@ class Gathers:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """More than `most` approvals wait for people at once."""
+    """More than `approvals_max` approvals wait for people at once."""
 
-    most: int
+    approvals_max: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Cost:
     """What of harmless work a policy newly denies and newly has people asked about, of how many chores."""
 
     denied: int
-    asked: int
+    escalated: int
     of: int
 
 
@@ -68,7 +68,7 @@ class MendResult:
 
     fixes: tuple[Fix, ...]
     bundle: Bundle
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]
 
     def of(self, ident: str) -> Fix | None:
         """What ends the attempt `ident`."""
@@ -102,7 +102,7 @@ def mend(bundle: Bundle, results: Iterable[AttemptResult], work: Sequence[Chore]
             left.append(attempt.ident)
             continue
         option_costs = [cost(bundle, candidate, work, _ending(attempt), user) for _, candidate in candidates]
-        best = min(range(len(candidates)), key=lambda at: (option_costs[at].denied, option_costs[at].asked))
+        best = min(range(len(candidates)), key=lambda at: (option_costs[at].denied, option_costs[at].escalated))
         option, candidate = candidates[best]
         costs.append(option_costs[best])
         policies.append(_renamed(option, policies))

@@ -100,14 +100,14 @@ class RecordedDecision:
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What came of an attempt. `said` is the last thing it was answered, its status first.
+    """What came of an attempt. `last_answer` is the last thing it was answered, its status first.
 
     `noticed_s`: after how many seconds an incident told of it, None for none; `causes` are that incident's.
     """
 
     attempt: AttackAttempt
     stopped: bool
-    said: str
+    last_answer: str
     evidence: tuple[RecordedDecision, ...]
     noticed_s: float | None
     causes: tuple[str, ...] = ()
@@ -125,9 +125,9 @@ class AttemptResult:
                 return SecurityControl.PEOPLE
             if decided.verdict == "deny" and codes:
                 return CONTROLS[Code(codes[0])]
-        if self.said.startswith(_IDENTITY):
+        if self.last_answer.startswith(_IDENTITY):
             return SecurityControl.IDENTITY
-        if self.said.startswith(_EDGE):
+        if self.last_answer.startswith(_EDGE):
             return SecurityControl.EDGE
         return (
             SecurityControl.OBLIGATIONS
@@ -142,10 +142,10 @@ class ChoreResult:
 
     chore: Chore
     evidence: tuple[RecordedDecision, ...]
-    said: str
+    last_answer: str
 
     @property
-    def asked(self) -> bool:
+    def escalated(self) -> bool:
         """Whether people were asked."""
         return any(decision.verdict == "escalate" for decision in self.evidence)
 
@@ -183,7 +183,7 @@ def scores(results: Sequence[AttemptResult], chores: Sequence[ChoreResult]) -> t
         Score("attempts stopped", sum(result.stopped for result in results), len(results)),
         Score("attempts noticed", sum(result.noticed_s is not None for result in results), len(results)),
         Score("harmless work left alone", sum(result.alone for result in chores), len(chores)),
-        Score("harmless work asked about", sum(result.asked for result in chores), len(chores)),
+        Score("harmless work asked about", sum(result.escalated for result in chores), len(chores)),
     )
 
 

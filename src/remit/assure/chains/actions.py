@@ -16,7 +16,8 @@ from remit.policy.bundle import Bundle
 class Todo:
     """One action by the last of `chain`, so many `times`, at an age and a time; what it takes up and leaves.
 
-    `past` is what monitors are supposed to say then, `used` whether its agent is supposed to have done the like before.
+    `past` is what monitors are supposed to say then, `precedent` whether its agent is supposed to have done the like
+    before.
     """
 
     chain: Chain
@@ -28,7 +29,7 @@ class Todo:
     leaves: str | None
     unsaid: bool
     past: Supposition
-    used: bool = False
+    precedent: bool = False
 
 
 def moves(ways: Sequence[Sequence[Taken]]) -> Iterator[list[Todo]]:
@@ -51,7 +52,9 @@ def _of(way: Sequence[Taken], sessions: dict[str, int]) -> Iterator[Todo]:
         doing = how.delegate if how.call is None else how.call.doing
         if doing is not None:
             taken_up, left = node.store, target.store
-            yield Todo(chain, doing, how.times, how.age_s, how.now_ms, taken_up, left, edge.unsaid, how.past, how.used)
+            yield Todo(
+                chain, doing, how.times, how.age_s, how.now_ms, taken_up, left, edge.unsaid, how.past, how.precedent
+            )
 
 
 def _session(sessions: dict[str, int], agent: str) -> str:

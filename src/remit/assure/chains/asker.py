@@ -34,13 +34,13 @@ from remit.policy.weigh import ChainQuestion
 class VerdictStates:
     """In which states a call is permitted, escalated, and cannot be judged.
 
-    `named` is by family of labels where some permit holds for its label alone.
+    `by_family` is by family of labels where some permit holds for its label alone.
     """
 
     permit: int
     escalate: int
     errors: int = 0
-    named: Mapping[str, int] = field(default_factory=dict[str, int])
+    by_family: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 NEVER: Final = VerdictStates(0, 0)
@@ -83,12 +83,12 @@ class _Part(NamedTuple):
 
 @dataclass(slots=True)
 class Asker:
-    """Asks the policies of `bundle` about states of `space`. `asked` counts; `wrong` are policies that failed."""
+    """Asks the policies of `bundle` about states of `space`. `queries` counts; `failures` are policies that failed."""
 
     bundle: Bundle
     space: Space
-    asked: int = 0
-    wrong: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    queries: int = 0
+    failures: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     unjudged: set[str] = field(default_factory=set[str])
     narrowed: set[str] = field(default_factory=set[str])
     """Actions whose monitors can come out in more ways than were tried."""
@@ -165,7 +165,7 @@ class Asker:
         for family in FAMILIES:
             named[family] = self.space.all
             for link_states in states:
-                named[family] &= link_states.named.get(family, 0)
+                named[family] &= link_states.by_family.get(family, 0)
         return VerdictStates(permit, either & ~permit, errors, named)
 
     def _judged(self, destination: Destination) -> bool:
@@ -219,7 +219,7 @@ class Asker:
             true, wrong = truth
             if wrong:
                 errors |= wrong
-                self.wrong.setdefault((policy.ident, destination.action[1]), self._why[key])
+                self.failures.setdefault((policy.ident, destination.action[1]), self._why[key])
             if policy.forbids:
                 if policy.gate is None:
                     hard |= true
@@ -294,7 +294,7 @@ class Asker:
             if state & mask != value:
                 # No session holds a label without those that it implies.
                 continue
-            self.asked += 1
+            self.queries += 1
             context = dict(question.context)
             if "session" in context:
                 facts = question.facts._replace(labels=closed(space.labels_of(state)))

@@ -91,7 +91,7 @@ def _chains(bundle: Bundle, slices: Mapping[str, Slice], bounds: SearchLimits, u
         *_chains_by_way(teller, approved, problem, alone, found[0]),
         *_chains_by_parts(teller, approved, problem, found[1]),
     )
-    asking = tuple(chain for chain in with_people if chain.asks)
+    asking = tuple(chain for chain in with_people if chain.escalates)
     held = tuple(_rate_chains(teller, unapproved, problem))
     states, transitions = (
         (unapproved.progress.states + approved.progress.states),
@@ -110,13 +110,15 @@ def _chains(bundle: Bundle, slices: Mapping[str, Slice], bounds: SearchLimits, u
         space.labels,
         states,
         transitions,
-        problem.asker.asked,
+        problem.asker.queries,
         steps,
         unapproved.stopped or approved.stopped,
         left,
         tuple(_assumed(bundle, problem)),
     )
-    erring = tuple(FailingPolicy(policy, action, why) for (policy, action), why in sorted(problem.asker.wrong.items()))
+    erring = tuple(
+        FailingPolicy(policy, action, why) for (policy, action), why in sorted(problem.asker.failures.items())
+    )
     return SearchResult(free, asking, erring, searched, held)
 
 

@@ -105,10 +105,10 @@ def cut(
     remedies: list[Remedy] = []
     changed, memory = bundle, NOTHING
     for _ in range(ROUNDS_MAX):
-        if not result.free:
+        if not result.unattended:
             break
         tried: list[tuple[Remedy, Bundle]] = []
-        for remedy in options(changed, result.free[0]):
+        for remedy in options(changed, result.unattended[0]):
             candidate, memory = with_remedies(bundle, [*remedies, remedy], memory)
             if candidate is not None:
                 tried.append((remedy, candidate))
@@ -120,7 +120,7 @@ def cut(
         chosen, changed = tried[-1] if keeps(tried[-1][1]) else tried[0]
         remedies.append(chosen)
         result = search(changed)
-    return Cut(tuple(remedies), whole=not result.free and result.searched.stopped is None, bundle=changed)
+    return Cut(tuple(remedies), whole=not result.unattended and result.account.stopped is None, bundle=changed)
 
 
 def with_remedies(

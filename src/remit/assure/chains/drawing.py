@@ -37,7 +37,7 @@ def drawing(chains: Sequence[FoundChain]) -> str:
 
 
 def _row(chain: FoundChain, top: int) -> Iterator[str]:
-    yield _text(20, top + 14, _cut(title(chain), 120), "#82071e" if not chain.asks else "#7d4e00", weight="bold")
+    yield _text(20, top + 14, _cut(title(chain), 120), "#82071e" if not chain.escalates else "#7d4e00", weight="bold")
     for number, step in enumerate(chain.steps):
         left = 20 + number * (_BOX_W + _GAP_W)
         last = number == len(chain.steps) - 1

@@ -104,7 +104,7 @@ class Ways:
         pasts, habits = self.asker.pasts(self.user, call.doing), self.asker.habits(call.doing)
         for past, used, age_s, now_ms in product(pasts, habits, self.ages, self.nows):
             moment = Moment(node.calls, node.irreversible, age_s, now_ms, past, used)
-            how = How(call, age_s=age_s, now_ms=now_ms, past=past, used=used)
+            how = How(call, age_s=age_s, now_ms=now_ms, past=past, precedent=used)
             yield how, self._asked(node.chain, call.doing, moment)
 
     def _hits(self, node: SearchNode, call: ChainCall, verdict_states: VerdictStates) -> tuple[Forbidden, ...]:
@@ -138,7 +138,7 @@ class Ways:
             yield Transition(idle, call.brings, later, how._replace(times=times), verdict_states.escalate)
 
     def _named(self, verdict_states: VerdictStates, family: str | None) -> int:
-        return 0 if family is None else verdict_states.named.get(family, 0)
+        return 0 if family is None else verdict_states.by_family.get(family, 0)
 
     def _delegating(self, node: SearchNode) -> Iterator[Transition]:
         if len(node.chain) < DEPTH_MAX:
@@ -151,9 +151,9 @@ class Ways:
                 calls, _ = self.counting.after(node, irreversible=False)
                 next_node = node._replace(chain=(*node.chain, agent), calls=calls)
                 for past, used in product(self.asker.pasts(self.user, doing), self.asker.habits(doing)):
-                    moment = Moment(node.calls, node.irreversible, past=past, used=used)
+                    moment = Moment(node.calls, node.irreversible, past=past, precedent=used)
                     verdict_states = self._asked(node.chain, doing, moment)
-                    how = How(None, doing, past=past, used=used)
+                    how = How(None, doing, past=past, precedent=used)
                     yield Transition(self._guard(verdict_states), 0, next_node, how, verdict_states.escalate)
         if len(node.chain) > 1:
             yield Transition(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))

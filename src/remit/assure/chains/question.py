@@ -25,7 +25,7 @@ from remit.policy.weigh import ChainQuestion, question_of
 class Moment:
     """What a session is like but for its labels: counters, age, the time, and what monitors say of what was done.
 
-    `used`: the agent did the like before, so that nothing is new to it.
+    `precedent`: the agent did the like before, so that nothing is new to it.
     """
 
     calls: int = 0
@@ -33,7 +33,7 @@ class Moment:
     age_s: int = 0
     now_ms: int = START_MS
     past: Supposition = ()
-    used: bool = False
+    precedent: bool = False
 
 
 def question_about(
@@ -50,7 +50,7 @@ def question_about(
     action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
     part = destination.slice
     past = SupposedPast(bundle.catalog.monitors, moment.past)
-    used = PRACTISED if moment.used else UsageHistory()
+    used = PRACTISED if moment.precedent else UsageHistory()
     snapshot = Snapshot(bundle, (), Pin.MATCHES, usage=used, past=past)
     flow = flow_of(snapshot, action, destination) if part.flow else None
     counters = moment.calls, moment.irreversible_calls, moment.age_s * 1_000

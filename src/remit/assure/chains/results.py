@@ -13,8 +13,8 @@ class ChainStep:
     """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
 
     `gates` are the policies that people would have to lift, with their routes; `past` is what monitors are supposed to
-    say then, where it is not that nothing happened, and `used` that the agent did the like before. `open` are arguments
-    for which no value was found that the schema takes: any stands for it.
+    say then, where it is not that nothing happened, and `precedent` that the agent did the like before. `open` are
+    arguments for which no value was found that the schema takes: any stands for it.
     """
 
     chain: Chain
@@ -31,7 +31,7 @@ class ChainStep:
     unsaid: bool = False
     past: Mapping[str, Json] = field(default_factory=dict[str, Json])
     open: tuple[str, ...] = ()
-    used: bool = False
+    precedent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class FoundChain:
     moves: int
 
     @property
-    def asks(self) -> bool:
+    def escalates(self) -> bool:
         """Whether people are asked on the way."""
         return any(step.gates for step in self.steps)
 
@@ -72,23 +72,23 @@ class FoundChain:
 class SearchAccount:
     """What was searched: states and transitions, policies asked how often, and where it stopped if it did.
 
-    `left` says in a sentence each what was not looked at; `assumed` what was taken for granted.
+    `omissions` says in a sentence each what was not looked at; `assumed` what was taken for granted.
     """
 
     labels: tuple[str, ...]
     states: int
     transitions: int
-    asked: int
+    queries: int
     steps: int
     stopped: str | None
-    left: tuple[str, ...]
+    omissions: tuple[str, ...]
     assumed: tuple[str, ...]
 
     @property
     def unseen(self) -> tuple[str, ...]:
         """Where it did not look, in a sentence each: what was not seen to hold does not hold."""
         stopped = () if self.stopped is None else (f"the search stopped {self.stopped}",)
-        return (*stopped, *(f"not looked at: {sentence}" for sentence in self.left))
+        return (*stopped, *(f"not looked at: {sentence}" for sentence in self.omissions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,14 @@ class FailingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """All chains that need nobody (`free`), those that need people who always say yes (`asking`), and the account.
+    """All chains that need nobody (`unattended`), and those that need people who always say yes (`attended`).
 
-    `held` are those that policies leave to a guarantee which counts as agents act, and which nobody has to cut.
+    `account` says what was searched; `failing` are policies that could not be asked. `deferred` are chains that
+    policies leave to a guarantee which counts as agents act, and which nobody has to cut.
     """
 
-    free: tuple[FoundChain, ...]
-    asking: tuple[FoundChain, ...]
-    erring: tuple[FailingPolicy, ...]
-    searched: SearchAccount
-    held: tuple[FoundChain, ...] = ()
+    unattended: tuple[FoundChain, ...]
+    attended: tuple[FoundChain, ...]
+    failing: tuple[FailingPolicy, ...]
+    account: SearchAccount
+    deferred: tuple[FoundChain, ...] = ()

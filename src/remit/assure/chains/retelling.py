@@ -144,7 +144,7 @@ def _repeat(world: World, todo: Todo) -> tuple[Decision | None, int, Decision | 
         old = min(session.started_ms, world.now_ms - todo.age_s * 1_000)
         world.change(todo.chain, replace(session, started_ms=old))
     world.suppose(todo.past)
-    world.practise(used=todo.used)
+    world.practise(used=todo.precedent)
     action = world.action(todo.chain, todo.doing)
     permitted: Decision | None = None
     for times in range(todo.times):
@@ -181,5 +181,5 @@ def _step(world: World, todo: Todo, decision: Decision) -> ChainStep:
         todo.leaves,
         todo.unsaid,
         {name: value_json(world.bundle.catalog.monitors[name], value) for name, value in todo.past},
-        used=todo.used,
+        precedent=todo.precedent,
     )

@@ -34,7 +34,8 @@ class SearchNode(NamedTuple):
 class How(NamedTuple):
     """What an edge does: a `call`, so many `times`, at an age and a time; or, without one, a handing on, or back.
 
-    `past` is what monitors are supposed to say then, `used` whether the agent is supposed to have done the like before.
+    `past` is what monitors are supposed to say then, `precedent` whether the agent is supposed to have done the like
+    before.
     """
 
     call: ChainCall | None
@@ -43,7 +44,7 @@ class How(NamedTuple):
     age_s: int = 0
     now_ms: int = START_MS
     past: Supposition = ()
-    used: bool = False
+    precedent: bool = False
 
 
 class Transition(NamedTuple):

@@ -38,15 +38,15 @@ def merge_results(results: Sequence[SearchResult], beyond: int = 0) -> SearchRes
     """What was found for each of some users, as one: each chain once; `beyond` are kinds of users not looked at."""
     if len(results) == 1 and not beyond:
         return results[0]
-    free = _distinct(chain for result in results for chain in result.free)
+    free = _distinct(chain for result in results for chain in result.unattended)
     known = {(chain.goal.name, chain.tool) for chain in free}
     asking = _distinct(
-        chain for result in results for chain in result.asking if (chain.goal.name, chain.tool) not in known
+        chain for result in results for chain in result.attended if (chain.goal.name, chain.tool) not in known
     )
-    held = _distinct(chain for result in results for chain in result.held)
-    erring = dict.fromkeys(policy for result in results for policy in result.erring)
+    held = _distinct(chain for result in results for chain in result.deferred)
+    erring = dict.fromkeys(policy for result in results for policy in result.failing)
     return SearchResult(
-        free, asking, tuple(erring), _merge_accounts([result.searched for result in results], beyond), held
+        free, asking, tuple(erring), _merge_accounts([result.account for result in results], beyond), held
     )
 
 
@@ -63,9 +63,9 @@ def _merge_accounts(parts: Sequence[SearchAccount], beyond: int) -> SearchAccoun
         parts[0],
         states=sum(part.states for part in parts),
         transitions=sum(part.transitions for part in parts),
-        asked=sum(part.asked for part in parts),
+        queries=sum(part.queries for part in parts),
         steps=max(part.steps for part in parts),
         stopped=next((part.stopped for part in parts if part.stopped is not None), None),
-        left=tuple(dict.fromkeys([*(sentence for part in parts for sentence in part.left), *left])),
+        omissions=tuple(dict.fromkeys([*(sentence for part in parts for sentence in part.omissions), *left])),
         assumed=tuple(dict.fromkeys(sentence for part in parts for sentence in part.assumed)),
     )

@@ -58,7 +58,7 @@ def _what(step: ChainStep) -> str:
             for name, value in step.past.items()
         )
         text += f" when the monitor {' and '.join(monitors)}"
-    text += ", as it did before" if step.used else ""
+    text += ", as it did before" if step.precedent else ""
     return text if step.leaves is None else f"{text}, leaving it in {step.leaves}"
 
 
@@ -80,8 +80,8 @@ def case(chain: FoundChain) -> dict[str, Json]:
         if step.past != past:
             past = step.past
             events.append({"as": "/".join(step.chain), "given": {"past": dict(past)}})
-        if step.used is not used:
-            used = step.used
+        if step.precedent is not used:
+            used = step.precedent
             events.append({"as": "/".join(step.chain), "given": {"used": used}})
         event = _event(step)
         if number == last:
@@ -144,7 +144,7 @@ def _step_json(step: ChainStep) -> dict[str, Json]:
         "gates": [{"policy": policy, "route": route} for policy, route in step.gates],
         "labels": list(step.labels),
         "past": dict(step.past),
-        "used": step.used,
+        "used": step.precedent,
         "takes_up": step.picks,
         "leaves_in": step.leaves,
     }

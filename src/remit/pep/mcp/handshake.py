@@ -233,7 +233,7 @@ class Handshake:
         try:
             if exchange.may_stream:
                 abandonment = exchange.abandoned(post.receive)
-                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over, abandonment)
+                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.completion, abandonment)
             answer = await driver.resume(post.authority, client, asking.round, responses)
             while isinstance(answer, Awaiting):
                 # No client of this era could come back for a round that stays open while people decide.

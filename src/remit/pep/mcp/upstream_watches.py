@@ -225,7 +225,7 @@ class UpstreamWatches:
                         continue
                     if not judged:
                         judged = True
-                        watch.under, watch.held = notice.under, held or self._holds(key, watch)
+                        watch.under, watch.held = notice.bundle, held or self._holds(key, watch)
                     watch.may = notice
                     if not watch.agreed.done():
                         watch.agreed.set_result(notice)
