@@ -4,7 +4,7 @@ import http.client
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
@@ -14,6 +14,9 @@ from remit.api.page.desk import OF_ONE_MAX
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.speaking import told
 from tests.eventually import WITHIN_S, awaited
+
+BROWSER: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+"""What browsers accept of a page."""
 
 
 class Said(NamedTuple):
@@ -331,3 +334,27 @@ def test_other_arguments_are_approved_on_the_page_and_run_once_as_edited(
         assert shown["edit"]["arguments"] == {"id": "as-edited", "amount": 40}
         assert "sam changed the arguments" in sam.ask("GET", f"/a/{ident}").text
         assert service.remit("ledger", "verify").returncode == 0
+
+
+def test_a_browser_is_told_what_this_is_and_where_to_go_and_programs_get_json(counting: Counting) -> None:
+    visiting = Visitor(counting.service.port)
+    page = visiting.ask("GET", "/", Accept=BROWSER)
+    waits = visiting.ask("GET", "/a/", Accept=BROWSER)
+    assert (page.status, page.heads["content-type"]) == (200, "text/html; charset=utf-8")
+    assert '<a href="/a/">All that waits for you</a>' in page.text
+    assert "<script" not in page.text
+    assert "no page at this address" not in page.text
+    for head in ("content-security-policy", "x-frame-options", "referrer-policy", "cache-control"):
+        assert page.heads[head] == waits.heads[head]
+    for path in ("/approvals", "/index.html", "/%3Cscript%3E"):
+        missing = visiting.ask("GET", path, Accept=BROWSER)
+        assert (missing.status, "There is no page at this address." in missing.text) == (404, True)
+        assert "<script" not in missing.text
+    onward = visiting.ask("GET", "/a", Accept=BROWSER)
+    assert (onward.status, onward.heads["location"]) == (303, "/a/")
+    for accepts in (None, "*/*", "application/json"):
+        answered = visiting.ask("GET", "/", Accept=accepts)
+        assert (answered.status, answered.heads["content-type"]) == (404, "application/json")
+        assert '"next"' in answered.text
+    assert visiting.ask("POST", "/", "", Accept=BROWSER).heads["content-type"] == "application/json"
+    assert visiting.ask("GET", "/", Accept=BROWSER, Host="elsewhere.example").status == 403, "no name leads here"

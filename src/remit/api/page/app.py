@@ -14,19 +14,15 @@ from remit.api.grants import grants_of_approval
 from remit.api.open_approvals import most_urgent
 from remit.api.page.choices import Viewer
 from remit.api.page.desk import SIGNED_IN_MS, Desk, SignedIn, is_own_form
+from remit.api.page.document import PREFIX, Send, answer, send_on, send_page
 from remit.api.page.forms import ApprovalActions
 from remit.api.page.passkey_confirmation import PasskeyConfirmation
 from remit.api.page.render import coming, fit_page, is_his, message, passkeys, sign_in, waiting
 from remit.api.page.requests import (
-    PREFIX,
     Form,
     PageRefusal,
     Receive,
-    Send,
-    answer,
     form_of,
-    send_on,
-    send_page,
 )
 from remit.api.passkeys import end_passkey, handle
 from remit.api.problem import Problem

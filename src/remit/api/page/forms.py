@@ -13,9 +13,10 @@ from remit.api.halts import stop_asking
 from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
 from remit.api.page.desk import SignedIn
+from remit.api.page.document import PREFIX
 from remit.api.page.passkey_confirmation import PasskeyConfirmation, needs_confirmation
 from remit.api.page.render import granting
-from remit.api.page.requests import PREFIX, Form, PageRefusal, arguments_of
+from remit.api.page.requests import Form, PageRefusal, arguments_of
 from remit.api.services import Services
 from remit.escalate.eligibility import breaks, own_routes, sits, wants_strong
 from remit.escalate.grants import Constraint, GrantScope, Wish, parse_constraint

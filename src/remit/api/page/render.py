@@ -7,8 +7,8 @@ from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
 from remit.api.moments import instant, moment_of
 from remit.api.page.choices import Viewer, button, cannot_confirm, confirmation_fields, forms, hidden, terms
-from remit.api.page.html import Html, joined, tag, text
-from remit.api.page.look import SCRIPT, STYLE
+from remit.api.page.document import page
+from remit.api.page.html import Html, tag, text
 from remit.api.page.passkey_question import PasskeyQuestion
 from remit.api.passkeys import handle
 from remit.escalate.brief import BlockingPolicy, Brief, BriefInput, BriefLine, BriefPreview, arrange
@@ -35,20 +35,6 @@ def fit_page(approval: ApprovalAnswer, case: BriefInput, now_ms: int, viewer: Vi
     # No text is left to cut: something else is too long, which nothing of Remit's is.
     why = f"this approval is too long for a page: remit approvals show {approval.id}"
     return arrange(case, chars_max=0, lines_max=0), message("too long", why, "/a/")
-
-
-def page(title: str, *inner: str) -> bytes:
-    """A whole document."""
-    head = joined(
-        (
-            tag("meta", charset="utf-8"),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("title", f"Remit: {title[:80]}"),
-            Html(f"<style>{STYLE}</style>"),
-        )
-    )
-    body = tag("body", tag("main", *inner), Html(f"<script>{SCRIPT}</script>"))
-    return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'.encode()
 
 
 def _decision(approval: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, nonce: str) -> Iterable[Html]:

@@ -1,23 +1,21 @@
-"""What browsers send to the page, read strictly, and how they are answered."""
+"""What browsers send to the page, read strictly."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
-from remit.api.page.look import POLICY
+from remit.api.page.document import PREFIX
 from remit.api.page.render import message
 from remit.facts.canonical import Json
 from remit.facts.strictjson import JsonRefused, parse
 
-PREFIX: Final = "/a/"
 FORM_BYTES_MAX: Final = 64 * 1024
 FIELDS_MAX: Final = 20
 _UNSIGNED: Final = frozenset({"csrf", "confirmed"})
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Form: TypeAlias = Mapping[str, str]
 """The fields of a form, in the order in which they were sent."""
 
@@ -74,32 +72,3 @@ def arguments_of(form: Form, back: str) -> Mapping[str, Json]:
     if not isinstance(arguments, Mapping):
         raise PageRefusal(400, "not decided", "the arguments are no JSON object", back=back)
     return arguments
-
-
-async def send_page(send: Send, status: int, body: bytes) -> None:
-    """Answer with a page."""
-    await answer(send, status, body, b"text/html; charset=utf-8")
-
-
-async def send_on(send: Send, path: str, *heads: tuple[bytes, bytes]) -> None:
-    """Send the browser on to `path`."""
-    await answer(send, 303, b"", b"text/plain", (b"location", path.encode("ascii")), *heads)
-
-
-async def answer(send: Send, status: int, body: bytes, kind: bytes, *heads: tuple[bytes, bytes]) -> None:
-    """Answer with `body`, under a policy that lets nothing else in."""
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode("ascii")),
-        (b"content-security-policy", POLICY.encode("ascii")),
-        (b"cache-control", b"no-store"),
-        # With `no-referrer` a browser would send the Origin of its own forms as `null`.
-        (b"referrer-policy", b"same-origin"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", b"DENY"),
-        (b"cross-origin-opener-policy", b"same-origin"),
-        (b"cross-origin-resource-policy", b"same-origin"),
-        *heads,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -93,8 +93,13 @@ class Root:
             if self._scrape is None:
                 self._scrape = await asyncio.to_thread(self._metrics)
             await send_answer(send, 200, await self._scrape(), _METRICS_TYPE)
+        elif _is_browser(scope):
+            # Late: it is asked for by people alone, and a start waits for nothing that it can do without.
+            from remit.api.page.front_page import send_front_page
+
+            await send_front_page(send, path)
         else:
-            await answer(send, 404, {"title": "no such page", "next": "see /readyz or /mcp"})
+            await answer(send, 404, {"title": "no such page", "next": "see /readyz or /mcp; people: /a/"})
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -112,6 +117,13 @@ class Root:
             if name == b"origin" and value.decode("latin-1").lower() not in self._origins:
                 return "this Origin may not speak to the service"
         return None
+
+
+def _is_browser(scope: Scope) -> bool:
+    """Whether a person's browser asks: a program takes anything, or JSON."""
+    if scope["method"] not in {"GET", "HEAD"}:
+        return False
+    return any(name == b"accept" and b"text/html" in value.lower() for name, value in scope["headers"])
 
 
 async def answer(send: Send, status: int, body: MutableMapping[str, Any]) -> None:
