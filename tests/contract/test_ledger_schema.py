@@ -8,6 +8,7 @@ import pytest
 
 from remit.adapters.sqlite import LedgerRefused, NotALedger, SchemaTooNew, verify_file
 from remit.adapters.sqlite import schema as schema_module
+from remit.adapters.sqlite.migrate import migrate
 from remit.adapters.sqlite.schema import APPLICATION, VERSION
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
@@ -113,11 +114,11 @@ def test_migration_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     place = Place(tmp_path)
     version_0(place.file)
 
-    def half(conn: sqlite3.Connection) -> None:
-        schema_module.from_version_0(conn)
+    def half(conn: sqlite3.Connection, version: int) -> None:
+        migrate(conn, version)
         raise RuntimeError("power cut")
 
-    monkeypatch.setitem(schema_module.MIGRATIONS, 0, half)
+    monkeypatch.setattr(schema_module, "migrate", half)
     with pytest.raises(RuntimeError, match="power cut"):
         place.open()
     assert version_of(place.file) == 0

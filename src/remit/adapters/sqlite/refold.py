@@ -17,7 +17,7 @@ from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.reads import address
 from remit.adapters.sqlite.segment import SegmentTorn
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import SEQ_BITS, STATE, create
+from remit.adapters.sqlite.tables import RECORDS, SEQ_BITS, STATE, create
 from remit.facts.record import Record, Ref
 from remit.pdp.fold import fold
 from remit.trace.bodies import Body
@@ -25,9 +25,8 @@ from remit.trace.bodies import Body
 UNFOLDABLE: Final = (SegmentTorn, sqlite3.Error, ValueError, OverflowError)
 """What folding raises for records that no service wrote."""
 
-_SCHEMA: Final = "SELECT type, name, sql FROM {}.sqlite_master"
+_SCHEMA: Final = "SELECT type, name, trim(sql, char(10)) FROM {}.sqlite_master"
 _BY_RECORD: Final = frozenset({"in_doubt", "outcome", "unanswered", "approval", "erased"})
-_HELD_ALONE: Final = ("meta", "segment", "body", "tile", "signed")
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
@@ -42,7 +41,7 @@ class Refold:
         try:
             create(self.conn)
             self._schema = set(self.conn.execute(_SCHEMA.format("main")))
-            for table in _HELD_ALONE:
+            for table in RECORDS:
                 self.conn.execute(f"DROP TABLE {table}")
             self.conn.execute("PRAGMA journal_mode = OFF")
             self.conn.execute("PRAGMA cache_size = -32768")

@@ -4,53 +4,19 @@ A newer version is refused; an older one is backed up beside the file, then migr
 """
 
 import sqlite3
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import NotALedger, SchemaTooNew
-from remit.adapters.sqlite.migrate import (
-    from_version_0,
-    from_version_1,
-    from_version_2,
-    from_version_3,
-    from_version_4,
-    from_version_5,
-    from_version_6,
-    from_version_7,
-    from_version_8,
-    from_version_9,
-    from_version_10,
-    from_version_11,
-    from_version_12,
-    from_version_13,
-    from_version_14,
-)
+from remit.adapters.sqlite.migrate import migrate
+from remit.adapters.sqlite.reads import open_readonly
 from remit.adapters.sqlite.tables import create
 
 VERSION: Final = 15
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
-
-MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
-    0: from_version_0,
-    1: from_version_1,
-    2: from_version_2,
-    3: from_version_3,
-    4: from_version_4,
-    5: from_version_5,
-    6: from_version_6,
-    7: from_version_7,
-    8: from_version_8,
-    9: from_version_9,
-    10: from_version_10,
-    11: from_version_11,
-    12: from_version_12,
-    13: from_version_13,
-    14: from_version_14,
-}
-"""From each earlier version to the one after it."""
 
 
 def connect(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
@@ -92,11 +58,9 @@ def prepare(conn: sqlite3.Connection, path: Path) -> None:
         return
     if version < VERSION:
         _back_up(conn, path, version)
-    while version < VERSION:
         with _transaction(conn):
-            MIGRATIONS[version](conn)
-            version += 1
-            conn.execute(f"PRAGMA user_version = {version}")
+            migrate(conn, version)
+            conn.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def check(conn: sqlite3.Connection, path: Path) -> int | None:
@@ -120,6 +84,18 @@ def check(conn: sqlite3.Connection, path: Path) -> int | None:
     return int(version)
 
 
+def earlier_version(path: Path) -> int | None:
+    """The schema version of the ledger at `path` where an earlier Remit wrote it; None of anything else."""
+    if not path.is_file():
+        return None
+    try:
+        with closing(open_readonly(path)) as conn:
+            version = check(conn, path)
+    except (sqlite3.DatabaseError, NotALedger, SchemaTooNew):
+        return None
+    return version if version is not None and version < VERSION else None
+
+
 @contextmanager
 def _transaction(conn: sqlite3.Connection) -> Generator[None]:
     conn.execute("BEGIN IMMEDIATE")
@@ -134,7 +110,7 @@ def _transaction(conn: sqlite3.Connection) -> Generator[None]:
 
 def _back_up(conn: sqlite3.Connection, path: Path, version: int) -> None:
     """Copy the file beside itself, once: what a first attempt copied is never overwritten."""
-    target = path.with_name(f"{path.name}.v{version}.bak")
+    target = backup_of(path, version)
     if target.exists():
         return
     unfinished = target.with_name(target.name + ".part")
@@ -146,6 +122,11 @@ def _back_up(conn: sqlite3.Connection, path: Path, version: int) -> None:
     finally:
         copy.close()
     unfinished.rename(target)
+
+
+def backup_of(path: Path, version: int) -> Path:
+    """Where the ledger at `path` is copied to before it is migrated."""
+    return path.with_name(f"{path.name}.v{version}.bak")
 
 
 def foreign(path: Path) -> NotALedger:

@@ -19,12 +19,16 @@ SEQ_BITS: Final = 40
 BLOCK_BITS: Final = 5
 """Of an id, those within one row of `open_intents`."""
 
-TABLES: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE segment (
+RECORD_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segment (
     first INTEGER PRIMARY KEY, count INTEGER NOT NULL, records BLOB NOT NULL
 ) STRICT;
-CREATE TABLE body (first INTEGER PRIMARY KEY, bodies BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS body (first INTEGER PRIMARY KEY, bodies BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS tile (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+"""
+STATE_TABLES: Final = """
 CREATE TABLE chain (
     no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, replica TEXT NOT NULL,
     epoch INTEGER NOT NULL, at INTEGER NOT NULL
@@ -40,64 +44,45 @@ CREATE TABLE activity (
 CREATE TABLE open_intents (block INTEGER PRIMARY KEY, bits INTEGER NOT NULL) STRICT;
 CREATE TABLE in_doubt (id INTEGER PRIMARY KEY, sid TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE TABLE outcome (intent INTEGER PRIMARY KEY, outcome INTEGER NOT NULL) STRICT;
+CREATE TABLE unanswered (id INTEGER PRIMARY KEY, status TEXT NOT NULL) STRICT;
 CREATE TABLE approval (
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX approval_open ON approval (id) WHERE state IN ('pending', 'approved');
+CREATE INDEX approval_refused ON approval (detail ->> 'expires_ms') WHERE state = 'denied';
 CREATE TABLE revoked (
     token TEXT PRIMARY KEY, expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE credential (ident TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE passkey (
+    ident TEXT PRIMARY KEY, user TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL, name TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE stored (place TEXT PRIMARY KEY, labels TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE keyed (sid TEXT PRIMARY KEY, key TEXT NOT NULL, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE origin (no INTEGER PRIMARY KEY, sid TEXT NOT NULL, record INTEGER NOT NULL) STRICT;
-"""
-INDEX_OF_ORIGINS: Final = "CREATE INDEX origin_of_session ON origin (sid, record)"
-PROOF_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS erased (id INTEGER PRIMARY KEY, record INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS tile (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
-"""
-"""What version 3 brought."""
-STOPS: Final = """CREATE TABLE stopped (
+CREATE INDEX origin_of_session ON origin (sid, record);
+CREATE TABLE erased (id INTEGER PRIMARY KEY, record INTEGER NOT NULL) STRICT;
+CREATE TABLE stopped (
     what TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, holds TEXT NOT NULL
-) STRICT, WITHOUT ROWID"""
-"""What version 4 brought."""
-THRESHOLDS: Final = """
+) STRICT, WITHOUT ROWID;
 CREATE TABLE granted (id INTEGER PRIMARY KEY, detail TEXT NOT NULL) STRICT;
 CREATE TABLE used (did TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE confidence (sid TEXT PRIMARY KEY, own INTEGER, told INTEGER) STRICT, WITHOUT ROWID
-"""
-"""What version 5 brought: grants, what agents did before, how sure they say, and their harnesses say, that they are."""
-BUDGETS: Final = """CREATE TABLE spent (
+CREATE TABLE confidence (sid TEXT PRIMARY KEY, own INTEGER, told INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE spent (
     account TEXT PRIMARY KEY, since INTEGER NOT NULL, units INTEGER NOT NULL
-) STRICT, WITHOUT ROWID"""
-"""What version 6 brought: what was spent of budgets."""
-PAST: Final = """
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tripped (
+    what TEXT PRIMARY KEY, at INTEGER NOT NULL, detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE past (place TEXT PRIMARY KEY, detail TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE signed_off (
     breach TEXT PRIMARY KEY, guarantee TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL
 ) STRICT, WITHOUT ROWID
 """
-"""What version 9 brought: what monitors and guarantees keep, and what owners of guarantees let run."""
 
-PASSKEYS: Final = """CREATE TABLE passkey (
-    ident TEXT PRIMARY KEY, user TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL, name TEXT NOT NULL,
-    at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID"""
-"""What version 7 brought."""
-
-BREAKERS: Final = """CREATE TABLE tripped (
-    what TEXT PRIMARY KEY, at INTEGER NOT NULL, detail TEXT NOT NULL
-) STRICT, WITHOUT ROWID"""
-"""What version 8 brought: breakers that tripped and did not close again."""
-
-UNSETTLED: Final = "CREATE TABLE unanswered (id INTEGER PRIMARY KEY, status TEXT NOT NULL) STRICT"
-"""What version 14 brought: intents that were sent and ended without an answer, until a person settles them."""
-
-REFUSALS: Final = "CREATE INDEX approval_refused ON approval (detail ->> 'expires_ms') WHERE state = 'denied'"
-"""What version 15 brought: noes, by when they stand no more."""
-
+RECORDS: Final = ("meta", "segment", "body", "tile", "signed")
+"""The tables that hold what was appended, and what is signed of it."""
 STATE: Final = (
     "chain",
     "session",
@@ -127,15 +112,6 @@ STATE: Final = (
 
 
 def create(conn: sqlite3.Connection) -> None:
-    """Make every table, within the caller's transaction."""
-    for statement in (TABLES + PROOF_TABLES).split(";"):
-        conn.execute(statement)
-    conn.execute(INDEX_OF_ORIGINS)
-    conn.execute(STOPS)
-    conn.execute(BUDGETS)
-    conn.execute(PASSKEYS)
-    conn.execute(BREAKERS)
-    conn.execute(UNSETTLED)
-    conn.execute(REFUSALS)
-    for statement in (THRESHOLDS + ";" + PAST).split(";"):
+    """Make every table that is not there, within the caller's transaction; those of the state are not."""
+    for statement in (RECORD_TABLES + STATE_TABLES).split(";"):
         conn.execute(statement)

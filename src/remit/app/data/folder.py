@@ -17,6 +17,7 @@ from remit.adapters.private import KeyringUnusable, write_private
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, mark, open_ledger
 from remit.adapters.sqlite.latest import latest_ms
+from remit.adapters.sqlite.schema import backup_of, earlier_version
 from remit.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from remit.app.service.addresses import issuer_of
 from remit.app.settings import ISSUER, KEYS, Settings
@@ -117,6 +118,7 @@ async def _ledger(settings: Settings, clock: Clock) -> SqliteLedger:
         raise _lost(settings, lost_keys)
     lost_keys += _issuer_lost(settings, None if marked is None else marked.issuer)
     losses += [(Event.KEY_LOSS_ACCEPTED, f"{name} was lost") for name in lost_keys]
+    _announce_migration(settings.ledger)
     ledger = open_ledger(settings.ledger, clock, SystemEntropy())
     try:
         for event, why in losses:
@@ -129,6 +131,17 @@ async def _ledger(settings: Settings, clock: Clock) -> SqliteLedger:
     if lost_keys:
         mark.mark(settings.ledger)
     return ledger
+
+
+def _announce_migration(ledger: Path) -> None:
+    version = earlier_version(ledger)
+    if version is not None:
+        backup = escaped(str(backup_of(ledger, version)))
+        say(
+            f"the ledger is of an earlier version: it is copied to {backup}, and what its records say is worked out "
+            "anew, which takes about a minute for a million of them"
+        )
+        _LOG.info("a ledger of an earlier version is copied and worked out anew", extra={"place": backup})
 
 
 def _signing(settings: Settings, resource: str, origin: str, clock: Clock) -> tuple[Ed25519Signer, FolderNotary]:
