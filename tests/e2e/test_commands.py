@@ -5,10 +5,11 @@ import io
 import json
 import os
 import re
+import select
 import subprocess
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -567,6 +568,32 @@ def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None
         told(service, decided["token"], "counter", "peek")
         awaited(lambda: any("intent" in line for line in seen[1:]))
     assert any(re.search(r"  intent    permit clerk for ana: call_tool counter/peek", line) for line in seen)
+
+
+def test_logs_at_a_terminal_are_no_wider_than_it_and_leave_no_word_out(
+    service: Service, decided: dict[str, Any]
+) -> None:
+    ours, theirs = os.openpty()
+    env = {**environment(), "REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "COLUMNS": "80"}
+    command = [REMIT, "logs", "--agent", "clerk", "--verdict", "deny", "--limit", "1"]
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        with os.fdopen(theirs, "wb") as terminal:
+            done = subprocess.run(command, env=env, stdout=terminal, timeout=120, check=False)
+        assert done.returncode == 0
+        written = b""
+        with suppress(OSError):  # EIO: nobody has the terminal open any more
+            while select.select([screen], [], [], WITHIN_S)[0] and (more := screen.read(4096)):
+                written += more
+    shown = written.decode("utf-8").splitlines()
+    assert max(map(len, shown)) <= 80
+    (whole,) = ok(service, "logs", "--agent", "clerk", "--verdict", "deny", "--limit", "1").splitlines()
+    day, record, *rest = shown
+    moment, ident, _, text = whole.split("  ", maxsplit=3)
+    assert day == f"{moment[:10]}, UTC"
+    assert record.startswith(f"{moment[11:19]}  {ident}  deny clerk")
+    indent = len(f"{moment[11:19]}  {ident}  ")
+    assert " ".join(line[indent:] for line in (record, *rest)) == text
+    assert decided["deny"]
 
 
 @pytest.mark.parametrize("words", [(), ("--since", "10m")], ids=["all", "what is looked for"])

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -22,8 +22,11 @@ from remit.app.settings import (
     workspace_folder,
 )
 from remit.app.terminal.failure import CommandFailure, Exit
-from remit.app.terminal.output import Format, counted, say
+from remit.app.terminal.output import Format, counted, say, screen_width
 from remit.facts.text import escaped
+
+if TYPE_CHECKING:
+    from remit.app.terminal.log_lines import LogLines
 
 _STATES: Final = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 _AWAKE_S: Final = 5.0
@@ -136,12 +139,16 @@ def logs(  # noqa: PLR0913 - each is an option
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Show the latest records, one line each; what is looked for is looked for in the last 500,000.
+    """Show the latest records, one line each (on a screen wrapped to its width); looks through the last 500,000.
+
+    With -o wide each has its session, and is not wrapped.
 
     Exit code 6 when the service ends what was followed.
     """
+    from remit.app.terminal.log_lines import LogLines
     from remit.app.terminal.record_query import RecordQuery
 
+    lines = LogLines(screen_width(output))
     if follow and until is not None:
         raise CommandFailure(
             "--until and --follow do not go together",
@@ -159,7 +166,7 @@ def logs(  # noqa: PLR0913 - each is an option
         if name is not None:
             service.get(f"/resources/{kind}/{quote(name, safe='')}")
     for item in records:
-        _line(item, output)
+        _record(item, output, lines)
     if not records and not follow:
         say("no such record" if looking else "no record yet")
     if unsearched is not None:
@@ -168,7 +175,7 @@ def logs(  # noqa: PLR0913 - each is an option
         shown = {item["id"] for item in records}
         for item in service.events("/events", after=newest[-1]["id"] if newest else None):
             if item["id"] not in shown and looking.finds(item):
-                _line(item, output)
+                _record(item, output, lines)
         say("the service ended the stream")
         return Exit.UNREACHABLE
     return Exit.OK
@@ -235,7 +242,7 @@ def add(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _line(item: dict[str, Any], output: Format) -> None:
+def _record(item: dict[str, Any], output: Format, lines: "LogLines") -> None:
     match output:
         case Format.JSON:
             import json
@@ -249,7 +256,5 @@ def _line(item: dict[str, Any], output: Format) -> None:
         case Format.NAME:
             print(item["id"], flush=True)
         case Format.TABLE | Format.WIDE:
-            sid = f"  {item['sid'] or '-':<32}" if output is Format.WIDE else ""
-            # What others wrote stands in the text: a line break in it must not start a record.
-            text = escaped(item["text"]).replace("\n", "\\n")
-            print(f"{item['at']}  {item['id']}{sid}  {item['kind']:<8}  {text}", flush=True)
+            for line in lines.of(item, sid=output is Format.WIDE):
+                print(line, flush=True)

@@ -76,7 +76,7 @@ def show(
             if not rows:
                 say(empty)
                 return
-            _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows], _screen(form))
+            _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows], screen_width(form))
 
 
 def changes(answer: Mapping[str, Any]) -> None:
@@ -147,6 +147,6 @@ def _cut(cell: str, room: int) -> str:
     return cell if len(cell) <= room else f"{cell[: room - 1]}…"
 
 
-def _screen(form: Format) -> int | None:
+def screen_width(form: Format) -> int | None:
     """How wide a row may be; None where a program reads, or a person who wants all of it."""
     return shutil.get_terminal_size().columns if form is Format.TABLE and sys.stdout.isatty() else None
