@@ -139,6 +139,10 @@ async def test_how_an_approval_stands_is_said_with_every_word_of_people(tmp_path
         ident = await api.escalated(bot, text="one")
         _, _, err = await remit(api, "approvals", "show", ident, token=ann)
         assert (f"to agree: remit approvals approve {ident}\n" in err, f"deny {ident} --reason" in err) == (True, True)
+        assert f"or on its page: {api.url}/a/{ident}\n" in err
+        _, _, err = await remit(api, "approvals", "show", ident, token=api.admin)
+        assert f"with his own token: on {api.url}/a/{ident}, or by remit approvals approve|deny {ident}\n" in err
+        assert "to agree" not in err
         _, _, err = await remit(api, "approvals", "approve", ident, token=ann)
         assert "route sec: 1 of 2 said yes (ann); ben, req may" in err
         _, _, err = await remit(api, "approvals", "approve", ident, "--edit", "text=two", token=ben)

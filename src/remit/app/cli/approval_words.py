@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from remit.app.settings import service_url
 from remit.app.terminal.output import Format, data, say
 from remit.escalate.machine import OPEN, ApprovalState
 from remit.escalate.wording import RUNS
@@ -32,7 +33,9 @@ def row(item: Mapping[str, Any]) -> dict[str, Any]:
 def say_how(approval: Mapping[str, Any]) -> None:
     """What the person says next."""
     ident, edit = approval["id"], approval["edit"]
+    page = f"{service_url()}/a/{ident}"
     if not approval["may_approve"]:
+        say(f"  whoever may decides it with his own token: on {page}, or by remit approvals approve|deny {ident}")
         return
     shown_option = "" if edit is None else f" --shown {approval['nonce']}"
     agree = f"remit approvals approve {ident}{shown_option}"
@@ -40,6 +43,8 @@ def say_how(approval: Mapping[str, Any]) -> None:
         agree = f"with your passkey, on the page /a/{ident}"
     say(f"  to agree: {agree}")
     say(f"  to refuse: remit approvals deny {ident} --reason REASON")
+    if not approval.get("by_passkey", False):
+        say(f"  or on its page: {page}")
 
 
 def say_how_it_stands(answer: Mapping[str, Any], output: Format) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
 from remit.app.settings import closed_way, service_url
@@ -134,7 +134,12 @@ class ServiceClient:
             connection.close()
         if answer.status >= 400:
             raise self._refusal(answer.status, data)
-        return json.loads(data) if data else None
+        if answer.status >= 300:
+            raise self._stranger(answer.status)
+        try:
+            return json.loads(data) if data else None
+        except ValueError as error:
+            raise self._stranger(answer.status) from error
 
     def _open(
         self,
@@ -192,11 +197,23 @@ class ServiceClient:
             exit=Exit.TIMEOUT,
         )
 
+    def _stranger(self, status: int) -> CommandFailure:
+        """What answers, and not as Remit does: another program has the port, or a proxy stands before it."""
+        return CommandFailure(
+            f"what answers at {self._url.geturl()} is not Remit",
+            why=f"it answered {status}, without JSON of the control API",
+            next="set REMIT_URL to the address that remit up printed",
+            exit=Exit.UNREACHABLE,
+        )
+
     def _refusal(self, status: int, data: bytes) -> CommandFailure:
         try:
-            problem: dict[str, Any] = json.loads(data)
+            answer: object = json.loads(data)
         except ValueError:
-            problem = {}
+            answer = None
+        problem = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        if status < 500 and not problem.get("title") and not problem.get("error"):
+            return self._stranger(status)
         what = str(problem.get("title") or problem.get("error") or f"the service answered {status}")
         causes = (problem.get("why") or problem.get("error_description"), *(problem.get("problems") or ()))
         why = "\n        ".join(str(cause) for cause in causes if cause)
