@@ -7,6 +7,7 @@ With `REMIT_ALL=1`, as in CI, one of these fails the run: there every system too
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from typing import TYPE_CHECKING, Protocol, cast
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+from tests.limits import ALARM, run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -28,26 +31,20 @@ class Worker(Protocol):
 DATABASE = DirectoryBasedExampleDatabase("build/hypothesis")
 DESELECTED = pytest.StashKey[int]()
 """How many tests each worker of `pytest -n` left out: they all select from the same ones."""
-AGAIN_S = 120.0
-"""How long the clean-up of a test that ran out of time may take, and what comes after it."""
 # No deadline: a loaded machine is no failure, and times are the business of bench/.
 settings.register_profile("remit", deadline=None, print_blob=True, database=DATABASE)
 settings.register_profile("soak", settings.get_profile("remit"), max_examples=5_000)
 settings.load_profile("remit")
+asyncio.Runner.run = run
 # A shell that starts the tests in the background has them ignore SIGINT, and so would all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item) -> Generator[None, object, object]:
-    """Have the alarm of pytest-timeout ring again and again: rung once, it interrupts no clean-up that waits as well.
-
-    And asyncio keeps to itself what is raised among its callbacks.
-    """
+    """Have the alarm of pytest-timeout cancel the task that a test runs in a loop, if it does (`tests.limits`)."""
     answer = yield
-    after_s, _ = signal.getitimer(signal.ITIMER_REAL)
-    if after_s:
-        signal.setitimer(signal.ITIMER_REAL, after_s, min(after_s, AGAIN_S))
+    ALARM.arm()
     return answer
 
 

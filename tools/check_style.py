@@ -1,8 +1,9 @@
 """The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
 
 A rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what `facts`
-may import, built-in I/O in the core. Five more look at the whole: each invariant is cited, each name is used, a class
-has its name to itself, locks are without addresses, and tests wait for no process without end.
+may import, built-in I/O in the core. Six more look at the whole: each invariant is cited, each name is used, a class
+has its name to itself, texts name modules that there are, locks are without addresses, and tests wait for no process
+without end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ INVARIANTS: Final = frozenset(
 )
 """Those of docs/ARCHITECTURE.md, each cited where it is kept and where it is checked after the fact."""
 INVARIANT: Final = re.compile(r"\bINVARIANT\b(?:\(([^)]*)\))?")
+REFERENCE: Final = re.compile(r"`((?:remit\.)?[a-z_]+(?:\.[A-Za-z_]+)+)`")
 CORE: Final = frozenset(
     {"facts", "policy", "discover", "control", "protect", "escalate", "trace", "pdp", "assure"},
 )
@@ -202,6 +204,29 @@ def shared_names(sources: Iterable[Source]) -> Iterator[Finding]:
             yield Finding(path, line, f"{name} is also {', '.join(f'{other}:{at}' for other, at in others)}")
 
 
+def stale_references(sources: Iterable[Source]) -> Iterator[Finding]:
+    """A text that names something by its ring, as in `pdp.decide.judge`, names what there is."""
+    sources = list(sources)
+    names = {
+        ".".join(source.path.relative_to("src/remit").with_suffix("").parts).removesuffix(".__init__"): {
+            name for name, _ in _defined(source.tree)
+        }
+        for source in sources
+    }
+    rings = {module.partition(".")[0] for module in names if "." in module}
+    for source in sources:
+        for number, line in enumerate(source.text.splitlines(), 1):
+            for reference in REFERENCE.findall(line):
+                path = reference.removeprefix("remit.")
+                parts = path.split(".")
+                modules = (names.get(".".join(parts[:size]), set[str]()) for size in range(1, len(parts)))
+                is_there = path in names or any(
+                    part in defined for part, defined in zip(parts[1:], modules, strict=True)
+                )
+                if parts[0] in rings and not is_there:
+                    yield Finding(source.path, number, f"`{reference}` is no module, nor a name in one")
+
+
 def endless_waits(path: Path, text: str) -> Iterator[Finding]:
     """No `with Popen(…)`: at its end it waits for the process, which a test that failed in between no longer ends."""
     for node in ast.walk(ast.parse(text)):
@@ -236,6 +261,7 @@ def findings() -> Iterator[Finding]:
     yield from uncited((source.text for source in sources), _texts("tests", "proof"))
     yield from unused(sources, _texts("proof", "bench"))
     yield from shared_names(sources)
+    yield from stale_references(sources)
     for path in _files("tests", "proof", "bench"):
         yield from endless_waits(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
     yield from lock_findings()

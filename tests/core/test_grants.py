@@ -253,7 +253,7 @@ def test_a_value_that_is_not_kept_as_it_was_is_not_covered() -> None:
         OriginTrace("$.to", Role.CONTENT, Origin.UNSEEN),
         OriginTrace("$.n", Role.TARGET, Origin.UNSEEN, "7"),
     )
-    reach = reach_of({"to": 7, "n": 7}, Names(("to", "n")), told)
+    reach = reach_of({"to": 7, "n": 7}, Names(("to", "n")), told, {})
     assert [want.value for want in reach.wants] == ["", "7"]
     assert not reach.carried
 
@@ -481,7 +481,7 @@ def test_what_nothing_could_be_held_by_says_so(bound: Bound, value: Json) -> Non
 
 
 def test_impact_is_never_above_what_was_approved() -> None:
-    reach = reach_of({}, Names(()), ())
+    reach = reach_of({}, Names(()), (), {})
     grant = granted(RUNNING, send("bob"), INDEX)
 
     def fits(approved: Mapping[str, str], now: Mapping[str, str]) -> bool:

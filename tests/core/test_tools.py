@@ -9,7 +9,17 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import GENERATED, INVARIANTS, RULES, Source, endless_waits, shared_names, uncited, unused
+from tools.check_style import (
+    GENERATED,
+    INVARIANTS,
+    RULES,
+    Source,
+    endless_waits,
+    shared_names,
+    stale_references,
+    uncited,
+    unused,
+)
 from tools.lock import addresses
 
 LISTED = min(INVARIANTS)
@@ -104,6 +114,19 @@ def test_a_class_name_of_two_modules_is_found() -> None:
     }
     sources = [Source(Path(f"src/remit/{name}.py"), "", text, ast.parse(text)) for name, text in texts.items()]
     assert [str(found) for found in shared_names(sources)] == ["src/remit/one.py:1: Kept is also src/remit/two.py:2"]
+
+
+def test_what_a_text_names_and_is_not_there_is_found() -> None:
+    texts = {
+        "pdp/__init__": '"""`decide` is not by its ring, `pdp.decide` is, `pdp.decided` is none."""\n',
+        "pdp/decide": "# `remit.pdp.decide.judge`, `pdp.decide.judge.x`, `pdp.decide.LIMIT` and `context.past` pass.\n"
+        "LIMIT = 1\ndef judge(): ...\n# `pdp.decide.judged` is gone, `remit.pdp` is there\n",
+    }
+    sources = [Source(Path(f"src/remit/{name}.py"), "pdp", text, ast.parse(text)) for name, text in texts.items()]
+    assert [str(found) for found in stale_references(sources)] == [
+        "src/remit/pdp/__init__.py:1: `pdp.decided` is no module, nor a name in one",
+        "src/remit/pdp/decide.py:4: `pdp.decide.judged` is no module, nor a name in one",
+    ]
 
 
 def test_a_process_that_may_be_waited_for_without_end_is_found() -> None:

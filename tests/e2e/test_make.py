@@ -12,6 +12,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+OURS: Final = dict(os.environ, PYTHONPATH=str(ROOT))
+"""An environment in which a copy of `conftest.py` finds what it imports."""
 LEFT_OUT: Final = """
 import pytest
 
@@ -31,6 +33,56 @@ def test_waits():
         never.wait()
     finally:
         never.wait()
+
+def test_runs(): ...
+"""
+HUNG_IN_A_LOOP: Final = """
+import asyncio
+import threading
+
+import pytest
+import pytest_asyncio
+
+async def waits(name):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        print(f"{name} cleans up")
+        await asyncio.Event().wait()
+
+@pytest.mark.asyncio
+async def test_waits(): await waits("a test")
+
+@pytest.mark.asyncio
+async def test_goes_on():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        print("a test goes on")
+
+def test_begins_a_loop(): asyncio.run(waits("a loop"))
+
+@pytest.mark.asyncio
+async def test_blocks(): threading.Event().wait()
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def left():
+    yield
+    await waits("a fixture")
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_runs(left): ...
+
+@pytest.mark.asyncio
+async def test_runs_too(): await asyncio.sleep(0)
+"""
+HUNG_BROWSER: Final = """
+from tests.e2e.browsing import browser
+
+def test_waits():
+    with browser() as found:
+        found.new_page().evaluate("() => new Promise(() => undefined)")
 
 def test_runs(): ...
 """
@@ -113,14 +165,14 @@ def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path, 
     (tmp_path / "test_left_out.py").write_text(LEFT_OUT)
     command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "no:cacheprovider"]
     command += ["--rootdir", str(tmp_path)]
-    code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL=""))
+    code, said = run(command, tmp_path, dict(OURS, REMIT_ALL=""))
     assert code == 0, said
     assert "test_left_out.py::test_lacks: skipped: no such tool here" in said
     assert "test_left_out.py::test_fails: expected to fail: not yet" in said
-    code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL="1"))
+    code, said = run(command, tmp_path, dict(OURS, REMIT_ALL="1"))
     assert code == 1, said
     assert "2 not run is a failure" in said
-    code, said = run([*command, "-k", "runs"], tmp_path, dict(os.environ, REMIT_ALL="1"))
+    code, said = run([*command, "-k", "runs"], tmp_path, dict(OURS, REMIT_ALL="1"))
     assert code == 1, said
     assert "2 tests: deselected on the command line" in said
 
@@ -141,6 +193,33 @@ def test_a_clean_up_that_waits_is_interrupted_as_the_test_was(tmp_path: Path) ->
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
     (tmp_path / "test_hung.py").write_text(HUNG)
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "1"]
-    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, dict(os.environ))
+    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
     assert code == 1, said
+    assert "1 failed, 1 passed" in said
+
+
+def test_what_waits_in_a_loop_is_cancelled_and_so_are_its_clean_ups(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
+    (tmp_path / "test_hung.py").write_text(HUNG_IN_A_LOOP)
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "3"]
+    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
+    assert code == 1, said
+    assert "4 failed, 2 passed, 1 error" in said
+    for name in ("a test cleans up", "a test goes on", "a loop cleans up", "a fixture cleans up"):
+        assert f"\n{name}\n" in said
+    assert "cancelled, it ended with CancelledError" in said
+    assert "cancelled, it went on to its end" in said
+    assert "_ test_blocks _" in said
+    assert "was destroyed but it is pending" not in said, "a task was left where it waited"
+
+
+def test_a_browser_that_does_not_answer_is_killed(tmp_path: Path) -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
+    (tmp_path / "test_hung.py").write_text(HUNG_BROWSER)
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "10"]
+    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
+    assert code == 1, said
+    assert "TargetClosedError" in said
     assert "1 failed, 1 passed" in said

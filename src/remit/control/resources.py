@@ -259,7 +259,7 @@ class GuaranteeSpec:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSpec:
-    """What a change has to show before it runs; see `facts.admission.Terms`."""
+    """What a change has to show before it runs; see `facts.admission.AdmissionTerms`."""
 
     terms: AdmissionTerms
 

@@ -3,8 +3,8 @@
 Laws
 * Only what an agent was permitted and did counts as used: an intent, never an attempt.
 * What is written permits the agent's own actions one by one and nothing else: no group, no wildcard; for those users
-  on whose behalf it acted, with those values of an argument that all of many calls had (`discover.used`), and under the
-  conditions and obligations of the permits that let it (`discover.permit_conditions`).
+  on whose behalf it acted, with those values of an argument that all of many calls had (`discover.usage`), and under
+  the conditions and obligations of the permits that let it (`discover.permit_conditions`).
 * Nothing is applied here. `narrowed` makes what is to be judged by: every permit there is, taken from this one agent.
 """
 

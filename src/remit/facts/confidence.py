@@ -2,7 +2,7 @@
 
 Laws
 * What an agent says of itself may only make a verdict stricter: of all it ever said in a session the least counts, and
-  saying nothing is the most lenient thing that it can say. Policy's half of this is `policy.lint.confident`.
+  saying nothing is the most lenient thing that it can say. Policy's half of this is `policy.confidence`.
 * The trusted harness around it may say something else later; both said, the less counts.
 """
 

@@ -19,7 +19,6 @@ Laws
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from remit.escalate.grants import Grant, GrantScope, GrantTerms
@@ -41,7 +40,6 @@ from remit.protect.tokens import normalized, whole_token
 from remit.trace.bodies import ActionBody
 
 _SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)
-NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
 _NULL: Final = "null"
 
 
@@ -80,10 +78,7 @@ def like(tool: Tool | None) -> tuple[str, ...]:
 
 
 def reach_of(
-    arguments: Mapping[str, Json],
-    names: Names,
-    traced: Iterable[OriginTrace],
-    measures: Mapping[str, str] = NO_MEASURES,
+    arguments: Mapping[str, Json], names: Names, traced: Iterable[OriginTrace], measures: Mapping[str, str]
 ) -> GrantReach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
     leaves_by_path: dict[str, list[tuple[str, str, str | float]]] = {}

@@ -124,8 +124,8 @@ class Client:
 
     `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none.
     `stated_reason` is what the agent says of why it asks, its own words, which decide nothing. `hold` is of the request
-    (`pep.throttle.Request`): whether so many bytes more of large answers may be held for it. `sees_all`: all servers
-    are one for it, so that resources have exposed URIs (`pep.resource_names`).
+    (`pep.throttle.ThrottledRequest`): whether so many bytes more of large answers may be held for it. `sees_all`: all
+    servers are one for it, so that resources have exposed URIs (`pep.resource_names`).
     """
 
     era: Era

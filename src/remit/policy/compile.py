@@ -1,6 +1,6 @@
 """A workspace's policies and catalog to a `Bundle`, or to everything that is wrong with them.
 
-Runs off the hot path: policies are checked one by one (`checking`), and what that shows is remembered, so that a
+Runs off the hot path: policies are checked one by one (`checks`), and what that shows is remembered, so that a
 start with nothing changed validates nothing.
 """
 

@@ -7,8 +7,7 @@ Laws
   tool, and those of every path that fitted nothing: that may be the one that was meant.
 * Several texts without a structured value beside them are the elements of a list: a path that speaks of one value
   speaks of none of them, since one may be somebody's words as they stand.
-* What is trusted names things: a value of several lines, or as long as a sentence, is text, and brings the labels
-  that the tool brings.
+* What is trusted names things: a value of several lines, or as long as a sentence, is text, with the tool's labels.
 * Reading is bounded: what is larger or deeper brings every label of the catalog (`capped`).
 """
 
@@ -78,8 +77,7 @@ class Basis(NamedTuple):
 class Reading:
     """The texts of a result. `capped`: it holds more than is read.
 
-    `catalogued` are leaves that the catalog tells something of. `uncatalogued` are all others, which have the
-    labels `uncatalogued_labels`.
+    `catalogued` are leaves that the catalog tells something of, `uncatalogued` all others, with `uncatalogued_labels`.
     `trusts_uncatalogued`: something in it is trusted that no path of the catalog speaks of.
     `learnt` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
@@ -94,11 +92,9 @@ class Reading:
     @property
     def leaves(self) -> list[TextLeaf]:
         """All of them."""
-        untrusted = "untrusted" in self.uncatalogued_labels
-        rest = (
-            TextLeaf(pattern, at, text, self.uncatalogued_labels, untrusted=untrusted)
-            for pattern, at, text in self.uncatalogued
-        )
+        labels = self.uncatalogued_labels
+        untrusted = "untrusted" in labels
+        rest = (TextLeaf(pattern, at, text, labels, untrusted=untrusted) for pattern, at, text in self.uncatalogued)
         return [*self.catalogued, *rest]
 
     @property

@@ -40,7 +40,7 @@ PIECE_BYTES_MAX: Final = 256 * 1024
 ATTRIBUTES_MAX: Final = 1_024
 """How many attributes of one span are looked at: exporters send 128 at most unless told otherwise."""
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SCOPE, _SPANS = 1, 1, 2, 1, 2
-"""Numbers of fields in `trace_service.proto` and `trace.proto`."""
+"""Numbers of fields in `collector/trace/v1/trace_service.proto` and `trace/v1/trace.proto`."""
 VALUE_CHARS_MAX: Final = 1_024
 _NS_PER_MS: Final = 1_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
