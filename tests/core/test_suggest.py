@@ -183,6 +183,8 @@ def test_arguments_of_what_only_reads_say_what_is_asked_for() -> None:
         (tool("send_parcel"), {"send"}, {"pay", "share"}),
         (tool("create_calendar_event"), {"calendar", "event", "reminder"}, {"create", "make"}),
         (tool("create_all_widgets"), {"widget"}, {"create", "all"}),
+        (tool("create_entities"), {"entity"}, {"entitie", "entities"}),
+        (tool("create_ties"), {"tie"}, {"ty"}),
         (tool("frobnicate"), set[str](), set[str]()),
     ],
 )
@@ -243,6 +245,8 @@ def test_a_store_is_what_one_tool_writes_and_another_reads() -> None:
     assert one(read, tool("write_file", filename=TEXT)).spec["store"] == {"name": "s-file"}
     assert one(read, tool("write_file", text=TEXT)).spec["store"] == {"name": "s-file"}
     assert "store" not in one(read).spec
+    listed, made = tool("list_directories", path=TEXT), tool("create_directory", path=TEXT)
+    assert one(listed, made).spec["store"] == {"name": "s-directory", "key": "path"}
 
 
 @given(st.lists(definitions, max_size=4, unique_by=lambda made: made.name), st.randoms(use_true_random=False))

@@ -60,9 +60,8 @@ async def test_what_is_no_resource_but_has_commands_is_told_by_them(api: World):
     assert (code, "next: remit approvals --help" in err) == (2, True), err
     for command in (["get"], ["describe", "x"], ["delete", "x"]):
         code, _, err = await remit(api, command[0], "agnets", *command[1:], token=api.admin)
-        assert (code, err) == (
-            2, "error: no kind of resource is called agnets\n  why:  did you mean 'agents'?\n  next: remit get KIND\n"
-        )  # fmt: skip
+        assert code == 2
+        assert err.startswith("error: no kind of resource is called agnets\n  why:  did you mean 'agents'? there are ")
     code, _, err = await remit(api, "get", "nonsense", token=api.admin)
     assert "  why:  there are agents, users, groups, " in err
 

@@ -106,6 +106,23 @@ def test_an_approval_takes_no_yes_while_its_tool_is_another_than_was_accepted(tm
         assert told(service, token, "counter", "add", {"id": "drifted", "amount": 50}) == (False, "added 50")
 
 
+def test_a_tool_that_nobody_read_yet_is_one_line_of_a_diff_and_whole_in_a_review(counting: Counting) -> None:
+    service = counting.service
+    resources = (service.workspace / "resources.yaml").read_text("utf-8")
+    (server,) = [part for part in resources.split("---\n") if "kind: Server" in part]
+    service.write({"second.yaml": server.replace("name: counter", "name: second")})
+    service.apply()
+    counting.describe(WORD)
+    done = service.remit("diff")
+    assert done.returncode == 1
+    assert "[-counter-]{+ledger+}" in done.stdout, "what was accepted and is another now is shown whole"
+    assert done.stdout.endswith("~ live tool second/add: unreviewed\n~ live tool second/peek: unreviewed\n"), (
+        done.stdout
+    )
+    assert done.stderr == "next: remit tools review\n"
+    assert f"description: {WORD}" in service.remit("tools", "review", "second").stdout
+
+
 USER = """\
 apiVersion: remit.dev/v1alpha1
 kind: User

@@ -15,6 +15,8 @@ from remit.facts.tool import Definition, Effect
 _IDS: Final = frozenset({"id", "ids"})
 _NAMES: Final = frozenset({"filename", "name", "title"})
 _KEYS: Final = frozenset({"filename", "id", "name", "path"})
+_IES_MAX: Final = 4
+"""Characters of a word such as `ties`, whose one is no `ty`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def siblings_of(definitions: Iterable[Definition]) -> Siblings:
 
 def singular(word: str) -> str:
     """`word` without the ending of a plural, as far as it has one."""
+    if word.endswith("ies") and len(word) > _IES_MAX:
+        return f"{word[:-3]}y"
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 

@@ -105,8 +105,11 @@ def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
         changes(answer)
         for item in answer["tools"]:
             print(f"~ live tool {escaped(item['tool'])}: {item['state']}")
-            for line in item["difference"]:
+            # Of a tool that nobody has read yet all would be a difference: a review shows it.
+            for line in item["difference"] if item["pin"] else ():
                 print(f"    {escaped(line)}")
+        if answer["tools"]:
+            say("next: remit tools review")
         if not answer["changes"] and not answer["tools"]:
             say("no difference")
         print_warnings(answer)
@@ -146,8 +149,11 @@ def _kind_of(word: str) -> ResourceKind:
     if word in NOUNS:
         raise CommandFailure(f"{word} are no resources", next=f"remit {word} --help", exit=Exit.USAGE)
     kinds = [*map(plural, ResourceKind), *LISTED]
-    why = did_you_mean(word, kinds) or f"there are {', '.join(kinds)}"
-    raise CommandFailure(f"no kind of resource is called {word[:64]}", why=why, next="remit get KIND", exit=Exit.USAGE)
+    near = did_you_mean(word, kinds)
+    why = f"{f'{near} ' if near else ''}there are {', '.join(kinds)}"
+    raise CommandFailure(
+        f"no kind of resource is called {word[:64]}", why=why, next="remit get agents", exit=Exit.USAGE
+    )
 
 
 def _text_of(policy: dict[str, Any]) -> None:
