@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections import UserList
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from remit.facts.canonical import Json
 
 NATURAL = Definition("count", "Counts.", {"type": "object"}, ARRAY, {})
+
+
+class ShownList(UserList[Definition]):
+    """A list whose end can be watched."""
 
 
 def wrapped(schema: dict[str, Json]) -> Json:
@@ -72,3 +79,16 @@ def test_what_was_accepted_in_one_era_matches_in_the_other_and_nothing_else_does
     object_tool = replace(NATURAL, output_schema={"type": "object"})
     without = replace(NATURAL, output_schema=None)
     assert pins.compare("s", (without,), Tool("s", object_tool, object_tool.pin()), "count") is Pin.DRIFTED
+
+
+def test_of_a_server_that_shows_another_list_each_time_the_last_one_alone_is_kept() -> None:
+    tool, pins = Tool("s", NATURAL, NATURAL.pin()), Pins()
+
+    kept: list[weakref.ref[ShownList]] = []
+    for number in range(20):
+        live = ShownList([NATURAL, replace(NATURAL, name=f"other-{number}")])
+        assert pins.compare("s", live, tool, "count") is Pin.MATCHES
+        kept.append(weakref.ref(live))
+    del live
+    gc.collect()
+    assert [one() is not None for one in kept] == [False] * 19 + [True]

@@ -75,6 +75,7 @@ class Definition:
     input_schema: Mapping[str, Json]
     output_schema: Mapping[str, Json] | None
     annotations: Mapping[str, Json]
+    _pin: str = field(default="", init=False, repr=False, compare=False)
 
     def to_json(self) -> Mapping[str, Json]:
         """The five pinned members under their protocol names; absent ones left out."""
@@ -90,8 +91,10 @@ class Definition:
         return members
 
     def pin(self) -> str:
-        """`sha256:…` over the canonical form of the pinned members."""
-        return digest(canonical(self.to_json()))
+        """`sha256:…` over the canonical form of the pinned members, hashed once."""
+        if not self._pin:
+            object.__setattr__(self, "_pin", digest(canonical(self.to_json())))
+        return self._pin
 
 
 @dataclass(frozen=True, slots=True)

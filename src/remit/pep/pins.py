@@ -1,11 +1,14 @@
-"""How live tools compare with `remit.lock`, hashed once per list that an upstream gave.
+"""How live tools compare with `remit.lock`.
 
-A tool is accepted as a server of both eras shows it in 2026-07-28. What such a server shows of the same tool to
-clients of 2025 counts as the same (`remit.facts.output_schema`).
+Laws
+* A tool is accepted as a server of both eras shows it in 2026-07-28. What such a server shows of the same tool to
+  clients of 2025 counts as the same (`remit.facts.output_schema`).
+* Of a server's lists the last that was looked at is kept, and no other: a server may show another one each time. Each
+  definition is hashed once, where it was read (`Definition.pin`).
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -13,7 +16,8 @@ from remit.facts.output_schema import as_in_2025
 from remit.facts.tool import Definition, Tool
 from remit.pdp.snapshot import Pin
 
-LISTS_MAX: Final = 1_024
+TOOLS_MAX: Final = 1_024
+"""Accepted tools of which it is known what they are in 2025."""
 
 
 class Unasked(Enum):
@@ -28,16 +32,10 @@ Live: TypeAlias = Sequence[Definition] | Unasked | None
 
 
 class Pins:
-    """Pins of live definitions.
-
-    A tuple is known by its identity: upstreams return the same object while nothing changed,
-    and it is kept here, so that its identity stays its own. A list could change under its
-    identity and is hashed every time.
-    """
+    """Pins of what servers offer, beside those of what was accepted."""
 
     def __init__(self) -> None:
-        self._hashes: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
-        self._last: dict[str, Mapping[str, str]] = {}
+        self._last: dict[str, Sequence[Definition]] = {}
         self._in_2025: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def compare(self, server: str, live: Live, tool: Tool | None, name: str) -> Pin:
@@ -47,40 +45,25 @@ class Pins:
         """
         if live is None:
             return Pin.UNVERIFIED
-        if live is UNASKED:
-            return self.last(server, tool, name)
-        return self._compare(self.look(server, live), tool, name)
+        if live is not UNASKED:
+            self.look(server, live)
+        return self.last(server, tool, name)
 
-    def look(self, server: str, live: Sequence[Definition]) -> Mapping[str, str]:
-        """Pins by name of what `server` offers, kept as what was last seen of it."""
-        pins = self._of(live)
-        self._last[server] = pins
-        return pins
+    def look(self, server: str, live: Sequence[Definition]) -> None:
+        """Keep what `server` offers as what was last seen of it."""
+        self._last[server] = live
 
     def last(self, server: str, tool: Tool | None, name: str) -> Pin:
         """The same by what was last seen of `server`; the lock is believed of one never seen."""
-        pins = self._last.get(server)
-        if pins is None:
+        live = self._last.get(server)
+        if live is None:
             return Pin.MISSING if tool is None else Pin.MATCHES
-        return self._compare(pins, tool, name)
-
-    def _of(self, live: Sequence[Definition]) -> Mapping[str, str]:
-        cached = self._hashes.get(id(live))
-        if cached is not None:
-            return cached[1]
-        pins = {definition.name: definition.pin() for definition in live}
-        if isinstance(live, tuple):
-            self._hashes[id(live)] = (live, pins)
-            if len(self._hashes) > LISTS_MAX:
-                self._hashes.popitem(last=False)
-        return pins
-
-    def _compare(self, pins: Mapping[str, str], tool: Tool | None, name: str) -> Pin:
-        pin = pins.get(name)
-        if pin is None:
+        definition = next((one for one in reversed(live) if one.name == name), None)
+        if definition is None:
             return Pin.MISSING
         if tool is None:
             return Pin.UNREVIEWED
+        pin = definition.pin()
         return Pin.MATCHES if pin == tool.pin or pin in self._of_2025(tool) else Pin.DRIFTED
 
     def _of_2025(self, tool: Tool) -> frozenset[str]:
@@ -88,6 +71,6 @@ class Pins:
         pins = self._in_2025.get(tool.pin)
         if pins is None:
             pins = self._in_2025[tool.pin] = frozenset(one.pin() for one in as_in_2025(tool.definition))
-            if len(self._in_2025) > LISTS_MAX:
+            if len(self._in_2025) > TOOLS_MAX:
                 self._in_2025.popitem(last=False)
         return pins

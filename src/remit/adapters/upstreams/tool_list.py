@@ -209,6 +209,7 @@ def _definition(item: Json, limits: Limits) -> Definition:
     _check_bounds(definition.to_json(), limits)
     if len(canonical(definition.to_json())) > limits.schema_bytes_max:
         raise _AbsurdError(f"its definition is above {limits.schema_bytes_max} bytes")
+    definition.pin()  # hashed here, where a long list costs nobody else's time
     return definition
 
 
