@@ -233,7 +233,7 @@ async def test_a_child_that_floods_is_ended(tmp_path: Path) -> None:
     async with rig("stdio-stateless", 0, tmp_path) as one:
         reply = await one.upstream.call("a", MODERN, "burst", b"{}")
         assert isinstance(reply, Failure)
-        assert reply.cause == "died"
+        assert (reply.cause, "a flood of messages" in reply.text) == ("died", True), "who ended it is told"
         await works(one)
 
 

@@ -84,11 +84,11 @@ def test_what_was_accepted_in_one_era_matches_in_the_other_and_nothing_else_does
 def test_of_a_server_that_shows_another_list_each_time_the_last_one_alone_is_kept() -> None:
     tool, pins = Tool("s", NATURAL, NATURAL.pin()), Pins()
 
-    kept: list[weakref.ref[ShownList]] = []
-    for number in range(20):
+    def look(number: int) -> weakref.ref[ShownList]:
         live = ShownList([NATURAL, replace(NATURAL, name=f"other-{number}")])
         assert pins.compare("s", live, tool, "count") is Pin.MATCHES
-        kept.append(weakref.ref(live))
-    del live
+        return weakref.ref(live)
+
+    kept = [look(number) for number in range(20)]
     gc.collect()
     assert [one() is not None for one in kept] == [False] * 19 + [True]

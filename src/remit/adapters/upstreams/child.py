@@ -255,9 +255,12 @@ class Child(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() if self._transport is not None else None
         ending = "closed its output" if code is None else f"ended (exit code {code})"
         text = f"server {self.server!r} {ending}; what it said on stderr: remit describe server {self.server}"
+        if self._flooded:
+            text = f"server {self.server!r} sent a flood of messages beside its answers, for which Remit ended it"
+        failure = Failure(cause="died", text=text, sent=True)
         for answer in self._owed.values():
             if not answer.done():
-                answer.set_result(ErrorFrame(Failure(cause="died", text=text, sent=True)))
+                answer.set_result(ErrorFrame(failure))
         self._late.clear()
         self.quiet.set()
         self.hearing.lose("ended")
