@@ -126,7 +126,7 @@ class Counting:
             self.counter = None
 
     def describe(self, text: str) -> None:
-        """Change the description of `add` at the upstream, while it runs, and wait until it has."""
+        """Change the description of `add` at the upstream, while it runs, and wait until it has; empty: without it."""
         (self.root / "description").write_text(text, encoding="utf-8")
         described, deadline = self.root / "described", time.monotonic() + WITHIN_S
         while not described.exists() or described.read_text("utf-8") != text:

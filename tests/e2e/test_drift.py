@@ -123,6 +123,32 @@ def test_a_tool_that_nobody_read_yet_is_one_line_of_a_diff_and_whole_in_a_review
     assert f"description: {WORD}" in service.remit("tools", "review", "second").stdout
 
 
+def test_an_approval_takes_no_yes_while_its_server_does_not_offer_its_tool_to_who_asked(tmp_path: Path) -> None:
+    with comparing(tmp_path / "drift", verify_s=0, hold_s=0.2) as counting:
+        service = counting.service
+        ident, token = asked(counting, "gone")
+        glass, _ = asked(counting, "glass")
+        sam, person = visitor(counting), service.user("sam")
+        form = sam.fields(ident)
+        counting.describe("")
+        # Nobody called it since: the server is asked, as by who waited, before the yes is taken.
+        for command in (("approvals", "approve", ident), ("break-glass", glass, "--why", "fire")):
+            refused = service.remit(*command, token=person)
+            assert (refused.returncode, "its server has not offered its tool to who asked since" in refused.stderr) == (
+                1,
+                True,
+            )
+            assert "remit describe server counter" in refused.stderr
+        clicked = sam.ask("POST", f"/a/{ident}", {**form, "choice": "approve", "sure": "yes"})
+        assert (clicked.status, "has not offered its tool" in clicked.text) == (409, True)
+        shown = service.approval(ident)
+        assert ("has not offered its tool" in shown["void"], shown["may_approve"]) == (True, False)
+        counting.describe(OFFERED)
+        assert service.approval(ident)["void"] is None
+        assert service.remit("approvals", "approve", ident, token=person).returncode == 0
+        assert told(service, token, "counter", "add", {"id": "gone", "amount": 50}) == (False, "added 50")
+
+
 USER = """\
 apiVersion: remit.dev/v1alpha1
 kind: User

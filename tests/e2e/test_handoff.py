@@ -20,6 +20,7 @@ from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.argument_edits import NOTICE
 from remit.policy.verdict import Code
 from remit.ports.ledger import LedgerUnwritable
+from remit.ports.upstream import NO_CONTEXT, Era, UpstreamContext
 from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Event
 from tests.contract.test_ledger_locked import locked
 from tests.e2e.gateway_parts import Bench, bench
@@ -28,9 +29,11 @@ from tests.e2e.test_gateway_driver import asked, codes, driven, traced
 from tests.eventually import WITHIN_S
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from remit.escalate.machine import Approval
+    from remit.facts.tool import Definition
     from remit.pep.answer import Answer
 
 PAID: dict[str, Any] = {"amount": 500, "to": "eve"}
@@ -287,6 +290,42 @@ async def test_a_caller_that_hangs_up_withdraws_his_question(b: Bench) -> None:
     await until(cancelled)
     with pytest.raises(VoteRefused, match="cancelled"):
         await b.driver.approvals.cast_vote(ident, BOB, Choice.APPROVE, None)
+
+
+@pytest.mark.asyncio
+async def test_what_others_are_shown_does_not_say_that_a_tool_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(tmp_path) as b:
+        route(b)
+        ident = (await waits(b)).ref
+        sid, seen, live, gone = b.authority().acting.sid, b.driver.authorization, b.upstream.live, {""}
+
+        async def definitions(
+            sid: str, era: Era, context: UpstreamContext = NO_CONTEXT, *, anew: bool = False
+        ) -> Sequence[Definition]:
+            return tuple(one for one in live if one.name != "pay") if sid in gone else live
+
+        monkeypatch.setattr(b.upstream, "definitions", definitions)
+        await seen.look("shop")
+        gone.add("other0")
+        b.root, before = "other", b.root
+        assert codes(await b.call("pay", **PAID)) == {Code.TOOL_MISSING}
+        b.root = before
+        assert seen.missing_since("shop", "pay", "other0") is not None
+        assert seen.missing_since("shop", "pay", sid) is None
+        await seen.look_for(ident, "shop", "pay")
+        assert seen.missing_since("shop", "pay", sid) is None, "who asked is shown it"
+        gone.add(sid)
+        await seen.look_for(ident, "shop", "pay")
+        since_ms = seen.missing_since("shop", "pay", sid)
+        assert since_ms is not None
+        await asyncio.sleep(0.005)
+        await seen.look_for(ident, "shop", "pay")
+        assert seen.missing_since("shop", "pay", sid) == since_ms, "the first look that did not show it"
+        gone.clear()
+        await seen.look_for(ident, "shop", "pay")
+        assert seen.missing_since("shop", "pay", sid) is None
 
 
 @driven

@@ -3,7 +3,7 @@
 `python counter.py PORT FOLDER [DELAY_S]`: `add(id, amount)` appends a line to `FOLDER/effects`
 after the delay, so that an effect is matched to its call by id; `peek` reads how many there are.
 The description of `add` is what `FOLDER/description` says at the moment, `DESCRIPTION` without; once it is,
-`FOLDER/described` says the same.
+`FOLDER/described` says the same. Where that is empty, there is no `add`.
 """
 
 import asyncio
@@ -38,9 +38,11 @@ def main() -> None:
         server.add_tool(add, description=said)
         while True:
             if changed.exists() and (now := changed.read_text("utf-8").strip()) != said:
+                if said:
+                    server.remove_tool("add")
                 said = now
-                server.remove_tool("add")
-                server.add_tool(add, description=said)
+                if said:
+                    server.add_tool(add, description=said)
                 (folder / "described").write_text(said, encoding="utf-8")
             await asyncio.sleep(0.05)
 

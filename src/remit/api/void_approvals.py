@@ -2,14 +2,15 @@
 
 An approval binds its chain of sessions. One that has ended takes no action; and a token is all that acts in its own,
 which it does no more once it, or one that it came from, is revoked. It binds its tool as pinned: another is none that
-people were asked about. While a server offers another tool under that name, calls of it are denied; once it offers the
-pinned one again, the approval is of what people were shown, and takes a yes.
+people were asked about. While a server offers another tool under that name, or does not offer it to whoever asked,
+calls of it are denied; once it offers the pinned one again, the approval is of what people were shown, and takes a yes.
 """
 
 import asyncio
 import contextlib
 from typing import Final, NamedTuple
 
+from remit.api.moments import instant
 from remit.api.services import Services
 from remit.escalate.machine import OPEN, Approval
 from remit.facts.action import ActionKind
@@ -58,7 +59,9 @@ async def void_reason(
         return VoidReason(gone)
     if services.driver.approvals.token_revoked(approval.ident, action.token):
         return VoidReason("the token that asked was revoked, or one that it came from")
-    return await _drift(services, action, look=look) if action.kind == ActionKind.CALL_TOOL.value else None
+    return (
+        await _unoffered(services, approval, action, look=look) if action.kind == ActionKind.CALL_TOOL.value else None
+    )
 
 
 def gone_from(catalog: Catalog, action: ActionBody) -> str | None:
@@ -82,13 +85,19 @@ async def void_reason_now(services: Services, approval: Approval, proposal: Entr
     return void if void is None or void.next is None else await void_reason(services, approval, proposal, look=True)
 
 
-async def _drift(services: Services, action: ActionBody, *, look: bool) -> VoidReason | None:
-    """Why the tool of `action` is denied to everybody, where its server offers another."""
+async def _unoffered(services: Services, approval: Approval, action: ActionBody, *, look: bool) -> VoidReason | None:
+    """Why the tool of `action` is denied, where its server offers another, or does not offer it to who asked."""
     seen = services.driver.authorization
     if look:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
-                await seen.look(action.server)
-    if not seen.drifted(action.server, action.name):
+                await seen.look_for(approval.ident, action.server, action.name)
+    if seen.drifted(action.server, action.name):
+        review = f"remit tools review {action.server}/{action.name}"
+        return VoidReason("its tool is no longer what was accepted", review)
+    # What others are shown does not count: it may hang on the session and on what its client declared.
+    since_ms = seen.missing_since(action.server, action.name, approval.sid)
+    if since_ms is None:
         return None
-    return VoidReason("its tool is no longer what was accepted", f"remit tools review {action.server}/{action.name}")
+    why = f"its server has not offered its tool to who asked since {instant(since_ms)}"
+    return VoidReason(why, f"remit describe server {action.server}")

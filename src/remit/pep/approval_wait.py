@@ -23,6 +23,7 @@ from remit.pep.attempt import Attempt
 from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.memory import Memory
 from remit.pep.outcomes import take_note, unwritable
+from remit.pep.requesters import Requester
 from remit.policy.verdict import Code, Escalate, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
@@ -68,6 +69,10 @@ class ApprovalWait:
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         self._waiting_count[ident] += 1
+        approval = self._memory.approval(ident)
+        if approval is not None and approval.state is ApprovalState.PENDING:
+            requester = Requester(action.authority.acting.sid, client.era, client.capabilities)
+            self._memory.requesters.waits(ident, requester)
         try:
             await attempt.pending.durable
             return await self._decided(action, client, attempt, verdict, deadline_s, granted)

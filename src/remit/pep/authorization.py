@@ -23,10 +23,11 @@ from remit.pep.decision_engine import BY_REMIT, DecisionEngine
 from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.memory import Memory
 from remit.pep.outcomes import unwritable
+from remit.pep.pins import SeenBy
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
-from remit.ports.upstream import Era, Upstream, UpstreamUnreachable, looking
+from remit.ports.upstream import Era, Upstream, UpstreamContext, UpstreamUnreachable, looking
 from remit.trace.bodies import (
     AdminBody,
     Event,
@@ -105,6 +106,22 @@ class Authorization:
         with contextlib.suppress(UpstreamUnreachable):
             along = looking(self._engine.bundle.catalog.servers.get(server))
             self._engine.pins.look(server, await upstream.definitions("", Era.STATELESS, along))
+
+    async def look_for(self, ident: str, server: str, name: str) -> None:
+        """As `look`, of the tool `name`, for whoever waited for the approval `ident`, where that is known."""
+        upstream, client = self._upstreams.get(server), self._memory.requesters.client_of(ident)
+        if upstream is None or client is None:
+            await self.look(server)
+            return
+        with contextlib.suppress(UpstreamUnreachable):
+            along = UpstreamContext(capabilities=client.capabilities)
+            live = await upstream.definitions(client.sid, client.era, along)
+            tool = self._engine.bundle.catalog.tools.get((server, name))
+            self._engine.pins.compare(server, live, tool, name, SeenBy(client.sid, self._clock.now_ms()))
+
+    def missing_since(self, server: str, name: str, sid: str) -> int | None:
+        """As `Pins.missing_since`."""
+        return self._engine.pins.missing_since(server, name, sid)
 
     def drifted(self, server: str, name: str) -> bool:
         """Whether the tool `name`, when `server` was last asked, was another than the one that was accepted."""

@@ -34,7 +34,7 @@ from remit.pep.decision_effects import append_of, reached_of
 from remit.pep.effective_grants import EffectiveGrants
 from remit.pep.memory import Memory
 from remit.pep.origin_tracing import OriginTracing
-from remit.pep.pins import Live, Pins
+from remit.pep.pins import Live, Pins, SeenBy
 from remit.pep.providers import BundleProvider, VeilProvider, no_lease, no_veil
 from remit.pep.tally import CallStage, Tally
 from remit.policy.compile import Bundle
@@ -126,7 +126,7 @@ class DecisionEngine:
         now_ms = self._clock.now_ms()
         tool = self.tool(action)
         action = self._veiled(action, tool)
-        pin = self.pins.compare(action.server, live, tool, action.name)
+        pin = self.pins.compare(action.server, live, tool, action.name, SeenBy(action.authority.acting.sid, now_ms))
         sessions = self._memory.sessions(action.authority, now_ms)
         start_s = self._clock.monotonic_s()
         decision, claimed = None, None

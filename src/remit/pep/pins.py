@@ -10,7 +10,7 @@ Laws
 from collections import OrderedDict
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.output_schema import as_in_2025
 from remit.facts.tool import Definition, Tool
@@ -18,6 +18,8 @@ from remit.pdp.snapshot import Pin
 
 TOOLS_MAX: Final = 1_024
 """Accepted tools of which it is known what they are in 2025."""
+MISSING_MAX: Final = 10_000
+"""Of how many tools and sessions it is known since when they were not offered."""
 
 
 class Unasked(Enum):
@@ -31,23 +33,58 @@ Live: TypeAlias = Sequence[Definition] | Unasked | None
 """The live tools of a server; None where it could not be asked."""
 
 
+_Place: TypeAlias = tuple[str, str, str]
+"""A server, the name of a tool, and a session."""
+
+
+class SeenBy(NamedTuple):
+    """For which session a server was asked, and when."""
+
+    sid: str
+    at_ms: int
+
+
+NOBODY: Final = SeenBy("", 0)
+"""Remit itself, on its own account."""
+
+
 class Pins:
     """Pins of what servers offer, beside those of what was accepted."""
 
     def __init__(self) -> None:
         self._last: dict[str, Sequence[Definition]] = {}
         self._in_2025: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._missing: OrderedDict[_Place, int] = OrderedDict()
 
-    def compare(self, server: str, live: Live, tool: Tool | None, name: str) -> Pin:
-        """The state of `name` at `server`, whose live tools are `live`.
+    def compare(self, server: str, live: Live, tool: Tool | None, name: str, by: SeenBy = NOBODY) -> Pin:
+        """The state of `name` at `server`, whose live tools are `live`, as `by` is shown them.
 
         `tool` is what the lock has accepted under that name, if anything.
         """
         if live is None:
             return Pin.UNVERIFIED
-        if live is not UNASKED:
-            self.look(server, live)
-        return self.last(server, tool, name)
+        if live is UNASKED:
+            return self.last(server, tool, name)
+        self.look(server, live)
+        pin = self.last(server, tool, name)
+        if pin is Pin.MISSING or self._missing:
+            self._note((server, name, by.sid), by.at_ms, missing=pin is Pin.MISSING)
+        return pin
+
+    def missing_since(self, server: str, name: str, sid: str) -> int | None:
+        """Since when `server` did not offer `name` to the session `sid`, as far as it was asked for that one.
+
+        What it shows may hang on who asks, so what others were shown tells nothing of it.
+        """
+        return self._missing.get((server, name, sid))
+
+    def _note(self, place: _Place, at_ms: int, *, missing: bool) -> None:
+        if not missing:
+            self._missing.pop(place, None)
+            return
+        self._missing.setdefault(place, at_ms)
+        if len(self._missing) > MISSING_MAX:
+            self._missing.popitem(last=False)
 
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Keep what `server` offers as what was last seen of it."""

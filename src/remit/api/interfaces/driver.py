@@ -30,8 +30,18 @@ class AuthorizationControl(Protocol):
         """
         ...
 
-    async def look(self, server: str) -> None:
-        """Take note of what `server` offers now, where it can be asked."""
+    async def look_for(self, ident: str, server: str, name: str) -> None:
+        """Take note of what `server` offers now as the tool `name`, where it can be asked.
+
+        It is asked for whoever waited for the approval `ident`, where that is known.
+        """
+        ...
+
+    def missing_since(self, server: str, name: str, sid: str) -> int | None:
+        """Since when `server` did not offer the tool `name` to the session `sid`, for which it was asked; None: it did.
+
+        None also where it was not asked for that session.
+        """
         ...
 
     def drifted(self, server: str, name: str) -> bool:
