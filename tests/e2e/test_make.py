@@ -189,20 +189,22 @@ def test_a_test_that_outlives_its_time_limit_is_named_and_the_rest_is_run(tmp_pa
     assert "1 failed, 1 passed" in said
 
 
+def limited(folder: Path, tests: str, seconds: int) -> tuple[int, str]:
+    """What a run of `tests` comes to and says, with our conftest, where each has so many seconds."""
+    shutil.copy(ROOT / "tests" / "conftest.py", folder / "conftest.py")
+    (folder / "test_hung.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    return run([*command, "--timeout", str(seconds), "--rootdir", str(folder), str(folder)], folder, OURS)
+
+
 def test_a_clean_up_that_waits_is_interrupted_as_the_test_was(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
-    (tmp_path / "test_hung.py").write_text(HUNG)
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "1"]
-    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
+    code, said = limited(tmp_path, HUNG, 1)
     assert code == 1, said
     assert "1 failed, 1 passed" in said
 
 
 def test_what_waits_in_a_loop_is_cancelled_and_so_are_its_clean_ups(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
-    (tmp_path / "test_hung.py").write_text(HUNG_IN_A_LOOP)
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "3"]
-    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
+    code, said = limited(tmp_path, HUNG_IN_A_LOOP, 3)
     assert code == 1, said
     assert "4 failed, 2 passed, 1 error" in said
     for name in ("a test cleans up", "a test goes on", "a loop cleans up", "a fixture cleans up"):
@@ -216,10 +218,7 @@ def test_what_waits_in_a_loop_is_cancelled_and_so_are_its_clean_ups(tmp_path: Pa
 def test_a_browser_that_does_not_answer_is_killed(tmp_path: Path) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("needs chromium: apt-get install chromium")
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
-    (tmp_path / "test_hung.py").write_text(HUNG_BROWSER)
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout", "10"]
-    code, said = run([*command, "--rootdir", str(tmp_path), str(tmp_path)], tmp_path, OURS)
+    code, said = limited(tmp_path, HUNG_BROWSER, 10)
     assert code == 1, said
     assert "TargetClosedError" in said
     assert "1 failed, 1 passed" in said
