@@ -749,13 +749,14 @@ def test_no_color_means_no_escape_sequence_also_in_help(service: Service) -> Non
 
 
 @contextmanager
-def answering(status: int) -> Generator[str]:
-    """A server that answers everything with `status`."""
+def answering(status: int, body: bytes) -> Generator[str]:
+    """A server that answers everything with `status` and `body`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
@@ -770,8 +771,11 @@ def answering(status: int) -> Generator[str]:
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, 6), (504, 7), (403, 4), (422, 3)])
-def test_what_a_service_answers_becomes_an_exit_code(status: int, code: int, tmp_path: Path) -> None:
-    with answering(status) as url:
+@pytest.mark.parametrize("body", [b'{"title": "not like this"}', b""])
+def test_what_a_service_answers_becomes_an_exit_code(status: int, code: int, body: bytes, tmp_path: Path) -> None:
+    # What refuses without saying why is not Remit, or a proxy before it: exit code 6.
+    code = code if body or status >= 500 else 6
+    with answering(status, body) as url:
         env = environment() | {"REMIT_URL": url, "HOME": str(tmp_path)}
         done = subprocess.run([REMIT, "sessions", "ls"], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == code
