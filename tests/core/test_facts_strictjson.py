@@ -47,6 +47,7 @@ REFUSED = [
     (b"[" * 6 + b"]" * 6, "json/depth"),
     (b'{"a":' * 6 + b"1" + b"}" * 6, "json/depth"),
     (b"[" * 3_000, "json/depth"),
+    (b"[]" * 6 + b"[", "json/malformed"),
     (b"[" + b"1," * 19 + b"1]", "json/nodes"),
     (b"[" + b"[], " * 19 + b"[ ]]", "json/nodes"),
     (b'{"a":{"b":[' + b'"x",' * 17 + b'"x"]}}', "json/nodes"),
