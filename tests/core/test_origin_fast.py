@@ -39,6 +39,7 @@ TEXTS = st.one_of(
 @given(TEXTS)
 @example("12 May 2022 1 may 20221 2022 1st of May 2022 12 34 56 78 GB29 NWBK 6016 1331 9268 19")
 @example("12-34-56-78-90-12-34-56-78-90 AB12 1234 1234 1")
+@example("000-000-0\u0660 12 3\u0661\u0662 \u0663\u06644567")
 @example("_x.evil.example/y bob@a_b.example 10.0.0.1:80 a@b.c1 evil.xn--p1ai/x ann@notes.txt x's.example")
 @example("Name7 7777777 88888888 DE89370400440532013000 a1 A1b2 1234.50 -7 -x 2022/4/1 1.4.22 user:pw@x.example/y")
 @example("0::0,://[0 a.example,/x/[b a.example/y,/x/[b https://,/x")
@@ -57,6 +58,7 @@ def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
 @settings(max_examples=400)
 @given(st.lists(TEXTS, max_size=8), st.integers(0, 3))
 @example(["a\x1eb", "B.A", "b a"], 1)
+@example(["000-000-0\u0660"], 0)
 @example(["Ann", "1,000 may", "", "ann 12 May 2022", "é", "12-34-56-78 and x.com.Then", "../a", "../a ann."], 0)
 def test_texts_that_are_read_together_are_read_as_each_is(said: list[str], start: int) -> None:
     found = dict[str, int]()

@@ -20,7 +20,7 @@ _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){1,5}[ -]\d{2,8}\b"
     r"|\b0\d{1,3}[ -]\d{5,8}\b"
 )
-GROUPS: Final = re.compile(r"\d\d[ -](?:[A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}|\d{5})")
+GROUPS: Final = re.compile(r"\d\d[ -](?:[A-Z\d]{2,4}[ -][A-Z\d]{2,4}|\d{5})")
 """What `_GROUPED` finds begins with this, at most two characters before it."""
 _SPELT: Final = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"
