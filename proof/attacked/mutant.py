@@ -110,9 +110,15 @@ def _notices_wait_for_nothing() -> None:
 
 def _pins_always_match() -> None:
     from remit.pdp.snapshot import Pin
-    from remit.pep import pins
+    from remit.pep.pins import Pins
 
-    put(pins, "_compare", always(Pin.MATCHES))
+    last = Pins.last
+
+    def matching(self: Pins, *place: Any) -> Pin:
+        pin = last(self, *place)
+        return Pin.MATCHES if pin is Pin.DRIFTED else pin
+
+    put(Pins, "last", matching)
 
 
 def _schemas_are_not_held() -> None:

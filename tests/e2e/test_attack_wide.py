@@ -1,5 +1,6 @@
 """`remit attack` with everything to try it with: all of it is held; each missing check lets an attack through."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.attacked import wide
 pytestmark = pytest.mark.timeout(400)
 """Whichever test comes first waits for the attack."""
 
+ROOT = Path(__file__).resolve().parents[2]
 LEAN = AttackProfile(chores=4, patience_s=0.0)
 
 
@@ -71,3 +73,9 @@ def test_a_missing_check_lets_its_attack_through(workspace: Path, name: str, onl
     program = (sys.executable, "-m", "proof.attacked.mutant", name)
     beaten = attack(workspace, only, program=program, profile=LEAN)
     assert {one.attempt.kind for one in beaten.open} == {kind}
+
+
+def test_what_each_mutant_takes_out_is_there() -> None:
+    planting = "from proof.attacked.mutant import MUTANTS; [mutant.plant() for mutant in MUTANTS.values()]"
+    done = subprocess.run([sys.executable, "-c", planting], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
