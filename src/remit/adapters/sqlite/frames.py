@@ -23,7 +23,7 @@ def frame_of(conn: sqlite3.Connection, ident: int, schema: str = "main") -> byte
     name = conn.execute(f"SELECT name FROM {schema}.chain WHERE no = ?", (ident >> SEQ_BITS,)).fetchone()  # noqa: S608
     if erasing is None or erasing.body is None or name is None:
         return None
-    return _frames(erasing.body).get(str(Ref(name[0], ident & _SEQ_MASK)))
+    return frames_in(erasing.body).get(str(Ref(name[0], ident & _SEQ_MASK)))
 
 
 def kept_of(conn: sqlite3.Connection, stored: Stored) -> Body | None:
@@ -33,7 +33,8 @@ def kept_of(conn: sqlite3.Connection, stored: Stored) -> Body | None:
 
 
 @lru_cache(maxsize=8)
-def _frames(data: bytes) -> Mapping[str, bytes]:
+def frames_in(data: bytes) -> Mapping[str, bytes]:
+    """The frames that the body `data` of an admin record keeps, by decision id; none of what is no erasure."""
     try:
         body = decode_body(RecordKind.ADMIN, data)
     except ValueError:

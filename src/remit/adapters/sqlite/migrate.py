@@ -6,20 +6,18 @@ an older version wrote there is read, so that no version of it is forgotten here
 
 import sqlite3
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final, NamedTuple
 
 from remit.adapters.sqlite import rows
+from remit.adapters.sqlite.frames import frames_in
 from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import RECORDS, SEQ_BITS, create
 from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.fold import fold
-from remit.trace.bodies import AdminBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
-from remit.trace.erasure import frames
 
 _FLUSH: Final = 1_000
 _OLDEST: Final = "record"
@@ -74,7 +72,10 @@ def _move_records(conn: sqlite3.Connection) -> None:
 
 def _fold_records(conn: sqlite3.Connection) -> None:
     """Fold all records, those whose bodies were erased as far as the records of their erasures kept them."""
-    kept = dict(chain.from_iterable(_frames(record, body) for record, body in _records(conn)))
+    kept = dict[str, bytes]()
+    for record, body in _records(conn):
+        if record.kind is RecordKind.ADMIN and body is not None:
+            kept.update(frames_in(body))
     state = State(conn)
     for number, (record, body) in enumerate(_records(conn), 1):
         _folded(state, record, kept.get(str(Ref(record.chain, record.seq))) if body is None else body)
@@ -87,13 +88,6 @@ def _folded(state: State, record: Record, body: bytes | None) -> int:
     ref = Ref(record.chain, record.seq)
     deltas = () if body is None else fold(ref, record.at, record.kind, decode_body(record.kind, body))
     return state.record(ref, record.sid, deltas)
-
-
-def _frames(record: Record, body: bytes | None) -> Iterator[tuple[str, bytes]]:
-    if record.kind is RecordKind.ADMIN and body is not None:
-        decoded = decode_body(record.kind, body)
-        if isinstance(decoded, AdminBody):
-            yield from frames(decoded).items()
 
 
 def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:

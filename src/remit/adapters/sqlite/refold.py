@@ -5,7 +5,7 @@ finds them. So they are folded again into a temporary database of SQLite's own, 
 disk, beside the ledger attached as `held`; memory does not grow with the ledger. The tables that
 hold the records and their tree are in `held` alone, so their names need no prefix.
 
-A version that writes other state for the same records has to migrate what earlier ones wrote.
+A version that writes other state for the same records is another `schema.VERSION`: older files are folded anew then.
 """
 
 import sqlite3
