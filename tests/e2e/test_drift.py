@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
+from proof.service import Service
 from tests.e2e.speaking import told
 from tests.e2e.test_page import asked, visitor
 
@@ -72,6 +73,14 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     assert counting.effects == ["before", "after"]
 
 
+def yes_to(service: Service, ident: str, glass: str, person: str) -> Iterator[str]:
+    """Why neither a yes to `ident` nor broken glass for `glass` is taken of who has the token `person`."""
+    for command in (("approvals", "approve", ident), ("break-glass", glass, "--why", "fire")):
+        refused = service.remit(*command, token=person)
+        assert refused.returncode == 1, refused.stdout
+        yield refused.stderr
+
+
 def test_an_approval_takes_no_yes_while_its_tool_is_another_than_was_accepted(tmp_path: Path) -> None:
     with comparing(tmp_path / "drift", verify_s=0, hold_s=0.2) as counting:
         service = counting.service
@@ -83,13 +92,9 @@ def test_an_approval_takes_no_yes_while_its_tool_is_another_than_was_accepted(tm
         # Nobody called it since: the server is asked before the yes is taken.
         review = "remit tools review counter/add"
         void = f"its tool is no longer what was accepted ({review})"
-        for command in (("approvals", "approve", ident), ("break-glass", glass, "--why", "fire")):
-            refused = service.remit(*command, token=person)
-            assert (refused.returncode, "its tool is no longer what was accepted: nobody" in refused.stderr) == (
-                1,
-                True,
-            )
-            assert review in refused.stderr
+        for refused in yes_to(service, ident, glass, person):
+            assert "its tool is no longer what was accepted: nobody" in refused
+            assert review in refused
         clicked = sam.ask("POST", f"/a/{ident}", {**form, "choice": "approve", "sure": "yes"})
         assert (clicked.status, review in clicked.text) == (409, True)
         assert (service.approval(ident)["void"], service.approval(ident)["may_approve"]) == (void, False)
@@ -132,13 +137,9 @@ def test_an_approval_takes_no_yes_while_its_server_does_not_offer_its_tool_to_wh
         form = sam.fields(ident)
         counting.describe("")
         # Nobody called it since: the server is asked, as by who waited, before the yes is taken.
-        for command in (("approvals", "approve", ident), ("break-glass", glass, "--why", "fire")):
-            refused = service.remit(*command, token=person)
-            assert (refused.returncode, "its server has not offered its tool to who asked since" in refused.stderr) == (
-                1,
-                True,
-            )
-            assert "remit describe server counter" in refused.stderr
+        for refused in yes_to(service, ident, glass, person):
+            assert "its server has not offered its tool to who asked since" in refused
+            assert "remit describe server counter" in refused
         clicked = sam.ask("POST", f"/a/{ident}", {**form, "choice": "approve", "sure": "yes"})
         assert (clicked.status, "has not offered its tool" in clicked.text) == (409, True)
         shown = service.approval(ident)
